@@ -1,0 +1,140 @@
+"""The answer table: its columns, its flags, and how two checkpoints' answers are paired.
+
+One row is one (prompt, checkpoint, draw). A failure is a row with an error and no text, never an error as text.
+Promises that a pair with a failed, blocked, empty or missing side is excluded whole, with the reason; truncated
+answers and refusals in the model's own words stay. A refusal is recognised by its wording, so that flag is a
+reading aid and decides nothing.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+KEY = ["prompt_id", "checkpoint", "draw"]
+
+COLUMNS: dict[str, str] = {
+    "prompt_id": "str",
+    "checkpoint": "str",
+    "draw": "int64",
+    "text": "str",
+    "finish_reason": "str",
+    "flag": "str",
+    "error": "str",
+    "model_served": "str",
+    "tokens_in": "Int64",
+    "tokens_out": "Int64",
+    "cost": "float64",
+    "latency": "float64",
+    "created": "str",
+}
+"""Schema of `responses.parquet`; cost in dollars, latency in seconds, empty strings where nothing is known."""
+
+EXCLUDING = ("failed", "blocked", "empty", "missing")
+"""Flags, and the absence of a row, that take a pair out of every statistic."""
+
+FLAGS = ("failed", "blocked", "empty", "truncated", "refusal")
+
+REFUSAL = re.compile(
+    r"\bI(?:(?:'|’)?m sorry,? but I)? (?:can(?:'|’)?t|cannot|won(?:'|’)t|am unable to|am not able to"
+    r"|must decline to|have to decline)\b|\bI(?:'|’)m (?:unable|not able) to\b",
+    re.IGNORECASE,
+)
+
+
+def empty() -> pd.DataFrame:
+    return normal(pd.DataFrame())
+
+
+def normal(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with exactly the schema's columns, types and order; absent columns are empty."""
+    out = pd.DataFrame(index=table.index)
+    for name, kind in COLUMNS.items():
+        column = table[name] if name in table else pd.Series(np.nan, index=table.index)
+        if kind == "str":
+            out[name] = column.astype(object).where(column.notna(), "").astype(str)
+        elif name == "draw":
+            out[name] = pd.to_numeric(column).fillna(0).astype(kind)
+        else:
+            out[name] = pd.to_numeric(column).astype(kind)
+    return out.reset_index(drop=True)
+
+
+def read(path: Path) -> pd.DataFrame:
+    return normal(pd.read_parquet(path)) if path.exists() else empty()
+
+
+def merge(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """Both tables' rows; the later row of one key wins."""
+    both = pd.concat([old, normal(new)], ignore_index=True)
+    return both.drop_duplicates(KEY, keep="last").sort_values(KEY, kind="stable").reset_index(drop=True)
+
+
+def flag(text: str, finish_reason: str, error: str) -> str:
+    """The one flag of an answer, the gravest first; empty for a plain answer."""
+    if error:
+        return "failed"
+    if finish_reason == "content_filter":
+        return "blocked"
+    if not text.strip():
+        return "empty"
+    if finish_reason == "length":
+        return "truncated"
+    return "refusal" if looks_refused(text) else ""
+
+
+def looks_refused(text: str) -> bool:
+    """Whether the first lines read as a refusal: a wording rule, which misses some and takes in some others."""
+    return REFUSAL.search(text[:200]) is not None
+
+
+def pairs(table: pd.DataFrame, prompts: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
+    """A row for every active prompt and draw that either side should have, `excluded` empty where it counts."""
+    active = prompts.loc[prompts["active"], "id"]
+    sides = {}
+    for side, key in (("a", a), ("b", b)):
+        rows = table[(table["checkpoint"] == key) & table["prompt_id"].isin(active)]
+        sides[side] = rows.set_index(["prompt_id", "draw"])[["text", "flag", "error"]].add_suffix(f"_{side}")
+    draws = range(int(table["draw"].max()) + 1) if len(table) else range(1)
+    index = pd.MultiIndex.from_product([active, draws], names=["prompt_id", "draw"])
+    joined = pd.DataFrame(index=index).join(sides["a"]).join(sides["b"]).reset_index()
+    # A draw that neither side has was never asked for on this prompt, unless it is the first.
+    asked = joined["flag_a"].notna() | joined["flag_b"].notna() | (joined["draw"] == 0)
+    joined = joined[asked].reset_index(drop=True)
+    for side in ("a", "b"):
+        joined[f"flag_{side}"] = joined[f"flag_{side}"].fillna("missing")
+        joined[f"text_{side}"] = joined[f"text_{side}"].fillna("")
+        joined[f"error_{side}"] = joined[f"error_{side}"].fillna("")
+    reasons = [
+        "; ".join(f"{side} {flag}" for side, flag in (("A", fa), ("B", fb)) if flag in EXCLUDING)
+        for fa, fb in zip(joined["flag_a"], joined["flag_b"], strict=True)
+    ]
+    joined["excluded"] = pd.Series(reasons, index=joined.index, dtype=str)
+    return joined
+
+
+def counts(table: pd.DataFrame, checkpoint: str, expected: int) -> dict[str, int]:
+    """How many answers of a checkpoint are stored, and how many are of each troubled kind."""
+    rows = table[table["checkpoint"] == checkpoint]
+    by_flag = rows["flag"].value_counts()
+    answered = len(rows) - int(by_flag.get("failed", 0))
+    return {
+        "stored": answered,
+        **{name: int(by_flag.get(name, 0)) for name in FLAGS},
+        "missing": max(0, expected - len(rows)),
+    }
+
+
+def compare_flags(paired: pd.DataFrame) -> pd.DataFrame:
+    """Whether one side has more of a kind of trouble: a sign test over prompts, a row a flag."""
+    rows = []
+    for name in (*FLAGS, "missing"):
+        hits = paired.assign(a=paired["flag_a"] == name, b=paired["flag_b"] == name)
+        by_prompt = hits.groupby("prompt_id")[["a", "b"]].mean()
+        more_a = int((by_prompt["a"] > by_prompt["b"]).sum())
+        more_b = int((by_prompt["b"] > by_prompt["a"]).sum())
+        p = binomtest(more_a, more_a + more_b).pvalue if more_a + more_b else 1.0
+        rows.append({"flag": name, "a": int(hits["a"].sum()), "b": int(hits["b"].sum()), "p": float(p)})
+    return pd.DataFrame(rows)
