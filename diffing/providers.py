@@ -1,0 +1,142 @@
+"""Who answers for a checkpoint: named providers, how a checkpoint is written, where keys and prices come from.
+
+A checkpoint is written `openrouter:google/gemini-2.5-flash`, `vllm:NAME`, `http://host:8000/v1#NAME`, `hf:FOLDER`
+or `import`. Promises that a key is read from the environment or `.env` at the moment of use and is kept nowhere.
+Prices are list prices of the day noted: a provider's own report of a cost always goes before them.
+"""
+
+import os
+import re
+import tomllib
+from typing import NamedTuple
+
+from dotenv import dotenv_values
+
+from diffing import files
+from diffing.errors import UserError
+from diffing.study import Checkpoint
+
+
+class Provider(NamedTuple):
+    """An OpenAI-compatible service."""
+
+    base_url: str
+    key_env: str
+    """Environment variable that holds its key; empty where none is needed."""
+
+
+PROVIDERS = {
+    "openrouter": Provider("https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
+    "openai": Provider("https://api.openai.com/v1", "OPENAI_API_KEY"),
+    "gemini": Provider("https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"),
+    "vllm": Provider("http://127.0.0.1:8000/v1", ""),
+    "ollama": Provider("http://127.0.0.1:11434/v1", ""),
+}
+
+LIST_PRICES = {
+    "gemini-2.0-flash": (0.10, 0.40),
+    "gemini-2.5-flash": (0.30, 2.50),
+    "gemini-2.5-flash-lite": (0.10, 0.40),
+    "gpt-4o": (2.50, 10.00),
+    "gpt-4o-mini": (0.15, 0.60),
+}
+"""Dollars per million tokens in and out, used where nobody reports a cost; `prices.toml` in the home overrides."""
+LIST_PRICES_OF = "2026-01"
+
+
+class Endpoint(NamedTuple):
+    """Where one checkpoint is asked."""
+
+    provider: str
+    base_url: str
+    key_env: str
+    model: str
+
+
+class Price(NamedTuple):
+    """Dollars per token."""
+
+    tokens_in: float
+    tokens_out: float
+
+    def of(self, tokens_in: float, tokens_out: float) -> float:
+        return self.tokens_in * tokens_in + self.tokens_out * tokens_out
+
+
+def parse(text: str, key: str, key_env: str = "") -> Checkpoint:
+    """A checkpoint from `provider:model`, `URL#model`, `hf:folder` or `import`, optionally after `Name=`."""
+    name, text = re.match(r"(?:([^=:#/]+)=)?(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]
+    if text.startswith(("http://", "https://")):
+        base_url, _, model = text.partition("#")
+        if not model:
+            raise UserError(f"'{text}' names no model; write the URL, then '#', then the model's name.")
+        return Checkpoint(
+            key=key, name=name or model, source=f"custom:{model}", base_url=base_url.rstrip("/"), key_env=key_env
+        )
+    kind, _, model = text.partition(":")
+    if text == "import":
+        return Checkpoint(key=key, name=name or key, source="import")
+    if kind not in PROVIDERS and kind != "hf":
+        known = ", ".join([*PROVIDERS, "hf"])
+        raise UserError(
+            f"'{text}' is no checkpoint; write PROVIDER:MODEL (providers: {known}), URL#MODEL or import."
+        )
+    if not model:
+        raise UserError(
+            f"'{text}' names no model; write it after the colon, as in 'openrouter:google/gemini-2.5-flash'."
+        )
+    return Checkpoint(key=key, name=name or model, source=text, key_env=key_env)
+
+
+def endpoint(checkpoint: Checkpoint) -> Endpoint:
+    """Where an API checkpoint is asked."""
+    kind, _, model = checkpoint.source.partition(":")
+    provider = PROVIDERS.get(kind, Provider("", ""))
+    base_url = checkpoint.base_url or provider.base_url
+    if not base_url:
+        raise UserError(
+            f"Checkpoint '{checkpoint.key}' ({checkpoint.source}) has no endpoint to ask; "
+            "import its answers or name a provider."
+        )
+    return Endpoint(kind, base_url, checkpoint.key_env or provider.key_env, model)
+
+
+def key_of(variable: str) -> str | None:
+    """The value of a key's variable: the environment first, then `.env` in the home or the project."""
+    if os.environ.get(variable):
+        return os.environ[variable]
+    for folder in (files.home(), files.PROJECT):
+        value = dotenv_values(folder / ".env").get(variable)
+        if value:
+            return value
+    return None
+
+
+def need_key(point: Endpoint) -> str:
+    """The key for an endpoint, or a word that it is missing; local servers need none."""
+    if not point.key_env:
+        return "none"
+    key = key_of(point.key_env)
+    if not key:
+        raise UserError(
+            f"The key for {point.base_url} is not set; put {point.key_env} into the environment or a .env file."
+        )
+    return key
+
+
+def price(model: str) -> Price | None:
+    """List price of a model by its name, without maker's prefix and trailing version digits."""
+    table = dict(LIST_PRICES)
+    path = files.home() / "prices.toml"
+    if path.exists():
+        try:
+            own = tomllib.loads(path.read_text(encoding="utf-8"))
+            table |= {name: (float(values[0]), float(values[1])) for name, values in own.items()}
+        except (tomllib.TOMLDecodeError, ValueError, TypeError, IndexError, KeyError) as error:
+            raise UserError(
+                f"'{path.name}' is wrong ({error}); write '\"model\" = [in, out]' in dollars per million tokens."
+            ) from error
+    for name in (model, model.rsplit("/", 1)[-1], re.sub(r"-\d{3}$", "", model.rsplit("/", 1)[-1])):
+        if name in table:
+            return Price(table[name][0] / 1e6, table[name][1] / 1e6)
+    return None
