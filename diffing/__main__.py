@@ -1,0 +1,5 @@
+"""`python -m diffing`."""
+
+from diffing.cli import main
+
+main()

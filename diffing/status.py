@@ -1,0 +1,90 @@
+"""What is done and what is missing in a study, step by step, and what to do next.
+
+Reads the other steps' files and computes nothing heavy. Promises the same answer to the command line, the API
+and the pages.
+"""
+
+import math
+from typing import Any
+
+from diffing import jobs, responses, stats
+from diffing.study import Study
+
+USUAL_DISCORDANCE = 0.05
+"""Share of prompts on which two draws of one checkpoint differ on a feature, assumed until draws show it."""
+
+
+def of(study: Study) -> dict[str, Any]:
+    """The whole status as plain data; `next` names the step to take and how."""
+    table, stored = study.prompts(), study.responses()
+    active = table[table["active"]]
+    expected = len(active) * study.settings.sampling.draws
+    answers = stored[stored["prompt_id"].isin(active["id"])]
+    by_checkpoint = {}
+    for checkpoint in study.checkpoints:
+        rows = answers[answers["checkpoint"] == checkpoint.key]
+        # Imported answers may hold more draws than the study would ask for.
+        due = max(expected, len(active) * (int(rows["draw"].max()) + 1 if len(rows) else 0))
+        by_checkpoint[checkpoint.key] = responses.counts(answers, checkpoint.key, due)
+    cost = float(stored["cost"].sum())
+    status: dict[str, Any] = {
+        "study": study.name,
+        "checkpoints": [c.model_dump(include={"key", "name", "source"}) for c in study.checkpoints],
+        "prompts": {
+            "total": len(table),
+            "active": len(active),
+            "discovery": int((active["split"] == "discovery").sum()),
+            "held_out": int((active["split"] == "held-out").sum()),
+            "categories": {str(k): int(v) for k, v in active["category"].value_counts(sort=False).items()},
+        },
+        "draws": study.settings.sampling.draws,
+        "responses": by_checkpoint,
+        "cost": cost,
+        "detectable": detectable(len(active), features(study)),
+        "running": [job.spec["kind"] for job in jobs.recent(study) if job.status().state == "running"],
+    }
+    status["steps"] = steps(status)
+    status["next"] = next(
+        ({"step": s["step"], "how": s["how"]} for s in status["steps"] if s["state"] != "done"), None
+    )
+    return status
+
+
+def detectable(prompts: int, tests: int, discordance: float = USUAL_DISCORDANCE) -> dict[str, Any]:
+    """The smallest difference in shares found with 80 % power after correction, and what that assumes."""
+    delta = stats.smallest_detectable(prompts, tests, discordance) if prompts else math.inf
+    return {
+        "delta": None if math.isinf(delta) else round(delta, 4),
+        "prompts": prompts,
+        "tests": tests,
+        "discordance": discordance,
+        "power": 0.8,
+        "alpha": 0.05,
+    }
+
+
+def features(study: Study) -> int:
+    """How many features the study's reader has: the number of tests until a diff says better."""
+    return 4096 if study.settings.reader.preset == "starter" else 65536
+
+
+def steps(status: dict[str, Any]) -> list[dict[str, str]]:
+    """Each step with its state (done, partial, to do), a few words, and the command that takes it on."""
+    name, counts = status["study"], status["responses"]
+    prompts = status["prompts"]["active"]
+    missing = sum(c["missing"] + c["failed"] for c in counts.values())
+    stored = sum(c["stored"] for c in counts.values())
+    return [
+        {
+            "step": "prompts",
+            "state": "done" if prompts else "to do",
+            "detail": f"{prompts} active",
+            "how": f"python -m diffing prompts {name} --add FILE",
+        },
+        {
+            "step": "answers",
+            "state": "done" if prompts and not missing else "partial" if stored else "to do",
+            "detail": f"{stored} stored, {missing} missing or failed",
+            "how": f"python -m diffing collect {name}",
+        },
+    ]

@@ -1,0 +1,67 @@
+"""What the commands share: the console, tables, and a job's progress bar.
+
+Promises that outside text is printed as it is, never as markup, and that `--json` output is JSON alone.
+"""
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from diffing import jobs, words
+from diffing.errors import UserError
+from diffing.jobs import JobStatus
+from diffing.study import Study
+
+console = Console()
+
+
+def say(text: str = "") -> None:
+    """A line for a person."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def tell(value: Any) -> None:
+    """A value for another program."""
+    console.file.write(json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n")
+
+
+def show(rows: list[dict[str, Any]], title: str = "") -> None:
+    """Rows as a table, columns in the first row's order."""
+    if not rows:
+        return
+    table = Table(title=title or None, title_justify="left")
+    for name in rows[0]:
+        table.add_column(str(name))
+    for row in rows:
+        table.add_row(*(Text(str(value)) for value in row.values()))
+    console.print(table)
+
+
+def do(study: Study, kind: str, options: dict[str, Any], detach: bool, as_json: bool) -> JobStatus | None:
+    """Run a step in the foreground with a progress bar, or start it detached and say where to look."""
+    if detach:
+        job = jobs.start(study, kind, options)
+        if as_json:
+            tell(job.status().model_dump())
+        else:
+            say(f"Started {kind} as job {job.id}; 'python -m diffing jobs {study.name}' shows how it goes.")
+        return None
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}", markup=False),
+        console=Console(stderr=True), transient=True,
+    ) as bar:  # fmt: skip
+        task = bar.add_task(kind, total=None, words="")
+
+        def watch(status: JobStatus) -> None:
+            bar.update(task, completed=status.done, total=status.total or None, words=words.of_job(status))
+
+        status = jobs.run_here(study, kind, options, watch)
+    if status.state == "failed":
+        raise UserError(status.error)
+    if as_json:
+        tell(status.model_dump())
+    return status

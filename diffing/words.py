@@ -1,0 +1,51 @@
+"""Words for numbers, the same on the command line, on the pages and in the report."""
+
+from typing import TYPE_CHECKING, Any
+
+from diffing.jobs import JobStatus
+
+if TYPE_CHECKING:
+    from diffing.collect import Estimate
+
+
+def dollars(cost: float | None) -> str:
+    if cost is None:
+        return "cost unknown"
+    return f"${cost:.2f}" if cost == 0 or cost >= 0.01 else f"${cost:.4f}"
+
+
+def duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "time unknown"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def of_job(status: JobStatus) -> str:
+    """One line on how far a job is."""
+    parts = [f"{status.done:,}/{status.total:,} {status.unit}".strip()]
+    if status.rate:
+        parts.append(f"{status.rate:,.1f}/s")
+    if status.eta is not None and status.state == "running":
+        parts.append(f"{duration(status.eta)} left")
+    if status.cost is not None:
+        parts.append(dollars(status.cost))
+    if status.note:
+        parts.append(status.note)
+    return " · ".join(parts)
+
+
+def detectable(found: dict[str, Any]) -> str:
+    """What `status.detectable` says, in a sentence."""
+    if found["delta"] is None:
+        return f"{found['prompts']} prompts can show no difference after correction for {found['tests']:,} tests."
+    return (
+        f"With {found['prompts']} prompts a difference of {100 * found['delta']:.0f} points is found with "
+        f"80 % power (α = 0.05/{found['tests']:,}, {100 * found['discordance']:.0f} % differing by chance)."
+    )
+
+
+def estimate(expected: "Estimate") -> str:
+    basis = "from the answers so far" if expected.measured else "at usual lengths"
+    return f"{expected.calls:,} calls, about {dollars(expected.cost)}, {duration(expected.seconds)} ({basis})."
