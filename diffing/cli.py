@@ -14,7 +14,7 @@ import pandas as pd
 import typer
 
 from diffing import collect as collecting
-from diffing import files, imports, jobs, known_cases, prompts, providers, study, tables, words
+from diffing import files, imports, jobs, known_cases, prompts, providers, serve, study, tables, words
 from diffing import status as statuses
 from diffing.errors import UserError
 from diffing.study import ReaderChoice, Sampling, Study
@@ -293,6 +293,23 @@ def export(
         with files.replacing(path) as temporary:
             tables.write_csv(temporary, table)
         say(f"Wrote {path}")
+
+
+@app.command()
+def dashboard(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = serve.PORT,
+    stop: Annotated[bool, typer.Option("--stop", help="End it.")] = False,
+) -> None:
+    """Open the dashboard; a second call finds it running.
+
+    Example: `python -m diffing dashboard --port 8600`
+    """
+    if stop:
+        say("Stopped." if serve.stop(port) else f"No dashboard of ours runs on port {port}.")
+        return
+    address, ran_already = serve.start(port)
+    say(f"The dashboard {'was running already' if ran_already else 'runs'} on {address} ('make stop' ends it).")
+    typer.launch(address)
 
 
 def pairs(values: list[str] | None) -> dict[str, str]:

@@ -93,8 +93,9 @@ def into(
 
 def _long(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Either shape as long rows with `prompt, checkpoint, response, category, tags, draw, finish_reason`."""
+    here = ", ".join(map(str, table.columns))
     if "prompt" not in table and "messages" not in table:
-        table = _renamed(table, "prompt", PROMPT_NAMES, path)
+        table = _renamed(table, "prompt", PROMPT_NAMES, path, here)
     if "prompt" not in table:
         table["prompt"] = ""
     for name in ("category", "tags", "draw", "finish_reason"):
@@ -108,17 +109,16 @@ def _long(table: pd.DataFrame, path: Path) -> pd.DataFrame:
         ]
         return pd.concat(sides).sort_values("row", kind="stable").reset_index(drop=True)
     if "response" not in table:
-        table = _renamed(table, "response", RESPONSE_NAMES, path)
+        table = _renamed(table, "response", RESPONSE_NAMES, path, here)
     if "checkpoint" not in table:
-        table = _renamed(table, "checkpoint", ("model", "generator"), path)
+        table = _renamed(table, "checkpoint", ("model", "generator"), path, here)
     return table.reset_index(drop=True)
 
 
-def _renamed(table: pd.DataFrame, ours: str, guesses: Sequence[str], path: Path) -> pd.DataFrame:
+def _renamed(table: pd.DataFrame, ours: str, guesses: Sequence[str], path: Path, here: str) -> pd.DataFrame:
     for guess in guesses:
         if guess in table:
             return table.rename(columns={guess: ours})
-    here = ", ".join(map(str, table.columns))
     raise UserError(
         f"'{path.name}' has no column '{ours}' (it has: {here}); say which one it is with --column {ours}=NAME."
     )

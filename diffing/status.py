@@ -77,12 +77,14 @@ def steps(status: dict[str, Any]) -> list[dict[str, str]]:
     return [
         {
             "step": "prompts",
+            "job": "",
             "state": "done" if prompts else "to do",
             "detail": f"{prompts} active",
             "how": f"python -m diffing prompts {name} --add FILE",
         },
         {
             "step": "answers",
+            "job": "collect",
             "state": "done" if prompts and not missing else "partial" if stored else "to do",
             "detail": f"{stored} stored, {missing} missing or failed",
             "how": f"python -m diffing collect {name}",

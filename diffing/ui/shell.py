@@ -1,0 +1,69 @@
+"""The frame around every page: title, navigation, the study in the address.
+
+Each page calls `page()` first, so that a link opened cold has the same frame as one reached by clicking.
+"""
+
+from typing import NamedTuple, NoReturn
+
+import streamlit as st
+
+from diffing import study
+from diffing.errors import UserError
+from diffing.study import Study
+from diffing.ui.text import md
+
+
+class Page(NamedTuple):
+    """An entry of the navigation."""
+
+    path: str
+    label: str
+    icon: str
+    needs_study: bool
+
+
+PAGES = [Page("dashboard.py", "Studies", ":material/home:", False)]
+
+
+def page(title: str) -> None:
+    """Set the page up and draw the navigation; the study in the address goes along."""
+    # An emoji, because a named icon would be fetched from outside as favicon.
+    st.set_page_config(page_title=f"{title} · Checkpoint Diffing", page_icon="🔬", layout="wide")
+    current = st.query_params.get("study", "")
+    with st.sidebar:
+        st.markdown("### Checkpoint Diffing")
+        for entry in PAGES:
+            carried = {"study": current} if current and entry.needs_study else None
+            st.page_link(entry.path, label=entry.label, icon=entry.icon, query_params=carried)
+        if current:
+            st.caption(f"Study: **{md(current)}**")
+    st.title(title)
+
+
+def opened_study() -> Study:
+    """The study named in the address, or a word on what is wrong and the way home."""
+    name = st.query_params.get("study", "")
+    try:
+        if not name:
+            raise UserError("No study is chosen; pick one on the first page.")
+        return Study.open(name)
+    except UserError as error:
+        lost(str(error))
+
+
+def lost(message: str) -> NoReturn:
+    """A wrong or old link: a sentence and the way home, and the page ends here."""
+    st.warning(md(message))
+    st.page_link("dashboard.py", label="To the studies", icon=":material/arrow_back:")
+    st.stop()
+
+
+def all_studies() -> list[tuple[str, Study | None, str]]:
+    """Every study folder by name, opened, or with the reason why it does not open."""
+    found: list[tuple[str, Study | None, str]] = []
+    for name in study.names():
+        try:
+            found.append((name, Study.open(name), ""))
+        except UserError as error:
+            found.append((name, None, str(error)))
+    return found

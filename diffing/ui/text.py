@@ -1,0 +1,28 @@
+"""Outside text on a page: answers, labels and model names are hostile until they went through here.
+
+Promises that nothing in the text runs, is fetched, or breaks the page, whatever it holds.
+"""
+
+import html
+import re
+
+from diffing import tables
+
+# Direction overrides and other invisible controls would reorder or hide the text around them.
+INVISIBLE = re.compile(r"[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])")
+
+
+def visible(text: str) -> str:
+    """The text with control characters shown as symbols and lone surrogates replaced."""
+    return INVISIBLE.sub(lambda m: f"\u2e28U+{ord(m[0]):04X}\u2e29", tables.clean(text))
+
+
+def esc(text: str) -> str:
+    """For `st.html`: no tag, attribute or entity survives."""
+    return html.escape(visible(text), quote=True)
+
+
+def md(text: str) -> str:
+    """For Streamlit elements that read Markdown: every character stands for itself, on one line."""
+    return MARKDOWN.sub(r"\\\1", " ".join(visible(text).split()))

@@ -1,0 +1,105 @@
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from diffing import imports
+from diffing.errors import UserError
+from diffing.study import Study
+
+
+def write(path: Path, rows: list[dict[str, object]]) -> Path:
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    return path
+
+
+LONG = [
+    {"prompt": "Hi", "checkpoint": "old model", "response": "Hello.", "category": "greeting"},
+    {"prompt": "Hi", "checkpoint": "new/model", "response": "Hey!", "category": "greeting"},
+    {"prompt": "Bye", "checkpoint": "old model", "response": "Goodbye."},
+    {"prompt": "Bye", "checkpoint": "new/model", "response": ""},
+]
+
+
+def test_a_long_file_names_its_checkpoints_in_order_of_appearance(tmp_path: Path) -> None:
+    study = imports.into("greet", imports.load(write(tmp_path / "a.jsonl", LONG)))
+    assert [(c.key, c.name, c.source) for c in study.checkpoints] == [
+        ("old-model", "old model", "import"),
+        ("new-model", "new/model", "import"),
+    ]
+    stored = study.responses()
+    assert sorted(zip(stored["checkpoint"], stored["text"], stored["flag"], strict=True)) == [
+        ("new-model", "", "empty"),
+        ("new-model", "Hey!", ""),
+        ("old-model", "Goodbye.", ""),
+        ("old-model", "Hello.", ""),
+    ]
+    assert list(study.prompts()["category"]) == ["greeting", ""]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.xz", ".csv.gz", ".parquet"])
+def test_a_wide_file_gives_sides_a_and_b_in_any_packing(tmp_path: Path, suffix: str) -> None:
+    table = pd.DataFrame({"question": ["1?", "2?"], "response_a": ["one", "two"], "response_b": ["eins", "zwei"]})
+    path = tmp_path / f"wide{suffix}"
+    table.to_parquet(path) if suffix == ".parquet" else table.to_csv(path, index=False)
+    pairs = imports.into("wide", imports.load(path)).pairs("a", "b")
+    assert pairs[["text_a", "text_b", "excluded"]].to_numpy().tolist() == [
+        ["one", "eins", ""],
+        ["two", "zwei", ""],
+    ]
+
+
+def test_columns_can_be_mapped(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.jsonl", [{"q": "Hi", "who": "x", "said": "yo"}, {"q": "Hi", "who": "y", "said": "hm"}]
+    )
+    answers = imports.load(path, {"prompt": "q", "checkpoint": "who", "response": "said"})
+    assert list(answers.responses["text"]) == ["yo", "hm"]
+
+
+def test_draws_of_one_prompt_stand_side_by_side(tmp_path: Path) -> None:
+    rows = [{"prompt": "Hi", "checkpoint": c, "response": f"{c}{d}", "draw": d} for c in "ab" for d in (0, 1)]
+    study = imports.into("draws", imports.load(write(tmp_path / "a.jsonl", rows)))
+    assert study.pairs("a", "b")[["draw", "text_a", "text_b"]].to_numpy().tolist() == [
+        [0, "a0", "b0"],
+        [1, "a1", "b1"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"prompt": "Hi", "checkpoint": "a", "response": "again"}, "rows 1 and 2"),
+        ({"prompt": " ", "checkpoint": "a", "response": "x"}, "no prompt in row 2"),
+        ({"prompt": "Hi", "checkpoint": "", "response": "x"}, "no checkpoint in row 2"),
+        ({"prompt": "Hi", "checkpoint": "a", "response": "x", "draw": "first"}, "draw 'first' in row 2"),
+    ],
+)
+def test_a_bad_row_is_named_and_nothing_is_made(tmp_path: Path, row: dict[str, str], words: str) -> None:
+    path = write(tmp_path / "a.jsonl", [{"prompt": "Hi", "checkpoint": "a", "response": "x"}, row])
+    with pytest.raises(UserError, match=words):
+        imports.into("bad", imports.load(path))
+    assert list(Study.list()) == []
+
+
+def test_answers_join_a_study_by_checkpoint_name_or_key(tmp_path: Path) -> None:
+    imports.into("s", imports.load(write(tmp_path / "a.jsonl", LONG)))
+    more = [{"prompt": "Yes?", "checkpoint": c, "response": "No."} for c in ("old model", "new-model")]
+    study = imports.into("s", imports.load(write(tmp_path / "b.jsonl", more)))
+    assert len(study.prompts()) == 3
+    assert len(study.responses()) == 6
+
+
+def test_an_unknown_checkpoint_is_refused_unless_it_is_matched_or_added(tmp_path: Path) -> None:
+    imports.into("s", imports.load(write(tmp_path / "a.jsonl", LONG)))
+    more = imports.load(write(tmp_path / "b.jsonl", [{"prompt": "Hi", "checkpoint": "third", "response": "Oi."}]))
+    with pytest.raises(UserError, match="no checkpoint 'third'"):
+        imports.into("s", more)
+    assert len(Study.open("s").responses()) == 4
+    assert imports.into("s", more, {"third": "old-model"}).responses()["text"].tolist().count("Oi.") == 1
+    assert [c.key for c in imports.into("s", more, add_checkpoints=True).checkpoints] == [
+        "old-model",
+        "new-model",
+        "third",
+    ]
