@@ -1,0 +1,122 @@
+"""Tiny readers made on the spot: random models of each architecture, a byte-level tokenizer, small SAEs."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from sae_lens import SAE
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+WIDTH = 32
+LAYERS = 5
+VOCABULARY = 400
+TEXTS = [
+    "The cat sat on the mat.  It purred, and then it slept.",
+    "Sorry, I can't help with that! 😀 مرحبا",
+    "1. First\n2. Second\n\n```python\nprint('é')\n```  ",
+    "short",
+]
+TEMPLATE = "{{ bos_token }}{% for m in messages %}<|start|>{{ m.role }}\n{{ m.content | trim }}<|end|>{% endfor %}"
+
+COMMON: dict[str, Any] = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": WIDTH,
+    "intermediate_size": 48,
+    "num_hidden_layers": LAYERS,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 256,
+    "bos_token_id": 0,
+    "eos_token_id": 1,
+    "pad_token_id": 1,
+}
+GROUPED: dict[str, Any] = {**COMMON, "num_key_value_heads": 2}
+GEMMA: dict[str, Any] = {**GROUPED, "head_dim": 16}
+SLIDING: dict[str, Any] = {"sliding_window": 8, "query_pre_attn_scalar": 16}
+
+
+def configs() -> dict[str, transformers.PretrainedConfig]:
+    """One small configuration an architecture; sliding windows are shorter than the texts."""
+    return {
+        "llama": transformers.LlamaConfig(**GROUPED),
+        "mistral": transformers.MistralConfig(**GROUPED, sliding_window=8),
+        "gemma": transformers.GemmaConfig(**GEMMA),
+        "gemma2": transformers.Gemma2Config(**GEMMA, **SLIDING),
+        "gemma3": transformers.Gemma3TextConfig(**GEMMA, **SLIDING),
+        "qwen2": transformers.Qwen2Config(
+            **GROUPED, use_sliding_window=True, sliding_window=8, max_window_layers=2
+        ),
+        "qwen3": transformers.Qwen3Config(**GEMMA),
+        "gpt2": transformers.GPT2Config(
+            vocab_size=VOCABULARY,
+            n_embd=WIDTH,
+            n_layer=LAYERS,
+            n_head=4,
+            n_positions=256,
+            bos_token_id=0,
+            eos_token_id=1,
+        ),
+        "gpt_neox": transformers.GPTNeoXConfig(**COMMON),
+        "gpt_neox_serial": transformers.GPTNeoXConfig(**COMMON, use_parallel_residual=False),
+    }
+
+
+def tokenizer(template: str | None = TEMPLATE) -> PreTrainedTokenizerFast:
+    """Byte-level pieces as GPT-2 and Llama 3 have them, with spans that leave out leading spaces."""
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    backend.post_processor = processors.ByteLevel(trim_offsets=True)
+    special = ["<|begin|>", "<|end|>", "<|start|>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    backend.train_from_iterator(
+        TEXTS * 5,
+        trainers.BpeTrainer(
+            vocab_size=VOCABULARY, initial_alphabet=alphabet, special_tokens=special, show_progress=False
+        ),
+    )
+    made = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=backend, bos_token="<|begin|>", eos_token="<|end|>"
+    )
+    made.chat_template = template
+    return made
+
+
+def model(folder: Path, config: transformers.PretrainedConfig, template: str | None = TEMPLATE) -> PreTrainedModel:
+    """A random causal model, saved in several files as large ones are; returned whole."""
+    torch.manual_seed(0)
+    made: PreTrainedModel = transformers.AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
+        config, dtype=torch.float32
+    )
+    for parameter in made.parameters():
+        if parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=0.3)
+        else:
+            parameter.data += 0.1 * torch.randn_like(parameter)
+    made.save_pretrained(folder, max_shard_size="60KB")
+    tokenizer(template).save_pretrained(folder)
+    return made.eval()
+
+
+def sae(
+    folder: Path, architecture: str = "standard", hook: str = "blocks.2.hook_resid_post", **changes: Any
+) -> Any:
+    """An SAE with random weights, saved in SAELens's format; `metadata` adds to what it says of its training."""
+    torch.manual_seed(1)
+    metadata = {"hook_name": hook, "prepend_bos": True, "context_size": 64, **changes.pop("metadata", {})}
+    config = {"architecture": architecture, "d_in": WIDTH, "d_sae": 96, "metadata": metadata, **changes}
+    made = SAE.from_dict(config)
+    for name, parameter in made.named_parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+        if name == "threshold":
+            parameter.data.abs_()
+    made.save_model(folder)
+    return made
+
+
+def reader_folders(root: Path, architecture: str = "llama", **sae_changes: Any) -> tuple[Path, Path]:
+    """Folders of a model and an SAE that fit each other."""
+    model(root / "model", configs()[architecture])
+    sae(root / "sae", **sae_changes)
+    return root / "model", root / "sae"
