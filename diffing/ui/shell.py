@@ -22,7 +22,11 @@ class Page(NamedTuple):
     needs_study: bool
 
 
-PAGES = [Page("dashboard.py", "Studies", ":material/home:", False)]
+PAGES = [
+    Page("dashboard.py", "Studies", ":material/home:", False),
+    Page("pages/prompts.py", "Prompts", ":material/list:", True),
+    Page("pages/run.py", "Run", ":material/play_circle:", True),
+]
 
 
 def page(title: str) -> None:

@@ -1,0 +1,90 @@
+"""A step's latest job on a page: how far it is, its log, and the buttons that start, stop and resume it.
+
+Reads the job's folder once a second while it lives; the truth lies there, so a reload, a second tab or a new
+server shows the same.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from diffing import jobs, words
+from diffing.errors import UserError
+from diffing.jobs import Job, JobStatus
+from diffing.study import Study
+from diffing.ui.text import md
+
+WORDS = {
+    "done": "Done",
+    "failed": "Failed",
+    "cancelled": "Cancelled: what was stored stays",
+    "dead": "Its process ended without a word: start it again and it goes on where it was",
+}
+
+
+def latest(study: Study, kind: str) -> Job | None:
+    return next((job for job in jobs.recent(study) if job.spec["kind"] == kind), None)
+
+
+def start_button(
+    study: Study, kind: str, label: str, options: Callable[[], dict[str, Any]] = dict, disabled: bool = False
+) -> None:
+    """Start the step, unless it runs already: another tab may have been quicker."""
+    busy = jobs.running(study, kind) is not None
+    if st.button(label, key=f"start-{kind}", type="primary", disabled=busy or disabled):
+        try:
+            jobs.start(study, kind, options())
+        except UserError as error:
+            st.error(md(str(error)))
+            return
+        st.rerun()
+
+
+def panel(study: Study, kind: str) -> None:
+    """The latest job of this kind; nothing where there was none."""
+    job = latest(study, kind)
+    if job is None:
+        return
+    alive = job.status().state == "running"
+
+    @st.fragment(run_every=1.0 if alive else None)
+    def shown() -> None:
+        status = job.status()
+        if alive and status.state != "running":
+            # The whole page changes once a step ends: its badges, its next step.
+            st.rerun()
+        _status(job, status)
+
+    shown()
+
+
+def _status(job: Job, status: JobStatus) -> None:
+    if status.state == "running":
+        share = status.done / status.total if status.total else 0.0
+        st.progress(min(1.0, share), text=md(words.of_job(status)) if status.total else "Starting")
+        if st.button("Cancel", key=f"cancel-{job.id}", icon=":material/stop_circle:"):
+            job.cancel()
+            st.toast("Asked to stop; what is stored stays.")
+    elif status.state == "done":
+        st.success(f"{WORDS['done']} in {words.duration(status.seconds)}. {md(_result(status))}")
+    elif status.state == "failed":
+        st.error(f"{WORDS['failed']}: {md(status.error)}")
+    else:
+        st.warning(f"{WORDS[status.state]}. {md(words.of_job(status)) if status.total else ''}")
+    lines = job.log_tail(12)
+    if lines:
+        with st.expander("Log", expanded=status.state == "failed"):
+            st.code("\n".join(lines), language=None)
+
+
+def _result(status: JobStatus) -> str:
+    """A job's summary in words: its plain numbers and texts."""
+    parts = []
+    for name, value in (status.result or {}).items():
+        if name == "cost" and isinstance(value, float):
+            parts.append(words.dollars(value))
+        elif isinstance(value, int | str) and not isinstance(value, bool) and value != "":
+            shown = f"{value:,}" if isinstance(value, int) else value
+            parts.append(f"{name.replace('_', ' ')} {shown}")
+    return " · ".join(parts)

@@ -1,0 +1,132 @@
+"""A study's prompts: look, filter, add, import, have some written, deactivate."""
+
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from diffing import prompts, status, tables, words
+from diffing.errors import UserError
+from diffing.ui import job_panel, shell
+from diffing.ui.text import md
+
+shell.page("Prompts")
+study = shell.opened_study()
+table = study.prompts()
+
+
+def add(new: pd.DataFrame) -> None:
+    """Put prompts into the study and say what was left out."""
+    try:
+        found = prompts.compare(new, study.prompts(), study.settings.held_out)
+    except UserError as error:
+        st.error(md(str(error)))
+        return
+    study.save_prompts(pd.concat([study.prompts(), found.table], ignore_index=True))
+    near = f" {len(found.near)} resemble others and were kept." if found.near else ""
+    st.session_state["added"] = f"Added {len(found.table)}; {len(found.duplicates)} were there already.{near}"
+    st.rerun()
+
+
+if "added" in st.session_state:
+    st.success(st.session_state.pop("added"))
+
+active = table[table["active"]]
+st.write(md(words.detectable(status.detectable(len(active), status.features(study)))))
+
+left, right = st.columns([3, 1], gap="large")
+with right:
+    st.subheader("By category", anchor=False)
+    split = active.groupby(["category", "split"]).size().unstack(fill_value=0)
+    st.dataframe(split, alt="Active prompts by category and split")
+    st.caption(
+        f"{study.settings.held_out:.0%} of prompts are held out by a hash of their content: labels and drafts "
+        "never see them, and findings are tested on them."
+    )
+
+with left:
+    with st.container(horizontal=True):
+        category = st.multiselect("Category", sorted(table["category"].unique()))
+        side = st.segmented_control("Split", ["discovery", "held-out"], key="split", bind="query-params")
+        search = st.text_input("Search", key="q", bind="query-params")
+    shown = table
+    if category:
+        shown = shown[shown["category"].isin(category)]
+    if side:
+        shown = shown[shown["split"] == side]
+    if search:
+        content = shown["text"] + shown["messages"] + shown["tags"]
+        shown = shown[content.str.contains(search, case=False, regex=False)]
+    view = shown.assign(prompt=[prompts.shown(row) for _, row in shown.iterrows()])
+    st.caption(f"{len(shown):,} of {len(table):,} prompts")
+    picked = st.dataframe(
+        view[["prompt", "category", "tags", "split", "active"]] if len(view) else shown[["category", "active"]],
+        hide_index=True,
+        key="table",
+        on_select="rerun",
+        selection_mode="multi-row",
+        column_config={"prompt": st.column_config.TextColumn(width="large")},
+        alt="The study's prompts",
+    )
+    rows = shown.iloc[[r for r in picked["selection"]["rows"] if r < len(shown)]]
+    with st.container(horizontal=True):
+        for label, value in (("Deactivate", False), ("Activate", True)):
+            if st.button(f"{label} {len(rows)} selected", disabled=rows.empty):
+                table.loc[table["id"].isin(rows["id"]), "active"] = value
+                study.save_prompts(table)
+                st.rerun()
+    for _, row in rows.head(1).iterrows():
+        st.code(prompts.shown(row), language=None, wrap_lines=True)
+
+one, many, written = st.tabs(["Add one", "Import a file", "Have some written"])
+with one, st.form("one", clear_on_submit=True):
+    text = st.text_area("Prompt")
+    kind = st.text_input("Category")
+    tags = st.text_input("Tags", help="Separated by semicolons.")
+    if st.form_submit_button("Add") and text.strip():
+        add(pd.DataFrame([{"text": text, "category": kind, "tags": tags}]))
+with many:
+    upload = st.file_uploader("CSV, JSONL, JSON, Parquet or TXT (one prompt a line)")
+    if upload is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / Path(upload.name).name
+            path.write_bytes(upload.getvalue())
+            try:
+                raw = tables.read(path)
+            except UserError as error:
+                st.error(md(str(error)))
+                st.stop()
+            choices = ["(none)", *map(str, raw.columns)]
+            with st.container(horizontal=True):
+                mapped = {}
+                for ours in ("text", "messages", "category", "tags"):
+                    guess = choices.index(ours) if ours in choices else 0
+                    if ours == "text" and not guess:
+                        guess = next((choices.index(n) for n in prompts.TEXT_NAMES if n in choices), 0)
+                    theirs = st.selectbox(f"Column for {ours}", choices, index=guess, key=f"map-{ours}")
+                    if theirs != "(none)":
+                        mapped[ours] = theirs
+            st.dataframe(raw.head(5), hide_index=True, alt="The file's first rows")
+            if st.button(f"Import {len(raw):,} prompts", disabled=not {"text", "messages"} & set(mapped)):
+                try:
+                    new = prompts.load(path, mapped)
+                except UserError as error:
+                    st.error(md(str(error)))
+                    st.stop()
+                add(new)
+with written:
+    st.caption("A language model writes prompts by category; what resembles a prompt of the study is left out.")
+    wish = st.text_area("What do you want to know?", placeholder="Does the newer one give in when contradicted?")
+    model = st.text_input("Who writes", placeholder="openrouter:google/gemini-2.5-flash")
+    known = sorted(set(prompts.bundled()["category"]) | set(table["category"]))
+    kinds = st.multiselect("Categories", known)
+    count = st.number_input("Prompts in each category", 1, 100, 10)
+    job_panel.start_button(
+        study,
+        "prompts",
+        "Write prompts",
+        lambda: {"description": wish, "model": model, "categories": kinds, "count": int(count)},
+        disabled=not (wish.strip() and model.strip()),
+    )
+    job_panel.panel(study, "prompts")
