@@ -1,0 +1,128 @@
+"""Charts of a diff. A is always blue and B always orange, with the letter beside the colour.
+
+Functions from tables to plotly figures, each titled by what it shows; no Streamlit, no files. Ids of features
+travel in `customdata`, so that a click can name what was clicked.
+"""
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+A_COLOUR, B_COLOUR, GREY = "#4684d7", "#c78901", "#8a8f98"
+FONT = {"family": "Source Sans, sans-serif", "size": 13}
+
+
+def _layout(figure: go.Figure, title: str, height: int) -> go.Figure:
+    figure.update_layout(
+        title={"text": title, "font": {"size": 15}, "x": 0, "xanchor": "left"},
+        height=height, font=FONT, margin={"l": 10, "r": 10, "t": 48, "b": 40},
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
+        hoverlabel={"align": "left"}, dragmode="select",
+    )  # fmt: skip
+    return figure
+
+
+def short(text: str, width: int = 44) -> str:
+    """A label that fits an axis; plotly would read tags in it, so their brackets are shown as look-alikes."""
+    plain = " ".join(text.split()).replace("<", "‹").replace(">", "›")
+    return plain if len(plain) <= width else plain[: width - 1].rstrip() + "…"
+
+
+def frequency_bars(rows: pd.DataFrame, a: str, b: str) -> go.Figure:
+    """Share of prompts on A and B for each feature, the most different on top.
+
+    `rows`: feature, label, frequency_a, frequency_b and the intervals low_a, high_a, low_b, high_b.
+    """
+    rows = rows.iloc[::-1]
+    names = [f"{short(label)}  #{feature}" for label, feature in zip(rows["label"], rows["feature"], strict=True)]
+    figure = go.Figure()
+    # B first: horizontal bars are drawn from below, and A is to stand on top.
+    for side, name, colour in (("b", f"B · {b}", B_COLOUR), ("a", f"A · {a}", A_COLOUR)):
+        share = rows[f"frequency_{side}"]
+        figure.add_bar(
+            y=names, x=share, name=short(name, 40), orientation="h", marker_color=colour,
+            error_x={
+                "type": "data", "symmetric": False, "array": rows[f"high_{side}"] - share,
+                "arrayminus": share - rows[f"low_{side}"], "thickness": 1, "width": 2, "color": GREY,
+            },
+            customdata=rows["feature"], hovertemplate="%{y}<br>" + side.upper() + " %{x:.1%}<extra></extra>",
+        )  # fmt: skip
+    figure.update_xaxes(tickformat=".0%", range=[0, 1.02], title="share of prompts whose answer shows it")
+    figure.update_yaxes(automargin=True)
+    figure.update_layout(barmode="group", bargap=0.25, legend_traceorder="reversed")
+    return _layout(figure, "How often each side shows it (95 % intervals)", max(260, 60 + 34 * len(rows)))
+
+
+def volcano(rows: pd.DataFrame, band: float | None, what: str, level: float = 0.05) -> go.Figure:
+    """Difference against evidence for each feature: `delta`, `q`, `feature`, `label`; the noise band is grey."""
+    evidence = -np.log10(rows["q"].clip(lower=1e-300))
+    colour = np.where(rows["q"] >= level, GREY, np.where(rows["delta"] < 0, A_COLOUR, B_COLOUR))
+    text = [short(f"#{f} {label}", 70) for f, label in zip(rows["feature"], rows["label"], strict=True)]
+    figure = go.Figure(
+        go.Scattergl(
+            x=rows["delta"],
+            y=evidence,
+            mode="markers",
+            customdata=rows["feature"],
+            text=text,
+            marker={"color": colour, "size": 7, "opacity": 0.75},
+            hovertemplate="%{text}<br>B − A %{x:+.1%}<extra></extra>",
+            showlegend=False,
+        )  # fmt: skip
+    )
+    if band:
+        figure.add_vrect(
+            x0=-band, x1=band, fillcolor=GREY, opacity=0.14, line_width=0,
+            annotation_text="noise of one checkpoint", annotation_position="top left",
+        )  # fmt: skip
+    figure.add_hline(y=-np.log10(level), line={"dash": "dot", "color": GREY, "width": 1})
+    figure.update_xaxes(tickformat="+.0%", title="← more on A      difference (B − A)      more on B →")
+    figure.update_yaxes(title="−log₁₀ q", rangemode="tozero")
+    return _layout(figure, f"Difference and evidence, {what}", 420)
+
+
+def activations(a: np.ndarray, b: np.ndarray, mark_a: float | None, mark_b: float | None) -> go.Figure:
+    """How strongly each side shows a feature where it does, on one scale, the shown documents marked."""
+    figure = go.Figure()
+    both = np.concatenate([a, b])
+    size = float(both.max()) / 30 if len(both) else 1.0
+    for name, values, colour in (("A", a, A_COLOUR), ("B", b, B_COLOUR)):
+        figure.add_histogram(
+            x=values, name=name, marker_color=colour, opacity=0.6, xbins={"start": 0, "size": size or 1.0},
+            hovertemplate=name + " %{y} answers at %{x}<extra></extra>",
+        )  # fmt: skip
+    for name, value, colour in (("A", mark_a, A_COLOUR), ("B", mark_b, B_COLOUR)):
+        if value is not None:
+            figure.add_vline(x=value, line={"color": colour, "width": 2}, annotation_text=f"this {name}")
+    figure.update_layout(barmode="overlay")
+    figure.update_xaxes(title="strongest activation in an answer")
+    figure.update_yaxes(title="answers")
+    return _layout(figure, "How strongly, where it is shown", 260)
+
+
+def by_group(rows: pd.DataFrame, title: str) -> go.Figure:
+    """A feature's difference in each group of prompts: `group`, `n`, `delta`, `ci_low`, `ci_high`."""
+    rows = rows.sort_values("delta")
+    colour = np.where(rows["delta"] < 0, A_COLOUR, B_COLOUR)
+    figure = go.Figure(
+        go.Scatter(
+            x=rows["delta"],
+            y=[f"{short(str(g), 28)} ({n})" for g, n in zip(rows["group"], rows["n"], strict=True)],
+            mode="markers",
+            marker={"color": colour, "size": 9},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": rows["ci_high"] - rows["delta"],
+                "arrayminus": rows["delta"] - rows["ci_low"],
+                "color": GREY,
+                "thickness": 1,
+            },
+            hovertemplate="%{y}<br>B − A %{x:+.1%}<extra></extra>",
+            showlegend=False,
+        )  # fmt: skip
+    )
+    figure.add_vline(x=0, line={"color": GREY, "width": 1})
+    figure.update_xaxes(tickformat="+.0%", title="difference (B − A)")
+    figure.update_yaxes(automargin=True)
+    return _layout(figure, title, max(220, 90 + 24 * len(rows)))
