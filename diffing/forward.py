@@ -1,7 +1,7 @@
 """The language model up to the hook: loading no layer above it, and what the hook sees for a batch of windows.
 
-Holds the meaning of hook names, the choice of files and tensors to load, and the plain forward pass: sequences
-padded to the right, where a causal model cannot see the padding. Promises the values that a forward hook on the
+Holds where hooks lie in each architecture, and the plain forward pass: sequences padded to the right, where a
+causal model cannot see the padding. Promises the values that a forward hook on the
 whole model would give. Does not promise speed: that is for a packed pass beside this one.
 """
 
@@ -9,152 +9,39 @@ import json
 import logging
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, PretrainedConfig
+from transformers import AutoModel, PretrainedConfig
+from transformers.pytorch_utils import Conv1D
 from transformers.utils import logging as transformers_logging
 
-from diffing import hub
 from diffing.errors import UserError
+from diffing.model_files import Hook, ModelFiles
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out", "z"]
-
-HOOK = re.compile(r"blocks\.(\d+)\.(?:attn\.)?hook_(resid_pre|resid_mid|resid_post|attn_out|mlp_out|z)")
-MODULE_HOOK = re.compile(r"(?:\w+\.)*?(?:layers|h)\.(\d+)")
-LAYER_TENSOR = re.compile(r"(?:^|\.)(?:layers|h)\.(\d+)\.")
 TEXT_PREFIX = re.compile(r"^(?:model\.)?language_model\.(?:model\.)?")
-
-TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "tokenizer.model",
-    "vocab.json",
-    "merges.txt",
-)
 
 SANDWICH = {"gemma2", "gemma3_text"}
 """Models that normalise what attention and MLP give before adding it: their outputs are taken after that."""
 PLAIN = {"llama", "mistral", "gemma", "qwen2", "qwen3", "gpt2", "gpt_neox"}
 
 
-class Hook(NamedTuple):
-    """A place in the model."""
-
-    layer: int
-    kind: Kind
-
-    @property
-    def layers(self) -> int:
-        """How many layers must be kept to compute it."""
-        return self.layer + 1
-
-
-def parse_hook(name: str) -> Hook:
-    """The place that a hook name of TransformerLens, or a layer's path in `transformers`, stands for."""
-    if match := HOOK.fullmatch(name):
-        layer, kind = int(match[1]), match[2]
-        # The same tensor, one layer less to load.
-        if kind == "resid_pre" and layer > 0:
-            return Hook(layer - 1, "resid_post")
-        return Hook(layer, kind)  # type: ignore[arg-type]
-    if match := MODULE_HOOK.fullmatch(name):
-        return Hook(int(match[1]), "resid_post")
-    raise UserError(
-        f"Hook '{name}' is no residual stream, attention output or MLP output of a layer; choose another SAE."
-    )
-
-
-class Checkpoint(NamedTuple):
-    """Where a model's tensors lie: the files that hold the layers wanted."""
-
-    folder: Path
-    """The model's folder; of a Hub model, its snapshot in the cache with what was fetched of it."""
-    config: PretrainedConfig
-    """The text model's own, still with all its layers."""
-    files: list[Path]
-    weight_map: dict[str, str]
-    """Tensor → file name, of the tensors that will be loaded and of the unembedding."""
-    revision: str = ""
-    """Commit of a Hub model; empty for a local folder."""
-
-
-def find(model: str, hook: Hook, revision: str = "") -> Checkpoint:
-    """The checkpoint's files that the hook needs, downloaded where they are missing."""
-    folder = Path(model).expanduser()
-    if folder.is_dir():
-        return _find(model, folder, hook, lambda name: folder / name if (folder / name).exists() else None)
-    if model.startswith((".", "/", "~")):
-        raise UserError(f"There is no model folder '{model}'; check the path.")
-    snapshot = hub.fetch(model, "config.json", revision or None).parent
-    # From here on by commit, so that the files fit each other whatever is pushed meanwhile.
-    commit = snapshot.name
-    for name in TOKENIZER_FILES:
-        hub.fetch_if_any(model, name, commit)
-    found = _find(model, snapshot, hook, lambda name: hub.fetch_if_any(model, name, commit))
-    return found._replace(revision=commit)
-
-
-def _find(model: str, folder: Path, hook: Hook, get: Callable[[str], Path | None]) -> Checkpoint:
-    if get("config.json") is None:
-        raise UserError(f"'{model}' has no config.json; give a model folder as `save_pretrained` writes it.")
-    try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True).get_text_config()
-    except (ValueError, OSError, KeyError) as error:
-        raise UserError(f"`transformers` cannot read the configuration of '{model}': {error}") from error
-    total = config.num_hidden_layers
-    if hook.layer >= total:
-        raise UserError(
-            f"The SAE reads layer {hook.layer}, but '{model}' has layers 0 to {total - 1}; "
-            "choose the model that the SAE was trained on."
-        )
-    index = get("model.safetensors.index.json")
-    if index is None:
-        single = get("model.safetensors")
-        if single is None:
-            raise UserError(f"'{model}' has no safetensors weights; convert it with `save_pretrained`.")
-        return Checkpoint(folder, config, [single], dict.fromkeys(tensor_names(single), single.name))
-    everything: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-    wanted = {name: file for name, file in everything.items() if not _above(name, hook)}
-    paths = {name: get(name) for name in sorted(set(wanted.values()))}
-    if missing := [name for name, path in paths.items() if path is None]:
-        raise UserError(f"'{model}' lacks its weight file '{missing[0]}'; fetch it whole.")
-    return Checkpoint(folder, config, [path for path in paths.values() if path], wanted)
-
-
-def _above(tensor: str, hook: Hook) -> bool:
-    match = LAYER_TENSOR.search(tensor)
-    return match is not None and int(match[1]) >= hook.layers
-
-
-def tensor_names(file: Path) -> list[str]:
-    try:
-        with safe_open(file, framework="pt") as opened:
-            return list(opened.keys())
-    except SafetensorError as error:
-        raise UserError(f"Weight file '{file.name}' is broken ({error}); fetch it again.") from error
-
-
-def load(checkpoint: Checkpoint, hook: Hook, device: torch.device, dtype: torch.dtype) -> "Forward":
+def load(found: ModelFiles, hook: Hook, device: torch.device, dtype: torch.dtype) -> "Forward":
     """The model without what lies above the hook."""
-    config = truncated(checkpoint.config, hook.layers)
+    config = truncated(found.config, hook.layers)
     with quiet(), tempfile.TemporaryDirectory(prefix="diffing-reader-") as name:
         folder = Path(name)
         config.save_pretrained(folder)
-        for file in checkpoint.files:
+        for file in found.files:
             (folder / file.name).symlink_to(file.resolve())
-        if len(checkpoint.files) > 1 or checkpoint.files[0].name != "model.safetensors":
-            index = {"metadata": {}, "weight_map": checkpoint.weight_map}
+        if len(found.files) > 1 or found.files[0].name != "model.safetensors":
+            index = {"metadata": {}, "weight_map": found.weight_map}
             (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
         model, info = AutoModel.from_pretrained(
             folder,
@@ -224,6 +111,13 @@ class Forward:
         return layers_of(self.model)[self.hook.layer]
 
     @property
+    def embedding(self) -> Tensor:
+        """One row a token."""
+        model: Any = self.model
+        weight: Tensor = model.get_input_embeddings().weight
+        return weight
+
+    @property
     def final_norm(self) -> nn.Module:
         for name in ("norm", "ln_f", "final_layer_norm"):
             if isinstance(module := getattr(self.model, name, None), nn.Module):
@@ -237,6 +131,15 @@ class Forward:
             heads = self.config.num_attention_heads
             return int(heads * (getattr(self.config, "head_dim", None) or self.config.hidden_size // heads))
         return int(self.config.hidden_size)
+
+    def through_heads(self, rows: Tensor) -> Tensor:
+        """What rows at the heads' outputs (hook_z) add to the residual stream."""
+        projection: Any = place(self.model, self.hook)[0]
+        weight = projection.weight.float()
+        written: Tensor = rows @ (weight if isinstance(projection, Conv1D) else weight.T)
+        if self.config.model_type in SANDWICH:
+            written = self.layer.get_submodule("post_attention_layernorm")(written)
+        return written
 
     @torch.inference_mode()
     def __call__(self, ids: Sequence[Sequence[int]]) -> Tensor:

@@ -5,6 +5,7 @@ sentences for what goes wrong. Promises that nothing here touches the network fo
 """
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from huggingface_hub.errors import (
 from diffing import files
 from diffing.errors import UserError
 
+LAYER_TENSOR = re.compile(r"(?:^|\.)(?:layers|h)\.(\d+)\.")
 FAULTS = (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError)
 """What a download can raise; `explained` turns any of them into a sentence."""
 
@@ -80,6 +82,16 @@ def file_hash(path: Path) -> str:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     files.write_json(memo, digest)
     return digest
+
+
+def below(weight_map: dict[str, str], layers: int) -> dict[str, str]:
+    """Of a model's tensors → files, those of its first layers and of all that is no layer's."""
+    found = {}
+    for tensor, file in weight_map.items():
+        match = LAYER_TENSOR.search(tensor)
+        if match is None or int(match[1]) < layers:
+            found[tensor] = file
+    return found
 
 
 @contextmanager

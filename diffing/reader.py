@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from diffing import files, forward, hub, presets, sae, tokens
+from diffing import files, forward, hub, lens, model_files, presets, sae, tokens
 from diffing.errors import UserError
 from diffing.forward import Forward
+from diffing.model_files import ModelFiles
 from diffing.sae import SaeFacts
 from diffing.study import ReaderChoice
 from diffing.tokens import Framing, Message, Reading
@@ -41,14 +42,14 @@ class Reader:
         dictionary: Any,
         facts: SaeFacts,
         framing: Framing,
-        checkpoint: forward.Checkpoint,
+        found: ModelFiles,
     ) -> None:
         self.key = key
         self.forward = model
         self.sae = dictionary
         self.facts = facts
         self.framing = framing
-        self.checkpoint = checkpoint
+        self.model_files = found
         self.window = framing.window
         self.n_features = int(dictionary.cfg.d_sae)
         self.d_in = int(dictionary.cfg.d_in)
@@ -58,6 +59,7 @@ class Reader:
         )
         self.d_model = int(model.config.hidden_size)
         self.device = model.device
+        self._unembedding: Tensor | None = None
         self.dtype: torch.dtype = next(model.model.parameters()).dtype
 
     @classmethod
@@ -73,15 +75,15 @@ class Reader:
         model = source.model or facts.model
         if not model:
             raise UserError("The SAE does not say which model it was trained on; name the reader's model too.")
-        hook = forward.parse_hook(facts.hook)
-        checkpoint = forward.find(model, hook, facts.model_revision)
-        window = window_of(checkpoint.config, facts)
-        framing = Framing(load_tokenizer(checkpoint.folder), window, choice.context, facts.prepend_bos)
-        loaded = forward.load(checkpoint, hook, where, numbers)
+        hook = model_files.parse_hook(facts.hook)
+        found = model_files.find(model, hook, facts.model_revision)
+        window = window_of(found.config, facts)
+        framing = Framing(load_tokenizer(found.folder), window, choice.context, facts.prepend_bos)
+        loaded = forward.load(found, hook, where, numbers)
         fit(loaded, dictionary, facts, model)
         key = files.content_hash(
             {
-                "model": [model, checkpoint.revision] if checkpoint.revision else model_hashes(checkpoint),
+                "model": [model, found.revision] if found.revision else model_hashes(found),
                 "sae": facts.identity,
                 "hook": [hook.layer, hook.kind, facts.centred],
                 "dtype": str(numbers),
@@ -93,7 +95,7 @@ class Reader:
         )
         # The arithmetic is the reader's own: SAELens's reshaping is for heads that lie apart.
         dictionary.turn_off_forward_pass_hook_z_reshaping()
-        return cls(key, loaded, dictionary.to(device=where, dtype=numbers), facts, framing, checkpoint)
+        return cls(key, loaded, dictionary.to(device=where, dtype=numbers), facts, framing, found)
 
     def read(self, messages: Sequence[Message], answer: str) -> Reading:
         """The answer's tokens in windows; `messages` is the prompt, read only for context 'prompt+answer'."""
@@ -115,6 +117,30 @@ class Reader:
     def decoder(self) -> Tensor:
         """What each feature writes: [n_features, d_in]."""
         return self.sae.W_dec.detach()  # type: ignore[no-any-return]
+
+    def promoted(self, feature: int, k: int = lens.KEPT) -> lens.Promoted:
+        """Tokens that the feature makes likelier and less likely, strongest first."""
+        return lens.promoted(self, feature, k)
+
+    def written(self, features: Sequence[int]) -> Tensor:
+        """What features add to the model's last norm's output: decoder rows at one length, through that norm."""
+        rows = self.decoder()[torch.tensor(features, device=self.device)].float()
+        if self.forward.hook.kind == "z":
+            rows = self.forward.through_heads(rows)
+        # At this length the norm's epsilon, meant for whole residuals, plays no part.
+        rows = rows / rows.norm(dim=-1, keepdim=True).clamp(min=1e-12) * self.d_model**0.5
+        rows = rows.to(self.dtype)
+        norm = self.forward.final_norm
+        bias: Tensor = norm(torch.zeros_like(rows[:1]))
+        through: Tensor = norm(rows)
+        return through - bias
+
+    def unembedding(self) -> Tensor:
+        """One row a token: [vocabulary, d_model]; the only tensor read for it, unless it is the embedding's."""
+        if self._unembedding is None:
+            head = model_files.unembedding(self.model_files)
+            self._unembedding = (self.forward.embedding if head is None else head).to(self.device, self.dtype)
+        return self._unembedding
 
 
 class ReaderCheck(NamedTuple):
@@ -225,7 +251,7 @@ def fit(model: Forward, dictionary: Any, facts: SaeFacts, name: str) -> None:
         )
 
 
-def model_hashes(checkpoint: forward.Checkpoint) -> list[str]:
+def model_hashes(found: ModelFiles) -> list[str]:
     """Hashes of a local model's files that change an encoding."""
-    small = [checkpoint.folder / name for name in ("config.json", *forward.TOKENIZER_FILES)]
-    return [hub.file_hash(path) for path in [*small, *checkpoint.files] if path.exists()]
+    small = [found.folder / name for name in ("config.json", *model_files.TOKENIZER_FILES)]
+    return [hub.file_hash(path) for path in [*small, *found.files] if path.exists()]

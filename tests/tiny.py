@@ -89,6 +89,7 @@ def model(folder: Path, config: transformers.PretrainedConfig, template: str | N
     made: PreTrainedModel = transformers.AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]
         config, dtype=torch.float32
     )
+    made.train(False)
     for parameter in made.parameters():
         if parameter.ndim > 1:
             torch.nn.init.normal_(parameter, std=0.3)
@@ -96,7 +97,7 @@ def model(folder: Path, config: transformers.PretrainedConfig, template: str | N
             parameter.data += 0.1 * torch.randn_like(parameter)
     made.save_pretrained(folder, max_shard_size="60KB")
     tokenizer(template).save_pretrained(folder)
-    return made.eval()
+    return made
 
 
 def sae(
