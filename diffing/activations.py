@@ -10,7 +10,7 @@ import mmap
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,9 @@ from diffing import files, responses
 from diffing.errors import UserError
 from diffing.shards import Array, Cache, Encoding, Kinds, Place, columns, from_buffer, map_shard
 from diffing.study import Study
+
+if TYPE_CHECKING:
+    from diffing.tokens import Piece
 
 DOCUMENT = ["prompt_id", "checkpoint", "draw", "tokens", "error"]
 
@@ -34,16 +37,24 @@ class TokenTable(NamedTuple):
     """int32 [tokens, 2], in characters; tokens that share a character have overlapping spans."""
     text: str
 
-    def pieces(self, values: Array | None = None) -> list[tuple[str, float]]:
-        """The whole text in order, in the smallest runs that can be shown, each with its tokens' largest value."""
-        # Heavy to import, and only a page that shows text needs it.
+    def cut(self) -> "list[Piece]":
+        """The whole text in order, in the smallest runs that can be shown, and which tokens each is made of."""
+        # Heavy to import, and only what shows text needs it.
         from diffing.tokens import pieces
 
-        values = np.zeros(len(self.ids), np.float32) if values is None else values
-        return [
-            (piece.text, float(max(values[piece.first : piece.last], key=abs)))
-            for piece in pieces(self.text, self.spans)
-        ]
+        return pieces(self.text, self.spans)
+
+    def pieces(self, values: Array) -> list[tuple[str, float]]:
+        """The whole text in pieces, each with the largest of its tokens' values."""
+        cut = self.cut()
+        return list(zip((piece.text for piece in cut), largest(cut, values).tolist(), strict=True))
+
+
+def largest(cut: "list[Piece]", values: Array) -> Array:
+    """On each piece the value of largest magnitude among its tokens'."""
+    first = [piece.first for piece in cut]
+    high, low = np.maximum.reduceat(values, first), np.minimum.reduceat(values, first)
+    return np.where(high >= -low, high, low)
 
 
 class Encodings:

@@ -166,7 +166,7 @@ def read_text(reader: ReaderLike, text: str, top: int = 20) -> TextFeatures:
         raise UserError(one)
     table = TokenTable(one.ids, one.spans, text)
     starts, values = one.starts(), one.values()
-    order = np.lexsort([one.feature, -np.abs(one.peak)])[:top]
+    order, cut = np.lexsort([one.feature, -np.abs(one.peak)])[:top], table.cut()
     features = []
     for run in order.tolist():
         entries = slice(starts[run], starts[run + 1])
@@ -178,10 +178,10 @@ def read_text(reader: ReaderLike, text: str, top: int = 20) -> TextFeatures:
                 "peak": float(one.peak[run]),
                 "count": int(one.count[run]),
                 "total": float(values[entries].sum()),
-                "values": [value for _, value in table.pieces(dense)],
+                "values": activations.largest(cut, dense).tolist(),
             }
         )
-    return TextFeatures(pieces=[piece for piece, _ in table.pieces()], features=features)
+    return TextFeatures(pieces=[piece.text for piece in cut], features=features)
 
 
 def feature_examples(
