@@ -1,7 +1,8 @@
 """The one client for OpenAI-compatible endpoints: asks, retries, stores each reply before it is counted.
 
 Used for collecting answers and for every later step that asks a language model. Promises that a reply once
-stored is never asked for again, that a failure comes back as data, and that no key reaches a file or a message.
+stored is never asked for again, that one request's failure comes back as data, and that no key reaches a file
+or a message. Raises only where no further request could do better: a refused key, no credit, an unknown model.
 Does not promise that a reply cut off on its way was not billed.
 """
 
@@ -20,6 +21,7 @@ from openai import AsyncOpenAI
 from pydantic import BaseModel
 
 from diffing import files, providers, tables
+from diffing.completions import read_completion, read_models
 from diffing.errors import UserError
 from diffing.providers import Endpoint, Price
 
@@ -63,8 +65,32 @@ class Reply(BaseModel):
     """Whether it came from the cache, and so cost nothing this time."""
 
 
-class _NotAReply(Exception):
-    """The server answered with something that is no chat completion."""
+class _Fault(Exception):
+    """Why one attempt brought no answer."""
+
+    def __init__(self, words: str, status: int = 0, code: str = "", retry_after: float | None = None) -> None:
+        super().__init__(words)
+        self.words = words
+        self.status = status
+        """HTTP status; 0 where there was no reply or no completion in it."""
+        self.code = code
+        self.retry_after = retry_after
+        """Seconds that the server asked to wait."""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether a filter before the model turned the prompt away: an outcome to count, not to retry."""
+        filtered = self.code == "content_filter" or "moderation" in self.words.lower()
+        return self.status in (400, 403) and filtered
+
+    def wait(self, attempt: int) -> float | None:
+        """Seconds before the next attempt, or None where another attempt would not help."""
+        if self.status and self.status not in RETRIED_STATUS:
+            return None
+        if self.retry_after is not None:
+            return None if self.retry_after > LONGEST_WAIT else self.retry_after + random.uniform(0, 0.25)
+        # Jitter keeps a refused crowd from coming back together.
+        return random.uniform(0.5, 1.0) * min(60.0, 2.0 ** (attempt - 1))
 
 
 class RefusingDisk(diskcache.JSONDisk):  # type: ignore[misc]  # diskcache ships no types
@@ -92,7 +118,9 @@ class ChatClient:
     def __init__(self, concurrency: int = 32, timeout: float = 300.0, attempts: int = 6) -> None:
         self.concurrency = concurrency
         self.timeout = timeout
+        """Seconds for a whole reply; a server that drips bytes does not extend it."""
         self.attempts = attempts
+        self.stopping = asyncio.Event()
         self._clients: dict[tuple[str, str], AsyncOpenAI] = {}
         self._gates: dict[str, asyncio.Semaphore] = {}
 
@@ -104,145 +132,140 @@ class ChatClient:
             await client.close()
 
     async def ask(self, point: Endpoint, request: Request, price: Price | None = None) -> Reply:
-        """The stored reply, else a fresh one, which is stored before it is returned; errors come back as data."""
+        """The stored reply, else a fresh one, which is stored before it is returned."""
         stored = cache().get(request.key)
         if stored is not None:
             return Reply.model_validate(stored | {"cached": True})
         gate = self._gates.setdefault(point.base_url, asyncio.Semaphore(self.concurrency))
         async with gate:
             reply = await self._ask_with_retries(point, request)
-        if (
-            reply.cost is None
-            and price is not None
-            and reply.tokens_in is not None
-            and reply.tokens_out is not None
-        ):
-            reply.cost = price.of(reply.tokens_in, reply.tokens_out)
-        if not reply.error:
-            cache().set(request.key, reply.model_dump(exclude={"cached"}))
+        if reply.error:
+            return reply
+        if reply.cost is None and price is not None and None not in (reply.tokens_in, reply.tokens_out):
+            reply.cost = price.of(reply.tokens_in or 0, reply.tokens_out or 0)
+        cache().set(request.key, reply.model_dump(exclude={"cached"}))
         return reply
 
-    async def models(self, point: Endpoint) -> dict[str, Price | None] | None:
-        """Ids the endpoint serves, with prices where it states them; None where it keeps no list."""
+    def wind_down(self) -> None:
+        """Let calls on their way come back, and make no further attempt where one failed."""
+        self.stopping.set()
+
+    async def models(self, point: Endpoint) -> dict[str, Price | None]:
+        """Ids the endpoint serves, with prices where it states them; empty where it keeps no list."""
         try:
-            page = await self._client(point).with_options(timeout=30).models.list()
+            client = self._client(point).with_options(timeout=30, max_retries=2)
+            listed = await client.models.with_raw_response.list()
         except openai.AuthenticationError as error:
-            raise UserError(f"{point.base_url} refuses the key in {point.key_env}; set a valid one.") from error
+            raise UserError(_refused(point)) from error
         except openai.APIStatusError:
-            return None
+            return {}
         except openai.APIConnectionError as error:
             raise UserError(
                 f"{point.base_url} cannot be reached ({_cause(error)}); check the address and your network."
             ) from error
-        except (ValueError, TypeError, AttributeError):
-            # A list that is not JSON is no list.
-            return None
-        found: dict[str, Price | None] = {}
-        for model in getattr(page, "data", None) or []:
-            found[str(model.id).removeprefix("models/")] = _listed_price(getattr(model, "pricing", None))
-        return found or None
+        return read_models(listed.http_response.content)
 
     async def check_model(self, point: Endpoint) -> Price | None:
         """The model's price after making sure that it is still served; spends nothing."""
-        providers.need_key(point)
-        served = await self.models(point)
-        if served is None:
-            return providers.price(point.model)
-        if point.model.removeprefix("models/") not in served:
-            near = get_close_matches(point.model, served, n=3, cutoff=0.4)
+        served, model = await self.models(point), point.model.removeprefix("models/")
+        # A suffix such as ':nitro' chooses among a listed model's servers and is not listed itself.
+        listed = next((name for name in (model, model.rpartition(":")[0]) if name in served), None)
+        if served and listed is None:
+            near = get_close_matches(model, served, n=3, cutoff=0.4)
             hint = f"another id ({', '.join(near)})" if near else "another id"
             raise UserError(
-                f"{point.base_url} does not serve '{point.model}' (any more); "
+                f"{point.base_url} does not serve '{model}' (any more); "
                 f"use {hint}, or 'import' answers saved earlier."
             )
-        return served[point.model.removeprefix("models/")] or providers.price(point.model)
+        return (served[listed] if listed else None) or providers.price(point)
 
     def _client(self, point: Endpoint) -> AsyncOpenAI:
         where = (point.base_url, point.key_env)
         if where not in self._clients:
-            # Retries are ours: the library's own would not cover replies that are no completion.
+            # Retries and the time limit are ours: the library's own cover neither replies that are no
+            # completion nor servers that send a byte now and then.
             self._clients[where] = AsyncOpenAI(
-                base_url=point.base_url, api_key=providers.need_key(point), max_retries=0, timeout=self.timeout
+                base_url=point.base_url, api_key=providers.need_key(point), max_retries=0, timeout=None
             )
         return self._clients[where]
 
     async def _ask_with_retries(self, point: Endpoint, request: Request) -> Reply:
-        for attempt in range(1, self.attempts + 1):
+        attempt = 1
+        while True:
             try:
                 return await self._ask_once(point, request)
-            except (openai.OpenAIError, _NotAReply) as error:
-                if _is_block(error):
+            except _Fault as fault:
+                if fault.blocks:
                     return Reply(finish_reason="content_filter", created=_now())
-                wait = _wait(error, attempt)
-                if wait is None or attempt == self.attempts:
-                    return Reply(error=_redacted(error, point, attempt), created=_now())
-                await asyncio.sleep(wait)
-        raise AssertionError("unreachable: the last attempt returns")
+                _raise_if_hopeless(fault, point)
+                wait = fault.wait(attempt)
+                if wait is None or attempt == self.attempts or await self._stopped_within(wait):
+                    words = f"{fault.words} (after {attempt} attempt{'s' * (attempt > 1)})"
+                    return Reply(error=words, created=_now())
+            attempt += 1
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        """Wait, but no longer than until the run is to end; true where it is."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self.stopping.wait()
+        except TimeoutError:
+            return False
 
     async def _ask_once(self, point: Endpoint, request: Request) -> Reply:
-        begun = time.perf_counter()
         body = dict(request.parameters)
         if point.provider == "openrouter":
             # Asks for the cost in the reply's usage.
             body.setdefault("usage", {"include": True})
+        begun = time.perf_counter()
         try:
-            completion = await self._client(point).chat.completions.create(
-                model=request.model,
-                messages=request.messages,  # type: ignore[arg-type]
-                extra_body=body,
-            )
-        except (ValueError, TypeError) as error:
-            raise _NotAReply(f"the reply is no JSON ({error})") from error
-        return _reply(completion, time.perf_counter() - begun)
+            async with asyncio.timeout(self.timeout):
+                raw = await self._client(point).chat.completions.with_raw_response.create(
+                    model=request.model,
+                    messages=request.messages,  # type: ignore[arg-type]
+                    extra_body=body,
+                )
+            completion = read_completion(raw.http_response.content)
+        except openai.APIStatusError as error:
+            words, told = f"HTTP {error.status_code}: {error.message}", _retry_after(error.response.headers)
+            raise _Fault(_plain(words, point), error.status_code, str(error.code or ""), told) from error
+        except TimeoutError as error:
+            raise _Fault(f"no reply within {self.timeout:g} s") from error
+        except (openai.OpenAIError, ValueError) as error:
+            raise _Fault(_plain(_cause(error), point)) from error
+        choice, usage = completion.choices[0], completion.usage
+        return Reply(
+            text=choice.message.content or choice.message.refusal or "",
+            finish_reason=choice.finish_reason or "",
+            model_served=completion.model or "",
+            tokens_in=usage.prompt_tokens if usage else None,
+            tokens_out=usage.completion_tokens if usage else None,
+            cost=usage.cost if usage else None,
+            latency=round(time.perf_counter() - begun, 3),
+            created=_now(),
+        )
 
 
-def _reply(completion: Any, latency: float) -> Reply:
-    """A completion's fields, checked one by one: compatible servers leave out or misspell many."""
-    inside = getattr(completion, "error", None)
-    choices = getattr(completion, "choices", None)
-    if not choices:
-        reason = inside.get("message") if isinstance(inside, Mapping) else None
-        raise _NotAReply(str(reason or "the reply holds no choices"))
-    if getattr(choices[0], "finish_reason", None) == "error":
-        raise _NotAReply("the provider broke off the reply")
-    message = choices[0].message
-    usage = getattr(completion, "usage", None)
-    text = getattr(message, "content", None) or getattr(message, "refusal", None) or ""
-    cost = getattr(usage, "cost", None)
-    return Reply(
-        text=tables.clean(str(text)),
-        finish_reason=str(getattr(choices[0], "finish_reason", "") or ""),
-        model_served=str(getattr(completion, "model", "") or ""),
-        tokens_in=getattr(usage, "prompt_tokens", None),
-        tokens_out=getattr(usage, "completion_tokens", None),
-        cost=float(cost) if isinstance(cost, int | float) else None,
-        latency=round(latency, 3),
-        created=_now(),
-    )
+def _raise_if_hopeless(fault: _Fault, point: Endpoint) -> None:
+    """Stop where every further request would meet the same: a person has to put it right first."""
+    if fault.status == 401:
+        raise UserError(_refused(point)) from fault
+    if fault.status == 402 or fault.code == "insufficient_quota":
+        raise UserError(
+            f"{point.base_url} wants payment first ({fault.words}); add credit and run it again, "
+            "what was answered is stored."
+        ) from fault
+    if fault.status == 404:
+        raise UserError(
+            f"{point.base_url} does not serve '{point.model}' ({fault.words}); "
+            "use another id, or 'import' answers saved earlier."
+        ) from fault
 
 
-def _wait(error: Exception, attempt: int) -> float | None:
-    """Seconds before the next attempt, or None where another attempt would not help."""
-    # Full jitter keeps a refused crowd from coming back together.
-    backoff = random.uniform(0.5, 1.0) * min(60.0, 2.0 ** (attempt - 1))
-    if isinstance(error, openai.APIStatusError):
-        if error.status_code not in RETRIED_STATUS or _code(error) == "insufficient_quota":
-            return None
-        told = _retry_after(error.response.headers)
-        if told is not None:
-            return None if told > LONGEST_WAIT else told + random.uniform(0, 0.25)
-    return backoff
-
-
-def _code(error: openai.APIStatusError) -> str:
-    return str(error.code or "")
-
-
-def _is_block(error: Exception) -> bool:
-    """Whether a filter before the model turned the prompt away: an outcome to count, not a failure to retry."""
-    if not isinstance(error, openai.APIStatusError) or error.status_code not in (400, 403):
-        return False
-    return _code(error) == "content_filter" or "moderation" in error.message.lower()
+def _refused(point: Endpoint) -> str:
+    if not point.key_env:
+        return f"{point.base_url} wants a key; name its variable with --key-env."
+    return f"{point.base_url} refuses the key in {point.key_env}; set a valid one."
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
@@ -261,34 +284,18 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     return max(0.0, (then - datetime.now(UTC)).total_seconds())
 
 
-def _redacted(error: Exception, point: Endpoint, attempts: int) -> str:
-    """What went wrong in one line, without the key that some servers repeat in their message."""
-    if isinstance(error, openai.APIStatusError):
-        words = f"HTTP {error.status_code}: {error.message}"
-    elif isinstance(error, openai.APITimeoutError):
-        words = "no reply in time"
-    else:
-        words = _cause(error)
+def _plain(words: str, point: Endpoint) -> str:
+    """One line without the key, which some servers repeat in their message."""
     key = providers.key_of(point.key_env) if point.key_env else None
-    if key:
-        words = words.replace(key, "[key]")
-    return f"{tables.clean(' '.join(words.split()))[:500]} (after {attempts} attempt{'s' * (attempts > 1)})"
+    return tables.clean(" ".join(words.replace(key, "[key]").split() if key else words.split()))[:500]
 
 
 def _cause(error: BaseException) -> str:
-    """The innermost reason: the outer one of a connection error only says 'Connection error.'."""
+    """The innermost reason of a connection error; the outer one only says 'Connection error.'."""
     inner = error
-    while inner.__cause__ is not None:
+    while isinstance(error, openai.APIConnectionError) and inner.__cause__ is not None:
         inner = inner.__cause__
     return str(inner) or type(inner).__name__
-
-
-def _listed_price(pricing: Any) -> Price | None:
-    """OpenRouter states dollars a token as text in its model list."""
-    try:
-        return Price(float(pricing["prompt"]), float(pricing["completion"]))
-    except (TypeError, KeyError, ValueError):
-        return None
 
 
 def _now() -> str:

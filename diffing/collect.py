@@ -8,14 +8,16 @@ and on request what came back blocked or empty.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter
+from collections.abc import Coroutine
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from diffing import chat, files, generate, prompts, providers, responses
+from diffing.budget import Budget
 from diffing.chat import ChatClient, Reply, Request
 from diffing.errors import Cancelled, UserError
 from diffing.jobs import Progress
@@ -23,6 +25,8 @@ from diffing.providers import Endpoint, Price
 from diffing.study import Checkpoint, Study, first_fault
 
 FLUSH_SECONDS = 5.0
+GRACE_SECONDS = 20.0
+"""How long a run that is told to stop waits for the replies on their way: they may be paid for already."""
 USUAL_TOKENS = (60, 500)
 """Tokens in and out assumed of a call before any was made; a pilot replaces them by what it measured."""
 
@@ -32,16 +36,16 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: int | None = None
+    limit: int | None = Field(default=None, gt=0)
     """Only this many prompts, chosen by their hash: a pilot."""
-    concurrency: int = 32
+    concurrency: int = Field(default=32, gt=0)
     """Calls under way at once at each endpoint."""
-    timeout: float = 300.0
+    timeout: float = Field(default=300.0, gt=0)
     """Seconds for one reply."""
-    attempts: int = 6
+    attempts: int = Field(default=6, gt=0)
     """Tries for one row before it counts as failed."""
-    max_dollars: float | None = None
-    max_requests: int | None = None
+    max_dollars: float | None = Field(default=None, ge=0)
+    max_requests: int | None = Field(default=None, ge=0)
     retry: list[Literal["blocked", "empty", "truncated", "refusal"]] = []
     """Flags that are asked again although an answer is stored."""
 
@@ -103,9 +107,19 @@ def plan(study: Study, options: Options) -> list[Ask]:
         else:
             point = providers.endpoint(checkpoint)
             request = Request(point.base_url, point.model, messages, parameters, draw)
-        request = request._replace(replaces=unwelcome.get((prompt_id, key, draw), ""))
+        twins = _twins(study, checkpoint)
+        request = request._replace(
+            draw=draw * len(twins) + twins.index(key), replaces=unwelcome.get((prompt_id, key, draw), "")
+        )
         asks.append(Ask(prompt_id, checkpoint, draw, request))
     return asks
+
+
+def _twins(study: Study, checkpoint: Checkpoint) -> list[str]:
+    """Checkpoints that ask exactly the same: they take turns with the draws, and so get different answers."""
+    same = {"source", "base_url", "extra_body"}
+    asked = checkpoint.model_dump(include=same)
+    return [other.key for other in study.checkpoints if other.model_dump(include=same) == asked]
 
 
 def estimate(study: Study, options: Options, prices: dict[str, Price | None] | None = None) -> Estimate:
@@ -114,21 +128,24 @@ def estimate(study: Study, options: Options, prices: dict[str, Price | None] | N
     stored = study.responses()
     fresh = stored[stored["flag"] != "failed"]
     cost: float | None = 0.0
-    slowest: float | None = 0.0
-    for key in {key for _, key, _ in missing}:
+    busy: dict[str, float | None] = {}
+    for key, calls in Counter(key for _, key, _ in missing).items():
         checkpoint, mine = study.checkpoint(key), fresh[fresh["checkpoint"] == key]
-        calls = sum(1 for _, k, _ in missing if k == key)
         if generate.is_local(checkpoint):
-            slowest = None
+            busy[key] = None
             continue
-        mean_cost, latency = mine["cost"].mean(), mine["latency"].mean()
+        point, mean_cost, latency = providers.endpoint(checkpoint), mine["cost"].mean(), mine["latency"].mean()
         if pd.isna(mean_cost):
-            price = (prices or {}).get(key) or providers.price(checkpoint.source.partition(":")[2])
+            price = (prices or {}).get(key) or providers.price(point)
             mean_cost = price.of(*USUAL_TOKENS) if price else None
         cost = None if cost is None or mean_cost is None else cost + calls * float(mean_cost)
-        if slowest is not None:
-            slowest = None if pd.isna(latency) else max(slowest, calls * float(latency) / options.concurrency)
-    return Estimate(len(missing), cost, slowest if missing else 0.0, bool(len(fresh)))
+        # Checkpoints at one endpoint share its places.
+        before = busy.get(point.base_url, 0.0)
+        seconds = calls * float(latency) / options.concurrency
+        busy[point.base_url] = None if before is None or pd.isna(seconds) else before + seconds
+    known = [seconds for seconds in busy.values() if seconds is not None]
+    slowest = max(known, default=0.0) if len(known) == len(busy) else None
+    return Estimate(len(missing), cost, slowest, bool(len(fresh)))
 
 
 def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -137,66 +154,40 @@ def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, 
         told = Options.model_validate(options)
     except ValidationError as error:
         raise UserError(f"collect cannot run: {first_fault(error)}.") from error
-    asks = plan(study, told)
     if not study.prompts()["active"].any():
         raise UserError(f"Study '{study.name}' has no prompts; add some with 'prompts {study.name} --add FILE'.")
-    ledger = Ledger(study, asks, told, progress)
+    asks = plan(study, told)
+    ledger = Ledger(study, len(asks), Budget(told.max_dollars, told.max_requests), progress)
+    remote = [ask for ask in asks if not generate.is_local(ask.checkpoint)]
     try:
-        remote = [ask for ask in asks if not generate.is_local(ask.checkpoint)]
         if remote:
             asyncio.run(_collect(remote, told, ledger))
+            progress.check()
         for checkpoint in study.checkpoints:
             mine = [ask for ask in asks if ask.checkpoint.key == checkpoint.key]
             if generate.is_local(checkpoint) and mine:
-                for ask, reply in generate.answers(checkpoint, mine, study.settings.seed):
+                for ask, reply in generate.answers(checkpoint, mine, progress.check):
                     ledger.record(ask, reply)
-                    progress.check()
     finally:
         ledger.flush()
     return ledger.summary()
 
 
 class Ledger:
-    """Counts a run's replies, keeps its limits, and brings the answer table up to date."""
+    """Counts a run's replies and brings the answer table up to date."""
 
-    def __init__(self, study: Study, asks: Sequence[Ask], options: Options, progress: Progress) -> None:
+    def __init__(self, study: Study, total: int, budget: Budget, progress: Progress) -> None:
         self.study = study
-        self.options = options
+        self.total = total
+        self.budget = budget
         self.progress = progress
-        self.total = len(asks)
-        self.done = self.failed = self.requests = self.under_way = 0
-        self.cost = 0.0
-        self.priced = 0
-        self.stopped = ""
+        self.done = self.failed = 0
         self._rows: list[dict[str, Any]] = []
         self._flushed = time.monotonic()
-        self._prices: dict[str, Price | None] = {}
-
-    def may_ask(self, expected: float | None) -> bool:
-        """Whether one more call stays inside the limits, counting those under way at their expected cost."""
-        limit = self.options
-        if limit.max_requests is not None and self.requests >= limit.max_requests:
-            self.stopped = self.stopped or f"the limit of {limit.max_requests} requests"
-        if limit.max_dollars is not None:
-            each = self.cost / self.priced if self.priced else expected
-            if each is None and not self.requests:
-                # The first call of all shows whether the provider reports a cost.
-                return True
-            if each is None:
-                raise UserError(
-                    "The limit in dollars cannot be kept, because neither the provider nor the price table states "
-                    "a price; add the model to prices.toml or limit with --max-requests."
-                )
-            if self.cost + each * (self.under_way + 1) > limit.max_dollars:
-                self.stopped = self.stopped or f"the limit of ${limit.max_dollars:g}"
-        return not self.stopped
 
     def record(self, ask: Ask, reply: Reply) -> None:
         self.done += 1
         self.failed += bool(reply.error)
-        if reply.cost is not None and not reply.cached:
-            self.cost += reply.cost
-            self.priced += 1
         row = reply.model_dump(exclude={"cached"})
         row |= {"prompt_id": ask.prompt_id, "checkpoint": ask.checkpoint.key, "draw": ask.draw}
         row["flag"] = responses.flag(reply.text, reply.finish_reason, reply.error)
@@ -206,8 +197,7 @@ class Ledger:
                 f"failed: prompt {ask.prompt_id}, {ask.checkpoint.key}, draw {ask.draw}: {reply.error}"
             )
         note = f"{self.failed} failed" if self.failed else ""
-        cost = self.cost if self.priced else None
-        self.progress.update(self.done, self.total, "answers", cost, note)
+        self.progress.update(self.done, self.total, "answers", self.budget.cost, note)
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
             self.flush()
 
@@ -219,17 +209,17 @@ class Ledger:
 
     def summary(self) -> dict[str, Any]:
         return {
-            "asked": self.requests,
+            "asked": self.budget.requests,
             "answered": self.done - self.failed,
             "failed": self.failed,
             "left": self.total - self.done,
-            "cost": self.cost if self.priced else None,
-            "stopped_by": self.stopped,
+            "cost": self.budget.cost,
+            "stopped_by": self.budget.stopped_by,
         }
 
 
 async def _collect(asks: list[Ask], options: Options, ledger: Ledger) -> None:
-    """All endpoints at once; a queue of workers each, so that a slow one holds up no other."""
+    """All endpoints at once, each with its own queue and workers, so that a slow one holds up no other."""
     async with ChatClient(options.concurrency, options.timeout, options.attempts) as client:
         points = {ask.checkpoint.key: providers.endpoint(ask.checkpoint) for ask in asks}
         prices = await _check_models(client, points)
@@ -237,73 +227,66 @@ async def _collect(asks: list[Ask], options: Options, ledger: Ledger) -> None:
         queues: dict[str, list[Ask]] = {}
         for ask in reversed(asks):
             queues.setdefault(points[ask.checkpoint.key].base_url, []).append(ask)
-        one = partial(_ask_one, client, points, prices, ledger)
-        if options.max_dollars is not None and None in prices.values():
-            # A limit in dollars needs a cost to go by before calls are made side by side.
-            await one(next(iter(queues.values())).pop())
-        jobs = [
-            asyncio.create_task(_work(queue, one))
+
+        async def work(queue: list[Ask]) -> None:
+            while queue and not client.stopping.is_set():
+                ask = queue.pop()
+                key, price = ask.checkpoint.key, prices[ask.checkpoint.key]
+                call = partial(client.ask, points[key], ask.request, price)
+                stored = ask.request.key in chat.cache()
+                reply = await (call() if stored else ledger.budget.spend(key, _most(ask, price), call))
+                if reply is None:
+                    return
+                ledger.record(ask, reply)
+
+        workers = [
+            asyncio.create_task(_or_stop(work(queue), client))
             for queue in queues.values()
             for _ in range(min(options.concurrency, len(queue)))
         ]
-        watcher = asyncio.create_task(_watch(jobs, ledger.progress))
+        watcher = asyncio.create_task(_watch(workers, client, ledger.progress))
+        outcomes = await asyncio.gather(*workers, return_exceptions=True)
+        watcher.cancel()
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+
+
+async def _or_stop(work: Coroutine[Any, Any, None], client: ChatClient) -> None:
+    """Let the others finish what they have begun, and begin no more, where one cannot go on."""
+    try:
+        await work
+    except Exception:
+        client.wind_down()
+        raise
+
+
+async def _watch(workers: list["asyncio.Task[None]"], client: ChatClient, progress: Progress) -> None:
+    """Once the run is to end, give the replies on their way some time to come in, then drop them."""
+    while not client.stopping.is_set():
         try:
-            await asyncio.gather(*jobs)
-        except asyncio.CancelledError:
-            # A reply on its way when the user stops is dropped; it is asked again by the next run.
-            raise Cancelled from None
-        finally:
-            for task in (*jobs, watcher):
-                task.cancel()
-            await asyncio.gather(*jobs, watcher, return_exceptions=True)
+            progress.check()
+        except Cancelled:
+            client.wind_down()
+        await asyncio.sleep(0.2)
+    await asyncio.sleep(GRACE_SECONDS)
+    for worker in workers:
+        worker.cancel()
+
+
+def _most(ask: Ask, price: Price | None) -> float | None:
+    """The most that a call can cost, where that is known."""
+    longest = ask.request.parameters.get("max_tokens")
+    if price is None or not isinstance(longest, int):
+        return None
+    # A token covers at least one byte of the conversation as it is sent.
+    return price.of(len(files.canonical(ask.request.messages)), longest)
 
 
 async def _check_models(client: ChatClient, points: dict[str, Endpoint]) -> dict[str, Price | None]:
     """Prices by checkpoint, after making sure that every model is served; nothing was spent yet if one is not."""
     found = await asyncio.gather(*(client.check_model(point) for point in points.values()))
     return dict(zip(points, found, strict=True))
-
-
-async def _work(queue: list[Ask], one: Callable[[Ask], Awaitable[bool]]) -> None:
-    while queue:
-        if not await one(queue.pop()):
-            return
-
-
-async def _ask_one(
-    client: ChatClient,
-    points: dict[str, Endpoint],
-    prices: dict[str, Price | None],
-    ledger: Ledger,
-    ask: Ask,
-) -> bool:
-    """Have one answer recorded; false once a limit forbids another call."""
-    price = prices[ask.checkpoint.key]
-    if ask.request.key in chat.cache():
-        reply = await client.ask(points[ask.checkpoint.key], ask.request, price)
-    else:
-        if not ledger.may_ask(price.of(*USUAL_TOKENS) if price else None):
-            return False
-        ledger.requests += 1
-        ledger.under_way += 1
-        try:
-            reply = await client.ask(points[ask.checkpoint.key], ask.request, price)
-        finally:
-            ledger.under_way -= 1
-    ledger.record(ask, reply)
-    return True
-
-
-async def _watch(jobs: list["asyncio.Task[None]"], progress: Progress) -> None:
-    """Cancel all calls under way as soon as the user asks to stop."""
-    while True:
-        try:
-            progress.check()
-        except Cancelled:
-            for job in jobs:
-                job.cancel()
-            return
-        await asyncio.sleep(0.2)
 
 
 async def check(study: Study) -> dict[str, Price | None]:

@@ -85,11 +85,12 @@ def append_jsonl(path: Path, record: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        file.seek(0)
-        written = file.read()
-        if written and not written.endswith(b"\n"):
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(0, end - 1))
+        if end and file.read() != b"\n":
             # A killed writer's half line would swallow this one.
-            file.truncate(written.rfind(b"\n") + 1)
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
         file.write(line)
 
 

@@ -1,12 +1,12 @@
 """Answers from a local Hugging Face checkpoint, batch by batch, through `transformers`' own `generate`.
 
-Promises the same cache and the same records as an endpoint's answers, and sampling that repeats from the study's
-seed on the same machine, prompt by prompt. Batches are grouped by prompt length; it is no serving engine: for
-speed serve the model (vLLM) and name its URL.
+Promises the same cache and the same records as an endpoint's answers, and that a run killed and resumed on the
+same machine samples what an undisturbed one would have. It is no serving engine: for speed serve the model (vLLM)
+and name its URL.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 BATCH = 16
 """Answers sampled together."""
 
+USUAL_LENGTH = 1024
+"""Longest answer in tokens where the study sets none."""
+
+SAMPLING = ("top_p", "top_k", "min_p", "repetition_penalty")
+"""Fields of `extra_body` that mean the same here; others are for endpoints and change nothing."""
+
 
 def is_local(checkpoint: Checkpoint) -> bool:
     return checkpoint.source.startswith("hf:")
@@ -36,29 +42,37 @@ def request(
 
 
 def answers(
-    checkpoint: Checkpoint, asks: Sequence["Ask"], seed: int, batch: int = BATCH
+    checkpoint: Checkpoint, asks: Sequence["Ask"], check: Callable[[], None]
 ) -> Iterator[tuple["Ask", Reply]]:
-    """Every ask with its answer, each stored before it is handed on."""
-    stored = {ask.request.key: chat.cache().get(ask.request.key) for ask in asks}
+    """Every ask with its answer, each stored before it is handed on; `check` raises where the run is to end."""
+    missing = []
     for ask in asks:
-        if stored[ask.request.key] is not None:
-            yield ask, Reply.model_validate(stored[ask.request.key] | {"cached": True})
-    missing = [ask for ask in asks if stored[ask.request.key] is None]
+        stored = chat.cache().get(ask.request.key)
+        if stored is None:
+            missing.append(ask)
+        else:
+            yield ask, Reply.model_validate(stored | {"cached": True})
     if not missing:
         return
-    where = checkpoint.source.partition(":")[2]
-    model, tokenizer = _load(where)
-    texts = {ask.request.key: _rendered(tokenizer, ask.request.messages) for ask in missing}
-    missing.sort(key=lambda ask: len(texts[ask.request.key]))
-    for begin in range(0, len(missing), batch):
-        group = missing[begin : begin + batch]
-        started = time.perf_counter()
-        replies = _sample(model, tokenizer, [texts[a.request.key] for a in group], group[0].request, seed)
-        latency = round((time.perf_counter() - started) / len(group), 3)
-        for ask, reply in zip(group, replies, strict=True):
-            reply.model_served, reply.latency = ask.request.model, latency
-            chat.cache().set(ask.request.key, reply.model_dump(exclude={"cached"}))
-            yield ask, reply
+    model, tokenizer = _load(checkpoint.source.partition(":")[2])
+    texts = {}
+    for ask in missing:
+        text, fault = _rendered(model, tokenizer, ask.request)
+        if fault:
+            yield ask, Reply(error=fault, created=_now())
+        else:
+            texts[ask.request.key] = text
+    # By length, so that a batch has little padding; what a killed run left falls into the same batches again.
+    ready = sorted((a for a in missing if a.request.key in texts), key=lambda a: len(texts[a.request.key]))
+    for begin in range(0, len(ready), BATCH):
+        group = ready[begin : begin + BATCH]
+        replies = _sample(
+            model, tokenizer, [texts[a.request.key] for a in group], [a.request for a in group], check
+        )
+        with chat.cache().transact():
+            for ask, reply in zip(group, replies, strict=True):
+                chat.cache().set(ask.request.key, reply.model_dump(exclude={"cached"}))
+        yield from zip(group, replies, strict=True)
 
 
 def _fingerprint(where: str) -> str:
@@ -86,44 +100,80 @@ def _load(where: str) -> tuple[Any, Any]:
     return model.to(device).eval(), tokenizer
 
 
-def _rendered(tokenizer: Any, messages: list[dict[str, str]]) -> str:
+def _rendered(model: Any, tokenizer: Any, asked: Request) -> tuple[str, str]:
+    """A conversation as the model reads it, or why it cannot."""
+    from jinja2 import TemplateError
+
     if tokenizer.chat_template:
-        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
-    return "\n\n".join(message["content"] for message in messages) + "\n\n"
+        try:
+            text = tokenizer.apply_chat_template(asked.messages, tokenize=False, add_generation_prompt=True)
+        except TemplateError as error:
+            return "", f"the model's chat template refuses the conversation ({error})"
+    else:
+        text = "\n\n".join(message["content"] for message in asked.messages) + "\n\n"
+    tokens = len(tokenizer(text, add_special_tokens=not tokenizer.chat_template)["input_ids"])
+    longest = getattr(model.config, "max_position_embeddings", None)
+    if longest and tokens >= longest:
+        return "", f"the prompt has {tokens} tokens, the model takes {longest} with its answer"
+    return text, ""
 
 
-def _sample(model: Any, tokenizer: Any, texts: list[str], like: Request, seed: int) -> list[Reply]:
+def _sample(
+    model: Any, tokenizer: Any, texts: list[str], asked: list[Request], check: Callable[[], None]
+) -> list[Reply]:
     """One batch; the template has written the special tokens already, so none are added."""
     import torch
-    from transformers import set_seed
+    from transformers import StoppingCriteria, StoppingCriteriaList, set_seed
 
+    class UntilTold(StoppingCriteria):
+        """Looks at every token whether the user asked to stop: a long batch may take minutes."""
+
+        def __call__(self, input_ids: Any, *_: Any, **__: Any) -> Any:
+            check()
+            return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+
+    started = time.perf_counter()
     special = not tokenizer.chat_template
     inputs = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=special).to(model.device)
-    temperature = like.parameters.get("temperature", 1.0)
-    longest = like.parameters.get("max_tokens") or 1024
-    # From the content, so that a resumed run samples as an undisturbed one for the same batch.
-    set_seed(int(files.content_hash([seed, like.draw, texts], 8), 16))
-    sampling: dict[str, Any] = {"do_sample": bool(temperature)}
+    width = inputs["input_ids"].shape[1]
+    parameters = asked[0].parameters
+    longest = parameters.get("max_tokens") or USUAL_LENGTH
+    room = getattr(model.config, "max_position_embeddings", None) or width + longest
+    sampling = {name: parameters[name] for name in SAMPLING if name in parameters}
+    temperature = parameters.get("temperature", 1.0)
     if temperature:
         sampling["temperature"] = temperature
+    set_seed(int(files.content_hash([each.key for each in asked], 8), 16))
     with torch.inference_mode():
-        output = model.generate(**inputs, max_new_tokens=longest, pad_token_id=tokenizer.pad_token_id, **sampling)
-    width = inputs["input_ids"].shape[1]
-    created = datetime.now(UTC).isoformat(timespec="seconds")
+        output = model.generate(
+            **inputs,
+            do_sample=bool(temperature),
+            max_new_tokens=min(longest, room - width),
+            pad_token_id=tokenizer.pad_token_id,
+            stopping_criteria=StoppingCriteriaList([UntilTold()]),
+            **sampling,
+        )
+    latency = round((time.perf_counter() - started) / len(texts), 3)
     ends = model.generation_config.eos_token_id
     stops = set(ends if isinstance(ends, list) else [ends])
     replies = []
-    for row, given in zip(output[:, width:].tolist(), inputs["attention_mask"].sum(1).tolist(), strict=True):
+    for each, row, mask in zip(asked, output[:, width:].tolist(), inputs["attention_mask"], strict=True):
         stop = next((i for i, token in enumerate(row) if token in stops), None)
         kept = row if stop is None else row[:stop]
         replies.append(
             Reply(
                 text=tokenizer.decode(kept, skip_special_tokens=True),
                 finish_reason="length" if stop is None else "stop",
-                tokens_in=int(given),
+                model_served=each.model,
+                tokens_in=int(mask.sum()),
                 tokens_out=len(kept),
                 cost=0.0,
-                created=created,
+                latency=latency,
+                created=_now(),
             )
         )
     return replies
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

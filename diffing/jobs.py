@@ -11,6 +11,7 @@ import os
 import secrets
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -92,7 +93,10 @@ class Job:
         # Read after the lock: a worker that ended in between has written its outcome before it let go.
         told = files.read_json(path) if path.exists() else {}
         state: State = told.get("state", "running")
-        if state == "running" and not alive:
+        if alive:
+            # A worker that has written its outcome still holds its step until it lets go.
+            state = "running"
+        elif state == "running":
             state = "dead"
         base = {"id": self.id, "kind": spec["kind"], "study": spec["study"], "started": spec["created"]}
         return JobStatus.model_validate(base | told | {"state": state})
@@ -123,7 +127,8 @@ def jobs_dir(study: Study) -> Path:
 
 def recent(study: Study) -> list[Job]:
     """All jobs of a study, the newest first."""
-    return [Job(path.parent) for path in sorted(jobs_dir(study).glob("*/spec.json"), reverse=True)]
+    specs = sorted(jobs_dir(study).glob("*/spec.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    return [Job(path.parent) for path in specs]
 
 
 def find(study: Study, job_id: str) -> Job:
@@ -145,7 +150,7 @@ def start(study: Study, kind: str, options: dict[str, Any] | None = None) -> Job
     """Start a step in a process that outlives this one."""
     with _claimed(study, kind, options or {}) as (job, locks):
         with (job.folder / "log.txt").open("ab") as log:
-            subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "diffing.worker", str(job.folder), *(str(f.fileno()) for f in locks)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -156,6 +161,8 @@ def start(study: Study, kind: str, options: dict[str, Any] | None = None) -> Job
                 cwd=files.PROJECT,
                 env=os.environ | {"DIFFING_HOME": str(files.home()), "PYTHONUNBUFFERED": "1"},
             )
+        # Waited for, or it would stay behind as a zombie as long as this process lives.
+        threading.Thread(target=process.wait, daemon=True).start()
         return job
 
 
@@ -177,8 +184,7 @@ def execute(job: Job, watch: Callable[[JobStatus], None] | None = None) -> JobSt
     try:
         study = Study.open(spec["study"])
         run = import_module(STEPS[spec["kind"]]).run
-        reporter.result = run(study, spec["options"], reporter)
-        reporter.finish("done")
+        reporter.finish("done", result=run(study, spec["options"], reporter))
     except (Cancelled, KeyboardInterrupt):
         reporter.finish("cancelled")
     except UserError as error:
@@ -188,7 +194,7 @@ def execute(job: Job, watch: Callable[[JobStatus], None] | None = None) -> JobSt
         # The job's own boundary: whatever broke is told in its status and stands whole in its log.
         reporter.log(traceback.format_exc())
         reporter.finish("failed", f"{type(error).__name__}: {error}")
-    return job.status() if watch is None else reporter.status
+    return reporter.status
 
 
 class Reporter:
@@ -198,7 +204,6 @@ class Reporter:
         spec = job.spec
         self.job = job
         self.watch = watch
-        self.result: dict[str, Any] | None = None
         self.stopped = False
         self.status = JobStatus(
             id=job.id, kind=spec["kind"], study=spec["study"], state="running", started=spec["created"]
@@ -233,10 +238,10 @@ class Reporter:
         with (self.job.folder / "log.txt").open("a", encoding="utf-8", errors="replace") as file:
             file.write(f"{datetime.now(UTC):%H:%M:%S} {line}\n")
 
-    def finish(self, state: State, error: str = "") -> None:
+    def finish(self, state: State, error: str = "", result: dict[str, Any] | None = None) -> None:
         seconds = round(time.monotonic() - self._begun, 1)
         self.status = self.status.model_copy(
-            update={"state": state, "error": error, "result": self.result, "seconds": seconds, "eta": None}
+            update={"state": state, "error": error, "result": result, "seconds": seconds, "eta": None}
         )
         self._write()
 

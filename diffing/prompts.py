@@ -48,8 +48,9 @@ def bundled() -> pd.DataFrame:
 
 
 def prompt_id(text: str, messages: str) -> str:
-    """Hash of what is sent; neither category nor tags are part of it."""
-    return files.content_hash(json.loads(messages) if messages else text, 12)
+    """Hash of what is sent, whichever way it is written; neither category nor tags are part of it."""
+    turns = conversation(text, messages)
+    return files.content_hash(turns[0]["content"] if _is_one_question(turns) else turns, 12)
 
 
 def split_of(identifier: str, held_out: float) -> str:
@@ -68,6 +69,10 @@ def conversation(text: str, messages: str) -> list[dict[str, str]]:
     return json.loads(messages) if messages else [{"role": "user", "content": text}]
 
 
+def _is_one_question(turns: list[dict[str, str]]) -> bool:
+    return len(turns) == 1 and turns[0]["role"] == "user"
+
+
 def check_messages(messages: str, where: str) -> str:
     """A conversation as canonical JSON text, or a `UserError` that says what is wrong with it."""
     try:
@@ -77,7 +82,7 @@ def check_messages(messages: str, where: str) -> str:
     fine = isinstance(value, list) and all(
         isinstance(m, dict) and m.get("role") in ROLES and isinstance(m.get("content"), str) for m in value
     )
-    if not fine or not value or value[-1]["role"] != "user":
+    if not fine or not value or value[-1]["role"] != "user" or not value[-1]["content"].strip():
         raise UserError(
             f"{where}: a conversation is a list of {{role, content}} that ends with the user's turn; mend it."
         )
@@ -88,22 +93,34 @@ def check_messages(messages: str, where: str) -> str:
 
 def normal(table: pd.DataFrame, held_out: float) -> pd.DataFrame:
     """The schema's columns; ids and split follow from the content, and a repeated prompt stands once."""
+    return _identified(table, held_out).drop_duplicates("id").reset_index(drop=True)
+
+
+def _identified(table: pd.DataFrame, held_out: float) -> pd.DataFrame:
+    """The schema's columns, row for row."""
     out = pd.DataFrame(index=range(len(table)))
     for name in ("category", "tags", "text", "messages"):
         column = table[name].tolist() if name in table else [""] * len(table)
         out[name] = pd.Series([tables.clean(tables.as_text(v)) for v in column], dtype=object)
     for row, messages in enumerate(out["messages"]):
         if messages:
-            out.loc[row, "messages"] = check_messages(messages, f"Prompt {row + 1}")
-            out.loc[row, "text"] = ""
-        elif not out.loc[row, "text"]:
+            turns = json.loads(check_messages(messages, f"Prompt {row + 1}"))
+            simple = _is_one_question(turns)
+            out.loc[row, "text"] = turns[0]["content"] if simple else ""
+            out.loc[row, "messages"] = "" if simple else json.dumps(turns, ensure_ascii=False)
+        elif not out.loc[row, "text"].strip():
             raise UserError(f"Prompt {row + 1} is empty; give it a text or a conversation.")
     ids = [prompt_id(t, m) for t, m in zip(out["text"], out["messages"], strict=True)]
     out.insert(0, "id", pd.Series(ids, dtype=object))
     out["split"] = pd.Series([split_of(i, held_out) for i in ids], dtype=object)
     active = table["active"].tolist() if "active" in table else [True] * len(table)
-    out["active"] = [str(v).strip().lower() not in ("false", "0", "no") for v in active]
-    return out.drop_duplicates("id").reset_index(drop=True)
+    out["active"] = [_is_yes(value) for value in active]
+    return out
+
+
+def _is_yes(value: Any) -> bool:
+    """A spreadsheet may have rewritten the word."""
+    return str(value).strip().lower() not in ("false", "0", "no")
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -114,7 +131,10 @@ def read(path: Path) -> pd.DataFrame:
         if path.exists() and path.read_text(encoding="utf-8").strip() == ",".join(COLUMNS):
             return empty()
         raise
-    table["active"] = table["active"] == "True"
+    absent = [name for name in COLUMNS if name not in table]
+    if absent:
+        raise UserError(f"'{path}' has no column '{absent[0]}'; put it back, or import the prompts again.")
+    table["active"] = [_is_yes(value) for value in table["active"]]
     return table[COLUMNS]
 
 
@@ -143,19 +163,10 @@ def load(path: Path, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
 
 def compare(new: pd.DataFrame, old: pd.DataFrame, held_out: float) -> Imported:
     """What of `new` is not in `old` yet, with duplicates left out and near-duplicates named."""
-    known = set(old["id"])
-    kept, duplicates, seen = [], [], set(known)
-    raw = new.reset_index(drop=True)
-    for row in range(len(raw)):
-        one = normal(raw.iloc[[row]].reset_index(drop=True), held_out)
-        identifier = one.loc[0, "id"]
-        if identifier in seen:
-            duplicates.append(shown(one.loc[0]))
-        else:
-            seen.add(str(identifier))
-            kept.append(one)
-    table = pd.concat(kept, ignore_index=True) if kept else empty()
-    return Imported(table, duplicates, near_duplicates(table, old))
+    rows = _identified(new.reset_index(drop=True), held_out)
+    repeated = rows["id"].isin(old["id"]) | rows["id"].duplicated()
+    table = rows[~repeated].reset_index(drop=True)
+    return Imported(table, [shown(row) for _, row in rows[repeated].iterrows()], near_duplicates(table, old))
 
 
 def near_duplicates(table: pd.DataFrame, old: pd.DataFrame) -> list[tuple[str, str, int]]:

@@ -8,6 +8,7 @@ Prices are list prices of the day noted: a provider's own report of a cost alway
 import os
 import re
 import tomllib
+from pathlib import Path
 from typing import NamedTuple
 
 from dotenv import dotenv_values
@@ -32,6 +33,8 @@ PROVIDERS = {
     "vllm": Provider("http://127.0.0.1:8000/v1", ""),
     "ollama": Provider("http://127.0.0.1:11434/v1", ""),
 }
+
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 LIST_PRICES = {
     "gemini-2.0-flash": (0.10, 0.40),
@@ -66,8 +69,15 @@ class Price(NamedTuple):
 def parse(text: str, key: str, key_env: str = "") -> Checkpoint:
     """A checkpoint from `provider:model`, `URL#model`, `hf:folder` or `import`, optionally after `Name=`."""
     name, text = re.match(r"(?:([^=:#/]+)=)?(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]
+    if key_env and not VARIABLE.fullmatch(key_env):
+        # Not repeated here: it may be the key itself, which must not be shown or stored.
+        raise UserError("What stands for the key's variable is no variable's name; set the key in one, name that.")
     if text.startswith(("http://", "https://")):
         base_url, _, model = text.partition("#")
+        if "@" in base_url or "?" in base_url:
+            raise UserError(
+                "A URL with a password or parameters would be stored; name the key's variable instead."
+            )
         if not model:
             raise UserError(f"'{text}' names no model; write the URL, then '#', then the model's name.")
         return Checkpoint(
@@ -85,6 +95,9 @@ def parse(text: str, key: str, key_env: str = "") -> Checkpoint:
         raise UserError(
             f"'{text}' names no model; write it after the colon, as in 'openrouter:google/gemini-2.5-flash'."
         )
+    if kind == "hf" and Path(model).expanduser().is_dir():
+        # A job runs in another folder.
+        text = f"hf:{Path(model).expanduser().resolve()}"
     return Checkpoint(key=key, name=name or model, source=text, key_env=key_env)
 
 
@@ -103,13 +116,8 @@ def endpoint(checkpoint: Checkpoint) -> Endpoint:
 
 def key_of(variable: str) -> str | None:
     """The value of a key's variable: the environment first, then `.env` in the home or the project."""
-    if os.environ.get(variable):
-        return os.environ[variable]
-    for folder in (files.home(), files.PROJECT):
-        value = dotenv_values(folder / ".env").get(variable)
-        if value:
-            return value
-    return None
+    written = [dotenv_values(folder / ".env").get(variable) for folder in (files.home(), files.PROJECT)]
+    return next((key.strip() for key in (os.environ.get(variable), *written) if key and key.strip()), None)
 
 
 def need_key(point: Endpoint) -> str:
@@ -121,22 +129,32 @@ def need_key(point: Endpoint) -> str:
         raise UserError(
             f"The key for {point.base_url} is not set; put {point.key_env} into the environment or a .env file."
         )
+    if not (key.isascii() and key.isprintable()):
+        # Said here, because the HTTP library would repeat the whole header in its message.
+        raise UserError(f"{point.key_env} holds characters that no key has; copy the key again.")
     return key
 
 
-def price(model: str) -> Price | None:
-    """List price of a model by its name, without maker's prefix and trailing version digits."""
-    table = dict(LIST_PRICES)
-    path = files.home() / "prices.toml"
-    if path.exists():
-        try:
-            own = tomllib.loads(path.read_text(encoding="utf-8"))
-            table |= {name: (float(values[0]), float(values[1])) for name, values in own.items()}
-        except (tomllib.TOMLDecodeError, ValueError, TypeError, IndexError, KeyError) as error:
-            raise UserError(
-                f"'{path.name}' is wrong ({error}); write '\"model\" = [in, out]' in dollars per million tokens."
-            ) from error
-    for name in (model, model.rsplit("/", 1)[-1], re.sub(r"-\d{3}$", "", model.rsplit("/", 1)[-1])):
+def price(point: Endpoint) -> Price | None:
+    """Price of a model by its name, with or without maker's prefix and trailing version digits."""
+    own, short = _own_prices(), point.model.rsplit("/", 1)[-1]
+    # Who asks for no key sends no bill.
+    table = own if not point.key_env else LIST_PRICES | own
+    for name in (point.model, short, re.sub(r"-\d{3}$", "", short)):
         if name in table:
             return Price(table[name][0] / 1e6, table[name][1] / 1e6)
-    return None
+    return None if point.key_env else Price(0.0, 0.0)
+
+
+def _own_prices() -> dict[str, tuple[float, float]]:
+    """What the user's `prices.toml` says, in dollars per million tokens in and out."""
+    path = files.home() / "prices.toml"
+    if not path.exists():
+        return {}
+    try:
+        own = tomllib.loads(path.read_text(encoding="utf-8"))
+        return {name: (float(values[0]), float(values[1])) for name, values in own.items()}
+    except (ValueError, TypeError, IndexError, KeyError) as error:
+        raise UserError(
+            f"'{path.name}' is wrong ({error}); write '\"model\" = [in, out]' in dollars per million tokens."
+        ) from error

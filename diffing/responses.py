@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 KEY = ["prompt_id", "checkpoint", "draw"]
 
@@ -129,6 +128,9 @@ def counts(table: pd.DataFrame, checkpoint: str, expected: int) -> dict[str, int
 
 def compare_flags(paired: pd.DataFrame) -> pd.DataFrame:
     """Whether one side has more of a kind of trouble: a sign test over prompts, a row a flag."""
+    # Half a second that a starting worker, which never comes here, can do without.
+    from scipy.stats import binomtest
+
     rows = []
     for name in (*FLAGS, "missing"):
         hits = paired.assign(a=paired["flag_a"] == name, b=paired["flag_b"] == name)

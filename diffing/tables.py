@@ -9,6 +9,7 @@ import gzip
 import io
 import json
 import lzma
+import re
 import sys
 import zlib
 from collections.abc import Callable, Mapping
@@ -73,8 +74,13 @@ def as_text(value: Any) -> str:
     if isinstance(value, np.ndarray):
         value = value.tolist()
     if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False)
+        return json.dumps(value, ensure_ascii=False, default=_plain)
     return "" if value is None or bool(pd.isna(value)) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    """Parquet nests arrays, dates and the like inside its structures."""
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
 
 
 def clean(text: str) -> str:
@@ -97,7 +103,7 @@ def _frame(rows: list[list[str]], columns: list[str]) -> pd.DataFrame:
 
 
 def _csv(path: Path, text: str) -> pd.DataFrame:
-    delimiter = "\t" if ".tsv" in path.suffixes else ","
+    delimiter = "\t" if ".tsv" in path.name.lower() else ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[list[str]] = []
     try:
@@ -147,8 +153,8 @@ def _json(path: Path, text: str) -> pd.DataFrame:
 
 
 def _txt(_path: Path, text: str) -> pd.DataFrame:
-    """One prompt a line."""
-    return _frame([[line.strip()] for line in text.splitlines() if line.strip()], ["text"])
+    """One prompt a line; of all line breaks that Unicode knows, only those that editors write count."""
+    return _frame([[line.strip()] for line in re.split(r"\r\n|\r|\n", text) if line.strip()], ["text"])
 
 
 def _parquet(path: Path, data: bytes) -> pd.DataFrame:

@@ -1,9 +1,10 @@
 """The process of a detached job: `python -m diffing.worker FOLDER LOCK LOCK`.
 
-Started by `diffing.jobs.start` only, with the job's locks already held on inherited file descriptors; they are
-let go when the process ends, however it ends.
+Started by `diffing.jobs.start` only, with the locks of the step and the job already held on inherited file
+descriptors; they are let go when the process ends, however it ends.
 """
 
+import fcntl
 import logging
 import os
 import signal
@@ -21,7 +22,12 @@ def main(folder: Path, locks: list[int]) -> None:
     job = jobs.Job(folder)
     # A polite end of the process is a cancel: the step stops at its next safe point.
     signal.signal(signal.SIGTERM, lambda *_: job.cancel())
-    jobs.execute(job)
+    try:
+        jobs.execute(job)
+    finally:
+        # Not left to the end of the process, which takes a while. Unlocking also frees what a forked child holds.
+        for lock in locks:
+            fcntl.flock(lock, fcntl.LOCK_UN)
 
 
 if __name__ == "__main__":

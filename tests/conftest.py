@@ -1,8 +1,11 @@
 """What every test shares: a home folder of its own, and no keys from the machine's environment."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.openai_server import OpenAIServer
 
 
 @pytest.fixture(autouse=True)
@@ -14,3 +17,10 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("OPENROUTER_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "HF_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     return home
+
+
+@pytest.fixture
+def server() -> Iterator[OpenAIServer]:
+    """A server that speaks OpenAI's protocol; a test sets its `reply` to have it misbehave."""
+    with OpenAIServer() as running:
+        yield running
