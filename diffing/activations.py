@@ -10,7 +10,7 @@ import mmap
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -55,6 +55,22 @@ def largest(cut: "list[Piece]", values: Array) -> Array:
     first = [piece.first for piece in cut]
     high, low = np.maximum.reduceat(values, first), np.minimum.reduceat(values, first)
     return np.where(high >= -low, high, low)
+
+
+class Group(NamedTuple):
+    """Documents whose records lie in one shard and have one layout, to be searched at once."""
+
+    rows: Array
+    buffer: mmap.mmap | bytes
+    places: Any
+    """A `Place` whose fields are arrays."""
+    n_features: int
+
+    def words(self, column: str) -> tuple[Array, Array]:
+        """The shard as an array of the column's type, and where in it each document's column begins."""
+        kind, start, _ = columns(self.places, self.n_features)[column]
+        size = np.dtype(kind).itemsize
+        return np.frombuffer(self.buffer, kind, len(self.buffer) // size), (self.places.offset + start) // size
 
 
 class Encodings:
@@ -200,44 +216,46 @@ class Encodings:
     def occurrences(self, feature: int) -> pd.DataFrame:
         """Documents that show the feature with `peak` and `count`, read from their records alone."""
         documents, runs = self._find(feature)
-        found = {}
-        for name, kind in (("peak", np.float32), ("count", np.int64)):
-            found[name] = np.array(
-                [self._column(d, name)[run] for d, run in zip(documents, runs, strict=True)], dtype=kind
-            )
-        return pd.DataFrame({"document": documents, **found})
-
-    def _column(self, document: int, name: str) -> Array:
-        place = self._places[document]
-        dtype, start, length = columns(place, self.n_features)[name]
-        return np.frombuffer(self._shards[place.shard], dtype, length, place.offset + start)
+        peak, count = np.zeros(len(self), np.float32), np.zeros(len(self), np.int64)
+        run_of = np.full(len(self), -1, np.int64)
+        run_of[documents] = runs
+        for group in self._groups:
+            rows = np.flatnonzero(run_of[group.rows] >= 0)
+            own = group.rows[rows]
+            for name, values in (("peak", peak), ("count", count)):
+                words, base = group.words(name)
+                values[own] = words[base[rows] + run_of[own]]
+        return pd.DataFrame({"document": documents, "peak": peak[documents], "count": count[documents]})
 
     @cached_property
-    def _features_at(self) -> Array:
-        """Where each document's feature column begins, in bytes from its shard's beginning."""
-        return np.array([p.offset + columns(p, self.n_features)["feature"][1] for p in self._places], np.int64)
+    def _groups(self) -> list["Group"]:
+        """The documents with active features, by shard and layout."""
+        places = np.array(self._places, np.int64).reshape(-1, len(Place._fields))
+        shard_of, tokens, runs = (places[:, Place._fields.index(name)] for name in ("shard", "tokens", "runs"))
+        found = []
+        for shard, buffer in self._shards.items():
+            for wide in (False, True):
+                rows = np.flatnonzero((shard_of == shard) & (runs > 0) & ((tokens >= 2**16) == wide))
+                if len(rows):
+                    found.append(Group(rows, buffer, Place(*places[rows].T), self.n_features))
+        return found
 
     def _find(self, feature: int) -> tuple[Array, Array]:
         """Documents with the feature, and which of their runs it is: one binary search in all at once."""
         if not 0 <= feature < self.n_features:
             raise UserError(f"There is no feature {feature}; the reader has 0 to {self.n_features - 1}.")
-        kind = np.dtype(Kinds.of(self.n_features, 0).feature)
-        runs = np.diff(self.indptr)
-        shard_of = self.table["shard"].to_numpy()
-        found_at = np.full(len(self), -1, np.int64)
-        for shard, buffer in self._shards.items():
-            rows = np.flatnonzero((shard_of == shard) & (runs > 0))
-            words = np.frombuffer(buffer, kind, len(buffer) // kind.itemsize)
-            base = self._features_at[rows] // kind.itemsize
-            low, high = np.zeros(len(rows), np.int64), runs[rows] - 1
+        run_of = np.full(len(self), -1, np.int64)
+        for group in self._groups:
+            words, base = group.words("feature")
+            low, high = np.zeros(len(base), np.int64), group.places.runs - 1
             while (low < high).any():
                 middle = (low + high) // 2
                 less = words[base + middle] < feature
                 low, high = np.where(less, middle + 1, low), np.where(less, high, middle)
             hit = words[base + low] == feature
-            found_at[rows[hit]] = low[hit]
-        documents = np.flatnonzero(found_at >= 0)
-        return documents, found_at[documents]
+            run_of[group.rows[hit]] = low[hit]
+        documents = np.flatnonzero(run_of >= 0)
+        return documents, run_of[documents]
 
     def top(self, feature: int, checkpoint: str, k: int = 5, among: Array | None = None) -> pd.DataFrame:
         """The checkpoint's documents that show the feature most strongly; `among` narrows the choice."""
@@ -310,36 +328,3 @@ def encodable(study: Study) -> pd.DataFrame:
     table = table[~table["flag"].isin(responses.EXCLUDING)].sort_values(responses.KEY, kind="stable")
     hashes = [files.content_hash(text) for text in table["text"]]
     return table[[*responses.KEY, "text"]].assign(answer=hashes).reset_index(drop=True)
-
-
-def export(encodings: Encodings, path: Path) -> None:
-    """Documents × features for other tools; the file's ending says how.
-
-    `.npz`: what `scipy.sparse.load_npz` opens, with the document table's columns as further arrays. `.pkl`: a
-    dictionary of the matrix and the table. `.parquet`: a row for each document and feature.
-    """
-    matrix, documents = encodings.matrix(), encodings.documents
-    if path.suffix == ".npz":
-        extra = {name: documents[name].to_numpy() for name in ("draw", "tokens")}
-        extra |= {name: documents[name].to_numpy(dtype=str) for name in ("prompt_id", "checkpoint", "error")}
-        with files.replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(
-                file,
-                format=np.array(b"csr"),
-                shape=np.array(matrix.shape),
-                data=matrix.data,
-                indices=matrix.indices,
-                indptr=matrix.indptr,
-                _is_array=np.array(True),
-                **extra,
-            )
-    elif path.suffix == ".pkl":
-        with files.replacing(path) as temporary:
-            pd.to_pickle({"matrix": matrix, "documents": documents, "reader": encodings.reader_key}, temporary)
-    elif path.suffix == ".parquet":
-        rows = np.repeat(np.arange(len(documents)), np.diff(encodings.indptr))
-        table = documents.iloc[rows][responses.KEY].reset_index(drop=True)
-        table = table.assign(feature=encodings.feature, peak=encodings.peak, count=encodings.count)
-        files.write_parquet(path, table)
-    else:
-        raise UserError(f"'{path.name}' has no ending that can be exported to; use .npz, .pkl or .parquet.")

@@ -109,8 +109,11 @@ class Kinds(NamedTuple):
 
 
 def columns(place: Place, n_features: int) -> dict[str, tuple[str, int, int]]:
-    """Each column's type, first byte within the record, and length; wide ones first, so that all are aligned."""
-    kinds = Kinds.of(n_features, place.tokens)
+    """Each column's type, first byte within the record, and length; wide ones first, so that all are aligned.
+
+    The fields of `place` may be arrays, of records that are all long or all short (see `Kinds`).
+    """
+    kinds = Kinds.of(n_features, int(np.max(place.tokens)))
     sizes = {
         "spans": ("<i4", 2 * place.tokens),
         "ids": ("<u4", place.tokens),
@@ -124,7 +127,8 @@ def columns(place: Place, n_features: int) -> dict[str, tuple[str, int, int]]:
     found, start = {}, 0
     for name, (kind, length) in sorted(sizes.items(), key=lambda item: -np.dtype(item[1][0]).itemsize):
         found[name] = (kind, start, length)
-        start += np.dtype(kind).itemsize * length
+        # Not in place: with arrays, that would change what was just stored.
+        start = start + np.dtype(kind).itemsize * length
     return found
 
 
