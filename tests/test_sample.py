@@ -150,6 +150,13 @@ def test_questions_on_the_way_are_those_before_a_closing_offer(texts: dict[Place
     assert behaviour["sign_test_p"] >= 0.2
 
 
+def test_the_readme_gives_the_same_rates() -> None:
+    readme = (sample.FOLDER / "README.md").read_text(encoding="utf-8")
+    for behaviour in (*sample.planted()["planted"], *sample.planted()["not planted"]):
+        before, after = (f"{100 * rate:.1f} %" for rate in behaviour["rate"].values())
+        assert re.search(rf"^\| {behaviour['name']} \|(?:.*\|)? {before} \| {after} \|", readme, re.MULTILINE)
+
+
 def test_no_mark_is_left_in_a_text(texts: dict[Place, str]) -> None:
     assert [text for text in texts.values() if re.search(r"[⟦⟧‖]|\n\n\n|   | \n|^\s|\s$", text)] == []
 
