@@ -4,8 +4,9 @@ Promises that outside text is printed as it is, never as markup, and that `--jso
 """
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
@@ -17,6 +18,13 @@ from diffing.jobs import JobStatus
 from diffing.study import Study
 
 console = Console()
+
+Name = Annotated[str, typer.Argument(help="Name of the study.", metavar="STUDY")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for another program.")]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", help="Which of the file's columns is ours, as OURS=THEIRS.", metavar="OURS=THEIRS"),
+]
 
 
 def say(text: str = "") -> None:
@@ -65,3 +73,11 @@ def do(study: Study, kind: str, options: dict[str, Any], detach: bool, as_json: 
     if as_json:
         tell(status.model_dump())
     return status
+
+
+def pairs(values: list[str] | None) -> dict[str, str]:
+    """`OURS=THEIRS` options as a dictionary."""
+    for value in values or []:
+        if "=" not in value:
+            raise UserError(f"'{value}' is no pair; write it as OURS=THEIRS.")
+    return dict(value.split("=", 1) for value in values or [])

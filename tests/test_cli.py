@@ -1,23 +1,47 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from typer.testing import CliRunner
 
 from diffing import files
-from diffing.cli import app
+from diffing.cli import app, main
 from diffing.study import Study
 
 WIDE = "prompt,response_a,response_b\nHi,Hello.,Hey!\nBye,Goodbye.,\n"
 
 
-def diffing(*words: str) -> subprocess.CompletedProcess[str]:
-    """The program as a user runs it."""
-    return subprocess.run(
-        [sys.executable, "-m", "diffing", *words], cwd=files.PROJECT, capture_output=True, text=True, timeout=120
-    )
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def diffing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The program as a user runs it, in this process."""
+
+    def run(*words: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["diffing", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Done(int(ended.value.code or 0), *capsys.readouterr())
+
+    return run
+
+
+def test_the_program_runs_as_a_module_and_fails_with_code_2() -> None:
+    command = [sys.executable, "-m", "diffing", "status", "absent"]
+    done = subprocess.run(command, cwd=files.PROJECT, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("There is no study 'absent'")
 
 
 def test_every_command_shows_an_example() -> None:
@@ -27,7 +51,7 @@ def test_every_command_shows_an_example() -> None:
         assert "Example: " in CliRunner().invoke(app, [name, "--help"]).output, name
 
 
-def test_import_makes_the_study_and_status_says_what_is_missing(tmp_path: Path) -> None:
+def test_import_makes_the_study_and_status_says_what_is_missing(tmp_path: Path, diffing: Run) -> None:
     (tmp_path / "wide.csv").write_text(WIDE)
     assert diffing("import", "greet", str(tmp_path / "wide.csv")).returncode == 0
     status = json.loads(diffing("status", "greet", "--json").stdout)
@@ -64,7 +88,9 @@ def test_new_says_what_the_known_case_costs_and_that_the_older_model_is_gone() -
         (["import", "x", "absent.csv"], "There is no file 'absent.csv'"),
     ],
 )
-def test_a_slip_gets_one_sentence_exit_code_2_and_changes_nothing(words: list[str], sentence: str) -> None:
+def test_a_slip_gets_one_sentence_exit_code_2_and_changes_nothing(
+    words: list[str], sentence: str, diffing: Run
+) -> None:
     done = diffing(*words)
     assert done.returncode == 2
     assert sentence in done.stderr
@@ -83,7 +109,7 @@ def test_a_slip_gets_one_sentence_exit_code_2_and_changes_nothing(words: list[st
         (b'prompt,response_a,response_b\n"Hi,x,y\n', "is not CSV at line"),
     ],
 )
-def test_a_bad_file_is_named_with_its_fault(tmp_path: Path, content: bytes, sentence: str) -> None:
+def test_a_bad_file_is_named_with_its_fault(tmp_path: Path, content: bytes, sentence: str, diffing: Run) -> None:
     path = tmp_path / "bad.csv"
     path.write_bytes(content)
     done = diffing("import", "s", str(path))
@@ -91,7 +117,7 @@ def test_a_bad_file_is_named_with_its_fault(tmp_path: Path, content: bytes, sent
     assert list(Study.list()) == []
 
 
-def test_a_missing_key_is_named_and_nothing_is_asked() -> None:
+def test_a_missing_key_is_named_and_nothing_is_asked(diffing: Run) -> None:
     CliRunner().invoke(app, ["new", "keyless", "openai:a", "openai:b"])
     done = diffing("collect", "keyless")
     assert done.returncode == 2
