@@ -62,6 +62,12 @@ class Place(NamedTuple):
     """1 where some value is negative."""
 
 
+INSERT = (
+    f"INSERT OR IGNORE INTO encodings (key, {', '.join(Place._fields)})"
+    f" VALUES ({', '.join('?' * (1 + len(Place._fields)))})"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Encoding:
     """One text's features: runs by ascending feature, and inside a run positions ascending."""
@@ -176,14 +182,16 @@ class Cache:
         self.key, self.n_features = key, n_features
         files.cache_dir("encodings")
         self.folder = files.cache_dir(f"encodings/{key}")
+        # Two processes that turn a new index to WAL at once would not wait for each other.
+        with files.locked(self.folder / "index.lock"), self._index() as index:
+            index.execute("PRAGMA journal_mode=WAL")
+            index.execute(TABLE)
 
     @contextmanager
     def _index(self) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(self.folder / "index.sqlite", timeout=60)) as index:
-            index.execute("PRAGMA journal_mode=WAL")
             # A commit outlives the process at any setting; only a power cut would need more.
             index.execute("PRAGMA synchronous=OFF")
-            index.execute(TABLE)
             yield index
 
     def find(self, keys: Iterable[str]) -> dict[str, Place]:
@@ -241,11 +249,8 @@ class Writer:
             offset += place.size
         self.file.flush()
         self.end = offset
-        marks = ", ".join("?" * (1 + len(Place._fields)))
         with self.cache._index() as index, index:
-            index.executemany(
-                f"INSERT OR IGNORE INTO encodings (key, {', '.join(Place._fields)}) VALUES ({marks})", rows
-            )
+            index.executemany(INSERT, rows)
         if self.end >= SHARD_LIMIT:
             self.close()
             fresh = self.cache._own_shard()

@@ -309,7 +309,7 @@ def test_a_full_shard_is_followed_by_the_next(monkeypatch: pytest.MonkeyPatch) -
 def test_a_record_whose_row_was_not_committed_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     cache = Cache("reader", 3)
     with cache.writer() as writer, monkeypatch.context() as broken:
-        broken.setattr(shards, "TABLE", "SELECT no_such_column")
+        broken.setattr(shards, "INSERT", "INSERT INTO no_such_table VALUES (?)")
         with pytest.raises(sqlite3.OperationalError):
             writer.add([("one", 1, sample(1.0))])
     assert cache.find(["one"]) == {}
