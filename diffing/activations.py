@@ -250,7 +250,8 @@ class Encodings:
             low, high = np.zeros(len(base), np.int64), group.places.runs - 1
             while (low < high).any():
                 middle = (low + high) // 2
-                less = words[base + middle] < feature
+                # Searches that have ended stay where they are.
+                less = (low < high) & (words[base + middle] < feature)
                 low, high = np.where(less, middle + 1, low), np.where(less, high, middle)
             hit = words[base + low] == feature
             run_of[group.rows[hit]] = low[hit]
