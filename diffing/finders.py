@@ -125,23 +125,26 @@ def whole(answer: Answer) -> list[Span]:
 TAIL = 400
 """Characters in which an answer's closing words are looked for."""
 
-LAST_QUESTION = re.compile(r"\?[^\w?\0]{0,20}\Z")
+LAST_QUESTION = re.compile(r"\?[^\w?\0\"”»]{0,20}\Z")
+LISTED = re.compile(r"[ \t>]*(?:[-*+•]|\d{1,3}[.)])[ \t]")
 SENTENCE_START = re.compile(r"(?:[.!?:][\"”')*_]{0,4}\s|\n)[\s\W]{0,20}(?=\w)")
 OFFER = re.compile(
     r"\b(?:let me know|feel free to (?:ask|reach|contact|let me|share|send|provide|tell|request)"
     r"|do(?:n't| not) hesitate|(?:happy|glad) to (?:help|assist|elaborate|clarify|explain|provide|go into)"
     r"|would you like (?:me|more|some|help|to (?:know|see|hear|explore|try|continue|go))|want me to|shall i"
     r"|if you(?:'d| would) like(?: me| more| further| to (?:know|see|hear|explore|try)|,)"
-    r"|if you (?:have|need) (?:any|more|further)|just (?:ask|let me know|tell me|say (?:so|the word))"
+    r"|if you (?:have|need) (?:\w+ ){1,3}(?:questions?|help|information|guidance|assistance|details|concerns)"
+    r"|just (?:ask|let me know|tell me|say (?:so|the word))"
     r"|i can also|here to help)\b"
 )
 
 
 def last_question(answer: Answer) -> list[Span]:
+    """The last sentence, where it is a question to the reader: neither quoted nor an item of a list."""
     prose = answer.prose.rstrip()
     tail = prose[-TAIL:]
     found = LAST_QUESTION.search(tail)
-    if not found:
+    if not found or LISTED.match(prose, prose.rfind("\n") + 1):
         return []
     starts = [m.end() for m in SENTENCE_START.finditer(tail, 0, found.start())]
     offset = len(prose) - len(tail)

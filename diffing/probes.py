@@ -111,7 +111,7 @@ ALL = (
         "links",
         "links and web addresses",
         rule(
-            r"!?\[[^\[\]\n]{0,300}\]\([^()\s]{1,600}[^()\n]{0,200}\)|(?:https?://|\bwww\.)[^\s<>()\]\"]+",
+            r"!?\[[^\[\]\n]{0,300}\]\([^()\s]{1,600}[^()\n]{0,200}\)|(?:https?://|\bwww\.)[^\s<>()\]\"]*[^\s<>()\]\".,;:]",
             "](",
             "http",
             "www.",
@@ -142,7 +142,7 @@ ALL = (
     ),
     Probe("exclamation marks", "exclamation marks in prose", rule(r"!(?![=\[])")),
     Probe("question marks", "question marks in prose", rule(r"\?")),
-    Probe("closing question", "the last sentence is a question", last_question),
+    Probe("closing question", "the last sentence asks the reader, outside lists and quotations", last_question),
     Probe("closing offer", f"an offer of more help in the last {TAIL} characters", offers),
     Probe(
         "double spaces",
@@ -197,7 +197,7 @@ ALL = (
     Probe(
         "first person",
         "I, me, my, mine, myself",
-        rule(r"\bI(?=['’](?:m|ve|ll|d)\b| [a-z])|\b(?:[Mm]e|[Mm]y|[Mm]ine|[Mm]yself)\b"),
+        rule(r"\bI(?=['’](?:m|ve|ll|d)\b| (?!of\b)[a-z])|\b(?:[Mm]e|[Mm]y|[Mm]ine|[Mm]yself)\b"),
     ),
     Probe("second person", "you, your, yours, yourself", wording(r"you(?:rs?|rself|rselves)?")),
     Probe(

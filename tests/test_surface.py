@@ -27,7 +27,7 @@ LETTER = """Sure! Here is a plan  for you. It might work.
 
 Use `a ! b` or see [this](https://x.org/a_(b)).\x20
 ```python
-x = 1  # TODO! **not bold**\x20\x20
+x = 1  # WOW! **not bold**\x20\x20
 - 1. no
 ```
 I'm sorry, I don't know: very NASA 😊 привет.
@@ -41,7 +41,7 @@ FOUND = {
     "headings": ["# Week one", "## 3. Eat"],
     "numbered items": ["1.", "2)", "3."],
     "bulleted items": ["-", "*"],
-    "code blocks": ["```python\nx = 1  # TODO! **not bold**  \n- 1. no\n```"],
+    "code blocks": ["```python\nx = 1  # WOW! **not bold**  \n- 1. no\n```"],
     "inline code": ["`a ! b`"],
     "tables": ["| day | food |\n|-----|------|\n| one | soup |"],
     "emoji": ["😊"],
@@ -110,13 +110,16 @@ def test_words_characters_and_sentences_are_amounts() -> None:
         ("non-English script", "the angle π, α-helix, naïve, 日本語 and हिन्दी", 2),
         ("emoji", "👍🏽 👨‍👩‍👧 ❤️ 1️⃣ © ✓ 7", 4),
         ("closing question", "Is it? Yes.", 0),
+        ("closing question", "Ask these:\n1. Who?\n2. What?", 0),
+        ("closing question", 'She asked: "Why?"', 0),
         ("closing question", "It is so.\n\n**Is it?** 😊\n", 1),
         ("closing offer", "Let me know." + " And so it went on." * 30, 0),
         ("closing offer", "x" * 500 + " Feel free to ask, I'm happy to help.", 2),
+        ("closing offer", "If you have any further questions, ask; if you have any allergies, rest.", 1),
         ("contractions", "don’t, it's, we'll; Anna's book", 3),
         ("hedges", "It seems to be in May, perhaps; I’m not entirely sure.", 3),
         ("apologies", "My apologies! I apologise. So sorry.", 3),
-        ("first person", "I think me and my Part I. World War II. I'd say", 4),
+        ("first person", "I think me and my Part I. World War II. I'd say King Charles I of", 4),
         ("as an AI", "As an AI language model, I am just a chatbot. As an aid", 2),
         ("praising opening", '"What a great question!" A great idea', 1),
         ("praising opening", "That's an absolutely fascinating topic.", 1),
