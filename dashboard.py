@@ -4,8 +4,9 @@ from typing import Literal
 
 import streamlit as st
 
+from diffing import sample, words
 from diffing import status as statuses
-from diffing import words
+from diffing.study import names
 from diffing.ui import shell
 from diffing.ui.text import md
 
@@ -19,10 +20,15 @@ COLOURS: dict[str, Literal["green", "orange", "gray", "blue"]] = {
     "running": "blue",
 }
 
+with st.container(horizontal=True):
+    st.page_link("pages/new.py", label="New study", icon=":material/add_circle:")
+    if "sample" not in names() and st.button("Make the sample study", icon=":material/science:"):
+        sample.ensure()
+        st.rerun()
+
 studies = shell.all_studies()
 if not studies:
-    st.info("No studies yet. The terminal makes one; the sample needs no key and no GPU:")
-    st.code("python -m diffing sample\npython -m diffing new --help", language=None)
+    st.info("No studies yet. The sample needs no key, no GPU and no network.")
     st.stop()
 
 for name, study, fault in studies:
@@ -45,5 +51,9 @@ for name, study, fault in studies:
         if study.settings.note:
             st.caption(md(study.settings.note))
         if status["next"]:
-            st.markdown(f"Next: **{md(status['next']['step'])}**")
+            st.markdown(f"Next: **{md(status['next']['step'])}**, here or in the terminal:")
             st.code(status["next"]["how"], language=None)
+        with st.container(horizontal=True):
+            for entry in shell.PAGES:
+                if entry.needs_study:
+                    st.page_link(entry.path, label=entry.label, icon=entry.icon, query_params={"study": name})

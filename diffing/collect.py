@@ -9,7 +9,7 @@ and on request what came back blocked or empty.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -120,6 +120,17 @@ def _twins(study: Study, checkpoint: Checkpoint) -> list[str]:
     same = {"source", "base_url", "extra_body"}
     asked = checkpoint.model_dump(include=same)
     return [other.key for other in study.checkpoints if other.model_dump(include=same) == asked]
+
+
+def expected(checkpoints: Sequence[Checkpoint], prompts_asked: int, draws: int) -> Estimate:
+    """Calls and dollars of a study that is not made yet, at usual lengths and list prices."""
+    cost: float | None = 0.0
+    for checkpoint in checkpoints:
+        if generate.is_local(checkpoint) or checkpoint.source == "import":
+            continue
+        price = providers.price(providers.endpoint(checkpoint))
+        cost = cost + prompts_asked * draws * price.of(*USUAL_TOKENS) if price and cost is not None else None
+    return Estimate(len(checkpoints) * prompts_asked * draws, cost, None, False)
 
 
 def estimate(study: Study, options: Options, prices: dict[str, Price | None] | None = None) -> Estimate:

@@ -5,13 +5,17 @@ and the pages.
 """
 
 import math
+from pathlib import Path
 from typing import Any
 
-from diffing import jobs, responses, stats
-from diffing.study import Study
+from diffing import files, jobs, presets, responses, stats
+from diffing.study import ReaderChoice, Study
 
 USUAL_DISCORDANCE = 0.05
 """Share of prompts on which two draws of one checkpoint differ on a feature, assumed until draws show it."""
+
+USUAL_FEATURES = 65_536
+"""Features of a reader whose SAE is not on this machine yet."""
 
 
 def of(study: Study) -> dict[str, Any]:
@@ -65,7 +69,13 @@ def detectable(prompts: int, tests: int, discordance: float = USUAL_DISCORDANCE)
 
 def features(study: Study) -> int:
     """How many features the study's reader has: the number of tests until a diff says better."""
-    return 4096 if study.settings.reader.preset == "starter" else 65536
+    return reader_features(study.settings.reader)
+
+
+def reader_features(choice: ReaderChoice) -> int:
+    """A reader's features as its SAE's configuration on this machine says, else as most large readers have."""
+    config = Path(presets.resolve(choice).sae) / "cfg.json"
+    return int(files.read_json(config)["d_sae"]) if config.is_file() else USUAL_FEATURES
 
 
 def steps(status: dict[str, Any]) -> list[dict[str, str]]:

@@ -14,8 +14,12 @@ def home() -> AppTest:
     return page
 
 
-def test_an_empty_home_says_how_to_begin() -> None:
-    assert "python -m diffing sample" in home().code[0].value
+def test_an_empty_home_makes_the_sample_study() -> None:
+    page = home()
+    assert [b.label for b in page.button] == ["Make the sample study"]
+    page.button[0].click().run()
+    assert [s.value for s in page.subheader] == ["sample"]
+    assert len(Study.open("sample").responses()) == 240
 
 
 def test_a_study_shows_what_it_needs_next() -> None:

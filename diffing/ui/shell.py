@@ -24,6 +24,7 @@ class Page(NamedTuple):
 
 PAGES = [
     Page("dashboard.py", "Studies", ":material/home:", False),
+    Page("pages/new.py", "New study", ":material/add_circle:", False),
     Page("pages/prompts.py", "Prompts", ":material/list:", True),
     Page("pages/run.py", "Run", ":material/play_circle:", True),
 ]

@@ -1,0 +1,91 @@
+"""A new study: two checkpoints and a prompt set, with what it will take before anything is spent."""
+
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from diffing import collect, imports, known_cases, presets, prompts, providers, status, words
+from diffing.errors import UserError
+from diffing.study import ReaderChoice, Sampling, Study
+from diffing.ui import shell
+from diffing.ui.text import md
+
+shell.page("New study")
+
+
+def open_it(study: Study) -> None:
+    st.switch_page("pages/run.py", query_params={"study": study.name})
+
+
+def uploaded(upload: st.runtime.uploaded_file_manager.UploadedFile, folder: str) -> Path:
+    path = Path(folder) / Path(upload.name).name
+    path.write_bytes(upload.getvalue())
+    return path
+
+
+asked, brought = st.tabs(["Ask two checkpoints", "Bring answers that exist"])
+
+with asked:
+    case = st.selectbox(
+        "Known case", ["", *known_cases.KNOWN_CASES], format_func=lambda name: name or "none: my own"
+    )
+    known = known_cases.KNOWN_CASES.get(case)
+    if known:
+        st.info(md(known.note))
+    name = st.text_input("Name", value=case, help="Letters, digits, '.', '_' and '-'.")
+    left, right = st.columns(2)
+    first = left.text_input(
+        "Before (A)", value=known.checkpoints[0] if known else "", placeholder="openai:gpt-4o-mini"
+    )
+    second = right.text_input(
+        "After (B)", value=known.checkpoints[1] if known else "", placeholder="openai:gpt-4o"
+    )
+    st.caption(
+        f"PROVIDER:MODEL with {', '.join(providers.PROVIDERS)}; URL#MODEL for any other compatible endpoint; "
+        "hf:FOLDER for a local model. 'Name=' before it names it."
+    )
+    with st.container(horizontal=True):
+        draws = st.number_input("Draws", 1, 20, 1, help="Answers to each prompt; two or more show the noise.")
+        temperature = st.number_input("Temperature", 0.0, 2.0, 1.0, 0.1)
+        longest = st.number_input("Longest answer in tokens", 16, 32768, 2048)
+        names = [preset.name for preset in presets.PRESETS]
+        reader = st.selectbox("Reader", names, index=names.index(known.reader.preset) if known else 0)
+    own = st.file_uploader("Own prompts (else the bundled set)", key="own")
+    key_env = st.text_input("Variable that holds the key", help="For URL#MODEL checkpoints that need one.")
+
+    try:
+        if own is None:
+            table = prompts.bundled()
+        else:
+            with tempfile.TemporaryDirectory() as folder:
+                table = prompts.load(uploaded(own, folder))
+        categories = sorted(set(table.get("category", pd.Series(dtype=str))))
+        kept = st.multiselect("Categories (all where none is chosen)", categories)
+        table = table[table["category"].isin(kept)] if kept else table
+        sampling = Sampling(draws=int(draws), temperature=float(temperature), max_tokens=int(longest))
+        if first and second:
+            pair = [providers.parse(text, key, key_env) for text, key in ((first, "a"), (second, "b"))]
+            st.write(md(words.estimate(collect.expected(pair, len(table), sampling.draws))))
+        choice = ReaderChoice(preset=reader)
+        st.write(md(words.detectable(status.detectable(len(table), status.reader_features(choice)))))
+        if st.button("Make the study", type="primary", disabled=not (name and first and second)):
+            open_it(Study.create(name, pair, table, sampling=sampling, reader=choice))
+        st.caption("Making a study spends nothing; the next page asks for a limit before it collects.")
+    except UserError as error:
+        st.error(md(str(error)))
+
+with brought:
+    st.caption(
+        "CSV, JSONL, JSON or Parquet, also packed: long (prompt, checkpoint, response) or wide "
+        "(prompt, response_a, response_b), with category and draw where you have them."
+    )
+    called = st.text_input("Name", key="import-name")
+    file = st.file_uploader("Answers", key="answers")
+    if st.button("Import", disabled=not (called and file)) and file:
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                open_it(imports.into(called, imports.load(uploaded(file, folder))))
+        except UserError as error:
+            st.error(md(str(error)))
