@@ -51,12 +51,12 @@ def test_no_silent_passage_has_the_feature_active(
     name = f"s{next(NUMBERS)}"
     study, encodings = study_of(monkeypatch, seed, *shown, length, name=name)
     for half in ("write", "score"):
-        finder = Finder(study, encodings, half)  # type: ignore[arg-type]
+        finder = Finder(study, encodings, half)
         silent = [
             context
             for kind in ("random", "tokens", "neighbour")
             for side in "ab"
-            for context in finder.silent(0, side, 25, width, kind)  # type: ignore[arg-type]
+            for context in finder.silent(0, side, 25, width, kind)
         ]
         assert {active_inside(encodings, context, 0) for context in silent} <= {0}
         firing = [context for side in "ab" for context in finder.firing(0, side, 50, width)]
@@ -99,7 +99,7 @@ def test_halves_share_no_prompt_and_neither_holds_one_out(monkeypatch: pytest.Mo
     split = study.prompts().set_index("id")["split"]
     seen = {}
     for half in ("write", "score"):
-        finder = Finder(study, encodings, half)  # type: ignore[arg-type]
+        finder = Finder(study, encodings, half)
         contexts = [c for s in "ab" for c in finder.firing(0, s, 99, 32) + finder.silent(0, s, 99, 32, "random")]
         seen[half] = {context.prompt_id for context in contexts}
         assert {split[identifier] for identifier in seen[half]} == {"discovery"}
