@@ -7,6 +7,7 @@ what SAELens's own `encode` gives. Does not promise anything for SAEs that read 
 import difflib
 import json
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,12 +70,12 @@ def load_release(release: str, sae_id: str) -> tuple[Any, SaeFacts]:
         raise UserError(f"Release '{release}' has no SAE '{sae_id}'; it has {', '.join(near)}, …")
     repo = entry.repo_id if entry else release
     try:
-        with _shapes_from_files(), hub.offline():
+        with _saelens(), hub.offline():
             sae, config, _ = SAE.from_pretrained_with_cfg_and_sparsity(release, sae_id)
     except hub.FAULTS:
         log.info("Downloading SAE '%s' of '%s'", sae_id, release)
         try:
-            with _shapes_from_files():
+            with _saelens():
                 sae, config, _ = SAE.from_pretrained_with_cfg_and_sparsity(release, sae_id)
         except hub.FAULTS as error:
             raise hub.explained(repo, error) from error
@@ -101,7 +102,8 @@ def load_folder(folder: Path) -> tuple[Any, SaeFacts]:
         raise UserError(f"'{folder / 'cfg.json'}' is not a JSON object ({error}); mend it.") from error
     refuse(architecture)
     try:
-        sae = SAE.load_from_disk(folder, dtype="float32")
+        with _saelens():
+            sae = SAE.load_from_disk(folder, dtype="float32")
     except (ValueError, KeyError, RuntimeError, TypeError, SafetensorError) as error:
         raise _unreadable(str(folder), error) from error
     return sae, facts_of(sae, tuple(hub.file_hash(folder / name) for name in names))
@@ -233,12 +235,17 @@ def unexplained(sae: Any, hidden: Tensor) -> float:
 
 
 @contextmanager
-def _shapes_from_files() -> Iterator[None]:
-    """SAELens asks the network for the shapes in a safetensors file even when the file is at hand."""
+def _saelens() -> Iterator[None]:
+    """SAELens asks the network for the shapes in a safetensors file even when the file is at hand.
+
+    Its warnings are about loading the model as the SAE wants it, which is done here.
+    """
     before = pretrained_sae_loaders.get_safetensors_tensor_shapes
     pretrained_sae_loaders.get_safetensors_tensor_shapes = _shapes
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            yield
     finally:
         pretrained_sae_loaders.get_safetensors_tensor_shapes = before
 

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 import jinja2
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, processors
 from transformers import PreTrainedTokenizerBase
 
 from diffing.errors import UserError
@@ -65,7 +65,7 @@ class Piece(NamedTuple):
 
 
 class Framing:
-    """How one reader's tokenizer is given an answer."""
+    """How one reader's tokenizer is given an answer; the tokenizer is set up anew for it."""
 
     def __init__(
         self,
@@ -85,6 +85,8 @@ class Framing:
         self.backend: Tokenizer = tokenizer.backend_tokenizer
         self.backend.no_truncation()
         self.backend.no_padding()
+        # It would add special tokens and take spaces off spans; ids are the same without.
+        self.backend.post_processor = processors.Sequence([])
         self.template: str | None = tokenizer.chat_template if isinstance(tokenizer.chat_template, str) else None
         if isinstance(tokenizer.chat_template, dict):
             self.template = tokenizer.chat_template.get("default")
@@ -207,10 +209,7 @@ def windows(ids: Sequence[int], first: int, size: int, bos: int | None = None) -
 
 
 def _tiled(offsets: NDArray[np.int64], length: int) -> NDArray[np.int32]:
-    """Spans that leave out no character: what a tokenizer trims or drops goes to the token that follows it.
-
-    Byte-level tokenizers report spans without their leading spaces, and spaces alone as nothing at all.
-    """
+    """Spans that leave out no character: what a tokenizer drops goes to the token that follows it."""
     spans = np.clip(offsets, 0, length)
     reached = np.maximum.accumulate(spans[:, 1])
     spans[:, 0] = np.minimum(spans[:, 0], np.concatenate([[0], reached[:-1]]))

@@ -1,13 +1,20 @@
 """Tiny readers made on the spot: random models of each architecture, a byte-level tokenizer, small SAEs."""
 
+import socket
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import pytest
 import torch
 import transformers
 from sae_lens import SAE
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from diffing.reader import Reader
+from diffing.study import ReaderChoice
 
 WIDTH = 32
 LAYERS = 5
@@ -107,7 +114,9 @@ def sae(
     torch.manual_seed(1)
     metadata = {"hook_name": hook, "prepend_bos": True, "context_size": 64, **changes.pop("metadata", {})}
     config = {"architecture": architecture, "d_in": WIDTH, "d_sae": 96, "metadata": metadata, **changes}
-    made = SAE.from_dict(config)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        made = SAE.from_dict(config)
     for name, parameter in made.named_parameters():
         torch.nn.init.normal_(parameter, std=0.2)
         if name == "threshold":
@@ -116,8 +125,36 @@ def sae(
     return made
 
 
-def reader_folders(root: Path, architecture: str = "llama", **sae_changes: Any) -> tuple[Path, Path]:
-    """Folders of a model and an SAE that fit each other."""
-    model(root / "model", configs()[architecture])
-    sae(root / "sae", **sae_changes)
-    return root / "model", root / "sae"
+class Whole(NamedTuple):
+    """A model on disk, and the same in memory with all its layers and its head."""
+
+    folder: Path
+    model: PreTrainedModel
+
+
+def load(model: Path, sae: Path, **choice: Any) -> Reader:
+    return Reader.load(ReaderChoice(preset="", model=str(model), sae=str(sae), **choice), device="cpu")
+
+
+def dense(reader: Reader, hidden: Tensor) -> Tensor:
+    """The reader's sparse features spread out again; they must come by row, then feature."""
+    row, feature, value = reader.sparse(hidden)
+    assert (row * reader.n_features + feature).diff().gt(0).all()
+    found = torch.zeros(len(hidden), reader.n_features)
+    found[row, feature] = value
+    return found
+
+
+def assert_close(found: Tensor, wanted: Tensor) -> None:
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4 * float(wanted.abs().max()))
+
+
+def block_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make whatever touches the network from here on fail the test."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("the network was touched")
+
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
