@@ -112,11 +112,12 @@ class Tokens(NamedTuple):
     """Where each document's tokens begin, and where the last one's end."""
     spans: Array
     """int [tokens, 2], in characters of the token's own document."""
+    ids: Array
 
     def of(self, token: int) -> tuple[int, int]:
-        """Which document (by its place here) a token belongs to, and its position there."""
+        """The number of the document that a token belongs to, and its position there."""
         place = int(np.searchsorted(self.begins, token, side="right")) - 1
-        return place, token - int(self.begins[place])
+        return int(self.documents[place]), token - int(self.begins[place])
 
 
 def near(tokens: Tokens, scanned: Scan, n: int) -> Any:
@@ -167,7 +168,8 @@ def ranges(starts: Array, widths: Array) -> Array:
 
 def near_tokens(token_spans: Array, spans: Mapping[str, Sequence[Span]]) -> Array:
     """For one document: bool [tokens, probes], true within `AROUND` tokens of a span; spans in ascending order."""
-    tokens = Tokens(np.zeros(1, np.int64), np.array([0, len(token_spans)]), np.asarray(token_spans).reshape(-1, 2))
+    borders = np.asarray(token_spans, np.int64).reshape(-1, 2)
+    tokens = Tokens(np.zeros(1), np.array([0, len(borders)]), borders, np.zeros(len(borders)))
     flat = np.array([span for one in spans.values() for span in one], np.int64).reshape(-1, 2)
     probe = np.repeat(np.arange(len(spans)), [len(one) for one in spans.values()])
     length = np.array([max([0, *flat[:, 1], *tokens.spans[:, 1]])])
@@ -203,7 +205,7 @@ def active(store: Store, features: Sequence[int], documents: Sequence[int]) -> A
     """Read the features' active tokens from the documents' records."""
     row_of = np.full(store.n_features, -1, np.int64)
     row_of[np.asarray(features, np.int64)] = np.arange(len(features))
-    begins, spans = [0], [np.empty((0, 2), np.int32)]
+    begins, spans, ids = [0], [np.empty((0, 2), np.int32)], [np.empty(0, np.uint32)]
     rows, counts, columns = [np.empty(0, np.int64)], [np.zeros(1, np.int64)], [np.empty(0, np.int32)]
     for document in documents:
         one = store.encoding(document)
@@ -213,10 +215,11 @@ def active(store: Store, features: Sequence[int], documents: Sequence[int]) -> A
         counts.append(one.count[runs].astype(np.int64))
         columns.append(one.position[ranges(one.starts()[runs], counts[-1])].astype(np.int32) + begins[-1])
         spans.append(one.spans)
+        ids.append(one.ids)
         begins.append(begins[-1] + len(one.spans))
     column, ends = np.concatenate(columns), np.cumsum(np.concatenate(counts))
     matrix = sparse.csr_array((np.ones(len(column), np.int32), column, ends), shape=(len(ends) - 1, begins[-1]))
-    tokens = Tokens(np.asarray(documents, np.int64), np.array(begins), np.concatenate(spans))
+    tokens = Tokens(np.asarray(documents, np.int64), np.array(begins), np.concatenate(spans), np.concatenate(ids))
     return Active(tokens, np.concatenate(rows), matrix)
 
 
