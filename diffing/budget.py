@@ -38,8 +38,8 @@ class Budget:
         async with self._returned:
             await self._returned.wait_for(lambda: self._fits(who, most) or not self._under_way)
             if not self._fits(who, most):
-                dollars = f"the limit of ${self.max_dollars:g}"
-                self.stopped_by = f"the limit of {self.max_requests} requests" if self._spent_all() else dollars
+                limit = f"{self.max_requests} requests" if self._requests_used_up() else f"${self.max_dollars:g}"
+                self.stopped_by = f"the limit of {limit}"
                 return None
             amount = self._amount(who, most)
             if amount is None:
@@ -70,11 +70,11 @@ class Budget:
     def _amount(self, who: str, most: float | None) -> float | None:
         return self._dearest.get(who) if most is None else most
 
-    def _spent_all(self) -> bool:
+    def _requests_used_up(self) -> bool:
         return self.max_requests is not None and self.requests >= self.max_requests
 
     def _fits(self, who: str, most: float | None) -> bool:
-        if self._spent_all():
+        if self._requests_used_up():
             return False
         if self.max_dollars is None:
             return True

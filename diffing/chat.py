@@ -26,6 +26,8 @@ from diffing.errors import UserError
 from diffing.providers import Endpoint, Price
 
 RETRIED_STATUS = {408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529}
+FIRST_WAIT = 1.0
+"""Seconds at most before the second attempt; doubled before each further one."""
 LONGEST_WAIT = 120.0
 """Seconds; a `Retry-After` beyond it is a failure of this row rather than a silent stall."""
 
@@ -90,7 +92,7 @@ class _Fault(Exception):
         if self.retry_after is not None:
             return None if self.retry_after > LONGEST_WAIT else self.retry_after + random.uniform(0, 0.25)
         # Jitter keeps a refused crowd from coming back together.
-        return random.uniform(0.5, 1.0) * min(60.0, 2.0 ** (attempt - 1))
+        return random.uniform(0.5, 1.0) * min(60.0, FIRST_WAIT * 2.0 ** (attempt - 1))
 
 
 class RefusingDisk(diskcache.JSONDisk):  # type: ignore[misc]  # diskcache ships no types
@@ -227,8 +229,8 @@ class ChatClient:
                 )
             completion = read_completion(raw.http_response.content)
         except openai.APIStatusError as error:
-            words, told = f"HTTP {error.status_code}: {error.message}", _retry_after(error.response.headers)
-            raise _Fault(_plain(words, point), error.status_code, str(error.code or ""), told) from error
+            told = _retry_after(error.response.headers)
+            raise _Fault(_plain(error.message, point), error.status_code, str(error.code or ""), told) from error
         except TimeoutError as error:
             raise _Fault(f"no reply within {self.timeout:g} s") from error
         except (openai.OpenAIError, ValueError) as error:
