@@ -60,6 +60,15 @@ def load(found: ModelFiles, hook: Hook, device: torch.device, dtype: torch.dtype
     return Forward(model.eval().requires_grad_(False).to(device), hook)
 
 
+def width(config: PretrainedConfig, hook: Hook) -> int:
+    """Size of what the hook sees."""
+    size = int(config.hidden_size)
+    if hook.kind != "z":
+        return size
+    heads = int(config.num_attention_heads)
+    return heads * int(getattr(config, "head_dim", None) or size // heads)
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silence `transformers` about tensors left unread: that is what is wanted here."""
@@ -127,10 +136,7 @@ class Forward:
     @property
     def width(self) -> int:
         """Size of what the hook sees."""
-        if self.hook.kind == "z":
-            heads = self.config.num_attention_heads
-            return int(heads * (getattr(self.config, "head_dim", None) or self.config.hidden_size // heads))
-        return int(self.config.hidden_size)
+        return width(self.config, self.hook)
 
     def through_heads(self, rows: Tensor) -> Tensor:
         """What rows at the heads' outputs (hook_z) add to the residual stream."""
@@ -143,7 +149,7 @@ class Forward:
 
     @torch.inference_mode()
     def __call__(self, ids: Sequence[Sequence[int]]) -> Tensor:
-        """Hook activations of all tokens, one sequence after another: [total tokens, width]."""
+        """Hook activations of all tokens, one sequence after another: [total tokens, its width]."""
         lengths = torch.tensor([len(sequence) for sequence in ids])
         kept = torch.arange(int(lengths.max())) < lengths[:, None]
         # Right padding: no real token can attend to it, so it needs no mask.
