@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from diffing import files, forward, hub, lens, model_files, presets, sae, tokens
+from diffing import files, forward, hub, lens, model_files, packed, presets, sae, sparsify, tokens
 from diffing.errors import UserError
 from diffing.forward import Forward
 from diffing.model_files import ModelFiles
@@ -36,13 +36,7 @@ class Reader:
     """A loaded reader."""
 
     def __init__(
-        self,
-        key: str,
-        model: Forward,
-        dictionary: Any,
-        facts: SaeFacts,
-        framing: Framing,
-        found: ModelFiles,
+        self, key: str, model: Forward, dictionary: Any, facts: SaeFacts, framing: Framing, found: ModelFiles
     ) -> None:
         self.key = key
         self.forward = model
@@ -57,6 +51,8 @@ class Reader:
         self.centred = (
             facts.centred and isinstance(model.final_norm, torch.nn.LayerNorm) and model.hook.kind != "z"
         )
+        self.passes = packed.Packed(model) if packed.fits(model, self.window) else model
+        """The forward pass that `hidden` takes."""
         self.d_model = int(model.config.hidden_size)
         self.device = model.device
         self._unembedding: Tensor | None = None
@@ -79,8 +75,8 @@ class Reader:
         found = model_files.find(model, hook, facts.model_revision)
         window = window_of(found.config, facts)
         framing = Framing(load_tokenizer(found.folder), window, choice.context, facts.prepend_bos)
+        fit(forward.width(found.config, hook), dictionary, facts, model)
         loaded = forward.load(found, hook, where, numbers)
-        fit(loaded, dictionary, facts, model)
         key = files.content_hash(
             {
                 "model": [model, found.revision] if found.revision else model_hashes(found),
@@ -103,12 +99,12 @@ class Reader:
 
     def hidden(self, ids: Sequence[Sequence[int]]) -> Tensor:
         """Hook activations of every token, one sequence after another: [total tokens, d_in]."""
-        seen = self.forward(ids)
+        seen = self.passes(ids)
         return seen - seen.mean(dim=-1, keepdim=True) if self.centred else seen
 
     def sparse(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Active features as (row, feature, value in float32), by row then feature, on the reader's device."""
-        return sae.sparse(self.sae, hidden)
+        return sparsify.sparse(self.sae, hidden)
 
     def check(self, answers: Sequence[str], prompts: Sequence[Sequence[Message]] | None = None) -> "ReaderCheck":
         """Try the reader on a study's own texts; `ReaderCheck.require` makes an error of what does not fit."""
@@ -192,7 +188,7 @@ def check(
             break
     hidden = torch.cat(seen)
     l0 = len(reader.sparse(hidden)[0]) / len(hidden)
-    left = sae.unexplained(reader.sae, hidden)
+    left = sparsify.unexplained(reader.sae, hidden)
     usual = reader.facts.usual_l0
     low, high = (usual / L0_FACTOR, usual * L0_FACTOR) if usual else (1.0, max(1.0, reader.n_features / 4))
     faults = []
@@ -242,12 +238,12 @@ def window_of(config: Any, facts: SaeFacts) -> int:
     return int(min(limits))
 
 
-def fit(model: Forward, dictionary: Any, facts: SaeFacts, name: str) -> None:
-    if model.width != dictionary.cfg.d_in:
+def fit(width: int, dictionary: Any, facts: SaeFacts, model: str) -> None:
+    if width != dictionary.cfg.d_in:
         trained_on = f" ({facts.model})" if facts.model else ""
         raise UserError(
-            f"The SAE takes {dictionary.cfg.d_in} numbers a token, but {facts.hook} of '{name}' gives "
-            f"{model.width}; choose the model that it was trained on{trained_on}."
+            f"The SAE takes {dictionary.cfg.d_in} numbers a token, but {facts.hook} of '{model}' gives {width}; "
+            f"choose the model that it was trained on{trained_on}."
         )
 
 

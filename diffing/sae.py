@@ -1,7 +1,7 @@
-"""The sparse autoencoder: loading it from SAELens's registry or a folder, and its features of a batch of tokens.
+"""The sparse autoencoder: loading it from SAELens's registry or a folder, and knowing what it is.
 
-Holds what an SAE says of itself (hook, model, training context), the refusals, and the sparse encoding. Promises
-what SAELens's own `encode` gives. Does not promise anything for SAEs that read one place and write another.
+Holds what an SAE says of itself (hook, model, training context) and the refusals; `sparsify.py` runs it. Does not
+promise anything for SAEs that read one place and write another.
 """
 
 import difflib
@@ -13,12 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import torch
 from sae_lens import SAE
 from sae_lens.loading import pretrained_sae_loaders
 from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_directory
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 from transformer_lens.loading_from_pretrained import get_official_model_name
 
 from diffing import hub
@@ -32,10 +30,6 @@ HARMLESS = {"center_unembed", "fold_ln", "device", "dtype", "torch_dtype", "n_de
 OFF_ONLY = {"fold_value_biases", "refactor_factored_attn_matrices"}
 """Ways that are harmless only when off."""
 CENTRED = "center_writing_weights"
-
-DENSE_CPU = 2**25
-DENSE_GPU = 2**29
-"""Most activations held densely at once: a slice of the tokens, all features."""
 
 
 class SaeFacts(NamedTuple):
@@ -68,15 +62,21 @@ def load_release(release: str, sae_id: str) -> tuple[Any, SaeFacts]:
     if entry is not None and sae_id not in entry.saes_map:
         near = difflib.get_close_matches(sae_id, entry.saes_map, n=3, cutoff=0.3) or list(entry.saes_map)[:3]
         raise UserError(f"Release '{release}' has no SAE '{sae_id}'; it has {', '.join(near)}, …")
+    if entry is not None:
+        # Known before some gigabytes are fetched.
+        told = f"{release} {entry.conversion_func} {entry.saes_map[sae_id]}"
+        for kind in ("transcoder", "temporal"):
+            if kind in told:
+                refuse(kind)
     repo = entry.repo_id if entry else release
     try:
         with _saelens(), hub.offline():
-            sae, config, _ = SAE.from_pretrained_with_cfg_and_sparsity(release, sae_id)
+            sae, _, _ = SAE.from_pretrained_with_cfg_and_sparsity(release, sae_id)
     except hub.FAULTS:
         log.info("Downloading SAE '%s' of '%s'", sae_id, release)
         try:
             with _saelens():
-                sae, config, _ = SAE.from_pretrained_with_cfg_and_sparsity(release, sae_id)
+                sae, _, _ = SAE.from_pretrained_with_cfg_and_sparsity(release, sae_id)
         except hub.FAULTS as error:
             raise hub.explained(repo, error) from error
         except (ValueError, KeyError, RuntimeError) as error:
@@ -85,7 +85,7 @@ def load_release(release: str, sae_id: str) -> tuple[Any, SaeFacts]:
         raise _unreadable(f"{release}/{sae_id}", error) from error
     expected = entry.expected_l0.get(sae_id) if entry else None
     identity = (release, sae_id, hub.commit(repo))
-    return sae, facts_of(sae, identity, entry.model if entry else "", expected or None, config)
+    return sae, facts_of(sae, identity, entry.model if entry else "", expected or None)
 
 
 def load_folder(folder: Path) -> tuple[Any, SaeFacts]:
@@ -95,9 +95,8 @@ def load_folder(folder: Path) -> tuple[Any, SaeFacts]:
         if not (folder / name).exists():
             raise UserError(f"SAE folder '{folder}' has no {name}; save the SAE with SAELens's `save_model`.")
     try:
-        architecture = json.loads((folder / "cfg.json").read_text(encoding="utf-8")).get(
-            "architecture", "standard"
-        )
+        config = json.loads((folder / "cfg.json").read_text(encoding="utf-8"))
+        architecture = config.get("architecture", "standard")
     except (json.JSONDecodeError, UnicodeDecodeError, AttributeError) as error:
         raise UserError(f"'{folder / 'cfg.json'}' is not a JSON object ({error}); mend it.") from error
     refuse(architecture)
@@ -125,11 +124,7 @@ def refuse(architecture: str) -> None:
 
 
 def facts_of(
-    sae: Any,
-    identity: tuple[str, ...],
-    registry_model: str = "",
-    usual_l0: float | None = None,
-    config: dict[str, Any] | None = None,
+    sae: Any, identity: tuple[str, ...], registry_model: str = "", published_l0: float | None = None
 ) -> SaeFacts:
     """Gather and check what the SAE says; whatever is not understood is refused."""
     refuse(sae.cfg.architecture())
@@ -149,9 +144,10 @@ def facts_of(
             f"The SAE was trained on a model loaded with {', '.join(unknown)}, which is not understood here; "
             "choose another SAE."
         )
+    trained = meta.training_architecture_details or {}
     notes = []
-    mode = (config or {}).get("normalize_activations", sae.cfg.normalize_activations)
-    if mode in ("expected_average_only_in", "covariance_whitening") and sae.cfg.normalize_activations == mode:
+    mode = sae.cfg.normalize_activations
+    if mode in ("expected_average_only_in", "covariance_whitening"):
         notes.append(f"its input normalisation '{mode}' was not folded into its weights and is left out")
     return SaeFacts(
         identity=identity,
@@ -162,7 +158,7 @@ def facts_of(
         context_size=meta.context_size,
         prepend_bos=meta.prepend_bos is not False,
         centred=bool(kwargs.get(CENTRED)),
-        usual_l0=float(usual_l0 or getattr(sae.cfg, "k", 0) or 0) or None,
+        usual_l0=float(published_l0 or getattr(sae.cfg, "k", 0) or trained.get("k") or 0) or None,
         notes=tuple(notes),
     )
 
@@ -178,60 +174,6 @@ def model_id(registry: str, own: str) -> str:
         return str(get_official_model_name(name))
     except ValueError:
         return name
-
-
-def slices(rows: int, features: int, gpu: bool) -> Iterator[slice]:
-    """Rows in runs whose dense activations stay small."""
-    step = max(1, (DENSE_GPU if gpu else DENSE_CPU) // features)
-    for start in range(0, rows, step):
-        yield slice(start, start + step)
-
-
-@torch.inference_mode()
-def sparse(sae: Any, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Active features as (row, feature, value), by row then feature; active means other than zero."""
-    rows, features, values = [], [], []
-    for part in slices(len(hidden), sae.cfg.d_sae, hidden.is_cuda):
-        row, feature, value = _sparse(sae, hidden[part])
-        rows.append(row + part.start)
-        features.append(feature)
-        values.append(value.float())
-    if not rows:
-        none = torch.zeros(0, dtype=torch.long, device=hidden.device)
-        return none, none, none.float()
-    return torch.cat(rows), torch.cat(features), torch.cat(values)
-
-
-def _sparse(sae: Any, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    kind = sae.cfg.architecture()
-    if kind in ("gated", "abstopk", "matching_pursuit"):
-        dense = sae.encode(hidden)
-        row, feature = dense.nonzero(as_tuple=True)
-        return row, feature, dense[row, feature]
-    before = torch.addmm(sae.b_enc, sae.process_sae_in(hidden), sae.W_enc)
-    if kind == "topk":
-        if sae.cfg.rescale_acts_by_decoder_norm:
-            before *= sae.W_dec.norm(dim=-1)
-        value, feature = before.topk(sae.cfg.k, dim=-1, sorted=False)
-        feature, order = feature.sort(dim=-1)
-        value = value.gather(-1, order)
-        row, place = (value > 0).nonzero(as_tuple=True)
-        return row, feature[row, place], value[row, place]
-    # ReLU comes first in SAELens, so a threshold below zero is as good as zero.
-    active = before > (sae.threshold.clamp(min=0) if kind == "jumprelu" else 0)
-    row, feature = active.nonzero(as_tuple=True)
-    return row, feature, before[row, feature]
-
-
-@torch.inference_mode()
-def unexplained(sae: Any, hidden: Tensor) -> float:
-    """Share of the tokens' variance that is missing from the reconstruction."""
-    lost = 0.0
-    for part in slices(len(hidden), sae.cfg.d_sae, hidden.is_cuda):
-        back = sae.decode(sae.encode(hidden[part]))
-        lost += (back.float() - hidden[part].float()).square().sum().item()
-    spread = (hidden.float() - hidden.float().mean(dim=0)).square().sum().item()
-    return lost / spread if spread > 0 else float(lost > 0)
 
 
 @contextmanager

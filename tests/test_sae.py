@@ -74,7 +74,7 @@ def test_slices_of_many_tokens_join_up(whole: Whole, tmp_path: Path, monkeypatch
     reader = load(whole.folder, tmp_path)
     hidden = reader.hidden(BATCH)
     at_once = reader.sparse(hidden)
-    monkeypatch.setattr("diffing.sae.DENSE_CPU", 7 * 96)
+    monkeypatch.setattr("diffing.sparsify.DENSE_CPU", 7 * 96)
     for one, other in zip(at_once, reader.sparse(hidden), strict=True):
         torch.testing.assert_close(one, other)
     assert [len(part) for part in reader.sparse(hidden[:0])] == [0, 0, 0]
@@ -146,3 +146,23 @@ def test_unknown_releases_and_ids_are_told_with_near_ones(monkeypatch: pytest.Mo
         Reader.load(ReaderChoice(release="gpt2-small-res-jp", sae_id="x"))
     with pytest.raises(UserError, match=r"blocks\.8\.hook_resid_pre"):
         Reader.load(ReaderChoice(release="gpt2-small-res-jb", sae_id="blocks.8.hook_resid"))
+
+
+@pytest.mark.parametrize(
+    ("release", "sae_id", "words"),
+    [
+        (
+            "gemma-scope-2-270m-it-transcoders-all",
+            "layer_0_width_16k_l0_big",
+            "reads one place and writes another",
+        ),
+        ("mwhanna-qwen3-4b-transcoders", "layer_0", "reads one place and writes another"),
+        ("temporal-sae-gemma-2-2b", "blocks.12.hook_resid_post", "depend on the tokens before"),
+    ],
+)
+def test_the_registrys_other_kinds_are_refused_before_anything_is_fetched(
+    release: str, sae_id: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.block_network(monkeypatch)
+    with pytest.raises(UserError, match=words):
+        Reader.load(ReaderChoice(release=release, sae_id=sae_id))
