@@ -1,61 +1,30 @@
 """What a study's features are called: the labels that stand, and what a rule says of those without one.
 
-A label belongs to a feature of one SAE: those that ship with the starter, then those of the study's own history, a
-line each. Promises that nothing in the history is lost from sight, that a machine never takes the place of a
-person, and that a feature without a label is shown by the tokens it fires on, marked as a rule's work. A label is
-a hypothesis; nothing here says that it is right.
+A label belongs to a feature of one SAE: those that ship with the starter, then those that were imported, then
+those of the study's own history. Promises that a feature without a label is shown by the tokens it fires on,
+marked as a rule's work. A label is a hypothesis; nothing here says that it is right.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from json import JSONDecodeError
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from itertools import chain
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+from pydantic import JsonValue
 
-from diffing import files, presets, surface
+from diffing import files, label_history, presets, surface
 from diffing.activations import TokenTable
-from diffing.errors import UserError
+from diffing.label_history import Dossier, Label, path_of
 from diffing.shards import Array, Encoding
-from diffing.study import ReaderChoice, Study, first_fault
+from diffing.study import ReaderChoice, Study
+
+__all__ = ["Label", "current", "describe", "dossiers", "history", "path_of", "readable", "sae_of"]
 
 BUNDLED = presets.STARTER / "labels.json"
 
 TOP_TOKENS = 5
-
-
-class Label(BaseModel):
-    """A feature's description with all that is needed to judge it."""
-
-    model_config = ConfigDict(frozen=True)
-
-    label: str
-    """A few words; empty takes back the labels before it."""
-    description: str = ""
-    author: str
-    """A person's name, a model's, or the rule's."""
-    author_kind: Literal["rule", "llm", "person"]
-    evidence: JsonValue = None
-    """What it was written from."""
-    date: str = ""
-    """Empty where it is made anew each time."""
-    score: dict[str, JsonValue] | None = None
-    """How it did when scored blind; None where it has not been."""
-
-
-class Record(Label):
-    """A line of a study's label history."""
-
-    feature: int
-    sae: str
-    """Which SAE's feature it is, as `sae_of` names it."""
-
-
-def path_of(study: Study) -> Path:
-    return study.folder / "labels.jsonl"
 
 
 def sae_of(choice: ReaderChoice) -> str:
@@ -73,43 +42,22 @@ def bundled(sae: str) -> dict[int, Label]:
     return {int(feature): Label.model_validate(entry) for feature, entry in files.read_json(BUNDLED).items()}
 
 
-def recorded(study: Study) -> list[Record]:
-    """The study's own labels of its reader's SAE, oldest first."""
-    path, sae = path_of(study), sae_of(study.settings.reader)
-    try:
-        records = [Record.model_validate(line) for line in files.read_jsonl(path)]
-    except JSONDecodeError as error:
-        raise UserError(f"'{path.name}' of study '{study.name}' has a line that is not JSON; mend it.") from error
-    except ValidationError as error:
-        raise UserError(
-            f"'{path.name}' of study '{study.name}' has a line that is no label: {first_fault(error)}; mend it."
-        ) from error
-    return [record for record in records if record.sae == sae]
+def dossiers(study: Study) -> dict[int, Dossier]:
+    """What is known of each feature's name: what ships with the SAE, what was imported, the study's history."""
+    sae = sae_of(study.settings.reader)
+    return label_history.dossiers(
+        label_history.read(study, sae), chain(bundled(sae).items(), label_history.imported(study, sae))
+    )
 
 
 def history(study: Study) -> dict[int, list[Label]]:
     """All labels that each feature ever had, oldest first, those that ship with the SAE before all others."""
-    found = {feature: [label] for feature, label in bundled(sae_of(study.settings.reader)).items()}
-    for record in recorded(study):
-        found.setdefault(record.feature, []).append(record)
-    return found
+    return {feature: dossier.labels for feature, dossier in dossiers(study).items()}
 
 
 def current(study: Study) -> dict[int, Label]:
     """The label that stands for each feature; features without one are absent."""
-    chosen = {feature: standing(labels) for feature, labels in history(study).items()}
-    return {feature: label for feature, label in chosen.items() if label is not None}
-
-
-def standing(labels: Sequence[Label]) -> Label | None:
-    """Of one feature's labels the last, but a person's before any machine's; an empty one clears all before it."""
-    chosen: Label | None = None
-    for label in labels:
-        if not label.label:
-            chosen = None
-        elif chosen is None or label.author_kind == "person" or chosen.author_kind != "person":
-            chosen = label
-    return chosen
+    return {feature: dossier.current for feature, dossier in dossiers(study).items() if dossier.current}
 
 
 class Store(Protocol):
