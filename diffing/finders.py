@@ -128,13 +128,15 @@ TAIL = 400
 LAST_QUESTION = re.compile(r"\?[^\w?\0\"”»]{0,20}\Z")
 LISTED = re.compile(r"[ \t>]*(?:[-*+•]|\d{1,3}[.)])[ \t]")
 SENTENCE_START = re.compile(r"(?:[.!?:][\"”')*_]{0,4}\s|\n)[\s\W]{0,20}(?=\w)")
+FOR_YOU = r"[^.!?\n]{0,80}\bi(?:'ll| can| could| will)"
 OFFER = re.compile(
     r"\b(?:let me know|feel free to (?:ask|reach|contact|let me|share|send|provide|tell|request)"
     r"|do(?:n't| not) hesitate|(?:happy|glad) to (?:help|assist|elaborate|clarify|explain|provide|go into)"
-    r"|would you like (?:me|more|some|help|to (?:know|see|hear|explore|try|continue|go))|want me to|shall i"
-    r"|if you(?:'d| would) like(?: me| more| further| to (?:know|see|hear|explore|try)|,)"
+    r"|would you like|do you want|would it help|want me to|shall i|if you(?:'d| would) like"
+    r"|(?:(?<=[.!?]\s)|(?<=[.!?]\s\s)|(?<=\n))want (?:the|an?|one|some)"
     r"|if you (?:have|need) (?:\w+ ){1,3}(?:questions?|help|information|guidance|assistance|details|concerns)"
-    r"|just (?:ask|let me know|tell me|say (?:so|the word))"
+    rf"|if you (?:tell|share|describe|send|paste|give|show){FOR_YOU}|(?:tell|send|give|show) me{FOR_YOU}"
+    r"|i can [^.!?\n]{1,80}\bif (?:you|that)|just (?:ask|let me know|say (?:so|the word))"
     r"|i can also|here to help)\b"
 )
 

@@ -232,7 +232,8 @@ ALL = (
         "summary lines",
         "lines or sentences that begin with In short, In summary, Overall, …",
         rule(
-            r"(?:^[ \t#*_>-]*|(?<=[.!?] ))(?P<it>[Ii]n (?:short|summary|conclusion|brief|essence|a nutshell|sum)"
+            r"(?:^[ \t#*_>-]*|[.!?][\"”’')*_]{0,3} {1,2})(?P<it>"
+            r"[Ii]n (?:short|summary|conclusion|brief|essence|a nutshell|sum)"
             r"|(?:[Oo]verall|[Uu]ltimately|[Aa]ll in all|TL;DR|[Tt]o (?:sum up|summari[sz]e|conclude)"
             r"|(?:The )?[Bb]ottom line|[Ss]ummary|[Cc]onclusion|(?:[Kk]ey )?[Tt]akeaways?))\b"
         ),
@@ -242,7 +243,7 @@ ALL = (
         "for example, for instance, to illustrate, …",
         wording(
             r"for (?:example|instance)|as an example|by way of example|to illustrate|e\.g",
-            r"let's say|suppose|imagine that|consider (?:this|the following) (?:example|case)",
+            r"let's say|imagine that|consider (?:this|the following) (?:example|case)",
             r"(?:here's|here is) an? (?:\w+ )?example",
         ),
     ),
