@@ -133,11 +133,6 @@ class Forward:
                 return module
         raise UserError(f"The final norm of a {self.config.model_type} model is not known here.")
 
-    @property
-    def width(self) -> int:
-        """Size of what the hook sees."""
-        return width(self.config, self.hook)
-
     def through_heads(self, rows: Tensor) -> Tensor:
         """What rows at the heads' outputs (hook_z) add to the residual stream."""
         projection: Any = place(self.model, self.hook)[0]
