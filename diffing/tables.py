@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from diffing.errors import UserError
 
@@ -159,7 +160,8 @@ def _txt(_path: Path, text: str) -> pd.DataFrame:
 
 def _parquet(path: Path, data: bytes) -> pd.DataFrame:
     try:
-        table = pd.read_parquet(io.BytesIO(data))
-    except (OSError, ValueError) as error:
-        raise UserError(f"'{path.name}' is not a Parquet file ({error}); write it again.") from error
-    return table.map(as_text).astype(object)
+        # Text that is no UTF-8 shows only when it is looked at.
+        return pd.read_parquet(io.BytesIO(data)).map(as_text).astype(object)
+    except (OSError, ValueError, NotImplementedError, pa.ArrowException) as error:
+        reason = clean(" ".join(str(error).split()))[:200]
+        raise UserError(f"'{path.name}' is not a Parquet file ({reason}); write it again.") from error
