@@ -48,20 +48,18 @@ def test_no_name_leaves_the_folder_of_studies(name: str, own_home: Path) -> None
 
 
 def test_what_does_not_hold_is_named_and_makes_nothing() -> None:
+    blank = pd.DataFrame({"text": ["x", " "]})
     bad = {
         "a study compares at least two checkpoints; name another one": {"checkpoints": SIDES[:1]},
         "checkpoint keys must differ, got a, a; rename one": {"checkpoints": [SIDES[0], SIDES[0]]},
         "held_out: Input should be less than 1": {"checkpoints": SIDES, "held_out": 1.0},
-        "Prompt 2 is empty; give it a text": {
-            "checkpoints": SIDES,
-            "prompt_table": pd.DataFrame({"text": ["x", " "]}),
-        },
+        "Prompt 2 is empty; give it a text": {"checkpoints": SIDES, "prompt_table": blank},
     }
     for sentence, settings in bad.items():
         with pytest.raises(UserError) as caught:
             Study.create("s", **settings)  # type: ignore[arg-type]
         assert sentence in str(caught.value)
-    assert not files.studies_dir().exists() or not list(files.studies_dir().iterdir())
+    assert names() == []
 
 
 def test_a_study_is_not_made_over_another() -> None:
