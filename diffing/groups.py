@@ -1,0 +1,174 @@
+"""Where the difference lies: by category and tag, and whether it is the same in all categories.
+
+Heterogeneity is tested for every testable feature, whether or not its total differs, against permuted category
+labels. Promises p-values that are exact up to the number of permutations: never below 1 / (1 + LAST). Tags
+overlap, so they have differences and intervals and no test.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import chi2
+
+from diffing import measure, stats
+from diffing.pairing import Pairing
+from diffing.presence import Shown
+from diffing.tally import Leads
+
+SCREEN = 0.1
+"""Chi-square p from which no labels are permuted."""
+STAGES = (1_000, 10_000, 100_000)
+"""Permutations in all after each stage; a feature goes on only while more could decide its q."""
+LAST = STAGES[-1]
+CELLS = 4_000_000
+"""Cells of a working array."""
+
+COLUMNS = ["feature", "kind", "group", "n", "delta", "ci_low", "ci_high", "discordant_a", "discordant_b"]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def heterogeneity(leads: Leads, pairing: Pairing, testable: NDArray[np.bool_], seed: int) -> dict[str, Floats]:
+    """Q, p and q of each testable feature over the categories with enough prompts; NaN for the others."""
+    found = {name: np.full(len(testable), np.nan) for name in ("heterogeneity", "p_heterogeneity")}
+    rows = np.flatnonzero(testable)
+    cells = pairing.cells
+    groups = [name for name in cells["group"].unique() if name]
+    if len(groups) >= 2 and len(rows):
+        size = np.array([cells.loc[cells["group"] == g, "prompts"].sum() for g in groups], dtype=np.int64)
+        more = [leads.of((cells["group"] == g).to_numpy()) for g in groups]
+        # Signed sizes: what A leads by, then what B leads by; groups x features x values.
+        counts = np.stack([np.concatenate([a[rows], b[rows]], axis=1) for a, b in more])
+        values = np.concatenate([-leads.sizes, leads.sizes])
+        q_sum, p = _test(counts, values, size, np.random.default_rng([seed, 5]))
+        found["heterogeneity"][rows], found["p_heterogeneity"][rows] = q_sum, p
+    found["q_heterogeneity"] = stats.benjamini_hochberg(found["p_heterogeneity"])
+    return found
+
+
+def _test(counts: Ints, values: Ints, size: Ints, random: np.random.Generator) -> tuple[Floats, Floats]:
+    """Cochran's Q with one pooled variance, and its p."""
+    n = size.sum()
+    sums = counts @ values
+    total, squares = sums.sum(axis=0), counts.sum(axis=0) @ values**2
+    variance = (squares - total**2 / n) / (n - 1)
+    between = np.sum(sums**2 / size[:, None], axis=0)
+    varies = variance > 0
+    q_sum = np.divide(between - total**2 / n, variance, out=np.zeros(len(variance)), where=varies)
+    p = np.where(varies, chi2.sf(q_sum, len(size) - 1), 1.0)
+    screened = np.flatnonzero(p < SCREEN)
+    if len(screened):
+        whole = counts.sum(axis=0)[screened]
+        p[screened] = _permuted(whole, values, size, between[screened], len(p), random)
+    return q_sum, p
+
+
+def _permuted(
+    counts: Ints, values: Ints, size: Ints, between: Floats, tests: int, random: np.random.Generator
+) -> Floats:
+    """(1 + b) / (1 + B) over permutations of the category labels, more of them where they could decide q.
+
+    The null depends on a feature only through how many prompts have each difference, so features that agree in
+    that share one, and all features share each shuffled row of labels.
+    """
+    # Turning all signs round leaves Q as it is.
+    flipped = np.roll(counts, counts.shape[1] // 2, axis=1)
+    turned = _less(flipped, counts)
+    patterns, pattern = np.unique(np.where(turned[:, None], flipped, counts), axis=0, return_inverse=True)
+    exceeding, done = np.zeros(len(counts)), np.zeros(len(counts))
+    active = np.arange(len(counts))
+    for before, stage in zip((0, *STAGES), STAGES, strict=False):
+        kinds, kind = np.unique(pattern[active], return_inverse=True)
+        # Sums are whole numbers over group sizes: equal ones may differ in the last digit.
+        bar = between[active] * (1 - 1e-9)
+        for null in _null(patterns[kinds], values, size, stage - before, random):
+            exceeding[active] += np.sum(null[:, kind] >= bar, axis=0)
+        done[active] = stage
+        active = active[_undecided(exceeding[active], stage, tests)]
+        if len(active) == 0:
+            break
+    return np.asarray((1 + exceeding) / (1 + done))
+
+
+def _less(left: Ints, right: Ints) -> NDArray[np.bool_]:
+    """Row by row, whether `left` comes before `right` in dictionary order."""
+    unequal = left != right
+    first = unequal.argmax(axis=1)
+    rows = np.arange(len(left))
+    return np.asarray(left[rows, first] < right[rows, first])
+
+
+def _undecided(exceeding: Floats, done: int, tests: int) -> Ints:
+    """Features whose p could still be small enough for q, were it at the lower end of what was sampled."""
+    least = np.maximum(exceeding - 3 * np.sqrt(exceeding + 1), 0) / done
+    order = np.argsort(least, kind="stable")
+    passing = np.flatnonzero(least[order] <= measure.LEVEL * np.arange(1, len(order) + 1) / tests)
+    return np.sort(order[: passing.max() + 1]) if len(passing) else np.empty(0, np.int64)
+
+
+def _null(patterns: Ints, values: Ints, size: Ints, number: int, random: np.random.Generator) -> Any:
+    """Chunks of permutations x patterns: the between-groups sum of squares under shuffled labels."""
+    labels = np.repeat(np.arange(len(size)), size).astype(np.uint8 if len(size) < 256 else np.uint16)
+    ends = np.cumsum(patterns, axis=1)
+    reach = int(ends.max())
+    # A prefix of the shuffled prompts has the first value, the next stretch the second, and so on.
+    drop = values - np.append(values[1:], 0)
+    step = max(1, CELLS // (max(reach, len(patterns)) * len(size)))
+    for start in range(0, number, step):
+        shuffled = random.permuted(np.tile(labels, (min(step, number - start), 1)), axis=1)[:, :reach]
+        total = np.zeros((len(shuffled), len(patterns)))
+        for group, members in enumerate(size):
+            seen = np.zeros((len(shuffled), reach + 1), dtype=np.int32)
+            np.cumsum(shuffled == group, axis=1, out=seen[:, 1:])
+            sums = sum(d * seen[:, e] for d, e in zip(drop, ends.T, strict=True))
+            total += np.square(sums, dtype=np.float64) / members
+        yield total
+
+
+def table(shown: Shown, pairing: Pairing, features: Ints) -> pd.DataFrame:
+    """Differences of some features by category and by tag, in long form."""
+    ahead = differences(shown, pairing, features)
+    tags = pairing.prompts["tags"].str.split(";").map(lambda names: {name.strip() for name in names} - {""})
+    kinds = {
+        "category": {name: pairing.prompts["category"] == name for name in pairing.prompts["category"].unique()},
+        "tag": {name: tags.map(lambda found, name=name: name in found) for name in sorted(set().union(*tags))},
+    }
+    parts = [pd.DataFrame(columns=COLUMNS)]
+    for kind, groups in kinds.items():
+        for group, members in groups.items():
+            rows = members.to_numpy(dtype=bool)
+            part = _of_group(ahead[rows], pairing)
+            parts.append(part.assign(feature=features, kind=kind, group=group)[COLUMNS])
+    return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
+
+
+def _of_group(ahead: NDArray[Any], pairing: Pairing) -> pd.DataFrame:
+    prompts = len(ahead)
+    more_a = np.stack([np.sum(ahead == -size, axis=0) for size in pairing.sizes], axis=1)
+    more_b = np.stack([np.sum(ahead == size, axis=0) for size in pairing.sizes], axis=1)
+    low, high = measure.interval(pairing, prompts, more_a, more_b, 0.95)
+    return pd.DataFrame(
+        {
+            "n": prompts,
+            "delta": (more_b - more_a) @ pairing.sizes / (pairing.unit * prompts),
+            "ci_low": low,
+            "ci_high": high,
+            "discordant_a": more_a.sum(axis=1),
+            "discordant_b": more_b.sum(axis=1),
+        }
+    )
+
+
+def differences(shown: Shown, pairing: Pairing, features: Ints) -> NDArray[Any]:
+    """Prompts x some features: by how much B leads, in the pairing's whole units."""
+    column = np.full(shown.n_features, -1, dtype=np.int64)
+    column[features] = np.arange(len(features))
+    draws = np.zeros((len(pairing.prompts), len(features)), dtype=np.int16)
+    for documents, sign in ((pairing.a, -1), (pairing.b, 1)):
+        place = column[shown.feature[shown.positions(documents)]]
+        row = np.repeat(pairing.row, np.diff(shown.indptr)[documents])
+        kept = place >= 0
+        np.add.at(draws, (row[kept], place[kept]), sign)
+    return pairing.units(draws, slice(None))
