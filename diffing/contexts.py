@@ -7,9 +7,10 @@ than asked for, there are fewer.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property, lru_cache
+from itertools import chain
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from diffing.activations import Encodings
 from diffing.study import Study
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Item = TypeVar("Item")
 Half = Literal["write", "score"]
 Kind = Literal["fires", "random", "tokens", "neighbour", "misplaced"]
 
@@ -92,7 +94,11 @@ class Finder:
         self._checkpoint = documents["checkpoint"].to_numpy(dtype=object)
         self._lengths = documents["tokens"].to_numpy(np.int64)
         self._prompt = documents["prompt_id"].to_numpy(dtype=object)
+        self._draw = documents["draw"].to_numpy(np.int64)
         self._near: dict[int, list[int]] = {}
+        # A feature's passages are looked for several times over, in the same documents.
+        self._active = lru_cache(maxsize=4096)(encodings.activations)
+        self.top_tokens = lru_cache(maxsize=4)(self._top_tokens)
 
     def side(self, checkpoint: str) -> Array:
         """Numbers of the documents of one checkpoint that may be shown."""
@@ -135,12 +141,14 @@ class Finder:
         covered: dict[int, list[tuple[int, int]]] = {}
         for one in taken:
             covered.setdefault(one.document, []).append((one.start, one.stop))
+        seen: list[tuple[int, list[tuple[int, list[int]]]]] = []
+        fresh = self._places(feature, checkpoint, kind, width, random)
         # A first round takes few passages of each document and keeps its distance; later ones are less choosy.
         for margin, most in ((MARGIN, 2), (MARGIN, PER_DOCUMENT), (0, PER_DOCUMENT)):
-            for document, places in self._places(feature, checkpoint, kind, width, random):
+            for document, places in chain(list(seen), _noted(fresh, seen)):
                 if len(found) >= count:
                     return found
-                active = self.encodings.activations(document, feature)[0]
+                active = self._active(document, feature)[0]
                 for position, marked in places:
                     start, stop = self._window(document, position, width)
                     near = (active >= start - margin) & (active < stop + margin)
@@ -164,7 +172,7 @@ class Finder:
         shown = {(one.document, one.start) for one in taken}
         fresh = self.firing(feature, checkpoint, count + len(shown), width)
         for one in sorted(fresh, key=lambda context: (context.document, context.start) in shown)[:count]:
-            active = self.encodings.activations(one.document, feature)[0]
+            active = self._active(one.document, feature)[0]
             here = active[(active >= one.start) & (active < one.stop)]
             free = np.setdiff1d(np.arange(one.start, one.stop), here)
             # A token beside a firing one may well belong to what fires.
@@ -188,7 +196,7 @@ class Finder:
 
     def _sites(self, document: int, feature: int, width: int) -> Iterable[tuple[int, float]]:
         """Places in a document whose passages do not overlap, the strongest first."""
-        positions, values = self.encodings.activations(document, feature)
+        positions, values = self._active(document, feature)
         taken: list[tuple[int, int]] = []
         for number in np.argsort(-np.abs(values), kind="stable"):
             start, stop = self._window(document, int(positions[number]), width)
@@ -202,7 +210,7 @@ class Finder:
 
     def _places(
         self, feature: int, checkpoint: str, kind: Kind, width: int, random: np.random.Generator
-    ) -> Iterable[tuple[int, list[tuple[int, list[int]]]]]:
+    ) -> Iterator[tuple[int, list[tuple[int, list[int]]]]]:
         """Documents in random order, and in each the places to try with the tokens to mark there."""
         documents = random.permutation(self.side(checkpoint))
         if kind == "neighbour":
@@ -211,13 +219,13 @@ class Finder:
                 shown = self.encodings.occurrences(other)
                 shown = shown[shown["document"].isin(sides)].sort_values("peak", key=abs, ascending=False)
                 for document in shown["document"].head(DOCUMENTS).tolist():
-                    positions, values = self.encodings.activations(document, other)
+                    positions, values = self._active(document, other)
                     order = np.argsort(-np.abs(values), kind="stable")[:PER_DOCUMENT]
                     yield document, [(int(p), positions.tolist()) for p in positions[order]]
             return
         wanted = self.top_tokens(feature) if kind == "tokens" else None
         for document in documents.tolist():
-            active = self.encodings.activations(document, feature)[0]
+            active = self._active(document, feature)[0]
             if wanted is None:
                 # Every start of a passage in which it is silent has the same chance.
                 starts = np.arange(max(1, self._lengths[document] - width + 1))
@@ -225,20 +233,22 @@ class Finder:
                 free = starts[np.searchsorted(active, starts + width) == before]
                 tries = random.permutation(free)[:PER_DOCUMENT] + int(BEFORE * width)
                 tries = np.minimum(tries, self._lengths[document] - 1)
-                yield document, [(int(p), [int(p)]) for p in tries]
+                if len(tries):
+                    yield document, [(int(p), [int(p)]) for p in tries]
                 continue
             positions = np.flatnonzero(np.isin(self.encodings.encoding(document).ids, wanted))
             quiet = random.permutation(np.setdiff1d(positions, active))
-            yield document, [(int(p), quiet.tolist()) for p in quiet[: 4 * PER_DOCUMENT]]
+            if len(quiet):
+                yield document, [(int(p), quiet.tolist()) for p in quiet[: 4 * PER_DOCUMENT]]
 
-    def top_tokens(self, feature: int) -> Array:
+    def _top_tokens(self, feature: int) -> Array:
         """Ids of the tokens that carry most of the feature's activation, on any side."""
         table = self.encodings.occurrences(feature)
         table = table[self._eligible[table["document"].to_numpy()]]
         table = table.sort_values("peak", key=abs, ascending=False, kind="stable")
         ids, weights = [np.empty(0, np.int64)], [np.empty(0)]
         for document in table["document"].head(DOCUMENTS).tolist():
-            positions, values = self.encodings.activations(document, feature)
+            positions, values = self._active(document, feature)
             ids.append(self.encodings.encoding(document).ids[positions].astype(np.int64))
             weights.append(np.abs(values).astype(float))
         kinds, place = np.unique(np.concatenate(ids), return_inverse=True)
@@ -285,7 +295,7 @@ class Finder:
 
     def _firing(self, document: int, position: int, feature: int, width: int, decile: int) -> Context:
         start, stop = self._window(document, position, width)
-        positions, values = self.encodings.activations(document, feature)
+        positions, values = self._active(document, feature)
         inside = (positions >= start) & (positions < stop)
         strongest = float(max(values[inside], key=abs))
         return self._context(document, start, stop, positions[inside], strongest, "fires", decile)
@@ -303,15 +313,22 @@ class Finder:
                 low = marks.pop()[0]
             if low < high:
                 marks.append((low, high))
-        row = self.encodings.documents.iloc[document]
+        prompt_id, checkpoint = str(self._prompt[document]), str(self._checkpoint[document])
         return Context(
-            document, str(row["prompt_id"]), str(row["checkpoint"]), int(row["draw"]), start, stop,
+            document, prompt_id, checkpoint, int(self._draw[document]), start, stop,
             tokens.text[begin:end], tuple(marks), value, kind, decile,
         )  # fmt: skip
 
     def _random(self, feature: int, checkpoint: str, purpose: str) -> np.random.Generator:
         words = [self.half, checkpoint, purpose]
         return np.random.default_rng([self.seed, feature, *(ord(c) for word in words for c in word)])
+
+
+def _noted(items: Iterator[Item], seen: list[Item]) -> Iterator[Item]:
+    """The items, each put into `seen` as it goes by."""
+    for item in items:
+        seen.append(item)
+        yield item
 
 
 def _unit(rows: Array) -> Array:
