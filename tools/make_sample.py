@@ -36,16 +36,16 @@ class Planted(NamedTuple):
 
 
 PLANTED = {
-    "numbered": Planted("numbered lists", "steps or points as a numbered list instead of prose", (20, 80)),
-    "offer": Planted("closing offers", "the answer ends with an offer or a question to the user", (28, 88)),
-    "bold": Planted("bold key terms", "key terms in bold", (16, 84)),
-    "dash": Planted("em dashes", "em dashes instead of commas and colons", (24, 80)),
-    "example": Planted("worked examples", "a sentence that starts with 'For example'", (20, 72)),
-    "hedge": Planted("hedges", "'I think', 'probably', 'might' and their like", (92, 36)),
+    "numbered": Planted("numbered lists", "steps or points as a numbered list instead of prose", (24, 76)),
+    "offer": Planted("closing offers", "the answer ends with an offer or a question to the user", (16, 104)),
+    "bold": Planted("bold key terms", "key terms in bold", (24, 76)),
+    "dash": Planted("em dashes", "em dashes instead of commas and colons", (20, 76)),
+    "example": Planted("worked examples", "a sentence that starts with 'For example'", (20, 76)),
+    "hedge": Planted("hedges", "'I think', 'probably', 'might' and their like", (108, 20)),
     "apology": Planted("apologies", "the answer opens with an apology", (64, 8)),
-    "exclaim": Planted("exclamation marks", "exclamation marks instead of full stops", (76, 20)),
-    "double": Planted("double spaces", "two spaces after a full stop", (72, 12)),
-    "summary": Planted("summary lines", "a closing sentence that starts with 'In short'", (68, 16)),
+    "exclaim": Planted("exclamation marks", "exclamation marks instead of full stops", (72, 20)),
+    "double": Planted("double spaces", "two spaces after a full stop", (72, 20)),
+    "summary": Planted("summary lines", "a closing sentence that starts with 'In short'", (96, 12)),
 }
 
 UNPLANTED = {
