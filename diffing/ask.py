@@ -72,6 +72,11 @@ class Answer(Generic[Shape]):
     """Whether a limit forbade to ask, so that another run may go on."""
 
     @property
+    def unanswered(self) -> bool:
+        """Whether the endpoint gave no reply at all, so that nothing is known of the model's answer."""
+        return self.refused or bool(self.replies and self.replies[-1].error)
+
+    @property
     def cost(self) -> float | None:
         """Dollars for all its replies, whenever they were paid; None where nobody told."""
         told = [reply.cost for reply in self.replies if reply.cost is not None]
@@ -110,17 +115,20 @@ async def ask_structured(
     price: Price | None = None,
     budget: Budget | None = None,
     check: Callable[[Shape], str] | None = None,
+    replaces: str = "",
 ) -> Answer[Shape]:
     """Ask until the reply has the shape, at most `attempts` times afresh in one run.
 
-    `check` says in half a sentence what else is wrong with a well-shaped reply, or nothing.
+    `check` says in half a sentence what else is wrong with a well-shaped reply, or nothing. `replaces` names an
+    earlier answer that is wanted anew: the same question with the same name is not asked twice.
     """
+    asking = _Asking(client, point, shape, temperature, price, budget, replaces)
     replies: list[Reply] = []
     turns, limit, fresh = messages, max_tokens, 0
     while True:
         # The number of the attempt is part of the key: what failed in an earlier run is read again, not paid
         # for again, and this run goes on from there.
-        reply = await _put(client, point, turns, shape, limit, temperature, len(replies), price, budget)
+        reply = await asking.put(turns, limit, len(replies))
         if reply is None:
             return Answer(None, budget.stopped_by if budget else "", replies, refused=True)
         replies.append(reply)
@@ -202,60 +210,57 @@ async def each(
     await task
 
 
-async def _put(
-    client: ChatClient,
-    point: Endpoint,
-    messages: Messages,
-    shape: type[BaseModel],
-    max_tokens: int,
-    temperature: float,
-    attempt: int,
-    price: Price | None,
-    budget: Budget | None,
-) -> Reply | None:
-    """One reply, in whichever form the endpoint takes; None where the budget forbids it."""
-    memo = files.content_hash(["dialect", point.base_url, point.model])
-    known = Dialect(*chat.cache().get(memo, []))
-    dialect = known
-    most = None if price is None else price.of(1.3 * size(messages), max_tokens)
-    while True:
-        request = _request(point, messages, shape, max_tokens, temperature, dialect, attempt)
-        call = partial(client.ask, point, request, price)
-        free = budget is None or request.key in chat.cache()
-        reply = await (call() if free or budget is None else budget.spend(point.model, most, call))
-        if reply is None:
-            return None
-        other = dialect.after(reply.error)
-        if other is None:
-            break
-        dialect = other
-    if not reply.error and dialect != known:
-        chat.cache().set(memo, list(dialect))
-    return reply
+@dataclass(frozen=True)
+class _Asking:
+    """What stays the same over all attempts at one question."""
 
+    client: ChatClient
+    point: Endpoint
+    shape: type[BaseModel]
+    temperature: float
+    price: Price | None
+    budget: Budget | None
+    replaces: str
 
-def _request(
-    point: Endpoint,
-    messages: Messages,
-    shape: type[BaseModel],
-    max_tokens: int,
-    temperature: float,
-    dialect: Dialect,
-    attempt: int,
-) -> Request:
-    schema = strict_schema(shape)
-    parameters: dict[str, Any] = {dialect.limit: max_tokens}
-    if dialect.temperature:
-        parameters["temperature"] = temperature
-    if dialect.form == "json_schema":
-        named = {"name": shape.__name__.lower(), "strict": True, "schema": schema}
-        parameters["response_format"] = {"type": "json_schema", "json_schema": named}
-    else:
-        form = f"Reply with one JSON object and nothing else. It follows this JSON schema: {json.dumps(schema)}"
-        messages = [*messages[:-1], {**messages[-1], "content": f"{messages[-1]['content']}\n\n{form}"}]
-        if dialect.form == "json_object":
-            parameters["response_format"] = {"type": "json_object"}
-    return Request(point.base_url, point.model, messages, parameters, attempt)
+    async def put(self, messages: Messages, limit: int, attempt: int) -> Reply | None:
+        """One reply, in whichever form the endpoint takes; None where the budget forbids it."""
+        memo = files.content_hash(["dialect", self.point.base_url, self.point.model])
+        known = dialect = Dialect(*chat.cache().get(memo, []))
+        most = None if self.price is None else self.price.of(1.3 * size(messages), limit)
+        while True:
+            request = self._request(messages, limit, attempt, dialect)
+            call = partial(self.client.ask, self.point, request, self.price)
+            if self.budget is None or request.key in chat.cache():
+                reply = await call()
+            else:
+                spent = await self.budget.spend(self.point.model, most, call)
+                if spent is None:
+                    return None
+                reply = spent
+            other = dialect.after(reply.error)
+            if other is None:
+                break
+            dialect = other
+        if not reply.error and dialect != known:
+            chat.cache().set(memo, list(dialect))
+        return reply
+
+    def _request(self, messages: Messages, limit: int, attempt: int, dialect: Dialect) -> Request:
+        schema = strict_schema(self.shape)
+        parameters: dict[str, Any] = {dialect.limit: limit}
+        if dialect.temperature:
+            parameters["temperature"] = self.temperature
+        if dialect.form == "json_schema":
+            named = {"name": self.shape.__name__.lower(), "strict": True, "schema": schema}
+            parameters["response_format"] = {"type": "json_schema", "json_schema": named}
+        else:
+            form = (
+                f"Reply with one JSON object and nothing else. It follows this JSON schema: {json.dumps(schema)}"
+            )
+            messages = [*messages[:-1], {**messages[-1], "content": f"{messages[-1]['content']}\n\n{form}"}]
+            if dialect.form == "json_object":
+                parameters["response_format"] = {"type": "json_object"}
+        return Request(self.point.base_url, self.point.model, messages, parameters, attempt, self.replaces)
 
 
 def strict_schema(shape: type[BaseModel]) -> dict[str, Any]:
