@@ -10,16 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import chi2
 
 from diffing import measure, stats
 from diffing.pairing import Pairing
 from diffing.presence import Shown
 from diffing.tally import Leads
 
-SCREEN = 0.1
-"""Chi-square p from which no labels are permuted."""
-STAGES = (1_000, 10_000, 100_000)
+STAGES = (200, 2_000, 20_000, 100_000)
 """Permutations in all after each stage; a feature goes on only while more could decide its q."""
 LAST = STAGES[-1]
 CELLS = 4_000_000
@@ -55,13 +52,11 @@ def _test(counts: Ints, values: Ints, size: Ints, random: np.random.Generator) -
     total, squares = sums.sum(axis=0), counts.sum(axis=0) @ values**2
     variance = (squares - total**2 / n) / (n - 1)
     between = np.sum(sums**2 / size[:, None], axis=0)
-    varies = variance > 0
-    q_sum = np.divide(between - total**2 / n, variance, out=np.zeros(len(variance)), where=varies)
-    p = np.where(varies, chi2.sf(q_sum, len(size) - 1), 1.0)
-    screened = np.flatnonzero(p < SCREEN)
-    if len(screened):
-        whole = counts.sum(axis=0)[screened]
-        p[screened] = _permuted(whole, values, size, between[screened], len(p), random)
+    varies = np.flatnonzero(variance > 0)
+    q_sum, p = np.zeros(len(variance)), np.ones(len(variance))
+    q_sum[varies] = (between - total**2 / n)[varies] / variance[varies]
+    if len(varies):
+        p[varies] = _permuted(counts.sum(axis=0)[varies], values, size, between[varies], len(p), random)
     return q_sum, p
 
 
@@ -101,11 +96,18 @@ def _less(left: Ints, right: Ints) -> NDArray[np.bool_]:
 
 
 def _undecided(exceeding: Floats, done: int, tests: int) -> Ints:
-    """Features whose p could still be small enough for q, were it at the lower end of what was sampled."""
-    least = np.maximum(exceeding - 3 * np.sqrt(exceeding + 1), 0) / done
-    order = np.argsort(least, kind="stable")
-    passing = np.flatnonzero(least[order] <= measure.LEVEL * np.arange(1, len(order) + 1) / tests)
-    return np.sort(order[: passing.max() + 1]) if len(passing) else np.empty(0, np.int64)
+    """Features that would pass were their p at the lower end of what was sampled, and fail at the upper end."""
+    margin = 3 * np.sqrt(exceeding + 1)
+    could = _passing(np.maximum(exceeding - margin, 0) / done, tests)
+    does = _passing((1 + exceeding + margin) / done, tests)
+    return np.flatnonzero(could & ~does)
+
+
+def _passing(p: Floats, tests: int) -> NDArray[np.bool_]:
+    """Which of the smallest p among many tests Benjamini and Hochberg's rule calls."""
+    order = np.sort(p)
+    passing = np.flatnonzero(order <= measure.LEVEL * np.arange(1, len(p) + 1) / tests)
+    return np.asarray(p <= (order[passing[-1]] if len(passing) else -1.0))
 
 
 def _null(patterns: Ints, values: Ints, size: Ints, number: int, random: np.random.Generator) -> Any:
