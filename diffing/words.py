@@ -49,3 +49,12 @@ def detectable(found: dict[str, Any]) -> str:
 def estimate(expected: "Estimate") -> str:
     basis = "from the answers so far" if expected.measured else "at usual lengths"
     return f"{expected.calls:,} calls, about {dollars(expected.cost)}, {duration(expected.seconds)} ({basis})."
+
+
+def answer(told: dict[str, Any]) -> str:
+    """A diff's summary as one sentence that claims no more than was found."""
+    families, share = told["families"], told["share_surviving"]
+    if not families:
+        return f"no feature differs after correction over {told['tested']:,} tests; that does not prove no change."
+    shown = f"{families:,} families of features differ (q < 0.05, {told['tested']:,} tested)"
+    return f"{shown}; {share:.0%} of them survive at equal length." if share is not None else f"{shown}."

@@ -53,7 +53,9 @@ def frequency_bars(rows: pd.DataFrame, a: str, b: str) -> go.Figure:
     return _layout(figure, "How often each side shows it (95 % intervals)", max(260, 60 + 34 * len(rows)))
 
 
-def volcano(rows: pd.DataFrame, band: float | None, what: str, level: float = 0.05) -> go.Figure:
+def volcano(
+    rows: pd.DataFrame, band: float | None, what: str, per_mille: bool = False, level: float = 0.05
+) -> go.Figure:
     """Difference against evidence for each feature: `delta`, `q`, `feature`, `label`; the noise band is grey."""
     evidence = -np.log10(rows["q"].clip(lower=1e-300))
     colour = np.where(rows["q"] >= level, GREY, np.where(rows["delta"] < 0, A_COLOUR, B_COLOUR))
@@ -76,7 +78,10 @@ def volcano(rows: pd.DataFrame, band: float | None, what: str, level: float = 0.
             annotation_text="noise of one checkpoint", annotation_position="top left",
         )  # fmt: skip
     figure.add_hline(y=-np.log10(level), line={"dash": "dot", "color": GREY, "width": 1})
-    figure.update_xaxes(tickformat="+.0%", title="← more on A      difference (B − A)      more on B →")
+    unit = "active tokens per 1,000" if per_mille else "share of prompts"
+    figure.update_xaxes(
+        tickformat="+" if per_mille else "+.0%", title=f"← more on A      B − A, {unit}      more on B →"
+    )
     figure.update_yaxes(title="−log₁₀ q", rangemode="tozero")
     return _layout(figure, f"Difference and evidence, {what}", 420)
 
@@ -101,13 +106,15 @@ def activations(a: np.ndarray, b: np.ndarray, mark_a: float | None, mark_b: floa
 
 
 def by_group(rows: pd.DataFrame, title: str) -> go.Figure:
-    """A feature's difference in each group of prompts: `group`, `n`, `delta`, `ci_low`, `ci_high`."""
+    """A feature's difference in each group of prompts: `group`, `delta`, `ci_low`, `ci_high`; `n` where known."""
     rows = rows.sort_values("delta")
+    counts = [f" ({n})" for n in rows["n"]] if "n" in rows else [""] * len(rows)
+    names = [short(str(group), 28) + count for group, count in zip(rows["group"], counts, strict=True)]
     colour = np.where(rows["delta"] < 0, A_COLOUR, B_COLOUR)
     figure = go.Figure(
         go.Scatter(
             x=rows["delta"],
-            y=[f"{short(str(g), 28)} ({n})" for g, n in zip(rows["group"], rows["n"], strict=True)],
+            y=names,
             mode="markers",
             marker={"color": colour, "size": 9},
             error_x={

@@ -70,3 +70,14 @@ def _marked(text: str) -> str:
     if text.strip(" ") == "":
         return shown.replace(" ", "·")
     return shown.replace("\n", "⏎\n")
+
+
+def spans(text: str, found: Iterable[tuple[int, int]], side: str) -> str:
+    """A text with some of its spans marked at full colour: what a surface probe counts in it."""
+    out, done = ['<div class="answer" dir="auto">'], 0
+    for start, end in found:
+        out.append(
+            f'{esc(text[done:start])}<bdi class="{side}{LEVELS}" tabindex="0">{_marked(text[start:end])}</bdi>'
+        )
+        done = end
+    return "".join([*out, esc(text[done:]), "</div>"])

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from diffing import jobs, words
+from diffing import activations, jobs, words
 from diffing.errors import UserError
 from diffing.jobs import Job, JobStatus
 from diffing.study import Study
@@ -57,6 +57,17 @@ def panel(study: Study, kind: str) -> None:
         _status(job, status)
 
     shown()
+
+
+def missing_steps(study: Study, a: str, b: str, again: bool = False) -> None:
+    """Buttons for the steps between answers and a diff that are still to do."""
+    lacking = activations.lacking(study)
+    if lacking:
+        start_button(study, "encode", f"Read {lacking:,} answers with the reader")
+        panel(study, "encode")
+    else:
+        start_button(study, "diff", "Compare again" if again else "Compare", lambda: {"a": a, "b": b})
+        panel(study, "diff")
 
 
 def _status(job: Job, status: JobStatus) -> None:

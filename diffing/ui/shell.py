@@ -27,6 +27,9 @@ PAGES = [
     Page("pages/new.py", "New study", ":material/add_circle:", False),
     Page("pages/prompts.py", "Prompts", ":material/list:", True),
     Page("pages/run.py", "Run", ":material/play_circle:", True),
+    Page("pages/features.py", "Features", ":material/bar_chart:", True),
+    Page("pages/feature.py", "Feature", ":material/search:", True),
+    Page("pages/compare.py", "Compare", ":material/compare_arrows:", True),
 ]
 
 
@@ -54,6 +57,20 @@ def opened_study() -> Study:
         return Study.open(name)
     except UserError as error:
         lost(str(error))
+
+
+def pair(study: Study) -> tuple[str, str]:
+    """Keys of the two checkpoints in the address, the first two where it names none."""
+    keys = [c.key for c in study.checkpoints]
+    if len(keys) == 2 and {"a", "b"}.isdisjoint(st.query_params):
+        return keys[0], keys[1]
+    with st.sidebar:
+        names = {c.key: c.name for c in study.checkpoints}
+        a = st.selectbox("A (before)", keys, 0, names.__getitem__, key="a", bind="query-params")
+        b = st.selectbox("B (after)", keys, 1, names.__getitem__, key="b", bind="query-params")
+    if a == b:
+        lost("A checkpoint cannot be compared with itself; choose two in the sidebar.")
+    return a, b
 
 
 def lost(message: str) -> NoReturn:

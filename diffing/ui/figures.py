@@ -1,0 +1,84 @@
+"""Columns of the tables that show features and probes, and which of their rows is chosen.
+
+The chosen feature or probe stands in the address, so that a link shows the same tokens marked.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+SHARE, POINTS = "%.1f %%", "%+.1f"
+IN_HUNDREDS = [
+    "frequency_a", "frequency_b", "delta", "ci_low", "ci_high", "delta_equal_length",
+]  # fmt: skip
+
+FIGURES: dict[str, Any] = {
+    "frequency_a": st.column_config.NumberColumn("A", help="Share of prompts that show it on A.", format=SHARE),
+    "frequency_b": st.column_config.NumberColumn("B", help="Share of prompts that show it on B.", format=SHARE),
+    "delta": st.column_config.NumberColumn("B − A", format=POINTS),
+    "ci_low": st.column_config.NumberColumn("from", help="95 % interval of B − A", format=POINTS),
+    "ci_high": st.column_config.NumberColumn("to", help="95 % interval of B − A", format=POINTS),
+    "q": st.column_config.NumberColumn("q", format="%.2g", help="After Benjamini–Hochberg over all tested."),
+    "delta_equal_length": st.column_config.NumberColumn(
+        "equal length", help="B − A with both answers cut to the shorter one's first tokens.", format=POINTS
+    ),
+    "survives_equal_length": st.column_config.CheckboxColumn("survives"),
+    "mean_a": st.column_config.NumberColumn("A an answer", format="%.2f", help="Mean amount in an answer of A."),
+    "mean_b": st.column_config.NumberColumn("B an answer", format="%.2f", help="Mean amount in an answer of B."),
+    "q_mean": st.column_config.NumberColumn("q of amount", format="%.2g"),
+    "replicated": st.column_config.TextColumn(
+        "replicated", help="Found on discovery prompts, tested on held-out."
+    ),
+    "verdict": st.column_config.TextColumn("verdict"),
+}
+FEATURE: dict[str, Any] = {
+    "feature": st.column_config.NumberColumn("#", format="%d", width="small"),
+    "side": st.column_config.TextColumn("in", width="small", help="The side whose answer shows it."),
+    "label": st.column_config.TextColumn("label", width="medium"),
+    "peak": st.column_config.NumberColumn("peak", format="%.1f", help="Strongest activation in the text."),
+    "share": st.column_config.ProgressColumn(
+        "of its maximum",
+        min_value=0,
+        max_value=1,
+        help="The peak against the strongest in all answers.",
+        format="percent",
+    ),
+    "count": st.column_config.NumberColumn("tokens", format="%d", help="Tokens that it is active on."),
+}
+
+
+def ranked(table: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """Features of a text (`feature`, `peak` and more) with their figures in the diff, nearest their maximum first.
+
+    `table` is a diff's, a row a feature.
+    """
+    rows = found.merge(table, on="feature", how="left", validate="1:1")
+    maximum = rows[["peak_a", "peak_b"]].abs().max(axis=1)
+    rows["share"] = (rows["peak"].abs() / maximum).where(maximum > 0, np.nan).clip(upper=1)
+    return rows.sort_values(["share", "q", "feature"], ascending=[False, True, True], ignore_index=True)
+
+
+def shown(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Those of the columns that there are, with shares in hundreds, as `FIGURES` writes them."""
+    part = rows[[name for name in columns if name in rows]]
+    return part.assign(**{name: 100 * part[name] for name in IN_HUNDREDS if name in part})
+
+
+def mark(**what: str) -> None:
+    """Say in the address which feature or probe is chosen; nothing where none is named."""
+    for name in ("feature", "probe"):
+        st.query_params.pop(name, None)
+    st.query_params.update(what)
+
+
+def choosing(key: str, name: str, values: Sequence[Any]) -> Callable[[], None]:
+    """For a table's `on_select`: its chosen row becomes the chosen feature or probe."""
+
+    def chosen() -> None:
+        rows = [row for row in st.session_state[key]["selection"]["rows"] if row < len(values)]
+        mark(**({name: str(values[rows[0]])} if rows else {}))
+
+    return chosen

@@ -1,0 +1,88 @@
+"""A feature's label on a page: what stands, who said so, its score, and the ways to change it.
+
+Every change is a line of the study's label history; nothing is overwritten.
+"""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from diffing import label_history, labels
+from diffing.errors import UserError
+from diffing.label_history import Dossier
+from diffing.study import Study
+from diffing.ui import job_panel
+from diffing.ui.text import esc, md
+
+AUTHOR = "person"
+BY = {"person": "a person", "llm": "a language model", "rule": "a rule"}
+
+
+def show(study: Study, feature: int, described: str) -> None:
+    """The widget; `described` is the rule's description, for a feature that nobody has named."""
+    sae = labels.sae_of(study.settings.reader)
+    dossier = labels.dossiers(study).get(feature, Dossier())
+    current = dossier.current
+    if current:
+        st.html(f"<b>{esc(current.label)}</b><br>{esc(current.description)}")
+        when = f", {md(current.date[:10])}" if current.date else ""
+        scored = md(score_words(current.score)) if current.score else "Not scored blind yet: a hypothesis."
+        st.caption(f"By {BY[current.author_kind]}, {md(current.author)}{when}. {scored}")
+    else:
+        st.html(f"{esc(described)}")
+        st.caption("Nobody has named this feature; a rule lists the tokens it fires on.")
+    with st.container(horizontal=True):
+        if current and st.button("Accept", key="accept", icon=":material/check:"):
+            _tell(study, sae, feature, "accept", current.key)
+        if current and st.button("Reject", key="reject", icon=":material/close:"):
+            _tell(study, sae, feature, "reject", current.key)
+        star = "unstar" if dossier.starred else "star"
+        if st.button("Starred" if dossier.starred else "Star", key="star", icon=":material/star:"):
+            _tell(study, sae, feature, star)
+    with st.form("label", clear_on_submit=True, border=False):
+        text = st.text_input("Your label", placeholder="what it fires on, in a few words")
+        description = st.text_input("In a sentence")
+        if st.form_submit_button("Save label"):
+            try:
+                label_history.edit(study, sae, feature, text, AUTHOR, description)
+            except UserError as error:
+                st.error(md(str(error)))
+            else:
+                st.rerun()
+    comment = st.text_input("Comment", key=f"comment-{feature}-{len(dossier.comments)}")
+    if comment:
+        _tell(study, sae, feature, "comment", text=comment)
+    with st.expander(f"History: {len(dossier.labels)} labels, {len(dossier.comments)} comments"):
+        for one in reversed(dossier.labels):
+            status = dossier.status.get(one.key, "")
+            st.html(f"{esc(one.label)} <small>· {esc(one.author)} · {esc(one.date[:10])} {esc(status)}</small>")
+        for event in dossier.comments:
+            st.html(f"<small>{esc(event.author)}, {esc(event.date[:10])}: {esc(event.text)}</small>")
+    with st.expander("Write or score it with a language model"):
+        model = st.text_input("Who writes", placeholder="openrouter:google/gemini-2.5-flash", key="label-model")
+        judge = st.text_input("Who judges, of another family", key="label-judge")
+        limit = st.number_input("Limit in dollars", 0.0, value=0.5, step=0.5, key="label-limit")
+        score = st.toggle("Score it blind too", value=bool(judge))
+        options = {
+            "features": [feature],
+            "model": model,
+            "judge": judge,
+            "score": score,
+            "max_dollars": float(limit),
+        }
+        job_panel.start_button(study, "label", "Write a label", lambda: options, disabled=not model.strip())
+        job_panel.panel(study, "label")
+
+
+def score_words(score: Mapping[str, object]) -> str:
+    """A blind score in words, kind by kind: they are never averaged."""
+    parts = []
+    for kind, told in score.items():
+        if isinstance(told, dict) and "balanced_accuracy" in told:
+            parts.append(f"{kind} {told['balanced_accuracy']:.2f}")
+    return f"Blind: {', '.join(parts)}." if parts else "Scored."
+
+
+def _tell(study: Study, sae: str, feature: int, event: str, about: str = "", text: str = "") -> None:
+    label_history.tell(study, sae, feature, event, AUTHOR, about=about, text=text)  # type: ignore[arg-type]
+    st.rerun()

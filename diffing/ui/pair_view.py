@@ -1,0 +1,36 @@
+"""Two answers to one prompt side by side, with one or two features' activations on one shared scale."""
+
+import pandas as pd
+import streamlit as st
+
+from diffing import prompts
+from diffing.activations import Encodings
+from diffing.study import Study
+from diffing.ui import highlight
+from diffing.ui.text import esc
+
+
+def show(
+    study: Study, encodings: Encodings, row: pd.Series, feature: int, largest: float, second: int | None = None
+) -> None:
+    """The pair's prompt and both answers; `largest` is the value that full colour stands for on both sides."""
+    st.html(highlight.STYLE)
+    prompt = study.prompts().set_index("id").loc[row["prompt_id"]]
+    with st.expander(f"Prompt · {prompt['category'] or 'no category'} · {prompt['split']}", expanded=True):
+        st.code(prompts.shown(prompt), language=None, wrap_lines=True)
+    others = []
+    if second is not None:
+        others = [encodings.dense(int(row[f"document_{side}"]), second) for side in ("a", "b")]
+    largest_second = max((float(values.max(initial=0)) for values in others), default=0.0)
+    for number, (column, side) in enumerate(zip(st.columns(2, gap="medium"), ("a", "b"), strict=True)):
+        document = int(row[f"document_{side}"])
+        tokens = encodings.tokens(document)
+        pieces = tokens.pieces(encodings.dense(document, feature))
+        laid_over = [value for _, value in tokens.pieces(others[number])] if others else None
+        key = encodings.documents["checkpoint"].iloc[document]
+        with column, st.container(border=True):
+            st.html(
+                f'<b style="color:rgb({highlight.A if side == "a" else highlight.B})">{side.upper()}</b> '
+                f"{esc(study.checkpoint(key).name)} · strongest {row[f'peak_{side}']:.2f}"
+            )
+            st.html(highlight.answer(pieces, side, largest, laid_over, largest_second))
