@@ -9,8 +9,8 @@ import triton  # type: ignore[import-not-found]
 import triton.language as tl  # type: ignore[import-not-found]
 from torch import Tensor
 
-ROOM = 256
-"""Active features of a token that are expected at most; more cost a second pass."""
+GROUP = 64
+"""Columns that are counted together; in few groups a feature is active."""
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -73,41 +73,72 @@ def gated(both: Tensor) -> Tensor:
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def _active(  # type: ignore[no-untyped-def]
-    dense, threshold, feature, value, count, room, width: tl.constexpr, BLOCK: tl.constexpr, LIMITED: tl.constexpr
+def _hits(  # type: ignore[no-untyped-def]
+    dense, threshold, count, width, GROUPS: tl.constexpr, GROUP: tl.constexpr, LIMITED: tl.constexpr
 ):
     row = tl.program_id(0).to(tl.int64)
-    found = 0
-    for start in range(0, width, BLOCK):
-        at = start + tl.arange(0, BLOCK)
-        inside = at < width
-        here = tl.load(dense + row * width + at, mask=inside, other=float("-inf")).to(tl.float32)
-        if LIMITED:
-            hit = inside & (here > tl.load(threshold + at, mask=inside, other=0.0).to(tl.float32))
-        else:
-            hit = inside & (here > 0)
-        place = found + tl.cumsum(hit.to(tl.int32), 0) - 1
-        fits = hit & (place < room)
-        tl.store(feature + row * room + place, at, mask=fits)
-        tl.store(value + row * room + place, here, mask=fits)
-        found += tl.sum(hit.to(tl.int32))
-    tl.store(count + row, found)
+    group = tl.program_id(1) * GROUPS + tl.arange(0, GROUPS)
+    at = group[:, None] * GROUP + tl.arange(0, GROUP)[None, :]
+    inside = at < width
+    here = tl.load(dense + row * width + at, mask=inside, other=float("-inf")).to(tl.float32)
+    limit = tl.load(threshold + at, mask=inside, other=0.0).to(tl.float32) if LIMITED else 0.0
+    groups = tl.cdiv(width, GROUP)
+    found = tl.sum((inside & (here > limit)).to(tl.int32), 1)
+    tl.store(count + row * groups + group, found.to(tl.uint8), mask=group < groups)
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _collect(  # type: ignore[no-untyped-def]
+    dense,
+    threshold,
+    full,
+    start,
+    row_out,
+    feature_out,
+    value_out,
+    width,
+    n_full,
+    GROUPS: tl.constexpr,
+    GROUP: tl.constexpr,
+    LIMITED: tl.constexpr,
+):
+    one = tl.program_id(0).to(tl.int64) * GROUPS + tl.arange(0, GROUPS)
+    real = one < n_full
+    which = tl.load(full + one, mask=real, other=0)
+    groups = tl.cdiv(width, GROUP)
+    row = which // groups
+    at = (which % groups)[:, None] * GROUP + tl.arange(0, GROUP)[None, :]
+    inside = real[:, None] & (at < width)
+    here = tl.load(dense + row[:, None] * width + at, mask=inside, other=float("-inf")).to(tl.float32)
+    limit = tl.load(threshold + at, mask=inside, other=0.0).to(tl.float32) if LIMITED else 0.0
+    hit = inside & (here > limit)
+    place = tl.load(start + one, mask=real, other=0)[:, None] + tl.cumsum(hit.to(tl.int32), 1) - 1
+    tl.store(row_out + place, tl.broadcast_to(row[:, None], (GROUPS, GROUP)), mask=hit)
+    tl.store(feature_out + place, at, mask=hit)
+    tl.store(value_out + place, here, mask=hit)
 
 
 def active(dense: Tensor, threshold: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-    """Values above the threshold (0 without one) as (row, column, value), by row then column."""
+    """Values above the threshold (0 without one) as (row, column, value), by row then column.
+
+    Everything is read once to count the hits of each group of columns; the few groups that have any, once more.
+    """
     rows, width = dense.shape
-    count = torch.empty(rows, dtype=torch.int32, device=dense.device)
-    room = most = ROOM
-    while True:
-        feature = torch.empty(rows, room, dtype=torch.int32, device=dense.device)
-        value = torch.empty(rows, room, dtype=torch.float32, device=dense.device)
-        limited = threshold is not None
-        limit = threshold if limited else dense
-        _active[(rows,)](dense, limit, feature, value, count, room, width, 4096, limited, num_warps=8)
-        most = int(count.max()) if rows else 0
-        if most <= room:
-            break
-        room = triton.next_power_of_2(most)
-    row, place = (torch.arange(most, device=count.device) < count[:, None]).nonzero(as_tuple=True)
-    return row, feature[row, place], value[row, place]
+    groups = triton.cdiv(width, GROUP)
+    limited = threshold is not None
+    limit = threshold if limited else dense
+    count = torch.empty(rows * groups, dtype=torch.uint8, device=dense.device)
+    if rows:
+        _hits[(rows, triton.cdiv(groups, 64))](dense, limit, count, width, 64, GROUP, limited, num_warps=4)
+    full = count.nonzero().squeeze(1)
+    ends = count[full].cumsum(0)
+    total = int(ends[-1]) if len(full) else 0
+    row = torch.empty(total, dtype=torch.long, device=dense.device)
+    feature = torch.empty(total, dtype=torch.long, device=dense.device)
+    value = torch.empty(total, dtype=torch.float32, device=dense.device)
+    if total:
+        starts = ends - count[full]
+        _collect[(triton.cdiv(len(full), 32),)](
+            dense, limit, full, starts, row, feature, value, width, len(full), 32, GROUP, limited, num_warps=4
+        )
+    return row, feature, value

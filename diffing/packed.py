@@ -7,6 +7,7 @@ model's weights: query, key and value, and gate and up, become parts of one matr
 """
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -89,6 +90,11 @@ class Packed:
     @torch.inference_mode()
     def __call__(self, ids: Sequence[Sequence[int]]) -> Tensor:
         """Hook activations of all tokens, one sequence after another: [total tokens, width]."""
+        # Triton launches on the current device, wherever the data lies.
+        with torch.cuda.device(self.forward.device) if self.cuda else nullcontext():
+            return self._run(ids)
+
+    def _run(self, ids: Sequence[Sequence[int]]) -> Tensor:
         lengths = [len(sequence) for sequence in ids]
         token = self._to_device([token for sequence in ids for token in sequence])
         position = self._to_device([place for length in lengths for place in range(length)])

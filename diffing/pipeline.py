@@ -8,6 +8,7 @@ the token budget and goes on.
 """
 
 import logging
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -32,8 +33,11 @@ logger = logging.getLogger(__name__)
 BUDGETS = {"cuda": 32_768, "cpu": 4_096}
 """Tokens in a batch; on a CPU a small batch stays in its caches."""
 
-READ_AT_ONCE = 128
+READ_AT_ONCE = 64
 """Answers that are tokenised, and sorted by length, together."""
+
+AHEAD = 2
+"""Forward passes that a GPU is given before the oldest is made sparse: it must never wait for the host."""
 
 SMALLEST = 256
 """Token budget under which running out of memory is an error."""
@@ -89,7 +93,7 @@ class Hooked(NamedTuple):
 
 
 class Told(Protocol):
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, done: int, total: int, /) -> None:
         """Takes tokens stored by this run, and how many there will be as far as can be told."""
 
 
@@ -102,7 +106,7 @@ class Encoder:
         self.cut = self.budget
         """Batches are cut by this even after memory ran out once, so that they stay the same."""
         self.side = (
-            torch.cuda.Stream(reader.device)  # type: ignore[no-untyped-call]
+            torch.cuda.Stream(reader.device, priority=-1)  # type: ignore[no-untyped-call]
             if reader.device.type == "cuda"
             else None
         )
@@ -118,6 +122,10 @@ class Encoder:
         self.errors, self.done, self.fed, self.read_chars = {}, 0, 0, 0
         self.chars = sum(len(task.text) for task in ordered if task.key not in stored)
         with ExitStack() as stack:
+            # A thread that tokenises holds the interpreter for as long as this each time the GPU's own thread
+            # comes back from queueing a kernel, of which it queues thousands a second.
+            stack.callback(sys.setswitchinterval, sys.getswitchinterval())
+            sys.setswitchinterval(1e-4)
             # Left in this order: the last write ends before the shard is let go.
             writer = stack.enter_context(self.cache.writer())
             writing = stack.enter_context(ThreadPoolExecutor(1, "write"))
@@ -199,32 +207,30 @@ class Encoder:
         check: Callable[[], None],
     ) -> None:
         todo: deque[list[Item]] = deque()
-        pending: tuple[list[Item], Hooked] | None = None
+        pending: deque[tuple[list[Item], Hooked]] = deque()
         writes: deque[Future[int]] = deque()
 
-        def finish() -> None:
-            nonlocal pending
-            if pending is None:
-                return
-            (batch, hooked), pending = pending, None
-            sparse = self._attempt(batch, todo, lambda: self._sparse(hooked, len(batch)))
-            if sparse is not None:
-                writes.append(writing.submit(self._store, writer, batch, sparse))
-            while writes and (len(writes) > 2 or writes[0].done()):
-                self.done += writes.popleft().result()
-                told(self.done, self._total())
+        def finish(left: int = 0) -> None:
+            """Make sparse and hand to the writer all but the youngest batches."""
+            while len(pending) > left:
+                batch, hooked = pending.popleft()
+                sparse = self._attempt(batch, todo, partial(self._sparse, hooked, len(batch)))
+                if sparse is not None:
+                    writes.append(writing.submit(self._store, writer, batch, sparse))
+                while writes and (len(writes) > 2 or writes[0].done()):
+                    self.done += writes.popleft().result()
+                    told(self.done, self._total())
 
         try:
             while True:
                 check()
-                if not todo:
-                    following = next(batches, None)
-                    if following is None and pending is None:
-                        break
-                    if following is None:
-                        finish()
-                        continue
+                if not todo and (following := next(batches, None)) is not None:
                     todo.append(following)
+                if not todo:
+                    finish()
+                    if not todo:
+                        break
+                    continue
                 batch = self._unstored(todo.popleft())
                 if not batch:
                     continue
@@ -232,8 +238,9 @@ class Encoder:
                     todo.extendleft(reversed(halves(batch)))
                     continue
                 hooked = self._attempt(batch, todo, partial(self._forward, batch), before=finish)
-                finish()
-                pending = None if hooked is None else (batch, hooked)
+                if hooked is not None:
+                    pending.append((batch, hooked))
+                finish(0 if self.side is None else AHEAD)
         finally:
             finish()
             for write in writes:

@@ -58,7 +58,9 @@ def _sparse(sae: Any, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     if before.is_cuda and find_spec("triton") is not None:
         from diffing import kernels
 
-        return kernels.active(before, threshold)
+        # Triton launches on the current device, wherever the data lies.
+        with torch.cuda.device(before.device):
+            return kernels.active(before, threshold)
     row, feature = (before > (0 if threshold is None else threshold)).nonzero(as_tuple=True)
     return row, feature, before[row, feature]
 
