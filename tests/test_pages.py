@@ -1,0 +1,158 @@
+"""Each page in the states that its users meet: nothing yet, half done, failed rows, all there."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from diffing import labels, prompts
+from diffing.study import Checkpoint, Study
+from tests import finding_study
+
+ROOT = Path(__file__).parent.parent
+
+
+def opened(page: str, **query: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=60)
+    app.switch_page(page)
+    for name, value in query.items():
+        app.query_params[name] = value
+    app.run()
+    assert not app.exception, app.exception[0].value
+    return app
+
+
+@pytest.fixture
+def diffed(monkeypatch: pytest.MonkeyPatch) -> Study:
+    return finding_study.make(monkeypatch, prompts=80)
+
+
+@pytest.fixture
+def asked() -> Study:
+    sides = [Checkpoint(key=k, name=f"model {k}", source=f"openai:{k}") for k in "ab"]
+    return Study.create("greet", sides, prompts.bundled().head(10))
+
+
+STUDY_PAGES = ["prompts", "run", "features", "feature", "compare"]
+
+
+@pytest.mark.parametrize("name", STUDY_PAGES)
+@pytest.mark.parametrize(
+    ("query", "words"), [({}, "No study is chosen"), ({"study": "gone"}, "There is no study")]
+)
+def test_a_wrong_link_gets_a_sentence_and_a_way_home(name: str, query: dict[str, str], words: str) -> None:
+    app = opened(f"pages/{name}.py", **query)
+    assert words in app.warning[0].value
+
+
+def test_a_study_without_encodings_offers_the_next_step(asked: Study) -> None:
+    asked.add_responses(pd.DataFrame([{"prompt_id": i, "checkpoint": k, "draw": 0, "text": "Yes."}
+                                      for i in asked.prompts()["id"] for k in "ab"]))  # fmt: skip
+    app = opened("pages/features.py", study="greet")
+    assert "have not been compared yet" in app.info[0].value
+    assert [b.label for b in app.button] == ["Read 20 answers with the reader"]
+
+
+def test_features_show_the_answer_the_charts_and_the_table(diffed: Study) -> None:
+    app = opened("pages/features.py", study=diffed.name)
+    assert [m.label for m in app.metric] == [
+        "Telling A from B",
+        "Families that differ",
+        "Survive equal length",
+        "Smallest detectable",
+    ]
+    assert len(app.get("plotly_chart")) == 2
+    assert set(app.dataframe[0].value["feature"]) == {finding_study.SPACES, finding_study.ITEMS,
+                                                      finding_study.CAKE, finding_study.TEA}  # fmt: skip
+
+
+def test_a_direction_narrows_charts_and_table_alike(diffed: Study) -> None:
+    app = opened("pages/features.py", study=diffed.name, more="A")
+    assert set(app.dataframe[0].value["feature"]) == {finding_study.SPACES, finding_study.TEA}
+
+
+def test_a_filter_that_nothing_passes_says_so(diffed: Study) -> None:
+    app = opened("pages/features.py", study=diffed.name, q="no such word")
+    assert "No feature passes these filters" in app.info[0].value
+    assert len(app.dataframe[0].value) == 0
+
+
+def test_a_box_around_dots_narrows_the_table(diffed: Study) -> None:
+    app = opened("pages/features.py", study=diffed.name, only=f"{finding_study.CAKE}")
+    assert list(app.dataframe[0].value["feature"]) == [finding_study.CAKE]
+
+
+@pytest.mark.parametrize("view", ["equal length", "per 1,000 tokens"])
+def test_every_view_of_the_same_diff_opens(diffed: Study, view: str) -> None:
+    assert len(opened("pages/features.py", study=diffed.name, view=view).get("plotly_chart")) == 2
+
+
+def test_a_feature_shows_both_answers_with_its_tokens_marked(diffed: Study) -> None:
+    app = opened("pages/feature.py", study=diffed.name, feature=str(finding_study.CAKE))
+    marked = " ".join(block.value for block in app.html)
+    assert '<bdi class="b' in marked and ">cake</bdi>" in marked
+    assert "1.0" in marked or "3.0" in marked
+
+
+def test_examples_against_the_difference_are_one_click_away(diffed: Study) -> None:
+    app = opened(
+        "pages/feature.py", study=diffed.name, feature=str(finding_study.CAKE), order="against the difference"
+    )
+    marked = " ".join(block.value for block in app.html)
+    assert '<bdi class="a' in marked and '<bdi class="b' not in marked
+
+
+def test_held_out_prompts_stay_out_of_sight_until_asked_for(diffed: Study) -> None:
+    feature = str(finding_study.CAKE)
+    app = opened("pages/feature.py", study=diffed.name, feature=feature, order="random")
+    shown = int(
+        app.caption[[c.value.startswith("Pair ") for c in app.caption].index(True)].value.split()[3].strip(",")
+    )
+    assert shown == int((diffed.prompts()["split"] == "discovery").sum())
+    app = opened("pages/feature.py", study=diffed.name, feature=feature, order="random", held="true")
+    assert any(c.value.startswith("Pair 1 of 80") for c in app.caption)
+
+
+def test_an_unknown_feature_gets_a_sentence(diffed: Study) -> None:
+    assert (
+        "There is no feature '99'" in opened("pages/feature.py", study=diffed.name, feature="99").warning[0].value
+    )
+
+
+def test_a_person_labels_a_feature_and_the_label_stands(diffed: Study) -> None:
+    app = opened("pages/feature.py", study=diffed.name, feature=str(finding_study.CAKE))
+    next(t for t in app.text_input if t.label == "Your label").input("cake, of all things")
+    next(b for b in app.button if b.label == "Save label").click()
+    app.run()
+    assert not app.exception
+    current = labels.current(diffed)[finding_study.CAKE]
+    assert (current.label, current.author_kind) == ("cake, of all things", "person")
+
+
+def test_run_shows_failed_rows_and_whether_the_key_is_set(asked: Study) -> None:
+    first = asked.prompts()["id"].iloc[0]
+    asked.add_responses(
+        pd.DataFrame([{"prompt_id": first, "checkpoint": "a", "draw": 0, "flag": "failed", "error": "HTTP 500"}])
+    )
+    app = opened("pages/run.py", study="greet")
+    assert any("OPENAI_API_KEY" in w.value.replace("\\", "") and "not set" in w.value for w in app.warning)
+    assert [e.label for e in app.expander] == ["1 failed answers"]
+
+
+def test_prompts_are_deactivated_and_added(asked: Study) -> None:
+    app = opened("pages/prompts.py", study="greet")
+    next(t for t in app.text_area if t.label == "Prompt").input("What is a fair coin?")
+    next(b for b in app.button if b.label == "Add").click()
+    app.run()
+    assert not app.exception
+    assert asked.prompts()["text"].tolist()[-1] == "What is a fair coin?"
+
+
+def test_a_new_study_is_priced_before_it_is_made() -> None:
+    app = opened("pages/new.py")
+    for label, value in (("Name", "mini"), ("Before (A)", "openai:gpt-4o-mini"), ("After (B)", "openai:gpt-4o")):
+        next(t for t in app.text_input if t.label == label).input(value)
+    app.run()
+    assert any("608 calls, about" in m.value.replace("\\", "") for m in app.markdown)
+    assert list(Study.list()) == []
