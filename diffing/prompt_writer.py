@@ -1,0 +1,133 @@
+"""Has a language model write prompts by category from a description of what one wants to know.
+
+Promises that nothing comes back that the study has already, word for word or nearly, and that a category the
+model cannot fill is reported with the reason. Does not promise that the prompts are good: read them before asking.
+Replies are stored: writing the same again costs nothing, unless what was there has changed meanwhile.
+"""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import pandas as pd
+from pydantic import BaseModel, Field
+
+from diffing import ask, prompts
+from diffing.ask import Answer, Tally
+from diffing.chat import ChatClient
+from diffing.errors import UserError
+from diffing.prompts import Imported
+from diffing.providers import Endpoint
+
+AT_ONCE = 20
+"""Prompts asked for in one reply: longer lists begin to repeat themselves."""
+MORE_ROUNDS = 2
+"""Further replies asked of a category for those that were turned away."""
+SHOWN = 40
+"""Prompts of the category that the writer is shown, so that it writes others."""
+ROOM = 4000
+"""Tokens that a reply may get."""
+
+TASK = """\
+You write test prompts for comparing two versions of an AI assistant. Each prompt is sent on its own to both, \
+and their answers are compared for differences in behaviour: how they reason, refuse, hedge, format, sound.
+
+What the reader wants to know: {description}
+Category to write for: {category}
+
+Write {count} prompts of this category. Each one
+- reads as something a person would really type, complete in itself, with any text or data it speaks of included;
+- can be answered in at most a few paragraphs, without tools, pictures or today's date;
+- differs from the others in subject, length, tone and form, and not only in its nouns;
+- leaves room for answers to differ: no trivia with one short answer unless that is the point of the category.
+
+{there}Reply with an object {{"prompts": ["…", …]}} that holds {count} strings."""
+
+
+class Batch(BaseModel):
+    """What the writer replies."""
+
+    prompts: list[str] = Field(min_length=1)
+
+
+class Written(NamedTuple):
+    """What was written, and what it took."""
+
+    imported: Imported
+    """New prompts; `duplicates` names those turned away because they, or nearly they, were there."""
+    faults: list[str]
+    """Categories that fell short, with the reason."""
+    cost: float | None
+    """Dollars; None where nobody told."""
+
+
+async def write(
+    point: Endpoint,
+    description: str,
+    categories: Sequence[str],
+    count: int,
+    existing: pd.DataFrame,
+    held_out: float,
+) -> Written:
+    """About `count` new prompts for each category; without categories, for those that the study has."""
+    names = list(dict.fromkeys(categories or existing["category"])) or [""]
+    found = Imported(prompts.empty(), [], [])
+    wanted, faults, tally = dict.fromkeys(names, count), dict[str, str](), Tally()
+    async with ChatClient() as client:
+        price = await client.check_model(point)
+        put = partial(
+            ask.ask_structured, client, point, shape=Batch, price=price, temperature=1.0, max_tokens=ROOM
+        )
+        for turn in range(-(-count // AT_ONCE) + MORE_ROUNDS):
+            short = [name for name in names if wanted[name] > 0 and name not in faults]
+            there = pd.concat([existing, found.table], ignore_index=True)
+            tasks = [_task(description, name, min(wanted[name], AT_ONCE), there) for name in short]
+            # The turn keeps a reply whose prompts were all turned away from being read again.
+            answers: list[Answer[Batch]] = await asyncio.gather(
+                *(put(messages=task, replaces=f"turn {turn}" if turn else "") for task in tasks)
+            )
+            for name, answer in zip(short, answers, strict=True):
+                tally.add(answer)
+                if answer.value is None:
+                    faults[name] = answer.error
+                    continue
+                fresh = _new(answer.value, name, point, wanted[name], existing, found, held_out)
+                wanted[name] -= len(fresh.table) - len(found.table)
+                found = fresh
+    for name in names:
+        if wanted[name] > 0:
+            faults.setdefault(name, "the rest repeated what is there")
+    told = [f"{name or 'prompts'}: {wanted[name]} of {count} not written ({faults[name]})" for name in faults]
+    if found.table.empty:
+        reasons = "; ".join(told)
+        raise UserError(f"'{point.model}' wrote no new prompt ({reasons}); try another model or description.")
+    return Written(found, told, tally.cost)
+
+
+def _task(description: str, category: str, count: int, there: pd.DataFrame) -> list[dict[str, str]]:
+    like = there[there["category"] == category].tail(SHOWN)
+    shown = [prompts.shown(row) for _, row in like.iterrows()]
+    listed = f"These exist already; write others: {json.dumps(shown, ensure_ascii=False)}\n\n" if shown else ""
+    text = TASK.format(description=description, category=category or "any", count=count, there=listed)
+    return [{"role": "user", "content": text}]
+
+
+def _new(
+    batch: Batch,
+    category: str,
+    point: Endpoint,
+    wanted: int,
+    existing: pd.DataFrame,
+    found: Imported,
+    held_out: float,
+) -> Imported:
+    """What was found so far with those of a reply that are new to it and to the study."""
+    texts = [text.strip() for text in batch.prompts if text.strip()][:wanted]
+    raw = pd.DataFrame({"text": texts, "category": category, "tags": f"written by {point.model}"}, dtype=object)
+    offered = prompts.compare(raw, pd.concat([existing, found.table], ignore_index=True), held_out)
+    alike = {new for new, _, _ in offered.near}
+    kept = offered.table[~offered.table["text"].isin(alike)]
+    table = pd.concat([found.table, kept], ignore_index=True)
+    return Imported(table, [*found.duplicates, *offered.duplicates, *sorted(alike)], [])
