@@ -35,8 +35,8 @@ FIGURES: dict[str, Any] = {
     "verdict": st.column_config.TextColumn("verdict"),
 }
 FEATURE: dict[str, Any] = {
-    "feature": st.column_config.NumberColumn("#", format="%d", width="small"),
-    "side": st.column_config.TextColumn("in", width="small", help="The side whose answer shows it."),
+    "feature": st.column_config.NumberColumn("#", format="%d", width=60),
+    "side": st.column_config.TextColumn("in", width=40, help="The side whose answer shows it."),
     "label": st.column_config.TextColumn("label", width="medium"),
     "peak": st.column_config.NumberColumn("peak", format="%.1f", help="Strongest activation in the text."),
     "share": st.column_config.ProgressColumn(
