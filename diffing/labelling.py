@@ -32,7 +32,16 @@ def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, 
     told = checked(options)
     result: dict[str, Any] = {}
     if told.import_from:
-        result["imported"] = label_sources.bring(study, told.import_from, progress, told.features, told.refresh)
+        try:
+            result["imported"] = label_sources.bring(
+                study, told.import_from, progress, told.features, told.refresh
+            )
+        except UserError as error:
+            if not (told.write or told.score):
+                raise
+            # A source that cannot be reached holds up nothing else.
+            progress.log(str(error))
+            result["import_error"] = str(error)
     if not (told.write or told.score):
         return result
     opened = Plan(study, told)
@@ -74,7 +83,7 @@ class Asked:
 
     def summary(self) -> dict[str, Any]:
         return {
-            "features": len(self.opened.features),
+            "features": self.opened.features,
             "written": self.written,
             "scored": self.scored,
             "failed": len(self.errors),

@@ -93,7 +93,7 @@ def run(study: Study, server: OpenAIServer, **more: Any) -> dict[str, Any]:
 def test_every_feature_gets_its_label_and_a_second_run_asks_nothing(study: Study, server: OpenAIServer) -> None:
     result = run(study, server)
     assert {name: result[name] for name in ("features", "written", "failed", "calls", "stopped_by")} == {
-        "features": 50, "written": 50, "failed": 0, "calls": 50, "stopped_by": "",
+        "features": list(range(50)), "written": 50, "failed": 0, "calls": 50, "stopped_by": "",
     }  # fmt: skip
     assert len(server.calls) == 50
     found = labels.current(study)

@@ -1,0 +1,124 @@
+"""The command that imports, writes and scores labels."""
+
+from typing import Annotated, Any
+
+import typer
+
+from diffing import words
+from diffing.errors import UserError
+from diffing.study import Study
+from diffing.terminal import AsJson, Name, do, say, show, tell
+
+app = typer.Typer()
+
+
+@app.command()
+def label(
+    name: Name,
+    top: Annotated[
+        int | None, typer.Option(help="Leads of the families that differ most; 50 unless --features.", min=1)
+    ] = None,
+    features: Annotated[str, typer.Option(help="Features by number, with commas.", metavar="N,N,…")] = "",
+    score: Annotated[bool, typer.Option("--score", help="Have a judge score labels blind.")] = False,
+    import_from: Annotated[
+        str,
+        typer.Option(
+            "--import",
+            help="neuronpedia[:MODEL/SOURCE], hf[:OWNER/REPO/FILE] or a file; alone it only imports.",
+            metavar="SOURCE",
+        ),
+    ] = "",
+    refresh: Annotated[bool, typer.Option("--refresh", help="Download again what was kept.")] = False,
+    rewrite: Annotated[bool, typer.Option("--rewrite", help="Write anew what a machine wrote.")] = False,
+    model: Annotated[str, typer.Option(help="Who writes, as PROVIDER:MODEL or URL#MODEL.")] = "",
+    judge: Annotated[str, typer.Option(help="Who scores; of another family than the author unless named.")] = "",
+    key_env: Annotated[str, typer.Option(help="Variable that holds the key of URL#MODEL.")] = "",
+    a: Annotated[str, typer.Option("--a", help="Checkpoint before.")] = "",
+    b: Annotated[str, typer.Option("--b", help="Checkpoint after.")] = "",
+    max_dollars: Annotated[float | None, typer.Option(help="Stop before this much is spent.", min=0)] = None,
+    max_requests: Annotated[int | None, typer.Option(help="Stop after this many requests.", min=0)] = None,
+    detach: Annotated[bool, typer.Option(help="Run as a job of its own and return at once.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Say calls, tokens and dollars; spend nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what features mean: import labels, have a model write those that lack, have another score them.
+
+    Example: `python -m diffing label flash --top 50 --score --max-dollars 2`
+    """
+    opened = Study.open(name)
+    only_import = bool(import_from) and top is None and not features and not score
+    options: dict[str, Any] = {
+        "a": a, "b": b, "score": score, "write": not only_import, "rewrite": rewrite, "import_from": import_from,
+        "refresh": refresh, "judge": judge, "key_env": key_env, "max_dollars": max_dollars,
+        "max_requests": max_requests, "features": numbers(features) if features else None,
+    }  # fmt: skip
+    options |= {k: v for k, v in {"top": top, "model": model}.items() if v}
+    if dry_run:
+        from diffing.label_plan import estimate
+
+        expected = estimate(opened, options)
+        if as_json:
+            tell(expected._asdict())
+        else:
+            say(
+                f"{expected.labels} labels to write, {expected.scores} to score: {expected.calls:,} calls, "
+                f"about {expected.tokens_in:,} tokens in and {expected.tokens_out:,} out, "
+                f"{words.dollars(expected.cost)}."
+            )
+        return
+    status = do(opened, "label", options, detach, as_json)
+    if status is not None and not as_json:
+        told(opened, status.state, status.result or {})
+
+
+def told(opened: Study, state: str, result: dict[str, Any]) -> None:
+    """What a run did, for a person."""
+    imported = result.get("imported")
+    if imported:
+        say(f"{imported['source']}: {imported['labels']:,} labels of {imported['features']:,} features.")
+    if "import_error" in result:
+        say(result["import_error"])
+    if "written" not in result:
+        return
+    from diffing import labels
+
+    say(
+        f"{state}: {result['written']} labels written, {result['scored']} scored, {result['failed']} failed, "
+        f"{result['calls']:,} calls, {words.dollars(result['cost'])}."
+    )
+    for feature, reason in result["errors"].items():
+        say(f"failed: feature {feature}: {reason}")
+    if result["stopped_by"]:
+        say(f"Stopped by {result['stopped_by']}; run it again to go on.")
+    current = labels.current(opened)
+    standing = [(feature, current[feature]) for feature in result["features"] if feature in current]
+    found = [scores(one.score) for _, one in standing]
+    columns = dict.fromkeys((name for one in found for name in one), "")
+    show(
+        [
+            {"feature": feature, "label": one.label, "by": one.author, **columns, **score}
+            for (feature, one), score in zip(standing, found, strict=True)
+        ]
+    )
+    for flag in result["contradictions"]:
+        say(f"Look at feature {flag['feature']} ({flag['label']}): {flag['words']}.")
+
+
+def scores(score: dict[str, Any] | None) -> dict[str, str]:
+    """A label's scores by kind and side, never one figure."""
+    found = {}
+    for method in ("detection", "fuzzing"):
+        for side, one in ((score or {}).get(method) or {}).items():
+            shown = (
+                "–" if one["balanced"] is None else f"{one['balanced']:.2f} ({one['low']:.2f}–{one['high']:.2f})"
+            )
+            found[f"{method} {side}"] = shown
+    return found
+
+
+def numbers(text: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    for part in parts:
+        if not part.isdigit():
+            raise UserError(f"'{part}' is no feature's number; write them as in --features 12,40.")
+    return [int(part) for part in parts]
