@@ -73,7 +73,7 @@ async def write(
 ) -> Written:
     """About `count` new prompts for each category; without categories, for those that the study has."""
     names = list(dict.fromkeys(categories or existing["category"])) or [""]
-    found = Imported(prompts.empty(), [], [])
+    tables, turned_away = [prompts.empty()], list[str]()
     wanted, faults, tally = dict.fromkeys(names, count), dict[str, str](), Tally()
     async with ChatClient() as client:
         price = await client.check_model(point)
@@ -82,7 +82,7 @@ async def write(
         )
         for turn in range(-(-count // AT_ONCE) + MORE_ROUNDS):
             short = [name for name in names if wanted[name] > 0 and name not in faults]
-            there = pd.concat([existing, found.table], ignore_index=True)
+            there = pd.concat([existing, *tables], ignore_index=True)
             tasks = [_task(description, name, min(wanted[name], AT_ONCE), there) for name in short]
             # The turn keeps a reply whose prompts were all turned away from being read again.
             answers: list[Answer[Batch]] = await asyncio.gather(
@@ -93,17 +93,21 @@ async def write(
                 if answer.value is None:
                     faults[name] = answer.error
                     continue
-                fresh = _new(answer.value, name, point, wanted[name], existing, found, held_out)
-                wanted[name] -= len(fresh.table) - len(found.table)
-                found = fresh
+                offered = _table(answer.value, name, point)
+                compared = prompts.compare(offered, pd.concat([existing, *tables], ignore_index=True), held_out)
+                alike = [new for new, _, _ in compared.near]
+                tables.append(compared.table[~compared.table["text"].isin(alike)].head(wanted[name]))
+                wanted[name] -= len(tables[-1])
+                turned_away += compared.duplicates + alike
     for name in names:
         if wanted[name] > 0:
             faults.setdefault(name, "the rest repeated what is there")
     told = [f"{name or 'prompts'}: {wanted[name]} of {count} not written ({faults[name]})" for name in faults]
-    if found.table.empty:
+    table = pd.concat(tables, ignore_index=True)
+    if table.empty:
         reasons = "; ".join(told)
         raise UserError(f"'{point.model}' wrote no new prompt ({reasons}); try another model or description.")
-    return Written(found, told, tally.cost)
+    return Written(Imported(table, turned_away, []), told, tally.cost)
 
 
 def _task(description: str, category: str, count: int, there: pd.DataFrame) -> list[dict[str, str]]:
@@ -114,20 +118,6 @@ def _task(description: str, category: str, count: int, there: pd.DataFrame) -> l
     return [{"role": "user", "content": text}]
 
 
-def _new(
-    batch: Batch,
-    category: str,
-    point: Endpoint,
-    wanted: int,
-    existing: pd.DataFrame,
-    found: Imported,
-    held_out: float,
-) -> Imported:
-    """What was found so far with those of a reply that are new to it and to the study."""
-    texts = [text.strip() for text in batch.prompts if text.strip()][:wanted]
-    raw = pd.DataFrame({"text": texts, "category": category, "tags": f"written by {point.model}"}, dtype=object)
-    offered = prompts.compare(raw, pd.concat([existing, found.table], ignore_index=True), held_out)
-    alike = {new for new, _, _ in offered.near}
-    kept = offered.table[~offered.table["text"].isin(alike)]
-    table = pd.concat([found.table, kept], ignore_index=True)
-    return Imported(table, [*found.duplicates, *offered.duplicates, *sorted(alike)], [])
+def _table(batch: Batch, category: str, point: Endpoint) -> pd.DataFrame:
+    texts = [text.strip() for text in batch.prompts if text.strip()]
+    return pd.DataFrame({"text": texts, "category": category, "tags": f"written by {point.model}"}, dtype=object)
