@@ -219,6 +219,9 @@ class ChatClient:
         if point.provider == "openrouter":
             # Asks for the cost in the reply's usage.
             body.setdefault("usage", {"include": True})
+        if point.provider == "openai" and "max_tokens" in body:
+            # Its newer models take the limit under this name only, the older ones under both.
+            body["max_completion_tokens"] = body.pop("max_tokens")
         begun = time.perf_counter()
         try:
             async with asyncio.timeout(self.timeout):

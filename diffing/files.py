@@ -1,8 +1,9 @@
 """Where things lie on disk, and how they are written so that a killed process leaves no half file.
 
 Holds the two roots (`studies/` and `cache/`, both under `DIFFING_HOME`), whole-file replacement, JSON lines,
-content hashes and the advisory lock. Promises that a reader sees the old file or the new one, never a mixture.
-Does not promise durability across a power cut, nor locks on network disks.
+content hashes and the advisory lock. Promises that a reader sees the old file or the new one, never a mixture; a
+killed writer may leave a hidden `.tmp` file beside it. Does not promise durability across a power cut, nor locks
+on network disks.
 """
 
 import fcntl

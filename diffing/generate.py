@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diffing import chat, files
+from diffing import chat, files, providers
 from diffing.chat import Reply, Request
 from diffing.errors import UserError
 from diffing.study import Checkpoint
@@ -90,8 +90,9 @@ def _load(where: str) -> tuple[Any, Any]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
     try:
-        tokenizer = AutoTokenizer.from_pretrained(where, padding_side="left")
-        model: Any = AutoModelForCausalLM.from_pretrained(where, dtype=dtype)
+        token = providers.key_of("HF_TOKEN")
+        tokenizer = AutoTokenizer.from_pretrained(where, padding_side="left", token=token)
+        model: Any = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, token=token)
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"Checkpoint 'hf:{where}' cannot be loaded ({reason}); check the folder or id.") from error

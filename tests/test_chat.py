@@ -235,6 +235,21 @@ def test_no_more_calls_are_under_way_than_allowed(server: OpenAIServer) -> None:
     assert ({r.text for r in replies}, max(most)) == ({"met"}, 4)
 
 
+def test_each_provider_is_asked_in_its_own_words(server: OpenAIServer) -> None:
+    async def one(provider: str) -> None:
+        async with ChatClient() as client:
+            await client.ask(Endpoint(provider, server.url, "", "before"), request(server, provider, max_tokens=9))
+
+    for provider in ("openai", "openrouter", "custom"):
+        asyncio.run(one(provider))
+    beside = [{k: v for k, v in call.body.items() if k not in ("messages", "model")} for call in server.calls]
+    assert beside == [
+        {"max_completion_tokens": 9},
+        {"max_tokens": 9, "usage": {"include": True}},
+        {"max_tokens": 9},
+    ]
+
+
 def test_a_price_stands_in_where_no_cost_is_reported(server: OpenAIServer) -> None:
     server.reply = lambda _: Behaviour("Hi.", usage={"prompt_tokens": 100, "completion_tokens": 10})
     [reply] = ask(server, request(server), price=Price(0.5, 2.0))
