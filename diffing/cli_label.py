@@ -1,5 +1,6 @@
 """The command that imports, writes and scores labels."""
 
+import asyncio
 from typing import Annotated, Any
 
 import typer
@@ -54,9 +55,9 @@ def label(
     }  # fmt: skip
     options |= {k: v for k, v in {"top": top, "model": model}.items() if v}
     if dry_run:
-        from diffing.label_plan import estimate
+        from diffing import label_plan
 
-        expected = estimate(opened, options)
+        expected = label_plan.estimate(opened, options, asyncio.run(label_plan.prices(options)))
         if as_json:
             tell(expected._asdict())
         else:
@@ -86,6 +87,8 @@ def told(opened: Study, state: str, result: dict[str, Any]) -> None:
         f"{state}: {result['written']} labels written, {result['scored']} scored, {result['failed']} failed, "
         f"{result['calls']:,} calls, {words.dollars(result['cost'])}."
     )
+    if not result["features"]:
+        say("No family of features differs; name features with --features.")
     for feature, reason in result["errors"].items():
         say(f"failed: feature {feature}: {reason}")
     if result["stopped_by"]:

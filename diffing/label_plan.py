@@ -4,7 +4,7 @@ Holds the step's options, the choice of what is missing, and the estimate, which
 run would ask. Spends nothing and writes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from diffing import ask, diff, label_prompt, labels, lens, providers, responses, scoring, surface
 from diffing.activations import Encodings
+from diffing.chat import ChatClient
 from diffing.contexts import Array, Finder
 from diffing.errors import UserError
 from diffing.label_history import Dossier, Label
@@ -22,6 +23,7 @@ from diffing.study import Study, first_fault
 AUTHOR = "openrouter:openai/gpt-4o-mini"
 JUDGES = ("openrouter:google/gemini-2.5-flash", "openrouter:openai/gpt-4o-mini")
 """The first one of another family than the author judges, unless one is named."""
+WORD = "words "
 USUAL_WRITTEN, USUAL_VERDICT = 180, 12
 """Tokens that a label takes on the way out, and one verdict."""
 
@@ -187,8 +189,20 @@ def checked(options: dict[str, Any]) -> Options:
         raise UserError(f"label cannot run: {first_fault(error)}.") from error
 
 
-def estimate(study: Study, options: dict[str, Any]) -> Estimate:
-    """Calls, tokens and dollars of a run, from the very questions that it would ask. Spends nothing."""
+async def prices(options: dict[str, Any]) -> dict[str, Price | None]:
+    """Prices by model, asked of the endpoints where no list states them. Spends nothing."""
+    told = checked(options)
+    author = providers.endpoint(providers.parse(told.model, "author", told.key_env))
+    points = [author, *([judge_for(author, told)] if told.score else [])]
+    async with ChatClient() as client:
+        return {p.model: providers.price(p) or await client.check_model(p) for p in points}
+
+
+def estimate(study: Study, options: dict[str, Any], prices: Mapping[str, Price | None] | None = None) -> Estimate:
+    """Calls, tokens and dollars of a run, from the very questions that it would ask. Spends nothing.
+
+    `prices` by model; a model that it does not name costs what the price list says.
+    """
     opened = Plan(study, checked(options))
     unwritten = opened.unwritten()
     materials = opened.materials(unwritten) if unwritten else []
@@ -196,7 +210,7 @@ def estimate(study: Study, options: dict[str, Any]) -> Estimate:
     to_score = opened.unscored()
     if opened.options.score:
         # A label that does not exist yet is as long as most.
-        usual = Label(label="x" * 40, description="x" * 120, not_about="x" * 100, author="", author_kind="llm")
+        usual = Label(label=6 * WORD, description=20 * WORD, not_about=16 * WORD, author="", author_kind="llm")
         to_score = [
             *((feature, label) for feature, label in to_score if feature not in unwritten),
             *((material.feature, usual) for material in materials),
@@ -212,6 +226,6 @@ def estimate(study: Study, options: dict[str, Any]) -> Estimate:
     for point, calls, size_in, size_out in zip(
         (opened.author, opened.judge), (len(writes), len(judged)), tokens_in, tokens_out, strict=True
     ):
-        price = providers.price(point) if calls else Price(0.0, 0.0)
+        price = (prices or {}).get(point.model) or providers.price(point) if calls else Price(0.0, 0.0)
         cost = None if cost is None or price is None else cost + price.of(size_in, size_out)
     return Estimate(len(writes), len(to_score), len(writes) + len(judged), sum(tokens_in), sum(tokens_out), cost)

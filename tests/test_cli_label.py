@@ -44,6 +44,18 @@ def test_the_dry_run_prints_calls_tokens_and_dollars_and_asks_nothing(study: Stu
     assert labels.current(study) == {}
 
 
+def test_the_dry_run_asks_for_a_price_that_no_list_states(
+    study: Study, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_KEY", "k")
+    words = ["--features", "0", "--dry-run", "--json", "--key-env", "SOME_KEY"]
+    assert json.loads(invoke(server, *words))["cost"] is None
+    server.prices = {"maker/author": (1e-6, 2e-6)}
+    told = json.loads(invoke(server, *words))
+    assert told["cost"] == pytest.approx(told["tokens_in"] * 1e-6 + told["tokens_out"] * 2e-6)
+    assert (study.name, server.calls) == ("study", [])
+
+
 def test_a_run_prints_labels_with_each_score_on_its_own(study: Study, server: OpenAIServer) -> None:
     shown = invoke(server, "--features", "0", "--score")
     assert "done: 1 labels written, 1 scored, 0 failed" in shown
