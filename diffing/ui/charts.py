@@ -17,7 +17,7 @@ def _layout(figure: go.Figure, title: str, height: int) -> go.Figure:
         title={"text": title, "font": {"size": 15}, "x": 0, "xanchor": "left"},
         height=height, font=FONT, margin={"l": 10, "r": 10, "t": 48, "b": 40},
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
-        hoverlabel={"align": "left"}, dragmode="select",
+        hoverlabel={"align": "left"},
     )  # fmt: skip
     return figure
 

@@ -35,7 +35,7 @@ def show(diff: Diff, name_a: str, name_b: str) -> None:
     least = told["smallest_detectable"]
     four.metric(
         "Smallest detectable",
-        f"{100 * least:.0f} points" if least is not None else "not with this many",
+        f"{100 * least:.0f} points" if least is not None else "none",
         help="Difference in shares found with 80 % power by one draw's exact test after correction.",
     )
 

@@ -1,0 +1,112 @@
+"""The pages in a real browser: cold links, hostile answers, dark mode, and nobody outside asked."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from diffing import diff
+from diffing.diff import DiffSettings
+from diffing.study import Study
+from tests import finding_study, label_study
+from tests.e2e.conftest import Dashboard, settled
+
+HOSTILE = [
+    "<script>document.title='owned'</script> cake",
+    "<img src=x onerror=\"document.title='owned'\"> cake",
+    "![picture](http://example.org/a.png) cake <img src=http://example.org/b.png>",
+    "<style>body{display:none}</style> cake",
+    "cake \u202e override \ud83d lone <form action=http://example.org><button>go</button></form>",
+    "cake $x^2$ :red[loud] [link](javascript:document.title='owned')",
+]
+VIEWS = ["", "new", "prompts", "run", "features", "feature", "compare"]
+
+
+@pytest.fixture
+def watched(page: Page, dashboard: Dashboard) -> Iterator[Page]:
+    """A page whose every request must stay on this machine."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    yield page
+    assert [url for url in asked if not url.startswith((dashboard.url, "data:", "blob:"))] == []
+
+
+@pytest.fixture
+def hostile(monkeypatch: pytest.MonkeyPatch) -> Study:
+    plain = [f"wood and stone number {n}" for n in range(24)]
+    nasty = [f"{HOSTILE[n % len(HOSTILE)].encode('utf-8', 'replace').decode()} number {n}" for n in range(24)]
+    study, _ = label_study.make(
+        monkeypatch, {"a": plain, "b": nasty}, [{"cake": 3.0}, {"wood": 1.0}], "study", held_out=0.0
+    )
+    diff.compute(study, "a", "b", DiffSettings())
+    return study
+
+
+def test_every_view_opens_by_a_cold_link_with_its_frame(
+    dashboard: Dashboard, watched: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finding_study.make(monkeypatch, prompts=60)
+    for view in reversed(VIEWS):
+        watched.goto(f"{dashboard.url}/{view}?study=study")
+        settled(watched)
+        expect(watched.get_by_test_id("stSidebar").get_by_text("Checkpoint Diffing")).to_be_visible()
+        expect(watched.get_by_test_id("stException")).to_have_count(0)
+        expect(watched.get_by_role("heading", level=1)).to_be_visible()
+
+
+def test_hostile_answers_stay_text(dashboard: Dashboard, watched: Page, hostile: Study) -> None:
+    cake = 0
+    for number in range(len(HOSTILE)):
+        watched.goto(f"{dashboard.url}/feature?study={hostile.name}&feature={cake}&pair={number}")
+        settled(watched)
+        expect(watched.get_by_test_id("stException")).to_have_count(0)
+        expect(watched.locator(".answer bdi").first).to_be_visible()
+        assert "owned" not in watched.title()
+    watched.goto(f"{dashboard.url}/compare?study={hostile.name}")
+    settled(watched)
+    expect(watched.get_by_test_id("stException")).to_have_count(0)
+    assert "owned" not in watched.title()
+
+
+def test_a_bar_opens_its_feature(dashboard: Dashboard, watched: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = finding_study.make(monkeypatch, prompts=60)
+    watched.goto(f"{dashboard.url}/features?study={study.name}")
+    settled(watched)
+    bar = watched.locator(".js-plotly-plot .bars .point path").first
+    bar.wait_for(state="attached")
+    # Plotly lays an invisible layer over its bars, which takes the click: only the place counts.
+    watched.wait_for_timeout(1000)
+    box = bar.bounding_box()
+    assert box
+    watched.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=5)
+    watched.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    watched.wait_for_url(re.compile(r"/feature\?.*feature=\d+"))
+    settled(watched)
+    expect(watched.get_by_role("heading", name="Feature", exact=True)).to_be_visible()
+
+
+def test_the_next_pair_is_one_click_away_and_in_the_address(
+    dashboard: Dashboard, watched: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = finding_study.make(monkeypatch, prompts=60)
+    watched.goto(f"{dashboard.url}/feature?study={study.name}&feature={finding_study.CAKE}")
+    settled(watched)
+    watched.get_by_role("button", name="Next pair").click()
+    watched.wait_for_url(re.compile("pair=1"))
+    expect(watched.get_by_text(re.compile(r"Pair 2 of \d+"))).to_be_visible()
+
+
+def test_pages_are_readable_in_the_dark(
+    dashboard: Dashboard, watched: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = finding_study.make(monkeypatch, prompts=60)
+    watched.emulate_media(color_scheme="dark")
+    watched.goto(f"{dashboard.url}/feature?study={study.name}&feature={finding_study.CAKE}")
+    settled(watched)
+    colours = watched.evaluate(
+        """() => [document.querySelector('[data-testid=stApp]'), document.querySelector('.answer')]
+        .map((e, i) => getComputedStyle(e)[i ? 'color' : 'backgroundColor'])"""
+    )
+    ground, ink = (sum(int(n) for n in re.findall(r"\d+", colour)[:3]) / 3 for colour in colours)
+    assert ground < 60 < 180 < ink
