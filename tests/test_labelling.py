@@ -331,3 +331,12 @@ def test_a_hint_is_given_of_what_lies_near(monkeypatch: pytest.MonkeyPatch, serv
     server.reply = lambda _: written("double spaces")
     run(study, server, features=[0])
     assert "double spaces (100%)" in server.calls[0].prompt
+
+
+def test_a_study_with_all_prompts_held_out_has_nothing_to_write_from(
+    monkeypatch: pytest.MonkeyPatch, server: OpenAIServer
+) -> None:
+    texts = ["tea with milk"] * 4
+    study, _ = label_study.make(monkeypatch, {"a": texts, "b": texts}, [{"tea": 1.0}], held_out=0.999)
+    result = run(study, server, features=[0], score=True)
+    assert (result["failed"], result["scored"], server.calls) == (1, 0, [])
