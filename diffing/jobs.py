@@ -33,6 +33,7 @@ STEPS = {
     "diff": "diffing.diff",
     "label": "diffing.labelling",
     "draft": "diffing.drafting",
+    "baseline": "diffing.baseline",
     "verify": "diffing.verification",
     "report": "diffing.report",
 }
