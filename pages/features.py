@@ -150,5 +150,5 @@ with st.container(horizontal=True, vertical_alignment="center"):
         "Download this table", lambda: chosen.to_csv(index=False).encode(),
         f"{study.name}-features.csv", "text/csv", on_click="ignore", icon=":material/download:",
     )  # fmt: skip
-    st.caption("A click on a bar, a dot or a row opens the feature; the box tool above the dots narrows bars and table.")
+    st.caption("A click on a bar, a dot or a row opens the feature; a box drawn around dots narrows the rest.")
 headline.settings(found.diff)
