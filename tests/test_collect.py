@@ -122,9 +122,9 @@ def test_a_cancelled_run_keeps_the_replies_on_their_way(server: OpenAIServer) ->
 
     server.reply = slow
     job = jobs.start(study, "collect", {"concurrency": 4})
-    assert begun.wait(10)
+    assert begun.wait(30)
     job.cancel()
-    assert job.wait(15).state == "cancelled"
+    assert job.wait(30).state == "cancelled"
     assert 0 < len(server.calls) == len(study.responses()) < 80
     server.reply = lambda call: f"{call.model}: {call.prompt}"
     assert run(study).state == "done"
@@ -284,7 +284,7 @@ def test_a_checkpoint_against_itself_gets_answers_of_its_own(server: OpenAIServe
     sides = [providers.parse(f"{server.url}#before", key) for key in ("a", "b")]
     study = Study.create("s", sides, pd.DataFrame({"text": ["One", "Two"]}), sampling=Sampling(draws=2))
     server.reply = lambda call: f"answer {call.number}"
-    run(study)
+    run(study, concurrency=1)
     assert len(server.calls) == 8
     assert study.responses()["text"].nunique() == 8
 

@@ -75,9 +75,11 @@ def test_a_job_survives_its_parent(study: Study, server: OpenAIServer) -> None:
         "from diffing import jobs\n"
         "from diffing.study import Study\n"
         "jobs.start(Study.open('s'), 'collect', {'concurrency': 4})\n"
-        "os.kill(os.getpid(), signal.SIGKILL)\n"
+        "os.killpg(0, signal.SIGKILL)\n"
     )
-    parent = subprocess.run([sys.executable, "-c", script], cwd=files.PROJECT, check=False)
+    # A closed terminal takes its whole group of processes with it.
+    command = [sys.executable, "-c", script]
+    parent = subprocess.run(command, cwd=files.PROJECT, start_new_session=True, check=False)
     assert parent.returncode == -signal.SIGKILL
     [job] = jobs.recent(study)
     assert job.status().state == "running"
@@ -162,6 +164,22 @@ def test_a_result_that_json_cannot_hold_is_a_failure_and_not_a_silence(study: St
     status = jobs.run_here(study, step, {"value": "nan"})
     assert (status.state, status.result) == ("failed", None)
     assert status.error.startswith("ValueError: Out of range float values")
+
+
+def test_the_lock_tells_whether_a_job_lives_and_the_file_how_it_ended(study: Study) -> None:
+    folder = jobs.jobs_dir(study) / "j"
+    files.write_json(folder / "spec.json", {"kind": "verify", "study": "s", "options": {}, "created": "now"})
+    seen = []
+    for told in ("running", "done", "cancelled"):
+        files.write_json(folder / "progress.json", {"state": told})
+        with files.locked(folder / "lock"):
+            held = Job(folder).status().state
+        seen.append((told, held, Job(folder).status().state))
+    assert seen == [
+        ("running", "running", "dead"),
+        ("done", "running", "done"),
+        ("cancelled", "running", "cancelled"),
+    ]
 
 
 def test_cancel_reaches_a_step_at_its_next_look(study: Study, step: str) -> None:

@@ -54,13 +54,13 @@ def test_what_is_there_word_for_word_or_nearly_is_turned_away_and_made_up_for(se
     one, two, three = distinct("advice", 3)
 
     quit, almost = "Should I quit my job to paint?", "should I quit my job to paint"
-    replies = iter([lists(quit, almost, one, two, one), lists(three)])
-    server.reply = lambda _: next(replies, lists(three))
+    replies = iter([lists(quit, almost), lists(one, two, one), lists(three)])
+    server.reply = lambda _: next(replies)
     written = write(server, ["advice"], 5)
     assert list(written.imported.table["text"]) == [one, two, three]
-    assert written.imported.duplicates[:3] == [quit, one, almost]
+    assert written.imported.duplicates == [quit, almost, one]
     assert written.faults == ["advice: 2 of 5 not written (the rest repeated what is there)"]
-    assert one in server.calls[1].prompt and "Write 3 prompts" in server.calls[1].prompt
+    assert one in server.calls[2].prompt and "Write 3 prompts" in server.calls[2].prompt
 
 
 def test_a_malformed_reply_is_told_what_was_wrong_and_asked_again(server: OpenAIServer) -> None:
