@@ -8,12 +8,13 @@ nobody scored its labels, and then says so.
 
 import re
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from dataclasses import asdict
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from diffing import contradictions, diff, files, findings, labels, measure, verdicts, verification
+from diffing import contradictions, diff, files, findings, labels, measure, summary, verdicts, verification
 from diffing.contradictions import SMALL, SMALL_AMOUNT
 from diffing.diff import Diff
 from diffing.errors import UserError
@@ -116,6 +117,21 @@ def get(study: Study, identifier: str) -> Standing:
     """One finding's standing."""
     finding = findings.get(study, identifier)
     return next(one for one in of(study, finding.a, finding.b) if one.finding.id == identifier)
+
+
+def told(one: Standing) -> dict[str, Any]:
+    """A finding with its standing as plain data; what is not known is null."""
+    return {
+        **one.finding.model_dump(mode="json"),
+        "status": one.status,
+        "why": one.why,
+        "evidence_for": [rung._asdict() for rung in one.rungs],
+        "evidence_against": [
+            objection._asdict() | {"open": objection in one.open} for objection in one.objections
+        ],
+        "verification": summary.plain(asdict(one.check) if one.check else None),
+        "same_as": one.same_as,
+    }
 
 
 def allow(study: Study, identifier: str, reason: str, author: str) -> Finding:
