@@ -61,8 +61,8 @@ class DiffSettings(BaseModel):
     """The same bar as a share of the feature's strongest activation in both checkpoints' answers."""
     family_overlap: float = Field(default=0.5, gt=0, le=1)
     """Jaccard overlap of token positions from which features are one family."""
-    family_cosine: float = Field(default=0.3, ge=-1, le=1)
-    """Least cosine of their decoder directions."""
+    family_cosine: float = Field(default=-1.0, ge=-1, le=1)
+    """Least cosine of their decoder directions; -1 asks for none (`docs/method.md` says why)."""
     details: int = Field(default=500, ge=0)
     """Features that get category rows and nearest probes: those with the smallest p in any view."""
     permutations: int = Field(default=200, ge=19)
@@ -225,7 +225,7 @@ def measured(
     facts = {"a": a, "b": b, "seed": seed, "settings": settings.model_dump()}
     facts |= {"reader": study.settings.reader.model_dump(), "shows": SHOWS}
     flags = responses.compare_flags(study.pairs(a, b)).to_dict("records")
-    return tables, facts | {"flags": flags} | summary.of(pairs, features, probes, apart)
+    return tables, facts | {"flags": flags} | summary.of(pairs, features, probes, tallied.views[""], apart)
 
 
 def _noise(features: pd.DataFrame, bins: pd.DataFrame) -> dict[str, Any]:

@@ -12,15 +12,20 @@ import pandas as pd
 from diffing import measure, stats
 from diffing.pairing import Pairing
 from diffing.separability import Separability
+from diffing.tally import Leads
 
 
-def of(pairs: Pairing, features: pd.DataFrame, probes: pd.DataFrame, apart: Separability) -> dict[str, Any]:
+def of(
+    pairs: Pairing, features: pd.DataFrame, probes: pd.DataFrame, leads: Leads, apart: Separability
+) -> dict[str, Any]:
     """Counts of prompts, tests and differences, families, separability, and what could not have been seen."""
     n, tested = len(pairs.prompts), int(features["testable"].sum())
-    discordant = (features["discordant_a"] + features["discordant_b"])[features["testable"]]
-    background = float(discordant.median() / n) if tested else math.nan
-    leads = features[(features["feature"] == features["family"]) & (features["q"] < measure.LEVEL)]
-    survive = int(leads["survives_equal_length"].fillna(False).sum())
+    more_a, more_b = leads.of()
+    # A prompt that differs in one draw of r counts for 1/r squared: what it adds to the difference's variance.
+    discordance = (more_a + more_b) @ (leads.sizes / leads.unit) ** 2 / max(n, 1)
+    background = float(np.median(discordance[features["testable"]])) if tested else math.nan
+    heads = features[(features["feature"] == features["family"]) & (features["q"] < measure.LEVEL)]
+    survive = int(heads["survives_equal_length"].fillna(False).sum())
     untruncated = features.get("q_untruncated", features["q"])
     return {
         "prompts": n,
@@ -38,9 +43,9 @@ def of(pairs: Pairing, features: pd.DataFrame, probes: pd.DataFrame, apart: Sepa
         "differing_untruncated": int((untruncated < measure.LEVEL).sum()),
         "differing_rate": int((features["q_rate"] < measure.LEVEL).sum()),
         "survive_equal_length": int(features["survives_equal_length"].fillna(False).sum()),
-        "families": len(leads),
+        "families": len(heads),
         "families_surviving": survive,
-        "share_surviving": survive / len(leads) if len(leads) else None,
+        "share_surviving": survive / len(heads) if len(heads) else None,
         "verdicts": features.loc[features["testable"], "verdict"].value_counts().to_dict(),
         "separability": apart._asdict(),
         "background_discordance": background,
