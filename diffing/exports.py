@@ -19,7 +19,9 @@ def export(encodings: Encodings, path: Path) -> None:
     `.npz`: what `scipy.sparse.load_npz` opens, with the document table's columns as further arrays. `.pkl`: a
     dictionary of the matrix and the table. `.parquet`: a row for each document and feature.
     """
-    matrix, documents = encodings.matrix(), encodings.documents
+    matrix, documents = encodings.matrix(), encodings.documents.copy()
+    # They name the reader's folders on this machine.
+    documents.attrs = {}
     if path.suffix == ".npz":
         extra = {name: documents[name].to_numpy() for name in ("draw", "tokens")}
         extra |= {name: documents[name].to_numpy(dtype=str) for name in ("prompt_id", "checkpoint", "error")}
