@@ -88,38 +88,39 @@ def wanted(study: Study, options: Options) -> list[tuple[str, str, int]]:
 
 def plan(study: Study, options: Options) -> list[Ask]:
     """The requests of this run, in order."""
-    table = study.prompts().set_index("id")
-    stored = study.responses()
+    table, stored = study.prompts(), study.responses()
+    said = {
+        i: prompts.conversation(text, messages)
+        for i, text, messages in zip(table["id"], table["text"], table["messages"], strict=True)
+    }
+    system = study.settings.sampling.system
+    before = [{"role": "system", "content": system}] if system else []
     unwelcome = stored[stored["flag"].isin(options.retry)].set_index(responses.KEY)["created"].to_dict()
-    sampling = study.settings.sampling
+    by_key = {c.key: c for c in study.checkpoints if c.source != "import"}
+    blanks = {key: _blank(study, checkpoint) for key, checkpoint in by_key.items()}
     asks = []
     for prompt_id, key, draw in wanted(study, options):
-        checkpoint = study.checkpoint(key)
-        row = table.loc[prompt_id]
-        messages = prompts.conversation(row["text"], row["messages"])
-        if sampling.system:
-            messages = [{"role": "system", "content": sampling.system}, *messages]
-        parameters = {"temperature": sampling.temperature, "max_tokens": sampling.max_tokens}
-        parameters = {k: v for k, v in parameters.items() if v is not None}
-        parameters |= sampling.extra_body | checkpoint.extra_body
-        if generate.is_local(checkpoint):
-            request = generate.request(checkpoint, messages, parameters, draw, study.settings.seed)
-        else:
-            point = providers.endpoint(checkpoint)
-            request = Request(point.base_url, point.model, messages, parameters, draw)
-        twins = _twins(study, checkpoint)
-        request = request._replace(
-            draw=draw * len(twins) + twins.index(key), replaces=unwelcome.get((prompt_id, key, draw), "")
+        # Checkpoints that ask exactly the same take turns with the draws, and so get answers of their own.
+        twins = [other for other, blank in blanks.items() if blank == blanks[key]]
+        request = blanks[key]._replace(
+            messages=before + said[prompt_id],
+            draw=draw * len(twins) + twins.index(key),
+            replaces=unwelcome.get((prompt_id, key, draw), ""),
         )
-        asks.append(Ask(prompt_id, checkpoint, draw, request))
+        asks.append(Ask(prompt_id, by_key[key], draw, request))
     return asks
 
 
-def _twins(study: Study, checkpoint: Checkpoint) -> list[str]:
-    """Checkpoints that ask exactly the same: they take turns with the draws, and so get different answers."""
-    same = {"source", "base_url", "extra_body"}
-    asked = checkpoint.model_dump(include=same)
-    return [other.key for other in study.checkpoints if other.model_dump(include=same) == asked]
+def _blank(study: Study, checkpoint: Checkpoint) -> Request:
+    """What all requests to a checkpoint have in common."""
+    sampling = study.settings.sampling
+    told = {"temperature": sampling.temperature, "max_tokens": sampling.max_tokens}
+    parameters = {name: value for name, value in told.items() if value is not None}
+    parameters |= sampling.extra_body | checkpoint.extra_body
+    if generate.is_local(checkpoint):
+        return generate.request(checkpoint, parameters, study.settings.seed)
+    point = providers.endpoint(checkpoint)
+    return Request(point.base_url, point.model, [], parameters)
 
 
 def expected(checkpoints: Sequence[Checkpoint], prompts_asked: int, draws: int) -> Estimate:

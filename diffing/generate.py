@@ -33,12 +33,10 @@ def is_local(checkpoint: Checkpoint) -> bool:
     return checkpoint.source.startswith("hf:")
 
 
-def request(
-    checkpoint: Checkpoint, messages: list[dict[str, str]], parameters: dict[str, Any], draw: int, seed: int
-) -> Request:
-    """The cache key's content for a local answer; a folder is known by its weights' sizes and dates."""
+def request(checkpoint: Checkpoint, parameters: dict[str, Any], seed: int) -> Request:
+    """What all requests to a local checkpoint share; a folder is known by its weights' sizes and dates."""
     where = checkpoint.source.partition(":")[2]
-    return Request("local", f"{where}@{_fingerprint(where)}", messages, parameters | {"seed": seed}, draw)
+    return Request("local", f"{where}@{_fingerprint(where)}", [], parameters | {"seed": seed})
 
 
 def answers(

@@ -176,7 +176,9 @@ def near_duplicates(table: pd.DataFrame, old: pd.DataFrame) -> list[tuple[str, s
         return []
     pool = others + fresh
     lower = [text.lower() for text in pool]
-    scores = process.cdist(lower[len(others) :], lower, scorer=fuzz.ratio, score_cutoff=NEAR, dtype=np.uint8)
+    scores = process.cdist(
+        lower[len(others) :], lower, scorer=fuzz.ratio, score_cutoff=NEAR, dtype=np.uint8, workers=-1
+    )
     # A prompt is compared with the older ones and the ones before it, not with itself.
     for row in range(len(fresh)):
         scores[row, len(others) + row :] = 0
