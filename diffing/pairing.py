@@ -102,6 +102,11 @@ class Pairing:
 
 def pair(study: Study, documents: pd.DataFrame, a: str, b: str) -> Pairing:
     """Pairs of a study's encoded answers."""
+    return from_table(table(study, documents, a, b), study.prompts())
+
+
+def table(study: Study, documents: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
+    """Every pair that there could be, with document numbers, lengths, and the reason where it is left out."""
     pairs = study.pairs(a, b)
     documents = documents.assign(document=np.arange(len(documents)))
     for side, key in (("a", a), ("b", b)):
@@ -118,7 +123,7 @@ def pair(study: Study, documents: pd.DataFrame, a: str, b: str) -> Pairing:
             strict=True,
         )
     ]
-    return from_table(pairs, study.prompts())
+    return pairs
 
 
 def _grouped(prompts: pd.DataFrame) -> pd.DataFrame:
