@@ -7,7 +7,8 @@ import streamlit as st
 from diffing import prompts, surface
 from diffing.activations import Encodings
 from diffing.errors import UserError
-from diffing.ui import any_text, charts, download, highlight, job_panel, load, shell
+from diffing.findings import Example
+from diffing.ui import any_text, charts, download, finding_widget, highlight, job_panel, load, shell
 from diffing.ui.figures import FEATURE, FIGURES, choosing, mark, ranked, shown
 from diffing.ui.load import Loaded
 from diffing.ui.text import esc, md, visible
@@ -204,6 +205,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
         st.caption("Choose a row above, and its tokens are marked in every answer below.")
     if probe or chosen:
         st.button("Clear", icon=":material/close:", on_click=mark)
+    finding_widget.add_pair(study, a, b, Example(ids[at], draw), prompt["split"] == "held-out")
 for one in [draw, *(other for other in draws if other != draw)]:
     for column, side, key in zip(st.columns(2, gap="medium"), ("a", "b"), (a, b), strict=True):
         with column, st.container(border=True):

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 import streamlit as st
 
-from diffing import diff, labels, names
+from diffing import diff, evidence, labels, names
 from diffing.activations import Encodings, path_of
 from diffing.diff import Diff, DiffSettings
+from diffing.evidence import Standing
 from diffing.study import ReaderChoice, Study
 
 
@@ -92,3 +93,24 @@ def _reader(choice: str) -> tuple[Any, Lock]:
 
     chosen = ReaderChoice.model_validate_json(choice)
     return encode.load_reader(chosen, encode.devices_for("auto", 1)[0]), Lock()
+
+
+def standings(study: Study, a: str, b: str) -> list[Standing]:
+    """Where the findings of two checkpoints stand."""
+    names = ("findings.jsonl", "verdicts.jsonl", "responses.parquet", "prompts.csv", "study.toml")
+    paths = [study.folder / name for name in names]
+    folder = diff.folder_of(study, a, b, DiffSettings())
+    return _standings(
+        study.name, a, b, str(study.folder), _stamp(*paths, labels.path_of(study), folder / "summary.json")
+    )
+
+
+@st.cache_resource(max_entries=8, show_spinner="Weighing the findings")
+def _standings(
+    name: str,
+    a: str,
+    b: str,
+    folder: str,  # noqa: ARG001 - part of the key
+    stamp: tuple[int, ...],  # noqa: ARG001 - part of the key
+) -> list[Standing]:
+    return evidence.of(Study.open(name), a, b)

@@ -30,6 +30,7 @@ PAGES = [
     Page("pages/features.py", "Features", ":material/bar_chart:", True),
     Page("pages/feature.py", "Feature", ":material/search:", True),
     Page("pages/compare.py", "Compare", ":material/compare_arrows:", True),
+    Page("pages/findings.py", "Findings", ":material/fact_check:", True),
 ]
 
 
