@@ -1,22 +1,20 @@
 """Any prompt's answers side by side and what they differ by; what can be counted; any text read."""
 
-import numpy as np
-import pandas as pd
 import streamlit as st
 
-from diffing import prompts, surface
+from diffing import prompts, query, surface
 from diffing.activations import Encodings
 from diffing.errors import UserError
 from diffing.findings import Example
 from diffing.ui import any_text, charts, download, finding_widget, highlight, job_panel, load, shell
-from diffing.ui.figures import FEATURE, FIGURES, choosing, mark, ranked, shown
+from diffing.ui.figures import FEATURE, FIGURES, choosing, mark, shown
 from diffing.ui.load import Loaded
 from diffing.ui.text import esc, md, visible
 
 VIEWS = ("Answers", "Surface probes", "Any text")
 MOST = 200
 """Rows of a table of features; what comes after is weak everywhere."""
-COLUMNS = ["feature", "side", "label", "share", "delta", "q", "frequency_a", "frequency_b", "peak"]
+COLUMNS = ["feature", "label", "peak_left", "peak_right", "documents", "delta", "q", "frequency_a", "frequency_b"]
 
 shell.page("Compare")
 study = shell.opened_study()
@@ -153,30 +151,25 @@ if probe and probe not in surface.PROBES:
 pair = {side: mine["text"].get((key, draw), "") for side, key in (("a", a), ("b", b))}
 beside = st.container(horizontal=True, gap="medium")
 with beside, st.container(width="stretch"):
-    st.markdown("**Features that only one of the two shows**")
+    st.markdown("**Features they differ by**, rare and strong ones first")
     if found is None or encodings is None:
         st.info("They have not been read and compared yet.")
         job_panel.missing_steps(study, a, b)
     elif {(a, draw), (b, draw)} <= set(documents):
-        one, other = (encodings.encoding(documents[key, draw]) for key in (a, b))
-        parts = []
-        for side, read, against in (("A", one, other), ("B", other, one)):
-            own = ~np.isin(read.feature, against.feature)
-            cells = {"feature": read.feature[own].astype(int), "peak": read.peak[own], "count": read.count[own]}
-            parts.append(pd.DataFrame(cells | {"side": side}))
-        rows = ranked(found.table, pd.concat(parts, ignore_index=True))
+        rows = query.between(encodings, documents[a, draw], documents[b, draw], encodings.n_features)
+        rows = rows.merge(found.table, on="feature", how="left")
         rows = rows[rows["q"] < 0.05].reset_index(drop=True) if differing else rows
         key = f"differ-{ids[at]}-{draw}-{len(rows)}"
         st.dataframe(
             shown(rows.head(MOST), COLUMNS),
             hide_index=True, column_config=FEATURE | FIGURES, key=key, selection_mode="single-row", height=282,
-            on_select=choosing(key, "feature", rows["feature"].tolist()), alt="Features of one answer alone",
+            on_select=choosing(key, "feature", rows["feature"].tolist()), alt="Features that the two differ by",
         )  # fmt: skip
         download.csv(f"Download all {len(rows):,}", rows, f"{study.name}-{ids[at]}-features")
     else:
         st.caption("An answer of this draw is missing or was not read.")
 with beside, st.container(width=290):
-    st.markdown("**What can be counted in them**")
+    st.markdown("**What can be counted**")
     counts = surface.table([pair["a"], pair["b"]]).T.set_axis(["A", "B"], axis=1).rename_axis("probe")
     counts = counts[counts.sum(axis=1) > 0].assign(size=(counts["B"] - counts["A"]).abs().gt(0))
     counts = counts.sort_values("size", ascending=False, kind="stable").drop(columns="size").reset_index()

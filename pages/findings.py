@@ -145,7 +145,8 @@ if view == "Report":
     job_panel.panel(study, "report")
     folder = study.folder / "reports" / f"{a}-{b}"
     if (folder / "manifest.json").exists():
-        st.markdown(f"The last one was made {md(files.read_json(folder / 'manifest.json')['made'])}.")
+        made = finding_widget.when(files.read_json(folder / "manifest.json")["made"])
+        st.markdown(f"The last one was made on {md(made)}.")
         with st.container(horizontal=True):
             download.file("Everything (zip)", folder / f"{study.name}-{a}-{b}.zip", "application/zip")
             download.file("The page", folder / "report.html", "text/html")

@@ -36,7 +36,6 @@ FIGURES: dict[str, Any] = {
 }
 FEATURE: dict[str, Any] = {
     "feature": st.column_config.NumberColumn("#", format="%d", width=60),
-    "side": st.column_config.TextColumn("in", width=40, help="The side whose answer shows it."),
     "label": st.column_config.TextColumn("label", width="medium"),
     "peak": st.column_config.NumberColumn("peak", format="%.1f", help="Strongest activation in the text."),
     "share": st.column_config.ProgressColumn(
@@ -46,6 +45,9 @@ FEATURE: dict[str, Any] = {
         help="The peak against the strongest in all answers.",
         format="percent",
     ),
+    "peak_left": st.column_config.NumberColumn("in A", format="%.1f", help="Strongest activation in A's answer."),
+    "peak_right": st.column_config.NumberColumn("in B", format="%.1f", help="Strongest activation in B's answer."),
+    "documents": st.column_config.NumberColumn("answers", format="%d", help="Answers of the study that show it."),
     "count": st.column_config.NumberColumn("tokens", format="%d", help="Tokens that it is active on."),
 }
 

@@ -202,7 +202,7 @@ def _edit(study: Study, finding: Finding, author: str) -> None:
                 *(f"more {name}" for name in change.add),
                 *(f"fewer {name}" for name in change.drop),
             ]
-            st.html(f"<small>{esc(change.date[:16])} · {esc(change.author)} · {esc(', '.join(parts))}</small>")
+            st.html(f"<small>{esc(when(change.date))} · {esc(change.author)} · {esc(', '.join(parts))}</small>")
 
 
 def save(study: Study, finding: Finding, claim: str, wanted: dict[str, Sequence[Any]], author: str) -> Finding:
@@ -254,6 +254,11 @@ def add_pair(study: Study, a: str, b: str, pair: Example, held_out: bool) -> Non
 
 
 AUTHOR = "person"
+
+
+def when(date: str) -> str:
+    """A moment as people read it, to the minute."""
+    return date[:16].replace("T", " ") + " UTC"
 
 
 def ids(text: str) -> list[int]:
