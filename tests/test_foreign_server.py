@@ -42,8 +42,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     program = str(Path(sys.executable).with_name("transformers"))
     command = [program, "serve", "--port", str(port), "--device", "cpu"]
     offline = {"HF_HOME": str(root), "HF_HUB_CACHE": str(root / "hub"), "HF_HUB_OFFLINE": "1"}
+    settings = os.environ | offline | {"OMP_NUM_THREADS": "1"}
     with (root / "log.txt").open("wb") as log:
-        server = subprocess.Popen(command, env=os.environ | offline, stdout=log, stderr=log, cwd=files.PROJECT)
+        server = subprocess.Popen(command, env=settings, stdout=log, stderr=log, cwd=files.PROJECT)
     try:
         end = time.monotonic() + 120
         while not answers(f"http://localhost:{port}/health"):

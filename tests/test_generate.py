@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +7,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from diffing import generate, jobs, providers
+from diffing import collect, generate, jobs, providers
+from diffing.errors import Cancelled
 from diffing.jobs import JobStatus
 from diffing.study import Sampling, Study
 from tests import tiny
@@ -14,6 +16,15 @@ from tests.openai_server import OpenAIServer
 
 TEXTS = [f"Say {'very ' * i}something." for i in range(8)]
 SAMPLED = ["prompt_id", "checkpoint", "draw", "text", "finish_reason", "error", "tokens_in", "tokens_out"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Models this small are slower with several, above all where other work goes on."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -69,18 +80,32 @@ def test_a_local_checkpoint_answers_as_the_model_alone_would(folder: Path) -> No
     }  # fmt: skip
 
 
-def test_a_run_stopped_between_batches_ends_as_an_undisturbed_one(
+class StopsAfter:
+    """A run's progress whose user asks to stop at the given look."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+
+    def check(self) -> None:
+        self.looks -= 1
+        if self.looks < 0:
+            raise Cancelled
+
+    def update(self, *_: Any) -> None: ...
+
+    def log(self, line: str) -> None: ...
+
+
+def test_a_run_stopped_at_any_token_ends_as_an_undisturbed_one(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(generate, "BATCH", 3)
-    study = make(folder, draws=2)
-
-    def cancel_at_four(status: JobStatus) -> None:
-        if status.done >= 4:
-            jobs.find(study, status.id).cancel()
-
-    assert jobs.run_here(study, "collect", {}, cancel_at_four).state == "cancelled"
-    assert 0 < len(study.responses()) < 16
+    study, stored = make(folder, draws=2), [0]
+    for looks in (1, 14, 5, 30):
+        with pytest.raises(Cancelled):
+            collect.run(study, {}, StopsAfter(looks))
+        stored.append(len(study.responses()))
+    assert stored == sorted(stored) and 0 < stored[-1] < 16
     assert run(study).state == "done"
     monkeypatch.setenv("DIFFING_HOME", str(tmp_path / "undisturbed"))
     undisturbed = make(folder, draws=2)
@@ -98,14 +123,16 @@ def test_another_seed_samples_other_answers(folder: Path) -> None:
 def test_a_prompt_that_the_model_cannot_take_costs_only_itself(tmp_path: Path) -> None:
     refusing = tmp_path / "refusing"
     never = "{% if 'never' in messages[0].content %}{{ raise_exception('Not that.') }}{% endif %}"
-    tiny.model(refusing, tiny.configs()["llama"], never + tiny.TEMPLATE)
-    study = make(refusing, texts=["Hi", "never", "word " * 300], max_tokens=5000)
+    config = tiny.configs()["llama"]
+    config.max_position_embeddings = 40
+    tiny.model(refusing, config, never + tiny.TEMPLATE)
+    study = make(refusing, texts=["Hi", "never", "word " * 40], max_tokens=5000)
     run(study)
     rows = by_text(study)
     assert list(rows["flag"] == "failed") == [False, True, True]
     assert rows.loc[1, "error"] == "the model's chat template refuses the conversation (Not that.)"
     assert rows.loc[2, "error"].startswith("the prompt has ")
-    assert rows.loc[0, "tokens_in"] + rows.loc[0, "tokens_out"] <= 256
+    assert rows.loc[0, "tokens_in"] + rows.loc[0, "tokens_out"] == 40
 
 
 def test_a_base_model_without_a_template_reads_the_plain_text(tmp_path: Path) -> None:
