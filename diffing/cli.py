@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from diffing import cli_findings, cli_label, cli_read, cli_run, cli_study
+from diffing import cli_diff, cli_findings, cli_label, cli_read, cli_report, cli_run, cli_study
 from diffing.errors import UserError
 from diffing.terminal import console, say
 
@@ -18,7 +18,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="What changed between two checkpoints of a model?",
 )
-for part in (cli_study, cli_run, cli_read, cli_label, cli_findings):
+for part in (cli_study, cli_run, cli_read, cli_diff, cli_label, cli_findings, cli_report):
     app.registered_commands += part.app.registered_commands
 
 

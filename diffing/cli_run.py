@@ -97,7 +97,9 @@ def sample_command(as_json: AsJson = False) -> None:
     """
     made = sample.ensure()
     for kind in ("encode", "diff"):
-        do(made, kind, {}, detach=False, as_json=False)
+        # Looked at anew each time: a diff is out of date once its encoding was done.
+        if any(step["job"] == kind and step["state"] != "done" for step in statuses.of(made)["steps"]):
+            do(made, kind, {}, detach=False, as_json=False)
     tell(statuses.of(made)) if as_json else say(f"The sample study '{made.name}' is ready.")
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import typer
 
 from diffing import collect as collecting
-from diffing import files, imports, known_cases, prompts, providers, study, tables, words
+from diffing import files, imports, known_cases, prompt_writer, prompts, providers, study, tables, words
 from diffing import status as statuses
 from diffing.cli_read import export_encodings
 from diffing.errors import UserError
@@ -100,8 +100,6 @@ def prompts_command(
     elif write:
         if not model:
             raise UserError("No model is named to write prompts; add --model PROVIDER:MODEL.")
-        from diffing import prompt_writer
-
         point = providers.endpoint(providers.parse(model, "writer"))
         found = asyncio.run(
             prompt_writer.write(point, write, category or [], count, opened.prompts(), opened.settings.held_out)

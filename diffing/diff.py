@@ -141,6 +141,15 @@ def load(study: Study, a: str, b: str, settings: DiffSettings | None = None) -> 
     return Diff(folder, a, b, settings, files.read_json(folder / "summary.json"))
 
 
+def current(study: Study, a: str, b: str, settings: DiffSettings | None = None) -> Diff:
+    """The stored diff, computed first where it is missing or older than what it is made from."""
+    if (folder_of(study, a, b, settings or DiffSettings()) / "summary.json").exists():
+        stored = load(study, a, b, settings)
+        if not stored.outdated(study):
+            return stored
+    return compute(study, a, b, settings)
+
+
 def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """The job: diff checkpoints `a` and `b` (the first two unless named); other options are settings."""
     keys = [checkpoint.key for checkpoint in study.checkpoints]

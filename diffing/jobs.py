@@ -28,6 +28,7 @@ from diffing.errors import Busy, Cancelled, UserError
 from diffing.study import Study
 
 STEPS = {
+    "prompts": "diffing.prompt_writer",
     "collect": "diffing.collect",
     "encode": "diffing.encode",
     "diff": "diffing.diff",

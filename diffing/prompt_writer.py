@@ -9,17 +9,19 @@ import asyncio
 import json
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from diffing import ask, prompts
+from diffing import ask, prompts, providers
 from diffing.ask import Answer, Tally
 from diffing.chat import ChatClient
 from diffing.errors import UserError
+from diffing.jobs import Progress
 from diffing.prompts import Imported
 from diffing.providers import Endpoint
+from diffing.study import Study, first_fault
 
 AT_ONCE = 20
 """Prompts asked for in one reply: longer lists begin to repeat themselves."""
@@ -108,6 +110,37 @@ async def write(
         reasons = "; ".join(told)
         raise UserError(f"'{point.model}' wrote no new prompt ({reasons}); try another model or description.")
     return Written(Imported(table, turned_away, []), told, tally.cost)
+
+
+class Options(BaseModel):
+    """What the job is told."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    description: str
+    model: str
+    """As on the command line: PROVIDER:MODEL or URL#MODEL."""
+    categories: list[str] = []
+    count: int = Field(default=10, ge=1)
+
+
+def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """The job: write prompts and add them to the study."""
+    try:
+        told = Options.model_validate(options)
+    except ValidationError as error:
+        raise UserError(f"Prompts cannot be written: {first_fault(error)}.") from error
+    point = providers.endpoint(providers.parse(told.model, "writer"))
+    progress.check()
+    held_out = study.settings.held_out
+    written = asyncio.run(write(point, told.description, told.categories, told.count, study.prompts(), held_out))
+    for fault in written.faults:
+        progress.log(fault)
+    # Read again: somebody may have added prompts while these were written.
+    fresh = prompts.compare(written.imported.table, study.prompts(), held_out)
+    study.save_prompts(pd.concat([study.prompts(), fresh.table], ignore_index=True))
+    turned_away = len(written.imported.duplicates) + len(fresh.duplicates)
+    return {"added": len(fresh.table), "turned_away": turned_away, "cost": written.cost}
 
 
 def _task(description: str, category: str, count: int, there: pd.DataFrame) -> list[dict[str, str]]:

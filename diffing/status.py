@@ -8,12 +8,15 @@ import math
 from pathlib import Path
 from typing import Any
 
-from diffing import files, jobs, presets, responses, stats
+from diffing import activations, diff, files, findings, jobs, labels, presets, responses, stats, words
+from diffing.errors import UserError
 from diffing.study import ReaderChoice, Study
 
 USUAL_DISCORDANCE = 0.05
 """Share of prompts on which two draws of one checkpoint differ on a feature, assumed until draws show it."""
 
+LABELLED = 20
+"""Families that ought to have a label before findings are written."""
 USUAL_FEATURES = 65_536
 """Features of a reader whose SAE is not on this machine yet."""
 
@@ -47,7 +50,7 @@ def of(study: Study) -> dict[str, Any]:
         "detectable": detectable(len(active), features(study)),
         "running": [job.spec["kind"] for job in jobs.recent(study) if job.status().state == "running"],
     }
-    status["steps"] = steps(status)
+    status["steps"] = steps(study, status)
     status["next"] = next(
         ({"step": s["step"], "how": s["how"]} for s in status["steps"] if s["state"] != "done"), None
     )
@@ -78,13 +81,13 @@ def reader_features(choice: ReaderChoice) -> int:
     return int(files.read_json(config)["d_sae"]) if config.is_file() else USUAL_FEATURES
 
 
-def steps(status: dict[str, Any]) -> list[dict[str, str]]:
+def steps(study: Study, status: dict[str, Any]) -> list[dict[str, str]]:
     """Each step with its state (done, partial, to do), a few words, and the command that takes it on."""
     name, counts = status["study"], status["responses"]
     prompts = status["prompts"]["active"]
     missing = sum(c["missing"] + c["failed"] for c in counts.values())
     stored = sum(c["stored"] for c in counts.values())
-    return [
+    done = [
         {
             "step": "prompts",
             "job": "",
@@ -98,5 +101,52 @@ def steps(status: dict[str, Any]) -> list[dict[str, str]]:
             "state": "done" if prompts and not missing else "partial" if stored else "to do",
             "detail": f"{stored} stored, {missing} missing or failed",
             "how": f"python -m diffing collect {name}",
+        },
+    ]
+    return done + later_steps(study, bool(stored))
+
+
+def later_steps(study: Study, answered: bool) -> list[dict[str, str]]:
+    """Encoding, diff, labels and findings of the study's first two checkpoints."""
+    name = study.name
+    a, b = (checkpoint.key for checkpoint in study.checkpoints[:2])
+    lacking = activations.lacking(study) if answered else 0
+    encoded = activations.path_of(study).exists()
+    try:
+        found = diff.load(study, a, b)
+        outdated = bool(lacking) or found.outdated(study)
+    except UserError:
+        found, outdated = None, False
+    leads = found.top(LABELLED)["feature"].tolist() if found else []
+    named = [feature for feature in leads if feature in labels.current(study)] if leads else []
+    written = [finding for finding in findings.load(study) if not finding.rejected]
+    return [
+        {
+            "step": "encoding",
+            "job": "encode",
+            "state": "to do" if not encoded else "partial" if lacking else "done",
+            "detail": f"{lacking:,} answers to read" if lacking or not encoded else "all answers read",
+            "how": f"python -m diffing encode {name}",
+        },
+        {
+            "step": "diff",
+            "job": "diff",
+            "state": "to do" if found is None else "partial" if outdated else "done",
+            "detail": words.answer(found.summary) if found else "not computed",
+            "how": f"python -m diffing diff {name}",
+        },
+        {
+            "step": "labels",
+            "job": "label",
+            "state": "to do" if not named else "done" if len(named) == len(leads) else "partial",
+            "detail": f"{len(named)} of the {len(leads)} families that differ most have a label",
+            "how": f"python -m diffing label {name} --top {LABELLED} --dry-run",
+        },
+        {
+            "step": "findings",
+            "job": "draft",
+            "state": "done" if written else "to do",
+            "detail": f"{len(written)} written",
+            "how": f"python -m diffing draft {name}",
         },
     ]

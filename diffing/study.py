@@ -211,6 +211,14 @@ class Study:
             table = responses.merge(self.responses(), rows)
             files.write_parquet(self.folder / "responses.parquet", table)
 
+    def diff(self, a: str = "", b: str = "") -> pd.DataFrame:
+        """Two checkpoints' features table with labels, computed where needed; the first two unless named."""
+        # The diff stands on studies, so it cannot be imported above.
+        from diffing import diff, names
+
+        keys = [checkpoint.key for checkpoint in self.checkpoints]
+        return names.named(self, diff.current(self, a or keys[0], b or keys[1]))
+
     def pairs(self, a: str, b: str) -> pd.DataFrame:
         """Both sides' answers by (prompt, draw), with the reason where a pair is excluded."""
         self.checkpoint(a), self.checkpoint(b)

@@ -1,9 +1,12 @@
 """The steps of a study as jobs: start, watch, cancel, resume; and whether keys are set."""
 
+from functools import partial
+
 import streamlit as st
 
-from diffing import collect, generate, providers, words
+from diffing import activations, collect, generate, label_plan, presets, providers, words
 from diffing import status as statuses
+from diffing.errors import UserError
 from diffing.ui import job_panel, shell
 from diffing.ui.text import md
 
@@ -56,3 +59,70 @@ if len(failed):
     with st.expander(f"{len(failed)} failed answers"):
         st.dataframe(failed[["prompt_id", "checkpoint", "draw", "error"]], hide_index=True)
         st.caption("Collecting again asks only for these and for what is missing.")
+
+st.subheader("Reading and comparing", anchor=False)
+lacking = activations.lacking(study)
+a, b = shell.pair(study)
+left, right = st.columns(2, gap="large")
+with left:
+    names = [preset.name for preset in presets.PRESETS]
+    now = study.settings.reader.preset
+    reader = st.selectbox(
+        "Reader", names, names.index(now) if now in names else None, placeholder="a reader of your own"
+    )
+    device = st.selectbox("Device", ["auto", "cpu", "cuda"])
+    if reader and reader != now:
+        here = presets.downloaded(presets.get(reader))
+        st.caption(
+            f"{md(presets.get(reader).title)}: {presets.get(reader).download_gb:.0f} GB to download, "
+            f"{presets.get(reader).memory_gb:.0f} GB of memory. {'Here already.' if all(here) else 'Not here yet.'}"
+        )
+        if st.button("Read with this one from now on"):
+            chosen = study.settings.reader.model_copy(update={"preset": reader})
+            study.save_settings(study.settings.model_copy(update={"reader": chosen}))
+            st.rerun()
+    job_panel.start_button(
+        study, "encode", f"Read {lacking:,} answers", lambda: {"device": device}, disabled=not lacking
+    )
+    job_panel.panel(study, "encode")
+with right:
+    st.write(f"A {md(study.checkpoint(a).name)} against B {md(study.checkpoint(b).name)}")
+    job_panel.start_button(
+        study, "diff", "Compare", lambda: {"a": a, "b": b}, disabled=not activations.path_of(study).exists()
+    )
+    job_panel.panel(study, "diff")
+
+st.subheader("Labels", anchor=False)
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    model = st.text_input("Who writes", placeholder="openrouter:google/gemini-2.5-flash")
+    judge = st.text_input("Who judges", placeholder="a model of another family")
+    top = st.number_input("Families to label", 1, 500, 50)
+    limit = st.number_input("Limit in dollars", 0.0, value=2.0, step=1.0, key="label-limit")
+told = {
+    "a": a,
+    "b": b,
+    "top": int(top),
+    "model": model,
+    "score": bool(judge),
+    "judge": judge,
+    "max_dollars": limit,
+}
+try:
+    if model and st.button("What will it cost?"):
+        with st.spinner("Laying out what the model would read"):
+            price = label_plan.estimate(study, told)
+            st.write(
+                f"{price.labels} labels to write, {price.scores} to score: {price.calls:,} calls, about "
+                f"{price.tokens_in:,} tokens in and {price.tokens_out:,} out, {md(words.dollars(price.cost))}."
+            )
+except UserError as error:
+    st.error(md(str(error)))
+job_panel.start_button(study, "label", "Write labels", partial(dict, told), disabled=not model)
+job_panel.panel(study, "label")
+
+st.subheader("Findings and the report", anchor=False)
+st.page_link("pages/findings.py", label="Start these where findings are", query_params={"study": study.name})
+for kind in ("draft", "baseline", "verify", "report"):
+    if job_panel.latest(study, kind) is not None:
+        st.caption(kind)
+        job_panel.panel(study, kind)

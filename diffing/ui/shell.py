@@ -65,10 +65,15 @@ def pair(study: Study) -> tuple[str, str]:
     keys = [c.key for c in study.checkpoints]
     if len(keys) == 2 and {"a", "b"}.isdisjoint(st.query_params):
         return keys[0], keys[1]
+    for side in ("a", "b"):
+        if st.query_params.get(side, keys[0]) not in keys:
+            lost(f"Study '{study.name}' has no checkpoint '{st.query_params[side]}'; choose another in its link.")
     with st.sidebar:
-        names = {c.key: c.name for c in study.checkpoints}
-        a = st.selectbox("A (before)", keys, 0, names.__getitem__, key="a", bind="query-params")
-        b = st.selectbox("B (after)", keys, 1, names.__getitem__, key="b", bind="query-params")
+        # The address carries keys, so the options are keys; the names stand beside them.
+        a = st.selectbox("A (before)", keys, 0, key="a", bind="query-params")
+        st.caption(md(study.checkpoint(a).name))
+        b = st.selectbox("B (after)", keys, 1, key="b", bind="query-params")
+        st.caption(md(study.checkpoint(b).name))
     if a == b:
         lost("A checkpoint cannot be compared with itself; choose two in the sidebar.")
     return a, b
