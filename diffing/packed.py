@@ -51,7 +51,10 @@ def fits(forward: Forward, window: int) -> bool:
         and forward.layer.get_submodule("self_attn.o_proj").bias is None
         and rope.get("rope_type", "default") in FIXED_ROTATION
         and (slide is None or window <= slide)
-        and (device.type == "cpu" or (device.type == "cuda" and dtype in (torch.bfloat16, torch.float16)))
+        and (
+            (device.type == "cpu" and dtype == torch.float32)
+            or (device.type == "cuda" and dtype in (torch.bfloat16, torch.float16))
+        )
     )
 
 
@@ -65,11 +68,15 @@ class Packed:
         self.head = int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
         self.heads, self.key_heads = int(config.num_attention_heads), int(config.num_key_value_heads)
         self.eps = float(config.rms_norm_eps)
+        self.cuda = forward.device.type == "cuda"
+        half = torch.arange(self.head).view(2, -1)
+        # Query and key agree whatever the order inside a head. On a CPU the two numbers that turn together stand
+        # together, as one complex number; the GPU's kernel takes them from the two halves, as the weights have it.
+        self.order = half.flatten() if self.cuda else half.T.flatten()
         self.embedding: Tensor = model.embed_tokens.weight
         self.layers = [self._layer(layer) for layer in model.layers]
         self.rotary = model.rotary_emb
         self._angles = torch.zeros(2, 0, self.head // 2)
-        self.cuda = forward.device.type == "cuda"
 
     def _layer(self, layer: Any) -> Layer:
         attention, mlp = layer.self_attn, layer.mlp
@@ -77,15 +84,23 @@ class Packed:
         norms = [getattr(attention, name, None) for name in ("q_norm", "k_norm")]
         return Layer(
             norm=layer.input_layernorm.weight,
-            qkv=joined(qkv),
-            qkv_bias=None if qkv[0].bias is None else torch.cat([one.bias for one in qkv]),
-            q_norm=None if norms[0] is None else norms[0].weight,
-            k_norm=None if norms[1] is None else norms[1].weight,
+            qkv=self._ordered(joined(qkv)),
+            qkv_bias=None if qkv[0].bias is None else self._ordered(torch.cat([one.bias for one in qkv])),
+            q_norm=None if norms[0] is None else norms[0].weight[self.order],
+            k_norm=None if norms[1] is None else norms[1].weight[self.order],
             out=attention.o_proj.weight,
             mlp_norm=layer.post_attention_layernorm.weight,
             gate_up=joined([mlp.gate_proj, mlp.up_proj]),
             down=mlp.down_proj.weight,
         )
+
+    def _ordered(self, rows: Tensor) -> Tensor:
+        """The rows of query and key in this pass's order inside each head."""
+        if self.cuda:
+            return rows
+        turned = (self.heads + self.key_heads) * self.head
+        heads = rows[:turned].unflatten(0, (-1, self.head))[:, self.order]  # type: ignore[no-untyped-call]
+        return torch.cat([heads.flatten(0, 1), rows[turned:]])
 
     @torch.inference_mode()
     def __call__(self, ids: Sequence[Sequence[int]]) -> Tensor:
@@ -152,11 +167,8 @@ class Packed:
 
             kernels.rotate_(qkv, cos, sin, position, heads)
             return
-        one, two = qkv[:, : heads * self.head].view(len(qkv), heads, 2, -1).unbind(2)
-        c, s = cos[position, None], sin[position, None]
-        turned = one * c - two * s
-        two.mul_(c).addcmul_(one, s)
-        one.copy_(turned)
+        pairs = torch.view_as_complex(qkv[:, : heads * self.head].view(len(qkv), heads, -1, 2))
+        pairs.mul_(torch.complex(cos, sin)[position, None])
 
     def _attend(self, qkv: Tensor, bounds: Tensor, lengths: list[int]) -> Tensor:
         sizes = [self.heads * self.head, self.key_heads * self.head, self.key_heads * self.head]

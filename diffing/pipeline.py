@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-BUDGETS = {"cuda": 32_768, "cpu": 4_096}
+BUDGETS = {"cuda": 32_768, "cpu": 1_024}
 """Tokens in a batch; on a CPU a small batch stays in its caches."""
 
 READ_AT_ONCE = 64

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-DENSE_CPU = 2**25
+DENSE_CPU = 2**20
 DENSE_GPU = 2**29
-"""Most activations held densely at once: a slice of the tokens, all features."""
+"""Most activations held densely at once: a slice of the tokens, all features. A CPU's must fit its caches."""
 
 
 def slices(rows: int, features: int, gpu: bool) -> Iterator[slice]:
