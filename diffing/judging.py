@@ -9,6 +9,7 @@ study's `verdicts.jsonl`, a line a call.
 import json
 import random
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
@@ -150,12 +151,11 @@ class Store:
     """A study's verdicts of one judge."""
 
     def __init__(self, study: Study, judge: str) -> None:
-        self.path = study.folder / "verdicts.jsonl"
+        self.study = study
         self.judge = judge
 
     def lines(self) -> list[dict[str, Any]]:
-        kept = [line for line in files.read_jsonl(self.path) if line["version"] == VERSION]
-        return [line for line in kept if line["judge"] == self.judge]
+        return [line for line in lines(self.study) if line["judge"] == self.judge]
 
     def wanted(self, found: Sequence[Pair], claims: Sequence[str]) -> Wanted:
         """Which verdicts there are not yet; missing ones are asked for again."""
@@ -195,34 +195,42 @@ class Store:
                 "tokens_in": sum(reply.tokens_in or 0 for reply in answer.replies),
                 "tokens_out": sum(reply.tokens_out or 0 for reply in answer.replies),
             }  # fmt: skip
-            files.append_jsonl(self.path, line)
+            files.append_jsonl(path_of(self.study), line)
 
         return take
 
-    def table(self, found: Sequence[Pair], lines: Sequence[dict[str, Any]] | None = None) -> pd.DataFrame:
-        """All verdicts on these pairs, a row each, as `diffing.verdicts` reads them; what is not there is missing.
 
-        Claims that were never asked about have no rows.
-        """
-        told: dict[tuple[str, int, str], dict[str, Any]] = {}
-        for line in self.lines() if lines is None else lines:
-            for one in line["verdicts"]:
-                place = (line["pair"], line["order"], one["claim"])
-                if not line["error"] or place not in told:
-                    told[place] = one
-        kinds = {pair.key: pair.kind for pair in found}
-        asked = {(kinds[pair], claim) for pair, _, claim in told if pair in kinds}
-        rows = []
-        for pair in found:
-            for claim in sorted(claim for kind, claim in asked if kind == pair.kind):
-                for order in (0, 1):
-                    one = told.get((pair.key, order, claim), {})
-                    seen = (one.get(name, float("nan")) for name in ("pick", "left", "right"))
-                    rows.append((claim, pair.kind, pair.prompt_id, pair.draw, order, *map(float, seen)))
-        return pd.DataFrame(rows, columns=COLUMNS)
+def table(found: Sequence[Pair], told: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """All verdicts of some lines on these pairs, as `diffing.verdicts` reads them; what is not there is missing.
+
+    Claims that were never asked about have no rows.
+    """
+    said = [
+        (line["pair"], line["order"], one["claim"], *(one.get(name) for name in ("pick", "left", "right")))
+        # Where something went wrong the last time, an earlier verdict stands.
+        for line in sorted(told, key=lambda line: not line["error"])
+        for one in line["verdicts"]
+    ]
+    given = pd.DataFrame(said, columns=["pair", "order", "claim", "pick", "shows_a", "shows_b"])
+    given = given.drop_duplicates(["pair", "order", "claim"], keep="last")
+    keys = [(pair.key, pair.kind, pair.prompt_id, pair.draw) for pair in found]
+    rows = pd.DataFrame(keys, columns=["pair", "kind", "prompt_id", "draw"])
+    asked = given.merge(rows[["pair", "kind"]].drop_duplicates(), on="pair")[["kind", "claim"]].drop_duplicates()
+    full = rows.merge(asked, on="kind").merge(pd.DataFrame({"order": [0, 1]}), how="cross")
+    full = full.merge(given, on=["pair", "order", "claim"], how="left")
+    return full[COLUMNS].astype({"pick": float, "shows_a": float, "shows_b": float})
 
 
-def judges(study: Study) -> list[str]:
+def path_of(study: Study) -> Path:
+    return study.folder / "verdicts.jsonl"
+
+
+def lines(study: Study) -> list[dict[str, Any]]:
+    """All calls kept, the oldest first; those on another wording of the question count no more."""
+    return [line for line in files.read_jsonl(path_of(study)) if line["version"] == VERSION]
+
+
+def judges(told: Sequence[dict[str, Any]]) -> list[str]:
     """Judges that have given verdicts, the latest last."""
-    named = [line["judge"] for line in files.read_jsonl(study.folder / "verdicts.jsonl")]
-    return sorted(set(named), key=lambda judge: len(named) - named[::-1].index(judge))
+    latest = {line["judge"]: place for place, line in enumerate(told)}
+    return sorted(latest, key=lambda judge: latest[judge])

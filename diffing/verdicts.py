@@ -18,7 +18,9 @@ from diffing import stats
 LEVEL = 0.05
 """False discovery rate that findings are called verified by."""
 AGREE = 0.8
-"""Share of equal votes from which two claims are one, among prompts where either is decided."""
+"""Share of equal votes from which two claims may be one, among prompts where either is decided."""
+KAPPA = 0.6
+"""Agreement beyond chance that it takes too: what nearly every answer of a side shows agrees anyway."""
 FEW = 6
 """Prompts decided for either claim that such a comparison needs."""
 
@@ -189,22 +191,28 @@ def merged(verdicts: pd.DataFrame, order: Sequence[str]) -> dict[str, Alias]:
     for claim in (claim for claim in order if claim in grid.index):
         mine = grid.loc[claim].to_numpy(np.float64)
         for leader in leaders:
-            same, turned = agreement(grid.loc[leader].to_numpy(np.float64), mine)
-            if max(same, turned) >= AGREE:
-                found[claim] = Alias(leader, turned > same)
+            theirs = grid.loc[leader].to_numpy(np.float64)
+            mirrored = next((turn < 0 for turn in (1, -1) if alike(theirs, turn * mine)), None)
+            if mirrored is not None:
+                found[claim] = Alias(leader, mirrored)
                 break
         else:
             leaders.append(claim)
     return found
 
 
-def agreement(one: Floats, other: Floats) -> tuple[float, float]:
-    """Share of equal votes, and of opposite ones, among prompts where either is decided; 0 where these are few."""
+def alike(one: Floats, other: Floats) -> bool:
+    """Whether votes agree, beyond what their shares alone give (Cohen's kappa over A, B and tie).
+
+    Votes that are all the same tell nothing apart, and so are not called alike.
+    """
     both = ~np.isnan(one) & ~np.isnan(other)
-    told = both & ((one != 0) | (other != 0))
-    if told.sum() < FEW:
-        return 0.0, 0.0
-    return float(np.mean(one[told] == other[told])), float(np.mean(one[told] == -other[told]))
+    one, other = one[both], other[both]
+    told = (one != 0) | (other != 0)
+    if told.sum() < FEW or np.mean(one[told] == other[told]) < AGREE:
+        return False
+    chance = sum(float(np.mean(one == vote) * np.mean(other == vote)) for vote in (-1, 0, 1))
+    return bool(np.mean(one == other) - chance >= KAPPA * (1 - chance)) and chance < 1
 
 
 def own_error(verdicts: pd.DataFrame) -> OwnError | None:

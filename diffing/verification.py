@@ -8,6 +8,8 @@ right; its own error, where there are several draws to estimate it on, stands be
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError
@@ -18,7 +20,7 @@ from diffing.findings import Finding
 from diffing.jobs import Progress
 from diffing.judging import Pair, Store, Verdicts
 from diffing.questions import Asking, Estimate, Question
-from diffing.study import Study, first_fault
+from diffing.study import Study, first_fault, load_settings
 from diffing.verdicts import Check, OwnError
 
 
@@ -123,15 +125,26 @@ def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, 
 def read(study: Study, a: str = "", b: str = "", judge: str = "") -> Verification:
     """What the kept verdicts say of all findings of a comparison; the latest judge's where none is named."""
     a, b = findings.sides(study, a, b)
-    known = judging.judges(study)
+    paths = [judging.path_of(study), findings.path_of(study)]
+    paths += [study.folder / name for name in ("responses.parquet", "prompts.csv")]
+    states = [path.stat() if path.exists() else None for path in paths]
+    stamp = tuple((state.st_mtime_ns, state.st_size) if state else None for state in states)
+    return _read(str(study.folder), a, b, judge, stamp)
+
+
+@lru_cache(maxsize=16)
+def _read(folder: str, a: str, b: str, judge: str, _stamp: tuple[Any, ...]) -> Verification:
+    """`read`, once for each state of the files: a page asks for it again at every click."""
+    study = Study(Path(folder), load_settings(Path(folder) / "study.toml"))
+    kept = judging.lines(study)
+    known = judging.judges(kept)
     if not known:
         return Verification(judge="")
     judge = judge or known[-1]
     mine = [finding for finding in findings.load(study) if (finding.a, finding.b) == (a, b)]
-    store = Store(study, judge)
+    lines = [line for line in kept if line["judge"] == judge]
     found = judging.pairs(study, a, b) + judging.pairs(study, a, b, within=True)
-    lines = store.lines()
-    table = store.table(found, lines)
+    table = judging.table(found, lines)
     checks = verdicts.check(table, {finding.wording for finding in mine})
     turned = {f.id: checks[f.wording].toward(f.sign) for f in mine if f.wording in checks}
     told = [line for line in lines if line["cost"] is not None]

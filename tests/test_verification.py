@@ -181,7 +181,8 @@ def test_a_claim_of_the_wrong_side_is_refuted_by_the_same_verdicts(server: OpenA
 
 
 def test_claims_with_the_same_votes_are_merged_and_mirror_images_too(server: OpenAIServer) -> None:
-    study = study_of({"a": [["tea"]] * 12, "b": [["cake"]] * 12})
+    said = {"a": "tea", "b": "cake"}
+    study = study_of({side: [[word if n % 3 else "water"] for n in range(18)] for side, word in said.items()})
     counted = {"mentions cake": "cake", "speaks of cake": "cake", "mentions tea": "tea", "mentions rain": "rain"}
     made = [findings.add(study, claim, "a" if "tea" in claim else "b", author="test") for claim in counted]
     verify(study, server, judges.counting(judges.words(counted)), own_error=False)
@@ -278,7 +279,7 @@ def test_verification_runs_as_a_job(server: OpenAIServer) -> None:
     server.reply, server.models = judges.counting(judges.words({"mentions cake": "cake"})), ["judge"]
     status = jobs.run_here(study, "verify", {"model": f"{server.url}#judge"})
     assert (status.state, (status.result or {})["verified"]) == ("done", 1)
-    assert judging.judges(study) == ["judge"]
+    assert judging.judges(judging.lines(study)) == ["judge"]
 
 
 def test_what_cannot_be_verified_is_said_in_a_sentence(server: OpenAIServer) -> None:
