@@ -25,6 +25,7 @@ from diffing import (
     families,
     files,
     groups,
+    labels,
     measure,
     noise,
     pairing,
@@ -43,7 +44,7 @@ from diffing.pairing import Pairing
 from diffing.presence import Shown
 from diffing.study import Study, first_fault
 
-VERSION = 1
+VERSION = 2
 """Raised when the same settings would give other figures than before."""
 
 TABLES = ("features", "probes", "categories", "noise")
@@ -228,6 +229,9 @@ def measured(
     tell(4, 6, "counting surface probes")
     probes, ties = _probes(study, encodings, pairs, detailed, seed)
     features["probes"] = [ties.get(feature, "") for feature in range(len(features))]
+    read = np.intersect1d(documents, labels.readable(study, encodings))
+    told = labels.describe(encodings, detailed.tolist(), read.tolist())
+    features["tokens"] = [told[f].label if f in told else "" for f in range(len(features))]
     tell(5, 6, "telling the sides apart")
     apart = separability.separability(shown, pairs, seed, settings.permutations)
     tables = {"features": features, "probes": probes, "categories": categories, "noise": bins}

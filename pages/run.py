@@ -75,7 +75,7 @@ with left:
         here = presets.downloaded(presets.get(reader))
         st.caption(
             f"{md(presets.get(reader).title)}: {presets.get(reader).download_gb:.0f} GB to download, "
-            f"{presets.get(reader).memory_gb:.0f} GB of memory. {'Here already.' if all(here) else 'Not here yet.'}"
+            f"{presets.get(reader).memory_gb:.0f} GB of memory. {'It is here.' if all(here) else 'Not here yet.'}"
         )
         if st.button("Read with this one from now on"):
             chosen = study.settings.reader.model_copy(update={"preset": reader})
