@@ -7,7 +7,9 @@ the study's table with the reason.
 
 import logging
 import time
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from diffing.reader import Reader
 
 logger = logging.getLogger(__name__)
+
+CHECKED = "reader.json"
+"""What the reader's check found on the study's answers: L0, unexplained variance, texts over the window, notes."""
 
 SHARE = 256
 """Answers that make another GPU worth its start."""
@@ -56,8 +61,8 @@ def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, 
     tasks = tasks_of(study, wanted)
     began = time.monotonic()
     progress.update(0, len(wanted), "answers", note="loading the reader")
-    load = partial(load_reader, study.settings.reader)
     devices = devices_for(asked.device, len(wanted))
+    load = partial(prepare, study.settings.reader, study.folder, tasks, devices[0])
 
     def told(done: int, total: int) -> None:
         progress.update(done, max(total, done), "tokens")
@@ -71,7 +76,6 @@ def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, 
             before = len(cache.find(task.key for task in tasks))
             loaded = time.monotonic()
             errors = fleet.run(tasks, told, progress.check)
-        decoder = None if activations.decoder_path(key).exists() else load("cpu")
     else:
         reader = load(devices[0])
         key, n_features = reader.key, reader.n_features
@@ -79,13 +83,10 @@ def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, 
         before = len(cache.find(task.key for task in tasks))
         loaded = time.monotonic()
         errors = Encoder(reader, cache, asked.budget).run(tasks, told, progress.check)
-        decoder = reader
     seconds = time.monotonic() - loaded
     places = cache.find(task.key for task in tasks)
     wanted["error"] = [errors.get(task.key, "") for task in tasks]
     activations.save(study, wanted, [places.get(task.key) for task in tasks], key, n_features)
-    if decoder is not None:
-        save_decoder(decoder)
     failed = int((wanted["error"] != "").sum())
     for reason, count in wanted.loc[wanted["error"] != "", "error"].value_counts().items():
         progress.log(f"{count} answers: {reason}")
@@ -125,6 +126,30 @@ def load_reader(choice: ReaderChoice, device: str) -> "Reader":
     from diffing.reader import Reader
 
     return Reader.load(choice, device)
+
+
+def prepare(choice: ReaderChoice, folder: Path, tasks: Sequence[Task], lead: str, device: str) -> ReaderLike:
+    """The reader on a device, ready for a study's answers.
+
+    On the device that leads, what other steps want of the reader is stored, and before its first run on the study
+    it is held against the answers: a reader that does not fit is an error.
+    """
+    reader: Any = load_reader(choice, device)
+    if device != lead:
+        return reader  # type: ignore[no-any-return]
+    save_decoder(reader)
+    # A reader without an SAE's facts, as a rule-based one has none, promises nothing that could be checked.
+    if hasattr(reader, "facts"):
+        from diffing import lens
+        from diffing.reader import check
+
+        path = folder / CHECKED
+        if not path.exists() or files.read_json(path)["reader"] != reader.key:
+            found = check(reader, [task.text for task in tasks], [task.messages for task in tasks])
+            found.require()
+            files.write_json(path, {"reader": reader.key, **found._asdict()})
+        lens.store(reader)
+    return reader  # type: ignore[no-any-return]
 
 
 def devices_for(device: str, answers: int) -> list[str]:

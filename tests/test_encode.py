@@ -1,5 +1,6 @@
 """Encoding a study: each answer once, whatever fails, and the same arrays after any interruption."""
 
+import json
 import multiprocessing
 import os
 import random
@@ -20,8 +21,9 @@ from diffing.errors import Cancelled, UserError
 from diffing.fleet import Fleet
 from diffing.pipeline import Encoder, Item, Task, cut
 from diffing.shards import Cache
-from diffing.study import Checkpoint, Study
+from diffing.study import Checkpoint, ReaderChoice, Study
 from diffing.tokens import Reading, Window
+from tests import tiny
 from tests.fake_reader import FakeReader, Watch
 
 ODD = {
@@ -193,7 +195,7 @@ class SlowReader(FakeReader):
 
     def hidden(self, ids: list[list[int]]) -> torch.Tensor:
         with (files.home() / "given.txt").open("a") as file:
-            file.write("".join(f"{' '.join(map(str, sequence))}\n" for sequence in ids))
+            file.write(json.dumps(ids) + "\n")
         time.sleep(0.05)
         return super().hidden(ids)
 
@@ -204,6 +206,12 @@ def slow_run(home: str) -> None:
     encode.load_reader = lambda _choice, _device: SlowReader(window=10**6)  # type: ignore[assignment, return-value]
     (files.home() / "started").touch()
     encode.run(Study.open("study"), {"budget": 64}, Watch())
+
+
+def given_to(path: Path) -> list[list[list[int]]]:
+    """The batches that a slow reader was given; it may have been killed while it noted one."""
+    whole = path.read_text().split("\n")[:-1] if path.exists() else []
+    return [json.loads(line) for line in whole]
 
 
 def load_fake(_device: str) -> FakeReader:
@@ -229,16 +237,18 @@ def test_sigkill_at_ten_moments_leaves_the_same_arrays_and_encodes_nothing_twice
         given.unlink(missing_ok=True)
         process = context.Process(target=slow_run, args=(str(own_home),))
         process.start()
-        while not (own_home / "started").exists():
+        while not (own_home / "started").exists() and process.is_alive():
             time.sleep(0.005)
         (own_home / "started").unlink()
-        time.sleep(rng.uniform(0.05, 0.3))
+        batches = rng.randint(0, 4)
+        while len(given_to(given)) < batches and process.is_alive():
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0, 0.1))
         assert process.pid is not None
         os.kill(process.pid, signal.SIGKILL)
         process.join()
         killed += process.exitcode == -signal.SIGKILL
-        lines = given.read_text().splitlines() if given.exists() else []
-        again = {tuple(map(int, line.split())) for line in lines}
+        again = {tuple(ids) for batch in given_to(given) for ids in batch}
         assert not [key for key, ids in keys if key in stored and ids in again]
     assert killed == 10
     assert 0 < len(cache.find(key for key, _ in keys)) < len(set(keys))
@@ -334,3 +344,46 @@ def test_a_reading_without_tokens_is_an_error_of_its_text(monkeypatch: pytest.Mo
     encoder = Encoder(reader, Cache(reader.key, reader.n_features))
     errors = encoder.run([Task("key", [], "text")], watch.update, watch.check)
     assert errors == {"key": "The reader sees no token of this answer."}
+
+
+# A real reader.
+
+
+@pytest.fixture
+def tiny_reader(tmp_path: Path) -> ReaderChoice:
+    tiny.model(tmp_path / "model", tiny.configs()["llama"])
+    tiny.sae(tmp_path / "sae", "topk", k=8)
+    return ReaderChoice(preset="", model=str(tmp_path / "model"), sae=str(tmp_path / "sae"))
+
+
+def test_a_study_encoded_by_a_real_reader_holds_what_it_gives_alone(
+    tiny_reader: ReaderChoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Random weights reconstruct nothing.
+    monkeypatch.setattr("diffing.sparsify.unexplained", lambda _sae, _hidden: 0.5)
+    study = study_of([*tiny.TEXTS, "word " * 200])
+    study.save_settings(study.settings.model_copy(update={"reader": tiny_reader}))
+    encode.run(study, {"device": "cpu"}, Watch())
+    found = Encodings.open(study)
+    reader = encode.load_reader(tiny_reader, "cpu")
+    for document, text in enumerate(activations.encodable(study)["text"]):
+        windows = reader.read([], text).windows
+        hidden = torch.cat([reader.hidden([w.ids])[w.start : w.stop] for w in windows])
+        expected = tiny.dense(reader, hidden).numpy()
+        np.testing.assert_allclose(dense(found, document), expected, rtol=1e-4, atol=1e-5)
+    checked = files.read_json(study.folder / encode.CHECKED)
+    assert (checked["reader"], checked["texts"], checked["faults"]) == (found.reader_key, 10, [])
+    decoder = found.decoder()
+    assert decoder is not None
+    np.testing.assert_allclose(decoder, reader.decoder().numpy(), atol=1e-3)
+
+
+def test_a_reader_that_does_not_fit_the_answers_is_refused_before_anything_is_encoded(
+    tiny_reader: ReaderChoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = study_of(tiny.TEXTS)
+    study.save_settings(study.settings.model_copy(update={"reader": tiny_reader}))
+    monkeypatch.setattr("diffing.sparsify.unexplained", lambda _sae, _hidden: 1.5)
+    with pytest.raises(UserError, match="does not fit these texts"):
+        encode.run(study, {"device": "cpu"}, Watch())
+    assert activations.lacking(study) == 8
