@@ -78,7 +78,7 @@ def rate(study: Study, a: str, b: str, asking: Asking, progress: Progress, spent
     claims = {finding.wording: finding.claim for finding in mine}
     order = sorted(claims)
     random.Random(study.settings.seed).shuffle(order)
-    asked = [Question(wording, _messages(claims[wording]), Rating, max_tokens=200, usual=20) for wording in order]
+    asked = [Question(wording, _messages(claims[wording]), Rating, max_tokens=1000, usual=20) for wording in order]
 
     def take(question: Question[Rating], answer: Answer[Rating]) -> None:
         marks = answer.value.model_dump() if answer.value else {}

@@ -24,6 +24,8 @@ from diffing.study import Study, first_fault
 VERSION = "baseline-1"
 NAMED = 3
 """Clusters named for each claim wanted: what turns out to be one claim leaves room for the next."""
+TOKENS = 1500
+"""Most tokens of an answer; hidden reasoning counts."""
 SHOWN = 20
 """Phrasings shown of a cluster."""
 EXAMPLES = 3
@@ -121,7 +123,7 @@ def _named(found: Sequence[Cluster], told: Asking, seed: int, progress: Progress
     """Each cluster with a claim; one that could not be named goes by its most central phrase."""
     claims = {number: cluster.items[0].text for number, cluster in enumerate(found)}
     asked = [
-        Question(str(number), _phrases(cluster, seed), Name, max_tokens=300, usual=30)
+        Question(str(number), _phrases(cluster, seed), Name, max_tokens=TOKENS, usual=30)
         for number, cluster in enumerate(found)
     ]
 
@@ -157,7 +159,7 @@ def _merged(named: Sequence[Named], told: Asking, progress: Progress, spent: Spe
         if answer.value is not None:
             groups.extend(answer.value.same)
 
-    asked = Question("same", messages, Same, max_tokens=1000, usual=80)
+    asked = Question("same", messages, Same, max_tokens=TOKENS, usual=80)
     spent.add(questions.put([asked], told, progress, take, "calls", spent))
     return joined(named, groups)
 

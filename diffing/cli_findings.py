@@ -1,6 +1,7 @@
 """Commands about findings: write and judge them by hand, draft, verify, and the rival that uses no features."""
 
 import getpass
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -81,7 +82,7 @@ def findings_command(
     elif finding:
         _one(stands[0])
     else:
-        show([_row(one) for one in stands])
+        _list(stands)
         if not stands:
             say(f"No findings yet; 'draft {name}' proposes some, 'findings {name} --add CLAIM' writes one.")
 
@@ -115,7 +116,7 @@ def draft(
     status = do(study, "draft", options, detach, as_json)
     if status is not None and not as_json:
         _done(status, f"{_result(status).get('drafted', 0)} drafts")
-        show([_row(one) for one in evidence.of(study, a, b)])
+        _list(evidence.of(study, a, b))
 
 
 @app.command()
@@ -152,7 +153,7 @@ def verify(
     if status is not None and not as_json:
         result = _result(status)
         _done(status, f"{result.get('verified', 0)} of {result.get('checked', 0)} findings verified")
-        show([_row(one) for one in evidence.of(study, a, b)])
+        _list(evidence.of(study, a, b))
         say(evidence.own_error_words(verification.read(study, a, b).own_error))
 
 
@@ -188,7 +189,7 @@ def baseline_command(
         _expected(baseline.estimate(study, options), as_json)
         return
     if not compare:
-        status = do(study, "baseline", options, detach, as_json=False)
+        status = do(study, "baseline", options, detach, as_json=as_json and detach)
         if status is None:
             return
         if not as_json:
@@ -209,19 +210,17 @@ def _example(text: str) -> list[Any]:
     return [prompt_id, int(draw or 0)]
 
 
-def _row(one: Standing) -> dict[str, Any]:
-    check = one.check
-    return {
-        "id": one.finding.id,
-        "status": one.status,
-        "more in": one.finding.more,
-        "claim": one.finding.claim,
-        "net share": f"{check.net:+.0%} [{check.low:+.0%}, {check.high:+.0%}]" if check and check.prompts else "",
-        "q": f"{check.q:.2g}" if check and check.prompts else "",
-        "found by": one.finding.origin,
-        "against": ", ".join(objection.kind for objection in one.open),
-        "same as": one.same_as,
-    }
+def _list(stands: Sequence[Standing]) -> None:
+    """Two lines a finding: claims are sentences, for which a table's column is too narrow."""
+    for one in stands:
+        check = one.check
+        parts = [one.finding.id, one.status, f"more in {one.finding.more}", f"found by {one.finding.origin}"]
+        if check and check.prompts:
+            parts.append(f"net share {check.net:+.0%} [{check.low:+.0%}, {check.high:+.0%}], q = {check.q:.2g}")
+        parts += [f"against it: {', '.join(objection.kind for objection in one.open)}"] * bool(one.open)
+        parts += [f"same as {one.same_as}"] * bool(one.same_as)
+        say(" · ".join(parts))
+        say(f"    {one.finding.claim}")
 
 
 def _one(one: Standing) -> None:

@@ -18,7 +18,7 @@ from diffing.ask import Answer, Messages
 from diffing.contexts import CLOSE, OPEN, WIDTHS, Finder
 from diffing.diff import Diff
 from diffing.errors import UserError
-from diffing.exhibits import Chooser
+from diffing.exhibits import Chooser, Exhibits
 from diffing.findings import Finding
 from diffing.jobs import Progress
 from diffing.probes import PROBES
@@ -169,6 +169,7 @@ def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, 
     a, b = findings.sides(study, told.a, told.b)
     stored = diff.load(study, a, b)
     spent, proposals = Spent(), list[Proposal]()
+    chooser = Chooser(study, Encodings.open(study), a, b)
     if told.model:
         asked = question(study, stored, told)
 
@@ -178,8 +179,10 @@ def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, 
 
         spent = questions.put([asked] if asked else [], told, progress, take, "calls")
     else:
-        proposals = plain(study, stored, told.families, told.most)
-    written = [_write(study, proposal, stored, told) for proposal in _with_exhibits(study, stored, proposals)]
+        proposals = plain(study, stored, told.families, told.most, chooser)
+    written = [
+        _write(study, one, chooser.choose(one.features, one.probes, one.sign), stored, told) for one in proposals
+    ]
     return {
         "drafted": len({finding.id for finding in written}),
         "findings": [f.id for f in written],
@@ -187,15 +190,7 @@ def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, 
     }
 
 
-def _with_exhibits(study: Study, stored: Diff, proposals: Sequence[Proposal]) -> list[tuple[Proposal, Any]]:
-    if not proposals:
-        return []
-    chooser = Chooser(study, Encodings.open(study), stored.a, stored.b)
-    return [(one, chooser.choose(one.features, one.probes, one.sign)) for one in proposals]
-
-
-def _write(study: Study, drafted: tuple[Proposal, Any], stored: Diff, told: Options) -> Finding:
-    proposal, exhibits = drafted
+def _write(study: Study, proposal: Proposal, exhibits: Exhibits, stored: Diff, told: Options) -> Finding:
     return findings.add(
         study,
         proposal.claim,

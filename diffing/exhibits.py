@@ -61,14 +61,29 @@ class Chooser:
             self._first(order, sign * weight > 0, most), self._first(order[::-1], sign * weight < 0, most)
         )
 
+    def shows(self, features: Sequence[int], probes: Sequence[str]) -> NDArray[np.bool_]:
+        """Which answers show any of these: A's of all pairs, then B's."""
+        shown = np.zeros(2 * len(self.pairs), bool)
+        for feature in features if self.encodings is not None else ():
+            shown |= np.concatenate(self._peaks(feature)) > 0
+        for name in probes:
+            counts = [self.pairs[f"text_{side}"].map(PROBES[name].count).to_numpy(np.int64) for side in "ab"]
+            shown |= np.concatenate(counts) > 0
+        return shown
+
     def _of_feature(self, feature: int) -> Floats:
         """B's peak minus A's, as a share of the largest."""
+        a, b = self._peaks(feature)
+        return np.asarray((b - a) / max(float(a.max(initial=0)), float(b.max(initial=0)), 1e-9))
+
+    def _peaks(self, feature: int) -> tuple[Floats, Floats]:
+        """How strongly A's and B's answers show it; an answer that was not read shows nothing."""
         assert self.encodings is not None
         peak = np.zeros(len(self.encodings) + 1)
         shown = self.encodings.occurrences(feature)
         peak[shown["document"].to_numpy()] = shown["peak"].abs().to_numpy()
         a, b = (peak[documents] for documents in self._documents)
-        return np.asarray((b - a) / max(float(peak.max()), 1e-9))
+        return a, b
 
     def _first(self, order: NDArray[np.int64], allowed: NDArray[np.bool_], most: int) -> list[Example]:
         """The first pairs in order, each prompt once."""

@@ -25,6 +25,8 @@ VERSION = 1
 """Of the question's wording: a verdict on another one does not count."""
 MOST = 3
 """Claims in a call at most."""
+TOKENS = 1500
+"""Most tokens of an answer; hidden reasoning counts."""
 
 INSTRUCTIONS = """\
 You compare two answers to the same prompt. You are given claims, each about something that an answer may show. \
@@ -112,7 +114,7 @@ def questions(
                         key,
                         _messages(pair, order, [claims[one] for one in some]),
                         Verdicts,
-                        max_tokens=200 + 150 * len(some),
+                        max_tokens=TOKENS,
                         usual=12 + 28 * len(some),
                         check=_complete(len(some)),
                     )  # fmt: skip

@@ -9,17 +9,21 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from rapidfuzz import fuzz
 
 from diffing import labels, measure
 from diffing.activations import Encodings
 from diffing.diff import Diff
+from diffing.exhibits import Chooser
 from diffing.label_history import Label
 from diffing.probes import PROBES
 from diffing.study import Study
 
 NEAR = 0.5
 """Share of a feature's active tokens at a probe from which a plain draft takes it for that probe's."""
+TOGETHER = 0.65
+"""Correlation over discovery answers from which two plain drafts of a side are one."""
 ALIKE = 88
 """Likeness in percent (rapidfuzz, words in any order) from which two claims of a side are one."""
 
@@ -91,7 +95,7 @@ def distinct(proposals: Sequence[Proposal]) -> list[Proposal]:
     return kept
 
 
-def plain(study: Study, stored: Diff, each: int, most: int) -> list[Proposal]:
+def plain(study: Study, stored: Diff, each: int, most: int, chooser: Chooser) -> list[Proposal]:
     """Drafts without a language model: what each differing probe counts, then what other families are called."""
     counted = moving(stored)
     of_probe: dict[str, list[int]] = {}
@@ -114,11 +118,28 @@ def plain(study: Study, stored: Diff, each: int, most: int) -> list[Proposal]:
     for family in rest:
         claim = f"shows {family.label.label}" if family.label else said[family.feature]
         found.append(Proposal(claim, family.sign, (family.feature,), (), abs(family.delta)))
-    by_side = [sorted((one for one in found if one.sign == s), key=lambda one: -one.size) for s in (-1, 1)]
+    found.sort(key=lambda one: -one.size)
+    a, b = (apart(distinct([one for one in found if one.sign == sign]), chooser) for sign in (-1, 1))
     # Both sides get their share, and what one leaves the other takes.
-    fair = max(most - len(by_side[1]), (most + 1) // 2), max(most - len(by_side[0]), most // 2)
-    chosen = [one for side, share in zip(by_side, fair, strict=True) for one in distinct(side)[:share]]
-    return sorted(chosen, key=lambda one: -one.size)[:most]
+    half = max(most - len(b), most // 2)
+    return sorted(a[:half] + b[: most - len(a[:half])], key=lambda one: -one.size)
+
+
+def apart(proposals: Sequence[Proposal], chooser: Chooser) -> list[Proposal]:
+    """Without those that nearly the same answers show as an earlier one, as with closing questions and all others."""
+    kept: list[tuple[Proposal, NDArray[np.bool_]]] = []
+    for one in proposals:
+        shown = chooser.shows(one.features, one.probes)
+        if all(phi(shown, other) < TOGETHER for _, other in kept):
+            kept.append((one, shown))
+    return [one for one, _ in kept]
+
+
+def phi(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    """Correlation of two yes-or-no columns; 0 where either never changes."""
+    if not len(one) or one.all() or other.all() or not one.any() or not other.any():
+        return 0.0
+    return float(np.corrcoef(one, other)[0, 1])
 
 
 def _sayings(study: Study, features: Sequence[int]) -> dict[int, str]:

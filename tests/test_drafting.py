@@ -3,11 +3,14 @@
 import json
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from diffing import diff, drafting, findings, label_history, labels, proposals
+from diffing.activations import Encodings
 from diffing.errors import UserError
+from diffing.exhibits import Chooser
 from diffing.label_history import Label
 from diffing.proposals import Family
 from diffing.study import Study
@@ -167,3 +170,18 @@ def test_a_study_without_a_diff_or_a_key_is_told_what_to_do(monkeypatch: pytest.
     with pytest.raises(UserError, match="run `python -m diffing diff"):
         drafting.run(study, {"a": "b", "b": "a"}, Watch())
     assert diff.load(study, "a", "b").summary["prompts"] == 120
+
+
+def test_drafts_that_the_same_answers_show_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = finding_study.make(monkeypatch)
+    chooser = Chooser(study, Encodings.open(study), "a", "b")
+    cake, items, both = (
+        proposals.Proposal(name, 1, features, probes, 0.5)
+        for name, features, probes in (
+            ("cake", (CAKE,), ()), ("items", (ITEMS,), ()), ("numbered items", (), ("numbered items",)),
+        )
+    )  # fmt: skip
+    assert proposals.apart([cake, items, both], chooser) == [cake, items]
+    assert proposals.apart([both, items, cake], chooser) == [both, cake]
+    nothing = np.zeros(4, bool)
+    assert proposals.phi(nothing, nothing) == proposals.phi(~nothing, nothing) == 0.0
