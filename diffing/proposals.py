@@ -126,7 +126,7 @@ def plain(study: Study, stored: Diff, each: int, most: int, chooser: Chooser) ->
 
 
 def apart(proposals: Sequence[Proposal], chooser: Chooser) -> list[Proposal]:
-    """Without those that nearly the same answers show as an earlier one, as a closing question and any question."""
+    """Without those that nearly the same answers show as an earlier one: a closing question and any question."""
     kept: list[tuple[Proposal, NDArray[np.bool_]]] = []
     for one in proposals:
         shown = chooser.shows(one.features, one.probes)
