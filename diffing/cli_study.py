@@ -101,9 +101,13 @@ def prompts_command(
         if not model:
             raise UserError("No model is named to write prompts; add --model PROVIDER:MODEL.")
         point = providers.endpoint(providers.parse(model, "writer"))
-        found = asyncio.run(
+        written = asyncio.run(
             prompt_writer.write(point, write, category or [], count, opened.prompts(), opened.settings.held_out)
-        ).imported
+        )
+        found = written.imported
+        for fault in written.faults:
+            say(fault)
+        say(f"Writing took {words.dollars(written.cost)}.")
     if found is not None:
         # The table keeps what is there and takes what is new.
         opened.save_prompts(pd.concat([opened.prompts(), found.table], ignore_index=True))

@@ -126,12 +126,13 @@ def _blank(study: Study, checkpoint: Checkpoint) -> Request:
 def expected(checkpoints: Sequence[Checkpoint], prompts_asked: int, draws: int) -> Estimate:
     """Calls and dollars of a study that is not made yet, at usual lengths and list prices."""
     cost: float | None = 0.0
-    for checkpoint in checkpoints:
-        if generate.is_local(checkpoint) or checkpoint.source == "import":
+    asked = [checkpoint for checkpoint in checkpoints if checkpoint.source != "import"]
+    for checkpoint in asked:
+        if generate.is_local(checkpoint):
             continue
         price = providers.price(providers.endpoint(checkpoint))
         cost = cost + prompts_asked * draws * price.of(*USUAL_TOKENS) if price and cost is not None else None
-    return Estimate(len(checkpoints) * prompts_asked * draws, cost, None, False)
+    return Estimate(len(asked) * prompts_asked * draws, cost, None, False)
 
 
 def estimate(study: Study, options: Options, prices: dict[str, Price | None] | None = None) -> Estimate:

@@ -157,8 +157,10 @@ class Study:
             temporary.chmod(0o755)
             temporary.rename(folder)
         except OSError as error:
-            shutil.rmtree(temporary, ignore_errors=True)
             raise UserError(f"Study '{name}' cannot be written to '{folder}': {error.strerror}.") from error
+        finally:
+            # Gone already where the rename succeeded.
+            shutil.rmtree(temporary, ignore_errors=True)
         return cls(folder, full)
 
     @classmethod
