@@ -106,10 +106,8 @@ def score(out: Path, sheet: Path) -> None:
             accuracies.append(float(np.mean(sides)))
             signs = ["".join({True: "1", False: "0", None: "-"}[v] for v in row) for row in (truth, said)]
             table.writerow([feature, written[feature]["label"], f"{accuracies[-1]:.2f}", *signs])
-    spread = np.std(accuracies, ddof=1) / np.sqrt(len(accuracies))
-    print(
-        f"mean balanced accuracy {np.mean(accuracies):.3f} ± {spread:.3f} (standard error), {len(accuracies)} labels"
-    )
+    mean, spread = np.mean(accuracies), np.std(accuracies, ddof=1) / np.sqrt(len(accuracies))
+    print(f"mean balanced accuracy {mean:.3f}, standard error {spread:.3f}, {len(accuracies)} labels")
 
 
 if __name__ == "__main__":
