@@ -305,7 +305,11 @@ def exactness(reader: RandomReader, shape: Shape, ids: list[list[int]]) -> dict[
     whole.load_state_dict(reader.forward.model.state_dict())
     exact = dense(Forward(whole, reader.forward.hook)(ids), torch.float32)
     del whole
-    plain, packed = dense(reader.forward(ids), reader.dtype), dense(reader.passes(ids), reader.dtype)
+    hidden = reader.passes(ids)
+    plain, packed = dense(reader.forward(ids), reader.dtype), dense(hidden, reader.dtype)
+    row, feature, _ = reader.sparse(hidden)
+    if not torch.equal(torch.stack([row, feature], dim=1), packed.nonzero()):
+        raise SystemExit("the sparse step does not find what is active in the dense one")
     alone = dense(torch.cat([reader.passes([one]) for one in ids]), reader.dtype)
     return {
         "plain pass against float32": flips(exact, plain),
