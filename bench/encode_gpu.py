@@ -30,11 +30,12 @@ from torch import Tensor, nn
 from transformers import AutoModel, LlamaConfig, PreTrainedTokenizerFast
 
 from diffing import files, sparsify
+from diffing.batches import Task
 from diffing.fleet import Fleet
 from diffing.forward import Forward
 from diffing.model_files import Hook
 from diffing.packed import Packed
-from diffing.pipeline import Encoder, Task
+from diffing.pipeline import Encoder
 from diffing.shards import Cache
 from diffing.tokens import Framing, Reading
 

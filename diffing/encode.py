@@ -19,10 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from diffing import activations, files, prompts
 from diffing.activations import Encodings, TokenTable
+from diffing.batches import Task
 from diffing.errors import UserError
 from diffing.fleet import Fleet
 from diffing.jobs import Progress
-from diffing.pipeline import Encoder, ReaderLike, Task
+from diffing.pipeline import Encoder, ReaderLike
 from diffing.shards import Cache
 from diffing.study import ReaderChoice, Study, first_fault
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, Self
 
+from diffing.batches import Task
 from diffing.errors import Cancelled, UserError
-from diffing.pipeline import Encoder, ReaderLike, Task, Told
+from diffing.pipeline import Encoder, ReaderLike, Told
 from diffing.shards import Cache
 
 logger = logging.getLogger(__name__)

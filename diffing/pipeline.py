@@ -15,18 +15,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, nullcontext
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from diffing.batches import Item, Task, by_length, cut, cut_windows, halves, kept_ids, windows_of
 from diffing.compact import Compact, compact, encodings
 from diffing.errors import UserError
 from diffing.shards import Array, Cache, Encoding, Place, Writer
 
 if TYPE_CHECKING:
-    from diffing.tokens import Reading, Window
+    from diffing.tokens import Reading
 
 logger = logging.getLogger(__name__)
 
@@ -56,24 +57,6 @@ class ReaderLike(Protocol):
     def hidden(self, ids: list[list[int]]) -> Tensor: ...
     def sparse(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]: ...
     def decoder(self) -> Tensor: ...
-
-
-class Task(NamedTuple):
-    """One text to encode."""
-
-    key: str
-    """Hash of all that the reader sees."""
-    messages: list[dict[str, str]]
-    """The conversation before the answer."""
-    text: str
-
-
-class Item(NamedTuple):
-    """A task with its length in tokens, and its reading unless it is stored already."""
-
-    task: Task
-    fed: int
-    reading: "Reading | None"
 
 
 class Part(NamedTuple):
@@ -138,7 +121,7 @@ class Encoder:
         """The encoding of a single reading, or what is wrong with it; nothing is stored."""
         item = Item(Task("", [], ""), 0, reading)
         sparse = self._sparse(self._forward([item]), 1)
-        return encodings(sparse, [_kept_ids(item)], [np.asarray(reading.spans, np.int32)])[0]
+        return encodings(sparse, [kept_ids(item)], [np.asarray(reading.spans, np.int32)])[0]
 
     # Reading ahead, and cutting batches.
 
@@ -194,7 +177,7 @@ class Encoder:
             else:
                 # Strays among stored answers are run together, not each with a batch's overhead.
                 rest += missing
-        yield from cut([sorted(rest, key=_by_length)], self.cut)
+        yield from cut([sorted(rest, key=by_length)], self.cut)
 
     # Running, making sparse, writing.
 
@@ -291,7 +274,7 @@ class Encoder:
 
     def _forward(self, batch: list[Item]) -> Hooked:
         """Hook activations of the batch's answer tokens, in passes of at most the budget."""
-        windows = [(text, window) for text, item in enumerate(batch) for window in _windows(item)]
+        windows = [(text, window) for text, item in enumerate(batch) for window in windows_of(item)]
         parts, seen = [], np.zeros(len(batch), np.int64)
         for group in cut_windows(windows, self.budget):
             hidden = self.reader.hidden([window.ids for _, window in group])
@@ -334,7 +317,7 @@ class Encoder:
 
     def _store(self, writer: Writer, batch: list[Item], sparse: Compact) -> int:
         """Write the batch's encodings; returns how many tokens were stored."""
-        ids = [_kept_ids(item) for item in batch]
+        ids = [kept_ids(item) for item in batch]
         spans = [np.asarray(item.reading.spans, np.int32) for item in batch if item.reading is not None]
         found = encodings(sparse, ids, spans)
         records = []
@@ -352,48 +335,3 @@ class Encoder:
     def _total(self) -> int:
         unread = self.chars - self.read_chars
         return self.fed + (round(unread * self.fed / self.read_chars) if self.read_chars else unread // 4)
-
-
-def _by_length(item: Item) -> tuple[int, str]:
-    return -item.fed, item.task.key
-
-
-def _windows(item: Item) -> "list[Window]":
-    return [] if item.reading is None else item.reading.windows
-
-
-def _kept_ids(item: Item) -> Array:
-    kept = [window.ids[window.start : window.stop] for window in _windows(item)]
-    return np.array([token for ids in kept for token in ids], np.uint32)
-
-
-def cut(chunks: "Iterator[list[Item]] | list[list[Item]]", budget: int) -> Iterator[list[Item]]:
-    """Batches of at most the budget, or of one answer that is longer than it; each chunk longest first."""
-    batch: list[Item] = []
-    fed = 0
-    for chunk in chunks:
-        for item in sorted(chunk, key=_by_length):
-            if batch and fed + item.fed > budget:
-                yield batch
-                batch, fed = [], 0
-            batch.append(item)
-            fed += item.fed
-    if batch:
-        yield batch
-
-
-def cut_windows(windows: "list[tuple[int, Window]]", budget: int) -> "Iterator[list[tuple[int, Window]]]":
-    group: list[tuple[int, Any]] = []
-    fed = 0
-    for text, window in windows:
-        if group and fed + len(window.ids) > budget:
-            yield group
-            group, fed = [], 0
-        group.append((text, window))
-        fed += len(window.ids)
-    yield group
-
-
-def halves(batch: list[Item]) -> tuple[list[Item], list[Item]]:
-    middle = len(batch) // 2
-    return batch[:middle], batch[middle:]

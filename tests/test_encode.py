@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from diffing import activations, encode, files
 from diffing.activations import Encodings
+from diffing.batches import Item, Task, cut
 from diffing.errors import Cancelled, UserError
 from diffing.fleet import Fleet
-from diffing.pipeline import Encoder, Item, Task, cut
+from diffing.pipeline import Encoder
 from diffing.shards import Cache
 from diffing.study import Checkpoint, ReaderChoice, Study
 from diffing.tokens import Reading, Window
