@@ -76,8 +76,8 @@ def implications(facts: Facts) -> list[Implication]:
         rows = [facts.probes.loc[name] for name in group.probes if name in facts.probes.index]
         rows = sorted((row for row in rows if row["q"] < measure.LEVEL), key=lambda row: -abs(row["delta"]))
         if rows:
-            seen = [f"{row['probe']} {points(row['delta'])} points on B" for row in rows]
-            found.append(Implication(group.area, listed(seen), group.advice))
+            seen = [f"{row['probe']} {points(row['delta'])} points" for row in rows]
+            found.append(Implication(group.area, f"B against A: {listed(seen)}", group.advice))
     return found + _length(facts)
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from diffing import evidence, report_examples
+from diffing import evidence, pairing, report_examples
 from diffing.diff import Diff
 from diffing.evidence import Standing
 from diffing.exhibits import Chooser
@@ -116,10 +116,10 @@ def _of_finding(facts: Facts, chooser: Chooser, standing: Standing) -> View:
         reading=_reading(facts, finding, features),
         figures=[figure(facts, feature) for feature in features] + [probe(facts, name) for name in finding.probes],
         verification=verification(facts, standing.check),
-        hypothesis=f"Given prompts like these, {side} more often than {other} gives an answer that shows it.",
+        hypothesis=f"To prompts like these, {side} more often than {other} gives an answer of which this is true.",
         confidence=confidence(standing),
         rungs=[
-            (rung.name, "–" if rung.passed is None else "yes" if rung.passed else "no", rung.words)
+            (rung.name, "nothing to go by" if rung.passed is None else yes(rung.passed), rung.words)
             for rung in standing.rungs
         ],
         objections=[one.words for one in standing.objections],
@@ -137,6 +137,7 @@ def _reading(facts: Facts, finding: Finding, features: Sequence[int]) -> list[st
     if finding.probes:
         basis.append(count(len(finding.probes), "surface probe"))
     out = [f"It rests on {' and '.join(basis)}." if basis else "It rests on no row of the diff."]
+    out += _categories(facts, features[0]) if features else []
     told = finding.evidence.get("why") if isinstance(finding.evidence, dict) else None
     if isinstance(told, str) and told.strip():
         out.append(f"Its author's reading: {told.strip()}")
@@ -147,6 +148,20 @@ def _reading(facts: Facts, finding: Finding, features: Sequence[int]) -> list[st
             "Whoever wrote it had seen held-out answers, so held-out figures do not confirm it independently."
         )
     return out
+
+
+def _categories(facts: Facts, feature: int) -> list[str]:
+    """Where its first feature differs most and least, if there are categories of some size."""
+    table = facts.diff.categories
+    rows = table[(table["feature"] == feature) & (table["kind"] == "category") & (table["n"] >= pairing.FEW)]
+    if len(rows) < 2:
+        return []
+    rows = rows.assign(size=rows["delta"].abs()).sort_values(["size", "group"], kind="stable")
+    least, most = (
+        f"{row['group']} ({points(row['delta'])} points, {count(int(row['n']), 'prompt')})"
+        for _, row in rows.iloc[[0, -1]].iterrows()
+    )
+    return [f"Its first feature differs most in {most} and least in {least}."]
 
 
 def verification(facts: Facts, check: Check | None) -> str:

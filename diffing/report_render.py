@@ -47,7 +47,7 @@ def context(facts: Facts, charts: list[Chart], link: str) -> dict[str, Any]:
         "limits": report_advice.limits(facts),
         "tables": {
             name: getattr(report_tables, name)(facts)
-            for name in ("compared", "categories", "excluded", "flags", "top", "probes", "work")
+            for name in ("compared", "categories", "excluded", "flags", "top", "probes", "work", "arms_compared")
         },
         "setup": report_tables.setup(facts),
         "doubted": report_tables.doubted(facts),

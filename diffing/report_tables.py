@@ -5,14 +5,14 @@ Cells are plain text, and escaped by what lays them out. Promises that no absolu
 
 import platform
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from diffing import measure, responses, words
+from diffing import arms, measure, responses, words
 from diffing.jobs import STEPS
 from diffing.report_facts import Facts
 from diffing.report_findings import members, yes
@@ -190,6 +190,36 @@ def work(facts: Facts) -> Table:
             spent = words.dollars(sum(known)) if known else "none recorded"
             rows.append([kind, f"{len(runs)}", words.duration(sum(one.seconds for one in runs)), spent])
     return Table(["step", "runs", "time", "paid to providers"], rows)
+
+
+def arms_compared(facts: Facts) -> Table:
+    """Finding with features against finding by reading alone; empty where only one of them was done."""
+    found = arms.compare(facts.study, facts.a.key, facts.b.key)
+    if not all(arm.claims for arm in found):
+        return Table([], [])
+    rows = [[name, *(told(arm) for arm in found)] for name, told in MEASURES.items()]
+    return Table(["", *(arm.arm for arm in found)], rows)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+MEASURES: dict[str, Callable[[arms.Arm], str]] = {
+    "claims": lambda arm: str(arm.claims),
+    "put before the judge": lambda arm: str(arm.judged),
+    "verified": lambda arm: str(arm.verified),
+    "verified, each meaning once": lambda arm: str(arm.distinct),
+    "of these, verified by both": lambda arm: str(arm.shared),
+    "how often a claim applies": lambda arm: _number(arm.frequency),
+    "then on the claimed side": lambda arm: _number(arm.accuracy),
+    "how abstract, 1 to 5": lambda arm: _number(arm.abstraction),
+    "how interesting, 1 to 5": lambda arm: _number(arm.interestingness),
+    "tokens in and out": lambda arm: f"{arm.tokens_in:,} and {arm.tokens_out:,}",
+    "paid for calls": lambda arm: words.dollars(arm.dollars),
+    f"GPU time at ${arms.GPU_HOUR:.2f} an hour": lambda arm: words.dollars(arm.gpu_dollars),
+}
+"""What each way of finding is compared by."""
 
 
 def settings(facts: Facts) -> list[tuple[str, str]]:

@@ -89,7 +89,8 @@ def _side(facts: Facts, side: str) -> str:
         ("verified", "as a judge confirmed on held-out prompts"),
         ("replicated", "as far as came again on held-out prompts, unjudged"),
     ):
-        said = [one.finding.claim for one in claims if sure(one) == grade]
+        # What a judge did not confirm is no answer, however often its figures came again.
+        said = [o.finding.claim for o in claims if sure(o) == grade and (grade == "verified" or o.check is None)]
         if said:
             more = f" and {len(said) - MANY} more claims" if len(said) > MANY else ""
             return f"{side} more often shows the following, {words}: {'; '.join(said[:MANY])}{more}."
@@ -126,7 +127,7 @@ def _footing(facts: Facts) -> str:
         return f"{base}, and no judge was asked, so no claim here is more than replicated."
     checked = len(facts.verification.checks)
     return (
-        f"{base}, and of {count(checked, 'claim')} put before the judge {facts.verification.judge}, "
+        f"{base}, and of {count(checked, 'claim')} put before a judge ({facts.verification.judge}) "
         f"{len(facts.verified())} were verified."
     )
 
@@ -166,7 +167,8 @@ def not_found(facts: Facts) -> NotFound:
             none = low >= -measure.EQUIVALENT and high <= measure.EQUIVALENT
             sentences.append(
                 f"The judge did not confirm “{one.finding.claim}” "
-                f"(net share {interval(low, high)} points): {'no change' if none else 'cannot tell'}."
+                f"(95 % interval of the net share {interval(low, high)} points): "
+                f"{'no change' if none else 'cannot tell'}."
             )
     return NotFound(
         no_change=[_still(row) for _, row in seen[seen["verdict"] == "no change"].iterrows()],
@@ -185,12 +187,13 @@ def confidence(standing: Standing) -> str:
     grade = sure(standing)
     words = {
         "verified": "Well founded: a judge who saw only its wording found it on held-out prompts.",
-        "replicated": "Likely, but unjudged: its figures came again on held-out prompts, its wording is untested.",
+        "replicated": "Likely: its figures came again on held-out prompts, but no judge has tested its wording.",
         "label validated": "Open: its label held when scored blind, its difference has not come again.",
         "candidate": "A lead only: nothing beyond the figures it was drawn from supports it yet.",
     }[grade]
-    if standing.finding.reason:
-        words += f" Something speaks against it, which was answered: {standing.finding.reason}"
     if standing.check is not None and grade != "verified":
-        words += " The judge did not confirm it."
+        words = "Doubtful: the judge did not confirm it on held-out prompts"
+        words += ", though its figures came again there." if grade == "replicated" else "."
+    if standing.finding.reason:
+        words += f" Something speaks against it, which a person answered: {standing.finding.reason}"
     return words
