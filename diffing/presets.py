@@ -195,6 +195,20 @@ PRESETS: tuple[Preset, ...] = (
 )
 
 
+NEURONPEDIA = {
+    "gpt2-small": "gpt2-small/8-res-jb",
+    "pythia-70m": "pythia-70m-deduped/4-res-sm",
+    "gemma-3-1b": "gemma-3-1b-it/13-gemmascope-2-res-65k",
+    "gemma-3-4b": "gemma-3-4b-it/17-gemmascope-2-res-65k",
+    "gemma-2-2b": "gemma-2-2b/12-gemmascope-res-16k",
+    "gemma-2-9b": "gemma-2-9b-it/20-gemmascope-res-131k",
+    "llama-scope": "llama3.1-8b/15-llamascope-res-32k",
+    "llama-3.1-8b": "llama3.1-8b-it/19-resid-post-gf",
+    "llama-3.3-70b": "llama3.3-70b-it/50-resid-post-gf",
+}
+"""Where presets stand on Neuronpedia, as SAELens's registry says, which pages need not import for a link."""
+
+
 class Source(NamedTuple):
     """What a choice comes down to."""
 

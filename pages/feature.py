@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from diffing import labels, lens, showing
+from diffing import contradictions, labels, lens, presets, showing
 from diffing.errors import UserError
 from diffing.ui import charts, label_widget, load, pair_view, shell
 from diffing.ui.text import esc, md
@@ -148,6 +148,14 @@ with right:
     st.subheader("Label", anchor=False)
     described = labels.describe(encodings, [feature], labels.readable(study, encodings).tolist())[feature]
     label_widget.show(study, feature, described.label)
+    for flag in contradictions.of(study, a, b, [feature]).get(feature, []):
+        st.warning(f"The counts disagree with this label: {md(flag.words)}")
+    with st.container(horizontal=True):
+        finding = link | {"features": str(feature)} | ({"held": "true"} if held else {})
+        st.page_link("pages/findings.py", label="Make a finding", icon=":material/add:", query_params=finding)
+        place = presets.NEURONPEDIA.get(study.settings.reader.preset)
+        if place:
+            st.link_button("On Neuronpedia", f"https://www.neuronpedia.org/{place}/{feature}")
     st.subheader("What it is tied to", anchor=False)
     st.caption("Tokens it fires on")
     st.code(described.label, language=None, wrap_lines=True)
@@ -155,6 +163,11 @@ with right:
     if promoted:
         st.caption("Tokens it makes likelier next")
         st.code("  ".join(labels.shown(token) for token, _ in promoted.promoted), language=None, wrap_lines=True)
+    if st.toggle("Features that go with it", key="with", bind="query-params"):
+        with st.spinner("Comparing it with every feature"):
+            together = load.correlated(study, feature)
+        named = together.merge(found.table[["feature", "label"]], on="feature")
+        st.dataframe(named[["feature", "label", "npmi", "p"]].head(12), hide_index=True, alt="Correlated features")
     family = found.table[(found.table["family"] == row["family"]) & (found.table["feature"] != feature)]
     if len(family):
         st.caption("The rest of its family")

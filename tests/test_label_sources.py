@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from huggingface_hub import constants
 
-from diffing import files, label_sources, labels, neuronpedia
+from diffing import files, label_sources, labels, neuronpedia, presets
 from diffing.errors import UserError
 from diffing.study import Checkpoint, ReaderChoice, Study
 from tests.fake_reader import Watch
@@ -313,3 +313,8 @@ def test_a_reader_without_a_known_place_must_name_one(study: Study) -> None:
 def test_saelens_knows_where_its_saes_stand_on_neuronpedia() -> None:
     choice = ReaderChoice(preset="", release="gpt2-small-res-jb", sae_id="blocks.0.hook_resid_pre")
     assert label_sources.neuronpedia_id(choice) == "gpt2-small/0-res-jb"
+
+
+def test_links_to_neuronpedia_are_those_of_the_registry() -> None:
+    for name, place in presets.NEURONPEDIA.items():
+        assert label_sources.neuronpedia_id(ReaderChoice(preset=name)) == place

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import streamlit as st
 
-from diffing import diff, evidence, labels, names
+from diffing import diff, evidence, labels, names, query
 from diffing.activations import Encodings, path_of
 from diffing.diff import Diff, DiffSettings
 from diffing.evidence import Standing
@@ -114,3 +114,22 @@ def _standings(
     stamp: tuple[int, ...],  # noqa: ARG001 - part of the key
 ) -> list[Standing]:
     return evidence.of(Study.open(name), a, b)
+
+
+def correlated(study: Study, feature: int) -> pd.DataFrame:
+    """Features that answers show together with this one, computed once for these encodings."""
+    stamp = _stamp(path_of(study), study.folder / "responses.parquet")
+    return _correlated(study.name, str(study.folder), stamp, feature, study.settings.seed)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _correlated(
+    name: str,
+    folder: str,  # noqa: ARG001 - part of the key
+    stamp: tuple[int, ...],  # noqa: ARG001 - part of the key
+    feature: int,
+    seed: int,
+) -> pd.DataFrame:
+    opened = encodings(Study.open(name))
+    found = query.correlated(opened, query.of_feature(opened, feature), seed=seed)
+    return found[found["feature"] != feature].reset_index(drop=True)
