@@ -25,7 +25,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed $(ROOT)/requirements-dev.txt
 
 test: $(VENV)/.installed-dev
 	cd $(ROOT) && $(PYTHON) tools/find_chromium.py
-	cd $(ROOT) && $(PYTHON) -m pytest
+	cd $(ROOT) && $(PYTHON) -m pytest --numprocesses 2 --dist loadfile
 
 e2e: $(VENV)/.installed-dev
 	cd $(ROOT) && $(PYTHON) tools/find_chromium.py
