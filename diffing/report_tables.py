@@ -132,16 +132,25 @@ def top(facts: Facts) -> Table:
         row, size = facts.table.loc[feature], members(facts.diff, feature)
         rows.append(
             [
-                "B" if row["delta"] > 0 else "A", str(feature), facts.named[feature], f"{size:,}",
-                *_shares(row), yes(row["survives_equal_length"]), yes(row["outside_noise"]),
+                "B" if row["delta"] > 0 else "A", str(feature), facts.named[feature], _author(facts, feature),
+                f"{size:,}", *_shares(row), yes(row["survives_equal_length"]), yes(row["outside_noise"]),
                 str(row["replicated"]) or "–", points(row["delta_heldout"]), str(row["probes"]) or "–",
             ]
         )  # fmt: skip
     head = [
-        "more on", "feature", "what it is called", "family of", "A", "B", "B − A, points", "95 % interval", "q",
-        "at equal length", "outside noise", "replicated", "held-out points", "share of its tokens at",
+        "more on", "feature", "what it is called", "by", "family of", "A", "B", "B − A, points", "95 % interval",
+        "q", "at equal length", "outside noise", "replicated", "held-out points", "share of its tokens at",
     ]  # fmt: skip
     return Table(head, rows)
+
+
+def _author(facts: Facts, feature: int) -> str:
+    """Who named the feature, and how the name did when it was scored blind."""
+    row = facts.table.loc[feature]
+    if feature in facts.flagged or row["named_by"] == "rule":
+        return "rule"
+    score = f", {row['score']:.2f} blind" if pd.notna(row["score"]) else ", not scored"
+    return f"{'model' if row['named_by'] == 'llm' else 'person'}{score}"
 
 
 def doubted(facts: Facts) -> list[tuple[str, str]]:

@@ -86,14 +86,14 @@ def _side(facts: Facts, side: str) -> str:
     """What one side shows more, from the best evidence there is."""
     claims = [one for one in facts.claimed if facts.side(one.finding.more) == side]
     for grade, words in (
-        ("verified", "as a judge confirmed on held-out prompts"),
-        ("replicated", "as far as came again on held-out prompts, unjudged"),
+        ("verified", "confirmed by a judge on held-out prompts"),
+        ("replicated", "replicated on held-out prompts but unjudged"),
     ):
         # What a judge did not confirm is no answer, however often its figures came again.
         said = [o.finding.claim for o in claims if sure(o) == grade and (grade == "verified" or o.check is None)]
         if said:
-            more = f" and {len(said) - MANY} more claims" if len(said) > MANY else ""
-            return f"{side} more often shows the following, {words}: {'; '.join(said[:MANY])}{more}."
+            more = f"; and {count(len(said) - MANY, 'claim')} more" if len(said) > MANY else ""
+            return f"{side} more often shows, {words}: {'; '.join(said[:MANY])}{more}."
     counted = [
         f"{row['probe']} ({share(row['frequency_a'])} on A, {share(row['frequency_b'])} on B)"
         for row in moving(facts, side)[:MANY]

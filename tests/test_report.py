@@ -240,7 +240,7 @@ def test_a_verified_finding_leads_the_answer_and_the_next_report_is_the_same(
     assert [one.status for one in evidence.of(study)] == ["reported"]
     assert findings.get(study, claim.id).reported
     text = (first / "report.md").read_text(encoding="utf-8")
-    assert "B more often shows the following, as a judge confirmed on held-out prompts: mentions cake." in text
+    assert "B more often shows, confirmed by a judge on held-out prompts: mentions cake." in text
     assert "Status: **verified**." in text
     second = written(study, tmp_path / "second")
     assert [n for n in names(first) if (first / n).read_bytes() != (second / n).read_bytes()] in (
@@ -332,7 +332,7 @@ def test_markdown_renders_without_raw_html_or_foreign_links(made: Made) -> None:
     rows = [
         len(re.findall(r"(?<!\\)\|", line)) for line in text.split("```")[0].splitlines() if line.startswith("|")
     ]
-    assert set(rows) == {3, 4, 5, 10, 15}
+    assert set(rows) == {3, 4, 5, 10, 16}
 
 
 PLAIN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
