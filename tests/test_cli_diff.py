@@ -14,8 +14,9 @@ from tests import report_study
 
 COLUMNS = {
     "feature", "label", "frequency_a", "frequency_b", "delta", "ci_low", "ci_high", "p", "q", "discordant_a",
-    "discordant_b", "rate_a", "rate_b", "q_rate", "delta_equal_length", "q_equal_length", "delta_equal_length_tail",
-    "q_equal_length_tail", "survives_equal_length", "outside_noise", "replicated", "delta_heldout", "family", "probes",
+    "discordant_b", "rate_a", "rate_b", "q_rate", "delta_equal_length", "q_equal_length",
+    "delta_equal_length_tail", "q_equal_length_tail", "survives_equal_length", "outside_noise", "replicated",
+    "delta_heldout", "family", "probes",
 }  # fmt: skip
 
 
