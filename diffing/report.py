@@ -111,6 +111,7 @@ def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, 
     for one in facts.verified():
         if not one.finding.reported:
             findings.change(study, one.finding.id, "report", "rule", put={"reported": findings.now()})
+    progress.update(STEPS, STEPS, "steps")
     return {
         "out": str(out),
         "zip": f"{name}.zip",
