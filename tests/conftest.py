@@ -24,3 +24,8 @@ def server() -> Iterator[OpenAIServer]:
     """A server that speaks OpenAI's protocol; a test sets its `reply` to have it misbehave."""
     with OpenAIServer() as running:
         yield running
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests last: Playwright keeps an event loop running, in which no other test could start its own."""
+    items.sort(key=lambda item: "e2e" in item.path.parts)
