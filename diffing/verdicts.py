@@ -80,8 +80,8 @@ class Check:
         if sign > 0:
             return self
         return replace(
-            self, wins=self.losses, losses=self.wins, accuracy=1 - self.accuracy, net=0.0 - self.net, low=-self.high,
-            high=-self.low,
+            self, wins=self.losses, losses=self.wins, accuracy=1 - self.accuracy,
+            net=0.0 - self.net, low=-self.high, high=-self.low,
         )  # fmt: skip
 
 
