@@ -85,7 +85,7 @@ class Encoder:
 
     def __init__(self, reader: ReaderLike, cache: Cache, budget: int | None = None) -> None:
         self.reader, self.cache = reader, cache
-        self.budget = budget or BUDGETS[reader.device.type]
+        self.budget = budget or BUDGETS.get(reader.device.type, BUDGETS["cpu"])
         self.cut = self.budget
         """Batches are cut by this even after memory ran out once, so that they stay the same."""
         self.side = (
