@@ -10,7 +10,7 @@ from torch import Tensor
 
 from diffing import encode
 from diffing.activations import Encodings
-from diffing.study import Checkpoint, Study
+from diffing.study import Checkpoint, ReaderChoice, Study
 from tests.fake_reader import FakeReader, Watch
 
 
@@ -56,7 +56,9 @@ def make(
     checkpoints = [Checkpoint(key=key, name=key, source="import") for key in answers]
     count = len(next(iter(answers.values())))
     table = pd.DataFrame({"text": [f"Question {number}" for number in range(count)], "category": "plain"})
-    study = Study.create(name, checkpoints, table, held_out=held_out, seed=seed)
+    # A reader of its own: the starter's features have names already.
+    reader = ReaderChoice(preset="", model="rules", sae="rules")
+    study = Study.create(name, checkpoints, table, held_out=held_out, seed=seed, reader=reader)
     rows = [
         {"prompt_id": prompt_id, "checkpoint": key, "draw": 0, "text": text, "flag": ""}
         for key, texts in answers.items()
