@@ -25,7 +25,8 @@ $(VENV)/.installed-dev: $(VENV)/.installed $(ROOT)/requirements-dev.txt
 
 test: $(VENV)/.installed-dev
 	cd $(ROOT) && $(PYTHON) tools/find_chromium.py
-	cd $(ROOT) && $(PYTHON) -m pytest --numprocesses 2 --dist loadfile
+	cd $(ROOT) && $(PYTHON) -m pytest --numprocesses 2 --dist loadfile --ignore tests/e2e
+	cd $(ROOT) && $(PYTHON) -m pytest tests/e2e
 
 e2e: $(VENV)/.installed-dev
 	cd $(ROOT) && $(PYTHON) tools/find_chromium.py

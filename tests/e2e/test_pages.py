@@ -75,6 +75,9 @@ def test_a_bar_opens_its_feature(dashboard: Dashboard, watched: Page, monkeypatc
     settled(watched)
     bar = watched.locator(".js-plotly-plot .bars .point path").first
     bar.wait_for(state="attached")
+    watched.get_by_text("How often each side shows it").scroll_into_view_if_needed()
+    watched.mouse.move(700, 400)
+    watched.mouse.wheel(0, 500)
     # Plotly lays an invisible layer over its bars, which takes the click: only the place counts.
     watched.wait_for_timeout(1000)
     box = bar.bounding_box()
