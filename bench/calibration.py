@@ -21,7 +21,7 @@ from statsmodels.stats.multitest import multipletests
 
 from diffing import groups, measure, pairing, separability
 from diffing.pairing import Pairing
-from diffing.presence import Shown
+from diffing.presence import Flat
 
 LEVELS = (0.0001, 0.001, 0.01, 0.05, 0.1, 0.5)
 Array = NDArray[Any]
@@ -55,7 +55,7 @@ class Plan:
 class Simulated(NamedTuple):
     """A study as the diff sees it, and what it was made from."""
 
-    shown: Shown
+    shown: Flat
     pairs: Pairing
     base: Array
     """Each feature's log rate per token."""
@@ -92,7 +92,7 @@ def simulate(plan: Plan, random: np.random.Generator) -> Simulated:
     return Simulated(_arrays(number, length, ending, random), _pairs(plan, length), base, ending)
 
 
-def _arrays(number: Array, length: Array, ending: Array, random: np.random.Generator) -> Shown:
+def _arrays(number: Array, length: Array, ending: Array, random: np.random.Generator) -> Flat:
     """Flat arrays from counts of events: positions uniform over the answer, or over its last three tokens."""
     row, column = np.nonzero(number)
     count = number[row, column]
@@ -102,14 +102,13 @@ def _arrays(number: Array, length: Array, ending: Array, random: np.random.Gener
     strength = random.gamma(2.0, 1.0, len(owner))
     starts = np.cumsum(count) - count
     reduced = {name: op.reduceat(place, starts) for name, op in (("first", np.minimum), ("last", np.maximum))}
-    return Shown(
+    return Flat(
         n_features=number.shape[1],
         indptr=np.concatenate([[0], np.cumsum((number > 0).sum(axis=1))]),
         feature=column,
         count=count,
         first=reduced["first"],
         last=reduced["last"],
-        total=np.add.reduceat(strength, starts),
         peak=np.maximum.reduceat(strength, starts),
     )
 
@@ -129,10 +128,10 @@ def _pairs(plan: Plan, length: Array) -> Pairing:
     return pairing.from_table(pairs, table)
 
 
-def diffed(shown: Shown, pairs: Pairing, seed: int) -> pd.DataFrame:
+def diffed(shown: Flat, pairs: Pairing, seed: int) -> pd.DataFrame:
     """The table with the heterogeneity's columns, as a diff has it."""
     table, tallied = measure.table(shown, pairs)
-    return table.assign(**groups.heterogeneity(tallied.views[""], pairs, table["testable"].to_numpy(), seed))
+    return table.assign(**groups.heterogeneity(tallied.views["whole"], pairs, table["testable"].to_numpy(), seed))
 
 
 class Figures:
@@ -158,7 +157,7 @@ class Figures:
 FAMILIES = {
     "plain": ("p", "q"),
     "rate": ("p_rate", "q_rate"),
-    "mean activation": ("p_mean", "q_mean"),
+    "strength": ("p_mean", "q_mean"),
     "heterogeneity": ("p_heterogeneity", "q_heterogeneity"),
     "discovery half": ("p_discovery", "q_discovery"),
 }
@@ -174,7 +173,7 @@ def equal_sides(figures: Figures, draws: int, random: np.random.Generator) -> No
     p_of["equal length"] = np.concatenate([table[f"p{cut}"] for cut in cuts])
     q_of["equal length"] = np.concatenate([table[f"q{cut}"] for cut in cuts])
     few = simulate(Plan(draws=draws, features=40, clump=4), random)
-    probes, _ = measure.table(*few[:2], per_token=False)
+    probes, _ = measure.table(few.shown, few.pairs)
     p_of["probes"], q_of["probes"] = probes["p"].to_numpy(), probes["q"].to_numpy()
     for name, p in p_of.items():
         figures.add(f"{name}: studies with any q < 0.05", float(np.nanmin(q_of[name], initial=1.0) < 0.05))
@@ -252,7 +251,7 @@ def one_category(figures: Figures, draws: int, random: np.random.Generator) -> N
     figures.add("mean false discovery proportion", float(np.sum(found & ~true)) / max(1, found.sum()))
 
 
-def _with_shares(shown: Shown, pairs: Pairing, here: Array, true: Array, random: np.random.Generator) -> Shown:
+def _with_shares(shown: Flat, pairs: Pairing, here: Array, true: Array, random: np.random.Generator) -> Flat:
     """The planted features drawn anew, by the prompt's category and the side."""
     grid = np.zeros((len(shown.indptr) - 1, shown.n_features), dtype=np.int64)
     grid[np.repeat(np.arange(len(grid)), np.diff(shown.indptr)), shown.feature] = shown.count

@@ -7,11 +7,11 @@ L if a span reaches there. Finds no spans itself; `diffing.surface` does.
 import numpy as np
 
 from diffing import surface
-from diffing.presence import Shown
+from diffing.presence import Flat
 from diffing.surface import Scan, Tokens
 
 
-def shown(scanned: Scan, tokens: Tokens) -> Shown:
+def shown(scanned: Scan, tokens: Tokens) -> Flat:
     """Documents x probes, in the order of `surface.NAMES`; `scanned` is the scan of just the tokens' documents."""
     count = np.diff(tokens.begins)
     base = np.concatenate([[0], np.cumsum(scanned.lengths + 1)])
@@ -32,16 +32,15 @@ def shown(scanned: Scan, tokens: Tokens) -> Shown:
     high = np.minimum(last, behind - 1)[read] - begin[read]
     if len(opens) == 0:
         nothing = np.empty(0, np.int64)
-        return Shown(width, np.zeros(len(count) + 1, np.int64), *[nothing] * 6)
+        return Flat(width, np.zeros(len(count) + 1, np.int64), *[nothing] * 5)
     total = np.add.reduceat(amount, opens)
     indptr = np.searchsorted(cell[opens] // width, np.arange(len(count) + 1))
-    return Shown(
+    return Flat(
         n_features=width,
         indptr=indptr,
         feature=cell[opens] % width,
         count=total,
         first=np.minimum.reduceat(low, opens),
         last=np.maximum.reduceat(high, opens),
-        total=total,
         peak=total,
     )

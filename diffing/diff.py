@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from threadpoolctl import threadpool_limits
 
 from diffing import (
     counted,
@@ -38,6 +39,7 @@ from diffing import (
     tally,
 )
 from diffing.activations import Encodings
+from diffing.aside import Aside
 from diffing.errors import UserError
 from diffing.jobs import Progress
 from diffing.pairing import Pairing
@@ -48,6 +50,8 @@ VERSION = 2
 """Raised when the same settings would give other figures than before."""
 
 TABLES = ("features", "probes", "categories", "noise")
+ASIDE = 500
+"""Answers that make a second process worth its start."""
 SHOWS = "strongest activation over the answer's tokens above the bar, averaged over draws"
 
 
@@ -212,33 +216,47 @@ def measured(
     seed = study.settings.seed
     tell(0, 6, "pairing answers")
     pairs = pairing.pair(study, encodings.documents, a, b)
-    documents = np.concatenate([pairs.a, pairs.b])
-    shown = presence.shown(encodings, documents, settings.threshold, settings.share_of_peak)
-    tell(1, 6, "counting features")
-    features, tallied = measure.table(shown, pairs)
-    bins = noise.band(shown, pairs)
-    features = features.assign(**_noise(features, bins))
-    features = features.assign(**_without_truncated(shown, pairs, features["delta"].to_numpy()))
-    tell(2, 6, "comparing categories")
-    testable = features["testable"].to_numpy(dtype=bool)
-    features = features.assign(**groups.heterogeneity(tallied.views[""], pairs, testable, seed))
-    detailed = _detailed(features, settings.details)
-    categories = groups.table(shown, pairs, detailed).merge(features[["feature", "q_heterogeneity"]], on="feature")
-    tell(3, 6, "finding families")
-    features["family"] = _families(features, encodings, documents, settings, seed)
-    tell(4, 6, "counting surface probes")
-    probes, ties = _probes(study, encodings, pairs, detailed, seed)
-    features["probes"] = [ties.get(feature, "") for feature in range(len(features))]
+    documents = np.unique(np.concatenate([pairs.a, pairs.b]))
+    answers = study.responses().set_index(responses.KEY)["text"]
+    keys = pd.MultiIndex.from_frame(encodings.documents.loc[documents, responses.KEY])
+    texts = [str(text) for text in answers.reindex(keys, fill_value="")]
+
+    def unpaired() -> tuple[surface.Scan, families.Ties]:
+        """What hangs on no pairing, and so can be done aside."""
+        close = settings.family_overlap, settings.family_cosine
+        return surface.scan(texts), families.ties(encodings, documents, *close, seed)
+
+    # Two processes on two processors: more threads would only wait for each other.
+    with threadpool_limits(1), Aside(unpaired, worth=len(documents) >= ASIDE) as aside:
+        shown = presence.shown(encodings, documents, settings.threshold, settings.share_of_peak)
+        tell(1, 6, "counting features")
+        features, tallied = measure.table(shown, pairs)
+        bins = noise.band(shown, pairs)
+        features = features.assign(**_noise(features, bins))
+        features = features.assign(**_without_truncated(shown, pairs, features["delta"].to_numpy()))
+        tell(2, 6, "comparing categories")
+        testable = features["testable"].to_numpy(dtype=bool)
+        features = features.assign(**groups.heterogeneity(tallied.views["whole"], pairs, testable, seed))
+        detailed = _detailed(features, settings.details)
+        categories = groups.table(shown, pairs, detailed).merge(
+            features[["feature", "q_heterogeneity"]], on="feature"
+        )
+        tell(3, 6, "telling the sides apart")
+        apart = separability.separability(shown, pairs, seed, settings.permutations)
+        tell(4, 6, "finding families")
+        scanned, ties = aside.result()
+    features["family"] = _families(features, ties, encodings, settings)
+    tell(5, 6, "comparing surface probes")
+    probes, nearest = _probes(encodings, pairs, documents, detailed, scanned, seed)
+    features["probes"] = [nearest.get(feature, "") for feature in range(len(features))]
     read = np.intersect1d(documents, labels.readable(study, encodings))
     told = labels.describe(encodings, detailed.tolist(), read.tolist())
     features["tokens"] = [told[f].label if f in told else "" for f in range(len(features))]
-    tell(5, 6, "telling the sides apart")
-    apart = separability.separability(shown, pairs, seed, settings.permutations)
     tables = {"features": features, "probes": probes, "categories": categories, "noise": bins}
     facts = {"a": a, "b": b, "seed": seed, "settings": settings.model_dump()}
     facts |= {"reader": study.settings.reader.model_dump(), "shows": SHOWS}
     flags = responses.compare_flags(study.pairs(a, b)).to_dict("records")
-    return tables, facts | {"flags": flags} | summary.of(pairs, features, probes, tallied.views[""], apart)
+    return tables, facts | {"flags": flags} | summary.of(pairs, features, probes, tallied.views["whole"], apart)
 
 
 def _noise(features: pd.DataFrame, bins: pd.DataFrame) -> dict[str, Any]:
@@ -253,7 +271,7 @@ def _without_truncated(shown: Shown, pairs: Pairing, delta: NDArray[np.float64])
     if not pairs.truncated.any():
         return {"delta_untruncated": delta}
     whole = pairs.only(~pairs.truncated)
-    leads = tally.count(shown, whole, {"": tally.plain}, amounts=False).views[""]
+    leads = tally.count(shown, whole, {"whole": ""}, amounts=False).views["whole"]
     p = measure.presence_p(leads, measure.LEAST)
     return {
         "delta_untruncated": measure.difference(leads, len(whole.prompts)),
@@ -270,41 +288,35 @@ def _detailed(features: pd.DataFrame, number: int) -> NDArray[np.int64]:
 
 
 def _families(
-    features: pd.DataFrame, encodings: Encodings, documents: NDArray[Any], settings: DiffSettings, seed: int
+    features: pd.DataFrame, ties: families.Ties, encodings: Encodings, settings: DiffSettings
 ) -> NDArray[np.int64]:
     """Each feature's family: its lead's number, its own where it is not tested."""
     family: NDArray[np.int64] = features["feature"].to_numpy(dtype=np.int64).copy()
     tested = features[features["testable"]]
-    if len(tested):
-        order = np.lexsort([tested["feature"], tested["p_discovery"].fillna(np.inf)])
-        family[tested["feature"]] = families.families(
-            encodings,
-            documents,
-            tested["feature"].to_numpy(),
-            order,
-            settings.family_overlap,
-            settings.family_cosine,
-            seed,
-        )
+    order = np.lexsort([tested["feature"], tested["p_discovery"].fillna(np.inf)])
+    close = settings.family_overlap, settings.family_cosine
+    named = tested["feature"].to_numpy()
+    family[named] = families.leads(ties, encodings.decoder(), named, order, *close)
     return family
 
 
 def _probes(
-    study: Study, encodings: Encodings, pairs: Pairing, detailed: NDArray[np.int64], seed: int
+    encodings: Encodings,
+    pairs: Pairing,
+    documents: NDArray[np.int64],
+    detailed: NDArray[np.int64],
+    scanned: surface.Scan,
+    seed: int,
 ) -> tuple[pd.DataFrame, dict[int, str]]:
     """The probes' own table, and the nearest probes of the detailed features."""
-    documents = np.unique(np.concatenate([pairs.a, pairs.b]))
-    answers = study.responses().set_index(responses.KEY)["text"]
-    keys = pd.MultiIndex.from_frame(encodings.documents.loc[documents, responses.KEY])
-    scanned = surface.scan([str(text) for text in answers.reindex(keys, fill_value="")])
     firing = surface.active(encodings, detailed.tolist(), documents.tolist())
     nearest = surface.compare(firing, detailed.tolist(), scanned)
-    ties = {feature: nearest.words(feature) for feature in detailed.tolist()}
+    words = {feature: nearest.words(feature) for feature in detailed.tolist()}
     renumbered = dataclasses.replace(
         pairs, a=np.searchsorted(documents, pairs.a), b=np.searchsorted(documents, pairs.b)
     )
-    table, tallied = measure.table(counted.shown(scanned, firing.tokens), renumbered, per_token=False)
+    table, tallied = measure.table(counted.shown(scanned, firing.tokens), renumbered)
     testable = table["testable"].to_numpy(dtype=bool)
-    table = table.assign(**groups.heterogeneity(tallied.views[""], renumbered, testable, seed))
+    table = table.assign(**groups.heterogeneity(tallied.views["whole"], renumbered, testable, seed))
     table.insert(0, "probe", list(surface.NAMES))
-    return table.drop(columns="feature"), ties
+    return table.drop(columns="feature"), words

@@ -5,6 +5,7 @@ labels. Promises p-values that are exact up to the number of permutations: never
 overlap, so they have differences and intervals and no test.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,11 @@ from diffing.pairing import Pairing
 from diffing.presence import Shown
 from diffing.tally import Leads
 
-STAGES = (200, 2_000, 20_000, 100_000)
+STAGES = (100, 1_000, 10_000, 100_000)
 """Permutations in all after each stage; a feature goes on only while more could decide its q."""
 LAST = STAGES[-1]
-CELLS = 4_000_000
-"""Cells of a working array."""
+CELLS = 300_000
+"""Cells of a working array: it should stay in a processor's cache."""
 
 COLUMNS = ["feature", "kind", "group", "n", "delta", "ci_low", "ci_high", "discordant_a", "discordant_b"]
 Floats = NDArray[np.float64]
@@ -97,8 +98,9 @@ def _less(left: Ints, right: Ints) -> NDArray[np.bool_]:
 
 def _undecided(exceeding: Floats, done: int, tests: int) -> Ints:
     """Features that would pass were their p at the lower end of what was sampled, and fail at the upper end."""
-    margin = 3 * np.sqrt(exceeding + 1)
-    could = _passing(np.maximum(exceeding - margin, 0) / done, tests)
+    margin = 2 * np.sqrt(exceeding + 1)
+    # No p can come out below the last stage's: where too few features are left for that, none will pass.
+    could = _passing(np.maximum((exceeding - margin) / done, 1 / (1 + LAST)), tests)
     does = _passing((1 + exceeding + margin) / done, tests)
     return np.flatnonzero(could & ~does)
 
@@ -110,22 +112,43 @@ def _passing(p: Floats, tests: int) -> NDArray[np.bool_]:
     return np.asarray(p <= (order[passing[-1]] if len(passing) else -1.0))
 
 
-def _null(patterns: Ints, values: Ints, size: Ints, number: int, random: np.random.Generator) -> Any:
+def _null(patterns: Ints, values: Ints, size: Ints, number: int, random: np.random.Generator) -> Iterator[Floats]:
     """Chunks of permutations x patterns: the between-groups sum of squares under shuffled labels."""
-    labels = np.repeat(np.arange(len(size)), size).astype(np.uint8 if len(size) < 256 else np.uint16)
-    ends = np.cumsum(patterns, axis=1)
-    reach = int(ends.max())
+    labels = np.repeat(np.arange(len(size)), size).astype(np.uint16)
     # A prefix of the shuffled prompts has the first value, the next stretch the second, and so on.
-    drop = values - np.append(values[1:], 0)
-    step = max(1, CELLS // (max(reach, len(patterns)) * len(size)))
+    ends = np.column_stack([np.zeros(len(patterns), np.int64), np.cumsum(patterns, axis=1)])
+    reach = int(ends.max())
+    # Several groups are counted at once, each in its own bits of one number.
+    bits = 16 if size.sum() * np.abs(values).max() < 2**16 else 32
+    lanes = 64 // bits
+    # Every stretch of a shuffled row is as good a sample as its beginning.
+    stretches = max(1, len(labels) // max(reach, 1))
+    step = max(stretches, CELLS // max(reach, len(patterns)) // stretches * stretches)
     for start in range(0, number, step):
-        shuffled = random.permuted(np.tile(labels, (min(step, number - start), 1)), axis=1)[:, :reach]
+        samples = min(step, number - start)
+        rows = random.permuted(np.tile(labels, (-(-samples // stretches), 1)), axis=1)
+        shuffled = rows[:, : stretches * reach].reshape(-1, reach)[:samples]
         total = np.zeros((len(shuffled), len(patterns)))
-        for group, members in enumerate(size):
-            seen = np.zeros((len(shuffled), reach + 1), dtype=np.int32)
-            np.cumsum(shuffled == group, axis=1, out=seen[:, 1:])
-            sums = sum(d * seen[:, e] for d, e in zip(drop, ends.T, strict=True))
-            total += np.square(sums, dtype=np.float64) / members
+        for first in range(0, len(size), lanes):
+            members = size[first : first + lanes]
+            one = np.zeros(len(size), dtype=np.uint64)
+            one[first : first + lanes] = np.uint64(1) << np.arange(0, bits * len(members), bits, dtype=np.uint64)
+            seen = np.zeros((len(shuffled), reach + 1), dtype=np.uint64)
+            np.cumsum(one[shuffled], axis=1, out=seen[:, 1:])
+            ahead, behind = (np.zeros(total.shape, np.uint64) for _ in range(2))
+            for place, value in enumerate(values.tolist()):
+                stretch = seen[:, ends[:, place + 1]]
+                stretch -= seen[:, ends[:, place]]
+                stretch *= np.uint64(abs(value))
+                (ahead if value > 0 else behind)[:] += stretch
+            mask = np.uint64(2**bits - 1)
+            for count in members.tolist():
+                sums = (ahead & mask).astype(np.float64)
+                sums -= behind & mask
+                sums *= sums
+                total += sums / count
+                ahead >>= np.uint64(bits)
+                behind >>= np.uint64(bits)
         yield total
 
 
@@ -169,8 +192,7 @@ def differences(shown: Shown, pairing: Pairing, features: Ints) -> NDArray[Any]:
     column[features] = np.arange(len(features))
     draws = np.zeros((len(pairing.prompts), len(features)), dtype=np.int16)
     for documents, sign in ((pairing.a, -1), (pairing.b, 1)):
-        place = column[shown.feature[shown.positions(documents)]]
-        row = np.repeat(pairing.row, np.diff(shown.indptr)[documents])
-        kept = place >= 0
-        np.add.at(draws, (row[kept], place[kept]), sign)
+        for row, document in zip(pairing.row.tolist(), documents.tolist(), strict=True):
+            place = column[shown.document(document).feature]
+            draws[row, place[place >= 0]] += sign
     return pairing.units(draws, slice(None))

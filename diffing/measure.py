@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from diffing import stats, tally
 from diffing.pairing import Pairing
 from diffing.presence import Shown
-from diffing.tally import Leads, Tally
+from diffing.tally import Leads, Tally, View
 
 LEVEL = 0.05
 """False discovery rate that everything is called by."""
@@ -25,24 +25,24 @@ LEAST_HELD_OUT = 5
 EQUIVALENT = 0.05
 """Differences that count as none when the 90 % interval lies inside."""
 
-VIEWS: dict[str, tally.View] = {
-    "": tally.plain,
-    "_equal_length": tally.beginning,
-    "_equal_length_tail": tally.ending,
+VIEWS: dict[View, str] = {
+    "whole": "",
+    "beginning": "_equal_length",
+    "ending": "_equal_length_tail",
 }
-"""Suffix of a view's columns, and what it counts."""
+"""What is counted, and the suffix of its columns."""
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-def table(shown: Shown, pairing: Pairing, per_token: bool = True) -> tuple[pd.DataFrame, Tally]:
+def table(shown: Shown, pairing: Pairing) -> tuple[pd.DataFrame, Tally]:
     """A row for each feature, and the tally that it was computed from."""
-    counted = tally.count(shown, pairing, VIEWS, per_token=per_token)
+    counted = tally.count(shown, pairing, VIEWS)
     n = counted.prompts
     nothing = np.nan if n == 0 else 0.0
-    frequency_a, frequency_b = counted.frequency_a + nothing, counted.frequency_b + nothing
-    more_a, more_b = counted.views[""].of()
+    frequency_a, frequency_b = (counted.frequency[side] + nothing for side in "ab")
+    more_a, more_b = counted.views["whole"].of()
     ci_low, ci_high = interval(pairing, n, more_a, more_b, 0.95)
     low_a, high_a = stats.wilson(frequency_a, max(n, 1))
     low_b, high_b = stats.wilson(frequency_b, max(n, 1))
@@ -64,16 +64,16 @@ def table(shown: Shown, pairing: Pairing, per_token: bool = True) -> tuple[pd.Da
     }
     columns |= _tested(counted)
     columns["verdict"] = verdict(columns["q"], *interval(pairing, n, more_a, more_b, 0.90))
-    for name, amount in (("rate", counted.rate), ("mean", counted.amount)):
-        p, _ = amount.test(LEAST)
+    for name, amount in (("rate", counted.rate), ("mean", counted.strength)):
+        p = amount.test(LEAST)
         columns |= {
-            f"{name}_a": amount.mean_a + nothing,
-            f"{name}_b": amount.mean_b + nothing,
+            f"{name}_a": amount.sums["a"] / max(n, 1) + nothing,
+            f"{name}_b": amount.sums["b"] / max(n, 1) + nothing,
             f"p_{name}": p,
             f"q_{name}": stats.benjamini_hochberg(p),
         }
-    columns |= {"peak_a": counted.peak_a, "peak_b": counted.peak_b}
-    columns |= replication(counted.views[""], pairing)
+    columns |= {"peak_a": counted.peak["a"], "peak_b": counted.peak["b"]}
+    columns |= replication(counted.views["whole"], pairing)
     return pd.DataFrame(columns), counted
 
 
@@ -106,11 +106,11 @@ def presence_p(leads: Leads, least: int, cells: NDArray[Any] | slice = slice(Non
 def _tested(counted: Tally) -> dict[str, Any]:
     """Presence in all views: testable, p and q, and whether the difference survives equal length."""
     n = counted.prompts
-    p = {name: presence_p(leads, LEAST) for name, leads in counted.views.items()}
-    delta = {name: difference(leads, n) for name, leads in counted.views.items()}
+    p = {VIEWS[view]: presence_p(leads, LEAST) for view, leads in counted.views.items()}
+    delta = {VIEWS[view]: difference(leads, n) for view, leads in counted.views.items()}
     q = {"": stats.benjamini_hochberg(p[""])}
     # Both cuts answer one question, so they are corrected as one family of tests.
-    cuts = [name for name in VIEWS if name]
+    cuts = [name for name in VIEWS.values() if name]
     joint = stats.benjamini_hochberg(np.concatenate([p[name] for name in cuts]))
     q |= dict(zip(cuts, np.split(joint, len(cuts)), strict=True))
     found: dict[str, Any] = {"testable": ~np.isnan(p[""]), "p": p[""], "q": q[""]}

@@ -64,12 +64,12 @@ def halves(shown: Shown, pairing: Pairing, documents: NDArray[Any]) -> tuple[Flo
     half = draws // 2
     used = several[pairing.row] & (pairing.slot < 2 * half)
     sign = np.where(pairing.slot < half, 1.0, -1.0)
-    weight = (sign / half.clip(1) * np.sqrt(half / draws))[used]
-    lengths = np.diff(shown.indptr)[documents[used]]
-    feature = shown.feature[shown.positions(documents[used])]
-    share = np.repeat(1 / (2 * half[used]), lengths)
-    frequency = np.bincount(feature, weights=share, minlength=shown.n_features) / max(number, 1)
-    total = np.bincount(feature, weights=np.repeat(weight, lengths), minlength=shown.n_features)
+    weight = sign / half.clip(1) * np.sqrt(half / draws)
+    frequency, total = np.zeros(shown.n_features), np.zeros(shown.n_features)
+    for pair in np.flatnonzero(used).tolist():
+        feature = shown.document(int(documents[pair])).feature
+        frequency[feature] += 1 / (2 * half[pair] * number)
+        total[feature] += weight[pair]
     # Fewer prompts have several draws than are compared: the mean over all of them is that much calmer.
     scale = np.sqrt(number / max(len(several), 1)) / max(number, 1)
     return frequency, np.abs(total) * scale

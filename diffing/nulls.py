@@ -18,7 +18,9 @@ FAR = 1e-9
 """Two-sided p below which the saddlepoint value is given."""
 REACH = 8.7
 """Standard deviations that hold all but 1e-16 of any sum of coins (Hoeffding)."""
-CHUNK = 2_000_000
+NOTHING = -45.0
+"""Logarithm of what is too small to be added up."""
+CHUNK = 200_000
 """Cells of a working array, so that memory stays bounded."""
 
 Floats = NDArray[np.float64]
@@ -55,15 +57,18 @@ def _fourier_tail(sizes: Ints, counts: Floats, observed: Ints, points: int) -> F
     weight = np.where(np.arange(1, points // 2 + 1) < points // 2, 2.0, 1.0) / np.sin(angle)
     log_size = np.log(np.abs(cosine))
     negative = (cosine < 0).astype(np.float64)
-    inside: Floats = np.empty(len(observed))
+    inside = observed - 1.0
     step = max(1, CHUNK // points)
     for start in range(0, len(observed), step):
         part = slice(start, start + step)
+        log_product = counts[part] @ log_size
+        # Most points of most transforms are nothing.
+        row, point = np.nonzero(log_product > NOTHING)
         # A product of negative cosines has the sign of the parity of their number.
-        sign = 1.0 - 2.0 * np.mod(counts[part] @ negative, 2.0)
-        transform = sign * np.exp(counts[part] @ log_size)
-        kernel = np.sin(np.outer(observed[part] - 1, angle))
-        inside[part] = observed[part] - 1 + np.einsum("fm,fm,m->f", transform, kernel, weight)
+        sign = 1.0 - 2.0 * np.mod((counts[part] @ negative)[row, point], 2.0)
+        kernel = np.sin((observed[part] - 1)[row] * angle[point]) * weight[point]
+        terms = sign * np.exp(log_product[row, point]) * kernel
+        inside[part] += np.bincount(row, weights=terms, minlength=len(log_product))
     return np.clip(1.0 - inside / points, 0.0, 1.0)
 
 

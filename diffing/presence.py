@@ -1,12 +1,11 @@
-"""Which features each document shows, as flat arrays: the encodings above a threshold.
+"""Which features each document shows: its encoding above a threshold, one document at a time.
 
-One entry is one (document, feature) that is shown. Surface probes come in the same shape, so that everything
-counted for features is counted for them too. Promises that a threshold of 0 copies nothing; any other one reads
-every activation once.
+Surface probes come in the same shape, so that everything counted for features is counted for them too. Promises
+that a threshold of 0 reads no activation and copies little: what was read once is kept.
 """
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +13,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 
-class Arrays(Protocol):
-    """What is needed of `diffing.activations.Encodings`."""
-
-    n_features: int
-    indptr: Array
+class Encoded(Protocol):
+    """What is needed of a `diffing.shards.Encoding`."""
 
     @property
     def feature(self) -> Array: ...
@@ -27,88 +23,99 @@ class Arrays(Protocol):
     @property
     def count(self) -> Array: ...
     @property
-    def first(self) -> Array: ...
-    @property
-    def last(self) -> Array: ...
-    @property
-    def total(self) -> Array: ...
+    def position(self) -> Array: ...
+    def starts(self) -> Array: ...
+    def values(self) -> Array: ...
 
-    def token_rows(self, document: int) -> tuple[Array, Array, Array]: ...
+
+class Store(Protocol):
+    """What is needed of `diffing.activations.Encodings`."""
+
+    @property
+    def n_features(self) -> int: ...
+    def encoding(self, document: int) -> Encoded: ...
+
+
+class Document(NamedTuple):
+    """What one document shows, by ascending feature."""
+
+    feature: Array
+    counts: Array
+    """Tokens on which each feature is active (for a probe: how often it occurs)."""
+    firsts: Array
+    """A cut to more than this many of the first tokens shows it."""
+    lasts: Array
+    """A cut to the last tokens shows it if it begins here or earlier."""
+    peaks: Array
+    """Size of the strongest activation, float32 (for a probe: how often it occurs)."""
+
+
+class Shown(Protocol):
+    """Documents by number, each with what it shows."""
+
+    @property
+    def n_features(self) -> int: ...
+    def document(self, number: int) -> Document: ...
 
 
 @dataclass(frozen=True)
-class Shown:
-    """Documents x features in CSR order, only what is shown."""
+class Stored:
+    """A study's encodings, above a bar for each feature where there is one."""
+
+    store: Store
+    bar: Array | None = None
+    _seen: dict[int, Document] = field(default_factory=dict)
+
+    @property
+    def n_features(self) -> int:
+        return self.store.n_features
+
+    def document(self, number: int) -> Document:
+        if number not in self._seen:
+            self._seen[number] = self._read(number)
+        return self._seen[number]
+
+    def _read(self, number: int) -> Document:
+        one = self.store.encoding(number)
+        starts, position = one.starts(), one.position
+        if self.bar is None:
+            return Document(
+                one.feature, one.count, position[starts[:-1]], position[starts[1:] - 1], np.abs(one.peak)
+            )
+        owner = np.repeat(np.arange(len(one.feature)), np.diff(starts))
+        over = np.flatnonzero(np.abs(one.values()) > self.bar[one.feature][owner])
+        kept, begins, count = np.unique(owner[over], return_index=True, return_counts=True)
+        position = position[over]
+        ends = begins + count - 1
+        return Document(one.feature[kept], count, position[begins], position[ends], np.abs(one.peak[kept]))
+
+
+@dataclass(frozen=True)
+class Flat:
+    """The same from arrays: documents x features in CSR order."""
 
     n_features: int
     indptr: Array
-    """Where each document's entries begin."""
     feature: Array
     count: Array
-    """Tokens on which the feature is active (for a probe: how often it occurs)."""
     first: Array
-    """The smallest cut to the answer's first tokens that still shows it is one longer than this."""
     last: Array
-    """A cut to the answer's last tokens shows it if it begins here or earlier."""
-    total: Array
-    """Sum of activations."""
     peak: Array
-    """Strongest activation."""
 
-    def positions(self, documents: Array) -> Array:
-        """Where all entries of some documents stand in the flat arrays, document after document."""
-        starts, lengths = self.indptr[documents], np.diff(self.indptr)[documents]
-        ends = np.cumsum(lengths)
-        if len(ends) == 0:
-            return np.empty(0, np.int64)
-        shift = np.repeat(starts - np.concatenate([[0], ends[:-1]]), lengths)
-        return np.asarray(np.arange(ends[-1]) + shift)
+    def document(self, number: int) -> Document:
+        entries = slice(self.indptr[number], self.indptr[number + 1])
+        return Document(*(a[entries] for a in (self.feature, self.count, self.first, self.last, self.peak)))
 
 
-def shown(arrays: Arrays, documents: Array, threshold: float = 0.0, share_of_peak: float = 0.0) -> Shown:
+def shown(store: Store, documents: Array, threshold: float = 0.0, share_of_peak: float = 0.0) -> Stored:
     """What is active above `threshold`, and above a share of the feature's strongest activation in `documents`.
 
     The bar knows no sides: both checkpoints' documents set it together.
     """
     if threshold <= 0 and share_of_peak <= 0:
-        return Shown(
-            arrays.n_features,
-            arrays.indptr,
-            arrays.feature,
-            arrays.count,
-            arrays.first,
-            arrays.last,
-            arrays.total,
-            arrays.peak,
-        )
-    bar = np.full(arrays.n_features, threshold, dtype=np.float32)
-    strongest = np.zeros(arrays.n_features, dtype=np.float32)
+        return Stored(store)
+    strongest = np.zeros(store.n_features, dtype=np.float32)
     for document in documents.tolist():
-        entries = slice(arrays.indptr[document], arrays.indptr[document + 1])
-        names = arrays.feature[entries]
-        strongest[names] = np.maximum(strongest[names], np.abs(arrays.peak[entries]))
-    np.maximum(bar, share_of_peak * strongest, out=bar)
-    parts: list[tuple[Array, ...]] = []
-    lengths = np.zeros(len(arrays.indptr) - 1, dtype=np.int64)
-    for document in np.sort(documents).tolist():
-        parts.append(_above(arrays, document, bar))
-        lengths[document] = len(parts[-1][0])
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [np.empty(0)] * 6
-    indptr = np.concatenate([[0], np.cumsum(lengths)])
-    return Shown(arrays.n_features, indptr, *columns)
-
-
-def _above(arrays: Arrays, document: int, bar: Array) -> tuple[Array, ...]:
-    """One document's feature, count, first, last, total and peak, of the tokens above the bar."""
-    entries = slice(arrays.indptr[document], arrays.indptr[document + 1])
-    names, peaks = arrays.feature[entries], arrays.peak[entries]
-    starts, position, value = arrays.token_rows(document)
-    owner = np.repeat(np.arange(len(names)), np.diff(starts))
-    over = np.flatnonzero(np.abs(value) > bar[names][owner])
-    owner, position, value = owner[over], position[over], value[over]
-    kept, begins, count = np.unique(owner, return_index=True, return_counts=True)
-    if len(kept) == 0:
-        return names[:0], count, position, position, value, peaks[:0]
-    ends = begins + count - 1
-    total = np.add.reduceat(value, begins)
-    return names[kept], count, position[begins], position[ends], total, peaks[kept]
+        one = store.encoding(document)
+        strongest[one.feature] = np.maximum(strongest[one.feature], np.abs(one.peak))
+    return Stored(store, np.maximum(threshold, share_of_peak * strongest))

@@ -20,7 +20,7 @@ LEAST = 10
 """Prompts below which nothing is said."""
 WIDTH = 8192
 """Columns that the features are hashed into when there are more: inner products keep about 1 % of error."""
-LIMIT = 1000
+LIMIT = 500
 """Prompts that are used at most, drawn by the seed."""
 
 Floats = NDArray[np.float64]
@@ -77,21 +77,22 @@ def separability(shown: Shown, pairing: Pairing, seed: int, permutations: int = 
 
 def _inner_products(shown: Shown, documents: NDArray[Any], random: np.random.Generator) -> Floats:
     """Documents x documents over centred features of unit variance."""
-    lengths = np.diff(shown.indptr)[documents]
-    feature = shown.feature[shown.positions(documents)]
-    row = np.repeat(np.arange(len(documents)), lengths)
-    share = np.bincount(feature, minlength=shown.n_features) / len(documents)
-    deviation = np.sqrt(share * (1 - share))
-    scale = np.divide(1.0, deviation, out=np.zeros(len(share)), where=deviation > 0)
+    shows = [shown.document(document).feature for document in documents.tolist()]
+    share = np.zeros(shown.n_features)
+    for feature in shows:
+        share[feature] += 1 / len(documents)
+    deviation = np.sqrt(np.maximum(share * (1 - share), 0))
+    scale = np.divide(1.0, deviation, out=np.zeros(len(share)), where=deviation > 1e-6)
     width = min(WIDTH, shown.n_features)
     if width < shown.n_features:
         column = random.integers(0, width, shown.n_features)
         scale *= random.choice([-1.0, 1.0], shown.n_features)
     else:
         column = np.arange(width)
-    place = row * width + column[feature]
-    grid = np.bincount(place, weights=scale[feature], minlength=len(documents) * width)
-    table = grid.reshape(len(documents), width).astype(np.float32)
+    table = np.empty((len(documents), width), dtype=np.float32)
+    for row, feature in enumerate(shows):
+        # Features that share a column add up.
+        table[row] = np.bincount(column[feature], weights=scale[feature], minlength=width)
     table -= table.mean(axis=0)
     return np.asarray(table @ table.T, dtype=np.float64)
 

@@ -112,10 +112,9 @@ def count(shown: Shown, documents: Array, row: Array) -> Counts:
         columns = np.flatnonzero((row >= start) & (row < start + height))
         values = np.zeros((checkpoints, height, n), dtype=np.int16)
         for grid, numbers in zip(values, documents, strict=True):
-            place = np.repeat(row[columns] - start, np.diff(shown.indptr)[numbers[columns]])
-            feature = shown.feature[shown.positions(numbers[columns])]
-            share = np.repeat(unit // draws[row[columns]], np.diff(shown.indptr)[numbers[columns]])
-            np.add.at(grid, (place, feature), share)
+            for column in columns.tolist():
+                here = row[column]
+                grid[here - start, shown.document(int(numbers[column])).feature] += unit // draws[here]
         sums += values.sum(axis=1)
         _add_patterns(found, values, weights)
     patterns = sorted(found)

@@ -1,44 +1,30 @@
 """Counting, prompt by prompt: by how much each side shows each feature, in several views at once.
 
-Goes through the pairs in blocks of prompts and keeps only what the tests need: for each feature the number of
-prompts on which a side leads by so much, in cells of split and category, and for rates and intensities the
-per-prompt differences that are not 0. Promises that its memory does not grow with prompts times features. Tests
-nothing itself.
+Goes through the pairs prompt by prompt and keeps only what the tests need: for each feature the number of prompts
+on which a side leads by so much, in cells of split and group, and for rates and strengths the prompts' differences
+that are not 0. Promises that its memory does not grow with prompts times features. Tests nothing itself.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diffing import nulls
 from diffing.pairing import Pairing
-from diffing.presence import Shown
+from diffing.presence import Document, Shown
 
 CELLS = 4_000_000
 """Cells of one block: prompts times features."""
 SPREAD = 64
-"""Least standard deviation, in whole coins, of the rounded sums that rates and intensities are tested by."""
+"""Least standard deviation, in whole coins, of the rounded sums that rates and strengths are tested by."""
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-View = Callable[[Shown, Array, Array, Array], Array]
-"""Entries, each one's answer length and cut length -> whether the cut answer shows it."""
-
-
-def plain(_shown: Shown, entries: Array, _tokens: Array, _cut: Array) -> Array:
-    return np.ones(len(entries), dtype=bool)
-
-
-def beginning(shown: Shown, entries: Array, _tokens: Array, cut: Array) -> Array:
-    return np.asarray(shown.first[entries] < cut)
-
-
-def ending(shown: Shown, entries: Array, tokens: Array, cut: Array) -> Array:
-    return np.asarray(shown.last[entries] >= tokens - cut)
+View = Literal["whole", "beginning", "ending"]
 
 
 @dataclass(frozen=True)
@@ -57,42 +43,47 @@ class Leads:
 
 @dataclass
 class Amounts:
-    """A quantity of each answer, averaged over draws: its mean on each side, and the prompts that differ."""
+    """A quantity of each answer, averaged over draws: its sum, and the prompts that differ in it."""
 
     prompts: int
-    mean_a: Floats
-    mean_b: Floats
-    _feature: list[Array] = field(default_factory=list)
-    _difference: list[Array] = field(default_factory=list)
+    sums: dict[str, Floats]
+    """By side, `a` and `b`: the sum over prompts."""
+    _squares: Floats
+    _moved: list[tuple[Array, Array]] = field(default_factory=list)
 
-    def add(self, feature: Array, difference: Array) -> None:
-        self._feature.append(feature)
-        self._difference.append(difference)
+    @classmethod
+    def empty(cls, prompts: int, features: int) -> "Amounts":
+        return cls(prompts, {side: np.zeros(features) for side in "ab"}, np.zeros(features))
 
-    def coins(self) -> tuple[Ints, Ints]:
+    def add(self, difference: Array, least: float) -> None:
+        """One prompt's differences of all features, B minus A; none is as small as `least`."""
+        feature = np.flatnonzero(np.abs(difference) > least)
+        moved = difference[feature]
+        np.add.at(self._squares, feature, (moved**2).astype(np.float64))
+        self._moved.append((feature.astype(np.int32), moved))
+
+    def coins(self) -> tuple[Array, Ints]:
         """Features x sizes 1, 2, ...: how many rounded differences have each size; and their signed sum.
 
         A prompt of ordinary size is at least two coins, so that rounding costs about 1 % of the power.
         """
-        n, top = len(self.mean_a), max(SPREAD, int(2 * self.prompts**0.5))
-        feature = np.concatenate([np.empty(0, np.uint32), *self._feature])
-        difference = np.concatenate([np.empty(0, np.float32), *self._difference])
-        norm = np.sqrt(np.bincount(feature, weights=difference**2, minlength=n))
+        n, top = len(self._squares), max(SPREAD, int(2 * self.prompts**0.5))
+        norm = np.sqrt(self._squares)
         scale = np.divide(top, norm, out=np.zeros(n), where=norm > 0).astype(np.float32)
-        level = np.rint(difference * scale[feature])
-        observed = np.rint(np.bincount(feature, weights=level, minlength=n)).astype(np.int64)
-        place = feature.astype(np.int32) * (top + 1) + np.minimum(np.abs(level), top).astype(np.int32)
-        counts = np.bincount(place, minlength=n * (top + 1)).reshape(n, top + 1)
-        return counts[:, 1:], observed
+        counts, observed = np.zeros(n * (top + 1), dtype=np.int32), np.zeros(n, dtype=np.int64)
+        for feature, difference in self._moved:
+            level = np.rint(difference * scale[feature]).astype(np.int32)
+            observed[feature] += level
+            counts[feature * np.int32(top + 1) + np.abs(level)] += 1
+        return counts.reshape(n, top + 1)[:, 1:], observed
 
-    def test(self, least: int) -> tuple[Floats, Ints]:
-        """Exact two-sided sign-flip p of the rounded sum, NaN under `least` prompts that differ; their number."""
+    def test(self, least: int) -> Floats:
+        """Exact two-sided sign-flip p of the rounded sum; NaN where fewer than `least` prompts differ in it."""
         counts, observed = self.coins()
-        differing = counts.sum(axis=1)
         p = np.full(len(counts), np.nan)
-        tested = np.flatnonzero(differing >= least)
+        tested = np.flatnonzero(counts.sum(axis=1) >= least)
         p[tested] = nulls.coin_tail(np.arange(1, counts.shape[1] + 1), counts[tested], observed[tested])
-        return p, differing
+        return p
 
 
 @dataclass
@@ -100,43 +91,41 @@ class Tally:
     """Everything counted in one pass."""
 
     prompts: int
-    frequency_a: Floats
-    frequency_b: Floats
-    peak_a: Floats
-    peak_b: Floats
+    frequency: dict[str, Floats]
+    """By side, `a` and `b`: share of prompts that show each feature."""
+    peak: dict[str, Array]
+    """By side: strongest activation anywhere, float32."""
     rate: Amounts
-    amount: Amounts
-    views: dict[str, Leads]
+    """Active tokens in a thousand."""
+    strength: Amounts
+    """The answer's strongest activation, 0 where it does not show the feature."""
+    views: dict[View, Leads]
 
 
-def count(
-    shown: Shown, pairing: Pairing, views: dict[str, View], amounts: bool = True, per_token: bool = True
-) -> Tally:
-    """One pass over all pairs; `per_token` makes the amount a mean over tokens rather than a sum."""
-    n, cells = shown.n_features, int(pairing.cell.max(initial=-1)) + 1
-    prompts = len(pairing.prompts)
-    kind = np.int16 if prompts < 2**15 else np.int32
-    shape = (cells, n, len(pairing.sizes))
+def count(shown: Shown, pairing: Pairing, views: Mapping[View, Any], amounts: bool = True) -> Tally:
+    """One pass over all pairs."""
+    n, cells, prompts = shown.n_features, int(pairing.cell.max(initial=-1)) + 1, len(pairing.prompts)
+    shape, kind = (cells, n, len(pairing.sizes)), np.int16 if prompts < 2**15 else np.int32
     tally = Tally(
         prompts,
-        frequency_a=np.zeros(n),
-        frequency_b=np.zeros(n),
-        peak_a=np.zeros(n),
-        peak_b=np.zeros(n),
-        rate=Amounts(prompts, np.zeros(n), np.zeros(n)),
-        amount=Amounts(prompts, np.zeros(n), np.zeros(n)),
-        views={
-            name: Leads(pairing.sizes, pairing.unit, np.zeros(shape, kind), np.zeros(shape, kind))
-            for name in views
-        },
+        frequency={side: np.zeros(n) for side in "ab"},
+        peak={side: np.zeros(n, np.float32) for side in "ab"},
+        rate=Amounts.empty(prompts, n),
+        strength=Amounts.empty(prompts, n),
+        views={v: Leads(pairing.sizes, pairing.unit, np.zeros(shape, kind), np.zeros(shape, kind)) for v in views},
     )
+    moves = np.zeros((2, n), np.float32) if amounts else None
     for cell, rows in _blocks(pairing, n):
-        _count_block(tally, shown, pairing, views, cell, rows, amounts, per_token)
-    for mean in ("frequency_a", "frequency_b"):
-        setattr(tally, mean, getattr(tally, mean) / max(prompts, 1))
-    for amount in (tally.rate, tally.amount):
-        amount.mean_a /= max(prompts, 1)
-        amount.mean_b /= max(prompts, 1)
+        ahead = {
+            v: np.zeros((rows.stop - rows.start, n), np.int8 if pairing.unit < 128 else np.int16) for v in views
+        }
+        for row in range(rows.start, rows.stop):
+            lines = {v: grid[row - rows.start] for v, grid in ahead.items()}
+            _count_prompt(tally, shown, pairing, row, lines, moves)
+        for view, grid in ahead.items():
+            _keep_leads(tally.views[view], pairing.units(grid, rows), cell)
+    # Thirds of a prompt may add up to a little more than one.
+    tally.frequency = {side: np.minimum(f / max(prompts, 1), 1.0) for side, f in tally.frequency.items()}
     return tally
 
 
@@ -149,55 +138,48 @@ def _blocks(pairing: Pairing, n: int) -> Iterator[tuple[int, slice]]:
             yield int(pairing.cell[start]), slice(first, min(first + step, end))
 
 
-def _count_block(
+def _count_prompt(
     tally: Tally,
     shown: Shown,
     pairing: Pairing,
-    views: dict[str, View],
-    cell: int,
-    rows: slice,
-    amounts: bool,
-    per_token: bool,
+    row: int,
+    lines: dict[View, Array],
+    moves: Array | None,
 ) -> None:
-    n, height = shown.n_features, rows.stop - rows.start
-    ahead = {name: np.zeros(height * n, np.int8 if pairing.unit < 128 else np.int16) for name in views}
-    rate, amount = (np.zeros(height * n if amounts else 0, np.float32) for _ in range(2))
-    pairs = np.arange(*np.searchsorted(pairing.row, [rows.start, rows.stop]))
-    for slot in range(int(pairing.draws[rows].max(initial=0))):
-        drawn = pairs[pairing.slot[pairs] == slot]
-        row, draws = pairing.row[drawn], pairing.draws[pairing.row[drawn]]
-        shorter = np.minimum(pairing.tokens_a[drawn], pairing.tokens_b[drawn])
-        for side, sign in (("a", -1), ("b", 1)):
-            documents, tokens = getattr(pairing, side)[drawn], getattr(pairing, f"tokens_{side}")[drawn]
-            lengths = np.diff(shown.indptr)[documents]
-            entries = shown.positions(documents)
-            feature = shown.feature[entries]
-            place = np.repeat((row - rows.start) * n, lengths) + feature
-            for name, view in views.items():
-                seen = view(shown, entries, np.repeat(tokens, lengths), np.repeat(shorter, lengths))
-                ahead[name][place if seen.all() else place[seen]] += sign
-            share = np.repeat(1 / draws, lengths)
-            getattr(tally, f"frequency_{side}")[:] += np.bincount(feature, weights=share, minlength=n)
-            if amounts:
-                per_1000 = shown.count[entries] * np.repeat(1000 / (draws * tokens), lengths)
-                sums = shown.total[entries] * np.repeat(1 / (draws * (tokens if per_token else 1)), lengths)
-                for one, values, grid in ((tally.rate, per_1000, rate), (tally.amount, sums, amount)):
-                    getattr(one, f"mean_{side}")[:] += np.bincount(feature, weights=values, minlength=n)
-                    grid[place] += (sign * values).astype(np.float32)
-                _keep_peaks(getattr(tally, f"peak_{side}"), shown, documents)
-    for name, grid in ahead.items():
-        _keep_leads(tally.views[name], pairing.units(grid.reshape(height, n), rows), cell)
-    for one, grid in ((tally.rate, rate), (tally.amount, amount)):
-        # Equal draws in another order leave a rounding error, which is no difference.
-        found = np.flatnonzero(np.abs(grid) > 1e-6 * np.abs(grid).max(initial=0))
-        one.add((found % n).astype(np.uint32), grid[found])
+    """Add one prompt's pairs to its line of each view, and its amounts, by way of `moves`, to the tally."""
+    first, end = np.searchsorted(pairing.row, [row, row + 1]).tolist()
+    share = 1 / max(end - first, 1)
+    largest = np.zeros(2)
+    for pair in range(first, end):
+        lengths = int(pairing.tokens_a[pair]), int(pairing.tokens_b[pair])
+        cut = min(lengths)
+        for side, sign, number, tokens in zip("ab", (-1, 1), (pairing.a, pairing.b), lengths, strict=True):
+            one = shown.document(int(number[pair]))
+            feature = one.feature.astype(np.intp)
+            for view, line in lines.items():
+                line[_seen(one, feature, view, tokens, cut)] += sign
+            # `at` is the quicker way to add where types agree.
+            np.add.at(tally.frequency[side], feature, share)
+            if moves is None or len(feature) == 0:
+                continue
+            np.maximum.at(tally.peak[side], feature, one.peaks)
+            amounts = one.counts * np.float32(1000 * share / tokens), one.peaks * np.float32(share)
+            for kind, (amount, values) in enumerate(zip((tally.rate, tally.strength), amounts, strict=True)):
+                np.add.at(amount.sums[side], feature, values.astype(np.float64))
+                np.add.at(moves[kind], feature, values if side == "b" else -values)
+                largest[kind] = max(largest[kind], values.max())
+    if moves is not None:
+        for kind, amount in enumerate((tally.rate, tally.strength)):
+            # Equal draws in another order leave a rounding error, which is no difference.
+            amount.add(moves[kind], 1e-6 * largest[kind])
+        moves[:] = 0
 
 
-def _keep_peaks(peaks: Floats, shown: Shown, documents: Array) -> None:
-    for document in documents.tolist():
-        entries = slice(shown.indptr[document], shown.indptr[document + 1])
-        feature = shown.feature[entries]
-        peaks[feature] = np.maximum(peaks[feature], shown.peak[entries])
+def _seen(one: Document, feature: Array, view: View, tokens: int, cut: int) -> Array:
+    """What is shown by the whole answer, or by a cut of it to its first or its last tokens."""
+    if view == "whole" or cut == tokens:
+        return feature
+    return feature[one.firsts < cut if view == "beginning" else one.lasts >= tokens - cut]
 
 
 def _keep_leads(leads: Leads, ahead: Array, cell: int) -> None:

@@ -19,30 +19,19 @@ class Documents:
         self.dense = dense
         self.n_features = dense[0].shape[1]
         self._decoder = decoder
-        runs = [self._runs(one) for one in dense]
-        self.indptr = np.concatenate([[0], np.cumsum([len(r) for r in runs])])
-        flat = [run for document in runs for run in document]
-        self.feature = np.array([f for f, _, _ in flat], np.uint16)
-        self.count = np.array([len(at) for _, at, _ in flat], np.uint16)
-        self.first = np.array([at[0] for _, at, _ in flat], np.uint16)
-        self.last = np.array([at[-1] for _, at, _ in flat], np.uint16)
-        self.total = np.array([values.sum() for _, _, values in flat], np.float32)
-        self.peak = np.array([values.max() for _, _, values in flat], np.float32)
-
-    @staticmethod
-    def _runs(one: Array) -> list[tuple[int, Array, Array]]:
-        found = [(f, np.flatnonzero(one[:, f])) for f in range(one.shape[1])]
-        return [(f, at, one[at, f]) for f, at in found if len(at)]
-
-    def token_rows(self, document: int) -> tuple[Array, Array, Array]:
-        runs = self._runs(self.dense[document])
-        starts = np.concatenate([[0], np.cumsum([len(at) for _, at, _ in runs])]).astype(np.int64)
-        position = np.concatenate([np.empty(0, np.int64), *(at for _, at, _ in runs)])
-        return starts, position, np.concatenate([np.empty(0), *(values for _, _, values in runs)])
 
     def encoding(self, document: int) -> SimpleNamespace:
-        starts, position, _ = self.token_rows(document)
-        return SimpleNamespace(position=position, starts=lambda: starts)
+        one = self.dense[document]
+        found = [(f, np.flatnonzero(one[:, f])) for f in range(one.shape[1])]
+        runs = [(f, at, one[at, f]) for f, at in found if len(at)]
+        return SimpleNamespace(
+            feature=np.array([f for f, _, _ in runs], np.uint16),
+            count=np.array([len(at) for _, at, _ in runs], np.uint16),
+            peak=np.array([values.max() for _, _, values in runs], np.float32),
+            position=np.concatenate([np.empty(0, np.int64), *(at for _, at, _ in runs)]),
+            starts=lambda: np.cumsum([0, *(len(at) for _, at, _ in runs)]),
+            values=lambda: np.concatenate([np.empty(0), *(values for _, _, values in runs)]),
+        )
 
     def decoder(self) -> Array | None:
         return self._decoder

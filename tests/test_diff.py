@@ -95,6 +95,16 @@ def test_computing_again_gives_the_same_figures() -> None:
     pd.testing.assert_frame_equal(one.features, computed(study).features)
 
 
+def test_a_second_process_changes_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = made()
+    alone = computed(study)
+    alone_features, alone_probes = alone.features, alone.probes
+    monkeypatch.setattr(diff, "ASIDE", 1)
+    helped = computed(study)
+    pd.testing.assert_frame_equal(alone_features, helped.features)
+    pd.testing.assert_frame_equal(alone_probes, helped.probes)
+
+
 def test_settings_have_folders_of_their_own() -> None:
     study = made()
     assert computed(study).folder != computed(study, threshold=1.0).folder

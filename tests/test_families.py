@@ -41,6 +41,11 @@ def correlated(seed: int, decoder: Array | None = None, documents: int = 30) -> 
     return Documents(dense, decoder)
 
 
+@pytest.fixture(autouse=True)
+def any_number_of_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(families, "LEAST", 1)
+
+
 def found(documents: Documents, overlap: float = 0.5, order: Array | None = None) -> Array:
     features = np.arange(documents.n_features)
     chosen = np.asarray(features if order is None else order)
@@ -61,12 +66,21 @@ def test_families_are_those_of_average_linkage_on_all_overlaps(
 
 def test_sampled_overlaps_are_near_the_whole_ones() -> None:
     documents = correlated(4, documents=400)
-    sketch = families.sketched(documents, np.arange(400), np.arange(12), seed=0)
-    assert len(sketch.feature) < 12 * 2.5 * families.KEEP
+    sketch, features = families.sketched(documents, np.arange(400), seed=0)
+    assert features.tolist() == list(range(12))
+    assert len(sketch) < 12 * 3 * families.KEEP
     row, column = np.triu_indices(12, 1)
-    shared = sketch.shared(np.arange(12), np.arange(12)).toarray()[row, column]
     whole = overlaps(documents)[row, column]
-    np.testing.assert_allclose(sketch.overlap(row, column, shared), whole, atol=0.12)
+    np.testing.assert_allclose(sketch.overlap(row, column), whole, atol=0.12)
+    np.testing.assert_allclose(sketch.overlaps(np.arange(12)), sketch.overlap(row, column))
+
+
+def test_pairs_that_overlap_by_half_are_all_looked_at() -> None:
+    documents = correlated(4, documents=100)
+    sketch, _ = families.sketched(documents, np.arange(100), seed=0)
+    seen = set(zip(*(side.tolist() for side in sketch.candidates(0.5)), strict=True))
+    whole = overlaps(documents)
+    assert {(a, b) for a in range(12) for b in range(a + 1, 12) if whole[a, b] >= 0.5} <= seen
 
 
 def test_the_first_in_order_leads() -> None:
@@ -92,6 +106,17 @@ def test_a_clump_too_large_for_one_linkage_is_split(monkeypatch: pytest.MonkeyPa
     documents = Documents([np.hstack([base, base, *loose])])
     leads = found(documents)
     assert leads[:2].tolist() == [0, 0]
+
+
+def test_families_of_some_features_are_those_of_a_study_with_only_these() -> None:
+    documents = correlated(0)
+    some = np.array([1, 2, 3, 4, 8])
+    leads = families.families(documents, np.arange(30), some, np.arange(5), 0.5, -1, seed=0)
+    only = Documents([one[:, some] for one in documents.dense])
+    assert (
+        leads.tolist()
+        == some[families.families(only, np.arange(30), np.arange(5), np.arange(5), 0.5, -1, 0)].tolist()
+    )
 
 
 def test_silent_documents_and_one_feature_give_families_of_one() -> None:

@@ -27,7 +27,7 @@ def test_halves_are_the_scaled_difference_of_one_checkpoints_draws() -> None:
     frequency, found = noise.halves(shown, pairing, pairing.b)
     shows = np.zeros((20, 3, 5))
     for row, slot, document in zip(pairing.row, pairing.slot, pairing.b, strict=True):
-        shows[row, slot, shown.feature[shown.indptr[document] : shown.indptr[document + 1]]] = 1
+        shows[row, slot, shown.document(document).feature] = 1
     np.testing.assert_allclose(frequency, shows[:, :2].mean(axis=(0, 1)))
     np.testing.assert_allclose(
         found, np.abs((shows[:, 0] - shows[:, 1]).mean(axis=0)) * np.sqrt(1 / 3), atol=1e-12
@@ -38,7 +38,8 @@ def test_halves_are_the_scaled_difference_of_one_checkpoints_draws() -> None:
 def test_the_band_holds_nineteen_of_twenty_differences_of_equal_checkpoints(draws: int) -> None:
     shown, pairing = study(60, draws, np.full(600, 0.3))
     bins = noise.band(shown, pairing)
-    counts = [np.bincount(shown.feature[shown.positions(d)], minlength=600) for d in (pairing.a, pairing.b)]
+    shows = [np.concatenate([shown.document(d).feature for d in side]) for side in (pairing.a, pairing.b)]
+    counts = [np.bincount(feature, minlength=600) for feature in shows]
     frequency = (counts[0] + counts[1]) / (120 * draws)
     delta = np.abs(counts[1] - counts[0]) / (60 * draws)
     inside = np.mean(delta <= noise.of_features(bins, frequency))

@@ -1,0 +1,71 @@
+"""A computation in a child process while this one goes on, so that two processors share the work.
+
+On Linux the child is a fork: it starts at once with everything in memory. Elsewhere the computation runs in this
+process when its result is asked for. Promises that the child holds none of this process's files or locks, and that
+it ends with the block. The computation must start no threads and needs a result that can be pickled.
+"""
+
+import os
+import pickle
+import signal
+import sys
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+Result = TypeVar("Result")
+
+
+class Aside(Generic[Result]):
+    """Runs `work` in a child where that is worth it; use as a context."""
+
+    def __init__(self, work: Callable[[], Result], worth: bool = True) -> None:
+        self._work = work
+        self._child = 0
+        if worth and sys.platform == "linux" and (os.cpu_count() or 1) > 1:
+            self._pipe, write = os.pipe()
+            self._child = os.fork()
+            if self._child == 0:
+                _answer(work, write)
+            os.close(write)
+
+    def result(self) -> Result:
+        """What the computation gave, or the error that it ended with."""
+        if not self._child:
+            return self._work()
+        with os.fdopen(os.dup(self._pipe), "rb") as pipe:
+            data = pipe.read()
+        answer: tuple[bool, Any] = (
+            pickle.loads(data) if data else (False, RuntimeError("a child process was killed"))
+        )
+        fine, value = answer
+        if fine:
+            found: Result = value
+            return found
+        raise value
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
+        if self._child:
+            os.close(self._pipe)
+            os.kill(self._child, signal.SIGKILL)
+            os.waitpid(self._child, 0)
+            self._child = 0
+
+
+def _answer(work: Callable[[], Any], write: int) -> None:
+    """The child's whole life; it leaves without running anything that the parent set up for its own end."""
+    try:
+        # A lock that this process inherited would outlive the parent.
+        os.closerange(3, write)
+        os.closerange(write + 1, os.sysconf("SC_OPEN_MAX"))
+        try:
+            answer = pickle.dumps((True, work()), protocol=pickle.HIGHEST_PROTOCOL)
+        except Exception as error:
+            answer = pickle.dumps((False, error))
+        with os.fdopen(write, "wb") as pipe:
+            pipe.write(answer)
+    finally:
+        os._exit(0)
