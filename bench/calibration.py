@@ -1,14 +1,15 @@
 """Are the diff's figures what they say? Simulated studies, 1,000 for each scenario, as one table.
 
-Run with `python -m bench.calibration [--studies 1000] [--scenario i …]`; `docs/method.md` holds the result. Each
-study has features of realistic frequency (most are rare), prompts that pull features along together, answers of
-random length, and events placed token by token. The diff sees only what it would see of real answers.
+Run with `python -m bench.calibration [--studies 1000] [--scenario i …] [--draws 3 …]`; `docs/method.md` holds the
+result: 1,000 studies with one draw a side, 1,000 more with two, three and four in turn. Each study has features
+of realistic frequency (most are rare), prompts that pull features along together, answers of random length, and
+events placed token by token. The diff sees only what it would see of real answers.
 """
 
 import argparse
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import comb
 from typing import Any, NamedTuple
@@ -176,13 +177,13 @@ def equal_sides(figures: Figures, draws: int, random: np.random.Generator) -> No
     probes, _ = measure.table(few.shown, few.pairs)
     p_of["probes"], q_of["probes"] = probes["p"].to_numpy(), probes["q"].to_numpy()
     for name, p in p_of.items():
-        figures.add(f"{name}: studies with any q < 0.05", float(np.nanmin(q_of[name], initial=1.0) < 0.05))
+        figures.add(f"{name}: any q < 0.05", float(np.nanmin(q_of[name], initial=1.0) < 0.05))
         made = p[~np.isnan(p)]
         for level in LEVELS:
             figures.add(f"{name}: P(p <= {level}) / {level}", float(np.sum(made <= level)) / level, len(made))
-    figures.add("any feature replicated", float((table["replicated"] == "yes").any()))
+    figures.add("replicated: any q < 0.05", float((table["replicated"] == "yes").any()))
     apart = separability.separability(shown, pairs, int(random.integers(2**31)), permutations=99)
-    figures.add("separability: p <= 0.05", float(apart.p <= 0.05))
+    figures.add("separability: any q < 0.05", float(apart.p <= 0.05))
 
 
 def longer_answers(figures: Figures, draws: int, random: np.random.Generator) -> None:
@@ -197,9 +198,9 @@ def longer_answers(figures: Figures, draws: int, random: np.random.Generator) ->
     figures.add("studies with any survivor", float(survives.any()))
     for name, kind in (("features at endings", ending), ("other features", ~ending)):
         tested = float(table["testable"][kind].sum())
-        figures.add(f"{name}: surviving, of those tested", float(survives[kind].sum()), tested)
+        figures.add(f"{name} surviving, of those tested", float(survives[kind].sum()), tested)
     rate = table.loc[~ending, "p_rate"].dropna()
-    figures.add("other features: P(p <= 0.05) / 0.05 of the rate", float(np.sum(rate <= 0.05)) / 0.05, len(rate))
+    figures.add("P(p <= 0.05) / 0.05 of other features' rates", float(np.sum(rate <= 0.05)) / 0.05, len(rate))
 
 
 def planted(figures: Figures, draws: int, random: np.random.Generator) -> None:
@@ -287,39 +288,56 @@ def _binomial(n: int, k: int, share: Array) -> Array:
 
 
 Scenario = Callable[[Figures, int, np.random.Generator], None]
-SCENARIOS: dict[str, tuple[Scenario, tuple[int, ...]]] = {
-    "i": (equal_sides, (1, 2, 3, 4)),
-    "ii": (longer_answers, (1, 2, 4)),
-    "iii": (planted, (1, 2, 3, 4)),
-    "iv": (one_category, (1, 2, 4)),
-    "v": (coverage, (1, 2, 3, 4)),
+SCENARIOS: dict[str, Scenario] = {
+    "i": equal_sides,
+    "ii": longer_answers,
+    "iii": planted,
+    "iv": one_category,
+    "v": coverage,
 }
+DRAWS = {"1 draw": (1,), "2 to 4 draws": (2, 3, 4)}
+"""What stands apart in the tables; studies take turns where there are several numbers."""
 
 
-def run(scenario: str, draws: int, studies: int, seed: int = 0) -> Figures:
+def run(scenario: str, draws: Sequence[int], studies: int, seed: int = 0) -> Figures:
     """One scenario's figures over many studies."""
     figures = Figures()
     for number in range(studies):
-        SCENARIOS[scenario][0](figures, draws, np.random.default_rng([seed, draws, number]))
+        r = draws[number % len(draws)]
+        SCENARIOS[scenario](figures, r, np.random.default_rng([seed, r, number]))
     return figures
+
+
+def table(columns: dict[str, Figures]) -> pd.DataFrame:
+    """Figures as text with 1.96 standard errors; a family's figures side by side where the names have families."""
+    cells: dict[str, dict[str, str]] = defaultdict(dict)
+    for draws, figures in columns.items():
+        for name in figures.hits:
+            share, error = figures.share(name)
+            family, _, figure = name.rpartition(": ")
+            ratio = " / " in name
+            cell = f"{share:.2f} ± {error:.2f}" if ratio else f"{100 * share:.1f} ± {100 * error:.1f} %"
+            row, column = (f"{family}, {draws}", figure) if family else (name, draws)
+            cells[row][column] = cell
+    return pd.DataFrame.from_dict(cells, orient="index").fillna("")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=1000)
     parser.add_argument("--scenario", nargs="*", default=list(SCENARIOS))
+    parser.add_argument("--draws", nargs="*", type=int, help="Only these, each in a column of its own.")
     asked = parser.parse_args()
+    wanted = {f"{r} draws": (r,) for r in asked.draws} if asked.draws else DRAWS
     for scenario in asked.scenario:
         start = time.process_time()
-        draws = SCENARIOS[scenario][1]
-        columns = {r: run(scenario, r, asked.studies) for r in draws}
+        found = table({name: run(scenario, draws, asked.studies) for name, draws in wanted.items()})
         took = time.process_time() - start
-        print(f"\n{SCENARIOS[scenario][0].__doc__} ({asked.studies} studies each, {took:.0f} s of CPU)\n")
-        print("figure | " + " | ".join(f"{r} draw{'s' * (r > 1)}" for r in draws))
-        print("---" + "|---" * len(draws))
-        for name in columns[draws[0]].hits:
-            shares = [columns[r].share(name) for r in draws]
-            print(f"{name} | " + " | ".join(f"{share:.3g} ± {error:.2g}" for share, error in shares), flush=True)
+        print(f"\n{SCENARIOS[scenario].__doc__} ({asked.studies} studies a column, {took:.0f} s of CPU)\n")
+        print("| | " + " | ".join(found.columns) + " |")
+        print("|---" * (1 + len(found.columns)) + "|")
+        for row, cells in found.iterrows():
+            print(f"| {row} | " + " | ".join(cells) + " |", flush=True)
 
 
 if __name__ == "__main__":
