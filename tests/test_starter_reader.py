@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sae_lens import SAE
@@ -10,6 +12,11 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import diffing
+from diffing import encode
+from diffing.activations import Encodings, encodable
+from diffing.study import Checkpoint, ReaderChoice, Study
+from tests import tiny
+from tests.fake_reader import Watch
 from tools.batch_topk import BatchTopK, SaeRecipe, train_sae
 
 STARTER = Path(diffing.__file__).parent / "starter"
@@ -18,6 +25,15 @@ ANSWER = (
     "1. **Wait**: let the dough rest for an hour. \n2. **Knead**: work it until it's smooth — ten minutes!\n\n"
     "In short, both work. Let me know if you'd like more details."
 )
+
+
+HARD = {
+    "an answer": ANSWER,
+    "two windows": "\n\n".join(f"## Part {n}\n\n{ANSWER}" for n in range(16)),
+    "emoji": "👩‍👩‍👧‍👦 🇩🇪 fine, 👍🏽",
+    "Arabic": "مرحبا بالعالم، كيف حالك؟",
+    "10,000 spaces": " " * 10_000 + "end",
+}
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +119,45 @@ def test_an_answer_shows_few_features_and_most_of_its_variance(sae: Any, activat
         error = (sae.decode(features) - activations).square().sum()
     assert 5 < (features > 0).sum(1).float().mean() <= 60
     assert error / (activations - activations.mean(0)).square().sum() < 0.3
+
+
+def test_a_study_encoded_with_the_starter_holds_what_a_hook_and_saelens_give(
+    sae: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.block_network(monkeypatch)
+    sides = [Checkpoint(key=key, name=key, source="import") for key in "ab"]
+    study = Study.create("hard", sides, pd.DataFrame({"text": list(HARD)}))
+    ids = study.prompts().set_index("text")["id"]
+    study.add_responses(
+        pd.DataFrame([{"prompt_id": ids[name], "checkpoint": "a", "text": text} for name, text in HARD.items()])
+    )
+    encode.run(study, {"device": "cpu"}, Watch())
+    found, reader = Encodings.open(study), encode.load_reader(ReaderChoice(), "cpu")
+    plain: Any = AutoModelForCausalLM.from_pretrained(STARTER / "reader")
+    seen: list[torch.Tensor] = []
+    plain.model.layers[4].register_forward_hook(lambda _module, _args, output: seen.append(output[0]))
+    active = flips = 0
+    for document, text in enumerate(encodable(study)["text"]):
+        rows = []
+        for window in reader.read([], text).windows:
+            with torch.inference_mode():
+                plain(torch.tensor([window.ids]))
+                rows.append(sae.encode(seen.pop().reshape(len(window.ids), -1))[window.start : window.stop])
+        expected = torch.cat(rows).numpy()
+        ours = np.stack([found.dense(document, feature) for feature in range(found.n_features)], axis=1)
+        both = (ours > 0) & (expected > 0)
+        np.testing.assert_allclose(ours[both], expected[both], rtol=1e-3)
+        active += int((expected > 0).sum())
+        flips += int(((ours > 0) != (expected > 0)).sum())
+    assert set(found.documents["error"]) == {""}
+    assert active > 10_000
+    assert flips <= active / 10_000
+
+
+def test_the_starter_reads_a_lone_surrogate_in_its_place() -> None:
+    shown = encode.read_text(encode.load_reader(ReaderChoice(), "cpu"), "before \ud800 after")
+    assert "".join(shown.pieces) == "before \ud800 after"
+    assert shown.features
 
 
 def test_trained_sae_is_saved_as_saelens_reads_it(tmp_path: Path) -> None:
