@@ -10,7 +10,7 @@ import typer
 
 from diffing import cli_diff, cli_findings, cli_label, cli_read, cli_report, cli_run, cli_study
 from diffing.errors import UserError
-from diffing.terminal import console, say
+from diffing.terminal import warn
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,6 +26,5 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        console.stderr = True
-        say(str(error))
+        warn(str(error))
         sys.exit(2)

@@ -18,6 +18,9 @@ from diffing.jobs import JobStatus
 from diffing.study import Study
 
 console = Console()
+errors = Console(stderr=True)
+UNFOLDED = 1000
+"""Columns of a table that goes to a file or a pipe, where nothing is to be cut."""
 
 Name = Annotated[str, typer.Argument(help="Name of the study.", metavar="STUDY")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for another program.")]
@@ -30,6 +33,11 @@ Columns = Annotated[
 def say(text: str = "") -> None:
     """A line for a person."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def warn(text: str) -> None:
+    """The same where errors go."""
+    errors.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def tell(value: Any) -> None:
@@ -46,7 +54,7 @@ def show(rows: list[dict[str, Any]], title: str = "") -> None:
         table.add_column(str(name))
     for row in rows:
         table.add_row(*(Text(str(value)) for value in row.values()))
-    console.print(table)
+    (console if console.is_terminal else Console(width=UNFOLDED)).print(table)
 
 
 def do(study: Study, kind: str, options: dict[str, Any], detach: bool, as_json: bool) -> JobStatus | None:
@@ -60,7 +68,7 @@ def do(study: Study, kind: str, options: dict[str, Any], detach: bool, as_json: 
         return None
     with Progress(
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}", markup=False),
-        console=Console(stderr=True), transient=True,
+        console=errors, transient=True,
     ) as bar:  # fmt: skip
         task = bar.add_task(kind, total=None, words="")
 

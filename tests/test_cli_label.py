@@ -31,7 +31,7 @@ def study(monkeypatch: pytest.MonkeyPatch) -> Study:
 
 def invoke(server: OpenAIServer, *words: str) -> str:
     models = ["--model", f"{server.url}#maker/author", "--judge", f"{server.url}#other/judge"]
-    done = CliRunner().invoke(app, ["study", *models, *words], catch_exceptions=False, env={"COLUMNS": "200"})
+    done = CliRunner().invoke(app, ["study", *models, *words], catch_exceptions=False)
     assert done.exit_code == 0
     return done.stdout
 
@@ -51,8 +51,9 @@ def test_the_dry_run_asks_for_a_price_that_no_list_states(
     words = ["--features", "0", "--dry-run", "--json", "--key-env", "SOME_KEY"]
     assert json.loads(invoke(server, *words))["cost"] is None
     server.prices = {"maker/author": (1e-6, 2e-6)}
-    told = json.loads(invoke(server, *words))
-    assert told["cost"] == pytest.approx(told["tokens_in"] * 1e-6 + told["tokens_out"] * 2e-6)
+    for some in (words, words[:-2]):
+        told = json.loads(invoke(server, *some))
+        assert told["cost"] == pytest.approx(told["tokens_in"] * 1e-6 + told["tokens_out"] * 2e-6)
     assert (study.name, server.calls) == ("study", [])
 
 
@@ -72,9 +73,14 @@ def test_what_failed_is_printed_with_its_reason(study: Study, server: OpenAIServ
     assert set(labels.current(study)) == {0}
 
 
-def test_an_import_alone_asks_no_model(study: Study, server: OpenAIServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("some", [[], ["--features", "0"]])
+def test_an_import_alone_asks_no_model(
+    study: Study, server: OpenAIServer, tmp_path: Path, some: list[str]
+) -> None:
     (tmp_path / "mine.csv").write_text("feature,label\n1,rum\n")
-    assert "file:mine.csv: 1 labels of 1 features." in invoke(server, "--import", str(tmp_path / "mine.csv"))
+    # Where no author is named, the features are those to import.
+    done = CliRunner().invoke(app, ["study", "--import", str(tmp_path / "mine.csv"), *some])
+    assert "file:mine.csv: 1 labels of 1 features." in done.stdout
     assert (labels.current(study)[1].label, server.calls) == ("rum", [])
 
 
@@ -84,7 +90,7 @@ def test_a_source_out_of_reach_holds_up_nothing_else(study: Study, server: OpenA
     assert "1 labels written" in shown
     assert set(labels.current(study)) == {0}
     with pytest.raises(UserError, match="There is no file"):
-        invoke(server, "--import", "absent.csv")
+        CliRunner().invoke(app, ["study", "--import", "absent.csv"], catch_exceptions=False)
 
 
 def test_features_are_numbers(study: Study, server: OpenAIServer) -> None:
