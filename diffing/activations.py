@@ -173,12 +173,16 @@ class Encodings:
     def tokens(self, document: int) -> TokenTable:
         one = self.encoding(document)
         text = self._answers[document]
-        if files.content_hash(text) != self.table["answer"].iloc[document]:
+        if files.content_hash(text) != self._hashes[document]:
             raise UserError(
                 f"An answer of study '{self.study.name}' changed after it was encoded; "
                 f"{AGAIN.format(study=self.study.name)}."
             )
         return TokenTable(one.ids, one.spans, text)
+
+    @cached_property
+    def _hashes(self) -> list[str]:
+        return [str(answer) for answer in self.table["answer"]]
 
     @cached_property
     def _answers(self) -> list[str]:

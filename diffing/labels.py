@@ -6,7 +6,8 @@ marked as a rule's work. A label is a hypothesis; nothing here says that it is r
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from itertools import chain
 from typing import Any, Protocol
 
@@ -91,16 +92,17 @@ def describe(
     """
     firing = surface.active(store, features, list(documents))
     own = firing.by_feature(len(features))
+    text = cache(lambda document: store.tokens(document).text)
     found = {}
     for place, feature in enumerate(features):
         runs = firing.runs[own.indices[own.indptr[place] : own.indptr[place + 1]]]
-        tops = top_tokens(store, firing.tokens, runs.indices)
+        tops = top_tokens(text, firing.tokens, runs.indices)
         found[feature] = lexical(tops, len(runs.indices), runs.shape[0], (probes or {}).get(feature, ""))
     return found
 
 
-def top_tokens(store: Store, tokens: surface.Tokens, active: Array) -> list[tuple[str, int]]:
-    """The commonest of some tokens as people read them, with their numbers."""
+def top_tokens(text: Callable[[int], str], tokens: surface.Tokens, active: Array) -> list[tuple[str, int]]:
+    """The commonest of some tokens as people read them, with their numbers; `text` gives a document's."""
     _, examples, counts = np.unique(tokens.ids[active], return_index=True, return_counts=True)
     # Several tokens may read the same: with and without a space, or parts of one character.
     common = np.argsort(-counts, kind="stable")[: 4 * TOP_TOKENS]
@@ -108,7 +110,7 @@ def top_tokens(store: Store, tokens: surface.Tokens, active: Array) -> list[tupl
     for i in common.tolist():
         token = int(active[examples[i]])
         start, end = tokens.spans[token].tolist()
-        sums[shown(store.tokens(tokens.of(token)[0]).text[start:end])] += int(counts[i])
+        sums[shown(text(tokens.of(token)[0])[start:end])] += int(counts[i])
     return sums.most_common(TOP_TOKENS)
 
 
