@@ -175,26 +175,13 @@ def _labelled(finding: Finding, current: Mapping[int, Label], reader: str) -> Ru
         return Rung("label validated", None, "rests on no feature")
     if finding.reader and finding.reader != reader:
         return Rung("label validated", None, f"its features belong to another reader ({finding.reader})")
-    scores = [detection(current.get(feature), finding.more) for feature in finding.features]
-    told = [score for score in scores if score is not None]
+    known = [current[feature] for feature in finding.features if feature in current]
+    told = [score for label in known if (score := label.detection(finding.more)) is not None]
     if not told:
         return Rung("label validated", None, "no label of its features was scored blind")
     good = sum(balanced >= VALID and low > 0.5 for balanced, low in told)
     words = f"{good} of {len(told)} scored labels told passages apart on {finding.more} (best {max(told)[0]:.0%})"
     return Rung("label validated", 2 * good >= len(told), words)
-
-
-def detection(label: Label | None, side: str) -> tuple[float, float] | None:
-    """Balanced accuracy of a label's blind detection on one side, and the lower end of its interval."""
-    score = (label.score if label else None) or {}
-    by_side = score.get("detection")
-    share = by_side.get(side) if isinstance(by_side, dict) else None
-    if not isinstance(share, dict):
-        return None
-    balanced, low = share.get("balanced"), share.get("low")
-    if not isinstance(balanced, int | float) or not isinstance(low, int | float):
-        return None
-    return float(balanced), float(low)
 
 
 def _replicated(finding: Finding, rows: pd.DataFrame) -> Rung:

@@ -57,6 +57,17 @@ class Label(BaseModel):
         """What events name it by; labels that no history holds are named by their content."""
         return self.id or files.content_hash([self.label, self.description, self.author, self.date], 12)
 
+    def detection(self, side: str) -> tuple[float, float] | None:
+        """Balanced accuracy of its blind detection on one checkpoint, and the lower end of the interval."""
+        by_side = (self.score or {}).get("detection")
+        share = by_side.get(side) if isinstance(by_side, dict) else None
+        if not isinstance(share, dict):
+            return None
+        balanced, low = share.get("balanced"), share.get("low")
+        if not isinstance(balanced, int | float) or not isinstance(low, int | float):
+            return None
+        return float(balanced), float(low)
+
 
 class Record(Label):
     """A line of a study's label history that is a label."""
