@@ -25,7 +25,8 @@ def label(
         str,
         typer.Option(
             "--import",
-            help="neuronpedia[:MODEL/SOURCE], hf[:OWNER/REPO/FILE] or a file; alone it only imports.",
+            help="neuronpedia[:MODEL/SOURCE], hf[:OWNER/REPO/FILE] or a file; only imports, for --features "
+            "alone where they are named, unless --top, --model, --score or --rewrite asks for more.",
             metavar="SOURCE",
         ),
     ] = "",
@@ -47,7 +48,7 @@ def label(
     Example: `python -m diffing label flash --top 50 --score --max-dollars 2`
     """
     opened = Study.open(name)
-    only_import = bool(import_from) and top is None and not features and not score
+    only_import = bool(import_from) and top is None and not (model or score or rewrite)
     options: dict[str, Any] = {
         "a": a, "b": b, "score": score, "write": not only_import, "rewrite": rewrite, "import_from": import_from,
         "refresh": refresh, "judge": judge, "key_env": key_env, "max_dollars": max_dollars,

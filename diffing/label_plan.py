@@ -190,12 +190,14 @@ def checked(options: dict[str, Any]) -> Options:
 
 
 async def prices(options: dict[str, Any]) -> dict[str, Price | None]:
-    """Prices by model, asked of the endpoints where no list states them. Spends nothing."""
+    """Prices by model: the list's, and the endpoint's own where no list has it. Spends nothing."""
     told = checked(options)
     author = providers.endpoint(providers.parse(told.model, "author", told.key_env))
     points = [author, *([judge_for(author, told)] if told.score else [])]
     async with ChatClient() as client:
-        return {p.model: providers.price(p) or await client.check_model(p) for p in points}
+        # A server without a key costs nothing as far as the list knows, but may state what it charges.
+        listed = {point.model: providers.price(point) if point.key_env else None for point in points}
+        return {p.model: listed[p.model] or await client.check_model(p) for p in points}
 
 
 def estimate(study: Study, options: dict[str, Any], prices: Mapping[str, Price | None] | None = None) -> Estimate:
