@@ -115,7 +115,7 @@ def rates(case: Case, claims: int = CLAIMS, repeats: int = 1) -> Rates:
     found: list[list[float]] = []
     for seed in range(repeats):
         table = simulate(case, claims, seed)
-        checks = list(verdicts.check(table, table["claim"].unique().tolist()).values())
+        checks = list(verdicts.check(table).values())
         p = pd.Series([check.p for check in checks])
         lead = pd.Series([check.wins > check.losses for check in checks])
         ten = pd.concat([_corrected(group) for _, group in p.groupby(p.index // TOGETHER)])

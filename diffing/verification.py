@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from pydantic import Field, ValidationError
 
 from diffing import findings, judging, questions, verdicts
@@ -143,28 +144,42 @@ def _read(folder: str, a: str, b: str, judge: str, _stamp: tuple[Any, ...]) -> V
     judge = judge or known[-1]
     mine = [finding for finding in findings.load(study) if (finding.a, finding.b) == (a, b)]
     lines = [line for line in kept if line["judge"] == judge]
-    found = judging.pairs(study, a, b) + judging.pairs(study, a, b, within=True)
-    table = judging.table(found, lines)
-    checks = verdicts.check(table, {finding.wording for finding in mine})
+    told = _table(study, a, b, lines)
+    # Earlier wordings too: whoever words a claim anew has had another try.
+    checks = verdicts.check(told)
     turned = {f.id: checks[f.wording].toward(f.sign) for f in mine if f.wording in checks}
-    told = [line for line in lines if line["cost"] is not None]
+    paid = [line["cost"] for line in lines if line["cost"] is not None]
     return Verification(
         judge=judge,
         checks=turned,
-        same_as=_same(table, [finding for finding in mine if finding.id in turned], turned),
-        own_error=verdicts.own_error(table),
+        same_as=_same(told, [finding for finding in mine if finding.id in turned], turned),
+        own_error=verdicts.own_error(told),
         tests=len(checks),
-        cost=sum(line["cost"] for line in told) if told else None,
+        cost=sum(paid) if paid else None,
         tokens_in=sum(line["tokens_in"] for line in lines),
         tokens_out=sum(line["tokens_out"] for line in lines),
     )
 
 
-def _same(table: Any, mine: Sequence[Finding], checks: dict[str, Check]) -> dict[str, str]:
+def table(study: Study, a: str = "", b: str = "") -> pd.DataFrame:
+    """Every verdict that `read` counts, with the claim's words where a finding still has them."""
+    a, b = findings.sides(study, a, b)
+    judge = read(study, a, b).judge
+    found = _table(study, a, b, [line for line in judging.lines(study) if line["judge"] == judge])
+    said = {finding.wording: finding.claim for finding in findings.load(study)}
+    found.insert(1, "words", [said.get(wording, "") for wording in found["claim"]])
+    return found
+
+
+def _table(study: Study, a: str, b: str, lines: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    return judging.table(judging.pairs(study, a, b) + judging.pairs(study, a, b, within=True), lines)
+
+
+def _same(told: pd.DataFrame, mine: Sequence[Finding], checks: dict[str, Check]) -> dict[str, str]:
     """Findings merged into others: same votes, or the mirror image claimed of the other side."""
     mine = sorted((f for f in mine if not f.rejected), key=lambda f: (-checks[f.id].net, f.created, f.id))
     wordings = list(dict.fromkeys(finding.wording for finding in mine))
-    aliases = verdicts.merged(table, wordings)
+    aliases = verdicts.merged(told, wordings)
     leaders: dict[tuple[str, int], str] = {}
     merged = {}
     for finding in mine:

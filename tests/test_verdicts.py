@@ -78,7 +78,7 @@ def test_counts_p_and_q_equal_an_independent_computation(votes: list[list[float]
         for n, pick in enumerate(picks)
         for row in both(f"c{c}", f"p{n}", pick)
     ]
-    found = verdicts.check(table(*rows), [f"c{c}" for c in range(len(votes))])
+    found = verdicts.check(table(*rows))
     expected = []
     for number, picks in enumerate(votes):
         wins, losses = picks.count(1.0), picks.count(-1.0)
@@ -109,7 +109,7 @@ def test_the_interval_is_that_of_prompts_drawn_again() -> None:
 
 def test_seen_from_the_other_side_everything_turns() -> None:
     rows = [row for n in range(10) for row in both("c", f"p{n}", 1.0 if n < 8 else -1.0)]
-    check = verdicts.check(table(*rows), ["c"])["c"]
+    check = verdicts.check(table(*rows))["c"]
     turned = check.toward(-1)
     assert (turned.wins, turned.losses, turned.net) == (check.losses, check.wins, -check.net)
     assert (turned.low, turned.high, turned.accuracy) == (-check.high, -check.low, pytest.approx(0.2))
@@ -118,7 +118,7 @@ def test_seen_from_the_other_side_everything_turns() -> None:
 
 def test_presence_is_averaged_within_prompts_first() -> None:
     rows = [row for draw in range(3) for row in both("c", "p0", 1.0, draw)] + both("c", "p1", -1.0)
-    check = verdicts.check(table(*rows), ["c"])["c"]
+    check = verdicts.check(table(*rows))["c"]
     assert (check.presence_a, check.presence_b) == (0.5, 0.5)
 
 

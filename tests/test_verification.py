@@ -208,6 +208,8 @@ def test_a_change_of_wording_makes_it_unverified_and_a_second_run_asks_only_for_
     held_out = int((study.prompts()["split"] == "held-out").sum())
     assert len(server.calls) == calls + 2 * held_out == 4 * held_out
     assert all(judges.claims(call) == ["names cake"] for call in server.calls[calls:])
+    # The wording given up was a try as well.
+    assert verification.read(study).tests == 3
 
 
 def test_answers_collected_anew_need_new_verdicts(server: OpenAIServer) -> None:
