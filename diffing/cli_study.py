@@ -9,7 +9,7 @@ import pandas as pd
 import typer
 
 from diffing import collect as collecting
-from diffing import files, imports, known_cases, prompt_writer, prompts, providers, study, tables, words
+from diffing import imports, known_cases, prompt_writer, prompts, providers, study, study_export, words
 from diffing import status as statuses
 from diffing.cli_read import export_encodings
 from diffing.errors import UserError
@@ -197,7 +197,7 @@ def export(
         Path | None, typer.Option(help="Write documents × features instead: a .npz, .pkl or .parquet file.")
     ] = None,
 ) -> None:
-    """Write a study's prompts and answers as CSV, or its encodings.
+    """Write a study's prompts, answers and labels as CSV, labels as JSON, all records as they stand; or encodings.
 
     Example: `python -m diffing export flash --out tables`
     """
@@ -206,11 +206,7 @@ def export(
         export_encodings(opened, encodings)
         say(f"Wrote {encodings}")
         return
-    out.mkdir(parents=True, exist_ok=True)
-    for stem, table in (("prompts", opened.prompts()), ("responses", opened.responses())):
-        path = out / f"{name}-{stem}.csv"
-        with files.replacing(path) as temporary:
-            tables.write_csv(temporary, table)
+    for path in study_export.write(opened, out):
         say(f"Wrote {path}")
 
 
