@@ -1,7 +1,8 @@
 """A comparison in the form that LLM Comparator opens: one entry a pair of answers.
 
-Follows the JSON format that the tool's read-me documents. Every score is 0 there: nobody was asked which answer is
-better, and the tool knows no way to leave it out. What differs stands in the custom fields instead.
+Follows the JSON format that the tool's read-me documents, which wants a number for every score and shows 0 as
+"same". Nobody was asked which answer is better, so every score is 0 and a field beside it says so, row by row.
+What differs stands in the custom fields.
 """
 
 from typing import Any
@@ -17,6 +18,8 @@ FEATURES = 8
 """Families whose strongest activation stands beside each answer."""
 PROBES = 8
 """Differing surface probes, those that differ most."""
+UNJUDGED = ("which is better", "not judged; the score of 0 is a blank")
+"""The field beside the score, and what it says of every pair."""
 
 
 def build(facts: Facts) -> dict[str, Any]:
@@ -28,6 +31,7 @@ def build(facts: Facts) -> dict[str, Any]:
     rows = facts.prompts.set_index("id")
     texts = facts.pairs.set_index(["prompt_id", "draw"])
     schema = [
+        {"name": UNJUDGED[0], "type": "category"},
         {"name": "prompt id", "type": "string"},
         {"name": "split", "type": "category"},
         {"name": "draw", "type": "number"},
@@ -43,6 +47,7 @@ def build(facts: Facts) -> dict[str, Any]:
         prompt, both = rows.loc[prompt_id], texts.loc[(prompt_id, draw)]
         text_a, text_b = clean(str(both["text_a"])), clean(str(both["text_b"]))
         fields: dict[str, Any] = {
+            UNJUDGED[0]: UNJUDGED[1],
             "prompt id": prompt_id,
             "split": str(prompt["split"]),
             "draw": draw,

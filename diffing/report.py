@@ -28,6 +28,7 @@ from diffing import (
     files,
     findings,
     label_sources,
+    labels,
     notebook,
     pairing,
     providers,
@@ -35,8 +36,10 @@ from diffing import (
     report_facts,
     report_render,
     report_tables,
+    study_export,
     summary,
     tables,
+    verification,
 )
 from diffing.errors import UserError
 from diffing.jobs import Progress
@@ -206,6 +209,9 @@ def _tables(facts: Facts, bundle: Bundle) -> None:
     bundle.csv("pairs.csv", pairs(facts))
     exports.export(facts.encodings, bundle.folder / "encodings.npz")
     exports.export(facts.encodings, bundle.folder / "encodings.pkl")
+    bundle.json("labels.json", study_export.label_records(labels.dossiers(facts.study), facts.named))
+    if facts.verification.judge:
+        bundle.csv("verdicts.csv", verification.table(facts.study, facts.a.key, facts.b.key))
     bundle.json("findings.json", {"a": facts.a.key, "b": facts.b.key, "findings": recorded(facts)})
     bundle.json("llm_comparator.json", comparator.build(facts))
 
@@ -272,6 +278,7 @@ def manifest(facts: Facts, folder: Path) -> dict[str, Any]:
         "notes": [
             "Cells of the CSV files that a spreadsheet would run begin with an apostrophe; take one away.",
             "encodings.pkl is for those who made it: never open a pickle that came from elsewhere, take the npz.",
+            "Scores in llm_comparator.json are 0 because its format wants one; no preference was judged.",
         ],
         "files": {
             path.relative_to(folder).as_posix(): {

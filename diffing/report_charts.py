@@ -72,9 +72,9 @@ def top(facts: Facts) -> Chart | None:
         axes.set_yticks(range(len(rows)), names)
         _shares(axes, "share of prompts whose answers show it, with 95 % intervals")
 
-    lead = facts.table.loc[facts.top[0]]
+    lead, name = facts.table.loc[facts.top[0]], short(facts.named[facts.top[0]])
     told = (
-        f"{count(len(rows), 'family', 'families')}; the largest difference is {short(facts.named[facts.top[0]])}, "
+        f"{count(len(rows), 'family', 'families')}; the largest difference is that of “{name}”, "
         f"{share(lead['frequency_a'])} on A and {share(lead['frequency_b'])} on B."
     )
     return _chart("top_differences", "The strongest families of each side", told, on, 1.2 + 0.34 * len(rows))
@@ -217,7 +217,10 @@ def verified(facts: Facts) -> Chart | None:
         _differences(axes, "net share of held-out prompts for the claim, points, with 95 % intervals")
 
     held = sum(sure(one) == "verified" for one in told_of)
-    told = f"Of {count(len(told_of), 'claim')} put before the judge {held} were verified; the others are grey."
+    told = (
+        f"Of {count(len(told_of), 'claim')} put forward here the judge confirmed {held}; the others are grey. "
+        "Blocked, rejected and repeated ones are not drawn."
+    )
     return _chart("verification", "What the judge said of each claim", told, on, 1.1 + 0.3 * len(told_of))
 
 

@@ -76,8 +76,11 @@ class Facts:
 
     @cached_property
     def claimed(self) -> list[Standing]:
-        """Findings that the report puts forward, each once, the best founded first."""
-        return [one for one in self.standings if not one.why and not one.open and not one.same_as]
+        """Findings that the report puts forward, each meaning once, the best founded first."""
+        sound = {one.finding.id: one for one in self.standings if not one.why and not one.open}
+        # Where the leader of a meaning may not be claimed, the next wording speaks for itself.
+        leads = {one.same_as: one for one in reversed(sound.values()) if one.same_as and one.same_as not in sound}
+        return [one for one in sound.values() if not one.same_as or leads.get(one.same_as) is one]
 
     @cached_property
     def blocked(self) -> list[Standing]:

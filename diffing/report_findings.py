@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from diffing import evidence, pairing, report_examples
+from diffing import evidence, judging, pairing, report_examples
 from diffing.diff import Diff
 from diffing.evidence import Standing
 from diffing.exhibits import Chooser
@@ -116,7 +116,7 @@ def _of_finding(facts: Facts, chooser: Chooser, standing: Standing) -> View:
         reading=_reading(facts, finding, features),
         figures=[figure(facts, feature) for feature in features] + [probe(facts, name) for name in finding.probes],
         verification=verification(facts, standing.check),
-        hypothesis=f"To prompts like these, {side} more often than {other} gives an answer of which this is true.",
+        hypothesis=hypothesis(facts, standing, side, other),
         confidence=confidence(standing),
         rungs=[
             (rung.name, "nothing to go by" if rung.passed is None else yes(rung.passed), rung.words)
@@ -181,8 +181,34 @@ def verification(facts: Facts, check: Check | None) -> str:
     )
 
 
+def hypothesis(facts: Facts, standing: Standing, side: str, other: str) -> str:
+    """What other prompts would show if it holds, so that someone else can try it."""
+    claim = f"To other prompts like these, {side} more often than {other} gives an answer of which this is true"
+    check = standing.check
+    if check is not None and check.prompts:
+        return (
+            f"{claim}; a judge should prefer it on a net {points(check.net)} points of them, or anywhere from "
+            f"{interval(check.low, check.high)}."
+        )
+    features = own_features(standing, facts.study, facts.diff)
+    rows = [facts.table.loc[feature] for feature in features]
+    rows += [facts.probes.loc[name] for name in standing.finding.probes if name in facts.probes.index]
+    if not rows:
+        return f"{claim}."
+    low, high = rows[0]["ci_low"], rows[0]["ci_high"]
+    what = f"feature {features[0]}" if features else f"{standing.finding.probes[0]}"
+    return f"{claim}; there too {what} should differ by {interval(low, high)} points of prompts."
+
+
 def own_error(facts: Facts) -> str:
-    return evidence.own_error_words(facts.verification.own_error) if facts.verification.judge else ""
+    """How far the judge can be trusted, and who else was asked."""
+    if not facts.verification.judge:
+        return ""
+    words = evidence.own_error_words(facts.verification.own_error)
+    others = [one for one in judging.judges(judging.lines(facts.study)) if one != facts.verification.judge]
+    if others:
+        words += f" Verdicts of other judges ({', '.join(others)}) are kept in the study and not used here."
+    return words
 
 
 def _of_family(facts: Facts, chooser: Chooser, feature: int) -> View:

@@ -134,22 +134,28 @@ def top(facts: Facts) -> Table:
             [
                 "B" if row["delta"] > 0 else "A", str(feature), facts.named[feature], _author(facts, feature),
                 f"{size:,}", *_shares(row), yes(row["survives_equal_length"]), yes(row["outside_noise"]),
-                str(row["replicated"]) or "–", points(row["delta_heldout"]), str(row["probes"]) or "–",
+                f"{row['replicated'] or '–'} ({points(row['delta_heldout'])})", _near(str(row["probes"])),
             ]
         )  # fmt: skip
     head = [
         "more on", "feature", "what it is called", "by", "family of", "A", "B", "B − A, points", "95 % interval",
-        "q", "at equal length", "outside noise", "replicated", "held-out points", "share of its tokens at",
+        "q", "at equal length", "outside noise", "replicated (held-out points)", "share of its tokens at",
     ]  # fmt: skip
     return Table(head, rows)
 
 
+def _near(probes: str) -> str:
+    """The two countable things that most of a feature's tokens lie at."""
+    pairs = (one.rpartition(":") for one in probes.split(";")[:2] if one)
+    return ", ".join(f"{name.strip()} {share(float(part))}" for name, _, part in pairs) or "–"
+
+
 def _author(facts: Facts, feature: int) -> str:
-    """Who named the feature, and how the name did when it was scored blind."""
+    """Who named the feature, and how the name did on the side that has more when it was scored blind."""
     row = facts.table.loc[feature]
     if feature in facts.flagged or row["named_by"] == "rule":
         return "rule"
-    score = f", {row['score']:.2f} blind" if pd.notna(row["score"]) else ", not scored"
+    score = f", {row['score']:.2f} blind" if pd.notna(row["score"]) else ", unscored"
     return f"{'model' if row['named_by'] == 'llm' else 'person'}{score}"
 
 

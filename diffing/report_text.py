@@ -4,12 +4,12 @@ Plain text made from figures by templates; no model writes here. Promises that a
 it got, and that "no change" is said only where an interval allows it. Escapes nothing: what lays it out does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 import pandas as pd
 
-from diffing import measure
+from diffing import contradictions, measure
 from diffing.evidence import Standing
 from diffing.report_facts import Facts, sure
 
@@ -90,20 +90,36 @@ def _side(facts: Facts, side: str) -> str:
         ("replicated", "replicated on held-out prompts but unjudged"),
     ):
         # What a judge did not confirm is no answer, however often its figures came again.
-        said = [o.finding.claim for o in claims if sure(o) == grade and (grade == "verified" or o.check is None)]
+        said = [one for one in claims if sure(one) == grade and (grade == "verified" or one.check is None)]
         if said:
             more = f"; and {count(len(said) - MANY, 'claim')} more" if len(said) > MANY else ""
-            return f"{side} more often shows, {words}: {'; '.join(said[:MANY])}{more}."
-    counted = [
-        f"{row['probe']} ({share(row['frequency_a'])} on A, {share(row['frequency_b'])} on B)"
-        for row in moving(facts, side)[:MANY]
-    ]
-    if counted:
-        return f"Counted in the answers themselves, {side} more often has {listed(counted)}."
+            besides = _counted(facts, side, {name for one in said for name in _named(one)})
+            counted = f"; counted besides: {listed(besides)}" if besides else ""
+            return f"{side} more often shows, {words}: {'; '.join(map(_sized, said[:MANY]))}{more}{counted}."
+    counts = _counted(facts, side)
+    if counts:
+        return f"Counted in the answers themselves, {side} more often has {listed(counts)}."
     named = [facts.named[f] for f in facts.top if (facts.table.at[f, "delta"] > 0) == (side == "B")]
     if named:
         return f"By features alone, unjudged, {side} shows more of: {'; '.join(named[:MANY])}."
     return f"Nothing that was looked for is more frequent on {side} after correction."
+
+
+def _sized(standing: Standing) -> str:
+    """A claim with its net share, where a judge gave it one."""
+    check = standing.check
+    return standing.finding.claim + (f" (net {points(check.net)} points)" if check else "")
+
+
+def _named(standing: Standing) -> set[str]:
+    """Countable things that a finding is about."""
+    return {*standing.finding.probes, *contradictions.named(standing.finding.claim)}
+
+
+def _counted(facts: Facts, side: str, but: Collection[str] = ()) -> list[str]:
+    """What one side's answers have more often by counting, without those things that were said already."""
+    rows = [row for row in moving(facts, side) if row["probe"] not in but]
+    return [_still(row) for row in rows[:MANY]]
 
 
 def moving(facts: Facts, side: str) -> list["pd.Series[float]"]:
@@ -125,11 +141,26 @@ def _footing(facts: Facts) -> str:
         return f"{base}, and no findings were recorded, so these are differences in figures and not yet claims."
     if not facts.verification.judge:
         return f"{base}, and no judge was asked, so no claim here is more than replicated."
-    checked = len(facts.verification.checks)
-    return (
-        f"{base}, and of {count(checked, 'claim')} put before a judge ({facts.verification.judge}) "
-        f"{len(facts.verified())} were verified."
-    )
+    return f"{base}, and of {judged(facts)}."
+
+
+def judged(facts: Facts) -> str:
+    """What became of all claims that the judge saw, each counted once."""
+    seen = [one for one in facts.standings if one.check is not None and one.check.prompts]
+    held = facts.verified()
+    left = [one for one in seen if one not in held]
+    contrary = [one for one in left if one.check is not None and one.check.opposite]
+    left = [one for one in left if one not in contrary]
+    again = [one for one in left if one.check is not None and one.check.verified]
+    same = [one for one in again if one.same_as]
+    parts = [
+        f"{count(len(seen), 'claim')} put before a judge ({facts.verification.judge}) {len(held)} were verified",
+        *[f"{len(same)} more say one of these in other words"] * bool(same),
+        *[f"{len(again) - len(same)} more are blocked or were rejected"] * (len(again) > len(same)),
+        *[f"{len(contrary)} turned out the other way round"] * bool(contrary),
+        *[f"{len(left) - len(again)} were not confirmed"] * (len(left) > len(again)),
+    ]
+    return listed(parts)
 
 
 # What was not found.

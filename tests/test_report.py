@@ -28,15 +28,18 @@ from diffing import (
     evidence,
     files,
     findings,
+    label_history,
     label_sources,
     notebook,
     report,
     report_charts,
     report_facts,
     report_render,
+    tables,
     verification,
 )
 from diffing.errors import UserError
+from diffing.label_history import Label
 from diffing.study import Study
 from diffing.ui.text import visible
 from tests import judges, report_study
@@ -48,9 +51,9 @@ __all__ = ["made"]
 Made = tuple[Study, Path]
 
 FILES = {
-    "analysis.ipynb", "encodings.npz", "encodings.pkl", "features.csv", "findings.json", "lists-old-new.zip",
-    "llm_comparator.json", "manifest.json", "pairs.csv", "probes.csv", "prompts.csv", "report.html", "report.md",
-    "responses.csv",
+    "analysis.ipynb", "encodings.npz", "encodings.pkl", "features.csv", "findings.json", "labels.json",
+    "lists-old-new.zip", "llm_comparator.json", "manifest.json", "pairs.csv", "probes.csv", "prompts.csv",
+    "report.html", "report.md", "responses.csv",
 }  # fmt: skip
 CHARTS = {"difference_and_evidence", "equal_length", "lengths", "replication", "surface_probes", "top_differences"}
 
@@ -232,6 +235,11 @@ def test_a_verified_finding_leads_the_answer_and_the_next_report_is_the_same(
 ) -> None:
     study = report_study.make(monkeypatch)
     claim = findings.add(study, "mentions cake", "b", author="Ann", features=(CAKE,))
+    label = label_history.add(study, "starter", CAKE, Label(label="sweets", author="m", author_kind="llm"))
+    score: dict[str, Any] = {
+        "detection": {"old": {"balanced": 0.5, "low": 0.4}, "new": {"balanced": 0.9, "low": 0.8}}
+    }
+    label_history.tell(study, "starter", CAKE, "score", "j", about=label.id, score=score)
     server.reply, server.models = judges.counting(judges.words({"mentions cake": "cake"})), ["judge"]
     diff.compute(study, "old", "new")
     verification.run(study, {"model": f"{server.url}#judge"}, Watch())
@@ -240,8 +248,21 @@ def test_a_verified_finding_leads_the_answer_and_the_next_report_is_the_same(
     assert [one.status for one in evidence.of(study)] == ["reported"]
     assert findings.get(study, claim.id).reported
     text = (first / "report.md").read_text(encoding="utf-8")
-    assert "B more often shows, confirmed by a judge on held-out prompts: mentions cake." in text
+    net = f"{100 * verification.read(study).checks[claim.id].net:+.0f} points"
+    besides = "counted besides: numbered items (0 % on A, 100 % on B)"
+    assert (
+        f"B more often shows, confirmed by a judge on held-out prompts: mentions cake (net {net}); {besides}"
+        in text
+    )
+    assert "1 claim put before a judge (judge) 1 were verified." in text
     assert "Status: **verified**." in text
+    assert f"a judge should prefer it on a net {net} of them" in text
+    # The score is that of the side that has more.
+    assert f"| {CAKE} | sweets | model, 0.90 blind |" in text
+    (told,) = files.read_json(first / "labels.json")[str(CAKE)]["labels"]
+    assert (told["label"], told["score"]) == ("sweets", score)
+    verdicts = tables.read(first / "verdicts.csv")
+    assert set(verdicts["words"]) == {"mentions cake"} and len(verdicts) == len(server.calls)
     second = written(study, tmp_path / "second")
     assert [n for n in names(first) if (first / n).read_bytes() != (second / n).read_bytes()] in (
         ["manifest.json", "lists-old-new.zip"], ["lists-old-new.zip", "manifest.json"], [],
@@ -332,7 +353,7 @@ def test_markdown_renders_without_raw_html_or_foreign_links(made: Made) -> None:
     rows = [
         len(re.findall(r"(?<!\\)\|", line)) for line in text.split("```")[0].splitlines() if line.startswith("|")
     ]
-    assert set(rows) == {3, 4, 5, 10, 16}
+    assert set(rows) == {3, 4, 5, 10, 15}
 
 
 PLAIN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
@@ -358,6 +379,7 @@ def test_llm_comparator_takes_the_file(made: Made) -> None:
     fields = {one["name"]: one["type"] for one in told["metadata"]["custom_fields_schema"]}
     for example in told["examples"]:
         assert set(example["custom_fields"]) == set(fields)
+        assert (example["score"], example["custom_fields"]["which is better"][:10]) == (0, "not judged")
         for name, value in example["custom_fields"].items():
             assert isinstance(value, list) == fields[name].startswith("per_model"), name
     ids = {example["custom_fields"]["prompt id"]: example["input_text"] for example in told["examples"]}
