@@ -137,7 +137,8 @@ def _named(found: Sequence[Cluster], told: Asking, seed: int, progress: Progress
 
 def _phrases(cluster: Cluster, seed: int) -> Messages:
     side = "b" if cluster.net > 0 else "a"
-    texts = list(dict.fromkeys(item.text for item in cluster.items if item.side == side))[:SHOWN]
+    # With repeats: what most of them mean hangs on how often each was said.
+    texts = [item.text for item in cluster.items if item.side == side][:SHOWN]
     random.Random(f"{seed} {texts[0]}").shuffle(texts)
     listed = "\n".join(f"- {text}" for text in texts)
     form = "Reply with a JSON object: claim."

@@ -22,9 +22,6 @@ from diffing.verification import Verification
 EACH = 10
 """Families shown of each side."""
 
-LEVEL = 0.05
-NOT_CLAIMED = ("rejected",)
-
 
 @dataclass(frozen=True)
 class Facts:
@@ -77,10 +74,7 @@ class Facts:
     @cached_property
     def claimed(self) -> list[Standing]:
         """Findings that the report puts forward, each meaning once, the best founded first."""
-        sound = {one.finding.id: one for one in self.standings if not one.why and not one.open}
-        # Where the leader of a meaning may not be claimed, the next wording speaks for itself.
-        leads = {one.same_as: one for one in reversed(sound.values()) if one.same_as and one.same_as not in sound}
-        return [one for one in sound.values() if not one.same_as or leads.get(one.same_as) is one]
+        return each_meaning_once([one for one in self.standings if not one.why and not one.open])
 
     @cached_property
     def blocked(self) -> list[Standing]:
@@ -94,6 +88,17 @@ class Facts:
         return [
             one for one in self.claimed if sure(one) == "verified" and side in ("", self.side(one.finding.more))
         ]
+
+
+def each_meaning_once(sound: Sequence[Standing]) -> list[Standing]:
+    """Without findings that another one leads; where that one is not among these, the first speaks for it."""
+    ids = {one.finding.id for one in sound}
+    heads: dict[str, Standing] = {}
+    for one in sound:
+        lead = one.same_as or one.finding.id
+        if lead not in heads or lead == one.finding.id:
+            heads[lead] = one
+    return [one for one in sound if heads[one.same_as or one.finding.id] is one and one.same_as not in ids]
 
 
 def sure(standing: Standing) -> str:

@@ -170,6 +170,20 @@ def test_clusters_that_cannot_be_named_go_by_their_own_words(server: OpenAIServe
     }
 
 
+def test_whoever_names_a_cluster_sees_how_often_each_phrase_was_said(server: OpenAIServer) -> None:
+    def listing(call: Call) -> str:
+        seen = judges.blocks(call)
+        name = "first" if "cake" in seen["first answer"] else "second"
+        number = int(re.findall(r"\d+", seen["first answer"])[0])
+        told = {"shown_by": name, "property": "mentions cake" if number % 5 else "mentions a cake"}
+        return json.dumps({"differences": [told]})
+
+    run(tea_and_cake(), server, scripted(listing), rate=False)
+    (call,) = [c for c in server.calls if c.messages[0]["content"] == baseline.NAMING]
+    lines = call.prompt.splitlines()
+    assert lines.count("- mentions cake") > lines.count("- mentions a cake") > 0
+
+
 def items(*told: tuple[str, str, str]) -> list[Item]:
     return [Item(prompt, 0, side, text) for prompt, side, text in told]  # type: ignore[arg-type]
 

@@ -39,6 +39,7 @@ from diffing import (
     verification,
 )
 from diffing.errors import UserError
+from diffing.evidence import Standing
 from diffing.label_history import Label
 from diffing.study import Study
 from diffing.ui.text import visible
@@ -514,3 +515,21 @@ def test_the_quick_list_names_the_strongest_features_where_neuronpedia_has_them(
     assert json.loads(query["features"][0]) == [
         {"modelId": "gpt2-small", "layer": "8-res-jb", "index": str(feature)} for feature in facts.top
     ]
+
+
+def told_of(identifier: str, same_as: str = "") -> Standing:
+    finding = findings.Finding(id=identifier, a="a", b="b", claim=identifier, side="b", origin="hand")
+    return Standing(finding, "verified", "", [], [], [], None, same_as)
+
+
+@pytest.mark.parametrize(
+    ("standings", "kept"),
+    [
+        ([told_of("lead"), told_of("other", "lead"), told_of("else")], ["lead", "else"]),
+        ([told_of("other", "lead"), told_of("lead")], ["lead"]),
+        # Its leader is blocked or rejected, and so is not among those that can be claimed.
+        ([told_of("other", "lead"), told_of("third", "lead"), told_of("else")], ["other", "else"]),
+    ],
+)
+def test_each_meaning_is_claimed_once_and_none_is_lost(standings: list[Standing], kept: list[str]) -> None:
+    assert [one.finding.id for one in report_facts.each_meaning_once(standings)] == kept
