@@ -1,14 +1,18 @@
 """A computation in a child process while this one goes on, so that two processors share the work.
 
-On Linux the child is a fork: it starts at once with everything in memory. Elsewhere the computation runs in this
-process when its result is asked for. Promises that the child holds none of this process's files or locks, and that
-it ends with the block. The computation must start no threads and needs a result that can be pickled.
+On Linux the child is a fork: it starts at once with everything in memory, where a fresh interpreter would import
+for a second. A fork keeps the thread that called it and no other, so a lock that another one held would stay held:
+beside other Python threads, as in Streamlit's server, and elsewhere than on Linux the computation runs in this
+process when its result is asked for. Threads of BLAS, OpenMP or torch do no harm if the computation calls none of
+these. Promises that the child holds none of this process's files or locks, and that it ends with the block.
+The computation must start no threads and needs a result that can be pickled.
 """
 
 import os
 import pickle
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -22,7 +26,8 @@ class Aside(Generic[Result]):
     def __init__(self, work: Callable[[], Result], worth: bool = True) -> None:
         self._work = work
         self._child = 0
-        if worth and sys.platform == "linux" and (os.cpu_count() or 1) > 1:
+        alone = threading.active_count() == 1
+        if worth and alone and sys.platform == "linux" and (os.cpu_count() or 1) > 1:
             self._pipe, write = os.pipe()
             self._child = os.fork()
             if self._child == 0:

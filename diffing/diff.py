@@ -214,7 +214,7 @@ def measured(
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """All tables and the summary, in memory."""
     seed = study.settings.seed
-    tell(0, 6, "pairing answers")
+    tell(0, 7, "pairing answers")
     pairs = pairing.pair(study, encodings.documents, a, b)
     documents = np.unique(np.concatenate([pairs.a, pairs.b]))
     answers = study.responses().set_index(responses.KEY)["text"]
@@ -229,28 +229,30 @@ def measured(
     # Two processes on two processors: more threads would only wait for each other.
     with threadpool_limits(1), Aside(unpaired, worth=len(documents) >= ASIDE) as aside:
         shown = presence.shown(encodings, documents, settings.threshold, settings.share_of_peak)
-        tell(1, 6, "counting features")
+        tell(1, 7, "counting features")
         features, tallied = measure.table(shown, pairs)
         bins = noise.band(shown, pairs)
         features = features.assign(**_noise(features, bins))
         features = features.assign(**_without_truncated(shown, pairs, features["delta"].to_numpy()))
-        tell(2, 6, "comparing categories")
+        tell(2, 7, "comparing categories")
         testable = features["testable"].to_numpy(dtype=bool)
         features = features.assign(**groups.heterogeneity(tallied.views["whole"], pairs, testable, seed))
         detailed = _detailed(features, settings.details)
         categories = groups.table(shown, pairs, detailed).merge(
             features[["feature", "q_heterogeneity"]], on="feature"
         )
-        tell(3, 6, "telling the sides apart")
+        tell(3, 7, "telling the sides apart")
         apart = separability.separability(shown, pairs, seed, settings.permutations)
-        tell(4, 6, "finding families")
+        tell(4, 7, "describing features")
+        read = np.intersect1d(documents, labels.readable(study, encodings))
+        told = labels.describe(encodings, detailed.tolist(), read.tolist())
+        firing = surface.active(encodings, detailed.tolist(), documents.tolist())
+        tell(5, 7, "finding families")
         scanned, ties = aside.result()
     features["family"] = _families(features, ties, encodings, settings)
-    tell(5, 6, "comparing surface probes")
-    probes, nearest = _probes(encodings, pairs, documents, detailed, scanned, seed)
+    tell(6, 7, "comparing surface probes")
+    probes, nearest = _probes(firing, pairs, documents, detailed, scanned, seed)
     features["probes"] = [nearest.get(feature, "") for feature in range(len(features))]
-    read = np.intersect1d(documents, labels.readable(study, encodings))
-    told = labels.describe(encodings, detailed.tolist(), read.tolist())
     features["tokens"] = [told[f].label if f in told else "" for f in range(len(features))]
     tables = {"features": features, "probes": probes, "categories": categories, "noise": bins}
     facts = {"a": a, "b": b, "seed": seed, "settings": settings.model_dump()}
@@ -301,7 +303,7 @@ def _families(
 
 
 def _probes(
-    encodings: Encodings,
+    firing: surface.Active,
     pairs: Pairing,
     documents: NDArray[np.int64],
     detailed: NDArray[np.int64],
@@ -309,7 +311,6 @@ def _probes(
     seed: int,
 ) -> tuple[pd.DataFrame, dict[int, str]]:
     """The probes' own table, and the nearest probes of the detailed features."""
-    firing = surface.active(encodings, detailed.tolist(), documents.tolist())
     nearest = surface.compare(firing, detailed.tolist(), scanned)
     words = {feature: nearest.words(feature) for feature in detailed.tolist()}
     renumbered = dataclasses.replace(

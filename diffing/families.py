@@ -46,23 +46,27 @@ class Sketch:
     under its own bar, and two features are compared under the lower of their bars.
     """
 
-    def __init__(self, feature: Array, position: Array, mark: Array, bar: Array) -> None:
+    def __init__(self, kept: Any, bar: Array) -> None:
+        self._kept = kept
+        """Features x positions, sparse: the marks."""
         self.bar = bar
+
+    @classmethod
+    def gathered(cls, feature: Array, position: Array, mark: Array, bar: Array) -> "Sketch":
+        """From the kept positions and marks of all features, in any order of the features."""
         shape = (len(bar), int(position.max(initial=-1)) + 1)
         # Sixteen bits sort by radix.
         order = np.argsort(feature.astype(np.uint16) if len(bar) <= 2**16 else feature, kind="stable")
-        self._ends = np.concatenate([[0], np.cumsum(np.bincount(feature, minlength=len(bar)))])
-        self._kept = sparse.csr_matrix((mark[order], position[order], self._ends), shape=shape)
+        ends = np.concatenate([[0], np.cumsum(np.bincount(feature, minlength=len(bar)))])
+        return cls(sparse.csr_matrix((mark[order], position[order], ends), shape=shape), bar)
 
     def __len__(self) -> int:
         """How many positions are kept in all."""
-        return int(self._ends[-1])
+        return int(self._kept.nnz)
 
     def of(self, features: Array) -> "Sketch":
         """The sketch of some features, renumbered in the order given."""
-        rows = self._kept[features]
-        owner = np.repeat(np.arange(len(features)), np.diff(rows.indptr))
-        return Sketch(owner, rows.indices, rows.data, self.bar[features])
+        return Sketch(self._kept[features], self.bar[features])
 
     def _under(self, features: Array, bar: Array) -> Any:
         """Incidence of some features, row by row only of the positions whose marks lie under a bar."""
@@ -104,7 +108,7 @@ class Sketch:
         Pairs of much overlap meet in several bands, so that one meeting is taken for chance.
         """
         parts = 2 * BANDS
-        row = np.repeat(np.arange(len(self.bar)), np.diff(self._ends))
+        row = np.repeat(np.arange(len(self.bar)), np.diff(self._kept.indptr))
         # A fixed multiplier scatters neighbouring positions over the parts.
         part = (self._kept.indices.astype(np.int64) * 40503 >> 4) % parts
         lowest = np.full(len(self.bar) * parts, np.inf, dtype=np.float32)
@@ -220,7 +224,7 @@ def sketched(store: Store, documents: Array, seed: int) -> tuple[Sketch, Array]:
         found.append((column[owner].astype(np.int32), (start + place).astype(np.int32), mark[place]))
         start += len(mark)
     owner, place, mark = (np.concatenate([np.empty(0, np.int32), *(part[i] for part in found)]) for i in range(3))
-    return Sketch(owner, place, mark.astype(np.float32), bar[features]), features
+    return Sketch.gathered(owner, place, mark.astype(np.float32), bar[features]), features
 
 
 def _widened(one: Encoded, low: Array, mark: Array) -> tuple[Array, Array]:

@@ -7,6 +7,7 @@ is near a span says where a feature fires, not what makes it fire.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -81,7 +82,7 @@ def scan(texts: Sequence[str]) -> Scan:
             here = probe.find(answer)
             spans += here
             found[row, column] = len(here)
-    borders = np.array(spans, np.int32).reshape(-1, 2)
+    borders = np.fromiter(chain.from_iterable(spans), np.int32, 2 * len(spans)).reshape(-1, 2)
     cells = np.repeat(np.arange(found.size), found.ravel())
     return Scan(
         texts=len(texts),

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -14,6 +15,16 @@ from diffing.aside import Aside
 def test_the_result_comes_from_another_process() -> None:
     with Aside(os.getpid) as apart, Aside(os.getpid, worth=False) as here:
         assert apart.result() != os.getpid() == here.result()
+
+
+def test_beside_other_threads_the_work_stays_in_this_process() -> None:
+    done = threading.Event()
+    other = threading.Thread(target=done.wait)
+    other.start()
+    with Aside(os.getpid) as aside:
+        assert aside.result() == os.getpid()
+    done.set()
+    other.join()
 
 
 def test_large_results_come_whole() -> None:

@@ -128,7 +128,7 @@ def test_the_job_reports_progress_and_stops_when_asked() -> None:
     study, watch = made(), Watch()
     result = diff.run(study, {"a": "b", "b": "a", "details": 3}, watch)
     assert result["prompts"] == 40
-    assert [told["done"] for told in watch.told] == list(range(6))
+    assert [told["done"] for told in watch.told] == list(range(7))
     assert (study.folder / "diffs" / result["diff"] / "summary.json").exists()
     with pytest.raises(Cancelled):
         diff.run(study, {}, Watch(checks=2))
