@@ -1,59 +1,83 @@
 """First page: the studies, what each holds and what it still needs."""
 
-from typing import Literal
-
 import streamlit as st
 
 from diffing import sample, words
 from diffing import status as statuses
-from diffing.study import names
-from diffing.ui import shell
-from diffing.ui.text import md
+from diffing.errors import UserError
+from diffing.study import Study, names
+from diffing.ui import job_panel, shell
+from diffing.ui.text import esc, md
 
 shell.page("Studies")
 st.caption("What changed between two checkpoints of a model? A study asks both the same prompts and compares.")
 
-COLOURS: dict[str, Literal["green", "orange", "gray", "blue"]] = {
-    "done": "green",
-    "partial": "orange",
-    "to do": "gray",
-    "running": "blue",
-}
 
-with st.container(horizontal=True):
-    st.page_link("pages/new.py", label="New study", icon=":material/add_circle:")
-    if "sample" not in names() and st.button("Make the sample study", icon=":material/science:"):
-        sample.ensure()
-        st.rerun()
+def open_study(study: Study, compared: bool) -> None:
+    """To what the study has to show; the sample takes the steps that it lacks on the way."""
+    if study.settings.note == sample.NOTE:
+        sample.begin(study)
+        compared = True
+    st.switch_page(f"pages/{'features' if compared else 'run'}.py", query_params={"study": study.name})
+
+
+def make_sample() -> None:
+    try:
+        open_study(sample.ensure(), compared=False)
+    except UserError as error:
+        st.error(md(str(error)))
+
 
 studies = shell.all_studies()
-if not studies:
-    st.info("No studies yet. The sample needs no key, no GPU and no network.")
-    st.stop()
+if studies:
+    with st.container(horizontal=True):
+        if st.button("New study", icon=":material/add_circle:", type="primary"):
+            st.switch_page("pages/new.py")
+        if sample.NAME not in names() and st.button("Make the sample study", icon=":material/science:"):
+            make_sample()
+else:
+    st.markdown(
+        "1. **Ask** two checkpoints the same prompts, or bring answers that you have.\n"
+        "2. **Read** the answers: a small language model and a sparse autoencoder turn each token into features.\n"
+        "3. **Compare**: which features, and so which habits, one side shows more often, tested and corrected."
+    )
+    st.info("No studies yet. The sample needs no key, no GPU and no network, and is ready in a minute or two.")
+    with st.container(horizontal=True):
+        if st.button("Make the sample study", icon=":material/science:", type="primary"):
+            make_sample()
+        st.page_link("pages/new.py", label="New study", icon=":material/add_circle:")
 
 for name, study, fault in studies:
     with st.container(border=True, key=f"study-{name}"):
-        st.subheader(md(name), anchor=False)
         if study is None:
+            st.subheader(md(name), anchor=False)
             st.error(md(fault))
             continue
         status = statuses.of(study)
-        st.markdown(" against ".join(f"**{md(c['key'])}** {md(c['name'])}" for c in status["checkpoints"]))
-        with st.container(horizontal=True):
-            for step in status["steps"]:
-                running = step["job"] in status["running"]
-                state = "running" if running else step["state"]
-                st.badge(f"{step['step']}: {state}", color=COLOURS[state], help=step["detail"])
+        state = {step["step"]: step["state"] for step in status["steps"]}
         answers = sum(counts["stored"] for counts in status["responses"].values())
-        st.caption(
-            f"{status['prompts']['active']:,} prompts · {answers:,} answers · {md(words.dollars(status['cost']))}"
-        )
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            st.subheader(md(name), anchor=False, width="content")
+            if st.button("Open", key=f"open-{name}", icon=":material/arrow_forward:", help=f"Open {md(name)}"):
+                open_study(study, state["diff"] != "to do")
+        keys = [checkpoint.key for checkpoint in study.checkpoints]
+        st.html(shell.sides(study, keys[0], keys[1]))
+        if len(keys) > 2:
+            st.html("<small>and " + esc(", ".join(c.name for c in study.checkpoints[2:])) + "</small>")
+        paid = [words.dollars(status["cost"])] if status["cost"] else []
+        facts = [f"{status['prompts']['active']:,} prompts", f"{answers:,} answers", *paid]
+        st.caption(" · ".join(md(fact) for fact in facts))
+        with st.container(horizontal=True, gap="xsmall"):
+            for step in status["steps"]:
+                shell.stage(step, status["running"])
+        for kind in status["running"]:
+            job_panel.panel(study, kind)
         if study.settings.note:
             st.caption(md(study.settings.note))
-        if status["next"]:
+        if status["next"] and not status["running"]:
             st.markdown(f"Next: **{md(status['next']['step'])}**, here or in the terminal:")
             st.code(status["next"]["how"], language=None)
-        with st.container(horizontal=True):
+        with st.container(horizontal=True, gap="xsmall"):
             for entry in shell.PAGES:
                 if entry.needs_study:
                     st.page_link(entry.path, label=entry.label, icon=entry.icon, query_params={"study": name})

@@ -29,6 +29,8 @@ GRACE_SECONDS = 20.0
 """How long a run that is told to stop waits for the replies on their way: they may be paid for already."""
 USUAL_TOKENS = (60, 500)
 """Tokens in and out assumed of a call before any was made; a pilot replaces them by what it measured."""
+USUAL_SECONDS = 10.0
+"""Seconds assumed of such a call."""
 
 
 class Options(BaseModel):
@@ -124,15 +126,21 @@ def _blank(study: Study, checkpoint: Checkpoint) -> Request:
 
 
 def expected(checkpoints: Sequence[Checkpoint], prompts_asked: int, draws: int) -> Estimate:
-    """Calls and dollars of a study that is not made yet, at usual lengths and list prices."""
+    """Calls, dollars and time of a study that is not made yet, at usual lengths and list prices."""
     cost: float | None = 0.0
+    at: Counter[str] = Counter()
     asked = [checkpoint for checkpoint in checkpoints if checkpoint.source != "import"]
     for checkpoint in asked:
         if generate.is_local(checkpoint):
             continue
-        price = providers.price(providers.endpoint(checkpoint))
+        point = providers.endpoint(checkpoint)
+        at[point.base_url] += prompts_asked * draws
+        price = providers.price(point)
         cost = cost + prompts_asked * draws * price.of(*USUAL_TOKENS) if price and cost is not None else None
-    return Estimate(len(asked) * prompts_asked * draws, cost, None, False)
+    # Checkpoints at one endpoint share its places; how fast a local model writes is known once it has.
+    local = any(generate.is_local(checkpoint) for checkpoint in asked)
+    seconds = None if local else max(at.values(), default=0) * USUAL_SECONDS / Options().concurrency
+    return Estimate(len(asked) * prompts_asked * draws, cost, seconds, False)
 
 
 def estimate(study: Study, options: Options, prices: dict[str, Price | None] | None = None) -> Estimate:

@@ -14,8 +14,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
@@ -148,9 +148,9 @@ def running(study: Study, kind: str) -> Job | None:
     return None
 
 
-def start(study: Study, kind: str, options: dict[str, Any] | None = None) -> Job:
-    """Start a step in a process that outlives this one."""
-    with _claimed(study, kind, options or {}) as (job, locks):
+def start(study: Study, kind: str, options: dict[str, Any] | None = None, then: Sequence[str] = ()) -> Job:
+    """Start a step in a process that outlives this one; `then` names steps that follow once it is done."""
+    with _claimed(study, kind, options or {}, then) as (job, locks):
         with (job.folder / "log.txt").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "diffing.worker", str(job.folder), *(str(f.fileno()) for f in locks)],
@@ -166,6 +166,15 @@ def start(study: Study, kind: str, options: dict[str, Any] | None = None) -> Job
         # Waited for, or it would stay behind as a zombie as long as this process lives.
         threading.Thread(target=process.wait, daemon=True).start()
         return job
+
+
+def follow(job: Job) -> None:
+    """Start the step that was to come after this one, unless another has started it by now."""
+    spec = job.spec
+    kind, *rest = spec.get("then") or [""]
+    if kind:
+        with suppress(Busy):
+            start(Study.open(spec["study"]), kind, then=rest)
 
 
 def run_here(
@@ -255,7 +264,9 @@ class Reporter:
 
 
 @contextmanager
-def _claimed(study: Study, kind: str, options: dict[str, Any]) -> Iterator[tuple[Job, list[IO[bytes]]]]:
+def _claimed(
+    study: Study, kind: str, options: dict[str, Any], then: Sequence[str] = ()
+) -> Iterator[tuple[Job, list[IO[bytes]]]]:
     """A new job's folder with its own and its step's lock held; refused while the step runs."""
     if kind not in STEPS:
         raise UserError(f"'{kind}' is no step; the steps are {', '.join(STEPS)}.")
@@ -279,6 +290,7 @@ def _claimed(study: Study, kind: str, options: dict[str, Any]) -> Iterator[tuple
             "kind": kind,
             "study": study.name,
             "options": options,
+            "then": list(then),
             "created": created.isoformat(timespec="seconds"),
         }
         files.write_json(job.folder / "spec.json", spec)

@@ -7,7 +7,7 @@ gets completed on the next call. No model wrote these answers, so no figure abou
 from pathlib import Path
 from typing import Any
 
-from diffing import files, responses, tables
+from diffing import files, jobs, responses, status, tables
 from diffing.errors import UserError
 from diffing.study import Checkpoint, Sampling, Study, names
 
@@ -17,6 +17,8 @@ BEFORE = Checkpoint(key="before", name="Sample model, before", source="import")
 AFTER = Checkpoint(key="after", name="Sample model, after", source="import")
 DRAWS = 2
 HELD_OUT = 0.5
+STEPS = ("encode", "diff")
+"""What opening it does where it is missing: neither needs a key."""
 NOTE = (
     "Hand-made sample data: people's questions with answers written for this project, in which ten differences "
     "were planted. There is no such model."
@@ -35,6 +37,15 @@ def ensure() -> Study:
         if len(study.responses()) < len(tables.read(FOLDER / "responses.csv")):
             _fill(study)
         return study
+
+
+def begin(study: Study) -> None:
+    """Start what its encoding and diff still lack, as jobs, once however many ask at the same time."""
+    with files.locked(files.studies_dir() / ".sample.lock"):
+        missing = [step["job"] for step in status.of(study)["steps"] if step["state"] != "done"]
+        first, *rest = [kind for kind in STEPS if kind in missing] or [""]
+        if first and not any(jobs.running(study, kind) for kind in STEPS):
+            jobs.start(study, first, then=rest)
 
 
 def create(name: str = NAME) -> Study:

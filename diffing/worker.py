@@ -23,7 +23,9 @@ def main(folder: Path, locks: list[int]) -> None:
     # A polite end of the process is a cancel: the step stops at its next safe point.
     signal.signal(signal.SIGTERM, lambda *_: job.cancel())
     try:
-        jobs.execute(job)
+        if jobs.execute(job).state == "done":
+            # Before the locks go, so that a page sees one of the two steps running at any time.
+            jobs.follow(job)
     finally:
         # Not left to the end of the process, which takes a while. Unlocking also frees what a forked child holds.
         for lock in locks:

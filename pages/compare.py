@@ -14,6 +14,10 @@ from diffing.ui.text import esc, md, visible
 VIEWS = ("Answers", "Surface probes", "Any text")
 MOST = 200
 """Rows of a table of features; what comes after is weak everywhere."""
+PROBE_COLUMNS = [
+    "probe", "frequency_a", "frequency_b", "delta", "ci_low", "ci_high", "q", "delta_equal_length", "replicated",
+    "description", "verdict", "mean_a", "mean_b", "q_mean",
+]  # fmt: skip
 COLUMNS = ["feature", "label", "peak_left", "peak_right", "documents", "delta", "q", "frequency_a", "frequency_b"]
 
 shell.page("Compare")
@@ -47,15 +51,23 @@ if view == "Surface probes":
     if len(differ):
         chart = charts.by_group(
             differ[["delta", "ci_low", "ci_high"]].assign(group=differ["probe"]),
-            f"Probes that differ: share of {found.diff.summary['prompts']} prompts, 95 % intervals",
+            f"Countable things that differ (share of {found.diff.summary['prompts']} prompts, 95 % intervals)",
         )
         st.plotly_chart(chart, alt="Difference and interval of each probe that differs; the table has the figures")
+
+    def to_answers() -> None:
+        rows = st.session_state["probes"]["selection"]["rows"]
+        mark(**({"probe": str(probes.iloc[rows[0]]["probe"])} if rows else {}))
+        st.session_state["show"] = VIEWS[0]
+
     columns = {"probe": st.column_config.TextColumn("probe", pinned=True)} | FIGURES
     columns |= {"description": st.column_config.TextColumn("what is counted", width="large")}
     st.dataframe(
-        shown(probes, list(columns)), hide_index=True, column_config=columns, height=560,
+        shown(probes, PROBE_COLUMNS), hide_index=True, column_config=columns, height=560, key="probes",
+        on_select=to_answers, selection_mode="single-row",
         alt="All surface probes with their shares, differences, intervals and tests",
     )  # fmt: skip
+    st.caption("A row marks the probe in the answers. Shares in percent of prompts, differences in points.")
     download.csv("Download this table", probes, f"{study.name}-probes")
     st.stop()
 
@@ -113,7 +125,10 @@ def go(identifier: str) -> None:
 with st.container(horizontal=True, vertical_alignment="bottom"):
     for label, icon, to in (("Previous", "left", at - 1), ("Next", "right", at + 1)):
         args = [ids[to]] if 0 <= to < len(ids) else [""]
-        st.button(label, icon=f":material/chevron_{icon}:", disabled=args == [""], on_click=go, args=args)
+        st.button(
+            label, icon=f":material/chevron_{icon}:", disabled=args == [""], on_click=go, args=args,
+            shortcut=label[0].lower(),
+        )  # fmt: skip
     st.session_state["choose"] = ids[at]
     st.selectbox(
         f"Prompt {at + 1} of {len(ids):,}", ids, key="choose",
@@ -138,7 +153,9 @@ with st.container(horizontal=True, vertical_alignment="center"):
             "Draw", titles, default=titles[0], required=True, key="draw", bind="query-params",
             label_visibility="collapsed",
         ))]  # fmt: skip
-    differing = st.toggle("Only features that differ over the whole study", key="differing", bind="query-params")
+    differing = not st.toggle(
+        "Features that do not differ over the whole study too", key="every", bind="query-params",
+    ) and found is not None and bool(found.diff.summary["differing"])  # fmt: skip
 try:
     encodings: Encodings | None = load.encodings(study)
     here = load.encodings(study).documents.query("prompt_id == @ids[@at] and error == ''")

@@ -5,8 +5,10 @@ import streamlit as st
 
 from diffing import contradictions, labels, lens, presets, showing
 from diffing.errors import UserError
-from diffing.ui import charts, label_widget, load, pair_view, shell
-from diffing.ui.text import esc, md
+from diffing.findings import Example
+from diffing.ui import charts, feature_head, finding_widget, label_widget, load, pair_view, shell
+from diffing.ui.figures import FEATURE, FIGURES, shown
+from diffing.ui.text import md
 
 shell.page("Feature")
 study = shell.opened_study()
@@ -36,68 +38,41 @@ def go(number: int) -> None:
     st.query_params.pop("pair", None)
 
 
-# The header: name, place in the ranking, figures.
+# The header: place in the ranking, name, figures.
 place = ranking.index(feature) if feature in ranking else None
 with st.container(horizontal=True, vertical_alignment="center"):
-    for label, step in (("Previous", -1), ("Next", 1)):
-        target = None if place is None else place + step
-        fits = target is not None and 0 <= target < len(ranking)
+    for label, icon, step in (("Previous", "arrow_back", -1), ("Next", "arrow_forward", 1)):
+        target = -1 if place is None else place + step
+        fits = 0 <= target < len(ranking)
         st.button(
-            label, disabled=not fits, on_click=go, args=[ranking[target]] if fits and target is not None else [0]
-        )
-    other = st.number_input("Go to", 0, len(found.table) - 1, feature, label_visibility="collapsed")
+            label, icon=f":material/{icon}:", disabled=not fits, on_click=go, args=[ranking[target] if fits else 0]
+        )  # fmt: skip
+    other = st.number_input("Go to", 0, len(found.table) - 1, feature, label_visibility="collapsed", width=150)
     if other != feature:
         go(int(other))
         st.rerun()
-    words = (
-        f"{place + 1} of {len(ranking)} families that differ" if place is not None else "not a lead that differs"
+    st.caption(
+        f"{place + 1} of {len(ranking)} families that differ"
+        if place is not None
+        else "not the first of a family that differs"
     )
-    st.caption(words)
-st.html(f"<h3>#{feature} · {esc(row['label'])}</h3>")
-one, two, three, four, five = st.columns(5)
-one.metric("A", f"{row['frequency_a']:.1%}", help="Share of prompts whose answer shows it.")
-two.metric("B", f"{row['frequency_b']:.1%}")
-three.metric(
-    "B − A",
-    f"{100 * row['delta']:+.1f} points",
-    help=f"95 % interval {100 * row['ci_low']:+.1f} to {100 * row['ci_high']:+.1f}.",
-)
-four.metric(
-    "q",
-    f"{row['q']:.2g}" if pd.notna(row["q"]) else "not tested",
-    help="After correction over all tested features.",
-)
-cut = row["delta_equal_length"]
-five.metric(
-    "At equal length",
-    f"{100 * cut:+.1f} points" if pd.notna(cut) else "–",
-    help="First tokens of both answers only.",
-)
-noise = (
-    ""
-    if pd.isna(row["outside_noise"])
-    else "beyond the noise of one checkpoint"
-    if row["outside_noise"]
-    else "within the noise of one checkpoint"
-)
-facts = [
-    f"per 1,000 tokens A {row['rate_a']:.2f}, B {row['rate_b']:.2f}",
-    f"replicated: {row['replicated']}" if row["replicated"] else "",
-    noise,
-    f"nearest probes {row['probes']}" if row["probes"] else "",
-]
-st.caption(md(" · ".join(fact for fact in facts if fact)))
+feature_head.show(row)
 
 # Side by side.
 with st.container(horizontal=True, vertical_alignment="bottom"):
     order = st.segmented_control(
-        "Pairs", showing.ORDERS, default=showing.ORDERS[0], required=True, key="order", bind="query-params"
+        "Pairs of answers",
+        showing.ORDERS,
+        default=showing.ORDERS[0],
+        required=True,
+        key="order",
+        bind="query-params",
     )
     held = st.toggle(
         "Held-out prompts too", key="held", bind="query-params", help="Findings made while looking at them say so."
     )
     second_text = st.text_input(
-        "Lay a second feature under it", key="second", bind="query-params", placeholder="number"
+        "Underline a second feature", key="second", bind="query-params", placeholder="number", width=220
     )
 table = showing.pairs(study, encodings, feature, a, b, held)
 queue = showing.ordered(table, order or showing.ORDERS[0], float(row["delta"]), study.settings.seed)
@@ -113,20 +88,25 @@ else:
         st.query_params["pair"] = str((at + step) % len(queue))
 
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button("Previous pair", on_click=turn, args=[-1], icon=":material/chevron_left:")
-        st.button("Next pair", on_click=turn, args=[1], icon=":material/chevron_right:")
-        st.caption(f"Pair {at + 1} of {len(queue)}, {order}; both sides on one scale")
+        st.button("Previous pair", on_click=turn, args=[-1], icon=":material/chevron_left:", shortcut="p")
+        st.button("Next pair", on_click=turn, args=[1], icon=":material/chevron_right:", shortcut="n")
+        st.caption(f"Pair {at + 1} of {len(queue)}, {order}")
+        pair = queue.iloc[at]
+        whole = link | {"prompt": str(pair["prompt_id"]), "feature": str(feature)}
+        whole |= {"held": "true"} if pair["split"] == "held-out" else {}
         st.page_link(
-            "pages/compare.py",
-            label="All of this prompt",
-            query_params=link | {"prompt": str(queue.iloc[at]["prompt_id"])},
+            "pages/compare.py", label="All of this prompt", icon=":material/compare_arrows:", query_params=whole
         )
-    pair = queue.iloc[at]
+        finding_widget.add_pair(
+            study, a, b, Example(str(pair["prompt_id"]), int(pair["draw"])), pair["split"] == "held-out"
+        )
     mark_a, mark_b = (float(pair[f"peak_{side}"]) or None for side in ("a", "b"))
     largest = float(table[["peak_a", "peak_b"]].to_numpy().max())
-    pair_view.show(study, encodings, pair, feature, largest, second)
+    second_label = "" if second is None else str(found.table.iloc[second]["label"])
+    pair_view.show(study, encodings, pair, feature, largest, second, second_label)
 
-left, right = st.columns([3, 2], gap="large")
+with st.container(key="stack-below"):
+    left, right = st.columns([3, 2], gap="large")
 with left:
     histogram = charts.activations(
         table.loc[table["peak_a"] > 0, "peak_a"].to_numpy(),
@@ -143,7 +123,11 @@ with left:
             figure = charts.by_group(part, f"Difference by {kind}{note}")
             st.plotly_chart(figure, alt=f"Difference by {kind}; the table below has the figures")
             with st.expander(f"The figures by {kind}"):
-                st.dataframe(part[["group", "n", "delta", "ci_low", "ci_high"]], hide_index=True)
+                st.dataframe(
+                    shown(part, ["group", "n", "delta", "ci_low", "ci_high"]), hide_index=True,
+                    column_config=FIGURES | {"n": st.column_config.NumberColumn("prompts", format="%d")},
+                    alt=f"Difference by {kind}",
+                )  # fmt: skip
 with right:
     st.subheader("Label", anchor=False)
     described = labels.describe(encodings, [feature], labels.readable(study, encodings).tolist())[feature]
@@ -152,13 +136,13 @@ with right:
         st.warning(f"The counts disagree with this label: {md(flag.words)}")
     with st.container(horizontal=True):
         finding = link | {"features": str(feature)} | ({"held": "true"} if held else {})
-        st.page_link("pages/findings.py", label="Make a finding", icon=":material/add:", query_params=finding)
+        st.page_link("pages/findings.py", label="Add to findings", icon=":material/add:", query_params=finding)
         place = presets.NEURONPEDIA.get(study.settings.reader.preset)
         if place:
             st.link_button("On Neuronpedia", f"https://www.neuronpedia.org/{place}/{feature}")
     st.subheader("What it is tied to", anchor=False)
     st.caption("Tokens it fires on")
-    st.code(described.label, language=None, wrap_lines=True)
+    st.code(described.label.removeprefix("fires on "), language=None, wrap_lines=True)
     promoted = lens.stored(encodings.reader_key, [feature]).get(feature)
     if promoted:
         st.caption("Tokens it makes likelier next")
@@ -167,13 +151,23 @@ with right:
         with st.spinner("Comparing it with every feature"):
             together = load.correlated(study, feature)
         named = together.merge(found.table[["feature", "label"]], on="feature")
-        st.dataframe(named[["feature", "label", "npmi", "p"]].head(12), hide_index=True, alt="Correlated features")
+        with_it = st.dataframe(
+            named[["feature", "label", "npmi", "p"]].head(12), hide_index=True, alt="Correlated features",
+            key="correlated", on_select="rerun", selection_mode="single-row",
+            column_config=FEATURE | {
+                "npmi": st.column_config.NumberColumn("together", format="%.2f", help="1: never apart, 0: chance"),
+                "p": st.column_config.NumberColumn("p", format="%.3f", help="Against the best of all features."),
+            },
+        )  # fmt: skip
+        if with_it["selection"]["rows"]:
+            go(int(named.iloc[with_it["selection"]["rows"][0]]["feature"]))
+            st.rerun()
     family = found.table[(found.table["family"] == row["family"]) & (found.table["feature"] != feature)]
     if len(family):
         st.caption("The rest of its family")
         members = st.dataframe(
-            family[["feature", "label", "delta"]], hide_index=True, key="family", on_select="rerun",
-            selection_mode="single-row", alt="Features that fire together with this one",
+            shown(family, ["feature", "label", "delta"]), hide_index=True, key="family", on_select="rerun",
+            selection_mode="single-row", column_config=FEATURE | FIGURES, alt="Features that fire with this one",
         )  # fmt: skip
         if members["selection"]["rows"]:
             go(int(family.iloc[members["selection"]["rows"][0]]["feature"]))

@@ -5,7 +5,8 @@ import pandas as pd
 import streamlit as st
 
 from diffing.errors import UserError
-from diffing.ui import charts, headline, job_panel, load, shell
+from diffing.ui import charts, download, headline, job_panel, load, shell
+from diffing.ui.figures import FEATURE, FIGURES, shown
 
 VIEWS = {
     "plain": ("delta", "q", "whole answers"),
@@ -14,6 +15,8 @@ VIEWS = {
 }
 SAMPLED = 2000
 """Dots of features that do not differ: a sample, because 65,000 of them would say no more."""
+
+BARS = 15
 
 shell.page("Features")
 study = shell.opened_study()
@@ -33,18 +36,26 @@ headline.show(found.diff, name_a, name_b)
 
 with st.container(horizontal=True, vertical_alignment="bottom"):
     view = st.segmented_control(
-        "View", list(VIEWS), default="plain", required=True, key="view", bind="query-params"
-    )
+        "Compare by", list(VIEWS), default="plain", required=True, key="view", bind="query-params",
+        help="Whole answers; both cut to the shorter one's first tokens; or how many tokens in 1,000.",
+    )  # fmt: skip
     direction = st.segmented_control("More on", ["A", "B"], key="more", bind="query-params")
-    survives = st.toggle("Survives equal length", key="survives", bind="query-params")
-    replicated = st.toggle("Replicated", key="replicated", bind="query-params")
-    labelled = st.toggle("Labelled", key="labelled", bind="query-params")
-    members = st.toggle("Open families", key="open", bind="query-params", help="A row for every feature.")
-with st.container(horizontal=True):
     search = st.text_input("Search labels, tokens and probes", key="q", bind="query-params")
     groups = sorted(found.diff.categories["group"].unique())
-    group = st.selectbox("In category or tag", ["", *groups], key="group", bind="query-params")
-    number = st.number_input("Bars", 5, 50, 15, key="bars", bind="query-params")
+    group = st.selectbox("Category or tag", groups, None, placeholder="All", key="group", bind="query-params")
+with st.container(horizontal=True, vertical_alignment="center"):
+    survives = st.toggle("Survives equal length", key="survives", bind="query-params")
+    replicated = st.toggle(
+        "Replicated", key="replicated", bind="query-params", help="Found on discovery prompts, again on held-out."
+    )
+    labelled = st.toggle("Labelled", key="labelled", bind="query-params", help="By a person or a language model.")
+    members = st.toggle(
+        "Open families", key="open", bind="query-params",
+        help="Features that fire together are one family, shown by its first; this gives each a row.",
+    )  # fmt: skip
+    weak = st.toggle(
+        "Not significant too", key="weak", bind="query-params", help="What did not reach q < 0.05: no claim."
+    )
 
 delta, q, what = VIEWS[view or "plain"]
 table = found.table.assign(rate_difference=found.table["rate_b"] - found.table["rate_a"])
@@ -52,25 +63,33 @@ if group:
     here = found.diff.categories.query("group == @group")[["feature", "delta"]]
     table = table.merge(here.rename(columns={"delta": "delta_in_group"}), on="feature")
 table = table.assign(size=table["feature"].map(table.groupby("family").size()))
-kept = table[q].lt(0.05)
-kept &= table[delta].lt(0) if direction == "A" else table[delta].gt(0) if direction == "B" else True
+kept = table[delta].lt(0) if direction == "A" else table[delta].gt(0) if direction == "B" else table[q].notna()
 kept &= table["survives_equal_length"].fillna(False).astype(bool) if survives else True
 kept &= table["replicated"].eq("yes") if replicated else True
 kept &= table["named_by"].ne("rule") if labelled else True
 if search:
     text = table["label"] + " " + table["probes"] + " #" + table["feature"].astype(str)
     kept &= text.str.contains(search, case=False, regex=False)
-if not members:
-    kept &= table["feature"] == table["family"]
 only = [int(part) for part in st.query_params.get("only", "").split(",") if part.isdigit()]
-chosen = table[kept & table["feature"].isin(only)] if only else table[kept]
-order = "delta_in_group" if group else delta
-chosen = chosen.reindex(chosen[order].abs().sort_values(ascending=False, kind="stable").index)
+if only:
+    # Dots that a person chose are shown, whether or not they differ.
+    kept &= table["feature"].isin(only)
+else:
+    kept &= table[q].lt(0.05) | bool(weak)
+    kept &= table["feature"].eq(table["family"]) | members
+chosen = table[kept]
+order = chosen["delta_in_group" if group else delta].abs()
+# A family's rows stay together, its first one on top.
+lead = order.groupby(chosen["family"]).transform("max") if members else order
+first = chosen["feature"].eq(chosen["family"])
+ranks = pd.DataFrame({"lead": -lead, "family": chosen["family"] if members else 0, "rest": ~first, "own": -order})
+chosen = chosen.loc[ranks.sort_values(list(ranks), kind="stable").index]
 
 with st.container(horizontal=True, vertical_alignment="center"):
-    unit = "features" if members else "families"
-    st.caption(f"{len(chosen):,} {unit} of {found.diff.summary['tested']:,} tested features · q < 0.05 · {what}")
-    if only and st.button(f"Only the {len(only)} selected", icon=":material/close:", help="Show all again"):
+    unit = "features" if members or only else "families"
+    sure = "" if weak or only else " · q < 0.05"
+    st.caption(f"{len(chosen):,} {unit} of {found.diff.summary['tested']:,} tested features{sure} · {what}")
+    if only and st.button(f"Only {len(only)} chosen in the chart", icon=":material/close:", help="Show all again"):
         del st.query_params["only"]
         st.rerun()
 
@@ -80,11 +99,16 @@ def open_feature(feature: int) -> None:
 
 
 if chosen.empty:
-    st.info("No feature passes these filters. What the study could not have seen stands above.")
-left, right = st.columns(2, gap="medium")
+    st.info(
+        "No feature passes these filters. “Not significant too” lists what came nearest; the smallest difference "
+        "that the study could have seen stands above."
+    )
+rate = view == "per 1,000 tokens"
+with st.container(key="stack-charts"):
+    left, right = st.columns([3, 2], gap="medium")
 with left:
     if len(chosen):
-        bars = charts.frequency_bars(chosen.head(int(number)), name_a, name_b)
+        bars = charts.frequency_bars(chosen.head(BARS), name_a, name_b, rate)
         clicked = st.plotly_chart(
             bars, key="frequency", on_select="rerun", selection_mode="points",
             alt="Share of prompts on A and on B for the features that differ most; the table has the figures.",
@@ -95,50 +119,43 @@ with left:
 with right:
     tested = table[table[q].notna()]
     rest = tested[tested[q] >= 0.05]
-    shown = pd.concat(
+    dots = pd.concat(
         [tested[tested[q] < 0.05], rest.sample(min(SAMPLED, len(rest)), random_state=study.settings.seed)]
     )
-    shown = shown[shown["feature"].isin(chosen["feature"]) | shown[q].ge(0.05)] if len(chosen) else shown
+    families = chosen["family"] if not only else table.loc[table["feature"].isin(only), "family"]
+    dots = dots[dots["family"].isin(families) | dots[q].ge(0.05)] if len(chosen) else dots
     band = float(np.nanmedian(found.table["noise_band"])) if view == "plain" and found.diff.noise.size else None
     volcano = charts.volcano(
-        shown.assign(delta=shown[delta], q=shown[q]), band, view or "plain", per_mille=view == "per 1,000 tokens"
+        dots.assign(delta=dots[delta], q=dots[q]), band, rate, height=charts.bars_height(min(len(chosen), BARS))
     )
     picked = st.plotly_chart(
         volcano, key="volcano", on_select="rerun", selection_mode=("points", "box", "lasso"),
         alt="Dots: difference against evidence for each tested feature; the table below has the figures.",
     )  # fmt: skip
     ids = sorted({int(p["customdata"]) for p in picked["selection"]["points"]})
-    if len(ids) == 1:
-        open_feature(ids[0])
-    if len(ids) > 1 and ids != only:
+    if ids and ids != only:
         st.query_params["only"] = ",".join(map(str, ids[:300]))
         st.rerun()
 
-COLUMNS = {
-    "feature": st.column_config.NumberColumn("#", format="%d", width="small"),
-    "label": st.column_config.TextColumn("label", width="large"),
+COLUMNS = FEATURE | FIGURES | {
     "named_by": st.column_config.TextColumn("by", help="Who named it: a person, a language model, or a rule."),
-    "frequency_a": st.column_config.NumberColumn("A", format="percent"),
-    "frequency_b": st.column_config.NumberColumn("B", format="percent"),
-    "delta": st.column_config.NumberColumn("B − A", format="percent"),
-    "ci_low": st.column_config.NumberColumn("from", format="percent", help="95 % interval of B − A"),
-    "ci_high": st.column_config.NumberColumn("to", format="percent"),
-    "q": st.column_config.NumberColumn(
-        "q", format="%.2g", help="After Benjamini–Hochberg over all tested features."
+    "delta_in_group": st.column_config.NumberColumn("in group", format="%+.1f"),
+    "rate_a": st.column_config.NumberColumn("A /1,000", format="%.2f", help="Active tokens in 1,000."),
+    "rate_b": st.column_config.NumberColumn("B /1,000", format="%.2f", help="Active tokens in 1,000."),
+    "outside_noise": st.column_config.CheckboxColumn(
+        "beyond noise", help="Larger than what two draws of one checkpoint show."
     ),
-    "delta_in_group": st.column_config.NumberColumn("in group", format="percent"),
-    "delta_equal_length": st.column_config.NumberColumn("equal length", format="percent"),
-    "survives_equal_length": st.column_config.CheckboxColumn("survives"),
-    "rate_a": st.column_config.NumberColumn("A /1,000", format="%.2f"),
-    "rate_b": st.column_config.NumberColumn("B /1,000", format="%.2f"),
-    "replicated": st.column_config.TextColumn("replicated"),
-    "outside_noise": st.column_config.CheckboxColumn("beyond noise"),
-    "probes": st.column_config.TextColumn("nearest probes", width="medium"),
-    "score": st.column_config.NumberColumn("label score", format="%.2f"),
+    "probes": st.column_config.TextColumn("nearest probes", width="medium", help="Countable things it goes with."),
+    "score": st.column_config.NumberColumn("label score", format="%.2f", help="Blind: 0.5 is guessing."),
     "family": st.column_config.NumberColumn("family", format="%d"),
-    "size": st.column_config.NumberColumn("members", format="%d"),
-}
-rows = chosen[[name for name in COLUMNS if name in chosen]].head(2000)
+    "size": st.column_config.NumberColumn("members", format="%d", help="Features in its family."),
+}  # fmt: skip
+SHOWN = [
+    "feature", "label", "frequency_a", "frequency_b", "delta", "ci_low", "ci_high", "q", "delta_in_group",
+    "delta_equal_length", "replicated", "survives_equal_length", "outside_noise", "rate_a", "rate_b", "probes",
+    "named_by", "score", "family", "size",
+]  # fmt: skip
+rows = shown(chosen, SHOWN).head(2000)
 event = st.dataframe(
     rows, hide_index=True, column_config=COLUMNS, key="table", on_select="rerun", selection_mode="single-row",
     alt="The features that pass the filters, most different first",
@@ -146,9 +163,9 @@ event = st.dataframe(
 if event["selection"]["rows"] and event["selection"]["rows"][0] < len(rows):
     open_feature(int(rows.iloc[event["selection"]["rows"][0]]["feature"]))
 with st.container(horizontal=True, vertical_alignment="center"):
-    st.download_button(
-        "Download this table", lambda: chosen.to_csv(index=False).encode(),
-        f"{study.name}-features.csv", "text/csv", on_click="ignore", icon=":material/download:",
-    )  # fmt: skip
-    st.caption("A click on a bar, a dot or a row opens the feature; a box drawn around dots narrows the rest.")
+    download.csv("Download this table", chosen, f"{study.name}-features")
+    st.caption(
+        "A bar or a row opens its feature. A dot, or a box drawn around dots, narrows bars and table to it. "
+        "Shares in percent of prompts, differences in points."
+    )
 headline.settings(found.diff)

@@ -9,7 +9,7 @@ from diffing.ui import download, finding_steps, finding_widget, job_panel, load,
 from diffing.ui.load import Loaded
 from diffing.ui.text import md
 
-VIEWS = ("Findings", "Draft", "Verify", "Rival", "Report")
+VIEWS = ("Findings", "Draft", "Verify", "Without features", "Report")
 BLOCKED = "needs a reason"
 COLUMNS = {
     "id": None,
@@ -23,7 +23,7 @@ COLUMNS = {
     "net share": st.column_config.NumberColumn(
         "net share", format="%+.0f", help="In points, on held-out prompts."
     ),
-    "q": st.column_config.NumberColumn("q", format="%.2g"),
+    "q": st.column_config.NumberColumn("q", format="%.1e"),
     "lacking": st.column_config.TextColumn("what is lacking", width="large"),
 }
 
@@ -107,7 +107,7 @@ if view == "Verify":
         )
     st.stop()
 
-if view == "Rival":
+if view == "Without features":
     st.markdown(
         "What people would do without features: a model reads pairs of answers, lists what differs, and the lists "
         "are put together into claims. Same discovery prompts, same verification; a rater who does not know where "
@@ -116,13 +116,19 @@ if view == "Rival":
     options = finding_steps.model("Who reads the answers", "reading") | pair
     rater = st.text_input("Who rates the claims (empty: the same)", key="rater", bind="query-params")
     options |= {"rater": rater.strip()}
-    finding_steps.step(study, "baseline", "Run the rival", options, baseline.estimate, bool(options["model"]))
+    finding_steps.step(
+        study, "baseline", "Find differences without features", options, baseline.estimate, bool(options["model"])
+    )
+    arm_figures = arms.compare(study, a, b)
+    if not any(one.claims for one in arm_figures):
+        st.caption("Once either way has made claims, their figures stand here side by side.")
+        st.stop()
     st.subheader("Both ways side by side", anchor=False)
     table = {
-        "with features" if one.arm == "features" else "the rival": {
+        "with features" if one.arm == "features" else "without features": {
             title: told(getattr(one, name)) for name, (title, told) in ARM.items()
         }
-        for one in arms.compare(study, a, b)
+        for one in arm_figures
     }
     st.dataframe(pd.DataFrame(table), height="content", alt="Both ways of finding claims, figure by figure")
     st.caption(

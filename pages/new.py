@@ -8,9 +8,11 @@ import streamlit as st
 
 from diffing import collect, imports, known_cases, presets, prompts, providers, status, words
 from diffing.errors import UserError
-from diffing.study import ReaderChoice, Sampling, Study
+from diffing.study import ReaderChoice, Sampling, Study, StudySettings
 from diffing.ui import shell
 from diffing.ui.text import md
+
+HELD_OUT = StudySettings.model_fields["held_out"].default
 
 shell.page("New study")
 
@@ -28,14 +30,14 @@ def uploaded(upload: st.runtime.uploaded_file_manager.UploadedFile, folder: str)
 asked, brought = st.tabs(["Ask two checkpoints", "Bring answers that exist"])
 
 with asked:
-    case = st.selectbox(
-        "Known case", ["", *known_cases.KNOWN_CASES], format_func=lambda name: name or "none: my own"
+    left, right = st.columns(2)
+    case = left.selectbox(
+        "Start from", ["", *known_cases.KNOWN_CASES], format_func=lambda name: name or "two checkpoints of my own"
     )
     known = known_cases.KNOWN_CASES.get(case)
+    name = right.text_input("Name", value=case, help="Letters, digits, '.', '_' and '-'.")
     if known:
         st.info(md(known.note))
-    name = st.text_input("Name", value=case, help="Letters, digits, '.', '_' and '-'.")
-    left, right = st.columns(2)
     first = left.text_input(
         "Before (A)", value=known.checkpoints[0] if known else "", placeholder="openai:gpt-4o-mini"
     )
@@ -43,17 +45,25 @@ with asked:
         "After (B)", value=known.checkpoints[1] if known else "", placeholder="openai:gpt-4o"
     )
     st.caption(
-        f"PROVIDER:MODEL with {', '.join(providers.PROVIDERS)}; URL#MODEL for any other compatible endpoint; "
-        "hf:FOLDER for a local model. 'Name=' before it names it."
+        f"`provider:model`, where the provider is {', '.join(providers.PROVIDERS)}; `URL#model` for any other "
+        "compatible endpoint; `hf:folder` for a local model. `Name=` before it gives it a name."
     )
+    st.subheader("Prompts", anchor=False)
+    left, right = st.columns(2)
+    own = left.file_uploader("A file of your own, else the bundled set", key="own")
+    pick = right.container()
+    st.subheader("How they are asked and read", anchor=False)
     with st.container(horizontal=True):
         draws = st.number_input("Draws", 1, 20, 1, help="Answers to each prompt; two or more show the noise.")
         temperature = st.number_input("Temperature", 0.0, 2.0, 1.0, 0.1)
         longest = st.number_input("Longest answer in tokens", 16, 32768, 2048)
-        names = [preset.name for preset in presets.PRESETS]
-        reader = st.selectbox("Reader", names, index=names.index(known.reader.preset) if known else 0)
-    own = st.file_uploader("Own prompts (else the bundled set)", key="own")
-    key_env = st.text_input("Variable that holds the key", help="For URL#MODEL checkpoints that need one.")
+        key_env = st.text_input("Variable that holds the key", help="Only for URL#model checkpoints.")
+    names = [preset.name for preset in presets.PRESETS]
+    reader = st.selectbox(
+        "Reader", names, index=names.index(known.reader.preset) if known else 0,
+        format_func=lambda one: f"{one}: {presets.get(one).title}",
+        help="The model and the sparse autoencoder that turn answers into features. It can be changed later.",
+    )  # fmt: skip
 
     try:
         if own is None:
@@ -61,16 +71,24 @@ with asked:
         else:
             with tempfile.TemporaryDirectory() as folder:
                 table = prompts.load(uploaded(own, folder))
-        categories = sorted(set(table.get("category", pd.Series(dtype=str))))
-        kept = st.multiselect("Categories (all where none is chosen)", categories)
+        counts = table.get("category", pd.Series(dtype=str)).value_counts()
+        kept = pick.multiselect(
+            "Categories (all where none is chosen)", sorted(counts.index),
+            format_func=lambda one: f"{one} ({counts[one]})",
+        )  # fmt: skip
         table = table[table["category"].isin(kept)] if kept else table
+        pick.caption(f"{len(table):,} prompts; {HELD_OUT:.0%} of them are held out to test findings on.")
         sampling = Sampling(draws=int(draws), temperature=float(temperature), max_tokens=int(longest))
-        if first and second:
-            pair = [providers.parse(text, key, key_env) for text, key in ((first, "a"), (second, "b"))]
-            st.write(md(words.estimate(collect.expected(pair, len(table), sampling.draws))))
         choice = ReaderChoice(preset=reader)
-        st.write(md(words.detectable(status.detectable(len(table), status.reader_features(choice)))))
-        if st.button("Make the study", type="primary", disabled=not (name and first and second)):
+        least = status.detectable(len(table), status.reader_features(choice))
+        st.subheader("What it will take", anchor=False)
+        pair = [providers.parse(text, key, key_env) for text, key in ((first, "a"), (second, "b")) if text.strip()]
+        if len(pair) == 2:
+            st.write(md(words.estimate(collect.expected(pair, len(table), sampling.draws))))
+        else:
+            st.caption("Name both checkpoints to see calls, dollars and time.")
+        st.write(md(words.detectable(least)))
+        if st.button("Make the study", type="primary", disabled=not (name and len(pair) == 2)):
             open_it(Study.create(name, pair, table, sampling=sampling, reader=choice))
         st.caption("Making a study spends nothing; the next page asks for a limit before it collects.")
     except UserError as error:

@@ -35,19 +35,24 @@ if "added" in st.session_state:
 active = table[table["active"]]
 st.write(md(words.detectable(status.detectable(len(active), status.features(study)))))
 
-left, right = st.columns([3, 1], gap="large")
+with st.container(key="stack-prompts"):
+    left, right = st.columns([13, 6], gap="medium")
 with right:
-    st.subheader("By category", anchor=False)
+    st.markdown("**By category**")
     split = active.groupby(["category", "split"]).size().unstack(fill_value=0)
-    st.dataframe(split, alt="Active prompts by category and split")
+    split = split.reindex(columns=["discovery", "held-out"], fill_value=0).reset_index()
+    st.dataframe(
+        split, hide_index=True, height=412, alt="Active prompts by category and split",
+        column_config={side: st.column_config.NumberColumn(width=70) for side in ("discovery", "held-out")},
+    )  # fmt: skip
     st.caption(
         f"{study.settings.held_out:.0%} of prompts are held out by a hash of their content: labels and drafts "
         "never see them, and findings are tested on them."
     )
 
 with left:
-    with st.container(horizontal=True):
-        category = st.multiselect("Category", sorted(table["category"].unique()))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        category = st.multiselect("Category", sorted(table["category"].unique()), placeholder="All")
         side = st.segmented_control("Split", ["discovery", "held-out"], key="split", bind="query-params")
         search = st.text_input("Search", key="q", bind="query-params")
     shown = table
@@ -58,21 +63,28 @@ with left:
     if search:
         content = shown["text"] + shown["messages"] + shown["tags"]
         shown = shown[content.str.contains(search, case=False, regex=False)]
+    columns = ["prompt", "category", *(["tags"] if table["tags"].any() else []), "split", "active"]
     view = shown.assign(prompt=[prompts.shown(row) for _, row in shown.iterrows()])
     st.caption(f"{len(shown):,} of {len(table):,} prompts")
     picked = st.dataframe(
-        view[["prompt", "category", "tags", "split", "active"]] if len(view) else shown[["category", "active"]],
+        view[columns] if len(view) else shown[["category", "active"]],
         hide_index=True,
         key="table",
         on_select="rerun",
         selection_mode="multi-row",
-        column_config={"prompt": st.column_config.TextColumn(width="large")},
+        column_config={
+            "prompt": st.column_config.TextColumn(width=330 if "tags" in columns else 420),
+            "category": st.column_config.TextColumn(width=110),
+            "tags": st.column_config.TextColumn(width=90),
+            "split": st.column_config.TextColumn(width=75),
+            "active": st.column_config.CheckboxColumn(width=55),
+        },
         alt="The study's prompts",
     )
     rows = shown.iloc[[r for r in picked["selection"]["rows"] if r < len(shown)]]
     with st.container(horizontal=True):
         for label, value in (("Deactivate", False), ("Activate", True)):
-            if st.button(f"{label} {len(rows)} selected", disabled=rows.empty):
+            if st.button(f"{label} {len(rows)} selected" if len(rows) else label, disabled=rows.empty):
                 table.loc[table["id"].isin(rows["id"]), "active"] = value
                 study.save_prompts(table)
                 st.rerun()
@@ -82,8 +94,9 @@ with left:
 one, many, written = st.tabs(["Add one", "Import a file", "Have some written"])
 with one, st.form("one", clear_on_submit=True):
     text = st.text_area("Prompt")
-    kind = st.text_input("Category")
-    tags = st.text_input("Tags", help="Separated by semicolons.")
+    with st.container(horizontal=True):
+        kind = st.text_input("Category")
+        tags = st.text_input("Tags", help="Separated by semicolons.")
     if st.form_submit_button("Add") and text.strip():
         add(pd.DataFrame([{"text": text, "category": kind, "tags": tags}]))
 with many:

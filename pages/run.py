@@ -15,6 +15,10 @@ study = shell.opened_study()
 status = statuses.of(study)
 st.caption("Each step is a process of its own: it goes on when this tab or the dashboard closes.")
 
+with st.container(horizontal=True, gap="xsmall"):
+    for step in status["steps"]:
+        shell.stage(step, status["running"])
+
 st.subheader("Answers", anchor=False)
 counts = [
     {"checkpoint": f"{c['key']}: {c['name']}", **status["responses"][c["key"]]} for c in status["checkpoints"]
@@ -65,12 +69,14 @@ lacking = activations.lacking(study)
 a, b = shell.pair(study)
 left, right = st.columns(2, gap="large")
 with left:
+    st.caption("First the reader turns every answer into features.")
     names = [preset.name for preset in presets.PRESETS]
     now = study.settings.reader.preset
-    reader = st.selectbox(
-        "Reader", names, names.index(now) if now in names else None, placeholder="a reader of your own"
-    )
-    device = st.selectbox("Device", ["auto", "cpu", "cuda"])
+    with st.container(horizontal=True):
+        reader = st.selectbox(
+            "Reader", names, names.index(now) if now in names else None, placeholder="a reader of your own"
+        )
+        device = st.selectbox("Device", ["auto", "cpu", "cuda"])
     if reader and reader != now:
         here = presets.downloaded(presets.get(reader))
         st.caption(
@@ -81,15 +87,18 @@ with left:
             chosen = study.settings.reader.model_copy(update={"preset": reader})
             study.save_settings(study.settings.model_copy(update={"reader": chosen}))
             st.rerun()
-    job_panel.start_button(
-        study, "encode", f"Read {lacking:,} answers", lambda: {"device": device}, disabled=not lacking
-    )
+    label = f"Read {lacking:,} answers" if lacking else "All answers are read"
+    job_panel.start_button(study, "encode", label, lambda: {"device": device}, disabled=not lacking)
     job_panel.panel(study, "encode")
 with right:
-    st.write(f"A {md(study.checkpoint(a).name)} against B {md(study.checkpoint(b).name)}")
+    st.caption("Then the two sides are compared, feature by feature.")
+    st.html(shell.sides(study, a, b))
+    state = {step["step"]: step["state"] for step in status["steps"]}
+    again = state["diff"] == "done" and [a, b] == [c.key for c in study.checkpoints[:2]]
     job_panel.start_button(
-        study, "diff", "Compare", lambda: {"a": a, "b": b}, disabled=not activations.path_of(study).exists()
-    )
+        study, "diff", "Compare again" if again else "Compare", lambda: {"a": a, "b": b},
+        disabled=not activations.path_of(study).exists(), primary=not again,
+    )  # fmt: skip
     job_panel.panel(study, "diff")
 
 st.subheader("Labels", anchor=False)
@@ -121,8 +130,13 @@ job_panel.start_button(study, "label", "Write labels", partial(dict, told), disa
 job_panel.panel(study, "label")
 
 st.subheader("Findings and the report", anchor=False)
-st.page_link("pages/findings.py", label="Start these where findings are", query_params={"study": study.name})
+to = {"study": study.name, "a": a, "b": b}
+with st.container(horizontal=True):
+    for view in ("Findings", "Draft", "Verify", "Report"):
+        st.page_link(
+            "pages/findings.py", label=view, icon=":material/fact_check:", query_params=to | {"show": view}
+        )
 for kind in ("draft", "baseline", "verify", "report"):
     if job_panel.latest(study, kind) is not None:
-        st.caption(kind)
+        st.caption(job_panel.TITLES[kind])
         job_panel.panel(study, kind)

@@ -214,3 +214,17 @@ def test_the_workers_log_is_shown_from_its_end(study: Study) -> None:
     assert Job(folder).log_tail() == []
     Path(folder / "log.txt").write_text("".join(f"line {i}\n" for i in range(1000)))
     assert Job(folder).log_tail(2) == ["line 998", "line 999"]
+
+
+def test_a_step_that_is_done_starts_the_one_that_follows(study: Study) -> None:
+    first = jobs.start(study, "collect", {"concurrency": 40}, then=["diff"])
+    assert first.wait(60).state == "done"
+    second, _ = jobs.recent(study)
+    assert (second.spec["kind"], second.spec["then"]) == ("diff", [])
+    # Nothing was encoded, and the second step says so for itself.
+    assert (second.wait(60).state, first.status().state) == ("failed", "done")
+
+
+def test_a_step_that_failed_starts_nothing(study: Study) -> None:
+    assert jobs.start(study, "diff", then=["report"]).wait(60).state == "failed"
+    assert [job.spec["kind"] for job in jobs.recent(study)] == ["diff"]

@@ -141,8 +141,11 @@ def test_a_model_without_a_key_is_named_as_such(study: Study) -> None:
 
 def test_both_ways_of_finding_stand_in_one_table(study: Study) -> None:
     drafting.run(study, {}, Watch())
-    table = opened(study, show="Rival").dataframe[0].value
-    assert table.loc["claims"].to_dict() == {"with features": str(len(findings.load(study))), "the rival": "0"}
+    table = opened(study, show="Without features").dataframe[0].value
+    assert table.loc["claims"].to_dict() == {
+        "with features": str(len(findings.load(study))),
+        "without features": "0",
+    }
 
 
 def test_a_report_that_was_made_can_be_taken_away(study: Study) -> None:

@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from diffing import labels, prompts
+from diffing import diff, jobs, labels, prompts
 from diffing.study import Checkpoint, Study
-from tests import finding_study
+from diffing.ui import job_panel, text
+from tests import finding_study, label_study
 
 ROOT = Path(__file__).parent.parent
 
@@ -78,9 +79,31 @@ def test_a_filter_that_nothing_passes_says_so(diffed: Study) -> None:
     assert len(app.dataframe[0].value) == 0
 
 
-def test_a_box_around_dots_narrows_the_table(diffed: Study) -> None:
+def test_dots_that_were_chosen_narrow_the_table(diffed: Study) -> None:
     app = opened("pages/features.py", study=diffed.name, only=f"{finding_study.CAKE}")
     assert list(app.dataframe[0].value["feature"]) == [finding_study.CAKE]
+    next(b for b in app.button if b.label == "Only 1 chosen in the chart").click().run()
+    assert len(app.dataframe[0].value) == 4
+
+
+def test_shares_are_in_percent_and_differences_in_points(diffed: Study) -> None:
+    row = opened("pages/features.py", study=diffed.name).dataframe[0].value.set_index("feature")
+    stored = diff.load(diffed, "a", "b").features.set_index("feature")
+    for name in ("frequency_a", "delta", "ci_low", "delta_equal_length"):
+        assert row[name].to_dict() == pytest.approx((100 * stored.loc[row.index, name]).to_dict())
+
+
+def test_a_study_in_which_nothing_differs_says_so_and_lists_what_came_nearest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    same = [f"cake number {n}" for n in range(12)]
+    study, _ = label_study.make(monkeypatch, {"a": same, "b": same}, [{"cake": 3.0}], held_out=0.0)
+    diff.compute(study, "a", "b")
+    app = opened("pages/features.py", study=study.name)
+    assert any("no feature differs after correction" in m.value for m in app.markdown)
+    assert "No feature passes these filters" in app.info[0].value
+    assert len(app.dataframe[0].value) == 0
+    assert "No feature differs" in opened("pages/feature.py", study=study.name).warning[0].value
 
 
 @pytest.mark.parametrize("view", ["equal length", "per 1,000 tokens"])
@@ -156,3 +179,16 @@ def test_a_new_study_is_priced_before_it_is_made() -> None:
     app.run()
     assert any("608 calls, about" in m.value.replace("\\", "") for m in app.markdown)
     assert list(Study.list()) == []
+
+
+def test_a_job_says_what_it_did_without_places_on_this_machine() -> None:
+    told = {"out": "/home/me/studies/s/reports/a-b", "findings": 3, "diff": "0123abcd", "failed": 0, "cost": 0.5}
+    status = jobs.JobStatus(id="1", kind="report", study="s", state="done", result=told)
+    assert job_panel.result(status) == "in the study's folder: reports/a-b · 3 findings · $0.50"
+
+
+@pytest.mark.parametrize("address", ["http://e.example/x", "www.e.example", "HTTPS://e.example", "me@e.example"])
+def test_an_address_in_outside_text_is_no_link(address: str) -> None:
+    shown = text.md(address).replace("\\", "")
+    assert shown != address
+    assert shown.replace("\u2060", "") == address

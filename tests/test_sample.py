@@ -1,13 +1,14 @@
 """The sample study: what is said to be planted is in the text, and nothing else differs."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from diffing import sample, status, tables
+from diffing import jobs, sample, status, tables
 from diffing.errors import UserError
 from diffing.study import Study
 from tools import make_sample
@@ -187,3 +188,13 @@ def test_another_study_of_that_name_is_left_alone() -> None:
     with pytest.raises(UserError, match="exists already"):
         sample.ensure()
     assert own.responses().empty
+
+
+def test_beginning_starts_what_is_missing_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[tuple[str, Sequence[str]]] = []
+    monkeypatch.setattr(jobs, "start", lambda _study, kind, then: begun.append((kind, then)))
+    study = sample.ensure()
+    monkeypatch.setattr(jobs, "running", lambda _study, kind: kind if begun and kind == begun[0][0] else None)
+    sample.begin(study)
+    sample.begin(study)
+    assert begun == [("encode", ["diff"])]

@@ -12,13 +12,23 @@ A_COLOUR, B_COLOUR, GREY = "#4684d7", "#c78901", "#8a8f98"
 FONT = {"family": "Source Sans, sans-serif", "size": 13}
 
 
-def _layout(figure: go.Figure, title: str, height: int) -> go.Figure:
+def _layout(figure: go.Figure, title: str, height: int, legend: bool = False) -> go.Figure:
+    # The title has a line of its own, and so has the legend: neither runs into the other at any width.
     figure.update_layout(
-        title={"text": title, "font": {"size": 15}, "x": 0, "xanchor": "left"},
-        height=height, font=FONT, margin={"l": 10, "r": 10, "t": 48, "b": 40},
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
+        title={
+            "text": title, "font": {"size": 15}, "x": 0, "xanchor": "left", "xref": "container",
+            "y": 1, "yanchor": "top", "yref": "container", "pad": {"t": 8, "l": 2},
+        },
+        height=height, font=FONT, margin={"l": 8, "r": 12, "t": 66 if legend else 48, "b": 48},
+        showlegend=legend,
+        legend={
+            "orientation": "h", "x": 0, "xanchor": "left", "xref": "container",
+            "y": 1, "yanchor": "top", "yref": "container", "title": {"text": ""},
+        },
         hoverlabel={"align": "left"},
     )  # fmt: skip
+    if legend:
+        figure.update_layout(legend={"y": 1 - 30 / height})
     return figure
 
 
@@ -28,33 +38,46 @@ def short(text: str, width: int = 44) -> str:
     return plain if len(plain) <= width else plain[: width - 1].rstrip() + "…"
 
 
-def frequency_bars(rows: pd.DataFrame, a: str, b: str) -> go.Figure:
-    """Share of prompts on A and B for each feature, the most different on top.
+def frequency_bars(rows: pd.DataFrame, a: str, b: str, per_mille: bool = False) -> go.Figure:
+    """Share of prompts on A and B for each feature, in the rows' order from the top.
 
-    `rows`: feature, label, frequency_a, frequency_b and the intervals low_a, high_a, low_b, high_b.
+    `rows`: feature, label, frequency_a, frequency_b and the intervals low_a, high_a, low_b, high_b; with
+    `per_mille` the bars are rate_a and rate_b, which have no intervals.
     """
     rows = rows.iloc[::-1]
-    names = [f"{short(label)}  #{feature}" for label, feature in zip(rows["label"], rows["feature"], strict=True)]
+    names = [
+        f"{short(label, 38)}  #{feature}" for label, feature in zip(rows["label"], rows["feature"], strict=True)
+    ]
     figure = go.Figure()
     # B first: horizontal bars are drawn from below, and A is to stand on top.
     for side, name, colour in (("b", f"B · {b}", B_COLOUR), ("a", f"A · {a}", A_COLOUR)):
-        share = rows[f"frequency_{side}"]
+        amount = rows[f"rate_{side}" if per_mille else f"frequency_{side}"]
+        interval = {
+            "type": "data", "symmetric": False, "array": rows[f"high_{side}"] - amount,
+            "arrayminus": amount - rows[f"low_{side}"], "thickness": 1, "width": 2, "color": GREY,
+        }  # fmt: skip
         figure.add_bar(
-            y=names, x=share, name=short(name, 40), orientation="h", marker_color=colour,
-            error_x={
-                "type": "data", "symmetric": False, "array": rows[f"high_{side}"] - share,
-                "arrayminus": share - rows[f"low_{side}"], "thickness": 1, "width": 2, "color": GREY,
-            },
-            customdata=rows["feature"], hovertemplate="%{y}<br>" + side.upper() + " %{x:.1%}<extra></extra>",
+            y=names, x=amount, name=short(name, 40), orientation="h", marker_color=colour,
+            error_x=None if per_mille else interval, customdata=rows["feature"],
+            hovertemplate=f"%{{y}}<br>{side.upper()} %{{x:{'.2f' if per_mille else '.1%'}}}<extra></extra>",
         )  # fmt: skip
-    figure.update_xaxes(tickformat=".0%", range=[0, 1.02], title="share of prompts whose answer shows it")
+    if per_mille:
+        figure.update_xaxes(rangemode="tozero", title="active tokens in 1,000")
+    else:
+        figure.update_xaxes(tickformat=".0%", range=[0, 1.02], title="share of prompts")
     figure.update_yaxes(automargin=True)
     figure.update_layout(barmode="group", bargap=0.25, legend_traceorder="reversed")
-    return _layout(figure, "How often each side shows it (95 % intervals)", max(260, 60 + 34 * len(rows)))
+    title = "How many tokens show it" if per_mille else "How often each side shows it (95 % intervals)"
+    return _layout(figure, title, bars_height(len(rows)), legend=True)
+
+
+def bars_height(rows: int) -> int:
+    """Pixels of the bar chart; what stands beside it may be as high."""
+    return max(280, 114 + 32 * rows)
 
 
 def volcano(
-    rows: pd.DataFrame, band: float | None, what: str, per_mille: bool = False, level: float = 0.05
+    rows: pd.DataFrame, band: float | None, per_mille: bool = False, level: float = 0.05, height: int = 420
 ) -> go.Figure:
     """Difference against evidence for each feature: `delta`, `q`, `feature`, `label`; the noise band is grey."""
     evidence = -np.log10(rows["q"].clip(lower=1e-300))
@@ -75,15 +98,19 @@ def volcano(
     if band:
         figure.add_vrect(
             x0=-band, x1=band, fillcolor=GREY, opacity=0.14, line_width=0,
-            annotation_text="noise of one checkpoint", annotation_position="top left",
+            annotation={
+                "text": "noise of one checkpoint", "x": 0, "xref": "x", "xanchor": "center",
+                "y": 1, "yref": "paper", "yanchor": "bottom", "font": {"size": 11, "color": GREY},
+            },
         )  # fmt: skip
-    figure.add_hline(y=-np.log10(level), line={"dash": "dot", "color": GREY, "width": 1})
-    unit = "active tokens per 1,000" if per_mille else "share of prompts"
-    figure.update_xaxes(
-        tickformat="+" if per_mille else "+.0%", title=f"← more on A      B − A, {unit}      more on B →"
-    )
-    figure.update_yaxes(title="−log₁₀ q", rangemode="tozero")
-    return _layout(figure, f"Difference and evidence, {what}", 420)
+    figure.add_hline(
+        y=-np.log10(level), line={"dash": "dot", "color": GREY, "width": 1},
+        annotation={"text": f"q = {level}", "font": {"size": 11, "color": GREY}}, annotation_position="top right",
+    )  # fmt: skip
+    unit = "B − A, tokens in 1,000" if per_mille else "B − A"
+    figure.update_xaxes(tickformat="" if per_mille else ".0%", title=f"← more on A    {unit}    more on B →")
+    figure.update_yaxes(title="surer ↑ (−log₁₀ q)", rangemode="tozero")
+    return _layout(figure, "What differs, and how surely", height)
 
 
 def activations(a: np.ndarray, b: np.ndarray, mark_a: float | None, mark_b: float | None) -> go.Figure:
@@ -93,16 +120,21 @@ def activations(a: np.ndarray, b: np.ndarray, mark_a: float | None, mark_b: floa
     size = float(both.max()) / 30 if len(both) else 1.0
     for name, values, colour in (("A", a, A_COLOUR), ("B", b, B_COLOUR)):
         figure.add_histogram(
-            x=values, name=name, marker_color=colour, opacity=0.6, xbins={"start": 0, "size": size or 1.0},
+            x=values, name=name, marker_color=colour, xbins={"start": 0, "size": size or 1.0},
             hovertemplate=name + " %{y} answers at %{x}<extra></extra>",
         )  # fmt: skip
-    for name, value, colour in (("A", mark_a, A_COLOUR), ("B", mark_b, B_COLOUR)):
+    for name, value, colour, side in (("A", mark_a, A_COLOUR, "right"), ("B", mark_b, B_COLOUR, "left")):
         if value is not None:
-            figure.add_vline(x=value, line={"color": colour, "width": 2}, annotation_text=f"this {name}")
-    figure.update_layout(barmode="overlay")
+            # Each name on its own side of its line: the two may lie close together.
+            figure.add_vline(
+                x=value, line={"color": colour, "width": 2, "dash": "dot"},
+                annotation={"text": f"this {name}", "yanchor": "bottom", "xanchor": side, "y": 1, "yref": "paper",
+                            "font": {"color": colour}},
+            )  # fmt: skip
+    figure.update_layout(barmode="group", bargap=0.15, bargroupgap=0)
     figure.update_xaxes(title="strongest activation in an answer")
     figure.update_yaxes(title="answers")
-    return _layout(figure, "How strongly, where it is shown", 260)
+    return _layout(figure, "How strongly answers show it, where they do", 300, legend=True)
 
 
 def by_group(rows: pd.DataFrame, title: str) -> go.Figure:
@@ -130,6 +162,6 @@ def by_group(rows: pd.DataFrame, title: str) -> go.Figure:
         )  # fmt: skip
     )
     figure.add_vline(x=0, line={"color": GREY, "width": 1})
-    figure.update_xaxes(tickformat="+.0%", title="difference (B − A)")
+    figure.update_xaxes(tickformat=".0%", title="← more on A    B − A    more on B →")
     figure.update_yaxes(automargin=True)
     return _layout(figure, title, max(220, 90 + 24 * len(rows)))

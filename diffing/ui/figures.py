@@ -12,7 +12,7 @@ import streamlit as st
 
 SHARE, POINTS = "%.1f %%", "%+.1f"
 IN_HUNDREDS = [
-    "frequency_a", "frequency_b", "delta", "ci_low", "ci_high", "delta_equal_length",
+    "frequency_a", "frequency_b", "delta", "ci_low", "ci_high", "delta_equal_length", "delta_in_group",
 ]  # fmt: skip
 
 FIGURES: dict[str, Any] = {
@@ -21,22 +21,29 @@ FIGURES: dict[str, Any] = {
     "delta": st.column_config.NumberColumn("B − A", format=POINTS),
     "ci_low": st.column_config.NumberColumn("from", help="95 % interval of B − A", format=POINTS),
     "ci_high": st.column_config.NumberColumn("to", help="95 % interval of B − A", format=POINTS),
-    "q": st.column_config.NumberColumn("q", format="%.2g", help="After Benjamini–Hochberg over all tested."),
+    "q": st.column_config.NumberColumn(
+        "q", format="%.1e", help="After Benjamini–Hochberg over all tested; below 5e-2 it counts as different."
+    ),
     "delta_equal_length": st.column_config.NumberColumn(
         "equal length", help="B − A with both answers cut to the shorter one's first tokens.", format=POINTS
     ),
     "survives_equal_length": st.column_config.CheckboxColumn("survives"),
-    "mean_a": st.column_config.NumberColumn("A an answer", format="%.2f", help="Mean amount in an answer of A."),
-    "mean_b": st.column_config.NumberColumn("B an answer", format="%.2f", help="Mean amount in an answer of B."),
-    "q_mean": st.column_config.NumberColumn("q of amount", format="%.2g"),
+    "mean_a": st.column_config.NumberColumn("A, amount", format="%.2f", help="Mean amount in an answer of A."),
+    "mean_b": st.column_config.NumberColumn("B, amount", format="%.2f", help="Mean amount in an answer of B."),
+    "q_mean": st.column_config.NumberColumn("q of amount", format="%.1e"),
     "replicated": st.column_config.TextColumn(
         "replicated", help="Found on discovery prompts, tested on held-out."
     ),
-    "verdict": st.column_config.TextColumn("verdict"),
+    "verdict": st.column_config.TextColumn("verdict", width="medium"),
 }
 FEATURE: dict[str, Any] = {
     "feature": st.column_config.NumberColumn("#", format="%d", width=60),
-    "label": st.column_config.TextColumn("label", width="medium"),
+    "label": st.column_config.TextColumn(
+        "label",
+        width="medium",
+        help="A hypothesis. “fires on” stands where nobody has named the feature: a rule "
+        "lists the tokens it is most often active on.",
+    ),
     "peak": st.column_config.NumberColumn("peak", format="%.1f", help="Strongest activation in the text."),
     "share": st.column_config.ProgressColumn(
         "of its maximum",

@@ -12,7 +12,8 @@ def show(diff: Diff, name_a: str, name_b: str) -> None:
     told = diff.summary
     apart = told["separability"]
     st.markdown(f"**A** {md(name_a)} against **B** {md(name_b)}: {md(words.answer(told))}")
-    one, two, three, four = st.columns(4)
+    with st.container(horizontal=True, key="figures-answer"):
+        one, two, three, four = (st.empty() for _ in range(4))
     auc = apart.get("auc")
     one.metric(
         "Telling A from B",
@@ -21,9 +22,13 @@ def show(diff: Diff, name_a: str, name_b: str) -> None:
         f"sides shuffled it stays below {apart['null_high']:.2f} in 95 of 100 runs (p = {apart['p']:.2g})."
         if auc is not None
         else "Too few prompts.",
+        border=True,
     )
     two.metric(
-        "Families that differ", f"{told['families']:,}", help=f"q < 0.05 over {told['tested']:,} tested features."
+        "Families that differ",
+        f"{told['families']:,}",
+        help=f"Features that fire together count once. q < 0.05 over {told['tested']:,} tested features.",
+        border=True,
     )
     share = told["share_surviving"]
     three.metric(
@@ -31,12 +36,14 @@ def show(diff: Diff, name_a: str, name_b: str) -> None:
         f"{share:.0%}" if share is not None else "none to ask",
         help=f"Mean length A {told['tokens_a'] or 0:,.0f}, B {told['tokens_b'] or 0:,.0f} tokens. "
         "The rest may be length alone.",
+        border=True,
     )
     least = told["smallest_detectable"]
     four.metric(
         "Smallest detectable",
         f"{100 * least:.0f} points" if least is not None else "none",
         help="Difference in shares found with 80 % power by one draw's exact test after correction.",
+        border=True,
     )
 
 

@@ -27,7 +27,8 @@ STYLE = (
         f".s{level}{{box-shadow:inset 0 -0.28em rgba({SECOND},{0.25 + 0.7 * level / LEVELS:.2f})}}"
         for level in range(1, LEVELS + 1)
     )
-    + "</style>"
+    + ".scale{font-size:.8rem;opacity:.85}.scale i{display:inline-block;width:.8em;height:.8em;border-radius:2px;"
+    "margin:0 1px;vertical-align:-.05em}" + "</style>"
 )
 
 
@@ -70,6 +71,18 @@ def _marked(text: str) -> str:
     if text.strip(" ") == "":
         return shown.replace(" ", "·")
     return shown.replace("\n", "⏎\n")
+
+
+def scale(largest: float, first: str, second: str = "", largest_second: float = 0.0) -> str:
+    """What the colours mean: one scale for both sides, and the second feature's underline where there is one."""
+    shades = [
+        "".join(f'<i class="{side}{step}"></i>' for step in (1, 4, 7, LEVELS)) + f" {side.upper()}"
+        for side in ("a", "b")
+    ]
+    parts = [f"<b>{esc(first)}</b>, weak to {largest:.1f}: {' &nbsp; '.join(shades)}"]
+    if second:
+        parts.append(f'<bdi class="s{LEVELS}">underlined</bdi> <b>{esc(second)}</b>, up to {largest_second:.1f}')
+    return f'<div class="scale answer">{" &nbsp;·&nbsp; ".join(parts)}</div>'
 
 
 def spans(text: str, found: Iterable[tuple[int, int]], side: str) -> str:

@@ -5,7 +5,8 @@ server shows the same.
 """
 
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -15,6 +16,18 @@ from diffing.jobs import Job, JobStatus
 from diffing.study import Study
 from diffing.ui.text import md
 
+TITLES = {
+    "prompts": "Writing prompts",
+    "collect": "Asking the checkpoints",
+    "encode": "Reading the answers",
+    "diff": "Comparing the two sides",
+    "label": "Writing labels",
+    "draft": "Drafting findings",
+    "baseline": "Finding differences without features",
+    "verify": "Verifying findings",
+    "report": "Writing the report",
+}
+"""What each kind of job is doing, for people."""
 WORDS = {
     "done": "Done",
     "failed": "Failed",
@@ -22,17 +35,26 @@ WORDS = {
     "dead": "Its process ended without a word: start it again and it goes on where it was",
 }
 
+HASHES = ("diff", "reader")
+"""Results that name a thing by its hash, which says nothing to people."""
+
 
 def latest(study: Study, kind: str) -> Job | None:
     return next((job for job in jobs.recent(study) if job.spec["kind"] == kind), None)
 
 
 def start_button(
-    study: Study, kind: str, label: str, options: Callable[[], dict[str, Any]] = dict, disabled: bool = False
+    study: Study,
+    kind: str,
+    label: str,
+    options: Callable[[], dict[str, Any]] = dict,
+    disabled: bool = False,
+    primary: bool = True,
 ) -> None:
     """Start the step, unless it runs already: another tab may have been quicker."""
     busy = jobs.running(study, kind) is not None
-    if st.button(label, key=f"start-{kind}", type="primary", disabled=busy or disabled):
+    type_: Literal["primary", "secondary"] = "primary" if primary else "secondary"
+    if st.button(label, key=f"start-{kind}", type=type_, disabled=busy or disabled):
         try:
             jobs.start(study, kind, options())
         except UserError as error:
@@ -60,25 +82,29 @@ def panel(study: Study, kind: str) -> None:
 
 
 def missing_steps(study: Study, a: str, b: str, again: bool = False) -> None:
-    """Buttons for the steps between answers and a diff that are still to do."""
+    """Buttons for the steps between answers and a diff that are still to do, or how far they are."""
     lacking = activations.lacking(study)
-    if lacking:
-        start_button(study, "encode", f"Read {lacking:,} answers with the reader")
-        panel(study, "encode")
-    else:
-        start_button(study, "diff", "Compare again" if again else "Compare", lambda: {"a": a, "b": b})
-        panel(study, "diff")
+    if jobs.running(study, "encode") is None and jobs.running(study, "diff") is None:
+        if lacking:
+            start_button(study, "encode", f"Read {lacking:,} answers with the reader")
+        else:
+            start_button(study, "diff", "Compare again" if again else "Compare", lambda: {"a": a, "b": b})
+    panel(study, "encode" if lacking else "diff")
 
 
 def _status(job: Job, status: JobStatus) -> None:
     if status.state == "running":
         share = status.done / status.total if status.total else 0.0
-        st.progress(min(1.0, share), text=md(words.of_job(status)) if status.total else "Starting")
+        told = md(words.of_job(status)) if status.total else "starting"
+        st.progress(min(1.0, share), text=f"**{TITLES[status.kind]}** · {told}")
+        following = [TITLES[kind].lower() for kind in job.spec.get("then", [])]
+        if following:
+            st.caption(f"After that: {', '.join(following)}. It goes on if you close this page.")
         if st.button("Cancel", key=f"cancel-{job.id}", icon=":material/stop_circle:"):
             job.cancel()
             st.toast("Asked to stop; what is stored stays.")
     elif status.state == "done":
-        st.success(f"{WORDS['done']} in {words.duration(status.seconds)}. {md(_result(status))}")
+        st.success(f"{WORDS['done']} in {words.duration(status.seconds)}. {md(result(status))}")
     elif status.state == "failed":
         st.error(f"{WORDS['failed']}: {md(status.error)}")
     else:
@@ -89,13 +115,18 @@ def _status(job: Job, status: JobStatus) -> None:
             st.code("\n".join(lines), language=None)
 
 
-def _result(status: JobStatus) -> str:
-    """A job's summary in words: its plain numbers and texts."""
+def result(status: JobStatus) -> str:
+    """A job's summary in words: its numbers and texts, without hashes and places on this machine."""
     parts = []
     for name, value in (status.result or {}).items():
         if name == "cost" and isinstance(value, float):
             parts.append(words.dollars(value))
-        elif isinstance(value, int | str) and not isinstance(value, bool) and value != "":
-            shown = f"{value:,}" if isinstance(value, int) else value
-            parts.append(f"{name.replace('_', ' ')} {shown}")
+        elif name in HASHES or isinstance(value, bool) or not value:
+            continue
+        elif name == "out":
+            parts.append(f"in the study's folder: reports/{Path(value).name}")
+        elif isinstance(value, int):
+            parts.append(f"{value:,} {name.replace('_', ' ')}")
+        elif isinstance(value, str):
+            parts.append(f"{name.replace('_', ' ')} {value}")
     return " · ".join(parts)

@@ -27,7 +27,11 @@ def show(study: Study, feature: int, described: str) -> None:
         st.html(f"<b>{esc(current.label)}</b><br>{esc(current.description)}")
         when = f", {md(current.date[:10])}" if current.date else ""
         scored = md(score_words(current.score)) if current.score else "Not scored blind yet: a hypothesis."
-        st.caption(f"By {BY[current.author_kind]}, {md(current.author)}{when}. {scored}")
+        by = BY[current.author_kind]
+        who = (
+            f"{by}, {current.author}" if current.author not in by and by not in current.author else current.author
+        )
+        st.caption(f"By {md(who)}{when}. {scored}")
     else:
         st.html(f"{esc(described)}")
         st.caption("Nobody has named this feature; a rule lists the tokens it fires on.")

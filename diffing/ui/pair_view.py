@@ -7,11 +7,18 @@ from diffing import prompts
 from diffing.activations import Encodings
 from diffing.study import Study
 from diffing.ui import highlight
+from diffing.ui.charts import short
 from diffing.ui.text import esc
 
 
 def show(
-    study: Study, encodings: Encodings, row: pd.Series, feature: int, largest: float, second: int | None = None
+    study: Study,
+    encodings: Encodings,
+    row: pd.Series,
+    feature: int,
+    largest: float,
+    second: int | None = None,
+    second_label: str = "",
 ) -> None:
     """The pair's prompt and both answers; `largest` is the value that full colour stands for on both sides."""
     st.html(highlight.STYLE)
@@ -22,6 +29,8 @@ def show(
     if second is not None:
         others = [encodings.dense(int(row[f"document_{side}"]), second) for side in ("a", "b")]
     largest_second = max((float(values.max(initial=0)) for values in others), default=0.0)
+    under = f"#{second} {short(second_label)}".strip() if second is not None else ""
+    st.html(highlight.scale(largest, f"#{feature}", under, largest_second))
     for number, (column, side) in enumerate(zip(st.columns(2, gap="medium"), ("a", "b"), strict=True)):
         document = int(row[f"document_{side}"])
         tokens = encodings.tokens(document)
@@ -31,6 +40,7 @@ def show(
         with column, st.container(border=True):
             st.html(
                 f'<b style="color:rgb({highlight.A if side == "a" else highlight.B})">{side.upper()}</b> '
-                f"{esc(study.checkpoint(key).name)} · strongest {row[f'peak_{side}']:.2f}"
+                f"{esc(study.checkpoint(key).name)} · "
+                + (f"strongest {row[f'peak_{side}']:.1f}" if row[f"peak_{side}"] > 0 else "does not show it")
             )
             st.html(highlight.answer(pieces, side, largest, laid_over, largest_second))

@@ -3,14 +3,27 @@
 Each page calls `page()` first, so that a link opened cold has the same frame as one reached by clicking.
 """
 
-from typing import NamedTuple, NoReturn
+from collections.abc import Collection, Mapping
+from typing import Literal, NamedTuple, NoReturn
 
 import streamlit as st
 
 from diffing import study
 from diffing.errors import UserError
 from diffing.study import Study
-from diffing.ui.text import md
+from diffing.ui import highlight
+from diffing.ui.text import esc, md
+
+STYLE = """<style>
+[data-testid=stMainBlockContainer]{padding:3rem 2.5rem 4rem;max-width:96rem}
+[data-testid=stSidebarHeader]{height:2.5rem}
+.sides{font-size:.875rem;line-height:1.6;overflow-wrap:anywhere}
+[class*=st-key-stack] [data-testid=stColumn]{min-width:min(100%,25rem)}
+.st-key-stack-prompts [data-testid=stColumn]{min-width:min(100%,19rem)}
+.st-key-figures-answer [data-testid=stElementContainer]:has([data-testid=stMetric]){min-width:13rem}
+.st-key-figures-feature [data-testid=stElementContainer]:has([data-testid=stMetric]){min-width:8.5rem}
+</style>"""
+"""Less air around the page; columns of charts stack and rows of figures wrap before they get too narrow."""
 
 
 class Page(NamedTuple):
@@ -34,18 +47,34 @@ PAGES = [
 ]
 
 
+Colour = Literal["green", "orange", "gray", "blue"]
+STAGES: dict[str, tuple[str, Colour]] = {
+    "done": (":material/check:", "green"),
+    "partial": (":material/clock_loader_40:", "orange"),
+    "to do": (":material/radio_button_unchecked:", "gray"),
+    "running": (":material/autorenew:", "blue"),
+}
+"""How each state of a step looks: never by its colour alone."""
+
+
 def page(title: str) -> None:
     """Set the page up and draw the navigation; the study in the address goes along."""
     # An emoji, because a named icon would be fetched from outside as favicon.
-    st.set_page_config(page_title=f"{title} · Checkpoint Diffing", page_icon="🔬", layout="wide")
+    st.set_page_config(
+        page_title=f"{title} · Checkpoint Diffing", page_icon="🔬", layout="wide", initial_sidebar_state=240
+    )
+    st.html(STYLE)
     current = st.query_params.get("study", "")
     with st.sidebar:
         st.markdown("### Checkpoint Diffing")
         for entry in PAGES:
-            carried = {"study": current} if current and entry.needs_study else None
-            st.page_link(entry.path, label=entry.label, icon=entry.icon, query_params=carried)
+            if not entry.needs_study:
+                st.page_link(entry.path, label=entry.label, icon=entry.icon)
         if current:
-            st.caption(f"Study: **{md(current)}**")
+            st.caption(f"Study **{md(current)}**")
+            for entry in PAGES:
+                if entry.needs_study:
+                    st.page_link(entry.path, label=entry.label, icon=entry.icon, query_params={"study": current})
     st.title(title)
 
 
@@ -64,6 +93,8 @@ def pair(study: Study) -> tuple[str, str]:
     """Keys of the two checkpoints in the address, the first two where it names none."""
     keys = [c.key for c in study.checkpoints]
     if len(keys) == 2 and {"a", "b"}.isdisjoint(st.query_params):
+        with st.sidebar:
+            st.html(sides(study, keys[0], keys[1]))
         return keys[0], keys[1]
     for side in ("a", "b"):
         if st.query_params.get(side, keys[0]) not in keys:
@@ -71,12 +102,27 @@ def pair(study: Study) -> tuple[str, str]:
     with st.sidebar:
         # The address carries keys, so the options are keys; the names stand beside them.
         a = st.selectbox("A (before)", keys, 0, key="a", bind="query-params")
-        st.caption(md(study.checkpoint(a).name))
         b = st.selectbox("B (after)", keys, 1, key="b", bind="query-params")
-        st.caption(md(study.checkpoint(b).name))
+        st.html(sides(study, a, b))
     if a == b:
         lost("A checkpoint cannot be compared with itself; choose two in the sidebar.")
     return a, b
+
+
+def sides(study: Study, a: str, b: str) -> str:
+    """Both checkpoints' names with their letters in their colours, as HTML."""
+    lines = [
+        f'<b style="color:rgb({colour})">{letter}</b> {esc(study.checkpoint(key).name)}'
+        for letter, key, colour in (("A", a, highlight.A), ("B", b, highlight.B))
+    ]
+    return f'<div class="sides">{"<br>".join(lines)}</div>'
+
+
+def stage(step: Mapping[str, str], running: Collection[str]) -> None:
+    """A step's badge, as `diffing.status` tells of it; hovering says more."""
+    state = "running" if step["job"] in running else step["state"]
+    icon, colour = STAGES[state]
+    st.badge(f"{step['step']}: {state}", icon=icon, color=colour, help=md(step["detail"]))
 
 
 def lost(message: str) -> NoReturn:

@@ -10,6 +10,8 @@ from diffing import tables
 
 # Direction overrides and other invisible controls would reorder or hide the text around them.
 INVISIBLE = re.compile(r"[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# A bare address becomes a link even where its characters are escaped: an invisible joiner keeps its parts apart.
+LINK = re.compile(r"https?:(?=//)|www(?=\.)|@(?=[-\w])", re.IGNORECASE)
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])")
 
 
@@ -24,5 +26,6 @@ def esc(text: str) -> str:
 
 
 def md(text: str) -> str:
-    """For Streamlit elements that read Markdown: every character stands for itself, on one line."""
-    return MARKDOWN.sub(r"\\\1", " ".join(visible(text).split()))
+    """For Streamlit elements that read Markdown: every character stands for itself, on one line; no links."""
+    line = LINK.sub("\\g<0>\u2060", " ".join(visible(text).split()))
+    return MARKDOWN.sub(r"\\\1", line)
