@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,14 @@ ACTIVE = 90
 WORDS = 5000
 CLUMP = 4
 """Features that fire on the same tokens, as every fifth clump of features does."""
+
+COLUMNS = {
+    "CPU s": "cpu",
+    "GiB": "memory",
+    "tested": "tested",
+    "differing": "differing",
+    "families": "families",
+}
 
 Array = NDArray[Any]
 
@@ -150,8 +159,9 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as temporary:
         os.environ["DIFFING_HOME"] = str(asked.home or temporary)
-        print("features | prompts | draws | wall s | CPU s | GiB | tested | differing | families | wall s by step")
-        print("---|---|---|---|---|---|---|---|---|---")
+        names = ["features", "prompts", "draws", "wall s, best", "median", *COLUMNS, "wall s by step of the best"]
+        print(*names, sep=" | ")
+        print(*["---"] * len(names), sep="|")
         for features in asked.features:
             for prompts in asked.prompts:
                 for draws in asked.draws:
@@ -161,8 +171,9 @@ def main() -> None:
                     runs = [_apart(name) for _ in range(asked.repeats)]
                     best = min(runs, key=lambda run: float(run["wall"]))
                     steps = ", ".join(f"{note} {wall}" for note, (wall, _) in best["steps"].items())
-                    cells = [features, prompts, draws, *(best[k] for k in ("wall", "cpu", "memory", "tested"))]
-                    print(*cells, best["differing"], best["families"], steps, sep=" | ", flush=True)
+                    median = statistics.median(run["wall"] for run in runs)
+                    cells = [best["wall"], median, *(best[key] for key in COLUMNS.values())]
+                    print(features, prompts, draws, *cells, steps, sep=" | ", flush=True)
 
 
 def _apart(name: str) -> dict[str, Any]:
