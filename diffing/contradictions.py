@@ -110,6 +110,12 @@ def named(label: str) -> list[str]:
     return found
 
 
+def nearest(words: str) -> dict[str, float]:
+    """The diff's column `probes` read again: countable things, the share of a feature's tokens at each."""
+    pairs = (one.strip().rpartition(":") for one in words.split(";") if one.strip())
+    return {name: float(share) for name, _, share in pairs}
+
+
 def of(
     study: Study,
     a: str = "",

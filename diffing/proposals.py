@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from rapidfuzz import fuzz
 
-from diffing import labels, measure
+from diffing import contradictions, labels, measure
 from diffing.activations import Encodings
 from diffing.diff import Diff
 from diffing.exhibits import Chooser
@@ -101,9 +101,9 @@ def plain(study: Study, stored: Diff, each: int, most: int, chooser: Chooser) ->
     of_probe: dict[str, list[int]] = {}
     rest = []
     for family in families(study, stored, each):
-        name, _, share = family.probes.partition(";")[0].rpartition(":")
+        name, share = next(iter(contradictions.nearest(family.probes).items()), ("", 0.0))
         along = name in counted.index and counted.loc[name, "delta_discovery"] * family.sign > 0
-        if along and float(share) >= NEAR:
+        if along and share >= NEAR:
             of_probe.setdefault(name, []).append(family.feature)
         else:
             rest.append(family)

@@ -9,18 +9,20 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from diffing import evidence, judging, pairing, report_examples
+from diffing import contradictions, evidence, judging, pairing, report_examples
 from diffing.diff import Diff
 from diffing.evidence import Standing
 from diffing.exhibits import Chooser
 from diffing.findings import Finding
 from diffing.report_examples import Pair
 from diffing.report_facts import Facts, own_features, sure
-from diffing.report_text import confidence, count, interval, points, share, small
+from diffing.report_text import confidence, count, interval, listed, points, share, small
 from diffing.verdicts import Check
 
 STRONGEST = 6
 """Families shown with a pair of answers where there are no findings."""
+PLACES = 3
+"""Features of a finding of which it is said where they fire."""
 ORIGINS = {
     "hand": "a person",
     "sae": "a language model that read features",
@@ -86,8 +88,8 @@ def telling(facts: Facts) -> list[int]:
     """The strongest families, but of those that fire at the same countable thing only the first."""
     chosen: dict[str, int] = {}
     for feature in facts.top:
-        near = str(facts.table.at[feature, "probes"]).partition(":")[0]
-        chosen.setdefault(near or str(feature), feature)
+        near = contradictions.nearest(str(facts.table.at[feature, "probes"]))
+        chosen.setdefault(next(iter(near), str(feature)), feature)
     return list(chosen.values())[:STRONGEST]
 
 
@@ -137,7 +139,7 @@ def _reading(facts: Facts, finding: Finding, features: Sequence[int]) -> list[st
     if finding.probes:
         basis.append(count(len(finding.probes), "surface probe"))
     out = [f"It rests on {' and '.join(basis)}." if basis else "It rests on no row of the diff."]
-    out += _categories(facts, features[0]) if features else []
+    out += [*places(facts, finding, features), *_categories(facts, features[0])] if features else []
     told = finding.evidence.get("why") if isinstance(finding.evidence, dict) else None
     if isinstance(told, str) and told.strip():
         out.append(f"Its author's reading: {told.strip()}")
@@ -146,6 +148,24 @@ def _reading(facts: Facts, finding: Finding, features: Sequence[int]) -> list[st
     if finding.held_out_seen:
         out.append(
             "Whoever wrote it had seen held-out answers, so held-out figures do not confirm it independently."
+        )
+    return out
+
+
+def places(facts: Facts, finding: Finding, features: Sequence[int]) -> list[str]:
+    """Where its features fire, by counting, and whether that is what the claim names."""
+    near = {feature: contradictions.nearest(str(facts.table.at[feature, "probes"])) for feature in features}
+    told = [
+        f"feature {feature} fires at {next(iter(here))} ({share(next(iter(here.values())))} of its tokens)"
+        for feature, here in near.items()
+        if here
+    ][:PLACES]
+    out = [f"By counting, {listed(told)}."] if told else []
+    things = contradictions.named(finding.claim)
+    if things and all(near.values()) and not any(thing in here for here in near.values() for thing in things):
+        out.append(
+            f"What the claim names ({listed(things)}) is not among what its features fire at most, so they hardly "
+            "support it."
         )
     return out
 
@@ -187,8 +207,8 @@ def hypothesis(facts: Facts, standing: Standing, side: str, other: str) -> str:
     check = standing.check
     if check is not None and check.prompts:
         return (
-            f"{claim}; a judge should prefer it on a net {points(check.net)} points of them, or anywhere from "
-            f"{interval(check.low, check.high)}."
+            f"{claim}; judged in the same way, {side} should lead by a net {points(check.net)} points of prompts, "
+            f"or anywhere from {interval(check.low, check.high)}."
         )
     features = own_features(standing, facts.study, facts.diff)
     rows = [facts.table.loc[feature] for feature in features]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from diffing import arms, measure, responses, words
+from diffing import arms, contradictions, measure, responses, words
 from diffing.jobs import STEPS
 from diffing.report_facts import Facts
 from diffing.report_findings import members, yes
@@ -138,16 +138,18 @@ def top(facts: Facts) -> Table:
             ]
         )  # fmt: skip
     head = [
-        "more on", "feature", "what it is called", "by", "family of", "A", "B", "B − A, points", "95 % interval",
-        "q", "at equal length", "outside noise", "replicated (held-out points)", "share of its tokens at",
+        "more on", "feature", "what it is called", "by, score", "family of", "A", "B", "B − A, points",
+        "95 % interval", "q", "at equal length", "outside noise", "replicated (held-out points)",
+        "share of its tokens at",
     ]  # fmt: skip
     return Table(head, rows)
 
 
 def _near(probes: str) -> str:
     """The two countable things that most of a feature's tokens lie at."""
-    pairs = (one.rpartition(":") for one in probes.split(";")[:2] if one)
-    return ", ".join(f"{name.strip()} {share(float(part))}" for name, _, part in pairs) or "–"
+    shown = (f"{name} {share(part)}" for name, part in [*contradictions.nearest(probes).items()][:2])
+    # A number and its unit stay on one line.
+    return ", ".join(one.replace(" %", "\u00a0%") for one in shown) or "–"
 
 
 def _author(facts: Facts, feature: int) -> str:
@@ -155,7 +157,7 @@ def _author(facts: Facts, feature: int) -> str:
     row = facts.table.loc[feature]
     if feature in facts.flagged or row["named_by"] == "rule":
         return "rule"
-    score = f", {row['score']:.2f} blind" if pd.notna(row["score"]) else ", unscored"
+    score = f", {row['score']:.2f}" if pd.notna(row["score"]) else ", –"
     return f"{'model' if row['named_by'] == 'llm' else 'person'}{score}"
 
 

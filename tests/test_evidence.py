@@ -53,6 +53,10 @@ def test_a_finding_climbs_by_evidence_alone(monkeypatch: pytest.MonkeyPatch, ser
     assert found[cake.id].same_as == by_hand.id or found[by_hand.id].same_as == cake.id
     evidence.report(study, cake.id, "Ada")
     assert status(study, cake) == "reported"
+    # Something speaks against it now, and nobody has answered that.
+    findings.change(study, cake.id, "Ada", add={"probes": ["double spaces"]})
+    assert status(study, cake) == "verified"
+    findings.change(study, cake.id, "Ada", drop={"probes": ["double spaces"]})
     # What it says has changed: nothing was verified of that.
     findings.change(study, cake.id, "Ada", put={"claim": "praises cake"})
     assert status(study, cake) == "replicated"

@@ -34,6 +34,7 @@ from diffing import (
     report,
     report_charts,
     report_facts,
+    report_findings,
     report_render,
     tables,
     verification,
@@ -209,6 +210,21 @@ def test_a_label_that_counting_contradicts_cannot_become_a_claim(made: Made) -> 
     }
 
 
+@pytest.mark.parametrize(
+    ("claim", "sentences"),
+    [("leaves two spaces", 1), ("writes double spaces", 1), ("ends with exclamation marks", 2)],
+)
+def test_a_claim_about_what_its_features_do_not_fire_at_says_so(
+    made: Made, monkeypatch: pytest.MonkeyPatch, claim: str, sentences: int
+) -> None:
+    study, _ = made
+    monkeypatch.setenv("DIFFING_HOME", str(study.folder.parents[1]))
+    finding = findings.Finding(id="f", a="old", b="new", claim=claim, side="a", origin="sae")
+    told = report_findings.places(report_facts.gather(study, "old", "new"), finding, [SPACES])
+    assert told[0] == f"By counting, feature {SPACES} fires at double spaces (100 % of its tokens)."
+    assert [text[:42] for text in told[1:]] == ["What the claim names (exclamation marks) i"] * (sentences - 1)
+
+
 def test_without_a_judge_findings_stop_at_replicated_and_it_says_so(made: Made) -> None:
     _, out = made
     text = (out / "report.md").read_text(encoding="utf-8")
@@ -257,9 +273,9 @@ def test_a_verified_finding_leads_the_answer_and_the_next_report_is_the_same(
     )
     assert "1 claim put before a judge (judge) 1 were verified." in text
     assert "Status: **verified**." in text
-    assert f"a judge should prefer it on a net {net} of them" in text
+    assert f"judged in the same way, B should lead by a net {net} of prompts" in text
     # The score is that of the side that has more.
-    assert f"| {CAKE} | sweets | model, 0.90 blind |" in text
+    assert f"| {CAKE} | sweets | model, 0.90 |" in text
     (told,) = files.read_json(first / "labels.json")[str(CAKE)]["labels"]
     assert (told["label"], told["score"]) == ("sweets", score)
     verdicts = tables.read(first / "verdicts.csv")
