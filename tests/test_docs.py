@@ -1,0 +1,35 @@
+"""The method page names what the tables hold."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from diffing import diff, encode, names, several
+from tests.fake_reader import FakeReader
+from tests.test_diff import computed, made
+
+PAGE = Path(__file__).parents[1] / "docs" / "method.md"
+
+
+@pytest.fixture
+def tables(monkeypatch: pytest.MonkeyPatch) -> dict[str, pd.DataFrame]:
+    """Every table of a diff with two draws and truncated answers, so that no column is left out."""
+    monkeypatch.setattr(encode, "load_reader", lambda _choice, _device: FakeReader(window=64))
+    study = made(draws=2, keys="abc")
+    study.add_responses(study.responses().head(4).assign(flag="truncated"))
+    found = computed(study)
+    keyed: dict[str, Any] = {name: getattr(found, name) for name in diff.TABLES}
+    line = several.trend(study, ["a", "b", "c"]).drop(columns="frequency_c")
+    rest = several.against_rest(study, "a").drop(columns="frequency_c")
+    return keyed | {"named": names.named(study, found), "trend": line, "rest": rest}
+
+
+def test_every_column_is_explained(tables: dict[str, pd.DataFrame]) -> None:
+    named = set(re.findall(r"`([a-z_0-9]+)`", PAGE.read_text(encoding="utf-8")))
+    assert {name: sorted(set(table.columns) - named) for name, table in tables.items()} == dict.fromkeys(
+        tables, []
+    )
+    assert "q_untruncated" in tables["features"]
