@@ -1,0 +1,101 @@
+"""A newcomer's whole way, and jobs that outlive the browser and the server."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from diffing import jobs, labels, sample
+from diffing.study import Study
+from tests import finding_study
+from tests.e2e.conftest import Dashboard, settled
+
+LONG = 240_000
+"""Milliseconds for a step that really computes, on a loaded machine."""
+
+
+def see(page: Page, address: str) -> None:
+    page.goto(address)
+    settled(page)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def test_a_newcomer_goes_from_an_empty_screen_to_a_labelled_feature_and_a_download(
+    dashboard: Dashboard, page: Page
+) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    see(page, dashboard.url)
+    page.get_by_role("button", name="Make the sample study").click()
+    expect(page.get_by_text("Reading the answers")).to_be_visible()
+    expect(page.get_by_text("After that: comparing the two sides")).to_be_visible()
+
+    # The server dies and comes back in the middle: the job goes on, and the page tells the truth.
+    study = Study.open("sample")
+    dashboard.kill()
+    dashboard.start()
+    see(page, f"{dashboard.url}/features?study=sample")
+    expect(page.get_by_text("Families that differ")).to_be_visible(timeout=LONG)
+    settled(page)
+    assert [(job.spec["kind"], job.status().state) for job in jobs.recent(study)] == [
+        ("diff", "done"),
+        ("encode", "done"),
+    ]
+
+    page.locator(".js-plotly-plot .bars .point path").nth(20).wait_for(state="attached")
+    feature = Study.open("sample").diff().query("q < 0.05").iloc[0]["feature"]
+    see(page, f"{dashboard.url}/feature?study=sample&feature={feature}")
+    expect(page.locator(".answer bdi").first).to_be_visible()
+    page.get_by_label("Your label").fill("what the newcomer thinks it is")
+    page.get_by_role("button", name="Save label").click()
+    expect(page.get_by_role("heading", name=re.compile("what the newcomer thinks it is"))).to_be_visible()
+    assert labels.current(study)[int(feature)].author_kind == "person"
+
+    see(page, f"{dashboard.url}/findings?study=sample&features={feature}")
+    expect(page.get_by_role("heading", name="Findings", exact=True)).to_be_visible()
+    see(page, f"{dashboard.url}/features?study=sample")
+    with page.expect_download() as caught:
+        page.get_by_role("button", name="Download this table").click()
+    assert "what the newcomer thinks it is" in caught.value.path().read_text()
+    assert [url for url in asked if not url.startswith((dashboard.url, "data:", "blob:"))] == []
+
+
+def test_three_tabs_that_open_the_sample_start_its_steps_once(dashboard: Dashboard, page: Page) -> None:
+    study = sample.create()
+    tabs = [page, page.context.new_page(), page.context.new_page()]
+    for tab in tabs:
+        see(tab, dashboard.url)
+    for tab in tabs:
+        tab.get_by_role("button", name="Open").click()
+    for tab in tabs:
+        expect(tab.get_by_role("heading", name="Features", exact=True)).to_be_visible()
+        expect(tab.get_by_text("Reading the answers")).to_be_visible()
+    tabs[0].get_by_role("button", name="Cancel").click()
+    (job,) = jobs.recent(study)
+    assert job.wait(60).state == "cancelled"
+    expect(tabs[2].get_by_text("Cancelled: what was stored stays")).to_be_visible()
+
+
+def test_three_tabs_on_one_study_lose_no_edit_and_start_nothing_twice(
+    dashboard: Dashboard, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = finding_study.make(monkeypatch, prompts=60)
+    tabs = [page, page.context.new_page(), page.context.new_page()]
+    for tab in tabs:
+        see(tab, f"{dashboard.url}/feature?study={study.name}&feature={finding_study.CAKE}")
+    for number, tab in enumerate(tabs):
+        tab.get_by_label("Your label").fill(f"label of tab {number}")
+    for number, tab in enumerate(tabs):
+        tab.get_by_role("button", name="Save label").click()
+        expect(tab.get_by_role("heading", name=f"label of tab {number}")).to_be_visible()
+    written = [label.label for label in labels.history(study)[finding_study.CAKE]]
+    assert sorted(written) == ["label of tab 0", "label of tab 1", "label of tab 2"]
+    for tab in tabs:
+        see(tab, f"{dashboard.url}/run?study={study.name}")
+    for tab in tabs:
+        tab.get_by_role("button", name="Compare again").click()
+    settled(tabs[-1])
+    alive = [job for job in jobs.recent(study) if job.status().state == "running"]
+    assert len(alive) <= 1
+    for job in jobs.recent(study):
+        assert job.wait(120).state == "done"
