@@ -6,7 +6,7 @@ from diffing import prompts, query, surface
 from diffing.activations import Encodings
 from diffing.errors import UserError
 from diffing.findings import Example
-from diffing.ui import any_text, charts, download, finding_widget, highlight, job_panel, load, shell
+from diffing.ui import any_text, charts, download, finding_widget, headline, highlight, job_panel, load, shell
 from diffing.ui.figures import FEATURE, FIGURES, choosing, mark, shown
 from diffing.ui.load import Loaded
 from diffing.ui.text import esc, md, visible
@@ -69,6 +69,7 @@ if view == "Surface probes":
     )  # fmt: skip
     st.caption("A row marks the probe in the answers. Shares in percent of prompts, differences in points.")
     download.csv("Download this table", probes, f"{study.name}-probes")
+    headline.settings(found.diff)
     st.stop()
 
 chosen = st.query_params.get("feature", "")

@@ -6,7 +6,7 @@ import streamlit as st
 from diffing import contradictions, labels, lens, presets, showing
 from diffing.errors import UserError
 from diffing.findings import Example
-from diffing.ui import charts, feature_head, finding_widget, label_widget, load, pair_view, shell
+from diffing.ui import charts, feature_head, finding_widget, headline, label_widget, load, pair_view, shell
 from diffing.ui.figures import FEATURE, FIGURES, shown
 from diffing.ui.text import md
 
@@ -77,6 +77,10 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 table = showing.pairs(study, encodings, feature, a, b, held)
 queue = showing.ordered(table, order or showing.ORDERS[0], float(row["delta"]), study.settings.seed)
 second = int(second_text) if second_text.isdigit() and int(second_text) < len(found.table) else None
+if second_text and second is None:
+    st.caption(
+        f"There is no feature '{md(second_text)}' to underline; they go from 0 to {len(found.table) - 1:,}."
+    )
 mark_a = mark_b = None
 if queue.empty:
     st.info("No pair of answers is of this kind" + ("." if held else " among the discovery prompts."))
@@ -172,3 +176,4 @@ with right:
         if members["selection"]["rows"]:
             go(int(family.iloc[members["selection"]["rows"][0]]["feature"]))
             st.rerun()
+headline.settings(found.diff)

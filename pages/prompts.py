@@ -52,7 +52,9 @@ with right:
 
 with left:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        category = st.multiselect("Category", sorted(table["category"].unique()), placeholder="All")
+        category = st.multiselect(
+            "Category", sorted(set(table["category"])), placeholder="All", key="category", bind="query-params"
+        )  # fmt: skip
         side = st.segmented_control("Split", ["discovery", "held-out"], key="split", bind="query-params")
         search = st.text_input("Search", key="q", bind="query-params")
     shown = table

@@ -107,6 +107,14 @@ def test_probes_have_the_figures_of_the_diff(monkeypatch: pytest.MonkeyPatch) ->
     )
 
 
+def test_features_that_differ_only_here_are_shown_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = compared(monkeypatch)
+    everywhere = set(diff.load(study, "a", "b").features.query("q < 0.05")["feature"])
+    prompt = study.prompts().query("split == 'discovery'")["id"].iloc[0]
+    assert set(opened(study.name, prompt=prompt).dataframe[0].value["feature"]) <= everywhere
+    assert len(opened(study.name, prompt=prompt, every="true").dataframe[0].value) >= 2
+
+
 def test_probes_wait_for_a_diff() -> None:
     assert "has been compared" in opened(sample.create().name, show="Surface probes").info[0].value
 

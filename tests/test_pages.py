@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from diffing import diff, jobs, labels, prompts
+from diffing import diff, files, jobs, labels, prompts
 from diffing.study import Checkpoint, Study
 from diffing.ui import job_panel, text
 from tests import finding_study, label_study
@@ -179,6 +179,24 @@ def test_a_new_study_is_priced_before_it_is_made() -> None:
     app.run()
     assert any("608 calls, about" in m.value.replace("\\", "") for m in app.markdown)
     assert list(Study.list()) == []
+
+
+def test_a_running_step_shows_how_far_it_is_and_what_follows(asked: Study) -> None:
+    asked.add_responses(pd.DataFrame([{"prompt_id": i, "checkpoint": k, "draw": 0, "text": "Yes."}
+                                      for i in asked.prompts()["id"] for k in "ab"]))  # fmt: skip
+    folder = jobs.jobs_dir(asked) / "j"
+    spec = {"kind": "encode", "study": "greet", "options": {}, "then": ["diff"], "created": "now"}
+    files.write_json(folder / "spec.json", spec)
+    files.write_json(folder / "progress.json", {"state": "running", "done": 5, "total": 20, "unit": "answers"})
+    with files.locked(folder / "lock"):
+        app = opened("pages/features.py", study="greet")
+    assert [b.label for b in app.button] == ["Cancel"]
+    assert any(c.value.startswith("After that: comparing the two sides") for c in app.caption)
+
+
+def test_a_second_feature_that_is_not_there_gets_a_sentence(diffed: Study) -> None:
+    app = opened("pages/feature.py", study=diffed.name, feature=str(finding_study.CAKE), second="99")
+    assert any("There is no feature '99' to underline" in c.value for c in app.caption)
 
 
 def test_a_job_says_what_it_did_without_places_on_this_machine() -> None:

@@ -46,8 +46,8 @@ def show(study: Study, found: Loaded | None, chosen: str, link: dict[str, str]) 
     laid = values.get(feature, [0.0] * len(seen["pieces"]))
     left, right = st.columns([2, 3], gap="medium")
     with left, st.container(border=True):
-        st.caption(f"Feature {feature} on the text" if ids else "No feature is active on this text.")
-        st.html(highlight.answer(zip(seen["pieces"], laid, strict=True), "b", max(map(abs, laid), default=0.0)))
+        st.caption(f"Feature #{feature} on the text" if ids else "No feature is active on this text.")
+        st.html(highlight.answer(zip(seen["pieces"], laid, strict=True), "n", max(map(abs, laid), default=0.0)))
     with right:
         st.dataframe(
             shown(rows, [*FEATURE, "frequency_a", "frequency_b", "delta", "q"]),

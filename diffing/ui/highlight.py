@@ -1,7 +1,8 @@
 """An answer with a feature's activations laid over its tokens, as HTML that holds no outside markup.
 
-Hue says the side, opacity the value on a scale that both sides share; every active token carries its value as a
-hover text and can be reached by keyboard. Knows nothing of where tokens and values come from.
+Hue says the side (`a`, `b`, or `n` for a text of neither), opacity the value on a scale that both sides share;
+every active token carries its value as a hover text and can be reached by keyboard. Knows nothing of where tokens and
+values come from.
 """
 
 from collections.abc import Iterable
@@ -18,9 +19,11 @@ STYLE = (
     ".answer{white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.65;font-size:.95rem}"
     ".answer bdi{border-radius:3px}"
     ".answer bdi:focus,.answer bdi:hover{outline:2px solid currentColor}"
+    # The browser shows a title to the mouse only.
+    ".answer bdi:focus-visible::after{content:' ' attr(title);font-size:.75em}"
     + "".join(
         f".{side}{level}{{background:rgba({colour},{0.12 + 0.78 * level / LEVELS:.2f})}}"
-        for side, colour in (("a", A), ("b", B))
+        for side, colour in (("a", A), ("b", B), ("n", SECOND))
         for level in range(1, LEVELS + 1)
     )
     + "".join(

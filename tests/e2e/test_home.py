@@ -4,6 +4,8 @@ from diffing import prompts
 from diffing.study import Checkpoint, Study
 from tests.e2e.conftest import Dashboard, settled
 
+ADDRESSES = "see http://example.org/z or www.example.org or me@example.org"
+
 
 def test_home_lists_the_studies_and_asks_nobody_outside(dashboard: Dashboard, page: Page) -> None:
     hostile = "<img src=http://example.org/x.png> ![x](http://example.org/y.png)"
@@ -11,7 +13,7 @@ def test_home_lists_the_studies_and_asks_nobody_outside(dashboard: Dashboard, pa
         Checkpoint(key="a", name=hostile, source="openai:a"),
         Checkpoint(key="b", name="B", source="openai:b"),
     ]
-    Study.create("greet", sides, prompts.bundled().head(10))
+    Study.create("greet", sides, prompts.bundled().head(10), note=ADDRESSES)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(dashboard.url)
@@ -19,5 +21,7 @@ def test_home_lists_the_studies_and_asks_nobody_outside(dashboard: Dashboard, pa
     expect(page.get_by_role("heading", name="greet")).to_be_visible()
     expect(page.get_by_text("python -m diffing collect greet")).to_be_visible()
     expect(page.get_by_text("![x](http://example.org/y.png)")).to_be_visible()
+    expect(page.get_by_text("see http:")).to_be_visible()
+    expect(page.locator("a[href*='example']")).to_have_count(0)
     outside = [url for url in asked if not url.startswith((dashboard.url, "data:", "blob:"))]
     assert outside == []
