@@ -74,8 +74,8 @@ def top(facts: Facts) -> Chart | None:
 
     lead, name = facts.table.loc[facts.top[0]], short(facts.named[facts.top[0]])
     told = (
-        f"{count(len(rows), 'family', 'families')}; the largest difference is that of “{name}”, "
-        f"{share(lead['frequency_a'])} on A and {share(lead['frequency_b'])} on B."
+        f"{count(len(rows), 'family', 'families')}; the largest difference is that of feature {facts.top[0]} "
+        f"({name}), {share(lead['frequency_a'])} on A and {share(lead['frequency_b'])} on B."
     )
     return _chart("top_differences", "The strongest families of each side", told, on, 1.2 + 0.34 * len(rows))
 

@@ -114,7 +114,7 @@ def gather(study: Study, a: str = "", b: str = "") -> Facts:
     top = strongest(stored)
     # A reported finding and one that is about to be must stand in the same place.
     standings.sort(
-        key=lambda one: (ORDER.index(sure(one)), -(one.check.net if one.check else 0.0), one.finding.id)
+        key=lambda one: (ORDER.index(sure(one)), -evidence.net(one), -size(one, study, stored), one.finding.id)
     )
     shown = list(dict.fromkeys([*top, *(f for one in standings for f in own_features(one, study, stored))]))
     flagged = contradictions.of(study, a, b, shown)
@@ -151,6 +151,13 @@ def own_features(standing: Standing, study: Study, stored: Diff) -> list[int]:
     if finding.reader and finding.reader != labels.sae_of(study.settings.reader):
         return []
     return [feature for feature in finding.features if 0 <= feature < len(stored.features)]
+
+
+def size(standing: Standing, study: Study, stored: Diff) -> float:
+    """The largest difference that a finding rests on; 0 where it rests on none."""
+    features = stored.features.loc[own_features(standing, study, stored), "delta"]
+    probes = stored.probes.loc[stored.probes["probe"].isin(standing.finding.probes), "delta"]
+    return float(pd.concat([features, probes]).abs().max()) if len(features) + len(probes) else 0.0
 
 
 def called(

@@ -11,7 +11,7 @@ import pandas as pd
 
 from diffing import contradictions, measure
 from diffing.evidence import Standing
-from diffing.report_facts import Facts, sure
+from diffing.report_facts import Facts, own_features, sure
 
 MANY = 4
 """Things named in a sentence."""
@@ -84,18 +84,19 @@ def _amount(facts: Facts) -> str:
 
 def _side(facts: Facts, side: str) -> str:
     """What one side shows more, from the best evidence there is."""
-    claims = [one for one in facts.claimed if facts.side(one.finding.more) == side]
+    mine = [one for one in facts.claimed if facts.side(one.finding.more) == side]
     for grade, words in (
         ("verified", "confirmed by a judge on held-out prompts"),
         ("replicated", "replicated on held-out prompts but unjudged"),
     ):
         # What a judge did not confirm is no answer, however often its figures came again.
-        said = [one for one in claims if sure(one) == grade and (grade == "verified" or one.check is None)]
+        said = [one for one in mine if sure(one) == grade and (grade == "verified" or one.check is None)]
         if said:
-            more = f"; and {count(len(said) - MANY, 'claim')} more" if len(said) > MANY else ""
+            claims = "; ".join(_sized(facts, one) for one in said[:MANY])
+            more = f"; and {len(said) - MANY:,} more" if len(said) > MANY else ""
             besides = _counted(facts, side, {name for one in said for name in _named(one)})
             counted = f"; counted besides: {listed(besides)}" if besides else ""
-            return f"{side} more often shows, {words}: {'; '.join(map(_sized, said[:MANY]))}{more}{counted}."
+            return f"{side} more often shows, {words}: {claims}{more}{counted}."
     counts = _counted(facts, side)
     if counts:
         return f"Counted in the answers themselves, {side} more often has {listed(counts)}."
@@ -105,10 +106,14 @@ def _side(facts: Facts, side: str) -> str:
     return f"Nothing that was looked for is more frequent on {side} after correction."
 
 
-def _sized(standing: Standing) -> str:
-    """A claim with its net share, where a judge gave it one."""
-    check = standing.check
-    return standing.finding.claim + (f" (net {points(check.net)} points)" if check else "")
+def _sized(facts: Facts, standing: Standing) -> str:
+    """A claim with its net share, or with the shares of what it rests on where no judge gave it one."""
+    claim, finding = standing.finding.claim, standing.finding
+    if standing.check is not None:
+        return f"{claim} (net {points(standing.check.net)} points)"
+    rows = [facts.probes.loc[name] for name in finding.probes if name in facts.probes.index]
+    rows += [facts.table.loc[feature] for feature in own_features(standing, facts.study, facts.diff)]
+    return f"{claim} ({_shares(rows[0])})" if rows else claim
 
 
 def _named(standing: Standing) -> set[str]:
@@ -210,7 +215,11 @@ def not_found(facts: Facts) -> NotFound:
 
 
 def _still(row: "pd.Series[float]") -> str:
-    return f"{row['probe']} ({share(row['frequency_a'])} on A, {share(row['frequency_b'])} on B)"
+    return f"{row['probe']} ({_shares(row)})"
+
+
+def _shares(row: "pd.Series[float]") -> str:
+    return f"{share(row['frequency_a'])} on A, {share(row['frequency_b'])} on B"
 
 
 def confidence(standing: Standing) -> str:

@@ -229,7 +229,11 @@ def test_without_a_judge_findings_stop_at_replicated_and_it_says_so(made: Made) 
     _, out = made
     text = (out / "report.md").read_text(encoding="utf-8")
     assert "No judge was used: findings stop at “replicated”." in text
-    assert "so no claim here is more than replicated" in section(text, "The answer")
+    answer = section(text, "The answer")
+    assert "so no claim here is more than replicated" in answer
+    assert re.search(
+        r"B more often shows, replicated on .* unjudged: mentions cake .* \(0 % on A, \d\d % on B\)", answer
+    )
     told = {one["claim"][:13]: one["status"] for one in files.read_json(out / "findings.json")["findings"]}
     assert told == {"mentions cake": "replicated", "gives enumera": "replicated", "speaks Latin ": "rejected"}
     assert "Rejected: no answer does." in section(text, "Rejected")
@@ -549,3 +553,14 @@ def told_of(identifier: str, same_as: str = "") -> Standing:
 )
 def test_each_meaning_is_claimed_once_and_none_is_lost(standings: list[Standing], kept: list[str]) -> None:
     assert [one.finding.id for one in report_facts.each_meaning_once(standings)] == kept
+
+
+def test_what_no_judge_saw_stands_by_the_size_of_its_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = report_study.make(monkeypatch)
+    diff.compute(study, "old", "new")
+    weak = findings.add(study, "mentions cake", "b", author="Ann", features=(CAKE,))
+    strong = findings.add(study, "has steps", "b", author="Ann", features=(CAKE,), probes=("numbered items",))
+    facts = report_facts.gather(study, "old", "new")
+    assert [one.finding.id for one in facts.claimed] == [strong.id, weak.id]
+    sizes = [report_facts.size(one, study, facts.diff) for one in facts.claimed]
+    assert sizes[0] == facts.probes.loc["numbered items", "delta"] > sizes[1] > 0.5
