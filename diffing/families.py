@@ -3,7 +3,8 @@
 Average linkage over the overlap of the tokens they fire on, widened by one token each way, and, where asked for,
 only of features whose decoder directions agree. Sides play no part. The overlap of features with many tokens is
 estimated from a fixed sample of 48 to 96 positions (standard error about 0.05 at an overlap of 0.5); with fewer
-it is exact. Pairs to look at are found by MinHash, which misses one in 1,000 pairs at that overlap.
+it is exact. Pairs to look at are found by MinHash, which misses one in 1,000 pairs at that overlap, and more where
+many features crowd on the same tokens: those mostly hang together through others (`docs/method.md` has figures).
 """
 
 import logging
