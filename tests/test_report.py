@@ -564,3 +564,17 @@ def test_what_no_judge_saw_stands_by_the_size_of_its_difference(monkeypatch: pyt
     assert [one.finding.id for one in facts.claimed] == [strong.id, weak.id]
     sizes = [report_facts.size(one, study, facts.diff) for one in facts.claimed]
     assert sizes[0] == facts.probes.loc["numbered items", "delta"] > sizes[1] > 0.5
+
+
+def test_a_report_names_the_judges_whose_verdicts_it_leaves_out(
+    monkeypatch: pytest.MonkeyPatch, server: OpenAIServer
+) -> None:
+    study = report_study.make(monkeypatch)
+    diff.compute(study, "old", "new")
+    findings.add(study, "mentions cake", "b", author="Ann", features=(CAKE,))
+    server.reply, server.models = judges.counting(judges.words({"mentions cake": "cake"})), ["first", "second"]
+    for judge in server.models:
+        verification.run(study, {"model": f"{server.url}#{judge}"}, Watch())
+    facts = report_facts.gather(study, "old", "new")
+    assert facts.verification.judge == "second"
+    assert "Verdicts of other judges (first) are kept" in report_findings.own_error(facts)
