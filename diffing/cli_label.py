@@ -96,7 +96,7 @@ def told(opened: Study, state: str, result: dict[str, Any]) -> None:
         say(f"Stopped by {result['stopped_by']}; run it again to go on.")
     current = labels.current(opened)
     standing = [(feature, current[feature]) for feature in result["features"] if feature in current]
-    found = [scores(one.score) for _, one in standing]
+    found = [words.scores(one.score) for _, one in standing]
     columns = dict.fromkeys((name for one in found for name in one), "")
     show(
         [
@@ -106,18 +106,6 @@ def told(opened: Study, state: str, result: dict[str, Any]) -> None:
     )
     for flag in result["contradictions"]:
         say(f"Look at feature {flag['feature']} ({flag['label']}): {flag['words']}.")
-
-
-def scores(score: dict[str, Any] | None) -> dict[str, str]:
-    """A label's scores by kind and side, never one figure."""
-    found = {}
-    for method in ("detection", "fuzzing"):
-        for side, one in ((score or {}).get(method) or {}).items():
-            shown = (
-                "–" if one["balanced"] is None else f"{one['balanced']:.2f} ({one['low']:.2f}–{one['high']:.2f})"
-            )
-            found[f"{method} {side}"] = shown
-    return found
 
 
 def numbers(text: str) -> list[int]:

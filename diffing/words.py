@@ -1,5 +1,6 @@
 """Words for numbers, the same on the command line, on the pages and in the report."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from diffing.jobs import JobStatus
@@ -58,3 +59,15 @@ def answer(told: dict[str, Any]) -> str:
         return f"no feature differs after correction over {told['tested']:,} tests; that does not prove no change."
     shown = f"{families:,} families of features differ (q < 0.05, {told['tested']:,} tested)"
     return f"{shown}; {share:.0%} of them survive at equal length." if share is not None else f"{shown}."
+
+
+def scores(score: Mapping[str, Any] | None) -> dict[str, str]:
+    """A label's scores by kind and side, never one figure."""
+    found = {}
+    for method in ("detection", "fuzzing"):
+        for side, one in ((score or {}).get(method) or {}).items():
+            shown = (
+                "–" if one["balanced"] is None else f"{one['balanced']:.2f} ({one['low']:.2f}–{one['high']:.2f})"
+            )
+            found[f"{method} {side}"] = shown
+    return found

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from diffing import label_history, labels
+from diffing import label_history, labels, words
 from diffing.errors import UserError
 from diffing.label_history import Dossier
 from diffing.study import Study
@@ -56,7 +56,7 @@ def show(study: Study, feature: int, described: str) -> None:
     comment = st.text_input("Comment", key=f"comment-{feature}-{len(dossier.comments)}")
     if comment:
         _tell(study, sae, feature, "comment", text=comment)
-    with st.expander(f"History: {len(dossier.labels)} labels, {len(dossier.comments)} comments"):
+    with st.expander(f"History ({len(dossier.labels) + len(dossier.comments)})"):
         for one in reversed(dossier.labels):
             status = dossier.status.get(one.key, "")
             st.html(f"{esc(one.label)} <small>· {esc(one.author)} · {esc(one.date[:10])} {esc(status)}</small>")
@@ -79,12 +79,9 @@ def show(study: Study, feature: int, described: str) -> None:
 
 
 def score_words(score: Mapping[str, object]) -> str:
-    """A blind score in words, kind by kind: they are never averaged."""
-    parts = []
-    for kind, told in score.items():
-        if isinstance(told, dict) and "balanced_accuracy" in told:
-            parts.append(f"{kind} {told['balanced_accuracy']:.2f}")
-    return f"Blind: {', '.join(parts)}." if parts else "Scored."
+    """Blind scores in words, by kind and side: they are never averaged."""
+    told = ", ".join(f"{kind} {share}" for kind, share in words.scores(score).items())
+    return f"Balanced accuracy, blind: {told}." if told else "Scored blind, but no verdict could be read."
 
 
 def _tell(study: Study, sae: str, feature: int, event: str, about: str = "", text: str = "") -> None:
