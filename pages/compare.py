@@ -168,7 +168,7 @@ if probe and probe not in surface.PROBES:
     shell.lost(f"There is no probe '{probe}'.")
 pair = {side: mine["text"].get((key, draw), "") for side, key in (("a", a), ("b", b))}
 beside = st.container(horizontal=True, gap="medium")
-with beside, st.container(width="stretch"):
+with beside, st.container(width="stretch", key="roomy-features"):
     st.markdown("**Features they differ by**, rare and strong ones first")
     if found is None or encodings is None:
         st.info("They have not been read and compared yet.")

@@ -10,6 +10,8 @@ from diffing.ui import charts, feature_head, finding_widget, headline, label_wid
 from diffing.ui.figures import FEATURE, FIGURES, shown
 from diffing.ui.text import md
 
+NARROW = {"label": st.column_config.TextColumn("label", width=190)}
+
 shell.page("Feature")
 study = shell.opened_study()
 a, b = shell.pair(study)
@@ -158,7 +160,7 @@ with right:
         with_it = st.dataframe(
             named[["feature", "label", "npmi", "p"]].head(12), hide_index=True, alt="Correlated features",
             key="correlated", on_select="rerun", selection_mode="single-row",
-            column_config=FEATURE | {
+            column_config=FEATURE | NARROW | {
                 "npmi": st.column_config.NumberColumn("together", format="%.2f", help="1: never apart, 0: chance"),
                 "p": st.column_config.NumberColumn("p", format="%.3f", help="Against the best of all features."),
             },
@@ -171,7 +173,7 @@ with right:
         st.caption("The rest of its family")
         members = st.dataframe(
             shown(family, ["feature", "label", "delta"]), hide_index=True, key="family", on_select="rerun",
-            selection_mode="single-row", column_config=FEATURE | FIGURES, alt="Features that fire with this one",
+            selection_mode="single-row", column_config=FEATURE | FIGURES | NARROW, alt="Features of its family",
         )  # fmt: skip
         if members["selection"]["rows"]:
             go(int(family.iloc[members["selection"]["rows"][0]]["feature"]))

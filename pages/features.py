@@ -7,6 +7,7 @@ import streamlit as st
 from diffing.errors import UserError
 from diffing.ui import charts, download, headline, job_panel, load, shell
 from diffing.ui.figures import FEATURE, FIGURES, shown
+from diffing.ui.text import md
 
 VIEWS = {
     "plain": ("delta", "q", "whole answers"),
@@ -86,9 +87,12 @@ ranks = pd.DataFrame({"lead": -lead, "family": chosen["family"] if members else 
 chosen = chosen.loc[ranks.sort_values(list(ranks), kind="stable").index]
 
 with st.container(horizontal=True, vertical_alignment="center"):
-    unit = "features" if members or only else "families"
+    one, many = ("feature", "features") if members or only else ("family", "families")
+    unit = one if len(chosen) == 1 else many
     sure = "" if weak or only else " · q < 0.05"
-    st.caption(f"{len(chosen):,} {unit} of {found.diff.summary['tested']:,} tested features{sure} · {what}")
+    within = f" · sorted by the difference in {md(group)}" if group else ""
+    tested = found.diff.summary["tested"]
+    st.caption(f"{len(chosen):,} {unit} of {tested:,} tested features{sure} · {what}{within}")
     if only and st.button(f"Only {len(only)} chosen in the chart", icon=":material/close:", help="Show all again"):
         del st.query_params["only"]
         st.rerun()
@@ -150,12 +154,19 @@ COLUMNS = FEATURE | FIGURES | {
     "family": st.column_config.NumberColumn("family", format="%d"),
     "size": st.column_config.NumberColumn("members", format="%d", help="Features in its family."),
 }  # fmt: skip
-SHOWN = [
-    "feature", "label", "frequency_a", "frequency_b", "delta", "ci_low", "ci_high", "q", "delta_in_group",
-    "delta_equal_length", "replicated", "survives_equal_length", "outside_noise", "rate_a", "rate_b", "probes",
-    "named_by", "score", "family", "size",
+SHARES = ["frequency_a", "frequency_b", "delta", "ci_low", "ci_high"]
+FIRST = {
+    "plain": [*SHARES, "q"],
+    "equal length": ["delta_equal_length", "q", *SHARES],
+    "per 1,000 tokens": ["rate_a", "rate_b", "q", *SHARES],
+}
+"""Columns that answer the chosen comparison; the others follow."""
+REST = [
+    "delta_in_group", "delta_equal_length", "replicated", "survives_equal_length", "outside_noise", "rate_a",
+    "rate_b", "probes", "named_by", "score", "family", "size",
 ]  # fmt: skip
-rows = shown(chosen, SHOWN).head(2000)
+columns = dict.fromkeys(["feature", "label", *FIRST[view or "plain"], *REST])
+rows = shown(chosen.assign(q=chosen[q]), list(columns)).head(2000)
 event = st.dataframe(
     rows, hide_index=True, column_config=COLUMNS, key="table", on_select="rerun", selection_mode="single-row",
     alt="The features that pass the filters, most different first",

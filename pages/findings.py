@@ -14,7 +14,7 @@ BLOCKED = "needs a reason"
 COLUMNS = {
     "id": None,
     "claim": st.column_config.TextColumn("claim", width="large"),
-    "more on": st.column_config.TextColumn("more on", width=60),
+    "more on": st.column_config.TextColumn("more on", width=75),
     "features": st.column_config.NumberColumn("features", format="%d", width=65),
     "for": st.column_config.NumberColumn(
         "for", format="%d", width=50, help="Held-out prompts that the judge gave it."
@@ -147,10 +147,12 @@ if view == "Report":
         st.warning(
             f"Contradicted by the figures and not answered for: {blocked}. The report says so and claims none."
         )
-    job_panel.start_button(study, "report", "Make the report", lambda: pair, disabled=found is None)
-    job_panel.panel(study, "report")
     folder = study.folder / "reports" / f"{a}-{b}"
-    if (folder / "manifest.json").exists():
+    made_before = (folder / "manifest.json").exists()
+    label = "Make the report again" if made_before else "Make the report"
+    job_panel.start_button(study, "report", label, lambda: pair, disabled=found is None, primary=not made_before)
+    job_panel.panel(study, "report")
+    if made_before:
         made = finding_widget.when(files.read_json(folder / "manifest.json")["made"])
         st.markdown(f"The last one was made on {md(made)}.")
         with st.container(horizontal=True):

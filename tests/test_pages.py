@@ -106,9 +106,13 @@ def test_a_study_in_which_nothing_differs_says_so_and_lists_what_came_nearest(
     assert "No feature differs" in opened("pages/feature.py", study=study.name).warning[0].value
 
 
-@pytest.mark.parametrize("view", ["equal length", "per 1,000 tokens"])
-def test_every_view_of_the_same_diff_opens(diffed: Study, view: str) -> None:
-    assert len(opened("pages/features.py", study=diffed.name, view=view).get("plotly_chart")) == 2
+@pytest.mark.parametrize(("view", "q"), [("equal length", "q_equal_length"), ("per 1,000 tokens", "q_rate")])
+def test_a_view_has_its_own_charts_and_its_own_q(diffed: Study, view: str, q: str) -> None:
+    app = opened("pages/features.py", study=diffed.name, view=view)
+    assert len(app.get("plotly_chart")) == 2
+    rows = app.dataframe[0].value.set_index("feature")
+    stored = diff.load(diffed, "a", "b").features.set_index("feature")
+    assert rows["q"].to_dict() == pytest.approx(stored.loc[rows.index, q].to_dict())
 
 
 def test_a_feature_shows_both_answers_with_its_tokens_marked(diffed: Study) -> None:
@@ -202,7 +206,7 @@ def test_a_second_feature_that_is_not_there_gets_a_sentence(diffed: Study) -> No
 def test_a_job_says_what_it_did_without_places_on_this_machine() -> None:
     told = {"out": "/home/me/studies/s/reports/a-b", "findings": 3, "diff": "0123abcd", "failed": 0, "cost": 0.5}
     status = jobs.JobStatus(id="1", kind="report", study="s", state="done", result=told)
-    assert job_panel.result(status) == "in the study's folder: reports/a-b · 3 findings · $0.50"
+    assert job_panel.result(status) == "3 findings · $0.50 · in the study's folder: reports/a-b"
 
 
 @pytest.mark.parametrize("address", ["http://e.example/x", "www.e.example", "HTTPS://e.example", "me@e.example"])

@@ -40,7 +40,7 @@ FEATURE: dict[str, Any] = {
     "feature": st.column_config.NumberColumn("#", format="%d", width=60),
     "label": st.column_config.TextColumn(
         "label",
-        width="medium",
+        width=270,
         help="A hypothesis. “fires on” stands where nobody has named the feature: a rule "
         "lists the tokens it is most often active on.",
     ),

@@ -59,7 +59,7 @@ def show(study: Study, standing: Standing, found: Loaded | None, author: str) ->
     if standing.same_as:
         st.info(f"By the judge's votes another wording of {md(standing.same_as)}, which counts in its place.")
     beside = st.container(horizontal=True, gap="large")
-    with beside, st.container(width="stretch"):
+    with beside, st.container(width="stretch", key="roomy-finding"):
         _rungs(standing)
         _rests_on(study, finding, found)
         _pairs(study, finding)

@@ -1,8 +1,8 @@
 """An answer with a feature's activations laid over its tokens, as HTML that holds no outside markup.
 
 Hue says the side (`a`, `b`, or `n` for a text of neither), opacity the value on a scale that both sides share;
-every active token carries its value as a hover text and can be reached by keyboard. Knows nothing of where tokens and
-values come from.
+every active token carries its value as a hover text and can be reached by keyboard. Knows nothing of where tokens
+and values come from.
 """
 
 from collections.abc import Iterable

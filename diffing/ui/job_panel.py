@@ -35,8 +35,8 @@ WORDS = {
     "dead": "Its process ended without a word: start it again and it goes on where it was",
 }
 
-HASHES = ("diff", "reader")
-"""Results that name a thing by its hash, which says nothing to people."""
+UNSAID = ("diff", "reader", "zip")
+"""Results that say nothing to people: hashes, and a file that has its button."""
 
 
 def latest(study: Study, kind: str) -> Job | None:
@@ -117,16 +117,16 @@ def _status(job: Job, status: JobStatus) -> None:
 
 def result(status: JobStatus) -> str:
     """A job's summary in words: its numbers and texts, without hashes and places on this machine."""
-    parts = []
+    parts, place = [], ""
     for name, value in (status.result or {}).items():
         if name == "cost" and isinstance(value, float):
             parts.append(words.dollars(value))
-        elif name in HASHES or isinstance(value, bool) or not value:
+        elif name in UNSAID or isinstance(value, bool) or not value:
             continue
         elif name == "out":
-            parts.append(f"in the study's folder: reports/{Path(value).name}")
+            place = f"in the study's folder: reports/{Path(value).name}"
         elif isinstance(value, int):
             parts.append(f"{value:,} {name.replace('_', ' ')}")
         elif isinstance(value, str):
             parts.append(f"{name.replace('_', ' ')} {value}")
-    return " · ".join(parts)
+    return " · ".join([*parts, place] if place else parts)

@@ -19,6 +19,7 @@ STYLE = """<style>
 [data-testid=stSidebarHeader]{height:2.5rem}
 .sides{font-size:.875rem;line-height:1.6;overflow-wrap:anywhere}
 [class*=st-key-stack] [data-testid=stColumn]{min-width:min(100%,25rem)}
+:has(>[class*=st-key-roomy]){min-width:min(100%,25rem)}
 .st-key-stack-prompts [data-testid=stColumn]{min-width:min(100%,19rem)}
 .st-key-figures-answer [data-testid=stElementContainer]:has([data-testid=stMetric]){min-width:13rem}
 .st-key-figures-feature [data-testid=stElementContainer]:has([data-testid=stMetric]){min-width:8.5rem}

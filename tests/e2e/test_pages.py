@@ -89,6 +89,30 @@ def test_a_bar_opens_its_feature(dashboard: Dashboard, watched: Page, monkeypatc
     expect(watched.get_by_role("heading", name="Feature", exact=True)).to_be_visible()
 
 
+def test_a_dot_narrows_bars_and_table_to_its_feature(
+    dashboard: Dashboard, watched: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = finding_study.make(monkeypatch, prompts=60)
+    watched.set_viewport_size({"width": 1400, "height": 1400})
+    watched.goto(f"{dashboard.url}/features?study={study.name}")
+    settled(watched)
+    watched.locator(".js-plotly-plot .bars .point path").first.wait_for(state="attached")
+    watched.wait_for_timeout(1000)
+    spot = watched.evaluate(
+        """() => {
+            const plot = [...document.querySelectorAll('.js-plotly-plot')].find(p => p.data[0].mode === 'markers');
+            const {xaxis, yaxis} = plot._fullLayout, box = plot.getBoundingClientRect(), dots = plot._fullData[0];
+            const x = Math.max(...dots.x), y = dots.y[[...dots.x].indexOf(x)];
+            return [box.x + xaxis._offset + xaxis.l2p(x), box.y + yaxis._offset + yaxis.l2p(y)];
+        }"""
+    )
+    watched.mouse.move(*spot, steps=5)
+    watched.mouse.click(*spot)
+    watched.wait_for_url(re.compile(r"only=\d+$"))
+    expect(watched.get_by_role("button", name="Only 1 chosen in the chart")).to_be_visible()
+    expect(watched.get_by_text("1 feature of")).to_be_visible()
+
+
 def test_the_next_pair_is_one_click_away_and_in_the_address(
     dashboard: Dashboard, watched: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
