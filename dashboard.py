@@ -42,7 +42,7 @@ else:
         "3. **Compare**: which features, and so which habits, one side shows more often, tested and corrected."
     )
     st.info("No studies yet. The sample needs no key, no GPU and no network, and is ready in a minute or two.")
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("Make the sample study", icon=":material/science:", type="primary"):
             make_sample()
         st.page_link("pages/new.py", label="New study", icon=":material/add_circle:")

@@ -118,7 +118,8 @@ def later_steps(study: Study, answered: bool) -> list[dict[str, str]]:
     except UserError:
         found, outdated = None, False
     leads = found.top(LABELLED)["feature"].tolist() if found else []
-    named = [feature for feature in leads if feature in labels.current(study)] if leads else []
+    current = labels.current(study) if leads else {}
+    named = [feature for feature in leads if feature in current]
     written = [finding for finding in findings.load(study) if not finding.rejected]
     return [
         {

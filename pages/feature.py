@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from diffing import contradictions, labels, lens, presets, showing
+from diffing import labels, lens, presets, showing
 from diffing.errors import UserError
 from diffing.findings import Example
 from diffing.ui import charts, feature_head, finding_widget, headline, label_widget, load, pair_view, shell
@@ -138,7 +138,7 @@ with right:
     st.subheader("Label", anchor=False)
     described = labels.describe(encodings, [feature], labels.readable(study, encodings).tolist())[feature]
     label_widget.show(study, feature, described.label)
-    for flag in contradictions.of(study, a, b, [feature]).get(feature, []):
+    for flag in load.contradictions(study, a, b, feature):
         st.warning(f"The counts disagree with this label: {md(flag.words)}")
     with st.container(horizontal=True):
         finding = link | {"features": str(feature)} | ({"held": "true"} if held else {})

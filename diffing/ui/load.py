@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 import streamlit as st
 
+from diffing import contradictions as against
 from diffing import diff, evidence, labels, names, query
 from diffing.activations import Encodings, path_of
+from diffing.contradictions import Contradiction
 from diffing.diff import Diff, DiffSettings
 from diffing.evidence import Standing
 from diffing.study import ReaderChoice, Study
@@ -114,6 +116,25 @@ def _standings(
     stamp: tuple[int, ...],  # noqa: ARG001 - part of the key
 ) -> list[Standing]:
     return evidence.of(Study.open(name), a, b)
+
+
+def contradictions(study: Study, a: str, b: str, feature: int) -> list[Contradiction]:
+    """What the counts say against a feature's label."""
+    folder = diff.folder_of(study, a, b, DiffSettings())
+    stamp = _stamp(folder / "summary.json", labels.path_of(study), path_of(study))
+    return _contradictions(study.name, a, b, str(study.folder), stamp, feature)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _contradictions(
+    name: str,
+    a: str,
+    b: str,
+    folder: str,  # noqa: ARG001 - part of the key
+    stamp: tuple[int, ...],  # noqa: ARG001 - part of the key
+    feature: int,
+) -> list[Contradiction]:
+    return against.of(Study.open(name), a, b, [feature]).get(feature, [])
 
 
 def correlated(study: Study, feature: int) -> pd.DataFrame:
