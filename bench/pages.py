@@ -105,9 +105,11 @@ def measure(url: str, study: str, feature: int, runs: int) -> dict[str, float]:
 
         def toggle() -> None:
             # The caption counts families or features, which tells when the page is anew.
-            now = "families" if page.get_by_text("families of").count() else "features"
+            families = page.get_by_text(" families of ", exact=False).filter(has_text="tested features")
+            features = page.get_by_text(" features of ", exact=False).filter(has_text="tested features")
+            after = features if families.count() else families
             page.get_by_text("Open families").click()
-            page.get_by_text("features of" if now == "families" else "families of").wait_for()
+            after.wait_for()
 
         figures["filter"] = timed(page, toggle, lambda: None, runs)
         page.goto(f"{url}/feature?study={study}&feature={feature}")
