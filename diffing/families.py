@@ -133,16 +133,15 @@ class Sketch:
 
 def _filled(lowest: Array) -> Array:
     """Empty parts take the minimum of the next part that has one, and remember how far it was."""
-    empty = np.isinf(lowest)
-    for step in range(1, lowest.shape[1]):
-        if not empty.any():
-            break
-        taken = np.roll(lowest, -step, axis=1)
-        here = empty & ~np.roll(np.isinf(lowest) | (lowest >= 1), -step, axis=1)
-        lowest = np.where(here, taken + step, lowest)
-        empty &= ~here
+    parts, full = lowest.shape[1], np.isfinite(lowest)
+    column = np.arange(2 * parts, dtype=np.int16)
+    # Behind the last part the first one follows again.
+    following = np.where(np.tile(full, 2), column, column[-1])[:, ::-1]
+    following = np.minimum.accumulate(following, axis=1)[:, : parts - 1 : -1]
+    found = np.take_along_axis(lowest, following % parts, axis=1) + (following - column[:parts]).astype(np.float32)
     # Features without any position meet nobody.
-    return np.where(empty, np.arange(len(lowest), dtype=np.float32)[:, None] + lowest.shape[1] + 1, lowest)
+    nobody = np.arange(len(lowest), dtype=np.float32)[:, None] + parts + 1
+    return np.where(full.any(axis=1, keepdims=True), found, nobody)
 
 
 class Ties(NamedTuple):
@@ -235,15 +234,15 @@ def _widened(one: Encoded, low: Array, mark: Array) -> tuple[Array, Array]:
     behind it. Position p of the answer is place p + 1.
     """
     lowest = np.minimum(np.minimum(mark[:-2], mark[1:-1]), mark[2:])
-    starts, position = one.starts(), one.position
-    near = np.flatnonzero(lowest[position] < np.repeat(low[one.feature], one.count))
-    run = np.repeat(np.arange(len(one.feature)), one.count)[near]
-    owner, place = one.feature[run], position[near].astype(np.int64) + 1
-    first, last = near == starts[run], near == starts[run + 1] - 1
-    gap_before = np.where(first, 9, place - position[near - ~first] - 1)
-    gap_behind = np.where(last, 9, position[near + ~last] + 1 - place)
+    position, owner = one.position, np.repeat(one.feature, one.count)
+    near = np.flatnonzero(lowest[position] < low[owner])
+    before, behind = np.maximum(near - 1, 0), np.minimum(near + 1, len(position) - 1)
+    feature, place = owner[near], position[near].astype(np.int64) + 1
+    first, last = (before == near) | (owner[before] != feature), (behind == near) | (owner[behind] != feature)
+    gap_before = np.where(first, 9, place - position[before] - 1)
+    gap_behind = np.where(last, 9, position[behind] + 1 - place)
     left, right = gap_before > 2, gap_behind > 1
-    owner = np.concatenate([owner, owner[right], owner[left]])
+    owner = np.concatenate([feature, feature[right], feature[left]])
     place = np.concatenate([place, place[right] + 1, place[left] - 1])
     kept = mark[place] < low[owner]
     return owner[kept], place[kept]

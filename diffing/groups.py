@@ -119,7 +119,8 @@ def _null(patterns: Ints, values: Ints, size: Ints, number: int, random: np.rand
     ends = np.column_stack([np.zeros(len(patterns), np.int64), np.cumsum(patterns, axis=1)])
     reach = int(ends.max())
     # Several groups are counted at once, each in its own bits of one number.
-    bits = 16 if size.sum() * np.abs(values).max() < 2**16 else 32
+    most = int((patterns @ np.abs(values)).max())
+    bits = next(bits for bits in (8, 16, 32) if most < 2**bits)
     lanes = 64 // bits
     # Every stretch of a shuffled row is as good a sample as its beginning.
     stretches = max(1, len(labels) // max(reach, 1))

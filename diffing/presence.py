@@ -1,7 +1,7 @@
 """Which features each document shows: its encoding above a threshold, one document at a time.
 
 Surface probes come in the same shape, so that everything counted for features is counted for them too. Promises
-that a threshold of 0 reads no activation and copies little: what was read once is kept.
+that a threshold of 0 reads no activation and keeps nothing.
 """
 
 from dataclasses import dataclass, field
@@ -36,18 +36,63 @@ class Store(Protocol):
     def encoding(self, document: int) -> Encoded: ...
 
 
-class Document(NamedTuple):
+class Document(Protocol):
     """What one document shows, by ascending feature."""
+
+    @property
+    def feature(self) -> Array: ...
+    @property
+    def counts(self) -> Array:
+        """Tokens on which each feature is active (for a probe: how often it occurs)."""
+
+    @property
+    def firsts(self) -> Array:
+        """A cut to more than this many of the first tokens shows it."""
+
+    @property
+    def lasts(self) -> Array:
+        """A cut to the last tokens shows it if it begins here or earlier."""
+
+    @property
+    def peaks(self) -> Array:
+        """Size of the strongest activation, float32 (for a probe: how often it occurs)."""
+
+
+class Entries(NamedTuple):
+    """A document as arrays."""
 
     feature: Array
     counts: Array
-    """Tokens on which each feature is active (for a probe: how often it occurs)."""
     firsts: Array
-    """A cut to more than this many of the first tokens shows it."""
     lasts: Array
-    """A cut to the last tokens shows it if it begins here or earlier."""
     peaks: Array
-    """Size of the strongest activation, float32 (for a probe: how often it occurs)."""
+
+
+class Whole(NamedTuple):
+    """A document with no bar, of whose encoding only that is read which is asked for."""
+
+    one: Encoded
+
+    @property
+    def feature(self) -> Array:
+        return self.one.feature
+
+    @property
+    def counts(self) -> Array:
+        return self.one.count
+
+    @property
+    def firsts(self) -> Array:
+        return self.one.position[self.one.starts()[:-1]]
+
+    @property
+    def lasts(self) -> Array:
+        ends: Array = self.one.starts()[1:] - 1
+        return self.one.position[ends]
+
+    @property
+    def peaks(self) -> Array:
+        return np.asarray(np.abs(self.one.peak))
 
 
 class Shown(Protocol):
@@ -71,23 +116,23 @@ class Stored:
         return self.store.n_features
 
     def document(self, number: int) -> Document:
+        if self.bar is None:
+            return Whole(self.store.encoding(number))
         if number not in self._seen:
-            self._seen[number] = self._read(number)
+            self._seen[number] = _over(self.store.encoding(number), self.bar)
         return self._seen[number]
 
-    def _read(self, number: int) -> Document:
-        one = self.store.encoding(number)
-        starts, position = one.starts(), one.position
-        if self.bar is None:
-            return Document(
-                one.feature, one.count, position[starts[:-1]], position[starts[1:] - 1], np.abs(one.peak)
-            )
-        owner = np.repeat(np.arange(len(one.feature)), np.diff(starts))
-        over = np.flatnonzero(np.abs(one.values()) > self.bar[one.feature][owner])
-        kept, begins, count = np.unique(owner[over], return_index=True, return_counts=True)
-        position = position[over]
-        ends = begins + count - 1
-        return Document(one.feature[kept], count, position[begins], position[ends], np.abs(one.peak[kept]))
+
+def _over(one: Encoded, bar: Array) -> Document:
+    """What lies above each feature's bar."""
+    position = one.position
+    owner = np.repeat(np.arange(len(one.feature)), one.count)
+    over = np.flatnonzero(np.abs(one.values()) > bar[one.feature][owner])
+    kept, begins, count = np.unique(owner[over], return_index=True, return_counts=True)
+    position = position[over]
+    return Entries(
+        one.feature[kept], count, position[begins], position[begins + count - 1], np.abs(one.peak[kept])
+    )
 
 
 @dataclass(frozen=True)
@@ -104,7 +149,7 @@ class Flat:
 
     def document(self, number: int) -> Document:
         entries = slice(self.indptr[number], self.indptr[number + 1])
-        return Document(*(a[entries] for a in (self.feature, self.count, self.first, self.last, self.peak)))
+        return Entries(*(a[entries] for a in (self.feature, self.count, self.first, self.last, self.peak)))
 
 
 def shown(store: Store, documents: Array, threshold: float = 0.0, share_of_peak: float = 0.0) -> Stored:

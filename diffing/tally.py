@@ -55,12 +55,10 @@ class Amounts:
     def empty(cls, prompts: int, features: int) -> "Amounts":
         return cls(prompts, {side: np.zeros(features) for side in "ab"}, np.zeros(features))
 
-    def add(self, difference: Array, least: float) -> None:
-        """One prompt's differences of all features, B minus A; none is as small as `least`."""
-        feature = np.flatnonzero(np.abs(difference) > least)
-        moved = difference[feature]
-        np.add.at(self._squares, feature, (moved**2).astype(np.float64))
-        self._moved.append((feature.astype(np.int32), moved))
+    def add(self, feature: Array, difference: Array) -> None:
+        """One prompt's differences of some features, B minus A; the others differ by nothing."""
+        np.add.at(self._squares, feature, (difference**2).astype(np.float64))
+        self._moved.append((feature, difference))
 
     def coins(self) -> tuple[Array, Ints]:
         """Features x sizes 1, 2, ...: how many rounded differences have each size; and their signed sum.
@@ -70,12 +68,14 @@ class Amounts:
         n, top = len(self._squares), max(SPREAD, int(2 * self.prompts**0.5))
         norm = np.sqrt(self._squares)
         scale = np.divide(top, norm, out=np.zeros(n), where=norm > 0).astype(np.float32)
-        counts, observed = np.zeros(n * (top + 1), dtype=np.int32), np.zeros(n, dtype=np.int64)
-        for feature, difference in self._moved:
-            level = np.rint(difference * scale[feature]).astype(np.int32)
-            observed[feature] += level
-            counts[feature * np.int32(top + 1) + np.abs(level)] += 1
-        return counts.reshape(n, top + 1)[:, 1:], observed
+        kind = _counting(self.prompts)
+        counts, observed = np.zeros(n * (top + 1), kind), np.zeros(n)
+        for short, difference in self._moved:
+            feature = short.astype(np.intp)
+            level = np.rint(difference * scale[feature])
+            np.add.at(observed, feature, level.astype(np.float64))
+            np.add.at(counts, feature * (top + 1) + np.abs(level).astype(np.intp), kind(1))
+        return counts.reshape(n, top + 1)[:, 1:], observed.astype(np.int64)
 
     def test(self, least: int) -> Floats:
         """Exact two-sided sign-flip p of the rounded sum; NaN where fewer than `least` prompts differ in it."""
@@ -105,7 +105,7 @@ class Tally:
 def count(shown: Shown, pairing: Pairing, views: Mapping[View, Any], amounts: bool = True) -> Tally:
     """One pass over all pairs."""
     n, cells, prompts = shown.n_features, int(pairing.cell.max(initial=-1)) + 1, len(pairing.prompts)
-    shape, kind = (cells, n, len(pairing.sizes)), np.int16 if prompts < 2**15 else np.int32
+    shape, kind = (cells, n, len(pairing.sizes)), _counting(prompts)
     tally = Tally(
         prompts,
         frequency={side: np.zeros(n) for side in "ab"},
@@ -129,6 +129,11 @@ def count(shown: Shown, pairing: Pairing, views: Mapping[View, Any], amounts: bo
     return tally
 
 
+def _counting(prompts: int) -> type[np.int16] | type[np.int32]:
+    """The shortest numbers that can count prompts."""
+    return np.int16 if prompts < 2**15 else np.int32
+
+
 def _blocks(pairing: Pairing, n: int) -> Iterator[tuple[int, slice]]:
     """Runs of prompts inside one cell, few enough for one byte to count them."""
     step = int(np.clip(CELLS // max(n, 1), 1, 255))
@@ -149,16 +154,16 @@ def _count_prompt(
     """Add one prompt's pairs to its line of each view, and its amounts, by way of `moves`, to the tally."""
     first, end = np.searchsorted(pairing.row, [row, row + 1]).tolist()
     share = 1 / max(end - first, 1)
-    largest = np.zeros(2)
+    largest = np.zeros((2, 1), np.float32)
     for pair in range(first, end):
         lengths = int(pairing.tokens_a[pair]), int(pairing.tokens_b[pair])
         cut = min(lengths)
         for side, sign, number, tokens in zip("ab", (-1, 1), (pairing.a, pairing.b), lengths, strict=True):
             one = shown.document(int(number[pair]))
             feature = one.feature.astype(np.intp)
-            for view, line in lines.items():
-                line[_seen(one, feature, view, tokens, cut)] += sign
             # `at` is the quicker way to add where types agree.
+            for view, line in lines.items():
+                np.add.at(line, feature, line.dtype.type(sign) * _seen(one, view, tokens, cut))
             np.add.at(tally.frequency[side], feature, share)
             if moves is None or len(feature) == 0:
                 continue
@@ -167,19 +172,22 @@ def _count_prompt(
             for kind, (amount, values) in enumerate(zip((tally.rate, tally.strength), amounts, strict=True)):
                 np.add.at(amount.sums[side], feature, values.astype(np.float64))
                 np.add.at(moves[kind], feature, values if side == "b" else -values)
-                largest[kind] = max(largest[kind], values.max())
+                largest[kind] = max(largest[kind, 0], values.max())
     if moves is not None:
+        # Equal draws in another order leave a rounding error, which is no difference.
+        least = np.float32(1e-6) * largest
+        feature = np.flatnonzero((np.abs(moves) > least).any(axis=0)).astype(np.min_scalar_type(shown.n_features))
         for kind, amount in enumerate((tally.rate, tally.strength)):
-            # Equal draws in another order leave a rounding error, which is no difference.
-            amount.add(moves[kind], 1e-6 * largest[kind])
+            moved = moves[kind, feature]
+            amount.add(feature, np.where(np.abs(moved) > least[kind], moved, np.float32(0)))
         moves[:] = 0
 
 
-def _seen(one: Document, feature: Array, view: View, tokens: int, cut: int) -> Array:
-    """What is shown by the whole answer, or by a cut of it to its first or its last tokens."""
+def _seen(one: Document, view: View, tokens: int, cut: int) -> Array | bool:
+    """Which features are shown by the whole answer, or by a cut of it to its first or its last tokens."""
     if view == "whole" or cut == tokens:
-        return feature
-    return feature[one.firsts < cut if view == "beginning" else one.lasts >= tokens - cut]
+        return True
+    return one.firsts < cut if view == "beginning" else one.lasts >= tokens - cut
 
 
 def _keep_leads(leads: Leads, ahead: Array, cell: int) -> None:
