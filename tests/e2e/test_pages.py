@@ -20,7 +20,7 @@ HOSTILE = [
     "cake \u202e override \ud83d lone <form action=http://example.org><button>go</button></form>",
     "cake $x^2$ :red[loud] [link](javascript:document.title='owned')",
 ]
-VIEWS = ["", "new", "prompts", "run", "features", "feature", "compare"]
+VIEWS = ["", "new", "prompts", "run", "features", "feature", "compare", "findings"]
 
 
 @pytest.fixture
