@@ -76,7 +76,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     second_text = st.text_input(
         "Underline a second feature", key="second", bind="query-params", placeholder="number", width=220
     )
-table = showing.pairs(study, encodings, feature, a, b, held)
+table = load.pairs(study, feature, a, b, held)
 queue = showing.ordered(table, order or showing.ORDERS[0], float(row["delta"]), study.settings.seed)
 second = int(second_text) if second_text.isdigit() and int(second_text) < len(found.table) else None
 if second_text and second is None:
@@ -136,8 +136,8 @@ with left:
                 )  # fmt: skip
 with right:
     st.subheader("Label", anchor=False)
-    described = labels.describe(encodings, [feature], labels.readable(study, encodings).tolist())[feature]
-    label_widget.show(study, feature, described.label)
+    described = load.description(study, feature)
+    label_widget.show(study, feature, described)
     for flag in load.contradictions(study, a, b, feature):
         st.warning(f"The counts disagree with this label: {md(flag.words)}")
     with st.container(horizontal=True):
@@ -148,7 +148,7 @@ with right:
             st.link_button("On Neuronpedia", f"https://www.neuronpedia.org/{place}/{feature}")
     st.subheader("What it is tied to", anchor=False)
     st.caption("Tokens it fires on")
-    st.code(described.label.removeprefix("fires on "), language=None, wrap_lines=True)
+    st.code(described.removeprefix("fires on "), language=None, wrap_lines=True)
     promoted = lens.stored(encodings.reader_key, [feature]).get(feature)
     if promoted:
         st.caption("Tokens it makes likelier next")

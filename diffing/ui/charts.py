@@ -80,21 +80,19 @@ def volcano(
     rows: pd.DataFrame, band: float | None, per_mille: bool = False, level: float = 0.05, height: int = 420
 ) -> go.Figure:
     """Difference against evidence for each feature: `delta`, `q`, `feature`, `label`; the noise band is grey."""
-    evidence = -np.log10(rows["q"].clip(lower=1e-300))
-    colour = np.where(rows["q"] >= level, GREY, np.where(rows["delta"] < 0, A_COLOUR, B_COLOUR))
-    text = [short(f"#{f} {label}", 70) for f, label in zip(rows["feature"], rows["label"], strict=True)]
-    figure = go.Figure(
-        go.Scattergl(
-            x=rows["delta"],
-            y=evidence,
-            mode="markers",
-            customdata=rows["feature"],
-            text=text,
+    rows = rows.assign(
+        evidence=-np.log10(rows["q"].clip(lower=1e-300)),
+        colour=np.where(rows["q"] >= level, GREY, np.where(rows["delta"] < 0, A_COLOUR, B_COLOUR)),
+    )
+    figure = go.Figure()
+    # A trace a colour: plotly would check a colour for each dot.
+    for colour, dots in rows.groupby("colour", sort=False):
+        figure.add_scattergl(
+            x=dots["delta"], y=dots["evidence"], mode="markers", customdata=dots["feature"], showlegend=False,
+            text=[short(f"#{f} {label}", 70) for f, label in zip(dots["feature"], dots["label"], strict=True)],
             marker={"color": colour, "size": 7, "opacity": 0.75},
             hovertemplate="%{text}<br>B − A %{x:+.1%}<extra></extra>",
-            showlegend=False,
         )  # fmt: skip
-    )
     if band:
         figure.add_vrect(
             x0=-band, x1=band, fillcolor=GREY, opacity=0.14, line_width=0,

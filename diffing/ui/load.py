@@ -1,9 +1,10 @@
-"""What pages read, kept in memory between reruns: diffs, encodings, names of features.
+"""What pages read, kept in memory between reruns: diffs, encodings, names of features, findings.
 
-Each is keyed by the files' own dates, so that a page shows the files as they are. What comes back is shared by all
-sessions and must not be changed.
+Each is kept as long as the files that it comes from bear the same dates, so that a page shows the files as they
+are. What comes back is shared by all sessions and must not be changed.
 """
 
+from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -11,10 +12,10 @@ import pandas as pd
 import streamlit as st
 
 from diffing import contradictions as against
-from diffing import diff, evidence, labels, names, query
+from diffing import diff, evidence, label_history, labels, names, query, showing
 from diffing.activations import Encodings, path_of
 from diffing.contradictions import Contradiction
-from diffing.diff import Diff, DiffSettings
+from diffing.diff import Diff
 from diffing.evidence import Standing
 from diffing.study import ReaderChoice, Study
 
@@ -29,48 +30,74 @@ class Loaded(NamedTuple):
     """Whether answers or encodings have changed since."""
 
 
-def _stamp(*paths: object) -> tuple[int, ...]:
-    return tuple(p.stat().st_mtime_ns if p.exists() else 0 for p in paths)  # type: ignore[attr-defined]
+Dates = tuple[str, tuple[int, ...]]
 
 
+def _dates(study: Study, *more: Path) -> Dates:
+    """Where a study lies, and when its prompts, answers and encodings were last written."""
+    names = ("study.toml", "prompts.csv", "responses.parquet")
+    paths = [*(study.folder / name for name in names), path_of(study), *more]
+    return str(study.folder), tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in paths)
+
+
+def _all_dates(study: Study) -> Dates:
+    """The same with what people and later steps write: labels, findings, verdicts, diffs."""
+    written = [
+        study.folder / "findings.jsonl",
+        study.folder / "verdicts.jsonl",
+        *study.folder.glob("diffs/*/summary.json"),
+    ]
+    return _dates(study, labels.path_of(study), label_history.imported_dir(study), *sorted(written))
+
+
+ANSWERS: dict[str | type[Any], Any] = {Study: _dates}
+EVERYTHING: dict[str | type[Any], Any] = {Study: _all_dates}
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the diff", hash_funcs=EVERYTHING)
 def of_pair(study: Study, a: str, b: str) -> Loaded:
     """The stored diff of two checkpoints; a `UserError` where there is none."""
-    folder = diff.folder_of(study, a, b, DiffSettings())
-    stamp = _stamp(
-        folder / "summary.json",
-        path_of(study),
-        labels.path_of(study),
-        study.folder / "responses.parquet",
-        study.folder / "prompts.csv",
-    )
-    return _of_pair(study.name, a, b, str(study.folder), stamp)
-
-
-@st.cache_resource(max_entries=8, show_spinner="Reading the diff")
-def _of_pair(
-    name: str,
-    a: str,
-    b: str,
-    folder: str,  # noqa: ARG001 - part of the key
-    stamp: tuple[int, ...],  # noqa: ARG001 - part of the key
-) -> Loaded:
-    study = Study.open(name)
     found = diff.load(study, a, b)
     return Loaded(found, names.named(study, found), found.outdated(study))
 
 
+@st.cache_resource(max_entries=4, show_spinner="Opening the encodings", hash_funcs=ANSWERS)
 def encodings(study: Study) -> Encodings:
     """The study's encodings, opened once."""
-    return _encodings(study.name, str(study.folder), _stamp(path_of(study), study.folder / "responses.parquet"))
+    return Encodings.open(study)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Opening the encodings")
-def _encodings(
-    name: str,
-    folder: str,  # noqa: ARG001 - part of the key
-    stamp: tuple[int, ...],  # noqa: ARG001 - part of the key
-) -> Encodings:
-    return Encodings.open(Study.open(name))
+@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=ANSWERS)
+def pairs(study: Study, feature: int, a: str, b: str, held_out: bool) -> pd.DataFrame:
+    """The pairs of answers with a feature's strongest activations, as `showing.pairs` has them."""
+    return showing.pairs(study, encodings(study), feature, a, b, held_out)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=ANSWERS)
+def description(study: Study, feature: int) -> str:
+    """What a rule says of a feature: the tokens of answers to discovery prompts that it fires on most."""
+    opened = encodings(study)
+    return labels.describe(opened, [feature], labels.readable(study, opened).tolist())[feature].label
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=ANSWERS)
+def correlated(study: Study, feature: int) -> pd.DataFrame:
+    """Features that answers show together with this one."""
+    opened = encodings(study)
+    found = query.correlated(opened, query.of_feature(opened, feature), seed=study.settings.seed)
+    return found[found["feature"] != feature].reset_index(drop=True)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=EVERYTHING)
+def contradictions(study: Study, a: str, b: str, feature: int) -> list[Contradiction]:
+    """What the counts say against a feature's label."""
+    return against.of(study, a, b, [feature]).get(feature, [])
+
+
+@st.cache_resource(max_entries=8, show_spinner="Weighing the findings", hash_funcs=EVERYTHING)
+def standings(study: Study, a: str, b: str) -> list[Standing]:
+    """Where the findings of two checkpoints stand."""
+    return evidence.of(study, a, b)
 
 
 def read_text(study: Study, text: str, top: int) -> dict[str, Any]:
@@ -95,62 +122,3 @@ def _reader(choice: str) -> tuple[Any, Lock]:
 
     chosen = ReaderChoice.model_validate_json(choice)
     return encode.load_reader(chosen, encode.devices_for("auto", 1)[0]), Lock()
-
-
-def standings(study: Study, a: str, b: str) -> list[Standing]:
-    """Where the findings of two checkpoints stand."""
-    names = ("findings.jsonl", "verdicts.jsonl", "responses.parquet", "prompts.csv", "study.toml")
-    paths = [study.folder / name for name in names]
-    folder = diff.folder_of(study, a, b, DiffSettings())
-    return _standings(
-        study.name, a, b, str(study.folder), _stamp(*paths, labels.path_of(study), folder / "summary.json")
-    )
-
-
-@st.cache_resource(max_entries=8, show_spinner="Weighing the findings")
-def _standings(
-    name: str,
-    a: str,
-    b: str,
-    folder: str,  # noqa: ARG001 - part of the key
-    stamp: tuple[int, ...],  # noqa: ARG001 - part of the key
-) -> list[Standing]:
-    return evidence.of(Study.open(name), a, b)
-
-
-def contradictions(study: Study, a: str, b: str, feature: int) -> list[Contradiction]:
-    """What the counts say against a feature's label."""
-    folder = diff.folder_of(study, a, b, DiffSettings())
-    stamp = _stamp(folder / "summary.json", labels.path_of(study), path_of(study))
-    return _contradictions(study.name, a, b, str(study.folder), stamp, feature)
-
-
-@st.cache_resource(max_entries=256, show_spinner=False)
-def _contradictions(
-    name: str,
-    a: str,
-    b: str,
-    folder: str,  # noqa: ARG001 - part of the key
-    stamp: tuple[int, ...],  # noqa: ARG001 - part of the key
-    feature: int,
-) -> list[Contradiction]:
-    return against.of(Study.open(name), a, b, [feature]).get(feature, [])
-
-
-def correlated(study: Study, feature: int) -> pd.DataFrame:
-    """Features that answers show together with this one, computed once for these encodings."""
-    stamp = _stamp(path_of(study), study.folder / "responses.parquet")
-    return _correlated(study.name, str(study.folder), stamp, feature, study.settings.seed)
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _correlated(
-    name: str,
-    folder: str,  # noqa: ARG001 - part of the key
-    stamp: tuple[int, ...],  # noqa: ARG001 - part of the key
-    feature: int,
-    seed: int,
-) -> pd.DataFrame:
-    opened = encodings(Study.open(name))
-    found = query.correlated(opened, query.of_feature(opened, feature), seed=seed)
-    return found[found["feature"] != feature].reset_index(drop=True)
