@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from diffing import diff, files, jobs, labels, prompts
+from diffing import diff, files, jobs, label_history, labels, prompts
 from diffing.study import Checkpoint, Study
 from diffing.ui import job_panel, text
 from tests import finding_study, label_study
@@ -120,6 +120,17 @@ def test_a_feature_shows_both_answers_with_its_tokens_marked(diffed: Study) -> N
     marked = " ".join(block.value for block in app.html)
     assert '<bdi class="b' in marked and ">cake</bdi>" in marked
     assert "1.0" in marked or "3.0" in marked
+
+
+def test_a_blind_score_stands_beside_its_label_kind_by_kind(diffed: Study) -> None:
+    sae = labels.sae_of(diffed.settings.reader)
+    label_history.edit(diffed, sae, finding_study.CAKE, "the word cake", "Ada")
+    about = labels.current(diffed)[finding_study.CAKE].key
+    score = {"detection": {"a": {"balanced": 0.91, "low": 0.85, "high": 0.96}, "b": {"balanced": None}}}
+    label_history.tell(diffed, sae, finding_study.CAKE, "score", "maker/judge", about=about, score=score)
+    app = opened("pages/feature.py", study=diffed.name, feature=str(finding_study.CAKE))
+    told = [line.value.replace("\\", "") for line in app.caption if "Balanced accuracy" in line.value]
+    assert len(told) == 1 and "detection a 0.91 (0.85–0.96), detection b –." in told[0]
 
 
 def test_examples_against_the_difference_are_one_click_away(diffed: Study) -> None:
