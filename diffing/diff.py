@@ -52,6 +52,8 @@ VERSION = 2
 TABLES = ("features", "probes", "categories", "noise")
 ASIDE = 500
 """Answers that make a second process worth its start."""
+OWN = 8
+"""One text in so many is scanned by the first process, which would else wait for the second."""
 SHOWS = "strongest activation over the answer's tokens above the bar, averaged over draws"
 
 
@@ -220,11 +222,12 @@ def measured(
     answers = study.responses().set_index(responses.KEY)["text"]
     keys = pd.MultiIndex.from_frame(encodings.documents.loc[documents, responses.KEY])
     texts = [str(text) for text in answers.reindex(keys, fill_value="")]
+    own = len(texts) // OWN
 
     def unpaired() -> tuple[surface.Scan, families.Ties]:
         """What hangs on no pairing, and so can be done aside."""
         close = settings.family_overlap, settings.family_cosine
-        return surface.scan(texts), families.ties(encodings, documents, *close, seed)
+        return surface.scan(texts[own:]), families.ties(encodings, documents, *close, seed)
 
     # Two processes on two processors: more threads would only wait for each other.
     with threadpool_limits(1), Aside(unpaired, worth=len(documents) >= ASIDE) as aside:
@@ -247,8 +250,10 @@ def measured(
         read = np.intersect1d(documents, labels.readable(study, encodings))
         told = labels.describe(encodings, detailed.tolist(), read.tolist())
         firing = surface.active(encodings, detailed.tolist(), documents.tolist())
+        begun = surface.scan(texts[:own])
         tell(5, 7, "finding families")
-        scanned, ties = aside.result()
+        rest, ties = aside.result()
+        scanned = begun.then(rest)
     features["family"] = _families(features, ties, encodings, settings)
     tell(6, 7, "comparing surface probes")
     probes, nearest = _probes(firing, pairs, documents, detailed, scanned, seed)

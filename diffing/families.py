@@ -204,8 +204,9 @@ def sketched(store: Store, documents: Array, seed: int) -> tuple[Sketch, Array]:
     active, showing = np.zeros(store.n_features), np.zeros(store.n_features, np.int32)
     for document in documents.tolist():
         one = store.encoding(document)
-        active[one.feature] += one.count
-        showing[one.feature] += 1
+        feature = one.feature.astype(np.intp)
+        active[feature] += one.count
+        showing[feature] += 1
     features = np.flatnonzero(showing >= LEAST)
     column = np.full(store.n_features, -1, dtype=np.int64)
     column[features] = np.arange(len(features))
@@ -235,7 +236,8 @@ def _widened(one: Encoded, low: Array, mark: Array) -> tuple[Array, Array]:
     """
     lowest = np.minimum(np.minimum(mark[:-2], mark[1:-1]), mark[2:])
     position, owner = one.position, np.repeat(one.feature, one.count)
-    near = np.flatnonzero(lowest[position] < low[owner])
+    # By short numbers `take` is three times as quick as brackets.
+    near = np.flatnonzero(lowest.take(position) < low.take(owner))
     before, behind = np.maximum(near - 1, 0), np.minimum(near + 1, len(position) - 1)
     feature, place = owner[near], position[near].astype(np.int64) + 1
     first, last = (before == near) | (owner[before] != feature), (behind == near) | (owner[behind] != feature)

@@ -56,7 +56,7 @@ def _fourier_tail(sizes: Ints, counts: Floats, observed: Ints, points: int) -> F
     # The sum's parity makes the transform even about a quarter turn: every point but the last counts twice.
     weight = np.where(np.arange(1, points // 2 + 1) < points // 2, 2.0, 1.0) / np.sin(angle)
     log_size = np.log(np.abs(cosine))
-    negative = (cosine < 0).astype(np.float64)
+    negative = (cosine < 0).astype(np.float32)
     inside = observed - 1.0
     step = max(1, CHUNK // points)
     for start in range(0, len(observed), step):
@@ -65,7 +65,8 @@ def _fourier_tail(sizes: Ints, counts: Floats, observed: Ints, points: int) -> F
         # Most points of most transforms are nothing.
         row, point = np.nonzero(log_product > NOTHING)
         # A product of negative cosines has the sign of the parity of their number.
-        sign = 1.0 - 2.0 * np.mod((counts[part] @ negative)[row, point], 2.0)
+        flips = (counts[part].astype(np.float32) @ negative)[row, point]
+        sign = 1.0 - 2.0 * np.mod(flips, 2.0)
         kernel = np.sin((observed[part] - 1)[row] * angle[point]) * weight[point]
         terms = sign * np.exp(log_product[row, point]) * kernel
         inside[part] += np.bincount(row, weights=terms, minlength=len(log_product))

@@ -5,6 +5,7 @@ into it, as an encoding of the whole answer would. Promises that a cut never sho
 is near a span says where a feature fires, not what makes it fire.
 """
 
+import dataclasses
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -53,6 +54,13 @@ class Scan:
         amount = np.where(BY_LENGTH[self.probe], np.maximum(inside, 0), inside > 0)
         sums = np.bincount(cells, amount, minlength=self.texts * len(NAMES)).astype(np.int64)
         return pd.DataFrame(sums.reshape(self.texts, len(NAMES)), columns=list(NAMES))
+
+    def then(self, other: "Scan") -> "Scan":
+        """The scan of these texts followed by other ones."""
+        mine, theirs = dataclasses.asdict(self), dataclasses.asdict(other)
+        joined = {name: np.concatenate([mine[name], theirs[name]]) for name in mine if name != "texts"}
+        joined["document"][len(self.document) :] += self.texts
+        return Scan(texts=self.texts + other.texts, **joined)
 
     def of(self, documents: Array) -> "Scan":
         """The scan of some of the texts, renumbered in the order given."""
@@ -212,7 +220,7 @@ def active(store: Store, features: Sequence[int], documents: Sequence[int]) -> A
     rows, counts, columns = [np.empty(0, np.int64)], [np.zeros(1, np.int64)], [np.empty(0, np.int32)]
     for document in documents:
         one = store.encoding(document)
-        row = row_of[one.feature]
+        row = row_of.take(one.feature)
         runs = np.flatnonzero(row >= 0)
         rows.append(row[runs])
         counts.append(one.count[runs].astype(np.int64))
@@ -242,8 +250,9 @@ class Nearest:
 
         Shown are shares of at least `least` and `times` the chance, from at least `hits` active tokens.
         """
-        share, chance = self.share.loc[feature].to_numpy(), self.chance.to_numpy()
-        count = np.rint(share * self.tokens.loc[feature])
+        row = self.share.index.get_loc(feature)
+        share, chance = self.share.to_numpy()[row], self.chance.to_numpy()
+        count = np.rint(share * self.tokens.to_numpy()[row])
         shown = np.flatnonzero((share >= least) & (share >= times * chance) & (count >= hits) & (chance < 1))
         above = (share[shown] - chance[shown]) / (1 - chance[shown])
         return {PRESENCE[i]: float(share[i]) for i in shown[np.argsort(-above, kind="stable")]}

@@ -176,10 +176,11 @@ def _count_prompt(
     if moves is not None:
         # Equal draws in another order leave a rounding error, which is no difference.
         least = np.float32(1e-6) * largest
-        feature = np.flatnonzero((np.abs(moves) > least).any(axis=0)).astype(np.min_scalar_type(shown.n_features))
+        feature = np.flatnonzero((np.abs(moves) > least).any(axis=0))
+        short = feature.astype(np.min_scalar_type(shown.n_features))
         for kind, amount in enumerate((tally.rate, tally.strength)):
-            moved = moves[kind, feature]
-            amount.add(feature, np.where(np.abs(moved) > least[kind], moved, np.float32(0)))
+            moved = moves[kind].take(feature)
+            amount.add(short, np.where(np.abs(moved) > least[kind], moved, np.float32(0)))
         moves[:] = 0
 
 

@@ -281,6 +281,13 @@ def test_a_scan_of_some_texts_is_the_scan_of_those_texts() -> None:
     assert [some.start.tolist(), some.probe.tolist()] == [fresh.start.tolist(), fresh.probe.tolist()]
 
 
+def test_the_scans_of_two_halves_make_the_scan_of_the_whole() -> None:
+    texts = ["Sure!  **one**", "", "Why — two?", "three!"]
+    joined, whole = surface.scan(texts[:2]).then(surface.scan(texts[2:])), surface.scan(texts)
+    for one, other in zip(vars(joined).values(), vars(whole).values(), strict=True):
+        np.testing.assert_array_equal(one, other, strict=True)
+
+
 def test_two_tokens_on_either_side_of_a_span_are_near_it() -> None:
     tokens = np.array([[i, i + 1] for i in range(10)])
     near = surface.near_tokens(tokens, {"a": [(4, 6)], "b": [(0, 1), (9, 10)], "c": [], "d": [(5, 6), (6, 7)]})
