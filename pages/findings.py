@@ -23,7 +23,7 @@ COLUMNS = {
     "net share": st.column_config.NumberColumn(
         "net share", format="%+.0f", help="In points, on held-out prompts."
     ),
-    "q": st.column_config.NumberColumn("q", format="%.1e"),
+    "q": st.column_config.NumberColumn("q", format="%.2g"),
     "lacking": st.column_config.TextColumn("what is lacking", width="large"),
 }
 

@@ -22,7 +22,7 @@ FIGURES: dict[str, Any] = {
     "ci_low": st.column_config.NumberColumn("from", help="95 % interval of B − A", format=POINTS),
     "ci_high": st.column_config.NumberColumn("to", help="95 % interval of B − A", format=POINTS),
     "q": st.column_config.NumberColumn(
-        "q", format="%.1e", help="After Benjamini–Hochberg over all tested; below 5e-2 it counts as different."
+        "q", format="%.2g", help="After Benjamini–Hochberg over all tested; below 0.05 it counts as different."
     ),
     "delta_equal_length": st.column_config.NumberColumn(
         "equal length", help="B − A with both answers cut to the shorter one's first tokens.", format=POINTS
@@ -30,7 +30,7 @@ FIGURES: dict[str, Any] = {
     "survives_equal_length": st.column_config.CheckboxColumn("survives"),
     "mean_a": st.column_config.NumberColumn("A, amount", format="%.2f", help="Mean amount in an answer of A."),
     "mean_b": st.column_config.NumberColumn("B, amount", format="%.2f", help="Mean amount in an answer of B."),
-    "q_mean": st.column_config.NumberColumn("q of amount", format="%.1e"),
+    "q_mean": st.column_config.NumberColumn("q of amount", format="%.2g"),
     "replicated": st.column_config.TextColumn(
         "replicated", help="Found on discovery prompts, tested on held-out."
     ),
