@@ -26,7 +26,6 @@ from bench.diff import make
 from tools.find_chromium import find
 
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
-RUNNING = "[data-testid=stApp][data-test-script-state=running]"
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
 
 

@@ -85,7 +85,7 @@ def rate(study: Study, a: str, b: str, asking: Asking, progress: Progress, spent
         line = {"version": VERSION, "rater": rater, "date": now(), "wording": question.key, "error": answer.error}
         files.append_jsonl(path, line | {"claim": claims[question.key], "cost": answer.cost, **marks})
 
-    spent.add(questions.put(asked, asking, progress, take, "ratings", spent))
+    spent.join(questions.put(asked, asking, progress, take, "ratings", spent))
 
 
 def _messages(claim: str) -> list[dict[str, str]]:

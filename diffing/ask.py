@@ -1,14 +1,13 @@
-"""Asking a language model for an object of a given shape, and asking many such questions inside limits.
+"""Asking a language model for an object of a given shape: one question, until its answer can be used.
 
 Used by every step that has a model write or judge. Promises that what comes back has the shape or is an error
 in words; that an unusable reply is answered with what was wrong with it; that a reply paid for is never asked
 for again, also where it was of no use. Which form of request an endpoint takes is found out once and remembered.
 """
 
-import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
@@ -18,20 +17,15 @@ from pydantic import BaseModel, ValidationError
 from diffing import chat, files
 from diffing.budget import Budget
 from diffing.chat import ChatClient, Reply, Request
-from diffing.errors import Cancelled
-from diffing.jobs import Progress
 from diffing.providers import Endpoint, Price
 
 Messages = list[dict[str, str]]
 Shape = TypeVar("Shape", bound=BaseModel)
-Item = TypeVar("Item")
 
 QUOTED = 600
 """Characters of an unusable reply that are shown to its author again."""
 LONGEST = 16_000
 """Tokens that a reply may get at most, where hidden reasoning used up what it had."""
-GRACE_SECONDS = 20.0
-"""How long a run that is told to stop waits for replies on their way: they may be paid for already."""
 REFUSED = re.compile(r"(?:HTTP|Error code:) (?:400|422|501)\b")
 """How the client words a request that the endpoint did not take."""
 PIECES = re.compile(r" ?[A-Za-z]{1,9}| ?\d{1,3}| ?[^\sA-Za-z\d]{1,2}|\s+")
@@ -84,7 +78,7 @@ class Answer(Generic[Shape]):
 
 
 @dataclass
-class Tally:
+class Bill:
     """What a run took: the sum of what the provider reported for its fresh replies."""
 
     calls: int = 0
@@ -159,55 +153,6 @@ async def ask_structured(
 def size(messages: Messages) -> int:
     """About how many tokens the messages are: counted in pieces as most tokenizers cut English and markup."""
     return sum(4 + len(PIECES.findall(message["content"])) for message in messages)
-
-
-async def each(
-    items: Sequence[Item],
-    work: Callable[[Item], Awaitable[bool]],
-    client: ChatClient,
-    progress: Progress,
-) -> None:
-    """Do `work` on every item, the first alone and then many at once; false from it ends the run in peace.
-
-    One failing with an exception lets the others finish what they began and is raised at the end.
-    """
-    queue = list(reversed(items))
-
-    async def worker() -> None:
-        try:
-            while queue and not client.stopping.is_set():
-                if not await work(queue.pop()):
-                    queue.clear()
-        except Exception:
-            client.wind_down()
-            raise
-
-    async def all_of_them() -> None:
-        if queue:
-            # Shows how the endpoint wants to be asked, before many are asked in a way that it refuses.
-            if not await work(queue.pop()):
-                return
-            workers = [worker() for _ in range(min(client.concurrency, len(queue)))]
-            outcomes = await asyncio.gather(*workers, return_exceptions=True)
-            for outcome in outcomes:
-                if isinstance(outcome, BaseException):
-                    raise outcome
-
-    task = asyncio.create_task(all_of_them())
-    stop_at: float | None = None
-    while not task.done():
-        await asyncio.wait([task], timeout=0.2)
-        now = asyncio.get_running_loop().time()
-        try:
-            progress.check()
-        except Cancelled:
-            client.wind_down()
-            stop_at = stop_at or now + GRACE_SECONDS
-        if stop_at is not None and now > stop_at:
-            task.cancel()
-    if stop_at is not None:
-        raise Cancelled
-    await task
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ def _named(found: Sequence[Cluster], told: Asking, seed: int, progress: Progress
         if answer.value is not None:
             claims[int(question.key)] = " ".join(answer.value.claim.split())
 
-    spent.add(questions.put(asked, told, progress, take, "names", spent))
+    spent.join(questions.put(asked, told, progress, take, "names", spent))
     return [(claims[number], cluster) for number, cluster in enumerate(found)]
 
 
@@ -161,7 +161,7 @@ def _merged(named: Sequence[Named], told: Asking, progress: Progress, spent: Spe
             groups.extend(answer.value.same)
 
     asked = Question("same", messages, Same, max_tokens=TOKENS, usual=80)
-    spent.add(questions.put([asked], told, progress, take, "calls", spent))
+    spent.join(questions.put([asked], told, progress, take, "calls", spent))
     return joined(named, groups)
 
 

@@ -187,8 +187,8 @@ def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, 
         for checkpoint in study.checkpoints:
             mine = [ask for ask in asks if ask.checkpoint.key == checkpoint.key]
             if generate.is_local(checkpoint) and mine:
-                for ask, reply in generate.answers(checkpoint, mine, progress.check):
-                    ledger.record(ask, reply)
+                for place, reply in generate.answers(checkpoint, [ask.request for ask in mine], progress.check):
+                    ledger.record(mine[place], reply)
     finally:
         ledger.flush()
     return ledger.summary()

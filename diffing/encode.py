@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from diffing import activations, files, prompts
+from diffing import activations, files, lens, prompts
 from diffing.activations import Encodings, TokenTable
 from diffing.batches import Task
 from diffing.errors import UserError
@@ -141,12 +141,9 @@ def prepare(choice: ReaderChoice, folder: Path, tasks: Sequence[Task], lead: str
     save_decoder(reader)
     # A reader without an SAE's facts, as a rule-based one has none, promises nothing that could be checked.
     if hasattr(reader, "facts"):
-        from diffing import lens
-        from diffing.reader import check
-
         path = folder / CHECKED
         if not path.exists() or files.read_json(path)["reader"] != reader.key:
-            found = check(reader, [task.text for task in tasks], [task.messages for task in tasks])
+            found = reader.check([task.text for task in tasks], [task.messages for task in tasks])
             found.require()
             files.write_json(path, {"reader": reader.key, **found._asdict()})
         lens.store(reader)

@@ -9,15 +9,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from diffing import chat, files, providers
 from diffing.chat import Reply, Request
 from diffing.errors import UserError
 from diffing.study import Checkpoint
-
-if TYPE_CHECKING:
-    from diffing.collect import Ask
 
 BATCH = 16
 """Answers sampled together."""
@@ -40,36 +37,34 @@ def request(checkpoint: Checkpoint, parameters: dict[str, Any], seed: int) -> Re
 
 
 def answers(
-    checkpoint: Checkpoint, asks: Sequence["Ask"], check: Callable[[], None]
-) -> Iterator[tuple["Ask", Reply]]:
-    """Every ask with its answer, each stored before it is handed on; `check` raises where the run is to end."""
+    checkpoint: Checkpoint, requests: Sequence[Request], check: Callable[[], None]
+) -> Iterator[tuple[int, Reply]]:
+    """Each place with its answer, stored before it is handed on; `check` raises where a run is to end."""
     missing = []
-    for ask in asks:
-        stored = chat.cache().get(ask.request.key)
+    for place, asked in enumerate(requests):
+        stored = chat.cache().get(asked.key)
         if stored is None:
-            missing.append(ask)
+            missing.append(place)
         else:
-            yield ask, Reply.model_validate(stored | {"cached": True})
+            yield place, Reply.model_validate(stored | {"cached": True})
     if not missing:
         return
     model, tokenizer = _load(checkpoint.source.partition(":")[2])
     texts = {}
-    for ask in missing:
-        text, fault = _rendered(model, tokenizer, ask.request)
+    for place in missing:
+        text, fault = _rendered(model, tokenizer, requests[place])
         if fault:
-            yield ask, Reply(error=fault, created=_now())
+            yield place, Reply(error=fault, created=_now())
         else:
-            texts[ask.request.key] = text
+            texts[place] = text
     # By length, so that a batch has little padding; what a killed run left falls into the same batches again.
-    ready = sorted((a for a in missing if a.request.key in texts), key=lambda a: len(texts[a.request.key]))
+    ready = sorted(texts, key=lambda place: len(texts[place]))
     for begin in range(0, len(ready), BATCH):
         group = ready[begin : begin + BATCH]
-        replies = _sample(
-            model, tokenizer, [texts[a.request.key] for a in group], [a.request for a in group], check
-        )
+        replies = _sample(model, tokenizer, [texts[i] for i in group], [requests[i] for i in group], check)
         with chat.cache().transact():
-            for ask, reply in zip(group, replies, strict=True):
-                chat.cache().set(ask.request.key, reply.model_dump(exclude={"cached"}))
+            for place, reply in zip(group, replies, strict=True):
+                chat.cache().set(requests[place].key, reply.model_dump(exclude={"cached"}))
         yield from zip(group, replies, strict=True)
 
 

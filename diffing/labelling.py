@@ -8,8 +8,8 @@ hypothesis: see `scoring` for how it is tried, `contradictions` for what speaks 
 import asyncio
 from typing import Any
 
-from diffing import ask, contradictions, label_history, label_prompt, label_sources, labels, scoring
-from diffing.ask import Tally
+from diffing import ask, contradictions, label_history, label_prompt, label_sources, labels, questions, scoring
+from diffing.ask import Bill
 from diffing.budget import Budget
 from diffing.chat import ChatClient
 from diffing.errors import UserError
@@ -66,7 +66,7 @@ class Asked:
         self.opened = opened
         self.progress = progress
         self.budget = Budget(opened.options.max_dollars, opened.options.max_requests)
-        self.tally = Tally()
+        self.bill = Bill()
         self.errors: dict[int, str] = {}
         self.written = self.scored = self.done = self.total = 0
 
@@ -88,10 +88,10 @@ class Asked:
             "scored": self.scored,
             "failed": len(self.errors),
             "errors": {str(feature): words for feature, words in self.errors.items()},
-            "calls": self.tally.calls,
-            "tokens_in": self.tally.tokens_in,
-            "tokens_out": self.tally.tokens_out,
-            "cost": self.tally.cost,
+            "calls": self.bill.calls,
+            "tokens_in": self.bill.tokens_in,
+            "tokens_out": self.bill.tokens_out,
+            "cost": self.bill.cost,
             "stopped_by": self.budget.stopped_by,
         }
 
@@ -102,7 +102,7 @@ class Asked:
 
     def _told(self, unit: str) -> None:
         note = f"{len(self.errors)} failed" if self.errors else ""
-        self.progress.update(self.done, self.total, unit, self.tally.cost, note)
+        self.progress.update(self.done, self.total, unit, self.bill.cost, note)
 
     async def _write(self, client: ChatClient, features: list[int]) -> None:
         price = await client.check_model(self.opened.author)
@@ -115,7 +115,7 @@ class Asked:
         async def one(material: Material) -> bool:
             return await self._write_one(client, material, price)
 
-        await ask.each(materials, one, client, self.progress)
+        await questions.each(materials, one, client, self.progress)
 
     async def _write_one(self, client: ChatClient, material: Material, price: Price | None) -> bool:
         opened = self.opened
@@ -130,7 +130,7 @@ class Asked:
             check=label_prompt.fault,
             replaces=opened.replaces(material.feature),
         )
-        self.tally.add(answer)
+        self.bill.add(answer)
         if answer.refused:
             return False
         if answer.value is None:
@@ -169,7 +169,7 @@ class Asked:
         async def one(batch: Batch) -> bool:
             return await self._judge(client, batch, scores[batch.feature], price)
 
-        await ask.each(queue, one, client, self.progress)
+        await questions.each(queue, one, client, self.progress)
 
     async def _judge(self, client: ChatClient, batch: Batch, score: "Score", price: Price | None) -> bool:
         opened, label, count = self.opened, score.label, len(batch.items)
@@ -183,7 +183,7 @@ class Asked:
             budget=self.budget,
             check=lambda verdicts: scoring.fault(verdicts, count),
         )
-        self.tally.add(answer)
+        self.bill.add(answer)
         if answer.refused:
             return False
         if answer.value is None and answer.unanswered:

@@ -42,17 +42,9 @@ class Ends(NamedTuple):
     bottom_logits: NDArray[np.float32]
 
 
-def promoted(reader: "Reader", feature: int, k: int = KEPT) -> Promoted:
-    """One feature's tokens, computed now."""
-    found = ends(reader, [feature], k)
-    return Promoted(
-        list(zip(spelled(reader, found.top[0]), found.top_logits[0].tolist(), strict=True)),
-        list(zip(spelled(reader, found.bottom[0]), found.bottom_logits[0].tolist(), strict=True)),
-    )
-
-
 def ends(reader: "Reader", features: Sequence[int], k: int = KEPT) -> Ends:
     """Both ends for many features; rows are scaled to one length, so logits compare between features."""
+    # Pages read what is stored and need no torch.
     import torch
 
     with torch.inference_mode():

@@ -189,7 +189,7 @@ class Encoder:
         told: Told,
         check: Callable[[], None],
     ) -> None:
-        todo: deque[list[Item]] = deque()
+        waiting: deque[list[Item]] = deque()
         pending: deque[tuple[list[Item], Hooked]] = deque()
         writes: deque[Future[int]] = deque()
 
@@ -197,7 +197,7 @@ class Encoder:
             """Make sparse and hand to the writer all but the youngest batches."""
             while len(pending) > left:
                 batch, hooked = pending.popleft()
-                sparse = self._attempt(batch, todo, partial(self._sparse, hooked, len(batch)))
+                sparse = self._attempt(batch, waiting, partial(self._sparse, hooked, len(batch)))
                 if sparse is not None:
                     writes.append(writing.submit(self._store, writer, batch, sparse))
                 while writes and (len(writes) > 2 or writes[0].done()):
@@ -207,20 +207,20 @@ class Encoder:
         try:
             while True:
                 check()
-                if not todo and (following := next(batches, None)) is not None:
-                    todo.append(following)
-                if not todo:
+                if not waiting and (following := next(batches, None)) is not None:
+                    waiting.append(following)
+                if not waiting:
                     finish()
-                    if not todo:
+                    if not waiting:
                         break
                     continue
-                batch = self._unstored(todo.popleft())
+                batch = self._unstored(waiting.popleft())
                 if not batch:
                     continue
                 if len(batch) > 1 and sum(item.fed for item in batch) > self.budget:
-                    todo.extendleft(reversed(halves(batch)))
+                    waiting.extendleft(reversed(halves(batch)))
                     continue
-                hooked = self._attempt(batch, todo, partial(self._forward, batch), before=finish)
+                hooked = self._attempt(batch, waiting, partial(self._forward, batch), before=finish)
                 if hooked is not None:
                     pending.append((batch, hooked))
                 finish(0 if self.side is None else AHEAD)
@@ -238,7 +238,7 @@ class Encoder:
     def _attempt(
         self,
         batch: list[Item],
-        todo: deque[list[Item]],
+        waiting: deque[list[Item]],
         step: Callable[[], T],
         before: Callable[[], None] = lambda: None,
     ) -> T | None:
@@ -255,7 +255,7 @@ class Encoder:
             if len(batch) == 1:
                 self._fail(batch[0].task, f"The reader failed on this answer: {type(error).__name__}: {error}")
             else:
-                todo.extendleft([item] for item in reversed(batch))
+                waiting.extendleft([item] for item in reversed(batch))
             return None
         message = str(fault)
         # The traceback holds the tensors that filled the memory.
@@ -269,7 +269,7 @@ class Encoder:
         else:
             self.budget = max(self.budget // 2, SMALLEST)
             logger.warning("Out of memory: going on with %d tokens a batch", self.budget)
-            todo.appendleft(batch)
+            waiting.appendleft(batch)
         return None
 
     def _forward(self, batch: list[Item]) -> Hooked:

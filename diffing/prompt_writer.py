@@ -15,7 +15,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from diffing import ask, prompts, providers
-from diffing.ask import Answer, Tally
+from diffing.ask import Answer, Bill
 from diffing.chat import ChatClient
 from diffing.errors import UserError
 from diffing.jobs import Progress
@@ -76,7 +76,7 @@ async def write(
     """About `count` new prompts for each category; without categories, for those that the study has."""
     names = list(dict.fromkeys(categories or existing["category"])) or [""]
     tables, turned_away = [prompts.empty()], list[str]()
-    wanted, faults, tally = dict.fromkeys(names, count), dict[str, str](), Tally()
+    wanted, faults, bill = dict.fromkeys(names, count), dict[str, str](), Bill()
     async with ChatClient() as client:
         price = await client.check_model(point)
         put = partial(
@@ -91,7 +91,7 @@ async def write(
                 *(put(messages=task, replaces=f"turn {turn}" if turn else "") for task in tasks)
             )
             for name, answer in zip(short, answers, strict=True):
-                tally.add(answer)
+                bill.add(answer)
                 if answer.value is None:
                     faults[name] = answer.error
                     continue
@@ -109,7 +109,7 @@ async def write(
     if table.empty:
         reasons = "; ".join(told)
         raise UserError(f"'{point.model}' wrote no new prompt ({reasons}); try another model or description.")
-    return Written(Imported(table, turned_away, []), told, tally.cost)
+    return Written(Imported(table, turned_away, []), told, bill.cost)
 
 
 class Options(BaseModel):

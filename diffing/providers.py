@@ -43,8 +43,8 @@ LIST_PRICES = {
     "gpt-4o": (2.50, 10.00),
     "gpt-4o-mini": (0.15, 0.60),
 }
-"""Dollars per million tokens in and out, used where nobody reports a cost; `prices.toml` in the home overrides."""
-LIST_PRICES_OF = "2026-01"
+"""Dollars per million tokens in and out, January 2026; used where nobody reports a cost and `prices.toml` in the
+home names no other."""
 
 
 class Endpoint(NamedTuple):

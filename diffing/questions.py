@@ -1,28 +1,32 @@
 """Many questions to one language model inside limits: what drafting, judging, rating and the baseline share.
 
 Promises that every answer is handed over as it comes, so that its taker can store it; that a question without a
-usable answer costs only itself; and that a dry run counts the very messages that would be sent.
+usable answer costs only itself; that a run told to stop waits for what is paid for; and that a dry run counts the
+very messages that would be sent. How one question is put is `diffing.ask`'s.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from diffing import ask, providers
-from diffing.ask import Answer, Messages
+from diffing.ask import Answer, Bill, Messages
 from diffing.budget import Budget
 from diffing.chat import ChatClient
-from diffing.errors import UserError
+from diffing.errors import Cancelled, UserError
 from diffing.jobs import Progress
 from diffing.providers import Endpoint, Price
 
 Shape = TypeVar("Shape", bound=BaseModel)
+Item = TypeVar("Item")
 
 SLACK = 1.15
 """Tokens in are counted roughly; an estimate rather says too much than too little."""
+GRACE_SECONDS = 20.0
+"""How long a run that is told to stop waits for replies on their way: they may be paid for already."""
 
 
 class Asking(BaseModel):
@@ -79,20 +83,17 @@ class Estimate:
 
 
 @dataclass
-class Spent:
-    """What a run took, as far as the provider told."""
+class Spent(Bill):
+    """What a run took, and what became of its questions."""
 
-    calls: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-    cost: float | None = None
     failed: int = 0
     """Questions without a usable answer."""
     left: int = 0
     """Questions that a limit forbade."""
     stopped_by: str = ""
 
-    def add(self, other: "Spent") -> None:
+    def join(self, other: "Spent") -> None:
+        """Take in what another run took."""
         for name in ("calls", "tokens_in", "tokens_out", "failed", "left"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         if other.cost is not None:
@@ -126,7 +127,7 @@ async def _put(
     unit: str,
     before: Spent,
 ) -> Spent:
-    spent, tally, done = Spent(), ask.Tally(), 0
+    spent, done = Spent(), 0
     dollars = None if asking.max_dollars is None else max(0.0, asking.max_dollars - (before.cost or 0.0))
     requests = None if asking.max_requests is None else max(0, asking.max_requests - before.calls)
     budget = Budget(dollars, requests)
@@ -140,7 +141,7 @@ async def _put(
                 client, asking.point, question.messages, question.shape, max_tokens=question.max_tokens,
                 attempts=asking.attempts, price=price, budget=budget, check=question.check,
             )  # fmt: skip
-            tally.add(answer)
+            spent.add(answer)
             if answer.refused:
                 return False
             done += 1
@@ -148,14 +149,62 @@ async def _put(
             if answer.value is None:
                 progress.log(f"failed: {question.key}: {answer.error}")
             take(question, answer)
-            cost = tally.cost if before.cost is None else before.cost + (tally.cost or 0.0)
+            cost = spent.cost if before.cost is None else before.cost + (spent.cost or 0.0)
             progress.update(done, len(questions), unit, cost, f"{spent.failed} failed" if spent.failed else "")
             return True
 
-        await ask.each(questions, work, client, progress)
-    spent.calls, spent.cost, spent.stopped_by = tally.calls, tally.cost, budget.stopped_by
-    spent.tokens_in, spent.tokens_out, spent.left = tally.tokens_in, tally.tokens_out, len(questions) - done
+        await each(questions, work, client, progress)
+    spent.left, spent.stopped_by = len(questions) - done, budget.stopped_by
     return spent
+
+
+async def each(
+    items: Sequence[Item],
+    work: Callable[[Item], Awaitable[bool]],
+    client: ChatClient,
+    progress: Progress,
+) -> None:
+    """Do `work` on every item, the first alone and then many at once; false from it ends the run in peace.
+
+    One failing with an exception lets the others finish what they began and is raised at the end.
+    """
+    queue = list(reversed(items))
+
+    async def worker() -> None:
+        try:
+            while queue and not client.stopping.is_set():
+                if not await work(queue.pop()):
+                    queue.clear()
+        except Exception:
+            client.wind_down()
+            raise
+
+    async def all_of_them() -> None:
+        if queue:
+            # Shows how the endpoint wants to be asked, before many are asked in a way that it refuses.
+            if not await work(queue.pop()):
+                return
+            workers = [worker() for _ in range(min(client.concurrency, len(queue)))]
+            outcomes = await asyncio.gather(*workers, return_exceptions=True)
+            for outcome in outcomes:
+                if isinstance(outcome, BaseException):
+                    raise outcome
+
+    task = asyncio.create_task(all_of_them())
+    stop_at: float | None = None
+    while not task.done():
+        await asyncio.wait([task], timeout=0.2)
+        now = asyncio.get_running_loop().time()
+        try:
+            progress.check()
+        except Cancelled:
+            client.wind_down()
+            stop_at = stop_at or now + GRACE_SECONDS
+        if stop_at is not None and now > stop_at:
+            task.cancel()
+    if stop_at is not None:
+        raise Cancelled
+    await task
 
 
 def estimate(questions: Sequence[Question[Any]], price: Price | None) -> Estimate:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from diffing import files, forward, hub, lens, model_files, packed, presets, sae, sparsify, tokens
+from diffing import files, forward, hub, model_files, packed, presets, sae, sparsify, tokens
 from diffing.errors import UserError
 from diffing.forward import Forward
 from diffing.model_files import ModelFiles
@@ -113,10 +113,6 @@ class Reader:
     def decoder(self) -> Tensor:
         """What each feature writes: [n_features, d_in]."""
         return self.sae.W_dec.detach()  # type: ignore[no-any-return]
-
-    def promoted(self, feature: int, k: int = lens.KEPT) -> lens.Promoted:
-        """Tokens that the feature makes likelier and less likely, strongest first."""
-        return lens.promoted(self, feature, k)
 
     def written(self, features: Sequence[int]) -> Tensor:
         """What features add to the model's last norm's output: decoder rows at one length, through that norm."""

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from diffing import ask
-from diffing.ask import Answer, Tally
+from diffing import ask, questions
+from diffing.ask import Answer, Bill
 from diffing.budget import Budget
 from diffing.chat import ChatClient
 from diffing.errors import Cancelled, UserError
@@ -179,25 +179,25 @@ def many(server: OpenAIServer, count: int, watch: Watch, budget: Budget | None =
                 answers.append(answer)
                 return not answer.refused
 
-            await ask.each(range(count), one, client, watch)
+            await questions.each(range(count), one, client, watch)
         return answers
 
     return asyncio.run(run())
 
 
-def test_the_tally_is_what_the_server_reported() -> None:
+def test_the_bill_is_what_the_server_reported() -> None:
     def reply(call: Call) -> Behaviour:
         text = "oops" if "Pet 7?" in call.messages[0]["content"] and len(call.messages) == 1 else GOOD
         return Behaviour(text=text, usage={"prompt_tokens": call.number, "completion_tokens": 3, "cost": 0.25})
 
-    tally = Tally()
+    bill = Bill()
     with server_of(reply) as server:
         for answer in many(server, 20, Watch()):
-            tally.add(answer)
-        assert tally == Tally(21, sum(range(1, 22)), 63, 5.25)
+            bill.add(answer)
+        assert bill == Bill(21, sum(range(1, 22)), 63, 5.25)
         for answer in many(server, 20, Watch()):
-            tally.add(answer)
-    assert tally.calls == len(server.calls) == 21
+            bill.add(answer)
+    assert bill.calls == len(server.calls) == 21
 
 
 def test_one_question_that_fails_costs_only_itself() -> None:

@@ -55,6 +55,10 @@ def test_promoted_tokens_are_kept_for_pages_without_a_reader(tmp_path: Path) -> 
     found = lens.stored(reader.key, [3, 95])
     assert list(found) == [3, 95]
     for feature, kept in found.items():
-        for one, other in zip(kept, reader.promoted(feature, 3), strict=True):
-            assert [token for token, _ in one] == [token for token, _ in other]
-            assert [logit for _, logit in one] == pytest.approx([logit for _, logit in other], rel=1e-5)
+        now = lens.ends(reader, [feature], k=3)
+        for pairs, ids, logits in (
+            (kept.promoted, now.top, now.top_logits),
+            (kept.suppressed, now.bottom, now.bottom_logits),
+        ):
+            assert [token for token, _ in pairs] == lens.spelled(reader, ids[0])
+            assert [logit for _, logit in pairs] == pytest.approx(logits[0].tolist(), rel=1e-5)
