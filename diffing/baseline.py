@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
-from diffing import arms, clusters, differences, findings, questions
+from diffing import arms, clusters, findings, listings, questions
 from diffing.ask import Answer, Messages
 from diffing.clusters import Cluster
 from diffing.errors import UserError
@@ -79,8 +79,8 @@ def estimate(study: Study, options: dict[str, Any]) -> Estimate:
     """Calls, tokens and dollars of a run; what naming and rating take is not known before, and taken as usual."""
     told = options_of(options)
     a, b = findings.sides(study, told.a, told.b)
-    wanted = differences.Store(study, told.who).wanted(differences.pairs(study, a, b, told.draws))
-    listing = questions.estimate(differences.questions(wanted, study.settings.seed), questions.price_of(told))
+    wanted = listings.Store(study, told.who).wanted(listings.pairs(study, a, b, told.draws))
+    listing = questions.estimate(listings.questions(wanted, study.settings.seed), questions.price_of(told))
     later = NAMED * told.most + 1 + (2 * told.most if told.rate else 0)
     tokens_in, tokens_out = listing.tokens_in + 350 * later, listing.tokens_out + 40 * later
     price = questions.price_of(told)
@@ -93,12 +93,12 @@ def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, 
     told = options_of(options)
     a, b = findings.sides(study, told.a, told.b)
     seed = study.settings.seed
-    store, pairs = differences.Store(study, told.who), differences.pairs(study, a, b, told.draws)
+    store, pairs = listings.Store(study, told.who), listings.pairs(study, a, b, told.draws)
     if not pairs:
         raise UserError(f"Study '{study.name}' has no discovery pair of answers to read; collect some first.")
     wanted = store.wanted(pairs)
     spent = questions.put(
-        differences.questions(wanted, seed), told, progress, store.keep(wanted, seed), "pairs of answers"
+        listings.questions(wanted, seed), told, progress, store.keep(wanted, seed), "pairs of answers"
     )
     result = {"read": len(pairs) - len(store.wanted(pairs)), "of": len(pairs)}
     items = store.items(pairs)

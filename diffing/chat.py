@@ -30,6 +30,8 @@ FIRST_WAIT = 1.0
 """Seconds at most before the second attempt; doubled before each further one."""
 LONGEST_WAIT = 120.0
 """Seconds; a `Retry-After` beyond it is a failure of this row rather than a silent stall."""
+GRACE_SECONDS = 20.0
+"""How long a run that is told to stop waits for replies on their way: they may be paid for already."""
 
 
 class Request(NamedTuple):

@@ -11,7 +11,7 @@ import pandas as pd
 import typer
 
 from diffing import diff as diffs
-from diffing import files, findings, names, summary, tables, words
+from diffing import files, findings, labels, summary, tables, words
 from diffing.diff import Diff
 from diffing.errors import UserError
 from diffing.study import Study
@@ -76,7 +76,7 @@ def current(study: Study, a: str, b: str) -> Diff:
 def _table(study: Study, found: Diff, by: str, probes: bool) -> pd.DataFrame:
     if probes:
         return found.probes
-    named = names.named(study, found)
+    named = labels.named(study, found.features, found.a, found.b)
     if by:
         return found.categories.merge(named[["feature", "label"]], on="feature")
     return named

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from diffing import words
+from diffing import labels, words
 from diffing.errors import UserError
 from diffing.study import Study
 from diffing.terminal import AsJson, Name, do, say, show, tell
@@ -56,6 +56,7 @@ def label(
     }  # fmt: skip
     options |= {k: v for k, v in {"top": top, "model": model}.items() if v}
     if dry_run:
+        # Slow to import, and only a price needs it.
         from diffing import label_plan
 
         expected = label_plan.estimate(opened, options, asyncio.run(label_plan.prices(options)))
@@ -82,8 +83,6 @@ def told(opened: Study, state: str, result: dict[str, Any]) -> None:
         say(result["import_error"])
     if "written" not in result:
         return
-    from diffing import labels
-
     say(
         f"{state}: {result['written']} labels written, {result['scored']} scored, {result['failed']} failed, "
         f"{result['calls']:,} calls, {words.dollars(result['cost'])}."

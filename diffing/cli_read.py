@@ -1,13 +1,10 @@
 """Commands that read answers with a reader, and show what it read."""
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from diffing import words
-from diffing.activations import Encodings
-from diffing.errors import UserError
 from diffing.presets import PRESETS, downloaded
 from diffing.study import ReaderChoice, Study
 from diffing.terminal import AsJson, Name, do, say, show, tell
@@ -77,6 +74,7 @@ def feature(
 
     Example: `python -m diffing feature sample 17 --top 3`
     """
+    # Torch is slow to import, and other commands need none of it.
     from diffing.encode import feature_examples
 
     found = feature_examples(Study.open(name), number, top, held_out, quantiles)
@@ -104,6 +102,7 @@ def read(
 
     Example: `python -m diffing read "In short, it depends." --top 5`
     """
+    # As above.
     from diffing.encode import load_reader, read_text
 
     found = read_text(load_reader(choice(reader, "", ReaderChoice()), device), text, top)
@@ -152,12 +151,3 @@ def around(marked: str, width: int = 90) -> str:
     flat = marked.replace("\n", "⏎")
     at = max(0, flat.find("«") - width // 3)
     return ("…" if at else "") + flat[at : at + width] + ("…" if at + width < len(flat) else "")
-
-
-def export_encodings(opened: Study, path: Path) -> None:
-    """The documents × features matrix in the form that the file's ending names."""
-    from diffing import exports
-
-    if path.suffix not in (".npz", ".pkl", ".parquet"):
-        raise UserError(f"'{path.name}' is of no known kind; end it with .npz, .pkl or .parquet.")
-    exports.export(Encodings.open(opened), path)

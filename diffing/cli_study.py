@@ -9,9 +9,9 @@ import pandas as pd
 import typer
 
 from diffing import collect as collecting
-from diffing import imports, known_cases, prompt_writer, prompts, providers, study, study_export, words
+from diffing import exports, imports, known_cases, prompt_writer, prompts, providers, study, words
 from diffing import status as statuses
-from diffing.cli_read import export_encodings
+from diffing.activations import Encodings
 from diffing.errors import UserError
 from diffing.study import ReaderChoice, Sampling, Study
 from diffing.terminal import AsJson, Columns, Name, pairs, say, show, tell
@@ -203,10 +203,10 @@ def export(
     """
     opened = Study.open(name)
     if encodings is not None:
-        export_encodings(opened, encodings)
+        exports.write_encodings(Encodings.open(opened), encodings)
         say(f"Wrote {encodings}")
         return
-    for path in study_export.write(opened, out):
+    for path in exports.write_study(opened, out):
         say(f"Wrote {path}")
 
 

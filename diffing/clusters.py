@@ -18,7 +18,7 @@ from sklearn.cluster import AgglomerativeClustering
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, TfidfVectorizer
 from sklearn.preprocessing import normalize
 
-from diffing.differences import Item
+from diffing.listings import Item
 
 APART = 0.84
 """Mean cosine distance from which two clusters are not joined. On 48 phrases written for seven properties and six

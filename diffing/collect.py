@@ -25,8 +25,6 @@ from diffing.providers import Endpoint, Price
 from diffing.study import Checkpoint, Study, first_fault
 
 FLUSH_SECONDS = 5.0
-GRACE_SECONDS = 20.0
-"""How long a run that is told to stop waits for the replies on their way: they may be paid for already."""
 USUAL_TOKENS = (60, 500)
 """Tokens in and out assumed of a call before any was made; a pilot replaces them by what it measured."""
 USUAL_SECONDS = 10.0
@@ -290,7 +288,7 @@ async def _watch(workers: list["asyncio.Task[None]"], client: ChatClient, progre
         except Cancelled:
             client.wind_down()
         await asyncio.sleep(0.2)
-    await asyncio.sleep(GRACE_SECONDS)
+    await asyncio.sleep(chat.GRACE_SECONDS)
     for worker in workers:
         worker.cancel()
 

@@ -1,8 +1,9 @@
 """What a study's features are called: the labels that stand, and what a rule says of those without one.
 
 A label belongs to a feature of one SAE: those that ship with the starter, then those that were imported, then
-those of the study's own history. Promises that a feature without a label is shown by the tokens it fires on,
-marked as a rule's work. A label is a hypothesis; nothing here says that it is right.
+those of the study's own history. Holds a diff's features with their names, too. Promises that a feature without a
+label is shown by the tokens it fires on, marked as a rule's work, and that no figure changes with a name. A label
+is a hypothesis; nothing here says that it is right.
 """
 
 from collections import Counter
@@ -21,7 +22,7 @@ from diffing.label_history import Dossier, Label, path_of
 from diffing.shards import Array, Encoding
 from diffing.study import ReaderChoice, Study
 
-__all__ = ["Label", "current", "describe", "dossiers", "history", "path_of", "readable", "sae_of"]
+__all__ = ["Label", "current", "describe", "dossiers", "history", "named", "path_of", "readable", "sae_of"]
 
 BUNDLED = presets.STARTER / "labels.json"
 
@@ -59,6 +60,25 @@ def history(study: Study) -> dict[int, list[Label]]:
 def current(study: Study) -> dict[int, Label]:
     """The label that stands for each feature; features without one are absent."""
     return {feature: dossier.current for feature, dossier in dossiers(study).items() if dossier.current}
+
+
+def named(study: Study, features: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
+    """A diff's features table with `label`, `named_by` and `score` after the feature's number.
+
+    The score is how the label did when detected blind on the checkpoint that shows the feature more.
+    """
+    known = current(study)
+    said = [known.get(feature) for feature in features["feature"].tolist()]
+    rule = features["tokens"] if "tokens" in features else pd.Series("", index=features.index)
+    table = features.copy()
+    table.insert(
+        1, "label", [one.label if one else other or "no label" for one, other in zip(said, rule, strict=True)]
+    )
+    table.insert(2, "named_by", [one.author_kind if one else "rule" for one in said])
+    more = [b if delta > 0 else a for delta in table["delta"].tolist()]
+    found = [one.detection(side) if one else None for one, side in zip(said, more, strict=True)]
+    table.insert(3, "score", [float("nan") if score is None else score[0] for score in found])
+    return table
 
 
 class Store(Protocol):

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from diffing import ask, providers
 from diffing.ask import Answer, Bill, Messages
 from diffing.budget import Budget
-from diffing.chat import ChatClient
+from diffing.chat import GRACE_SECONDS, ChatClient
 from diffing.errors import Cancelled, UserError
 from diffing.jobs import Progress
 from diffing.providers import Endpoint, Price
@@ -25,8 +25,6 @@ Item = TypeVar("Item")
 
 SLACK = 1.15
 """Tokens in are counted roughly; an estimate rather says too much than too little."""
-GRACE_SECONDS = 20.0
-"""How long a run that is told to stop waits for replies on their way: they may be paid for already."""
 
 
 class Asking(BaseModel):

@@ -36,7 +36,6 @@ from diffing import (
     report_facts,
     report_render,
     report_tables,
-    study_export,
     summary,
     tables,
     verification,
@@ -207,9 +206,9 @@ def _tables(facts: Facts, bundle: Bundle) -> None:
     bundle.csv("features.csv", shown)
     bundle.csv("probes.csv", facts.probes)
     bundle.csv("pairs.csv", pairs(facts))
-    exports.export(facts.encodings, bundle.folder / "encodings.npz")
-    exports.export(facts.encodings, bundle.folder / "encodings.pkl")
-    bundle.json("labels.json", study_export.label_records(labels.dossiers(facts.study), facts.named))
+    exports.write_encodings(facts.encodings, bundle.folder / "encodings.npz")
+    exports.write_encodings(facts.encodings, bundle.folder / "encodings.pkl")
+    bundle.json("labels.json", exports.label_records(labels.dossiers(facts.study), facts.named))
     if facts.verification.judge:
         bundle.csv("verdicts.csv", verification.table(facts.study, facts.a.key, facts.b.key))
     bundle.json("findings.json", {"a": facts.a.key, "b": facts.b.key, "findings": recorded(facts)})

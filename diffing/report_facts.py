@@ -10,7 +10,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from diffing import contradictions, diff, evidence, findings, labels, names, verification
+from diffing import contradictions, diff, evidence, findings, labels, verification
 from diffing.activations import Encodings
 from diffing.contradictions import Contradiction
 from diffing.diff import Diff
@@ -118,7 +118,9 @@ def gather(study: Study, a: str = "", b: str = "") -> Facts:
     )
     shown = list(dict.fromkeys([*top, *(f for one in standings for f in own_features(one, study, stored))]))
     flagged = contradictions.of(study, a, b, shown)
-    table = names.named(study, stored).set_index("feature", drop=False).rename_axis(None)
+    table = (
+        labels.named(study, stored.features, stored.a, stored.b).set_index("feature", drop=False).rename_axis(None)
+    )
     return Facts(
         study=study,
         diff=stored,

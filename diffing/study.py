@@ -216,10 +216,11 @@ class Study:
     def diff(self, a: str = "", b: str = "") -> pd.DataFrame:
         """Two checkpoints' features table with labels, computed where needed; the first two unless named."""
         # The diff stands on studies, so it cannot be imported above.
-        from diffing import diff, names
+        from diffing import diff, labels
 
         keys = [checkpoint.key for checkpoint in self.checkpoints]
-        return names.named(self, diff.current(self, a or keys[0], b or keys[1]))
+        found = diff.current(self, a or keys[0], b or keys[1])
+        return labels.named(self, found.features, found.a, found.b)
 
     def pairs(self, a: str, b: str) -> pd.DataFrame:
         """Both sides' answers by (prompt, draw), with the reason where a pair is excluded."""

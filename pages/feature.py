@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from diffing import labels, lens, presets, showing
+from diffing import feature_pairs, labels, lens, presets
 from diffing.errors import UserError
 from diffing.findings import Example
 from diffing.ui import charts, feature_head, finding_widget, headline, label_widget, load, pair_view, shell
@@ -64,8 +64,8 @@ feature_head.show(row)
 with st.container(horizontal=True, vertical_alignment="bottom"):
     order = st.segmented_control(
         "Pairs of answers",
-        showing.ORDERS,
-        default=showing.ORDERS[0],
+        feature_pairs.ORDERS,
+        default=feature_pairs.ORDERS[0],
         required=True,
         key="order",
         bind="query-params",
@@ -77,7 +77,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         "Underline a second feature", key="second", bind="query-params", placeholder="number", width=220
     )
 table = load.pairs(study, feature, a, b, held)
-queue = showing.ordered(table, order or showing.ORDERS[0], float(row["delta"]), study.settings.seed)
+queue = feature_pairs.ordered(table, order or feature_pairs.ORDERS[0], float(row["delta"]), study.settings.seed)
 second = int(second_text) if second_text.isdigit() and int(second_text) < len(found.table) else None
 if second_text and second is None:
     st.caption(

@@ -162,7 +162,7 @@ def test_a_cache_that_was_deleted_is_told(reader: FakeReader) -> None:
 def test_exports_hold_the_matrix_and_the_documents(tmp_path: Path) -> None:
     found = encoded(make_study())
     for name in ("out.npz", "out.pkl", "out.parquet"):
-        exports.export(found, tmp_path / name)
+        exports.write_encodings(found, tmp_path / name)
     matrix = found.matrix().toarray()
     np.testing.assert_array_equal(sparse.load_npz(tmp_path / "out.npz").toarray(), matrix)
     with np.load(tmp_path / "out.npz") as arrays:
@@ -173,7 +173,7 @@ def test_exports_hold_the_matrix_and_the_documents(tmp_path: Path) -> None:
     long = pd.read_parquet(tmp_path / "out.parquet")
     np.testing.assert_array_equal(long["peak"], found.peak)
     with pytest.raises(UserError, match=r"use \.npz, \.pkl or \.parquet"):
-        exports.export(found, tmp_path / "out.csv")
+        exports.write_encodings(found, tmp_path / "out.csv")
 
 
 # Records.

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from diffing import arms, baseline, clusters, differences, findings, jobs, sample, verification
+from diffing import arms, baseline, clusters, findings, jobs, listings, sample, verification
 from diffing.clusters import Cluster
-from diffing.differences import Item
 from diffing.errors import Cancelled, UserError
+from diffing.listings import Item
 from diffing.study import Study
 from tests import finding_study, judges
 from tests.finding_study import CAKE
@@ -41,7 +41,7 @@ def scripted(listing: Replier = lister, name: Replier | None = None, same: str =
 
     def reply(call: Call) -> str | Behaviour:
         task = call.messages[0]["content"]
-        if task == differences.INSTRUCTIONS:
+        if task == listings.INSTRUCTIONS:
             return listing(call)
         if task == baseline.NAMING:
             return name(call) if name else json.dumps({"claim": call.messages[1]["content"].split("\n")[0][2:]})
@@ -89,7 +89,7 @@ def test_lists_become_claims_of_the_side_that_was_counted(server: OpenAIServer) 
 def test_the_lister_sees_discovery_prompts_only_each_side_first_about_half_the_time(server: OpenAIServer) -> None:
     study = tea_and_cake(60)
     run(study, server, scripted(), rate=False)
-    listing = [judges.blocks(c) for c in server.calls if c.messages[0]["content"] == differences.INSTRUCTIONS]
+    listing = [judges.blocks(c) for c in server.calls if c.messages[0]["content"] == listings.INSTRUCTIONS]
     held_out = set(study.prompts().query("split == 'held-out'")["text"])
     assert not {seen["prompt"] for seen in listing} & held_out
     first = sum("tea" in seen["first answer"] for seen in listing)
@@ -125,7 +125,7 @@ def test_a_malformed_list_costs_its_own_call(server: OpenAIServer, bad: str | Be
     # Only those are asked for again.
     before = len(server.calls)
     again = run(study, server, scripted(), rate=False, attempts=2)
-    fresh = [c for c in server.calls[before:] if c.messages[0]["content"] == differences.INSTRUCTIONS]
+    fresh = [c for c in server.calls[before:] if c.messages[0]["content"] == listings.INSTRUCTIONS]
     assert (len(fresh), again["read"]) == (lost, len(discovery))
 
 
@@ -148,7 +148,7 @@ def test_after_a_crash_half_way_only_the_other_half_is_asked(server: OpenAIServe
     done = len(server.calls)
     server.delay = 0.0
     result = run(study, server, scripted(), rate=False)
-    listing = [c for c in server.calls if c.messages[0]["content"] == differences.INSTRUCTIONS]
+    listing = [c for c in server.calls if c.messages[0]["content"] == listings.INSTRUCTIONS]
     assert 15 <= done < result["of"] == len(listing)
     assert sides(study) == {"a": {"tea"}, "b": {"cake"}}
 

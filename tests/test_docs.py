@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from diffing import diff, encode, names, several
+from diffing import diff, encode, labels, several
 from tests.fake_reader import FakeReader
 from tests.test_diff import computed, made
 
@@ -24,7 +24,7 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> dict[str, pd.DataFrame]:
     keyed: dict[str, Any] = {name: getattr(found, name) for name in diff.TABLES}
     line = several.trend(study, ["a", "b", "c"]).drop(columns="frequency_c")
     rest = several.against_rest(study, "a").drop(columns="frequency_c")
-    return keyed | {"named": names.named(study, found), "trend": line, "rest": rest}
+    return keyed | {"named": labels.named(study, found.features, found.a, found.b), "trend": line, "rest": rest}
 
 
 def test_every_column_is_explained(tables: dict[str, pd.DataFrame]) -> None:

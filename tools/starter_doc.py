@@ -15,7 +15,7 @@ import pandas as pd
 import typer
 
 from diffing import diff as diffs
-from diffing import files, labels, names, sample
+from diffing import files, labels, sample
 from diffing.activations import Encodings
 from diffing.diff import Diff
 from diffing.study import Study
@@ -188,7 +188,12 @@ def page(study: Study, length: Study, scores: Path) -> str:
     """The whole page."""
     found, long = (diffs.load(one, one.checkpoints[0].key, one.checkpoints[1].key) for one in (study, length))
     top = found.top(SHOWN, by="delta_equal_length")["feature"].tolist()
-    rows = list(names.named(study, found).set_index("feature", drop=False).loc[top].itertuples())
+    rows = list(
+        labels.named(study, found.features, found.a, found.b)
+        .set_index("feature", drop=False)
+        .loc[top]
+        .itertuples()
+    )
     title = f"""# The starter on real answers
 
 Written by `python -m tools.starter_doc {study.name} {length.name}` from two studies of AlpacaEval's published

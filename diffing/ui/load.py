@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from diffing import contradictions as against
-from diffing import diff, evidence, label_history, labels, names, query, showing
+from diffing import diff, evidence, feature_pairs, label_history, labels, query
 from diffing.activations import Encodings, path_of
 from diffing.contradictions import Contradiction
 from diffing.diff import Diff
@@ -58,7 +58,7 @@ EVERYTHING: dict[str | type[Any], Any] = {Study: _all_dates}
 def of_pair(study: Study, a: str, b: str) -> Loaded:
     """The stored diff of two checkpoints; a `UserError` where there is none."""
     found = diff.load(study, a, b)
-    return Loaded(found, names.named(study, found), found.outdated(study))
+    return Loaded(found, labels.named(study, found.features, found.a, found.b), found.outdated(study))
 
 
 @st.cache_resource(max_entries=4, show_spinner="Opening the encodings", hash_funcs=ANSWERS)
@@ -69,8 +69,8 @@ def encodings(study: Study) -> Encodings:
 
 @st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=ANSWERS)
 def pairs(study: Study, feature: int, a: str, b: str, held_out: bool) -> pd.DataFrame:
-    """The pairs of answers with a feature's strongest activations, as `showing.pairs` has them."""
-    return showing.pairs(study, encodings(study), feature, a, b, held_out)
+    """The pairs of answers with a feature's strongest activations, as `feature_pairs.pairs` has them."""
+    return feature_pairs.pairs(study, encodings(study), feature, a, b, held_out)
 
 
 @st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=ANSWERS)

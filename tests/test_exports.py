@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from diffing import files, label_history, label_sources, labels, study_export, tables
+from diffing import exports, files, label_history, label_sources, labels, tables
 from diffing.label_history import Label
 from diffing.study import Checkpoint, Study
 from tests.fake_reader import Watch
@@ -38,7 +38,7 @@ def labelled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Study:
 
 @pytest.mark.parametrize("kind", ["csv", "json"])
 def test_exported_labels_give_another_study_the_same_names(labelled: Study, tmp_path: Path, kind: str) -> None:
-    study_export.write(labelled, tmp_path / "out")
+    exports.write_study(labelled, tmp_path / "out")
     other = study("other")
     label_sources.bring(other, str(tmp_path / "out" / f"full-labels.{kind}"), Watch())
     assert names(other) == names(labelled) == {1: ("lists, =1+1", "llm"), 2: ("double spaces", "person")}
@@ -46,7 +46,7 @@ def test_exported_labels_give_another_study_the_same_names(labelled: Study, tmp_
 
 
 def test_nothing_that_was_said_of_a_label_is_left_behind(labelled: Study, tmp_path: Path) -> None:
-    written = study_export.write(labelled, tmp_path)
+    written = exports.write_study(labelled, tmp_path)
     told = files.read_json(tmp_path / "full-labels.json")
     assert [one["label"] for one in told["2"]["labels"]] == ["spaces", "double spaces"]
     assert (told["3"]["label"], told["3"]["labels"][0]["status"]) == ("", "rejected")
