@@ -5,9 +5,9 @@ import streamlit as st
 from diffing import sample, words
 from diffing import status as statuses
 from diffing.errors import UserError
+from diffing.escape import esc, md
 from diffing.study import Study, names
 from diffing.ui import job_panel, shell
-from diffing.ui.text import esc, md
 
 shell.page("Studies")
 st.caption("What changed between two checkpoints of a model? A study asks both the same prompts and compares.")

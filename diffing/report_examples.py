@@ -13,8 +13,8 @@ import pandas as pd
 from diffing import prompts, surface
 from diffing.exhibits import Chooser
 from diffing.findings import Example, Finding
+from diffing.highlight import level
 from diffing.report_facts import Facts
-from diffing.ui.highlight import level
 
 SHOWN = 2
 """Pairs of each kind."""

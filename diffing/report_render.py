@@ -13,10 +13,10 @@ import jinja2
 from markupsafe import Markup, escape
 
 from diffing import report_advice, report_examples, report_findings, report_tables, report_text
+from diffing.escape import visible
 from diffing.report_charts import A_COLOUR, B_COLOUR, Chart
 from diffing.report_examples import Answer
 from diffing.report_facts import Facts
-from diffing.ui.text import visible
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from diffing import prompts, query, surface
+from diffing import highlight, prompts, query, surface
 from diffing.activations import Encodings
 from diffing.errors import UserError
+from diffing.escape import esc, md, visible
 from diffing.findings import Example
-from diffing.ui import any_text, charts, download, finding_widget, headline, highlight, job_panel, load, shell
+from diffing.ui import any_text, charts, download, finding_widget, headline, job_panel, load, shell
 from diffing.ui.figures import FEATURE, FIGURES, choosing, mark, shown
 from diffing.ui.load import Loaded
-from diffing.ui.text import esc, md, visible
 
 VIEWS = ("Answers", "Surface probes", "Any text")
 MOST = 200

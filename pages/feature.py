@@ -5,10 +5,10 @@ import streamlit as st
 
 from diffing import feature_pairs, labels, lens, presets
 from diffing.errors import UserError
+from diffing.escape import md
 from diffing.findings import Example
 from diffing.ui import charts, feature_head, finding_widget, headline, label_widget, load, pair_view, shell
 from diffing.ui.figures import FEATURE, FIGURES, shown
-from diffing.ui.text import md
 
 NARROW = {"label": st.column_config.TextColumn("label", width=190)}
 

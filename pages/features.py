@@ -5,9 +5,9 @@ import pandas as pd
 import streamlit as st
 
 from diffing.errors import UserError
+from diffing.escape import md
 from diffing.ui import charts, download, headline, job_panel, load, shell
 from diffing.ui.figures import FEATURE, FIGURES, shown
-from diffing.ui.text import md
 
 VIEWS = {
     "plain": ("delta", "q", "whole answers"),

@@ -5,9 +5,9 @@ import streamlit as st
 
 from diffing import arms, baseline, drafting, evidence, files, verification, words
 from diffing.errors import UserError
+from diffing.escape import md
 from diffing.ui import download, finding_steps, finding_widget, job_panel, load, shell
 from diffing.ui.load import Loaded
-from diffing.ui.text import md
 
 VIEWS = ("Findings", "Draft", "Verify", "Without features", "Report")
 BLOCKED = "needs a reason"

@@ -8,9 +8,9 @@ import streamlit as st
 
 from diffing import collect, imports, known_cases, presets, prompts, providers, status, words
 from diffing.errors import UserError
+from diffing.escape import md
 from diffing.study import ReaderChoice, Sampling, Study, StudySettings
 from diffing.ui import shell
-from diffing.ui.text import md
 
 HELD_OUT = StudySettings.model_fields["held_out"].default
 

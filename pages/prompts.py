@@ -8,8 +8,8 @@ import streamlit as st
 
 from diffing import prompts, status, tables, words
 from diffing.errors import UserError
+from diffing.escape import md
 from diffing.ui import job_panel, shell
-from diffing.ui.text import md
 
 shell.page("Prompts")
 study = shell.opened_study()

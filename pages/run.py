@@ -7,8 +7,8 @@ import streamlit as st
 from diffing import activations, collect, generate, label_plan, presets, providers, words
 from diffing import status as statuses
 from diffing.errors import UserError
+from diffing.escape import md
 from diffing.ui import job_panel, shell
-from diffing.ui.text import md
 
 shell.page("Run")
 study = shell.opened_study()

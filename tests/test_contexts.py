@@ -38,7 +38,7 @@ def active_inside(encodings, context: Context, feature: int) -> int:  # type: ig
     return int(((positions >= context.start) & (positions < context.stop)).sum())
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 10_000),
     shown=st.sampled_from([(30, 2), (99, 72), (40, 40), (12, 0)]),

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from diffing import diff, files, jobs, label_history, labels, prompts
+from diffing import diff, escape, files, jobs, label_history, labels, prompts
 from diffing.study import Checkpoint, Study
-from diffing.ui import job_panel, text
+from diffing.ui import job_panel
 from tests import finding_study, label_study
 
 ROOT = Path(__file__).parent.parent
@@ -222,6 +222,6 @@ def test_a_job_says_what_it_did_without_places_on_this_machine() -> None:
 
 @pytest.mark.parametrize("address", ["http://e.example/x", "www.e.example", "HTTPS://e.example", "me@e.example"])
 def test_an_address_in_outside_text_is_no_link(address: str) -> None:
-    shown = text.md(address).replace("\\", "")
+    shown = escape.md(address).replace("\\", "")
     assert shown != address
     assert shown.replace("\u2060", "") == address

@@ -40,10 +40,10 @@ from diffing import (
     verification,
 )
 from diffing.errors import UserError
+from diffing.escape import visible
 from diffing.evidence import Standing
 from diffing.label_history import Label
 from diffing.study import Study
-from diffing.ui.text import visible
 from tests import judges, report_study
 from tests.fake_reader import Watch
 from tests.openai_server import OpenAIServer
@@ -380,7 +380,7 @@ def test_markdown_renders_without_raw_html_or_foreign_links(made: Made) -> None:
 PLAIN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(alphabet=st.characters() | st.sampled_from(list("\\`*_{}[]()<>#+-.!|~$:&@\n \t=1w/")), max_size=40))
 def test_any_text_stands_for_itself_in_markdown(text: str) -> None:
     said = " ".join(visible(text).split())

@@ -199,7 +199,7 @@ MARKUP = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text() | MARKUP)
 def test_spans_lie_inside_any_text_in_order_and_apart(text: str) -> None:
     for probe in PROBES.values():
@@ -266,7 +266,7 @@ def test_a_cut_counts_the_spans_that_reach_into_it() -> None:
     assert last.values.tolist() == [[2, 0, 19, 3], [1, 0, 13, 2]]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(MARKUP, st.integers(0, 200), st.integers(0, 200))
 def test_a_cut_shows_nothing_that_the_whole_does_not(text: str, start: int, end: int) -> None:
     scanned = surface.scan([text])
@@ -305,7 +305,7 @@ def test_tokens_that_share_a_character_and_gaps_between_tokens_are_handled() -> 
     assert near.T.tolist() == [[True] * 6 + [False], [False, False, True, True, True, True, False], [False] * 7]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_nearness_equals_the_plain_definition(data: st.DataObject) -> None:
     lengths = data.draw(st.lists(st.integers(1, 4), max_size=12))

@@ -69,7 +69,7 @@ def test_a_prompt_votes_with_the_majority_of_its_pairs(picks: list[float], vote:
     np.testing.assert_equal(found.vote, vote)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.lists(st.sampled_from([1.0, -1.0, 0.0, NAN]), min_size=1, max_size=25), min_size=1, max_size=6))
 def test_counts_p_and_q_equal_an_independent_computation(votes: list[list[float]]) -> None:
     rows = [

@@ -6,12 +6,13 @@ The text belongs to no study: it enters no figure and is stored nowhere.
 import pandas as pd
 import streamlit as st
 
+from diffing import highlight
 from diffing.errors import UserError
+from diffing.escape import md
 from diffing.study import Study
-from diffing.ui import download, highlight, load
+from diffing.ui import download, load
 from diffing.ui.figures import FEATURE, FIGURES, choosing, ranked, shown
 from diffing.ui.load import Loaded
-from diffing.ui.text import md
 
 MOST = 200
 """Features shown: what comes after is weak everywhere."""

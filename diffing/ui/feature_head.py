@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from diffing.ui.text import esc, md
+from diffing.escape import esc, md
 
 
 def points(share: float) -> str:

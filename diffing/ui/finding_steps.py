@@ -10,10 +10,10 @@ import streamlit as st
 
 from diffing import providers, words
 from diffing.errors import UserError
+from diffing.escape import md
 from diffing.questions import Asking, Estimate
 from diffing.study import Study
 from diffing.ui import job_panel
-from diffing.ui.text import md
 
 Estimator = Callable[[Study, dict[str, Any]], Estimate]
 

@@ -13,13 +13,13 @@ import streamlit as st
 
 from diffing import evidence, findings, labels, prompts, surface
 from diffing.errors import UserError
+from diffing.escape import esc, md, visible
 from diffing.evidence import Standing
 from diffing.findings import Example, Finding
 from diffing.study import Study
 from diffing.ui.charts import short
 from diffing.ui.figures import FEATURE, FIGURES, shown
 from diffing.ui.load import Loaded
-from diffing.ui.text import esc, md, visible
 
 COLOURS: dict[str, Any] = {
     "reported": "green", "verified": "green", "replicated": "blue", "label validated": "blue", "candidate": "gray",

@@ -4,7 +4,7 @@ import streamlit as st
 
 from diffing import words
 from diffing.diff import Diff
-from diffing.ui.text import md
+from diffing.escape import md
 
 
 def show(diff: Diff, name_a: str, name_b: str) -> None:

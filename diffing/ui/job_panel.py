@@ -12,9 +12,9 @@ import streamlit as st
 
 from diffing import activations, jobs, words
 from diffing.errors import UserError
+from diffing.escape import md
 from diffing.jobs import Job, JobStatus
 from diffing.study import Study
-from diffing.ui.text import md
 
 TITLES = {
     "prompts": "Writing prompts",

@@ -9,10 +9,10 @@ import streamlit as st
 
 from diffing import label_history, labels, words
 from diffing.errors import UserError
+from diffing.escape import esc, md
 from diffing.label_history import Dossier
 from diffing.study import Study
 from diffing.ui import job_panel
-from diffing.ui.text import esc, md
 
 AUTHOR = "person"
 BY = {"person": "a person", "llm": "a language model", "rule": "a rule"}

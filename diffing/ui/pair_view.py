@@ -3,12 +3,11 @@
 import pandas as pd
 import streamlit as st
 
-from diffing import prompts
+from diffing import highlight, prompts
 from diffing.activations import Encodings
+from diffing.escape import esc
 from diffing.study import Study
-from diffing.ui import highlight
 from diffing.ui.charts import short
-from diffing.ui.text import esc
 
 
 def show(

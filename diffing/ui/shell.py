@@ -8,11 +8,10 @@ from typing import Literal, NamedTuple, NoReturn
 
 import streamlit as st
 
-from diffing import study
+from diffing import highlight, study
 from diffing.errors import UserError
+from diffing.escape import esc, md
 from diffing.study import Study
-from diffing.ui import highlight
-from diffing.ui.text import esc, md
 
 STYLE = """<style>
 [data-testid=stMainBlockContainer]{padding:3rem 2.5rem 4rem;max-width:96rem}

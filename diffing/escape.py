@@ -1,6 +1,6 @@
-"""Outside text on a page: answers, labels and model names are hostile until they went through here.
+"""Outside text made harmless: answers, labels and model names are hostile until they went through here.
 
-Promises that nothing in the text runs, is fetched, or breaks the page, whatever it holds.
+Promises that nothing in the text runs, is fetched, or breaks the page that shows it, whatever it holds.
 """
 
 import html

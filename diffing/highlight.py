@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from diffing.ui.text import esc
+from diffing.escape import esc
 
 LEVELS = 10
 A, B, SECOND = "70,132,215", "199,137,1", "0,150,110"
