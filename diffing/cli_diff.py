@@ -15,19 +15,16 @@ from diffing import files, findings, labels, summary, tables, words
 from diffing.diff import Diff
 from diffing.errors import UserError
 from diffing.study import Study
-from diffing.terminal import AsJson, Name, do, say, show, tell
+from diffing.terminal import After, AsJson, Before, Name, do, say, show, tell
 
 app = typer.Typer()
-
-KeyA = Annotated[str, typer.Option("--a", help="Checkpoint before; the study's first unless named.", metavar="K")]
-KeyB = Annotated[str, typer.Option("--b", help="Checkpoint after; the study's second unless named.", metavar="K")]
 
 
 @app.command()
 def diff(
     name: Name,
-    a: KeyA = "",
-    b: KeyB = "",
+    a: Before = "",
+    b: After = "",
     by: Annotated[str, typer.Option(help="'category' shows differences within each category and tag.")] = "",
     csv: Annotated[Path | None, typer.Option("--csv", help="Write the whole table here.", metavar="F")] = None,
     probes: Annotated[bool, typer.Option("--probes", help="Surface probes instead of features.")] = False,

@@ -13,22 +13,25 @@ from diffing.evidence import Standing
 from diffing.jobs import JobStatus
 from diffing.questions import Estimate
 from diffing.study import Study
-from diffing.terminal import AsJson, Name, do, say, show, tell
+from diffing.terminal import (
+    After,
+    AsJson,
+    Before,
+    Detach,
+    DryRun,
+    KeyEnv,
+    MaxDollars,
+    MaxRequests,
+    Name,
+    do,
+    say,
+    show,
+    tell,
+)
 
 app = typer.Typer()
 
-Before = Annotated[
-    str, typer.Option("--a", help="Checkpoint before; the study's first unless named.", metavar="KEY")
-]
-After = Annotated[
-    str, typer.Option("--b", help="Checkpoint after; the study's second unless named.", metavar="KEY")
-]
-KeyEnv = Annotated[str, typer.Option(help="Variable that holds the key of a model written as URL#MODEL.")]
-MaxDollars = Annotated[float | None, typer.Option(help="Stop before this much is spent.", min=0)]
-MaxRequests = Annotated[int | None, typer.Option(help="Stop after this many calls.", min=0)]
 Concurrency = Annotated[int, typer.Option(help="Calls at once.", min=1)]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say calls, tokens and dollars; spend nothing.")]
-Detach = Annotated[bool, typer.Option("--detach", help="Run as a job of its own and return at once.")]
 
 
 @app.command("findings")

@@ -8,7 +8,21 @@ import typer
 from diffing import labels, words
 from diffing.errors import UserError
 from diffing.study import Study
-from diffing.terminal import AsJson, Name, do, say, show, tell
+from diffing.terminal import (
+    After,
+    AsJson,
+    Before,
+    Detach,
+    DryRun,
+    KeyEnv,
+    MaxDollars,
+    MaxRequests,
+    Name,
+    do,
+    say,
+    show,
+    tell,
+)
 
 app = typer.Typer()
 
@@ -34,13 +48,13 @@ def label(
     rewrite: Annotated[bool, typer.Option("--rewrite", help="Write anew what a machine wrote.")] = False,
     model: Annotated[str, typer.Option(help="Who writes, as PROVIDER:MODEL or URL#MODEL.")] = "",
     judge: Annotated[str, typer.Option(help="Who scores; of another family than the author unless named.")] = "",
-    key_env: Annotated[str, typer.Option(help="Variable that holds the key of URL#MODEL.")] = "",
-    a: Annotated[str, typer.Option("--a", help="Checkpoint before.")] = "",
-    b: Annotated[str, typer.Option("--b", help="Checkpoint after.")] = "",
-    max_dollars: Annotated[float | None, typer.Option(help="Stop before this much is spent.", min=0)] = None,
-    max_requests: Annotated[int | None, typer.Option(help="Stop after this many requests.", min=0)] = None,
-    detach: Annotated[bool, typer.Option(help="Run as a job of its own and return at once.")] = False,
-    dry_run: Annotated[bool, typer.Option(help="Say calls, tokens and dollars; spend nothing.")] = False,
+    key_env: KeyEnv = "",
+    a: Before = "",
+    b: After = "",
+    max_dollars: MaxDollars = None,
+    max_requests: MaxRequests = None,
+    detach: Detach = False,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what features mean: import labels, have a model write those that lack, have another score them.

@@ -7,7 +7,7 @@ import typer
 from diffing import words
 from diffing.presets import PRESETS, downloaded
 from diffing.study import ReaderChoice, Study
-from diffing.terminal import AsJson, Name, do, say, show, tell
+from diffing.terminal import AsJson, Detach, Name, do, say, show, tell
 
 app = typer.Typer()
 
@@ -40,7 +40,7 @@ def encode(
         typer.Option(help="Whether the reader sees the prompt too; only the answer's tokens count."),
     ] = "",
     device: Device = "auto",
-    detach: Annotated[bool, typer.Option(help="Run as a job of its own and return at once.")] = False,
+    detach: Detach = False,
     as_json: AsJson = False,
 ) -> None:
     """Read the answers with the study's reader; what the cache has is not read again.

@@ -6,9 +6,8 @@ from typing import Annotated
 import typer
 
 from diffing import words
-from diffing.cli_diff import KeyA, KeyB
 from diffing.study import Study
-from diffing.terminal import AsJson, Name, do, say
+from diffing.terminal import After, AsJson, Before, Detach, Name, do, say
 
 app = typer.Typer()
 
@@ -19,9 +18,9 @@ def report(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder to write; one in the study unless named.", metavar="DIR")
     ] = None,
-    a: KeyA = "",
-    b: KeyB = "",
-    detach: Annotated[bool, typer.Option(help="Run as a job of its own and return at once.")] = False,
+    a: Before = "",
+    b: After = "",
+    detach: Detach = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the report: Markdown, HTML, notebook, tables, charts and encodings, in one zip too.

@@ -10,7 +10,7 @@ from diffing import jobs, sample, serve, words
 from diffing import status as statuses
 from diffing.errors import UserError
 from diffing.study import Study
-from diffing.terminal import AsJson, Name, do, say, tell
+from diffing.terminal import AsJson, Detach, MaxDollars, MaxRequests, Name, do, say, tell
 
 app = typer.Typer()
 
@@ -19,14 +19,14 @@ app = typer.Typer()
 def collect(
     name: Name,
     limit: Annotated[int | None, typer.Option(help="Only this many prompts: a pilot.", min=1)] = None,
-    max_dollars: Annotated[float | None, typer.Option(help="Stop before this much is spent.", min=0)] = None,
-    max_requests: Annotated[int | None, typer.Option(help="Stop after this many requests.", min=0)] = None,
+    max_dollars: MaxDollars = None,
+    max_requests: MaxRequests = None,
     concurrency: Annotated[int, typer.Option(help="Calls at once at each endpoint.", min=1)] = 32,
     timeout: Annotated[float, typer.Option(help="Seconds for one reply.", min=0.1)] = 300.0,
     retry: Annotated[
         list[str] | None, typer.Option(help="Ask again what came back blocked, empty, truncated or refusal.")
     ] = None,
-    detach: Annotated[bool, typer.Option(help="Run as a job of its own and return at once.")] = False,
+    detach: Detach = False,
     dry_run: Annotated[bool, typer.Option(help="Check models and estimate; spend nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
