@@ -1,146 +1,19 @@
 """The heart: which features differ between two checkpoints, as figure, chart and table of one selection."""
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
+from diffing import selection
 from diffing.errors import UserError
 from diffing.escape import md
 from diffing.ui import charts, download, headline, job_panel, load, shell
 from diffing.ui.figures import FEATURE, FIGURES, shown
 
-VIEWS = {
-    "plain": ("delta", "q", "whole answers"),
-    "equal length": ("delta_equal_length", "q_equal_length", "both answers cut to the shorter one's first tokens"),
-    "per 1,000 tokens": ("rate_difference", "q_rate", "active tokens per 1,000"),
-}
-SAMPLED = 2000
-"""Dots of features that do not differ: a sample, because 65,000 of them would say no more."""
-
 BARS = 15
-
-shell.page("Features")
-study = shell.opened_study()
-a, b = shell.pair(study)
-try:
-    found = load.of_pair(study, a, b)
-except UserError:
-    st.info("These two checkpoints have not been compared yet.")
-    job_panel.missing_steps(study, a, b)
-    st.stop()
-if found.outdated:
-    st.warning("Prompts, answers or encodings have changed since this diff was computed.")
-    job_panel.missing_steps(study, a, b, again=True)
-
-name_a, name_b = study.checkpoint(a).name, study.checkpoint(b).name
-headline.show(found.diff, name_a, name_b)
-
-with st.container(horizontal=True, vertical_alignment="bottom"):
-    view = st.segmented_control(
-        "Compare by", list(VIEWS), default="plain", required=True, key="view", bind="query-params",
-        help="Whole answers; both cut to the shorter one's first tokens; or how many tokens in 1,000.",
-    )  # fmt: skip
-    direction = st.segmented_control("More on", ["A", "B"], key="more", bind="query-params")
-    search = st.text_input("Search labels, tokens and probes", key="q", bind="query-params")
-    groups = sorted(found.diff.categories["group"].unique())
-    group = st.selectbox("Category or tag", groups, None, placeholder="All", key="group", bind="query-params")
-with st.container(horizontal=True, vertical_alignment="center"):
-    survives = st.toggle("Survives equal length", key="survives", bind="query-params")
-    replicated = st.toggle(
-        "Replicated", key="replicated", bind="query-params", help="Found on discovery prompts, again on held-out."
-    )
-    labelled = st.toggle("Labelled", key="labelled", bind="query-params", help="By a person or a language model.")
-    members = st.toggle(
-        "Open families", key="open", bind="query-params",
-        help="Features that fire together are one family, shown by its first; this gives each a row.",
-    )  # fmt: skip
-    weak = st.toggle(
-        "Not significant too", key="weak", bind="query-params", help="What did not reach q < 0.05: no claim."
-    )
-
-delta, q, what = VIEWS[view or "plain"]
-table = found.table.assign(rate_difference=found.table["rate_b"] - found.table["rate_a"])
-if group:
-    here = found.diff.categories.query("group == @group")[["feature", "delta"]]
-    table = table.merge(here.rename(columns={"delta": "delta_in_group"}), on="feature")
-table = table.assign(size=table["feature"].map(table.groupby("family").size()))
-kept = table[delta].lt(0) if direction == "A" else table[delta].gt(0) if direction == "B" else table[q].notna()
-kept &= table["survives_equal_length"].fillna(False).astype(bool) if survives else True
-kept &= table["replicated"].eq("yes") if replicated else True
-kept &= table["named_by"].ne("rule") if labelled else True
-if search:
-    text = table["label"] + " " + table["probes"] + " #" + table["feature"].astype(str)
-    kept &= text.str.contains(search, case=False, regex=False)
-only = [int(part) for part in st.query_params.get("only", "").split(",") if part.isdigit()]
-if only:
-    # Dots that a person chose are shown, whether or not they differ.
-    kept &= table["feature"].isin(only)
-else:
-    kept &= table[q].lt(0.05) | bool(weak)
-    kept &= table["feature"].eq(table["family"]) | members
-chosen = table[kept]
-order = chosen["delta_in_group" if group else delta].abs()
-# A family's rows stay together, its first one on top.
-lead = order.groupby(chosen["family"]).transform("max") if members else order
-first = chosen["feature"].eq(chosen["family"])
-ranks = pd.DataFrame({"lead": -lead, "family": chosen["family"] if members else 0, "rest": ~first, "own": -order})
-chosen = chosen.loc[ranks.sort_values(list(ranks), kind="stable").index]
-
-with st.container(horizontal=True, vertical_alignment="center"):
-    one, many = ("feature", "features") if members or only else ("family", "families")
-    unit = one if len(chosen) == 1 else many
-    sure = "" if weak or only else " · q < 0.05"
-    within = f" · sorted by the difference in {md(group)}" if group else ""
-    tested = found.diff.summary["tested"]
-    st.caption(f"{len(chosen):,} {unit} of {tested:,} tested features{sure} · {what}{within}")
-    if only and st.button(f"Only {len(only)} chosen in the chart", icon=":material/close:", help="Show all again"):
-        del st.query_params["only"]
-        st.rerun()
-
-
-def open_feature(feature: int) -> None:
-    st.switch_page("pages/feature.py", query_params={"study": study.name, "a": a, "b": b, "feature": str(feature)})
-
-
-if chosen.empty:
-    st.info(
-        "No feature passes these filters. “Not significant too” lists what came nearest; the smallest difference "
-        "that the study could have seen stands above."
-    )
-rate = view == "per 1,000 tokens"
-with st.container(key="stack-charts"):
-    left, right = st.columns([3, 2], gap="medium")
-with left:
-    if len(chosen):
-        bars = charts.frequency_bars(chosen.head(BARS), name_a, name_b, rate)
-        clicked = st.plotly_chart(
-            bars, key="frequency", on_select="rerun", selection_mode="points",
-            alt="Share of prompts on A and on B for the features that differ most; the table has the figures.",
-        )  # fmt: skip
-        points = clicked["selection"]["points"]
-        if points:
-            open_feature(int(points[0]["customdata"]))
-with right:
-    tested = table[table[q].notna()]
-    rest = tested[tested[q] >= 0.05]
-    dots = pd.concat(
-        [tested[tested[q] < 0.05], rest.sample(min(SAMPLED, len(rest)), random_state=study.settings.seed)]
-    )
-    families = chosen["family"] if not only else table.loc[table["feature"].isin(only), "family"]
-    dots = dots[dots["family"].isin(families) | dots[q].ge(0.05)] if len(chosen) else dots
-    band = float(np.nanmedian(found.table["noise_band"])) if view == "plain" and found.diff.noise.size else None
-    volcano = charts.volcano(
-        dots.assign(delta=dots[delta], q=dots[q]), band, rate, height=charts.bars_height(min(len(chosen), BARS))
-    )
-    picked = st.plotly_chart(
-        volcano, key="volcano", on_select="rerun", selection_mode=("points", "box", "lasso"),
-        alt="Dots: difference against evidence for each tested feature; the table below has the figures.",
-    )  # fmt: skip
-    ids = sorted({int(p["customdata"]) for p in picked["selection"]["points"]})
-    if ids and ids != only:
-        st.query_params["only"] = ",".join(map(str, ids[:300]))
-        st.rerun()
-
+PICKED = 300
+"""Dots that an address can name."""
+MOST = 2000
+"""Rows of the table; a file has them all."""
 COLUMNS = FEATURE | FIGURES | {
     "named_by": st.column_config.TextColumn("by", help="Who named it: a person, a language model, or a rule."),
     "delta_in_group": st.column_config.NumberColumn("in group", format="%+.1f"),
@@ -165,8 +38,104 @@ REST = [
     "delta_in_group", "delta_equal_length", "replicated", "survives_equal_length", "outside_noise", "rate_a",
     "rate_b", "probes", "named_by", "score", "family", "size",
 ]  # fmt: skip
-columns = dict.fromkeys(["feature", "label", *FIRST[view or "plain"], *REST])
-rows = shown(chosen.assign(q=chosen[q]), list(columns)).head(2000)
+
+shell.page("Features")
+study = shell.opened_study()
+a, b = shell.pair(study)
+try:
+    found = load.of_pair(study, a, b)
+except UserError:
+    st.info("These two checkpoints have not been compared yet.")
+    job_panel.missing_steps(study, a, b)
+    st.stop()
+if found.outdated:
+    st.warning("Prompts, answers or encodings have changed since this diff was computed.")
+    job_panel.missing_steps(study, a, b, again=True)
+
+name_a, name_b = study.checkpoint(a).name, study.checkpoint(b).name
+headline.show(found.diff, name_a, name_b)
+
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    view = st.segmented_control(
+        "Compare by", list(selection.VIEWS), default="plain", required=True, key="view", bind="query-params",
+        help="Whole answers; both cut to the shorter one's first tokens; or how many tokens in 1,000.",
+    )  # fmt: skip
+    direction = st.segmented_control("More on", ["A", "B"], key="more", bind="query-params")
+    search = st.text_input("Search labels, tokens and probes", key="q", bind="query-params")
+    groups = sorted(found.diff.categories["group"].unique())
+    group = st.selectbox("Category or tag", groups, None, placeholder="All", key="group", bind="query-params")
+with st.container(horizontal=True, vertical_alignment="center"):
+    survives = st.toggle("Survives equal length", key="survives", bind="query-params")
+    replicated = st.toggle(
+        "Replicated", key="replicated", bind="query-params", help="Found on discovery prompts, again on held-out."
+    )
+    labelled = st.toggle("Labelled", key="labelled", bind="query-params", help="By a person or a language model.")
+    members = st.toggle(
+        "Open families", key="open", bind="query-params",
+        help="Features that fire together are one family, shown by its first; this gives each a row.",
+    )  # fmt: skip
+    weak = st.toggle(
+        "Not significant too", key="weak", bind="query-params", help="What did not reach q < 0.05: no claim."
+    )
+
+only = tuple(int(part) for part in st.query_params.get("only", "").split(",") if part.isdigit())
+asked = selection.Asked(
+    view=view or "plain", more=direction, search=search, group=group, survives=survives, replicated=replicated,
+    labelled=labelled, members=members, weak=weak, only=only,
+)  # fmt: skip
+table = selection.prepared(found.table, found.diff.categories, group)
+chosen = selection.chosen(table, asked)
+
+with st.container(horizontal=True, vertical_alignment="center"):
+    one, many = ("feature", "features") if members or only else ("family", "families")
+    unit = one if len(chosen) == 1 else many
+    sure = "" if weak or only else " · q < 0.05"
+    within = f" · sorted by the difference in {md(group)}" if group else ""
+    tested, words = found.diff.summary["tested"], selection.VIEWS[asked.view].words
+    st.caption(f"{len(chosen):,} {unit} of {tested:,} tested features{sure} · {words}{within}")
+    if only and st.button(f"Only {len(only)} chosen in the chart", icon=":material/close:", help="Show all again"):
+        del st.query_params["only"]
+        st.rerun()
+
+
+def open_feature(feature: int) -> None:
+    st.switch_page("pages/feature.py", query_params={"study": study.name, "a": a, "b": b, "feature": str(feature)})
+
+
+if chosen.empty:
+    st.info(
+        "No feature passes these filters. “Not significant too” lists what came nearest; the smallest difference "
+        "that the study could have seen stands above."
+    )
+rate = asked.view == "per 1,000 tokens"
+with st.container(key="stack-charts"):
+    left, right = st.columns([3, 2], gap="medium")
+with left:
+    if len(chosen):
+        bars = charts.frequency_bars(chosen.head(BARS), name_a, name_b, rate)
+        clicked = st.plotly_chart(
+            bars, key="frequency", on_select="rerun", selection_mode="points",
+            alt="Share of prompts on A and on B for the features that differ most; the table has the figures.",
+        )  # fmt: skip
+        points = clicked["selection"]["points"]
+        if points:
+            open_feature(int(points[0]["customdata"]))
+with right:
+    noisy = asked.view == "plain" and found.diff.noise.size
+    band = float(np.nanmedian(found.table["noise_band"])) if noisy else None
+    dots = selection.dots(table, chosen, asked, study.settings.seed)
+    volcano = charts.volcano(dots, band, rate, height=charts.bars_height(min(len(chosen), BARS)))
+    picked = st.plotly_chart(
+        volcano, key="volcano", on_select="rerun", selection_mode=("points", "box", "lasso"),
+        alt="Dots: difference against evidence for each tested feature; the table below has the figures.",
+    )  # fmt: skip
+    ids = tuple(sorted({int(p["customdata"]) for p in picked["selection"]["points"]})[:PICKED])
+    if ids and ids != only:
+        st.query_params["only"] = ",".join(map(str, ids))
+        st.rerun()
+
+columns = dict.fromkeys(["feature", "label", *FIRST[asked.view], *REST])
+rows = shown(chosen.assign(q=chosen[selection.VIEWS[asked.view].q]), list(columns)).head(MOST)
 event = st.dataframe(
     rows, hide_index=True, column_config=COLUMNS, key="table", on_select="rerun", selection_mode="single-row",
     alt="The features that pass the filters, most different first",
