@@ -2,7 +2,7 @@
 
 Promises the same cache and the same records as an endpoint's answers, and that a run killed and resumed on the
 same machine samples what an undisturbed one would have. It is no serving engine: for speed serve the model (vLLM)
-and name its URL.
+and name its URL. Torch and transformers are slow to import, so only a run that samples does.
 """
 
 import time

@@ -146,6 +146,7 @@ def neuronpedia_id(choice: ReaderChoice) -> str:
     source = presets.resolve(choice)
     found = ""
     if source.release:
+        # Seconds to import, and most sources need none of it.
         from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_directory
 
         entry = get_pretrained_saes_directory().get(source.release)

@@ -3,7 +3,8 @@
 For models built like Llama (Llama, Mistral, Qwen 2 and 3) whose hook is the residual stream behind a layer; other
 readers keep the plain pass of `forward.py`. Promises the plain pass's values up to rounding: on a CPU in float32
 to 1e-5 of the largest, on a GPU in bfloat16 no further from exact arithmetic than the plain pass is. Shares the
-model's weights: query, key and value, and gate and up, become parts of one matrix each.
+model's weights: query, key and value, and gate and up, become parts of one matrix each. `kernels` needs Triton and
+so is imported only where a GPU is at work.
 """
 
 from collections.abc import Sequence

@@ -57,6 +57,7 @@ def _sparse(sae: Any, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     # ReLU comes first in SAELens, so a threshold below zero is as good as zero.
     threshold = sae.threshold.clamp(min=0) if kind == "jumprelu" else None
     if before.is_cuda and find_spec("triton") is not None:
+        # Only builds of torch for CUDA bring Triton, which it is written in.
         from diffing import kernels
 
         # Triton launches on the current device, wherever the data lies.

@@ -22,6 +22,7 @@ def find() -> str | None:
 
 
 def _playwrights_own() -> str | None:
+    # Where the system has a browser, Playwright's own is not needed.
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
