@@ -22,7 +22,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from threadpoolctl import threadpool_limits
 
 from diffing import (
-    counted,
     families,
     files,
     groups,
@@ -321,7 +320,7 @@ def _probes(
     renumbered = dataclasses.replace(
         pairs, a=np.searchsorted(documents, pairs.a), b=np.searchsorted(documents, pairs.b)
     )
-    table, tallied = measure.table(counted.shown(scanned, firing.tokens), renumbered)
+    table, tallied = measure.table(surface.as_features(scanned, firing.tokens), renumbered)
     testable = table["testable"].to_numpy(dtype=bool)
     table = table.assign(**groups.heterogeneity(tallied.views["whole"], renumbered, testable, seed))
     table.insert(0, "probe", list(surface.NAMES))

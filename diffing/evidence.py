@@ -144,16 +144,16 @@ def allow(study: Study, identifier: str, reason: str, author: str) -> Finding:
     return findings.change(study, identifier, author, put={"reason": reason.strip(), "answered": keys})
 
 
-def report(study: Study, identifier: str, author: str) -> Finding:
+def report(study: Study, one: Standing) -> Finding:
     """Mark a finding as reported: only a verified one, with every contradiction answered by a person."""
-    now = get(study, identifier)
-    if now.open:
+    identifier = one.finding.id
+    if one.open:
         raise UserError(
-            f"Finding '{identifier}' cannot be reported: {now.open[0].words}; write why it holds, or reject it."
+            f"Finding '{identifier}' cannot be reported: {one.open[0].words}; write why it holds, or reject it."
         )
-    if now.status not in ("verified", "reported"):
-        raise UserError(f"Finding '{identifier}' is {now.status}, not verified; verify it first.")
-    return findings.change(study, identifier, author, put={"reported": findings.now()})
+    if one.status not in ("verified", "reported"):
+        raise UserError(f"Finding '{identifier}' is {one.status}, not verified; verify it first.")
+    return findings.change(study, identifier, "report", "rule", put={"reported": findings.now()})
 
 
 # The rungs.

@@ -8,7 +8,7 @@ as prose nor as markup, except where a description says otherwise.
 from dataclasses import dataclass
 from typing import Literal
 
-from diffing.finders import (
+from diffing.probe_rules import (
     TAIL,
     Answer,
     Finder,

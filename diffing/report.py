@@ -24,6 +24,7 @@ from diffing import (
     activations,
     comparator,
     diff,
+    evidence,
     exports,
     files,
     findings,
@@ -112,7 +113,7 @@ def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, 
         shutil.rmtree(fresh, ignore_errors=True)
     for one in facts.verified():
         if not one.finding.reported:
-            findings.change(study, one.finding.id, "report", "rule", put={"reported": findings.now()})
+            evidence.report(study, one)
     progress.update(STEPS, STEPS, "steps")
     return {
         "out": str(out),

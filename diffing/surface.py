@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from diffing.finders import Answer, Span
+from diffing.presence import Flat
+from diffing.probe_rules import Answer, Span
 from diffing.probes import PROBES, Probe, probe_spans
 from diffing.shards import Array, Encoding
 
@@ -109,11 +110,6 @@ def table(texts: Sequence[str]) -> pd.DataFrame:
     return scan(texts).counts()
 
 
-def rates(counts: pd.DataFrame, per: str = "words") -> pd.DataFrame:
-    """Counts per 1,000 of another count, `words` or `characters`; missing where there are none of these."""
-    return counts.div(counts[per].where(counts[per] > 0), axis=0) * 1000
-
-
 class Tokens(NamedTuple):
     """The tokens of several documents in one row."""
 
@@ -129,6 +125,45 @@ class Tokens(NamedTuple):
         """The number of the document that a token belongs to, and its position there."""
         place = int(np.searchsorted(self.begins, token, side="right")) - 1
         return int(self.documents[place]), token - int(self.begins[place])
+
+
+def as_features(scanned: Scan, tokens: Tokens) -> Flat:
+    """Documents × probes in the shape of features; `scanned` is the scan of just the tokens' documents.
+
+    A probe is cut as a feature is: it is in the first L tokens if a span begins there, and in the last L if a span
+    reaches there.
+    """
+    count = np.diff(tokens.begins)
+    base = np.concatenate([[0], np.cumsum(scanned.lengths + 1)])
+    offset = np.repeat(base[:-1], count)
+    starts = tokens.spans[:, 0] + offset
+    # A token that shares a character with the next one may end behind it.
+    ends = np.maximum.accumulate(tokens.spans[:, 1] + offset) if len(offset) else offset
+    begin, behind = tokens.begins[scanned.document], tokens.begins[scanned.document + 1]
+    first = np.searchsorted(ends, scanned.start + base[scanned.document], side="right")
+    last = np.searchsorted(starts, scanned.end + base[scanned.document], side="left") - 1
+    # Where the reader was fed only a beginning, the rest of the answer is not in it.
+    read = np.flatnonzero((first < behind) & (last >= begin))
+    amount = np.where(BY_LENGTH[scanned.probe], scanned.end - scanned.start, 1)[read]
+    width = len(NAMES)
+    cell = scanned.document[read].astype(np.int64) * width + scanned.probe[read]
+    opens = np.flatnonzero(np.diff(cell, prepend=-1))
+    low = np.maximum(first, begin)[read] - begin[read]
+    high = np.minimum(last, behind - 1)[read] - begin[read]
+    if len(opens) == 0:
+        nothing = np.empty(0, np.int64)
+        return Flat(width, np.zeros(len(count) + 1, np.int64), *[nothing] * 5)
+    total = np.add.reduceat(amount, opens)
+    indptr = np.searchsorted(cell[opens] // width, np.arange(len(count) + 1))
+    return Flat(
+        n_features=width,
+        indptr=indptr,
+        feature=cell[opens] % width,
+        count=total,
+        first=np.minimum.reduceat(low, opens),
+        last=np.maximum.reduceat(high, opens),
+        peak=total,
+    )
 
 
 def near(tokens: Tokens, scanned: Scan, n: int) -> Any:

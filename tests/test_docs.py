@@ -1,4 +1,4 @@
-"""The method page names what the tables hold."""
+"""The pages about the code and the method name what there is."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,8 @@ from diffing import diff, encode, labels, several
 from tests.fake_reader import FakeReader
 from tests.test_diff import computed, made
 
-PAGE = Path(__file__).parents[1] / "docs" / "method.md"
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "method.md"
 
 
 @pytest.fixture
@@ -33,3 +34,16 @@ def test_every_column_is_explained(tables: dict[str, pd.DataFrame]) -> None:
         tables, []
     )
     assert "q_untruncated" in tables["features"]
+
+
+def test_every_module_stands_once_on_the_map() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(\w+)`", page.split("## Map of")[1].split("\n## ")[0])
+    there = [path.stem for folder in ("diffing", "diffing/ui") for path in (ROOT / folder).glob("[!_]*.py")]
+    assert sorted(named) == sorted(there)
+
+
+def test_only_pages_and_what_they_share_need_streamlit() -> None:
+    wanted = re.compile(r"^\s*(?:import|from) (?:streamlit|diffing\.ui)", re.MULTILINE)
+    engine = (ROOT / "diffing").glob("*.py")
+    assert [path.name for path in engine if wanted.search(path.read_text(encoding="utf-8"))] == []

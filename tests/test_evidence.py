@@ -51,7 +51,7 @@ def test_a_finding_climbs_by_evidence_alone(monkeypatch: pytest.MonkeyPatch, ser
     assert [found[f.id].status for f in (by_hand, cake, wrong)] == ["verified", "verified", "rejected"]
     assert "held-out answers show the contrary" in found[wrong.id].why
     assert found[cake.id].same_as == by_hand.id or found[by_hand.id].same_as == cake.id
-    evidence.report(study, cake.id, "Ada")
+    evidence.report(study, evidence.get(study, cake.id))
     assert status(study, cake) == "reported"
     # Something speaks against it now, and nobody has answered that.
     findings.change(study, cake.id, "Ada", add={"probes": ["double spaces"]})
@@ -93,9 +93,9 @@ def test_fewer_numbered_lists_cannot_be_reported_where_numbered_items_rise(
     judge(study, server, shows_enumerated_lists="More")
     assert status(study, made) == "verified"
     with pytest.raises(UserError, match="numbered items go from"):
-        evidence.report(study, made.id, "Ada")
+        evidence.report(study, evidence.get(study, made.id))
     evidence.allow(study, made.id, "the lists meant here are lettered ones", "Ada")
-    evidence.report(study, made.id, "Ada")
+    evidence.report(study, evidence.get(study, made.id))
     assert status(study, made) == "reported"
     # The reason was about that one claim; another wording needs another.
     findings.change(study, made.id, "Ada", put={"claim": "gives numbered lists"})
@@ -160,7 +160,7 @@ def test_reasons_are_for_contradictions_and_reports_for_what_was_verified(monkey
     with pytest.raises(UserError, match="Nothing speaks against"):
         evidence.allow(study, made.id, "because", "Ada")
     with pytest.raises(UserError, match="is replicated, not verified"):
-        evidence.report(study, made.id, "Ada")
+        evidence.report(study, evidence.get(study, made.id))
     contrary = claim(study, "has double spaces", "b", SPACES)
     with pytest.raises(UserError, match="reason for finding .* is empty"):
         evidence.allow(study, contrary.id, " ", "Ada")

@@ -8,7 +8,7 @@ import pytest
 
 from diffing import diff, encode, labelling, labels, sample, surface
 from diffing.activations import Encodings
-from diffing.finders import Span
+from diffing.probe_rules import Span
 from diffing.study import Checkpoint, Study
 from tests.fake_reader import Watch
 from tests.openai_server import Behaviour, Call, OpenAIServer

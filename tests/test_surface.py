@@ -251,11 +251,6 @@ def test_the_table_has_a_row_a_text_and_a_column_a_probe() -> None:
     assert surface.table([]).shape == (0, len(PROBES))
 
 
-def test_rates_are_per_thousand_and_missing_for_an_empty_answer() -> None:
-    rates = surface.rates(surface.table(["one! two", ""]))["exclamation marks"]
-    assert rates[0] == 500 and np.isnan(rates[1])
-
-
 def test_a_cut_counts_the_spans_that_reach_into_it() -> None:
     text = "Sure. **one** two **three**"
     scanned = surface.scan([text, text])
