@@ -231,6 +231,13 @@ class Encodings:
                 values[own] = words[base[rows] + run_of[own]]
         return pd.DataFrame({"document": documents, "peak": peak[documents], "count": count[documents]})
 
+    def peaks(self, feature: int) -> Array:
+        """The feature's strongest activation in each document, 0 where it shows none."""
+        found = np.zeros(len(self), np.float32)
+        shown = self.occurrences(feature)
+        found[shown["document"].to_numpy(int)] = shown["peak"]
+        return found
+
     @cached_property
     def _groups(self) -> list["Group"]:
         """The documents with active features, by shard and layout."""

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from diffing import files, findings, jobs, questions, verification
 from diffing.ask import Answer
-from diffing.findings import Finding, now
+from diffing.findings import Finding
 from diffing.jobs import Progress
 from diffing.questions import Asking, Question, Spent
 from diffing.study import Study
@@ -82,7 +82,13 @@ def rate(study: Study, a: str, b: str, asking: Asking, progress: Progress, spent
 
     def take(question: Question[Rating], answer: Answer[Rating]) -> None:
         marks = answer.value.model_dump() if answer.value else {}
-        line = {"version": VERSION, "rater": rater, "date": now(), "wording": question.key, "error": answer.error}
+        line = {
+            "version": VERSION,
+            "rater": rater,
+            "date": files.now(),
+            "wording": question.key,
+            "error": answer.error,
+        }
         files.append_jsonl(path, line | {"claim": claims[question.key], "cost": answer.cost, **marks})
 
     spent.join(questions.put(asked, asking, progress, take, "ratings", spent))

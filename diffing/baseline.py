@@ -10,16 +10,16 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
-from diffing import arms, clusters, findings, listings, questions
+from diffing import arms, clusters, findings, jobs, listings, questions
 from diffing.ask import Answer, Messages
 from diffing.clusters import Cluster
 from diffing.errors import UserError
 from diffing.findings import Example, Finding
 from diffing.jobs import Progress
 from diffing.questions import Asking, Estimate, Question, Spent
-from diffing.study import Study, first_fault
+from diffing.study import Study
 
 VERSION = "baseline-1"
 NAMED = 3
@@ -69,10 +69,7 @@ class Same(BaseModel):
 
 
 def options_of(options: dict[str, Any]) -> Options:
-    try:
-        return Options.model_validate(options)
-    except ValidationError as error:
-        raise UserError(f"baseline cannot run: {first_fault(error)}; change it.") from error
+    return jobs.checked("baseline", Options, options)
 
 
 def estimate(study: Study, options: dict[str, Any]) -> Estimate:

@@ -200,12 +200,12 @@ class ChatClient:
                 return await self._ask_once(point, request)
             except _Fault as fault:
                 if fault.blocks:
-                    return Reply(finish_reason="content_filter", created=_now())
+                    return Reply(finish_reason="content_filter", created=files.now())
                 _raise_if_hopeless(fault, point)
                 wait = fault.wait(attempt)
                 if wait is None or attempt == self.attempts or await self._stopped_within(wait):
                     words = f"{fault.words} (after {attempt} attempt{'s' * (attempt > 1)})"
-                    return Reply(error=words, created=_now())
+                    return Reply(error=words, created=files.now())
             attempt += 1
 
     async def _stopped_within(self, seconds: float) -> bool:
@@ -249,7 +249,7 @@ class ChatClient:
             tokens_out=usage.completion_tokens if usage else None,
             cost=usage.cost if usage else None,
             latency=round(time.perf_counter() - begun, 3),
-            created=_now(),
+            created=files.now(),
         )
 
 
@@ -303,7 +303,3 @@ def _cause(error: BaseException) -> str:
     while isinstance(error, openai.APIConnectionError) and inner.__cause__ is not None:
         inner = inner.__cause__
     return str(inner) or type(inner).__name__
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -14,15 +14,15 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from diffing import chat, files, generate, prompts, providers, responses
+from diffing import chat, files, generate, jobs, prompts, providers, responses
 from diffing.budget import Budget
 from diffing.chat import ChatClient, Reply, Request
 from diffing.errors import Cancelled, UserError
 from diffing.jobs import Progress
 from diffing.providers import Endpoint, Price
-from diffing.study import Checkpoint, Study, first_fault
+from diffing.study import Checkpoint, Study
 
 FLUSH_SECONDS = 5.0
 USUAL_TOKENS = (60, 500)
@@ -169,10 +169,7 @@ def estimate(study: Study, options: Options, prices: dict[str, Price | None] | N
 
 def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """The job: ask what is missing, endpoints and local models alike."""
-    try:
-        told = Options.model_validate(options)
-    except ValidationError as error:
-        raise UserError(f"collect cannot run: {first_fault(error)}.") from error
+    told = jobs.checked("collect", Options, options)
     if not study.prompts()["active"].any():
         raise UserError(f"Study '{study.name}' has no prompts; add some with 'prompts {study.name} --add FILE'.")
     asks = plan(study, told)

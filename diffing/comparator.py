@@ -7,8 +7,6 @@ What differs stands in the custom fields.
 
 from typing import Any
 
-import numpy as np
-
 from diffing import measure, pairing, prompts, surface
 from diffing.report_facts import Facts
 from diffing.report_text import moving
@@ -26,7 +24,7 @@ def build(facts: Facts) -> dict[str, Any]:
     """The whole file as plain values."""
     encodings = facts.encodings
     found = pairing.pair(facts.study, encodings.documents, facts.a.key, facts.b.key)
-    peaks = {feature: _peaks(facts, feature) for feature in facts.top[:FEATURES]}
+    peaks = {feature: encodings.peaks(feature) for feature in facts.top[:FEATURES]}
     counted = _counted(facts)
     rows = facts.prompts.set_index("id")
     texts = facts.pairs.set_index(["prompt_id", "draw"])
@@ -83,14 +81,6 @@ def build(facts: Facts) -> dict[str, Any]:
 def _name(facts: Facts, feature: int) -> str:
     label = " ".join(clean(facts.named[feature]).split())
     return f"#{feature} {label[:60]}"
-
-
-def _peaks(facts: Facts, feature: int) -> "np.ndarray[Any, np.dtype[np.float32]]":
-    """The feature's strongest activation in each document."""
-    peaks = np.zeros(len(facts.encodings), np.float32)
-    shown = facts.encodings.occurrences(feature)
-    peaks[shown["document"].to_numpy()] = shown["peak"]
-    return peaks
 
 
 def _counted(facts: Facts) -> list[str]:

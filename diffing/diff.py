@@ -10,7 +10,6 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from threadpoolctl import threadpool_limits
 
 from diffing import (
     families,
     files,
     groups,
+    jobs,
     labels,
     measure,
     noise,
@@ -43,7 +43,7 @@ from diffing.errors import UserError
 from diffing.jobs import Progress
 from diffing.pairing import Pairing
 from diffing.presence import Shown
-from diffing.study import Study, first_fault
+from diffing.study import Study
 
 VERSION = 2
 """Raised when the same settings would give other figures than before."""
@@ -160,10 +160,7 @@ def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, 
     """The job: diff checkpoints `a` and `b` (the first two unless named); other options are settings."""
     keys = [checkpoint.key for checkpoint in study.checkpoints]
     rest = {name: value for name, value in options.items() if name not in ("a", "b")}
-    try:
-        settings = DiffSettings.model_validate(rest)
-    except ValidationError as error:
-        raise UserError(f"The diff's settings do not hold: {first_fault(error)}; change it.") from error
+    settings = jobs.checked("diff", DiffSettings, rest)
 
     def tell(done: int, total: int, note: str) -> None:
         progress.check()
@@ -188,7 +185,7 @@ def compute(
     encodings = Encodings.open(study)
     inputs = inputs_of(study, encodings)
     tables, facts = measured(study, encodings, a, b, settings, tell)
-    facts |= {"inputs": inputs, "created": datetime.now(UTC).isoformat(timespec="seconds")}
+    facts |= {"inputs": inputs, "created": files.now()}
     folder = folder_of(study, a, b, settings)
     folder.parent.mkdir(exist_ok=True)
     fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".new-"))

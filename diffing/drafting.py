@@ -10,21 +10,20 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
-from diffing import diff, findings, labels, questions
+from diffing import diff, findings, jobs, labels, questions
 from diffing.activations import Encodings
 from diffing.ask import Answer, Messages
 from diffing.contexts import CLOSE, OPEN, WIDTHS, Finder
 from diffing.diff import Diff
-from diffing.errors import UserError
 from diffing.exhibits import Chooser, Exhibits
 from diffing.findings import Finding
 from diffing.jobs import Progress
 from diffing.probes import PROBES
 from diffing.proposals import Family, Proposal, distinct, families, moving, plain
 from diffing.questions import Asking, Estimate, Question, Spent
-from diffing.study import Study, first_fault
+from diffing.study import Study
 
 VERSION = "draft-1"
 SIDES = {-1: "1", 1: "2"}
@@ -70,10 +69,7 @@ class Drafts(BaseModel):
 
 
 def options_of(options: dict[str, Any]) -> Options:
-    try:
-        return Options.model_validate(options)
-    except ValidationError as error:
-        raise UserError(f"draft cannot run: {first_fault(error)}; change it.") from error
+    return jobs.checked("draft", Options, options)
 
 
 # By a language model.

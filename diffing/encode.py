@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from diffing import activations, files, lens, prompts
+from diffing import activations, files, jobs, lens, prompts
 from diffing.activations import Encodings, TokenTable
 from diffing.batches import Task
 from diffing.errors import UserError
@@ -25,7 +25,7 @@ from diffing.fleet import Fleet
 from diffing.jobs import Progress
 from diffing.pipeline import Encoder, ReaderLike
 from diffing.shards import Cache
-from diffing.study import ReaderChoice, Study, first_fault
+from diffing.study import ReaderChoice, Study
 
 if TYPE_CHECKING:
     from diffing.reader import Reader
@@ -52,10 +52,7 @@ class Options(BaseModel):
 
 def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """Encode what the study lacks, and bring its table up to date."""
-    try:
-        asked = Options.model_validate(options)
-    except ValidationError as error:
-        raise UserError(f"Encoding cannot start: {first_fault(error)}.") from error
+    asked = jobs.checked("encode", Options, options)
     wanted = activations.encodable(study)
     if wanted.empty:
         raise UserError(f"Study '{study.name}' has no answers to encode; collect or import some first.")

@@ -153,7 +153,7 @@ def report(study: Study, one: Standing) -> Finding:
         )
     if one.status not in ("verified", "reported"):
         raise UserError(f"Finding '{identifier}' is {one.status}, not verified; verify it first.")
-    return findings.change(study, identifier, "report", "rule", put={"reported": findings.now()})
+    return findings.change(study, identifier, "report", "rule", put={"reported": files.now()})
 
 
 # The rungs.

@@ -79,9 +79,7 @@ class Chooser:
     def _peaks(self, feature: int) -> tuple[Floats, Floats]:
         """How strongly A's and B's answers show it; an answer that was not read shows nothing."""
         assert self.encodings is not None
-        peak = np.zeros(len(self.encodings) + 1)
-        shown = self.encodings.occurrences(feature)
-        peak[shown["document"].to_numpy()] = shown["peak"].abs().to_numpy()
+        peak = np.append(np.abs(self.encodings.peaks(feature)).astype(np.float64), 0)
         a, b = (peak[documents] for documents in self._documents)
         return a, b
 

@@ -22,9 +22,7 @@ def pairs(
 ) -> pd.DataFrame:
     """A row for each pair: prompt_id, split, category, draw, document_a, document_b, peak_a, peak_b."""
     found = pairing.pair(study, encodings.documents, a, b)
-    peaks = np.zeros(len(encodings), np.float32)
-    shown = encodings.occurrences(feature)
-    peaks[shown["document"].to_numpy(int)] = shown["peak"]
+    peaks = encodings.peaks(feature)
     table = found.prompts.iloc[found.row][["id", "split", "category"]].rename(columns={"id": "prompt_id"})
     table = table.assign(
         draw=encodings.documents["draw"].to_numpy()[found.a],

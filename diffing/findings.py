@@ -7,7 +7,6 @@ said: how far a finding got follows from evidence (`diffing.evidence`) and stand
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -153,7 +152,7 @@ def add(
         }
         return change(study, identifier, author, author_kind, add=new) if new else before
     put = {"claim": claim, "side": side, "a": a, "b": b, "origin": origin, **fields}
-    return change(study, identifier, author, author_kind, put=put | {"created": now()})
+    return change(study, identifier, author, author_kind, put=put | {"created": files.now()})
 
 
 def sides(study: Study, a: str = "", b: str = "") -> tuple[str, str]:
@@ -179,7 +178,7 @@ def change(
     """Add a line to a finding's history and give back what the finding now is."""
     line = Change(
         finding=identifier,
-        date=now(),
+        date=files.now(),
         author=author,
         author_kind=author_kind,
         put=plain(put or {}),
@@ -206,7 +205,7 @@ def reject(study: Study, identifier: str, why: str, author: str) -> Finding:
 
 
 def note(study: Study, identifier: str, text: str, author: str) -> Finding:
-    return change(study, identifier, author, add={"notes": [[now(), author, text.strip()]]})
+    return change(study, identifier, author, add={"notes": [[files.now(), author, text.strip()]]})
 
 
 def load(study: Study) -> list[Finding]:
@@ -276,7 +275,3 @@ def plain(value: dict[str, Any]) -> dict[str, Any]:
 def _key(member: Any) -> str:
     """What tells members of a list apart, whether they come from JSON or are tuples."""
     return files.canonical(member)
-
-
-def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

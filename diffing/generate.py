@@ -7,7 +7,6 @@ and name its URL. Torch and transformers are slow to import, so only a run that 
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +53,7 @@ def answers(
     for place in missing:
         text, fault = _rendered(model, tokenizer, requests[place])
         if fault:
-            yield place, Reply(error=fault, created=_now())
+            yield place, Reply(error=fault, created=files.now())
         else:
             texts[place] = text
     # By length, so that a batch has little padding; what a killed run left falls into the same batches again.
@@ -163,11 +162,7 @@ def _sample(
                 tokens_out=len(kept),
                 cost=0.0,
                 latency=latency,
-                created=_now(),
+                created=files.now(),
             )
         )
     return replies
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

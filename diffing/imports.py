@@ -7,13 +7,12 @@ back as it stood in the file.
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from diffing import prompts, responses, study, tables
+from diffing import files, prompts, responses, study, tables
 from diffing.errors import UserError
 from diffing.study import Checkpoint, Study
 
@@ -138,7 +137,7 @@ def _responses(table: pd.DataFrame) -> pd.DataFrame:
     rows["flag"] = [
         responses.flag(text, reason, "") for text, reason in zip(rows["text"], rows["finish_reason"], strict=True)
     ]
-    rows["created"] = datetime.now(UTC).isoformat(timespec="seconds")
+    rows["created"] = files.now()
     return rows
 
 

@@ -19,13 +19,13 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from typing import IO, Any, Literal, Protocol
+from typing import IO, Any, Literal, Protocol, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from diffing import files
 from diffing.errors import Busy, Cancelled, UserError
-from diffing.study import Study
+from diffing.study import Study, first_fault
 
 STEPS = {
     "prompts": "diffing.prompt_writer",
@@ -41,6 +41,15 @@ STEPS = {
 """Kinds of job, and the module whose `run(study, options, progress)` does each."""
 
 State = Literal["running", "done", "failed", "cancelled", "dead"]
+Options = TypeVar("Options", bound=BaseModel)
+
+
+def checked(kind: str, shape: type[Options], options: dict[str, Any]) -> Options:
+    """What a step is told, in its own shape; a `UserError` names the first thing that does not fit."""
+    try:
+        return shape.model_validate(options)
+    except ValidationError as error:
+        raise UserError(f"{kind} cannot run: {first_fault(error)}; change it.") from error
 
 
 class Progress(Protocol):

@@ -16,7 +16,6 @@ import pandas as pd
 from pydantic import BaseModel
 
 from diffing import ask, files, prompts
-from diffing.findings import now
 from diffing.questions import Asking, Question, block
 from diffing.study import Study
 from diffing.verdicts import BETWEEN, COLUMNS
@@ -190,7 +189,7 @@ class Store:
                 }
             pair = pairs_by_key[key]
             line = {
-                "version": VERSION, "judge": who, "date": now(), "pair": key, "kind": pair.kind,
+                "version": VERSION, "judge": who, "date": files.now(), "pair": key, "kind": pair.kind,
                 "prompt_id": pair.prompt_id, "draw": pair.draw, "order": order, "verdicts": verdicts,
                 "error": answer.error, "cost": answer.cost,
                 "model_served": answer.replies[-1].model_served if answer.replies else "",

@@ -9,7 +9,6 @@ ship with an SAE or were imported come before all others and are not copied into
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, Literal
@@ -203,7 +202,7 @@ def _take(line: Event, made: Dossier, labels: dict[str, Label], standing: dict[s
 
 def add(study: Study, sae: str, feature: int, label: Label) -> Record:
     """Put a label into the history."""
-    drawn = {"date": label.date or now(), "id": label.id or secrets.token_hex(6)}
+    drawn = {"date": label.date or files.now(), "id": label.id or secrets.token_hex(6)}
     record = Record(feature=feature, sae=sae, **{**label.model_dump(), **drawn})
     files.append_jsonl(path_of(study), record.model_dump(mode="json"))
     return record
@@ -223,7 +222,7 @@ def tell(
     if event in ("score", "accept", "reject") and not about:
         raise ValueError(f"'{event}' is about a label and must name it")
     line = Event(
-        event=event, feature=feature, sae=sae, about=about, author=author, date=now(), text=text, score=score
+        event=event, feature=feature, sae=sae, about=about, author=author, date=files.now(), text=text, score=score
     )
     files.append_jsonl(path_of(study), line.model_dump(mode="json", exclude_none=True))
     return line
@@ -235,7 +234,3 @@ def edit(study: Study, sae: str, feature: int, label: str, author: str, descript
         raise UserError(f"The label of feature {feature} is empty; write one, or reject the one it has.")
     written = Label(label=label.strip(), description=description.strip(), author=author, author_kind="person")
     return add(study, sae, feature, written)
-
-
-def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from diffing import ask, diff, label_prompt, labels, lens, providers, responses, scoring, surface
+from diffing import ask, diff, jobs, label_prompt, labels, lens, providers, responses, scoring, surface
 from diffing.activations import Encodings
 from diffing.chat import ChatClient
 from diffing.contexts import Array, Finder
@@ -18,7 +18,7 @@ from diffing.errors import UserError
 from diffing.label_history import Dossier, Label
 from diffing.label_prompt import Material
 from diffing.providers import Endpoint, Price
-from diffing.study import Study, first_fault
+from diffing.study import Study
 
 AUTHOR = "openrouter:openai/gpt-4o-mini"
 JUDGES = ("openrouter:google/gemini-2.5-flash", "openrouter:openai/gpt-4o-mini")
@@ -183,10 +183,7 @@ def rejected(dossier: Dossier) -> list[str]:
 
 
 def checked(options: dict[str, Any]) -> Options:
-    try:
-        return Options.model_validate(options)
-    except ValidationError as error:
-        raise UserError(f"label cannot run: {first_fault(error)}.") from error
+    return jobs.checked("label", Options, options)
 
 
 async def prices(options: dict[str, Any]) -> dict[str, Price | None]:

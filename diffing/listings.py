@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, Field
 
 from diffing import ask, files, judging
-from diffing.findings import Side, now
+from diffing.findings import Side
 from diffing.judging import Pair
 from diffing.questions import Question, block
 from diffing.study import Study
@@ -111,7 +111,7 @@ class Store:
                 for one in (answer.value.differences[:MOST] if answer.value else [])
             ]
             line = {
-                "version": VERSION, "model": self.model, "date": now(), "pair": pair.key,
+                "version": VERSION, "model": self.model, "date": files.now(), "pair": pair.key,
                 "prompt_id": pair.prompt_id, "draw": pair.draw, "order": order, "items": items,
                 "error": answer.error, "cost": answer.cost,
             }  # fmt: skip

@@ -12,16 +12,16 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from diffing import ask, prompts, providers
+from diffing import ask, jobs, prompts, providers
 from diffing.ask import Answer, Bill
 from diffing.chat import ChatClient
 from diffing.errors import UserError
 from diffing.jobs import Progress
 from diffing.prompts import Imported
 from diffing.providers import Endpoint
-from diffing.study import Study, first_fault
+from diffing.study import Study
 
 AT_ONCE = 20
 """Prompts asked for in one reply: longer lists begin to repeat themselves."""
@@ -126,10 +126,7 @@ class Options(BaseModel):
 
 def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """The job: write prompts and add them to the study."""
-    try:
-        told = Options.model_validate(options)
-    except ValidationError as error:
-        raise UserError(f"Prompts cannot be written: {first_fault(error)}.") from error
+    told = jobs.checked("prompts", Options, options)
     point = providers.endpoint(providers.parse(told.model, "writer"))
     progress.check()
     held_out = study.settings.held_out

@@ -13,12 +13,12 @@ import shutil
 import tempfile
 import urllib.parse
 import zipfile
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from diffing import (
     activations,
@@ -28,6 +28,7 @@ from diffing import (
     exports,
     files,
     findings,
+    jobs,
     label_sources,
     labels,
     notebook,
@@ -44,7 +45,7 @@ from diffing import (
 from diffing.errors import UserError
 from diffing.jobs import Progress
 from diffing.report_facts import Facts, own_features, sure
-from diffing.study import Study, first_fault
+from diffing.study import Study
 
 FORMAT = 1
 """Of the folder; raised when a file in it means something else than before."""
@@ -72,10 +73,7 @@ class Options(BaseModel):
 
 def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
     """The job: write everything into a fresh folder, run the notebook there, and put the files in place."""
-    try:
-        told = Options.model_validate(options)
-    except ValidationError as error:
-        raise UserError(f"The report cannot be made: {first_fault(error)}; change it.") from error
+    told = jobs.checked("report", Options, options)
     a, b = findings.sides(study, told.a, told.b)
     name = f"{study.name}-{a}-{b}"
     out = Path(told.out).expanduser().resolve() if told.out else study.folder / "reports" / f"{a}-{b}"
@@ -268,7 +266,7 @@ def manifest(facts: Facts, folder: Path) -> dict[str, Any]:
     made = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
         "report": FORMAT,
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "made": files.now(),
         "study": facts.study.name,
         "a": facts.a.key,
         "b": facts.b.key,

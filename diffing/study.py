@@ -10,7 +10,6 @@ import shutil
 import tempfile
 import tomllib
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -142,7 +141,7 @@ class Study:
         try:
             full = StudySettings(
                 name=name,
-                created=datetime.now(UTC).isoformat(timespec="seconds"),
+                created=files.now(),
                 checkpoints=list(checkpoints),
                 **settings,
             )

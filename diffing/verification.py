@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from diffing import findings, judging, questions, verdicts
+from diffing import findings, jobs, judging, questions, verdicts
 from diffing.errors import UserError
 from diffing.findings import Finding
 from diffing.jobs import Progress
 from diffing.judging import Pair, Store, Verdicts
 from diffing.questions import Asking, Estimate, Question
-from diffing.study import Study, first_fault, load_settings
+from diffing.study import Study, load_settings
 from diffing.verdicts import Check, OwnError
 
 
@@ -64,10 +64,7 @@ class Verification:
 
 
 def options_of(options: dict[str, Any]) -> Options:
-    try:
-        return Options.model_validate(options)
-    except ValidationError as error:
-        raise UserError(f"verify cannot run: {first_fault(error)}; change it.") from error
+    return jobs.checked("verify", Options, options)
 
 
 def plan(study: Study, told: Options) -> Plan:

@@ -154,7 +154,7 @@ def test_a_study_whose_answers_all_fail_says_why() -> None:
     study.add_responses(pd.DataFrame([{"prompt_id": "p", "checkpoint": "a", "text": "unreadable"}]))
     with pytest.raises(UserError, match="No answer could be encoded: This text is not for reading"):
         encode.run(study, {}, Watch())
-    with pytest.raises(UserError, match="Encoding cannot start: budget"):
+    with pytest.raises(UserError, match="encode cannot run: budget"):
         encode.run(study, {"budget": 0}, Watch())
 
 

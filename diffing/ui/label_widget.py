@@ -10,7 +10,7 @@ import streamlit as st
 from diffing import label_history, labels, words
 from diffing.errors import UserError
 from diffing.escape import esc, md
-from diffing.label_history import Dossier
+from diffing.label_history import Dossier, Label
 from diffing.study import Study
 from diffing.ui import job_panel
 
@@ -23,18 +23,7 @@ def show(study: Study, feature: int, described: str) -> None:
     sae = labels.sae_of(study.settings.reader)
     dossier = labels.dossiers(study).get(feature, Dossier())
     current = dossier.current
-    if current:
-        st.html(f"<b>{esc(current.label)}</b><br>{esc(current.description)}")
-        when = f", {md(current.date[:10])}" if current.date else ""
-        scored = md(score_words(current.score)) if current.score else "Not scored blind yet: a hypothesis."
-        by = BY[current.author_kind]
-        who = (
-            f"{by}, {current.author}" if current.author not in by and by not in current.author else current.author
-        )
-        st.caption(f"By {md(who)}{when}. {scored}")
-    else:
-        st.html(f"{esc(described)}")
-        st.caption("Nobody has named this feature; a rule lists the tokens it fires on.")
+    _standing(current, described)
     with st.container(horizontal=True):
         if current and st.button("Accept", key="accept", icon=":material/check:"):
             _tell(study, sae, feature, "accept", current.key)
@@ -57,25 +46,48 @@ def show(study: Study, feature: int, described: str) -> None:
     if comment:
         _tell(study, sae, feature, "comment", text=comment)
     with st.expander(f"History ({len(dossier.labels) + len(dossier.comments)})"):
-        for one in reversed(dossier.labels):
-            status = dossier.status.get(one.key, "")
-            st.html(f"{esc(one.label)} <small>· {esc(one.author)} · {esc(one.date[:10])} {esc(status)}</small>")
-        for event in dossier.comments:
-            st.html(f"<small>{esc(event.author)}, {esc(event.date[:10])}: {esc(event.text)}</small>")
+        _history(dossier)
     with st.expander("Write or score it with a language model"):
-        model = st.text_input("Who writes", placeholder="openrouter:google/gemini-2.5-flash", key="label-model")
-        judge = st.text_input("Who judges, of another family", key="label-judge")
-        limit = st.number_input("Limit in dollars", 0.0, value=0.5, step=0.5, key="label-limit")
-        score = st.toggle("Score it blind too", value=bool(judge))
-        options = {
-            "features": [feature],
-            "model": model,
-            "judge": judge,
-            "score": score,
-            "max_dollars": float(limit),
-        }
-        job_panel.start_button(study, "label", "Write a label", lambda: options, disabled=not model.strip())
-        job_panel.panel(study, "label")
+        _machine(study, feature)
+
+
+def _standing(current: Label | None, described: str) -> None:
+    if current:
+        st.html(f"<b>{esc(current.label)}</b><br>{esc(current.description)}")
+        when = f", {md(current.date[:10])}" if current.date else ""
+        scored = md(score_words(current.score)) if current.score else "Not scored blind yet: a hypothesis."
+        by = BY[current.author_kind]
+        who = (
+            f"{by}, {current.author}" if current.author not in by and by not in current.author else current.author
+        )
+        st.caption(f"By {md(who)}{when}. {scored}")
+    else:
+        st.html(f"{esc(described)}")
+        st.caption("Nobody has named this feature; a rule lists the tokens it fires on.")
+
+
+def _history(dossier: Dossier) -> None:
+    for one in reversed(dossier.labels):
+        status = dossier.status.get(one.key, "")
+        st.html(f"{esc(one.label)} <small>· {esc(one.author)} · {esc(one.date[:10])} {esc(status)}</small>")
+    for event in dossier.comments:
+        st.html(f"<small>{esc(event.author)}, {esc(event.date[:10])}: {esc(event.text)}</small>")
+
+
+def _machine(study: Study, feature: int) -> None:
+    model = st.text_input("Who writes", placeholder="openrouter:google/gemini-2.5-flash", key="label-model")
+    judge = st.text_input("Who judges, of another family", key="label-judge")
+    limit = st.number_input("Limit in dollars", 0.0, value=0.5, step=0.5, key="label-limit")
+    score = st.toggle("Score it blind too", value=bool(judge))
+    options = {
+        "features": [feature],
+        "model": model,
+        "judge": judge,
+        "score": score,
+        "max_dollars": float(limit),
+    }
+    job_panel.start_button(study, "label", "Write a label", lambda: options, disabled=not model.strip())
+    job_panel.panel(study, "label")
 
 
 def score_words(score: Mapping[str, object]) -> str:
