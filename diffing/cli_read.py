@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from diffing import words
+from diffing import presets, words
 from diffing.presets import PRESETS, downloaded
 from diffing.study import ReaderChoice, Study
 from diffing.terminal import AsJson, Detach, Name, do, say, show, tell
@@ -27,7 +27,7 @@ def choice(text: str, context: str, now: ReaderChoice) -> ReaderChoice:
         release, sae_id = text.split("/", 1)
         chosen = ReaderChoice(preset="", release=release, sae_id=sae_id, context=now.context)
     else:
-        chosen = now.model_copy(update={"preset": text}) if text else now
+        chosen = ReaderChoice(preset=text, context=now.context) if text else now
     return chosen.model_copy(update={"context": context}) if context else chosen
 
 
@@ -50,7 +50,7 @@ def encode(
     opened = Study.open(name)
     chosen = choice(reader, context, opened.settings.reader)
     if chosen != opened.settings.reader:
-        opened.save_settings(opened.settings.model_copy(update={"reader": chosen}))
+        opened.save_settings(opened.settings.model_copy(update={"reader": presets.check(chosen)}))
     status = do(opened, "encode", {"device": device}, detach, as_json)
     if status is None or as_json:
         return
@@ -82,7 +82,8 @@ def feature(
         tell(found)
         return
     for side in found["sides"]:
-        say(f"{side['name']}: {side['active']:,} of {side['documents']:,} answers show feature {number}")
+        shown = f"{side['active']:,} of {side['documents']:,} answers"
+        say(f"{side['name']}: {shown}{'' if held_out else ' to discovery prompts'} show feature {number}")
         for example in side["examples"]:
             marked = "".join(f"«{text}»" if value else text for text, value in example["pieces"])
             say(

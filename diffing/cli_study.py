@@ -9,7 +9,7 @@ import pandas as pd
 import typer
 
 from diffing import collect as collecting
-from diffing import exports, imports, known_cases, prompt_writer, prompts, providers, study, words
+from diffing import exports, imports, known_cases, presets, prompt_writer, prompts, providers, study, words
 from diffing import status as statuses
 from diffing.activations import Encodings
 from diffing.errors import UserError
@@ -59,9 +59,10 @@ def new(
     asked |= {k: v for k, v in {"temperature": temperature, "max_tokens": max_tokens}.items() if v is not None}
     parsed = [providers.parse(text, chr(ord("a") + i), key_env) for i, text in enumerate(written)]
     table = prompts.load(prompt_file) if prompt_file else prompts.bundled()
+    chosen = presets.check(ReaderChoice(preset=reader) if reader else choice)
     made = Study.create(
         name, parsed, table, note=note, held_out=held_out, seed=seed,
-        sampling=sampling.model_copy(update=asked), reader=ReaderChoice(preset=reader) if reader else choice,
+        sampling=sampling.model_copy(update=asked), reader=chosen,
     )  # fmt: skip
     status = statuses.of(made)
     estimate = collecting.estimate(made, collecting.Options())
@@ -69,10 +70,7 @@ def new(
         tell(status | {"estimate": estimate._asdict()})
         return
     say(f"Made study '{name}': " + " against ".join(f"{c.key} = {c.name}" for c in made.checkpoints) + ".")
-    say(
-        f"{estimate.calls:,} calls, about {words.dollars(estimate.cost)}. "
-        + words.detectable(status["detectable"])
-    )
+    say(f"{estimate.calls:,} calls, {words.about(estimate.cost)}. " + words.detectable(status["detectable"]))
     if note:
         say(note)
     say(f"Next: python -m diffing collect {name} --limit 20   (a pilot that projects cost and time)")

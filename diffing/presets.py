@@ -233,6 +233,14 @@ def resolve(choice: ReaderChoice) -> Source:
     return Source(choice.model or preset.model, preset.release, preset.sae_id, preset.sae)
 
 
+def check(choice: ReaderChoice) -> ReaderChoice:
+    """The choice itself, unless it cannot be a reader: to be asked before a study is told of it."""
+    folder = resolve(choice).sae
+    if folder and not (Path(folder) / "cfg.json").is_file():
+        raise UserError(f"SAE folder '{folder}' has no cfg.json; save the SAE with SAELens's `save_model`.")
+    return choice
+
+
 def get(name: str) -> Preset:
     for preset in PRESETS:
         if preset.name == name:

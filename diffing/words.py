@@ -15,6 +15,10 @@ def dollars(cost: float | None) -> str:
     return f"${cost:.2f}" if cost == 0 or cost >= 0.01 else f"${cost:.4f}"
 
 
+def about(cost: float | None) -> str:
+    return dollars(cost) if cost is None else f"about {dollars(cost)}"
+
+
 def duration(seconds: float | None) -> str:
     if seconds is None:
         return "time unknown"
@@ -49,7 +53,7 @@ def detectable(found: dict[str, Any]) -> str:
 
 def estimate(expected: "Estimate") -> str:
     basis = "from the answers so far" if expected.measured else "at usual lengths"
-    return f"{expected.calls:,} calls, about {dollars(expected.cost)}, {duration(expected.seconds)} ({basis})."
+    return f"{expected.calls:,} calls, {about(expected.cost)}, {duration(expected.seconds)} ({basis})."
 
 
 def answer(told: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from diffing import activations, collect, generate, label_plan, presets, provide
 from diffing import status as statuses
 from diffing.errors import UserError
 from diffing.escape import md
+from diffing.study import ReaderChoice
 from diffing.ui import job_panel, shell
 
 shell.page("Run")
@@ -84,10 +85,12 @@ with left:
             f"{presets.get(reader).memory_gb:.0f} GB of memory. {'It is here.' if all(here) else 'Not here yet.'}"
         )
         if st.button("Read with this one from now on"):
-            chosen = study.settings.reader.model_copy(update={"preset": reader})
+            chosen = ReaderChoice(preset=reader, context=study.settings.reader.context)
             study.save_settings(study.settings.model_copy(update={"reader": chosen}))
             st.rerun()
-    label = f"Read {lacking:,} answers" if lacking else "All answers are read"
+    stored = sum(one["stored"] for one in status["responses"].values())
+    idle = "All answers are read" if stored else "No answers to read yet"
+    label = f"Read {lacking:,} answers" if lacking else idle
     job_panel.start_button(study, "encode", label, lambda: {"device": device}, disabled=not lacking)
     job_panel.panel(study, "encode")
 with right:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import pytest
 from typer.testing import CliRunner
 
-from diffing import files
+from diffing import cli_read, files
 from diffing.cli import app, main
-from diffing.study import Study
+from diffing.study import ReaderChoice, Study
 
 WIDE = "prompt,response_a,response_b\nHi,Hello.,Hey!\nBye,Goodbye.,\n"
 
@@ -84,6 +84,7 @@ def test_new_says_what_the_known_case_costs_and_that_the_older_model_is_gone() -
         (["new", "one", "openai:a"], "at least two checkpoints"),
         (["new", "odd", "nowhere:a", "openai:b"], "'nowhere:a' is no checkpoint"),
         (["new", "odd", "--preset", "none"], "There is no preset 'none'"),
+        (["new", "odd", "openai:a", "openai:b", "--reader", "none"], "There is no reader 'none'"),
         (["new", "odd", "openai:a", "openai:b", "--extra-body", "{"], "is not JSON"),
         (["import", "x", "absent.csv"], "There is no file 'absent.csv'"),
     ],
@@ -97,6 +98,22 @@ def test_a_slip_gets_one_sentence_exit_code_2_and_changes_nothing(
     assert "Traceback" not in done.stderr
     assert done.stderr.strip().count("\n") == 0
     assert list(Study.list()) == []
+
+
+@pytest.mark.parametrize(
+    ("reader", "sentence"),
+    [("none", "There is no reader 'none'"), ("/no/model::/no/sae", "SAE folder '/no/sae' has no cfg.json")],
+)
+def test_a_slip_in_the_readers_name_leaves_the_study_its_reader(reader: str, sentence: str, diffing: Run) -> None:
+    diffing("new", "one", "openai:a", "openai:b")
+    done = diffing("encode", "one", "--reader", reader)
+    assert (done.returncode, sentence in done.stderr) == (2, True)
+    assert Study.open("one").settings.reader == ReaderChoice()
+
+
+def test_a_named_reader_replaces_folders_whole() -> None:
+    before = ReaderChoice(preset="", model="/m", sae="/s", context="prompt+answer")
+    assert cli_read.choice("gpt2-small", "", before) == ReaderChoice(preset="gpt2-small", context="prompt+answer")
 
 
 @pytest.mark.parametrize(
