@@ -105,7 +105,7 @@ def sample_command(as_json: AsJson = False) -> None:
 
 @app.command()
 def dashboard(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = serve.PORT,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)] = serve.PORT,
     stop: Annotated[bool, typer.Option("--stop", help="End it.")] = False,
 ) -> None:
     """Open the dashboard; a second call finds it running.
@@ -116,5 +116,6 @@ def dashboard(
         say("Stopped." if serve.stop(port) else f"No dashboard of ours runs on port {port}.")
         return
     address, ran_already = serve.start(port)
-    say(f"The dashboard {'was running already' if ran_already else 'runs'} on {address} ('make stop' ends it).")
+    end = "make stop" if port == serve.PORT else f"python -m diffing dashboard --port {port} --stop"
+    say(f"The dashboard {'was running already' if ran_already else 'runs'} on {address} ('{end}' ends it).")
     typer.launch(address)

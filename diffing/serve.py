@@ -23,10 +23,12 @@ PORT = 8501
 def start(port: int = PORT) -> tuple[str, bool]:
     """The dashboard's address, and whether it ran already."""
     address = f"http://127.0.0.1:{port}"
-    if _healthy(address):
+    if _healthy(address) and _ours(port):
         return address, True
     if _taken(port):
-        raise UserError(f"Port {port} is taken by another program; choose one with --port.")
+        raise UserError(
+            f"Port {port} is taken by another program; choose another with 'python -m diffing dashboard --port N'."
+        )
     log = files.cache_dir() / "dashboard.log"
     with log.open("wb") as out:
         server = subprocess.Popen(
@@ -49,7 +51,7 @@ def start(port: int = PORT) -> tuple[str, bool]:
 def stop(port: int = PORT) -> bool:
     """End the server that `start` made; whether there was one."""
     path = _pid_file(port)
-    if not path.exists() or not _healthy(f"http://127.0.0.1:{port}"):
+    if not _ours(port) or not _healthy(f"http://127.0.0.1:{port}"):
         path.unlink(missing_ok=True)
         return False
     os.kill(int(path.read_text()), signal.SIGTERM)
@@ -59,6 +61,15 @@ def stop(port: int = PORT) -> bool:
 
 def _pid_file(port: int) -> Path:
     return files.cache_dir() / f"dashboard-{port}.pid"
+
+
+def _ours(port: int) -> bool:
+    """Whether the server that `start` made for this folder still lives: any Streamlit answers as healthy."""
+    try:
+        os.kill(int(_pid_file(port).read_text()), 0)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _healthy(address: str) -> bool:
