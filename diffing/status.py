@@ -47,7 +47,7 @@ def of(study: Study) -> dict[str, Any]:
         "draws": study.settings.sampling.draws,
         "responses": by_checkpoint,
         "cost": cost,
-        "detectable": detectable(len(active), features(study)),
+        "detectable": foreseen(study, len(active)),
         "running": [job.spec["kind"] for job in jobs.recent(study) if job.status().state == "running"],
     }
     status["steps"] = steps(study, status)
@@ -68,6 +68,18 @@ def detectable(prompts: int, tests: int, discordance: float = USUAL_DISCORDANCE)
         "power": 0.8,
         "alpha": 0.05,
     }
+
+
+def foreseen(study: Study, prompts: int) -> dict[str, Any]:
+    """The smallest difference of the study: by what its diff tested and measured, else by what is usual."""
+    a, b = (checkpoint.key for checkpoint in study.checkpoints[:2])
+    try:
+        told = diff.load(study, a, b).summary
+    except UserError:
+        told = {}
+    if told.get("tested"):
+        return detectable(prompts, told["tested"], told["background_discordance"])
+    return detectable(prompts, features(study))
 
 
 def features(study: Study) -> int:

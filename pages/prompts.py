@@ -33,7 +33,7 @@ if "added" in st.session_state:
     st.success(st.session_state.pop("added"))
 
 active = table[table["active"]]
-st.write(md(words.detectable(status.detectable(len(active), status.features(study)))))
+st.write(md(words.detectable(status.foreseen(study, len(active)))))
 
 with st.container(key="stack-prompts"):
     left, right = st.columns([13, 6], gap="medium")
