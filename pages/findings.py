@@ -176,7 +176,7 @@ if not standings:
     else:
         job_panel.start_button(study, "draft", "Draft findings without a model", lambda: {"model": ""} | pair)
         job_panel.panel(study, "draft")
-    finding_widget.make(study, a, b, author)
+    finding_widget.make(study, a, b, author, found)
     st.stop()
 if found is None:
     st.info("The features and probes below have no figures now: these two checkpoints must be compared first.")
@@ -223,4 +223,4 @@ if wanted and wanted not in known:
 elif wanted or chosen:
     with st.container(border=True):
         finding_widget.show(study, known[wanted] if wanted else chosen[0], found, author)
-finding_widget.make(study, a, b, author)
+finding_widget.make(study, a, b, author, found)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from diffing import drafting, evidence, files, findings, sample, verification
+from diffing import diff, drafting, evidence, files, findings, sample, verification
 from diffing.study import Study
 from tests import finding_study
 from tests.fake_reader import Watch
@@ -67,6 +67,16 @@ def test_a_finding_by_hand_takes_what_the_address_brings(study: Study) -> None:
     assert (made.claim, made.side, made.features, made.probes) == ("speaks of tea", "b", (TEA,), ("bold",))
     assert made.held_out_seen
     assert app.query_params["finding"] == made.id
+
+
+def test_a_finding_by_hand_leans_to_the_side_that_shows_its_features_more(study: Study) -> None:
+    table = diff.load(study, "a", "b").features.sort_values("delta")
+    less, more = (int(table["feature"].iloc[place]) for place in (0, -1))
+    assert table["delta"].iloc[0] < 0 < table["delta"].iloc[-1]
+    for feature, side in ((less, "A"), (more, "B")):
+        app = opened(study, features=str(feature))
+        sides = next(group for group in app.button_group if group.label == "Side that shows it more")
+        assert sides.value == side
 
 
 def test_a_contradicted_finding_waits_for_a_persons_reason(study: Study) -> None:

@@ -28,7 +28,8 @@ def show(study: Study, found: Loaded | None, chosen: str, link: dict[str, str]) 
         "Read by the study's reader as an answer of its own. It enters no figure and is stored nowhere; a short "
         "text goes into this page's address."
     )
-    if st.button("Read it", type="primary", disabled=not typed.strip()):
+    # Never disabled: what was typed arrives with the click that would come too early.
+    if st.button("Read it", type="primary"):
         st.session_state["read"] = typed
         st.query_params["text"] = typed if len(typed) <= 1000 else ""
     text = st.session_state.get("read", st.query_params.get("text", ""))

@@ -219,13 +219,15 @@ def save(study: Study, finding: Finding, claim: str, wanted: dict[str, Sequence[
     )
 
 
-def make(study: Study, a: str, b: str, author: str) -> None:
-    """The form for a finding by hand; features and probes in the address stand in it already."""
+def make(study: Study, a: str, b: str, author: str, found: Loaded | None) -> None:
+    """The form for a finding by hand; features and probes in the address stand in it already, and their side."""
     given = st.query_params.get("features", "")
     named = [name for name in st.query_params.get("probes", "").split(",") if name in surface.PROBES]
     with st.expander("Write a finding by hand", expanded=bool(given or named)), st.form("make", border=False):
         claim = st.text_input("An answer of one side more often …", placeholder="ends with an offer to help")
-        side = st.segmented_control("Side that shows it more", ["A", "B"], default="B", required=True)
+        side = st.segmented_control(
+            "Side that shows it more", ["A", "B"], default=leaning(found, ids(given), named), required=True
+        )
         numbers = st.text_input("Features", given, help="Their numbers.")
         probes = st.multiselect("Probes", surface.NAMES, named)
         seen = st.checkbox("Held-out answers were looked at", st.query_params.get("held") in ("1", "true"))
@@ -238,6 +240,18 @@ def make(study: Study, a: str, b: str, author: str) -> None:
                     ).id
                 )
             )  # fmt: skip
+
+
+def leaning(found: Loaded | None, features: list[int], named: list[str]) -> str:
+    """The side that most of these features and probes are shown more on; B where nothing tells."""
+    if found is None:
+        return "B"
+    table, probes = found.diff.features, found.diff.probes
+    deltas = [
+        *table.loc[table["feature"].isin(features), "delta"],
+        *probes.loc[probes["probe"].isin(named), "delta"],
+    ]
+    return "A" if sum(1 if delta < 0 else -1 for delta in deltas) > 0 else "B"
 
 
 def add_pair(study: Study, a: str, b: str, pair: Example, held_out: bool) -> None:
