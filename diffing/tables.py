@@ -104,7 +104,9 @@ def _frame(rows: list[list[str]], columns: list[str]) -> pd.DataFrame:
 
 
 def _csv(path: Path, text: str) -> pd.DataFrame:
-    delimiter = "\t" if ".tsv" in path.name.lower() else ","
+    head = text.split("\n", 1)[0]
+    # Where the decimal mark is a comma, spreadsheets write semicolons between cells.
+    delimiter = "\t" if ".tsv" in path.name.lower() else ";" if ";" in head and "," not in head else ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[list[str]] = []
     try:

@@ -109,6 +109,11 @@ def test_lists_objects_and_nothing_become_text(tmp_path: Path) -> None:
     ]
 
 
+def test_semicolons_part_cells_where_the_header_has_no_comma(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("prompt;topic\nWhat, and why?;a\n")
+    assert tables.read(tmp_path / "t.csv").to_dict("list") == {"prompt": ["What, and why?"], "topic": ["a"]}
+
+
 def test_half_characters_are_joined_or_replaced(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text(r'{"a": "\ud83d\ude00", "b": "\ud83d!"}')
     assert cells(tables.read(tmp_path / "t.jsonl")) == [("😀", "\ufffd!")]
