@@ -178,7 +178,8 @@ def blind(scores: Path) -> str:
 
 {len(accuracy)} labels were drawn at random when 1,054 were written, each with twenty unmarked passages of that
 half of the corpus which no label was written from: ten active, over the deciles of activation, and ten silent. The
-scorer, a language model of the author's family, saw label and passages only and knew that about half were active.
+scorer, a language model of the same family as the one that wrote the labels, saw label and passages only and knew
+that about half were active.
 Mean balanced accuracy {accuracy.mean():.3f}, standard error {spread:.3f}.
 `docs/blind_scores.csv` has every truth and answer; `tools/blind_sheet.py` draws and scores.
 """
