@@ -5,7 +5,10 @@ Follows the JSON format that the tool's read-me documents, which wants a number 
 What differs stands in the custom fields.
 """
 
+from collections.abc import Mapping
 from typing import Any
+
+import pandas as pd
 
 from diffing import measure, pairing, prompts, surface
 from diffing.report_facts import Facts
@@ -16,65 +19,54 @@ FEATURES = 8
 """Families whose strongest activation stands beside each answer."""
 PROBES = 8
 """Differing surface probes, those that differ most."""
-UNJUDGED = ("which is better", "not judged; the score of 0 is a blank")
-"""The field beside the score, and what it says of every pair."""
+FIELDS = {"which is better": "category", "prompt id": "string", "split": "category", "draw": "number"}
+"""What stands beside each pair, and the tool's name for its kind."""
+UNJUDGED = "not judged; the score of 0 is a blank"
+"""What the first field says of every pair."""
+TOKENS = "reader's tokens"
 
 
 def build(facts: Facts) -> dict[str, Any]:
     """The whole file as plain values."""
-    encodings = facts.encodings
-    found = pairing.pair(facts.study, encodings.documents, facts.a.key, facts.b.key)
-    peaks = {feature: encodings.peaks(feature) for feature in facts.top[:FEATURES]}
-    counted = _counted(facts)
+    documents = facts.encodings.documents
+    found = pairing.pair(facts.study, documents, facts.a.key, facts.b.key)
+    peaks = {_name(facts, feature): facts.encodings.peaks(feature) for feature in facts.top[:FEATURES]}
+    counted = {f"counted: {name}": surface.PROBES[name] for name in _counted(facts)}
     rows = facts.prompts.set_index("id")
     texts = facts.pairs.set_index(["prompt_id", "draw"])
-    schema = [
-        {"name": UNJUDGED[0], "type": "category"},
-        {"name": "prompt id", "type": "string"},
-        {"name": "split", "type": "category"},
-        {"name": "draw", "type": "number"},
-        {"name": "reader's tokens", "type": "per_model_number"},
-        *({"name": _name(facts, feature), "type": "per_model_number"} for feature in peaks),
-        *({"name": f"counted: {name}", "type": "per_model_number"} for name in counted),
-    ]
     examples = []
-    for place in range(len(found.row)):
-        a, b = int(found.a[place]), int(found.b[place])
-        key = encodings.documents.iloc[a]
-        prompt_id, draw = str(key["prompt_id"]), int(key["draw"])
-        prompt, both = rows.loc[prompt_id], texts.loc[(prompt_id, draw)]
-        text_a, text_b = clean(str(both["text_a"])), clean(str(both["text_b"]))
-        fields: dict[str, Any] = {
-            UNJUDGED[0]: UNJUDGED[1],
-            "prompt id": prompt_id,
-            "split": str(prompt["split"]),
-            "draw": draw,
-            "reader's tokens": [int(found.tokens_a[place]), int(found.tokens_b[place])],
-        }
-        fields |= {_name(facts, f): [round(float(of[a]), 3), round(float(of[b]), 3)] for f, of in peaks.items()}
-        fields |= {
-            f"counted: {name}": [surface.PROBES[name].count(text_a), surface.PROBES[name].count(text_b)]
-            for name in counted
-        }
-        tags = [tag for tag in [prompt["category"], *str(prompt["tags"]).split(",")] if tag.strip()]
-        examples.append(
-            {
-                "input_text": clean(prompts.shown(prompt)),
-                "tags": [clean(str(tag)).strip() for tag in tags],
-                "output_text_a": text_a,
-                "output_text_b": text_b,
-                "score": 0.0,
-                "individual_rater_scores": [],
-                "custom_fields": fields,
-            }
-        )
+    for place, (a, b) in enumerate(zip(found.a.tolist(), found.b.tolist(), strict=True)):
+        prompt_id, draw = str(documents["prompt_id"].iloc[a]), int(documents["draw"].iloc[a])
+        both = [clean(str(texts.loc[(prompt_id, draw), f"text_{side}"])) for side in "ab"]
+        numbers: dict[str, list[Any]] = {TOKENS: [int(found.tokens_a[place]), int(found.tokens_b[place])]}
+        numbers |= {name: [round(float(peak[a]), 3), round(float(peak[b]), 3)] for name, peak in peaks.items()}
+        numbers |= {name: [probe.count(text) for text in both] for name, probe in counted.items()}
+        examples.append(_example(rows.loc[prompt_id], draw, both, numbers))
     return {
         "metadata": {
             "source_path": f"{facts.study.name}: no preference was judged, every score is 0",
-            "custom_fields_schema": schema,
+            "custom_fields_schema": [
+                *({"name": name, "type": kind} for name, kind in FIELDS.items()),
+                *({"name": name, "type": "per_model_number"} for name in (TOKENS, *peaks, *counted)),
+            ],
         },
         "models": [{"name": clean(facts.a.name)}, {"name": clean(facts.b.name)}],
         "examples": examples,
+    }
+
+
+def _example(prompt: pd.Series, draw: int, both: list[str], numbers: Mapping[str, list[Any]]) -> dict[str, Any]:
+    """One pair of answers; `numbers` hold A's and B's."""
+    tags = [tag for tag in [prompt["category"], *str(prompt["tags"]).split(",")] if tag.strip()]
+    values: tuple[Any, ...] = (UNJUDGED, str(prompt.name), str(prompt["split"]), draw)
+    return {
+        "input_text": clean(prompts.shown(prompt)),
+        "tags": [clean(str(tag)).strip() for tag in tags],
+        "output_text_a": both[0],
+        "output_text_b": both[1],
+        "score": 0.0,
+        "individual_rater_scores": [],
+        "custom_fields": {**dict(zip(FIELDS, values, strict=True)), **numbers},
     }
 
 
