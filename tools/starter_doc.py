@@ -166,7 +166,8 @@ def length_alone(found: Diff) -> str:
 One checkpoint, asked to be concise (A, `{found.a}`) or verbose (B, `{found.b}`):
 {counts(found)}
 
-Nearly every feature differs because a longer answer shows more of everything; the cut removes that.
+Most of them differ because a longer answer shows more of everything, and the cut removes that. What stays is not
+all free of length: verbose answers are also laid out otherwise, and the beginning of a long answer is no short one.
 """
 
 
