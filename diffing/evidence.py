@@ -192,7 +192,7 @@ def _replicated(finding: Finding, rows: pd.DataFrame) -> Rung:
     few = int((rows["replicated"] == "too few").sum())
     words = f"{yes} of {len(rows)} features or probes came again on held-out prompts"
     if not agree.all():
-        words += f", {int((~agree).sum())} of them go the other way"
+        words += f"; the other way round: {int((~agree).sum())}"
     if not yes + no:
         return Rung("replicated", None, words + f" ({few} had too few to tell)" if few else words)
     return Rung("replicated", yes > 0 and 2 * yes >= len(rows) - few, words)

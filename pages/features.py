@@ -104,8 +104,9 @@ def open_feature(feature: int) -> None:
 
 if chosen.empty:
     st.info(
-        "No feature passes these filters. “Not significant too” lists what came nearest; the smallest difference "
-        "that the study could have seen stands above."
+        "No feature passes these filters. "
+        + ("" if asked.weak else "“Not significant too” lists what came nearest. ")
+        + "The smallest difference that the study could have seen stands above."
     )
 rate = asked.view == "per 1,000 tokens"
 with st.container(key="stack-charts"):

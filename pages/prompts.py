@@ -123,7 +123,11 @@ with many:
                     if theirs != "(none)":
                         mapped[ours] = theirs
             st.dataframe(raw.head(5), hide_index=True, alt="The file's first rows")
-            if st.button(f"Import {len(raw):,} prompts", disabled=not {"text", "messages"} & set(mapped)):
+            rows = "1 prompt" if len(raw) == 1 else f"{len(raw):,} prompts"
+            ready = bool({"text", "messages"} & set(mapped))
+            if not ready:
+                st.caption("Say above which column holds the prompt: its text, or its messages.")
+            if st.button(f"Import {rows}", disabled=not ready):
                 try:
                     new = prompts.load(path, mapped)
                 except UserError as error:
