@@ -167,7 +167,7 @@ One checkpoint, asked to be concise (A, `{found.a}`) or verbose (B, `{found.b}`)
 {counts(found)}
 
 Most of them differ because a longer answer shows more of everything, and the cut removes that. What stays is not
-all free of length: verbose answers are also laid out otherwise, and the beginning of a long answer is no short one.
+all free of length: verbose answers are also laid out otherwise, and a long answer's beginning is no short answer.
 """
 
 
