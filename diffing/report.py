@@ -24,6 +24,7 @@ from diffing import (
     activations,
     comparator,
     diff,
+    escape,
     evidence,
     exports,
     files,
@@ -51,8 +52,6 @@ FORMAT = 1
 """Of the folder; raised when a file in it means something else than before."""
 QUICK = 20
 """Features in the link to Neuronpedia."""
-FORMULA = re.compile(r"^'*[=+\-@\t\r]")
-"""Beginnings of a cell that a spreadsheet would run; they get an apostrophe, of which a reader takes one away."""
 FOLDERS = re.compile(r"(?<![\w.:/])(?:/[\w.@+~-]+){2,}/?")
 SECRETS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 SHORTEST = 8
@@ -176,16 +175,10 @@ class Bundle:
         self.text(name, json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False) + "\n")
 
     def csv(self, name: str, table: pd.DataFrame) -> None:
-        kept = {column: [cell(value) for value in table[column]] for column in table}
+        kept = {column: [escape.cell(value) for value in table[column]] for column in table}
         path = self.folder / name
         tables.write_csv(path, pd.DataFrame(kept, dtype=object))
         self.text(name, path.read_text(encoding="utf-8"))
-
-
-def cell(value: Any) -> Any:
-    """A cell that a spreadsheet shows and does not run; numbers are left alone."""
-    text = tables.clean(value) if isinstance(value, str) else value
-    return f"'{text}" if isinstance(text, str) and FORMULA.match(text) else text
 
 
 def secrets(study: Study) -> list[str]:

@@ -9,7 +9,6 @@ from diffing.escape import esc, md, visible
 from diffing.findings import Example
 from diffing.ui import any_text, charts, download, finding_widget, headline, job_panel, load, shell
 from diffing.ui.figures import FEATURE, FIGURES, choosing, mark, shown
-from diffing.ui.load import Loaded
 
 VIEWS = ("Answers", "Surface probes", "Any text")
 MOST = 200
@@ -28,10 +27,7 @@ names = {"a": study.checkpoint(a).name, "b": study.checkpoint(b).name}
 view = st.segmented_control(
     "View", VIEWS, default=VIEWS[0], required=True, key="show", bind="query-params", label_visibility="collapsed"
 )
-try:
-    found: Loaded | None = load.of_pair(study, a, b)
-except UserError:
-    found = None
+found = load.if_compared(study, a, b)
 st.html(highlight.STYLE)
 
 if view == "Surface probes":

@@ -4,7 +4,6 @@ import numpy as np
 import streamlit as st
 
 from diffing import selection
-from diffing.errors import UserError
 from diffing.escape import md
 from diffing.ui import charts, download, headline, job_panel, load, shell
 from diffing.ui.figures import FEATURE, FIGURES, shown
@@ -42,9 +41,8 @@ REST = [
 shell.page("Features")
 study = shell.opened_study()
 a, b = shell.pair(study)
-try:
-    found = load.of_pair(study, a, b)
-except UserError:
+found = load.if_compared(study, a, b)
+if found is None:
     st.info("These two checkpoints have not been compared yet.")
     job_panel.missing_steps(study, a, b)
     st.stop()

@@ -4,10 +4,8 @@ import pandas as pd
 import streamlit as st
 
 from diffing import arms, baseline, drafting, evidence, files, verification, words
-from diffing.errors import UserError
 from diffing.escape import md
 from diffing.ui import download, finding_steps, finding_widget, job_panel, load, shell
-from diffing.ui.load import Loaded
 
 VIEWS = ("Findings", "Draft", "Verify", "Without features", "Report")
 BLOCKED = "needs a reason"
@@ -61,10 +59,7 @@ author = st.sidebar.text_input(
 view = st.segmented_control(
     "View", VIEWS, default=VIEWS[0], required=True, key="show", bind="query-params", label_visibility="collapsed"
 )
-try:
-    found: Loaded | None = load.of_pair(study, a, b)
-except UserError:
-    found = None
+found = load.if_compared(study, a, b)
 pair = {"a": a, "b": b}
 
 if view == "Draft":

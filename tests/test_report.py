@@ -25,6 +25,7 @@ from typer.testing import CliRunner
 from diffing import (
     cli_report,
     diff,
+    escape,
     evidence,
     files,
     findings,
@@ -128,14 +129,14 @@ def test_cells_that_a_spreadsheet_would_run_are_text_and_can_be_read_back(made: 
         )
     texts = pd.read_csv(out / "responses.csv", keep_default_na=False)["text"]
     back = [re.sub(r"^'(?='*[=+\-@\t\r])", "", text) for text in texts]
-    assert back == [report.tables.clean(text) for text in study.responses()["text"]]
+    assert back == [tables.clean(text) for text in study.responses()["text"]]
 
 
 @given(st.text(max_size=20))
 def test_a_cell_never_begins_like_a_formula_and_loses_nothing(text: str) -> None:
-    told = report.cell(text)
+    told = escape.cell(text)
     assert not re.match(r"[=+\-@\t\r]", told)
-    assert re.sub(r"^'(?='*[=+\-@\t\r])", "", told) == report.tables.clean(text)
+    assert re.sub(r"^'(?='*[=+\-@\t\r])", "", told) == tables.clean(text)
 
 
 def test_encodings_open_with_scipy_and_match_the_pairs(made: Made) -> None:

@@ -5,14 +5,13 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from diffing.escape import cell
+
 
 def csv(label: str, table: pd.DataFrame, name: str) -> None:
     """A button that writes the table when it is clicked, and not on every rerun."""
 
     def content() -> bytes:
-        # Heavy to import, and needed only on a click.
-        from diffing.report import cell
-
         text: str = table.map(cell).to_csv(index=False)
         return text.encode("utf-8", "replace")
 

@@ -16,6 +16,7 @@ from diffing import diff, evidence, feature_pairs, label_history, labels, query
 from diffing.activations import Encodings, path_of
 from diffing.contradictions import Contradiction
 from diffing.diff import Diff
+from diffing.errors import UserError
 from diffing.evidence import Standing
 from diffing.study import ReaderChoice, Study
 
@@ -59,6 +60,14 @@ def of_pair(study: Study, a: str, b: str) -> Loaded:
     """The stored diff of two checkpoints; a `UserError` where there is none."""
     found = diff.load(study, a, b)
     return Loaded(found, labels.named(study, found.features, found.a, found.b), found.outdated(study))
+
+
+def if_compared(study: Study, a: str, b: str) -> Loaded | None:
+    """The same; None where the two have not been compared yet."""
+    try:
+        return of_pair(study, a, b)
+    except UserError:
+        return None
 
 
 @st.cache_resource(max_entries=4, show_spinner="Opening the encodings", hash_funcs=ANSWERS)
