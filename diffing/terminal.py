@@ -77,6 +77,9 @@ def do(study: Study, kind: str, options: dict[str, Any], detach: bool, as_json: 
         else:
             say(f"Started {kind} as job {job.id}; 'python -m diffing jobs {study.name}' shows how it goes.")
         return None
+    if not errors.is_terminal:
+        # A bar would show nothing in a log, and silence looks like a fault.
+        warn(f"{kind} of '{study.name}' …")
     with Progress(
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}", markup=False),
         console=errors, transient=True,

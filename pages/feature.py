@@ -40,6 +40,11 @@ def go(number: int) -> None:
     st.query_params.pop("pair", None)
 
 
+def first_pair() -> None:
+    """Another order begins anew."""
+    st.query_params.pop("pair", None)
+
+
 # The header: place in the ranking, name, figures.
 place = ranking.index(feature) if feature in ranking else None
 with st.container(horizontal=True, vertical_alignment="center"):
@@ -69,6 +74,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         required=True,
         key="order",
         bind="query-params",
+        on_change=first_pair,
     )
     held = st.toggle(
         "Held-out prompts too", key="held", bind="query-params", help="Findings made while looking at them say so."

@@ -61,7 +61,7 @@ def test_features_show_the_answer_the_charts_and_the_table(diffed: Study) -> Non
         "Telling A from B",
         "Families that differ",
         "Survive equal length",
-        "Smallest detectable",
+        "Found with 80 % power",
     ]
     assert len(app.get("plotly_chart")) == 2
     assert set(app.dataframe[0].value["feature"]) == {finding_study.SPACES, finding_study.ITEMS,

@@ -11,7 +11,8 @@ def show(diff: Diff, name_a: str, name_b: str) -> None:
     """Whether the sides differ at all, how much of it, how much is length, and what could not have been seen."""
     told = diff.summary
     apart = told["separability"]
-    st.markdown(f"**A** {md(name_a)} against **B** {md(name_b)}: {md(words.answer(told))}")
+    lengths = f"Answers have {told['tokens_a'] or 0:,.0f} tokens on A and {told['tokens_b'] or 0:,.0f} on B."
+    st.markdown(f"**A** {md(name_a)} against **B** {md(name_b)}: {md(words.answer(told))} {lengths}")
     with st.container(horizontal=True, key="figures-answer"):
         one, two, three, four = (st.empty() for _ in range(4))
     auc = apart.get("auc")
@@ -34,15 +35,16 @@ def show(diff: Diff, name_a: str, name_b: str) -> None:
     three.metric(
         "Survive equal length",
         f"{share:.0%}" if share is not None else "none to ask",
-        help=f"Mean length A {told['tokens_a'] or 0:,.0f}, B {told['tokens_b'] or 0:,.0f} tokens. "
+        help="Of the features that differ: those that also do with both answers cut to the shorter one's tokens. "
         "The rest may be length alone.",
         border=True,
     )
     least = told["smallest_detectable"]
     four.metric(
-        "Smallest detectable",
-        f"{100 * least:.0f} points" if least is not None else "none",
-        help="Difference in shares found with 80 % power by one draw's exact test after correction.",
+        "Found with 80 % power",
+        f"≥ {100 * least:.0f} points" if least is not None else "none",
+        help="Smallest difference in shares that one draw's exact test finds four times in five after correction; "
+        "smaller ones are found less often.",
         border=True,
     )
 
