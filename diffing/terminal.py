@@ -82,7 +82,7 @@ def do(study: Study, kind: str, options: dict[str, Any], detach: bool, as_json: 
         warn(f"{kind} of '{study.name}' …")
     with Progress(
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}", markup=False),
-        console=errors, transient=True,
+        console=errors, transient=True, disable=not errors.is_terminal,
     ) as bar:  # fmt: skip
         task = bar.add_task(kind, total=None, words="")
 
