@@ -274,7 +274,7 @@ def _without_truncated(shown: Shown, pairs: Pairing, delta: NDArray[np.float64])
     if not pairs.truncated.any():
         return {"delta_untruncated": delta}
     whole = pairs.only(~pairs.truncated)
-    leads = tally.count(shown, whole, {"whole": ""}, amounts=False).views["whole"]
+    leads = tally.count(shown, whole, ["whole"], amounts=False).views["whole"]
     p = measure.presence_p(leads, measure.LEAST)
     return {
         "delta_untruncated": measure.difference(leads, len(whole.prompts)),

@@ -5,7 +5,7 @@ on which a side leads by so much, in cells of split and group, and for rates and
 that are not 0. Promises that its memory does not grow with prompts times features. Tests nothing itself.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -102,7 +102,7 @@ class Tally:
     views: dict[View, Leads]
 
 
-def count(shown: Shown, pairing: Pairing, views: Mapping[View, Any], amounts: bool = True) -> Tally:
+def count(shown: Shown, pairing: Pairing, views: Collection[View], amounts: bool = True) -> Tally:
     """One pass over all pairs."""
     n, cells, prompts = shown.n_features, int(pairing.cell.max(initial=-1)) + 1, len(pairing.prompts)
     shape, kind = (cells, n, len(pairing.sizes)), _counting(prompts)

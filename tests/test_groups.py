@@ -132,7 +132,7 @@ def test_differences_agree_with_the_tally() -> None:
     random = np.random.default_rng(3)
     shown, pairing = study(random.choice([-1, 0, 1], (30, 5)), ["x"] * 30)
     ahead = groups.differences(shown, pairing, np.array([1, 4]))
-    counted = tally.count(shown, pairing, {"whole": ""}).views["whole"]
+    counted = tally.count(shown, pairing, ["whole"]).views["whole"]
     more_a, more_b = counted.of()
     pd.testing.assert_series_equal(
         pd.Series((ahead > 0).sum(axis=0) - (ahead < 0).sum(axis=0)),

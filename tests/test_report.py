@@ -1,3 +1,5 @@
+"""The report's folder: what it holds, that nothing in it leaks or runs, and that the same study gives the same bytes."""
+
 import csv
 import hashlib
 import json
@@ -7,7 +9,6 @@ import subprocess
 import sys
 import urllib.parse
 import zipfile
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,6 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from scipy import sparse
 from typer.testing import CliRunner
@@ -25,7 +24,6 @@ from typer.testing import CliRunner
 from diffing import (
     cli_report,
     diff,
-    escape,
     evidence,
     files,
     findings,
@@ -36,17 +34,16 @@ from diffing import (
     report_charts,
     report_facts,
     report_findings,
-    report_render,
     tables,
     verification,
 )
 from diffing.errors import UserError
 from diffing.escape import visible
-from diffing.evidence import Standing
 from diffing.label_history import Label
 from diffing.study import Study
 from tests import judges, report_study
 from tests.fake_reader import Watch
+from tests.html_page import Page
 from tests.openai_server import OpenAIServer
 from tests.report_study import CAKE, HOSTILE, KEY, NUMBERS, SPACES, A, made, written
 
@@ -130,13 +127,6 @@ def test_cells_that_a_spreadsheet_would_run_are_text_and_can_be_read_back(made: 
     texts = pd.read_csv(out / "responses.csv", keep_default_na=False)["text"]
     back = [re.sub(r"^'(?='*[=+\-@\t\r])", "", text) for text in texts]
     assert back == [tables.clean(text) for text in study.responses()["text"]]
-
-
-@given(st.text(max_size=20))
-def test_a_cell_never_begins_like_a_formula_and_loses_nothing(text: str) -> None:
-    told = escape.cell(text)
-    assert not re.match(r"[=+\-@\t\r]", told)
-    assert re.sub(r"^'(?='*[=+\-@\t\r])", "", told) == tables.clean(text)
 
 
 def test_encodings_open_with_scipy_and_match_the_pairs(made: Made) -> None:
@@ -323,26 +313,6 @@ def test_held_out_answers_are_shown_only_where_the_author_had_seen_such(
 # Hostile text.
 
 
-class Page(HTMLParser):
-    """Tags, attributes and text of a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.attributes: set[str] = set()
-        self.addresses: set[str] = set()
-        self.words: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.attributes |= {name for name, _ in attrs}
-        self.addresses |= {str(value).split(",")[0] for name, value in attrs if name in ("src", "href")}
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-
 def test_hostile_answers_stay_text_in_the_page(made: Made) -> None:
     _, out = made
     text = (out / "report.html").read_text(encoding="utf-8")
@@ -376,21 +346,6 @@ def test_markdown_renders_without_raw_html_or_foreign_links(made: Made) -> None:
         len(re.findall(r"(?<!\\)\|", line)) for line in text.split("```")[0].splitlines() if line.startswith("|")
     ]
     assert set(rows) == {3, 4, 5, 10, 15}
-
-
-PLAIN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-
-
-@settings(max_examples=300)
-@given(st.text(alphabet=st.characters() | st.sampled_from(list("\\`*_{}[]()<>#+-.!|~$:&@\n \t=1w/")), max_size=40))
-def test_any_text_stands_for_itself_in_markdown(text: str) -> None:
-    said = " ".join(visible(text).split())
-    page = Page(PLAIN.render(f"x {report_render.md(text)}\n\n| a |\n| --- |\n| {report_render.md(text)} |\n"))
-    # The renderer, as CommonMark asks, shows a replacement for NUL, which `visible` has spelled out before.
-    assert page.tags == {"p", "table", "thead", "tbody", "tr", "th", "td"}
-    lines = [word for word in "".join(page.words).split("\n") if word]
-    assert lines[0].strip() == f"x {said}".strip()
-    assert [line.strip() for line in lines[1:]] == (["a", said] if said else ["a"])
 
 
 def test_llm_comparator_takes_the_file(made: Made) -> None:
@@ -536,46 +491,3 @@ def test_the_quick_list_names_the_strongest_features_where_neuronpedia_has_them(
     assert json.loads(query["features"][0]) == [
         {"modelId": "gpt2-small", "layer": "8-res-jb", "index": str(feature)} for feature in facts.top
     ]
-
-
-def told_of(identifier: str, same_as: str = "") -> Standing:
-    finding = findings.Finding(id=identifier, a="a", b="b", claim=identifier, side="b", origin="hand")
-    return Standing(finding, "verified", "", [], [], [], None, same_as)
-
-
-@pytest.mark.parametrize(
-    ("standings", "kept"),
-    [
-        ([told_of("lead"), told_of("other", "lead"), told_of("else")], ["lead", "else"]),
-        ([told_of("other", "lead"), told_of("lead")], ["lead"]),
-        # Its leader is blocked or rejected, and so is not among those that can be claimed.
-        ([told_of("other", "lead"), told_of("third", "lead"), told_of("else")], ["other", "else"]),
-    ],
-)
-def test_each_meaning_is_claimed_once_and_none_is_lost(standings: list[Standing], kept: list[str]) -> None:
-    assert [one.finding.id for one in report_facts.each_meaning_once(standings)] == kept
-
-
-def test_what_no_judge_saw_stands_by_the_size_of_its_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    study = report_study.make(monkeypatch)
-    diff.compute(study, "old", "new")
-    weak = findings.add(study, "mentions cake", "b", author="Ann", features=(CAKE,))
-    strong = findings.add(study, "has steps", "b", author="Ann", features=(CAKE,), probes=("numbered items",))
-    facts = report_facts.gather(study, "old", "new")
-    assert [one.finding.id for one in facts.claimed] == [strong.id, weak.id]
-    sizes = [report_facts.size(one, study, facts.diff) for one in facts.claimed]
-    assert sizes[0] == facts.probes.loc["numbered items", "delta"] > sizes[1] > 0.5
-
-
-def test_a_report_names_the_judges_whose_verdicts_it_leaves_out(
-    monkeypatch: pytest.MonkeyPatch, server: OpenAIServer
-) -> None:
-    study = report_study.make(monkeypatch)
-    diff.compute(study, "old", "new")
-    findings.add(study, "mentions cake", "b", author="Ann", features=(CAKE,))
-    server.reply, server.models = judges.counting(judges.words({"mentions cake": "cake"})), ["first", "second"]
-    for judge in server.models:
-        verification.run(study, {"model": f"{server.url}#{judge}"}, Watch())
-    facts = report_facts.gather(study, "old", "new")
-    assert facts.verification.judge == "second"
-    assert "Verdicts of other judges (first) are kept" in report_findings.own_error(facts)
