@@ -1,4 +1,4 @@
-"""The report's folder: what it holds, that nothing in it leaks or runs, and that the same study gives the same bytes."""
+"""The report's folder: what it holds, that nothing in it leaks or runs, and that it comes out the same again."""
 
 import csv
 import hashlib
