@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from diffing import sample, words
 from diffing import status as statuses
-from diffing.errors import UserError
-from diffing.escape import esc, md
-from diffing.study import Study, names
-from diffing.ui import job_panel, shell
+from diffing.common import words
+from diffing.common.errors import UserError
+from diffing.common.escape import esc, md
+from diffing.study import sample
+from diffing.study.study import Study, names
+from pages.parts import job_panel, shell
 
 shell.page("Studies")
 st.caption("What changed between two checkpoints of a model? A study asks both the same prompts and compares.")

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from diffing import groups, measure, pairing, separability
-from diffing.pairing import Pairing
-from diffing.presence import Flat
+from diffing.diff import groups, measure, pairing, separability
+from diffing.diff.pairing import Pairing
+from diffing.diff.presence import Flat
 
 LEVELS = (0.0001, 0.001, 0.01, 0.05, 0.1, 0.5)
 Array = NDArray[Any]

@@ -19,8 +19,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from diffing import files, jobs, providers
-from diffing.study import Study
+from diffing.common import files
+from diffing.jobs import run as jobs
+from diffing.models import providers
+from diffing.study.study import Study
 
 
 def main() -> None:

@@ -40,8 +40,10 @@ Array = NDArray[Any]
 
 def make(name: str, features: int, prompts: int, draws: int) -> None:
     """A study with its answers and encodings, under DIFFING_HOME."""
-    from diffing import activations, files, shards
-    from diffing.study import Checkpoint, Study
+    from diffing.common import files
+    from diffing.reader import cache as shards
+    from diffing.reader import encodings as activations
+    from diffing.study.study import Checkpoint, Study
 
     random = np.random.default_rng(0)
     questions = pd.DataFrame({"text": [f"Question {n}?" for n in range(prompts)]})
@@ -87,7 +89,7 @@ def _text(words: Array, length: int, random: np.random.Generator) -> tuple[str, 
 
 def _encoding(shares: Array, length: int, spans: Array, random: np.random.Generator) -> Any:
     """Random activations of one answer."""
-    from diffing.shards import Encoding
+    from diffing.reader.cache import Encoding
 
     bounds = np.cumsum(shares)
     feature = np.searchsorted(bounds, random.random(length * ACTIVE) * bounds[-1])
@@ -115,9 +117,9 @@ def _encoding(shares: Array, length: int, spans: Array, random: np.random.Genera
 
 def measure(name: str) -> None:
     """Compute one study's diff and print its figures as JSON."""
-    from diffing import diff
-    from diffing.activations import Encodings
-    from diffing.study import Study
+    from diffing.diff import compute as diff
+    from diffing.reader.encodings import Encodings
+    from diffing.study.study import Study
 
     study = Study.open(name)
     Encodings.open(study)

@@ -26,11 +26,11 @@ from scipy import sparse
 from transformers import AutoModelForCausalLM
 
 from bench.encode_gpu import ignore, read_texts, tasks_of
-from diffing import files
-from diffing.pipeline import Encoder
-from diffing.reader import Reader
-from diffing.shards import Cache
-from diffing.study import ReaderChoice
+from diffing.common import files
+from diffing.reader.cache import Cache
+from diffing.reader.encoder import Encoder
+from diffing.reader.reader import Reader
+from diffing.study.study import ReaderChoice
 
 STARTER = files.PROJECT / "diffing" / "starter"
 SLICES = 10

@@ -29,15 +29,16 @@ from scipy import sparse
 from torch import Tensor, nn
 from transformers import AutoModel, LlamaConfig, PreTrainedTokenizerFast
 
-from diffing import files, sparsify
-from diffing.batches import Task
-from diffing.fleet import Fleet
-from diffing.forward import Forward
-from diffing.model_files import Hook
-from diffing.packed import Packed
-from diffing.pipeline import Encoder
-from diffing.shards import Cache
-from diffing.tokens import Framing, Reading
+from diffing.common import files
+from diffing.models.forward import Forward
+from diffing.models.packed import Packed
+from diffing.models.tokens import Framing, Reading
+from diffing.models.weights import Hook
+from diffing.reader import sparsify
+from diffing.reader.batches import Task
+from diffing.reader.cache import Cache
+from diffing.reader.encoder import Encoder
+from diffing.reader.fleet import Fleet
 
 ACTIVE = 125
 TOKENIZER = files.PROJECT / "diffing" / "starter" / "reader" / "tokenizer.json"

@@ -19,11 +19,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from diffing import activations
-from diffing.activations import Encodings
-from diffing.compact import compact, encodings
-from diffing.shards import Array, Cache
-from diffing.study import Checkpoint, Study
+from diffing.reader import encodings as activations
+from diffing.reader.cache import Array, Cache
+from diffing.reader.compact import compact, encodings
+from diffing.reader.encodings import Encodings
+from diffing.study.study import Checkpoint, Study
 
 FEATURES = 65_536
 ACTIVE = 90

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from diffing import stats, verdicts
+from diffing.common import stats
+from diffing.findings import verdicts
 
 Array = NDArray[np.int64]
 

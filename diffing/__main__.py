@@ -1,5 +1,5 @@
 """`python -m diffing`."""
 
-from diffing.cli import main
+from diffing.cli.app import main
 
 main()

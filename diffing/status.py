@@ -8,9 +8,16 @@ import math
 from pathlib import Path
 from typing import Any
 
-from diffing import activations, diff, files, findings, jobs, labels, presets, responses, stats, words
-from diffing.errors import UserError
-from diffing.study import ReaderChoice, Study
+from diffing.common import files, stats, words
+from diffing.common.errors import UserError
+from diffing.diff import compute as diff
+from diffing.findings import findings
+from diffing.jobs import run as jobs
+from diffing.labels import names as labels
+from diffing.reader import encodings as activations
+from diffing.reader import presets
+from diffing.study import responses
+from diffing.study.study import ReaderChoice, Study
 
 USUAL_DISCORDANCE = 0.05
 """Share of prompts on which two draws of one checkpoint differ on a feature, assumed until draws show it."""

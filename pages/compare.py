@@ -2,13 +2,15 @@
 
 import streamlit as st
 
-from diffing import highlight, prompts, query, surface
-from diffing.activations import Encodings
-from diffing.errors import UserError
-from diffing.escape import esc, md, visible
-from diffing.findings import Example
-from diffing.ui import any_text, charts, download, finding_widget, headline, job_panel, load, shell
-from diffing.ui.figures import FEATURE, FIGURES, choosing, mark, shown
+from diffing.common.errors import UserError
+from diffing.common.escape import esc, md, visible
+from diffing.findings.findings import Example
+from diffing.probes import near as surface
+from diffing.reader import query
+from diffing.reader.encodings import Encodings
+from diffing.study import prompts
+from pages.parts import any_text, charts, download, finding_widget, headline, highlight, job_panel, load, shell
+from pages.parts.figures import FEATURE, FIGURES, choosing, mark, shown
 
 VIEWS = ("Answers", "Surface probes", "Any text")
 MOST = 200

@@ -3,12 +3,14 @@
 import pandas as pd
 import streamlit as st
 
-from diffing import feature_pairs, labels, lens, presets
-from diffing.errors import UserError
-from diffing.escape import md
-from diffing.findings import Example
-from diffing.ui import charts, feature_head, finding_widget, headline, label_widget, load, pair_view, shell
-from diffing.ui.figures import FEATURE, FIGURES, shown
+from diffing.common.errors import UserError
+from diffing.common.escape import md
+from diffing.diff import pairs as feature_pairs
+from diffing.findings.findings import Example
+from diffing.labels import names as labels
+from diffing.reader import lens, presets
+from pages.parts import charts, feature_head, finding_widget, headline, label_widget, load, pair_view, shell
+from pages.parts.figures import FEATURE, FIGURES, shown
 
 NARROW = {"label": st.column_config.TextColumn("label", width=190)}
 

@@ -3,10 +3,10 @@
 import numpy as np
 import streamlit as st
 
-from diffing import selection
-from diffing.escape import md
-from diffing.ui import charts, download, headline, job_panel, load, shell
-from diffing.ui.figures import FEATURE, FIGURES, shown
+from diffing.common.escape import md
+from diffing.diff import selection
+from pages.parts import charts, download, headline, job_panel, load, shell
+from pages.parts.figures import FEATURE, FIGURES, shown
 
 BARS = 15
 PICKED = 300

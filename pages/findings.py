@@ -3,9 +3,10 @@
 import pandas as pd
 import streamlit as st
 
-from diffing import arms, baseline, drafting, evidence, files, verification, words
-from diffing.escape import md
-from diffing.ui import download, finding_steps, finding_widget, job_panel, load, shell
+from diffing.common import files, words
+from diffing.common.escape import md
+from diffing.findings import arms, baseline, drafting, evidence, verification
+from pages.parts import download, finding_steps, finding_widget, job_panel, load, shell
 
 VIEWS = ("Findings", "Draft", "Verify", "Without features", "Report")
 BLOCKED = "needs a reason"

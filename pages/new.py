@@ -6,11 +6,15 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from diffing import collect, imports, known_cases, presets, prompts, providers, status, words
-from diffing.errors import UserError
-from diffing.escape import md
-from diffing.study import ReaderChoice, Sampling, Study, StudySettings
-from diffing.ui import shell
+from diffing import status
+from diffing.common import words
+from diffing.common.errors import UserError
+from diffing.common.escape import md
+from diffing.models import providers
+from diffing.reader import presets
+from diffing.study import collect, imports, known_cases, prompts
+from diffing.study.study import ReaderChoice, Sampling, Study, StudySettings
+from pages.parts import shell
 
 HELD_OUT = StudySettings.model_fields["held_out"].default
 

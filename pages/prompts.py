@@ -6,10 +6,12 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from diffing import prompts, status, tables, words
-from diffing.errors import UserError
-from diffing.escape import md
-from diffing.ui import job_panel, shell
+from diffing import status
+from diffing.common import tables, words
+from diffing.common.errors import UserError
+from diffing.common.escape import md
+from diffing.study import prompts
+from pages.parts import job_panel, shell
 
 shell.page("Prompts")
 study = shell.opened_study()

@@ -4,12 +4,17 @@ from functools import partial
 
 import streamlit as st
 
-from diffing import activations, collect, generate, label_plan, presets, providers, words
 from diffing import status as statuses
-from diffing.errors import UserError
-from diffing.escape import md
-from diffing.study import ReaderChoice
-from diffing.ui import job_panel, shell
+from diffing.common import words
+from diffing.common.errors import UserError
+from diffing.common.escape import md
+from diffing.labels import plan as label_plan
+from diffing.models import generate, providers
+from diffing.reader import encodings as activations
+from diffing.reader import presets
+from diffing.study import collect
+from diffing.study.study import ReaderChoice
+from pages.parts import job_panel, shell
 
 shell.page("Run")
 study = shell.opened_study()

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from diffing import pairing
-from diffing.pairing import Pairing
+from diffing.diff import pairing
+from diffing.diff.pairing import Pairing
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

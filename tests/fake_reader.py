@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffing.errors import Cancelled, UserError
-from diffing.tokens import Reading, Window
+from diffing.common.errors import Cancelled, UserError
+from diffing.models.tokens import Reading, Window
 
 WORDS = re.compile(r"\S+|\s+")
 POISON = 96

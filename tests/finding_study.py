@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from diffing import diff
-from diffing.diff import DiffSettings
-from diffing.study import Study
+from diffing.diff import compute as diff
+from diffing.diff.compute import DiffSettings
+from diffing.study.study import Study
 from tests import label_study
 
 FILLER = ["plain", "wood", "stone", "grey", "sand", "river", "cloud", "field"]

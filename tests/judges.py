@@ -4,7 +4,8 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
-from diffing import sample, tables
+from diffing.common import tables
+from diffing.study import sample
 from tests.openai_server import Behaviour, Call, Replier
 
 BLOCK = re.compile(

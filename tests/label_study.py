@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from diffing import encode
-from diffing.activations import Encodings
-from diffing.study import Checkpoint, ReaderChoice, Study
+from diffing.reader import encode
+from diffing.reader.encodings import Encodings
+from diffing.study.study import Checkpoint, ReaderChoice, Study
 from tests.fake_reader import FakeReader, Watch
 
 

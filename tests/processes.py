@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from diffing.jobs import Job
+from diffing.jobs.run import Job
 
 
 def command_lines() -> dict[int, str]:
@@ -23,7 +23,7 @@ def worker_of(job: Job) -> int:
     end = time.monotonic() + 10
     while time.monotonic() < end:
         for process, command in command_lines().items():
-            if "diffing.worker" in command and str(job.folder) in command:
+            if "diffing.jobs.worker" in command and str(job.folder) in command:
                 return process
         time.sleep(0.01)
     raise AssertionError(f"no worker of {job.id} within 10 s")

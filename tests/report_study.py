@@ -6,8 +6,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from diffing import encode, findings, label_history, report
-from diffing.study import Checkpoint, Study
+from diffing.findings import findings
+from diffing.labels import history as label_history
+from diffing.reader import encode
+from diffing.report import folder as report
+from diffing.study.study import Checkpoint, Study
 from tests.fake_reader import Watch
 from tests.label_study import RuleReader
 

@@ -11,12 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from diffing import activations, encode, exports, responses, shards
-from diffing.activations import Encodings
-from diffing.compact import compact, encodings
-from diffing.errors import UserError
-from diffing.shards import Cache, Encoding
-from diffing.study import Checkpoint, Study
+from diffing.common.errors import UserError
+from diffing.reader import cache as shards
+from diffing.reader import encode
+from diffing.reader import encodings as activations
+from diffing.reader.cache import Cache, Encoding
+from diffing.reader.compact import compact, encodings
+from diffing.reader.encodings import Encodings
+from diffing.report import exports
+from diffing.study import responses
+from diffing.study.study import Checkpoint, Study
 from tests.fake_reader import FakeReader, Watch
 
 PROMPTS = pd.DataFrame({"text": [f"Question {n}" for n in range(12)], "category": "plain"})

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from diffing import files
-from diffing.aside import Aside
+from diffing.common import files
+from diffing.common.aside import Aside
 
 
 @pytest.fixture(autouse=True)

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from diffing import ask, questions
-from diffing.ask import Answer, Bill
-from diffing.budget import Budget
-from diffing.chat import ChatClient
-from diffing.errors import Cancelled, UserError
-from diffing.providers import Endpoint, Price
+from diffing.common.errors import Cancelled, UserError
+from diffing.models import ask, questions
+from diffing.models.ask import Answer, Bill
+from diffing.models.budget import Budget
+from diffing.models.chat import ChatClient
+from diffing.models.providers import Endpoint, Price
 from tests.fake_reader import Watch
 from tests.openai_server import Behaviour, Call, OpenAIServer, failure
 

@@ -7,11 +7,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from diffing import arms, baseline, clusters, findings, jobs, listings, sample, verification
-from diffing.clusters import Cluster
-from diffing.errors import Cancelled, UserError
-from diffing.listings import Item
-from diffing.study import Study
+from diffing.common.errors import Cancelled, UserError
+from diffing.findings import arms, baseline, clusters, findings, listings, verification
+from diffing.findings.clusters import Cluster
+from diffing.findings.listings import Item
+from diffing.jobs import run as jobs
+from diffing.study import sample
+from diffing.study.study import Study
 from tests import finding_study, judges
 from tests.finding_study import CAKE
 from tests.openai_server import Behaviour, Call, OpenAIServer, Replier, failure

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffing import chat, completions, providers
-from diffing.chat import ChatClient, Reply, Request
-from diffing.errors import UserError
-from diffing.providers import Endpoint, Price
+from diffing.common.errors import UserError
+from diffing.models import chat, completions, providers
+from diffing.models.chat import ChatClient, Reply, Request
+from diffing.models.providers import Endpoint, Price
 from tests.openai_server import Behaviour, Call, OpenAIServer, failure, in_turn
 
 JSON = st.recursive(

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import pytest
 from typer.testing import CliRunner
 
-from diffing import cli_read, files
-from diffing.cli import app, main
-from diffing.study import ReaderChoice, Study
+from diffing.cli import read as cli_read
+from diffing.cli.app import app, main
+from diffing.common import files
+from diffing.study.study import ReaderChoice, Study
 
 WIDE = "prompt,response_a,response_b\nHi,Hello.,Hey!\nBye,Goodbye.,\n"
 
@@ -146,7 +147,7 @@ def test_export_writes_tables_that_read_back_the_same(tmp_path: Path) -> None:
     (tmp_path / "wide.csv").write_text(WIDE)
     CliRunner().invoke(app, ["import", "greet", str(tmp_path / "wide.csv")])
     assert CliRunner().invoke(app, ["export", "greet", "--out", str(tmp_path / "out")]).exit_code == 0
-    from diffing import tables
+    from diffing.common import tables
 
     back = tables.read(tmp_path / "out" / "greet-responses.csv")
     assert back["text"].tolist() == Study.open("greet").responses()["text"].tolist()

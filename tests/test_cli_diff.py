@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-from diffing import cli_diff, diff
-from diffing.errors import UserError
-from diffing.study import Study
+from diffing.cli import diff as cli_diff
+from diffing.common.errors import UserError
+from diffing.diff import compute as diff
+from diffing.study.study import Study
 from tests import report_study
 
 COLUMNS = {

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from diffing import findings
-from diffing.cli_findings import app
-from diffing.errors import UserError
+from diffing.cli.findings import app
+from diffing.common.errors import UserError
+from diffing.findings import findings
 from tests import finding_study, judges
 from tests.openai_server import OpenAIServer
 from tests.test_baseline import scripted

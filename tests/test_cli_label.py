@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from diffing import labels
-from diffing.cli_label import app
-from diffing.contexts import OPEN
-from diffing.errors import UserError
-from diffing.study import Study
+from diffing.cli.label import app
+from diffing.common.errors import UserError
+from diffing.labels import names as labels
+from diffing.labels.passages import OPEN
+from diffing.study.study import Study
 from tests import label_study
 from tests.openai_server import OpenAIServer
 from tests.test_labelling import both, label_of, oracle

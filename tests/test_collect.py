@@ -11,9 +11,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from diffing import chat, collect, jobs, providers, responses
-from diffing.jobs import JobStatus
-from diffing.study import Checkpoint, Sampling, Study
+from diffing.jobs import run as jobs
+from diffing.jobs.run import JobStatus
+from diffing.models import chat, providers
+from diffing.study import collect, responses
+from diffing.study.study import Checkpoint, Sampling, Study
 from tests.openai_server import Behaviour, Call, OpenAIServer, failure
 from tests.processes import command_lines, worker_of
 
@@ -152,7 +154,7 @@ def test_no_key_is_in_any_file_log_or_process_list(
     assert (right.state, (right.result or {})["failed"], refused.state) == ("done", 2, "failed")
     assert "refuses the key in SOME_KEY" in refused.error
     assert {call.key for call in server.calls} == {key}
-    assert any("diffing.worker" in line for line in seen)
+    assert any("diffing.jobs.worker" in line for line in seen)
     rows = study.responses()
     cached = [chat.cache().get(name) for name in chat.cache()]
     written = [path.read_bytes() for path in own_home.rglob("*") if path.is_file()]

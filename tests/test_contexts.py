@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from diffing import prompts
-from diffing.contexts import CLOSE, OPEN, Context, Finder
+from diffing.labels.passages import CLOSE, OPEN, Context, Finder
+from diffing.study import prompts
 from tests import label_study
 
 WORDS = ["red", "blue", "green", "grey", "plain", "wood", "stone"]

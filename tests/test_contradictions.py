@@ -4,9 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diffing import contradictions, diff, label_history, labels, surface
-from diffing.contradictions import NAMES, Near, check, named
-from diffing.label_history import Label
+from diffing.diff import compute as diff
+from diffing.labels import contradictions
+from diffing.labels import history as label_history
+from diffing.labels import names as labels
+from diffing.labels.contradictions import NAMES, Near, check, named
+from diffing.labels.history import Label
+from diffing.probes import near as surface
 from tests import label_study
 from tests.fake_reader import Watch
 

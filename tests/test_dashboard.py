@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from diffing import jobs, prompts, sample
-from diffing.study import Checkpoint, Study
+from diffing.jobs import run as jobs
+from diffing.study import prompts, sample
+from diffing.study.study import Checkpoint, Study
 
 PAGE = str(Path(__file__).parent.parent / "dashboard.py")
 

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diffing import diff, encode, responses
-from diffing.diff import Diff, DiffSettings
-from diffing.errors import Cancelled, UserError
-from diffing.study import Checkpoint, Study
+from diffing.common.errors import Cancelled, UserError
+from diffing.diff import compute as diff
+from diffing.diff.compute import Diff, DiffSettings
+from diffing.reader import encode
+from diffing.study import responses
+from diffing.study.study import Checkpoint, Study
 from tests.fake_reader import FakeReader, Watch
 
 Answer = Callable[[int, str, int], str]

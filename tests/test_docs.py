@@ -7,7 +7,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from diffing import diff, encode, labels, several
+from diffing.diff import compute as diff
+from diffing.diff import series as several
+from diffing.labels import names as labels
+from diffing.reader import encode
 from tests.fake_reader import FakeReader
 from tests.test_diff import computed, made
 

@@ -7,13 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diffing import diff, drafting, findings, label_history, labels, proposals
-from diffing.activations import Encodings
-from diffing.errors import UserError
-from diffing.exhibits import Chooser
-from diffing.label_history import Label
-from diffing.proposals import Family
-from diffing.study import Study
+from diffing.common.errors import UserError
+from diffing.diff import compute as diff
+from diffing.findings import drafting, findings, proposals
+from diffing.findings.exhibits import Chooser
+from diffing.findings.proposals import Family
+from diffing.labels import history as label_history
+from diffing.labels import names as labels
+from diffing.labels.history import Label
+from diffing.reader.encodings import Encodings
+from diffing.study.study import Study
 from tests import finding_study
 from tests.fake_reader import Watch
 from tests.finding_study import CAKE, ITEMS, SPACES, TEA, WOOD

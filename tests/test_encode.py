@@ -15,15 +15,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffing import activations, encode, files
-from diffing.activations import Encodings
-from diffing.batches import Item, Task, cut
-from diffing.errors import Cancelled, UserError
-from diffing.fleet import Fleet
-from diffing.pipeline import Encoder
-from diffing.shards import Cache
-from diffing.study import Checkpoint, ReaderChoice, Study
-from diffing.tokens import Reading, Window
+from diffing.common import files
+from diffing.common.errors import Cancelled, UserError
+from diffing.models.tokens import Reading, Window
+from diffing.reader import encode
+from diffing.reader import encodings as activations
+from diffing.reader.batches import Item, Task, cut
+from diffing.reader.cache import Cache
+from diffing.reader.encoder import Encoder
+from diffing.reader.encodings import Encodings
+from diffing.reader.fleet import Fleet
+from diffing.study.study import Checkpoint, ReaderChoice, Study
 from tests import tiny
 from tests.fake_reader import FakeReader, Watch
 

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from diffing import escape, report_render, tables
-from diffing.escape import visible
+from diffing.common import escape, tables
+from diffing.common.escape import visible
+from diffing.report import render as report_render
 from tests.html_page import Page
 
 PLAIN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])

@@ -2,12 +2,14 @@
 
 import pytest
 
-from diffing import evidence, findings, label_history, labels, verification
-from diffing.errors import UserError
-from diffing.evidence import NEGATION
-from diffing.findings import Finding, Side
-from diffing.label_history import Label
-from diffing.study import Study
+from diffing.common.errors import UserError
+from diffing.findings import evidence, findings, verification
+from diffing.findings.evidence import NEGATION
+from diffing.findings.findings import Finding, Side
+from diffing.labels import history as label_history
+from diffing.labels import names as labels
+from diffing.labels.history import Label
+from diffing.study.study import Study
 from tests import finding_study, judges
 from tests.fake_reader import Watch
 from tests.finding_study import CAKE, ITEMS, SPACES, TEA

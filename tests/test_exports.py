@@ -5,9 +5,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from diffing import exports, files, label_history, label_sources, labels, tables
-from diffing.label_history import Label
-from diffing.study import Checkpoint, Study
+from diffing.common import files, tables
+from diffing.labels import history as label_history
+from diffing.labels import names as labels
+from diffing.labels import sources as label_sources
+from diffing.labels.history import Label
+from diffing.report import exports
+from diffing.study.study import Checkpoint, Study
 from tests.fake_reader import Watch
 
 SAE = "starter"

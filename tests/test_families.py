@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.cluster.hierarchy import fcluster, linkage
 
-from diffing import families
+from diffing.diff import families
 from tests.fake_documents import Documents
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from diffing import files
+from diffing.common import files
 
 
 def test_home_moves_studies_and_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +75,7 @@ def test_a_lock_is_held_by_one_and_let_go_by_the_dead(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     assert not files.is_locked(path)
     script = (
-        "import sys, time; from pathlib import Path; from diffing import files\n"
+        "import sys, time; from pathlib import Path; from diffing.common import files as files\n"
         "with files.locked(Path(sys.argv[1])):\n"
         "    print('held', flush=True); time.sleep(60)"
     )

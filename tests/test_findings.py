@@ -6,10 +6,11 @@ import threading
 import pandas as pd
 import pytest
 
-from diffing import findings, sample
-from diffing.errors import UserError
-from diffing.findings import Example
-from diffing.study import Checkpoint, Study
+from diffing.common.errors import UserError
+from diffing.findings import findings
+from diffing.findings.findings import Example
+from diffing.study import sample
+from diffing.study.study import Checkpoint, Study
 
 
 def study_of(name: str = "s") -> Study:

@@ -14,8 +14,10 @@ from typing import NamedTuple
 import pandas as pd
 import pytest
 
-from diffing import files, jobs, providers
-from diffing.study import Sampling, Study
+from diffing.common import files
+from diffing.jobs import run as jobs
+from diffing.models import providers
+from diffing.study.study import Sampling, Study
 from tests import tiny
 
 REVISION = "0" * 40

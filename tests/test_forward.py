@@ -13,7 +13,7 @@ from torch import Tensor
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 from transformer_lens.pretrained.weight_conversions.gpt2 import convert_gpt2_weights
 
-from diffing.errors import UserError
+from diffing.common.errors import UserError
 from tests import tiny
 from tests.tiny import Whole, assert_close, dense, load
 

@@ -7,10 +7,12 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from diffing import collect, generate, jobs, providers
-from diffing.errors import Cancelled
-from diffing.jobs import JobStatus
-from diffing.study import Sampling, Study
+from diffing.common.errors import Cancelled
+from diffing.jobs import run as jobs
+from diffing.jobs.run import JobStatus
+from diffing.models import generate, providers
+from diffing.study import collect
+from diffing.study.study import Sampling, Study
 from tests import tiny
 from tests.openai_server import OpenAIServer
 

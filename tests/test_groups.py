@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diffing import groups, measure, presence, stats, tally
-from diffing.pairing import Pairing
-from diffing.presence import Shown
+from diffing.common import stats
+from diffing.diff import groups, measure, presence, tally
+from diffing.diff.pairing import Pairing
+from diffing.diff.presence import Shown
 from tests.fake_documents import Documents, paired
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -15,10 +15,11 @@ from huggingface_hub import constants
 from safetensors.torch import save_file
 from transformers import Gemma3TextConfig
 
-from diffing import hub, presets
-from diffing.errors import UserError
-from diffing.reader import Reader
-from diffing.study import ReaderChoice
+from diffing.common import hub
+from diffing.common.errors import UserError
+from diffing.reader import presets
+from diffing.reader.reader import Reader
+from diffing.study.study import ReaderChoice
 from tests import tiny
 
 COMMIT = "c0ffee" + "0" * 34

@@ -4,9 +4,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from diffing import imports
-from diffing.errors import UserError
-from diffing.study import Study
+from diffing.common.errors import UserError
+from diffing.study import imports
+from diffing.study.study import Study
 
 
 def write(path: Path, rows: list[dict[str, object]]) -> Path:

@@ -11,10 +11,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from diffing import files, jobs, providers
-from diffing.errors import Busy, UserError
-from diffing.jobs import Job, JobStatus, Progress
-from diffing.study import Study
+from diffing.common import files
+from diffing.common.errors import Busy, UserError
+from diffing.jobs import run as jobs
+from diffing.jobs.run import Job, JobStatus, Progress
+from diffing.models import providers
+from diffing.study.study import Study
 from tests.openai_server import OpenAIServer
 from tests.processes import worker_of
 
@@ -72,8 +74,8 @@ def test_a_detached_job_tells_its_progress_and_outcome(study: Study) -> None:
 def test_a_job_survives_its_parent(study: Study, server: OpenAIServer) -> None:
     script = (
         "import os, signal\n"
-        "from diffing import jobs\n"
-        "from diffing.study import Study\n"
+        "from diffing.jobs import run as jobs\n"
+        "from diffing.study.study import Study\n"
         "jobs.start(Study.open('s'), 'collect', {'concurrency': 4})\n"
         "os.killpg(0, signal.SIGKILL)\n"
     )

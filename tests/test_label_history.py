@@ -6,10 +6,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from diffing import label_history, labels
-from diffing.errors import UserError
-from diffing.label_history import Label
-from diffing.study import Checkpoint, Study
+from diffing.common.errors import UserError
+from diffing.labels import history as label_history
+from diffing.labels import names as labels
+from diffing.labels.history import Label
+from diffing.study.study import Checkpoint, Study
 
 PAIR = [Checkpoint(key=key, name=key, source="import") for key in ("a", "b")]
 SAE = "starter"

@@ -14,9 +14,13 @@ import pandas as pd
 import pytest
 from huggingface_hub import constants
 
-from diffing import files, label_sources, labels, neuronpedia, presets
-from diffing.errors import UserError
-from diffing.study import Checkpoint, ReaderChoice, Study
+from diffing.common import files
+from diffing.common.errors import UserError
+from diffing.labels import names as labels
+from diffing.labels import neuronpedia
+from diffing.labels import sources as label_sources
+from diffing.reader import presets
+from diffing.study.study import Checkpoint, ReaderChoice, Study
 from tests.fake_reader import Watch
 
 PAIR = [Checkpoint(key=key, name=key, source="import") for key in ("a", "b")]

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from diffing import labelling, labels, prompts
-from diffing.contexts import OPEN
-from diffing.errors import Cancelled, UserError
-from diffing.label_history import edit, tell
-from diffing.study import Study
+from diffing.common.errors import Cancelled, UserError
+from diffing.labels import labelling
+from diffing.labels import names as labels
+from diffing.labels.history import edit, tell
+from diffing.labels.passages import OPEN
+from diffing.study import prompts
+from diffing.study.study import Study
 from tests import label_study
 from tests.fake_reader import Watch
 from tests.openai_server import Behaviour, Call, OpenAIServer
@@ -289,8 +291,8 @@ def test_rewriting_asks_afresh_but_never_over_a_person(study: Study, server: Ope
 
 
 def test_the_judge_is_of_another_family_unless_one_is_named(study: Study, server: OpenAIServer) -> None:
-    from diffing.label_plan import Options, judge_for
-    from diffing.providers import endpoint, parse
+    from diffing.labels.plan import Options, judge_for
+    from diffing.models.providers import endpoint, parse
 
     for author, judge in {
         "openrouter:openai/gpt-4o-mini": "google/gemini-2.5-flash",

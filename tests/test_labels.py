@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diffing import files, labels
-from diffing.activations import TokenTable
-from diffing.errors import UserError
-from diffing.labels import Label
-from diffing.shards import Encoding
-from diffing.study import Checkpoint, ReaderChoice, Study
+from diffing.common import files
+from diffing.common.errors import UserError
+from diffing.labels import names as labels
+from diffing.labels.names import Label
+from diffing.reader.cache import Encoding
+from diffing.reader.encodings import TokenTable
+from diffing.study.study import Checkpoint, ReaderChoice, Study
 
 PAIR = [Checkpoint(key=key, name=key, source="import") for key in ("a", "b")]
 BY_LLM: dict[str, Any] = {"label": "lists", "author": "gpt", "author_kind": "llm", "date": "2026-01-01"}

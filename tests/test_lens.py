@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from diffing import lens
+from diffing.reader import lens
 from tests import tiny
 from tests.tiny import assert_close, load
 

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diffing import measure, presence
-from diffing.pairing import Pairing
+from diffing.diff import measure, presence
+from diffing.diff.pairing import Pairing
 from tests.fake_documents import Documents, paired, random_documents
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from diffing import noise, presence
-from diffing.pairing import Pairing
-from diffing.presence import Shown
+from diffing.diff import noise, presence
+from diffing.diff.pairing import Pairing
+from diffing.diff.presence import Shown
 from tests.fake_documents import Documents, paired
 
 Array = np.ndarray[Any, np.dtype[Any]]

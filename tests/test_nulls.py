@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffing import nulls
+from diffing.common import nulls
 
 
 def exact_tail(coins: list[int], observed: int) -> Fraction:

@@ -6,9 +6,9 @@ import pytest
 import torch
 from transformers import AutoModel
 
-from diffing import packed
-from diffing.forward import Forward
-from diffing.model_files import Hook
+from diffing.models import packed
+from diffing.models.forward import Forward
+from diffing.models.weights import Hook
 from tests import tiny
 
 LENGTHS = [1, 2, 3, 7, 19, 40]

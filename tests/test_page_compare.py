@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from diffing import diff, sample
-from diffing.study import Study
+from diffing.diff import compute as diff
+from diffing.study import sample
+from diffing.study.study import Study
 from tests import label_study
 
 HOME = str(Path(__file__).parent.parent / "dashboard.py")

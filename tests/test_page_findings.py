@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from diffing import diff, drafting, evidence, files, findings, sample, verification
-from diffing.study import Study
+from diffing.common import files
+from diffing.diff import compute as diff
+from diffing.findings import drafting, evidence, findings, verification
+from diffing.study import sample
+from diffing.study.study import Study
 from tests import finding_study
 from tests.fake_reader import Watch
 from tests.finding_study import ITEMS, TEA

@@ -6,9 +6,14 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from diffing import diff, escape, files, jobs, label_history, labels, prompts
-from diffing.study import Checkpoint, Study
-from diffing.ui import job_panel
+from diffing.common import escape, files
+from diffing.diff import compute as diff
+from diffing.jobs import run as jobs
+from diffing.labels import history as label_history
+from diffing.labels import names as labels
+from diffing.study import prompts
+from diffing.study.study import Checkpoint, Study
+from pages.parts import job_panel
 from tests import finding_study, label_study
 
 ROOT = Path(__file__).parent.parent

@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from diffing import prompt_writer, prompts
-from diffing.errors import UserError
-from diffing.prompt_writer import Written
-from diffing.providers import Endpoint
+from diffing.common.errors import UserError
+from diffing.models.providers import Endpoint
+from diffing.study import prompt_writer, prompts
+from diffing.study.prompt_writer import Written
 from tests.openai_server import Behaviour, Call, OpenAIServer, failure
 
 EXISTING = prompts.normal(

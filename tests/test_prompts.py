@@ -4,8 +4,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from diffing import prompts
-from diffing.errors import UserError
+from diffing.common.errors import UserError
+from diffing.study import prompts
 
 
 def table(*texts: str) -> pd.DataFrame:

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from diffing import providers
-from diffing.errors import UserError
-from diffing.providers import Endpoint, Price
+from diffing.common.errors import UserError
+from diffing.models import providers
+from diffing.models.providers import Endpoint, Price
 
 
 @pytest.mark.parametrize(

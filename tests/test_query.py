@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from diffing import encode, query
-from diffing.activations import Encodings
-from diffing.errors import UserError
+from diffing.common.errors import UserError
+from diffing.reader import encode, query
+from diffing.reader.encodings import Encodings
 from tests.fake_reader import WORDS, FakeReader
 from tests.test_diff import made
 

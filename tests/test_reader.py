@@ -8,10 +8,10 @@ import pytest
 import torch
 from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_directory
 
-from diffing import presets
-from diffing.errors import UserError
-from diffing.model_files import parse_hook
-from diffing.study import ReaderChoice
+from diffing.common.errors import UserError
+from diffing.models.weights import parse_hook
+from diffing.reader import presets
+from diffing.study.study import ReaderChoice
 from tests import tiny
 from tests.tiny import Whole, load
 

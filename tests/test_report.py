@@ -21,26 +21,21 @@ from markdown_it import MarkdownIt
 from scipy import sparse
 from typer.testing import CliRunner
 
-from diffing import (
-    cli_report,
-    diff,
-    evidence,
-    files,
-    findings,
-    label_history,
-    label_sources,
-    notebook,
-    report,
-    report_charts,
-    report_facts,
-    report_findings,
-    tables,
-    verification,
-)
-from diffing.errors import UserError
-from diffing.escape import visible
-from diffing.label_history import Label
-from diffing.study import Study
+from diffing.cli import report as cli_report
+from diffing.common import files, tables
+from diffing.common.errors import UserError
+from diffing.common.escape import visible
+from diffing.diff import compute as diff
+from diffing.findings import evidence, findings, verification
+from diffing.labels import history as label_history
+from diffing.labels import sources as label_sources
+from diffing.labels.history import Label
+from diffing.report import charts as report_charts
+from diffing.report import claims as report_findings
+from diffing.report import facts as report_facts
+from diffing.report import folder as report
+from diffing.report import notebook
+from diffing.study.study import Study
 from tests import judges, report_study
 from tests.fake_reader import Watch
 from tests.html_page import Page

@@ -2,8 +2,11 @@
 
 import pytest
 
-from diffing import diff, findings, report_facts, report_findings, verification
-from diffing.evidence import Standing
+from diffing.diff import compute as diff
+from diffing.findings import findings, verification
+from diffing.findings.evidence import Standing
+from diffing.report import claims as report_findings
+from diffing.report import facts as report_facts
 from tests import judges, report_study
 from tests.fake_reader import Watch
 from tests.openai_server import OpenAIServer

@@ -4,7 +4,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from diffing import prompts, responses
+from diffing.study import prompts, responses
 
 
 def rows(*found: tuple[str, str, int, str]) -> pd.DataFrame:

@@ -8,9 +8,9 @@ import pytest
 import torch
 from sae_lens import SAE
 
-from diffing.errors import UserError
-from diffing.reader import Reader
-from diffing.study import ReaderChoice
+from diffing.common.errors import UserError
+from diffing.reader.reader import Reader
+from diffing.study.study import ReaderChoice
 from tests import tiny
 from tests.tiny import Whole, assert_close, dense, load
 

@@ -8,9 +8,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from diffing import jobs, sample, status, tables
-from diffing.errors import UserError
-from diffing.study import Study
+from diffing import status
+from diffing.common import tables
+from diffing.common.errors import UserError
+from diffing.jobs import run as jobs
+from diffing.study import sample
+from diffing.study.study import Study
 from tools import make_sample
 
 Place = tuple[str, str, int]

@@ -6,10 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from diffing import diff, encode, labelling, labels, sample, surface
-from diffing.activations import Encodings
-from diffing.probe_rules import Span
-from diffing.study import Checkpoint, Study
+from diffing.diff import compute as diff
+from diffing.labels import labelling
+from diffing.labels import names as labels
+from diffing.probes import near as surface
+from diffing.probes.rules import Span
+from diffing.reader import encode
+from diffing.reader.encodings import Encodings
+from diffing.study import sample
+from diffing.study.study import Checkpoint, Study
 from tests.fake_reader import Watch
 from tests.openai_server import Behaviour, Call, OpenAIServer
 from tests.test_labelling import written

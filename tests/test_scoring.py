@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
-from diffing import scoring
-from diffing.contexts import CLOSE, OPEN, Context, Finder
-from diffing.scoring import Item, Verdict, Verdicts, balanced_accuracy, family, share
+from diffing.labels import scoring
+from diffing.labels.passages import CLOSE, OPEN, Context, Finder
+from diffing.labels.scoring import Item, Verdict, Verdicts, balanced_accuracy, family, share
 from tests import label_study
 
 

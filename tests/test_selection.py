@@ -5,8 +5,8 @@ import dataclasses
 import pandas as pd
 import pytest
 
-from diffing import selection
-from diffing.selection import Asked
+from diffing.diff import selection
+from diffing.diff.selection import Asked
 
 ROWS = [
     # feature, family, label, probes, delta, at equal length, q, survives, replicated, named by

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from diffing import presence, separability
-from diffing.separability import Separability
+from diffing.diff import presence, separability
+from diffing.diff.separability import Separability
 from tests.fake_documents import Documents, paired
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -6,8 +6,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from diffing import serve
-from diffing.errors import UserError
+from diffing.cli import serve
+from diffing.common.errors import UserError
 
 
 class Healthy(BaseHTTPRequestHandler):

@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diffing import encode, measure, several
-from diffing.errors import UserError
-from diffing.presence import Shown, shown
+from diffing.common.errors import UserError
+from diffing.diff import measure
+from diffing.diff import series as several
+from diffing.diff.presence import Shown, shown
+from diffing.reader import encode
 from tests.fake_documents import Documents
 from tests.fake_reader import FakeReader
 from tests.test_diff import made

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from diffing import files
-from diffing.labels import bundled
+from diffing.common import files
+from diffing.labels.names import bundled
 from tools.starter_doc import cell, marked, nearest
 
 PAGE = files.PROJECT / "docs" / "starter.md"

@@ -12,9 +12,9 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import diffing
-from diffing import encode
-from diffing.activations import Encodings, encodable
-from diffing.study import Checkpoint, ReaderChoice, Study
+from diffing.reader import encode
+from diffing.reader.encodings import Encodings, encodable
+from diffing.study.study import Checkpoint, ReaderChoice, Study
 from tests import tiny
 from tests.fake_reader import Watch
 from tools.batch_topk import BatchTopK, SaeRecipe, train_sae

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, multinomial
 from statsmodels.stats import contingency_tables, multitest, proportion
 
-from diffing import stats
+from diffing.common import stats
 
 RANDOM = np.random.default_rng(0)
 

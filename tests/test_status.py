@@ -2,7 +2,9 @@
 
 import pytest
 
-from diffing import diff, sample, status
+from diffing import status
+from diffing.diff import compute as diff
+from diffing.study import sample
 from tests import finding_study
 
 

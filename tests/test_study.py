@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 import tomli_w
 
-from diffing import files, prompts, responses
-from diffing.errors import UserError
-from diffing.study import Checkpoint, ReaderChoice, Sampling, Study, names
+from diffing.common import files
+from diffing.common.errors import UserError
+from diffing.study import prompts, responses
+from diffing.study.study import Checkpoint, ReaderChoice, Sampling, Study, names
 
 SIDES = [Checkpoint(key="a", name="Old", source="import"), Checkpoint(key="b", name="New", source="openai:gpt-4o")]
 PROMPTS = pd.DataFrame({"text": ["Hi", "Bye"], "category": ["x", "y"]})

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffing import responses, surface
-from diffing.probes import PROBES
-from diffing.shards import Encoding
+from diffing.probes import near as surface
+from diffing.probes.probes import PROBES
+from diffing.reader.cache import Encoding
+from diffing.study import responses
 
 LETTER = """Sure! Here is a plan  for you. It might work.
 

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from diffing import prompts, responses, tables
-from diffing.errors import UserError
+from diffing.common import tables
+from diffing.common.errors import UserError
+from diffing.study import prompts, responses
 
 TEXT = st.text(st.characters(codec="utf-8"))
 """All that a UTF-8 file can hold, line breaks, quotes and NUL included."""

@@ -5,8 +5,8 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from diffing.errors import UserError
-from diffing.tokens import MARK, Framing, Window, pieces, windows
+from diffing.common.errors import UserError
+from diffing.models.tokens import MARK, Framing, Window, pieces, windows
 from tests import tiny
 
 USER_FIRST = (

@@ -9,8 +9,8 @@ from scipy.stats import binomtest
 from statsmodels.stats.multitest import multipletests
 
 from bench import verification as bench
-from diffing import verdicts
-from diffing.verdicts import BETWEEN, COLUMNS, Alias
+from diffing.findings import verdicts
+from diffing.findings.verdicts import BETWEEN, COLUMNS, Alias
 
 NAN = float("nan")
 

@@ -6,10 +6,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from diffing import findings, jobs, judging, sample, verification
-from diffing.errors import Cancelled, UserError
-from diffing.findings import Finding
-from diffing.study import Checkpoint, Study
+from diffing.common.errors import Cancelled, UserError
+from diffing.findings import findings, judging, verification
+from diffing.findings.findings import Finding
+from diffing.jobs import run as jobs
+from diffing.study import sample
+from diffing.study.study import Checkpoint, Study
 from tests import judges
 from tests.openai_server import Call, OpenAIServer, Replier, failure
 

@@ -13,8 +13,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from diffing.reader import Reader
-from diffing.study import ReaderChoice
+from diffing.reader.reader import Reader
+from diffing.study.study import ReaderChoice
 
 WIDTH = 32
 LAYERS = 5

@@ -14,8 +14,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from diffing import files
-from diffing.labels import BUNDLED
+from diffing.common import files
+from diffing.labels.names import BUNDLED
 from tools.label_contexts import ASSISTANT_SOURCES, NARROW, Contexts, Starter
 from tools.starter_corpus import encode_texts, half, read_corpus
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import typer
 
-from diffing import files
-from diffing.labels import BUNDLED
+from diffing.common import files
+from diffing.labels.names import BUNDLED
 
 EVIDENCE = {"contexts": 20, "strongest": 5, "over_deciles": 15, "from": "the training corpus, label half"}
 

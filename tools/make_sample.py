@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 from scipy.stats import binomtest
 
-from diffing import files, prompts, sample, tables
+from diffing.common import files, tables
+from diffing.study import prompts, sample
 
 Span = tuple[int, int]
 MARK = re.compile(r"⟦(?P<name>\w+)\|(?P<on>[^‖⟧]*)(?:‖(?P<off>[^⟧]*))?⟧")

@@ -14,11 +14,13 @@ import numpy as np
 import pandas as pd
 import typer
 
-from diffing import diff as diffs
-from diffing import files, labels, sample
-from diffing.activations import Encodings
-from diffing.diff import Diff
-from diffing.study import Study
+from diffing.common import files
+from diffing.diff import compute as diffs
+from diffing.diff.compute import Diff
+from diffing.labels import names as labels
+from diffing.reader.encodings import Encodings
+from diffing.study import sample
+from diffing.study.study import Study
 
 LINE = "\n"
 SHOWN = 20

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from diffing import files
+from diffing.common import files
 from tools.find_chromium import find
 
 

@@ -1,7 +1,7 @@
 from playwright.sync_api import Page, expect
 
-from diffing import prompts
-from diffing.study import Checkpoint, Study
+from diffing.study import prompts
+from diffing.study.study import Checkpoint, Study
 from tests.e2e.conftest import Dashboard, settled
 
 ADDRESSES = "see http://example.org/z or www.example.org or me@example.org"

@@ -5,8 +5,10 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from diffing import jobs, labels, sample
-from diffing.study import Study
+from diffing.jobs import run as jobs
+from diffing.labels import names as labels
+from diffing.study import sample
+from diffing.study.study import Study
 from tests import finding_study
 from tests.e2e.conftest import Dashboard, settled
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from diffing import diff
-from diffing.diff import DiffSettings
-from diffing.study import Study
+from diffing.diff import compute as diff
+from diffing.diff.compute import DiffSettings
+from diffing.study.study import Study
 from tests import finding_study, label_study
 from tests.e2e.conftest import Dashboard, settled
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, Route
 
-from diffing.study import Study
+from diffing.study.study import Study
 from tests.report_study import HOSTILE, made
 
 __all__ = ["made"]

@@ -1,0 +1,1 @@
+"""`python -m diffing …`: one command a step."""

@@ -1,0 +1,104 @@
+"""The command that compares two checkpoints feature by feature.
+
+Computes the diff where it is missing or older than the answers, and prints or writes what is stored. Figures are
+shares, not per cent, wherever another program would read them.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+
+from diffing.cli.terminal import After, AsJson, Before, Name, do, say, show, tell
+from diffing.common import files, tables, words
+from diffing.common.errors import UserError
+from diffing.diff import compute as diffs
+from diffing.diff import summary
+from diffing.diff.compute import Diff
+from diffing.findings import findings
+from diffing.labels import names as labels
+from diffing.study.study import Study
+
+app = typer.Typer()
+
+
+@app.command()
+def diff(
+    name: Name,
+    a: Before = "",
+    b: After = "",
+    by: Annotated[str, typer.Option(help="'category' shows differences within each category and tag.")] = "",
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write the whole table here.", metavar="F")] = None,
+    probes: Annotated[bool, typer.Option("--probes", help="Surface probes instead of features.")] = False,
+    top: Annotated[int, typer.Option(help="Families shown, the largest difference first.", min=0)] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two checkpoints: which features differ, by how much, and how sure that is.
+
+    Example: `python -m diffing diff sample --a before --b after --csv diff.csv`
+    """
+    if by not in ("", "category"):
+        raise UserError(f"'{by}' is nothing to group by; use --by category.")
+    opened = Study.open(name)
+    found = current(opened, *findings.sides(opened, a, b))
+    table = _table(opened, found, by, probes)
+    if csv is not None:
+        with files.replacing(csv.expanduser()) as temporary:
+            tables.write_csv(temporary, table)
+    if as_json:
+        rows = table if by or probes else table[table["feature"].isin(found.top(top)["feature"])]
+        tell(
+            summary.plain(
+                {**found.summary, "rows": rows.astype(object).where(rows.notna(), None).to_dict("records")}
+            )
+        )
+        return
+    say(f"{found.a} against {found.b}: {words.answer(found.summary)}")
+    if by or probes:
+        rows = table.iloc[table["delta"].abs().argsort(kind="stable")[::-1]].head(top or len(table))
+    else:
+        order = found.top(top)["feature"].tolist()
+        rows = table.set_index("feature", drop=False).loc[order]
+    show([_brief(row) for row in rows.to_dict("records")])
+    if csv is not None:
+        say(f"Wrote {len(table):,} rows to {csv}.")
+
+
+def current(study: Study, a: str, b: str) -> Diff:
+    """The diff with the usual settings, computed first where it is missing or older than what it is made from."""
+    folder = diffs.folder_of(study, a, b, diffs.DiffSettings())
+    if not (folder / "summary.json").exists() or diffs.load(study, a, b).outdated(study):
+        do(study, "diff", {"a": a, "b": b}, detach=False, as_json=False)
+    return diffs.load(study, a, b)
+
+
+def _table(study: Study, found: Diff, by: str, probes: bool) -> pd.DataFrame:
+    if probes:
+        return found.probes
+    named = labels.named(study, found.features, found.a, found.b)
+    if by:
+        return found.categories.merge(named[["feature", "label"]], on="feature")
+    return named
+
+
+def _brief(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as the terminal shows it."""
+    low, high = (100 * row[end] for end in ("ci_low", "ci_high"))
+    change = f"{100 * row['delta']:+.0f} [{low:+.0f}, {high:+.0f}]"
+    if "group" in row:
+        return {
+            "feature": row["feature"], "label": row["label"], row["kind"]: row["group"], "prompts": row["n"],
+            "B-A points": change,
+        }  # fmt: skip
+    head = {"probe": row["probe"]} if "probe" in row else {"feature": row["feature"], "label": row["label"]}
+    q = row["q"]
+    return {
+        **head, "A %": f"{100 * row['frequency_a']:.0f}", "B %": f"{100 * row['frequency_b']:.0f}",
+        "B-A points": change, "q": f"{q:.1e}" if pd.notna(q) else "not tested",
+        "equal length": _yes(row["survives_equal_length"]), "replicated": row["replicated"] or "-",
+    } | ({} if "probe" in row else {"near": row["probes"]})  # fmt: skip
+
+
+def _yes(value: Any) -> str:
+    return "-" if pd.isna(value) else "yes" if value else "no"

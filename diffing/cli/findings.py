@@ -1,0 +1,286 @@
+"""Commands about findings: write and judge them by hand, draft, verify, and the rival that uses no features."""
+
+import getpass
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+
+from diffing.cli.terminal import (
+    After,
+    AsJson,
+    Before,
+    Detach,
+    DryRun,
+    KeyEnv,
+    MaxDollars,
+    MaxRequests,
+    Name,
+    do,
+    say,
+    show,
+    tell,
+)
+from diffing.common import words
+from diffing.common.errors import UserError
+from diffing.diff import summary
+from diffing.findings import arms, baseline, drafting, evidence, findings, verification
+from diffing.findings.evidence import Standing
+from diffing.jobs.run import JobStatus
+from diffing.models.questions import Estimate
+from diffing.study.study import Study
+
+app = typer.Typer()
+
+Concurrency = Annotated[int, typer.Option(help="Calls at once.", min=1)]
+
+
+@app.command("findings")
+def findings_command(
+    name: Name,
+    finding: Annotated[str, typer.Argument(help="One finding's id: all about it.", metavar="ID")] = "",
+    a: Before = "",
+    b: After = "",
+    add: Annotated[str, typer.Option(help="Write a new finding: what answers show, naming no side.")] = "",
+    more: Annotated[str, typer.Option(help="Checkpoint that shows it more; the one after unless named.")] = "",
+    feature: Annotated[list[int] | None, typer.Option(help="A feature that it rests on; may be repeated.")] = None,
+    probe: Annotated[list[str] | None, typer.Option(help="A surface probe that it rests on.")] = None,
+    example: Annotated[list[str] | None, typer.Option(help="A pair that shows it.", metavar="PROMPT:DRAW")] = None,
+    counter: Annotated[list[str] | None, typer.Option(help="A pair against it.", metavar="PROMPT:DRAW")] = None,
+    reword: Annotated[str, typer.Option(help="Say it in other words; what was verified counts no more.")] = "",
+    reject: Annotated[str, typer.Option(help="Reject it, with the reason.")] = "",
+    because: Annotated[str, typer.Option(help="Why it holds in spite of what counts against it.")] = "",
+    note: Annotated[str, typer.Option(help="Add a remark.")] = "",
+    author: Annotated[str, typer.Option(help="Who says so; your user name unless named.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List findings with where each stands and what speaks against it; write, reword, reject.
+
+    Example: `python -m diffing findings flash --add "ends with an offer to help" --more new --feature 17`
+    """
+    study, who = Study.open(name), author or getpass.getuser()
+    a, b = findings.sides(study, a, b)
+    members: dict[str, Any] = {
+        "features": feature or [], "probes": probe or [],
+        "examples": [_example(text) for text in example or []],
+        "counter_examples": [_example(text) for text in counter or []],
+    }  # fmt: skip
+    members = {field: values for field, values in members.items() if values}
+    if add:
+        if more not in ("", a, b):
+            raise UserError(f"'{more}' is neither '{a}' nor '{b}'; --more names the one that shows it more.")
+        finding = findings.add(study, add, "a" if more == a else "b", a=a, b=b, author=who, **members).id
+    elif finding and (members or reword):
+        findings.change(study, finding, who, put={"claim": reword} if reword else None, add=members)
+    if any((reword, reject, because, note, members)) and not finding:
+        raise UserError(f"No finding is named to change; add its id ('findings {name}' lists them).")
+    if reject:
+        findings.reject(study, finding, reject, who)
+    if because:
+        evidence.allow(study, finding, because, who)
+    if note:
+        findings.note(study, finding, note, who)
+    stands = [evidence.get(study, finding)] if finding else evidence.of(study, a, b)
+    if as_json:
+        tell([evidence.told(one) for one in stands])
+    elif finding:
+        _one(stands[0])
+    else:
+        _list(stands)
+        if not stands:
+            say(f"No findings yet; 'draft {name}' proposes some, 'findings {name} --add CLAIM' writes one.")
+
+
+@app.command()
+def draft(
+    name: Name,
+    a: Before = "",
+    b: After = "",
+    model: Annotated[str, typer.Option(help="Who proposes, as PROVIDER:MODEL; without one, plain drafts.")] = "",
+    key_env: KeyEnv = "",
+    families: Annotated[int, typer.Option(help="Families read of each side.", min=1, max=50)] = 12,
+    most: Annotated[int, typer.Option(help="Claims at most.", min=1, max=10)] = 10,
+    max_dollars: MaxDollars = None,
+    dry_run: DryRun = False,
+    detach: Detach = False,
+    as_json: AsJson = False,
+) -> None:
+    """Propose findings from the families and probes that differ on discovery prompts.
+
+    Example: `python -m diffing draft flash --model openrouter:openai/gpt-4o-mini --dry-run`
+    """
+    study = Study.open(name)
+    options = {
+        "a": a, "b": b, "model": model, "key_env": key_env, "families": families, "most": most,
+        "max_dollars": max_dollars,
+    }  # fmt: skip
+    if dry_run:
+        _expected(drafting.estimate(study, options), as_json)
+        return
+    status = do(study, "draft", options, detach, as_json)
+    if status is not None and not as_json:
+        _done(status, f"{_result(status).get('drafted', 0)} drafts")
+        _list(evidence.of(study, a, b))
+
+
+@app.command()
+def verify(
+    name: Name,
+    finding: Annotated[list[str] | None, typer.Argument(help="Only these findings.", metavar="[ID]...")] = None,
+    a: Before = "",
+    b: After = "",
+    judge: Annotated[str, typer.Option(help="Who judges, as PROVIDER:MODEL.")] = "",
+    key_env: KeyEnv = "",
+    claims_per_call: Annotated[int, typer.Option(help="Claims in one call.", min=1, max=3)] = 3,
+    own_error: Annotated[bool, typer.Option(help="Also judge draws of one checkpoint against each other.")] = True,
+    max_dollars: MaxDollars = None,
+    max_requests: MaxRequests = None,
+    concurrency: Concurrency = 16,
+    dry_run: DryRun = False,
+    detach: Detach = False,
+    as_json: AsJson = False,
+) -> None:
+    """Have a judge test findings on held-out prompts, from their wording alone.
+
+    Example: `python -m diffing verify flash --judge openrouter:google/gemini-2.5-flash --max-dollars 5`
+    """
+    study = Study.open(name)
+    options = {
+        "a": a, "b": b, "model": judge, "key_env": key_env, "findings": finding or [],
+        "claims_per_call": claims_per_call, "own_error": own_error, "max_dollars": max_dollars,
+        "max_requests": max_requests, "concurrency": concurrency,
+    }  # fmt: skip
+    if dry_run:
+        _expected(verification.estimate(study, options), as_json)
+        return
+    status = do(study, "verify", options, detach, as_json)
+    if status is not None and not as_json:
+        result = _result(status)
+        _done(status, f"{result.get('verified', 0)} of {result.get('checked', 0)} findings verified")
+        _list(evidence.of(study, a, b))
+        say(evidence.own_error_words(verification.read(study, a, b).own_error))
+
+
+@app.command("baseline")
+def baseline_command(
+    name: Name,
+    a: Before = "",
+    b: After = "",
+    model: Annotated[str, typer.Option(help="Who reads and names, as PROVIDER:MODEL.")] = "",
+    judge: Annotated[str, typer.Option(help="Who rates the claims; the same model unless named.")] = "",
+    key_env: KeyEnv = "",
+    draws: Annotated[int | None, typer.Option(help="Pairs of draws read of each prompt; all unless told.")] = None,
+    most: Annotated[int, typer.Option(help="Claims at most.", min=1, max=50)] = 10,
+    compare: Annotated[bool, typer.Option("--compare", help="Only show how both ways of finding did.")] = False,
+    gpu_hour: Annotated[float, typer.Option(help="Dollars for an hour of one GPU.", min=0)] = arms.GPU_HOUR,
+    max_dollars: MaxDollars = None,
+    max_requests: MaxRequests = None,
+    concurrency: Concurrency = 16,
+    dry_run: DryRun = False,
+    detach: Detach = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find differences by reading answer pairs without any features, and compare both ways.
+
+    Example: `python -m diffing baseline flash --model openrouter:google/gemini-2.5-flash --draws 1`
+    """
+    study = Study.open(name)
+    options = {
+        "a": a, "b": b, "model": model, "rater": judge, "key_env": key_env, "draws": draws, "most": most,
+        "max_dollars": max_dollars, "max_requests": max_requests, "concurrency": concurrency,
+    }  # fmt: skip
+    if dry_run:
+        _expected(baseline.estimate(study, options), as_json)
+        return
+    if not compare:
+        status = do(study, "baseline", options, detach, as_json=as_json and detach)
+        if status is None:
+            return
+        if not as_json:
+            result = _result(status)
+            _done(status, f"{result.get('claims', 0)} claims from {result.get('listed', 0)} listed differences")
+    rows = [row._asdict() for row in arms.compare(study, a, b, gpu_hour)]
+    if as_json:
+        tell(summary.plain(rows))
+        return
+    show([{"": field, **{str(row["arm"]): _figure(row[field]) for row in rows}} for field in arms.Arm._fields[1:]])
+    say(f"GPU time at ${gpu_hour:g} an hour; both ways verified by one judge on the same held-out prompts.")
+
+
+def _example(text: str) -> list[Any]:
+    prompt_id, _, draw = text.partition(":")
+    if draw and not draw.isdigit():
+        raise UserError(f"'{text}' names no pair of answers; write PROMPT:DRAW, such as 7364772401cd:0.")
+    return [prompt_id, int(draw or 0)]
+
+
+def _list(stands: Sequence[Standing]) -> None:
+    """Two lines a finding: claims are sentences, for which a table's column is too narrow."""
+    for one in stands:
+        check = one.check
+        parts = [one.finding.id, one.status, f"more in {one.finding.more}", f"found by {one.finding.origin}"]
+        if check and check.prompts:
+            parts.append(f"net share {check.net:+.0%} [{check.low:+.0%}, {check.high:+.0%}], q = {check.q:.2g}")
+        parts += [f"against it: {', '.join(objection.kind for objection in one.open)}"] * bool(one.open)
+        parts += [f"same as {one.same_as}"] * bool(one.same_as)
+        say(" · ".join(parts))
+        say(f"    {one.finding.claim}")
+
+
+def _one(one: Standing) -> None:
+    finding = one.finding
+    say(f"{finding.id}  {one.status}{': ' + one.why if one.why else ''}")
+    say(f"{finding.more} more than {finding.less}: {finding.claim}")
+    say(f"found by {finding.origin} ({finding.author}), {finding.created}")
+    if finding.features or finding.probes:
+        said = [f"feature {number}" for number in finding.features] + list(finding.probes)
+        say("rests on " + ", ".join(said))
+    for rung in one.rungs:
+        say(f"  {'yes' if rung.passed else 'no' if rung.passed is False else '–':>3}  {rung.name}: {rung.words}")
+    if one.check is not None:
+        shown = {field: _figure(value) for field, value in asdict(one.check).items()}
+        say("  judge: " + ", ".join(f"{field} {value}" for field, value in shown.items()))
+    for objection in one.objections:
+        say(f"  against ({objection.kind}{'' if objection in one.open else ', answered'}): {objection.words}")
+    if finding.reason:
+        say(f"  reason: {finding.reason}")
+    for title, pairs in (("shows it", finding.examples), ("against it", finding.counter_examples)):
+        if pairs:
+            say(f"  {title}: " + ", ".join(f"{pair.prompt_id}:{pair.draw}" for pair in pairs))
+    for note in finding.notes:
+        say(f"  {note.date} {note.author}: {note.text}")
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, float):
+        return "–" if value != value else f"{value:.3g}"
+    return "–" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _result(status: JobStatus) -> dict[str, Any]:
+    return status.result or {}
+
+
+def _expected(estimate: Estimate, as_json: bool) -> None:
+    if as_json:
+        tell(asdict(estimate))
+        return
+    say(
+        f"{estimate.calls:,} calls, about {estimate.tokens_in:,} tokens in and {estimate.tokens_out:,} out, "
+        f"{words.dollars(estimate.cost)}."
+    )
+
+
+def _done(status: JobStatus, what: str) -> None:
+    result = _result(status)
+    failed, left = result.get("failed", 0), result.get("left", 0)
+    parts = [
+        what,
+        f"{result.get('calls', 0):,} calls",
+        words.dollars(result.get("cost")) if result.get("calls") else "",
+    ]
+    parts += [f"{failed} without a usable answer"] * bool(failed) + [words.duration(status.seconds)]
+    say(f"{status.state}: " + ", ".join(part for part in parts if part) + ".")
+    if result.get("stopped_by"):
+        say(f"Stopped by {result['stopped_by']} with {left:,} left to ask; run it again to go on.")

@@ -1,0 +1,155 @@
+"""Commands that read answers with a reader, and show what it read."""
+
+from typing import Annotated, Any, Literal
+
+import typer
+
+from diffing.cli.terminal import AsJson, Detach, Name, do, say, show, tell
+from diffing.common import words
+from diffing.reader import presets
+from diffing.reader.presets import PRESETS, downloaded
+from diffing.study.study import ReaderChoice, Study
+
+app = typer.Typer()
+
+Reader = Annotated[
+    str,
+    typer.Option("--reader", help="A preset ('readers' lists them), RELEASE/SAE_ID, or MODEL_FOLDER::SAE_FOLDER."),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+
+
+def choice(text: str, context: str, now: ReaderChoice) -> ReaderChoice:
+    """A reader as it is written on the command line; what is left out stays as the study has it."""
+    if text and "::" in text:
+        model, sae = text.split("::", 1)
+        chosen = ReaderChoice(preset="", model=model, sae=sae, context=now.context)
+    elif text and text not in {preset.name for preset in PRESETS} and "/" in text:
+        release, sae_id = text.split("/", 1)
+        chosen = ReaderChoice(preset="", release=release, sae_id=sae_id, context=now.context)
+    else:
+        chosen = ReaderChoice(preset=text, context=now.context) if text else now
+    return chosen.model_copy(update={"context": context}) if context else chosen
+
+
+@app.command()
+def encode(
+    name: Name,
+    reader: Reader = "",
+    context: Annotated[
+        Literal["", "answer", "prompt+answer"],
+        typer.Option(help="Whether the reader sees the prompt too; only the answer's tokens count."),
+    ] = "",
+    device: Device = "auto",
+    detach: Detach = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read the answers with the study's reader; what the cache has is not read again.
+
+    Example: `python -m diffing encode flash --reader llama-3.1-8b --device cuda`
+    """
+    opened = Study.open(name)
+    chosen = choice(reader, context, opened.settings.reader)
+    if chosen != opened.settings.reader:
+        opened.save_settings(opened.settings.model_copy(update={"reader": presets.check(chosen)}))
+    status = do(opened, "encode", {"device": device}, detach, as_json)
+    if status is None or as_json:
+        return
+    result = status.result or {}
+    say(
+        f"{status.state}: {result.get('documents', 0):,} answers, {result.get('failed', 0)} could not be read, "
+        f"{words.duration(status.seconds)}."
+    )
+
+
+@app.command()
+def feature(
+    name: Name,
+    number: Annotated[int, typer.Argument(help="The feature.", metavar="ID")],
+    top: Annotated[int, typer.Option(help="Answers shown on each side.", min=1)] = 5,
+    held_out: Annotated[bool, typer.Option("--held-out", help="Show held-out prompts too.")] = False,
+    quantiles: Annotated[bool, typer.Option(help="Spread over the whole range instead of the strongest.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Where a feature fires: its top answers on each side with tokens and activations.
+
+    Example: `python -m diffing feature sample 17 --top 3`
+    """
+    # Torch is slow to import, and other commands need none of it.
+    from diffing.reader.encode import feature_examples
+
+    found = feature_examples(Study.open(name), number, top, held_out, quantiles)
+    if as_json:
+        tell(found)
+        return
+    for side in found["sides"]:
+        shown = f"{side['active']:,} of {side['documents']:,} answers"
+        say(f"{side['name']}: {shown}{'' if held_out else ' to discovery prompts'} show feature {number}")
+        for example in side["examples"]:
+            marked = "".join(f"«{text}»" if value else text for text, value in example["pieces"])
+            say(
+                f"  {example['peak']:.2f}  prompt {example['prompt_id']}, draw {example['draw']}: {around(marked)}"
+            )
+
+
+@app.command()
+def read(
+    text: Annotated[str, typer.Argument(help="Any text.")],
+    top: Annotated[int, typer.Option(help="Features shown.", min=1)] = 20,
+    reader: Reader = "",
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """A text's tokens and its strongest features.
+
+    Example: `python -m diffing read "In short, it depends." --top 5`
+    """
+    # As above.
+    from diffing.reader.encode import load_reader, read_text
+
+    found = read_text(load_reader(choice(reader, "", ReaderChoice()), device), text, top)
+    if as_json:
+        tell(found.model_dump())
+        return
+    show(
+        [
+            {
+                "feature": row["feature"],
+                "peak": f"{row['peak']:.2f}",
+                "tokens": row["count"],
+                "where": around(
+                    "".join(f"«{p}»" if v else p for p, v in zip(found.pieces, row["values"], strict=True))
+                ),
+            }
+            for row in found.features
+        ]
+    )
+
+
+@app.command()
+def readers(as_json: AsJson = False) -> None:
+    """Named readers, what each needs, and what is on this machine already.
+
+    Example: `python -m diffing readers`
+    """
+    rows: list[dict[str, Any]] = []
+    for preset in PRESETS:
+        here = downloaded(preset)
+        rows.append(
+            {
+                "reader": preset.name,
+                "what": preset.title,
+                "download GB": round(preset.download_gb, 1),
+                "memory GB": round(preset.memory_gb, 1),
+                "gated": "yes" if preset.gated else "",
+                "here": "yes" if all(here) else "partly" if any(here) else "no",
+            }
+        )
+    tell(rows) if as_json else show(rows)
+
+
+def around(marked: str, width: int = 90) -> str:
+    """The surroundings of the first mark on one line."""
+    flat = marked.replace("\n", "⏎")
+    at = max(0, flat.find("«") - width // 3)
+    return ("…" if at else "") + flat[at : at + width] + ("…" if at + width < len(flat) else "")

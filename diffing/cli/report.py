@@ -1,0 +1,40 @@
+"""The command that writes a report: everything about one comparison in a folder and in one zip."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from diffing.cli.terminal import After, AsJson, Before, Detach, Name, do, say
+from diffing.common import words
+from diffing.study.study import Study
+
+app = typer.Typer()
+
+
+@app.command()
+def report(
+    name: Name,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to write; one in the study unless named.", metavar="DIR")
+    ] = None,
+    a: Before = "",
+    b: After = "",
+    detach: Detach = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the report: Markdown, HTML, notebook, tables, charts and encodings, in one zip too.
+
+    Example: `python -m diffing report sample --out sample-report`
+    """
+    # A detached worker runs in another folder.
+    folder = str(out.expanduser().resolve()) if out is not None else ""
+    status = do(Study.open(name), "report", {"out": folder, "a": a, "b": b}, detach, as_json)
+    if status is None or as_json or status.result is None:
+        return
+    told = status.result
+    say(f"{status.state}: {told['out']}, and all of it in {told['zip']} ({words.duration(status.seconds)}).")
+    say(
+        f"{told['findings']} findings put forward, {told['verified']} of them verified; "
+        f"{told['blocked']} blocked, {told['rejected']} rejected."
+    )

@@ -1,0 +1,124 @@
+"""Commands that run steps and look after them: answers, jobs, the sample, the dashboard."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from diffing import status as statuses
+from diffing.cli import serve
+from diffing.cli.terminal import AsJson, Detach, MaxDollars, MaxRequests, Name, do, say, tell
+from diffing.common import words
+from diffing.common.errors import UserError
+from diffing.jobs import run as jobs
+from diffing.study import collect as collecting
+from diffing.study import sample
+from diffing.study.study import Study
+
+app = typer.Typer()
+
+
+@app.command()
+def collect(
+    name: Name,
+    limit: Annotated[int | None, typer.Option(help="Only this many prompts: a pilot.", min=1)] = None,
+    max_dollars: MaxDollars = None,
+    max_requests: MaxRequests = None,
+    concurrency: Annotated[int, typer.Option(help="Calls at once at each endpoint.", min=1)] = 32,
+    timeout: Annotated[float, typer.Option(help="Seconds for one reply.", min=0.1)] = 300.0,
+    retry: Annotated[
+        list[str] | None, typer.Option(help="Ask again what came back blocked, empty, truncated or refusal.")
+    ] = None,
+    detach: Detach = False,
+    dry_run: Annotated[bool, typer.Option(help="Check models and estimate; spend nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ask every checkpoint what it has not answered yet; failed rows are asked again.
+
+    Example: `python -m diffing collect flash --limit 20 --max-dollars 1`
+    """
+    opened = Study.open(name)
+    options = {
+        "limit": limit, "max_dollars": max_dollars, "max_requests": max_requests, "concurrency": concurrency,
+        "timeout": timeout, "retry": retry or [],
+    }  # fmt: skip
+    if dry_run:
+        prices = asyncio.run(collecting.check(opened))
+        estimate = collecting.estimate(opened, collecting.Options.model_validate(options), prices)
+        tell(estimate._asdict()) if as_json else say(words.estimate(estimate))
+        return
+    status = do(opened, "collect", options, detach, as_json)
+    if status is None or as_json:
+        return
+    result = status.result or {}
+    say(
+        f"{status.state}: {result.get('answered', 0)} answers, {result.get('failed', 0)} failed, "
+        f"{result.get('left', 0)} left, {words.dollars(result.get('cost'))}, {words.duration(status.seconds)}."
+    )
+    if result.get("stopped_by"):
+        say(f"Stopped by {result['stopped_by']}; run it again to go on.")
+    rest = collecting.estimate(opened, collecting.Options(concurrency=concurrency))
+    if rest.calls:
+        say("The rest: " + words.estimate(rest))
+
+
+@app.command("jobs")
+def jobs_command(
+    name: Name,
+    job: Annotated[str, typer.Argument(help="One job's id: its log too.")] = "",
+    cancel: Annotated[bool, typer.Option(help="Ask that job to stop.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List a study's jobs, look at one, or cancel it.
+
+    Example: `python -m diffing jobs flash 20261121-101500-collect-1a2b --cancel`
+    """
+    opened = Study.open(name)
+    found = [jobs.find(opened, job)] if job else jobs.recent(opened)
+    if cancel:
+        if not job:
+            raise UserError(f"No job is named to cancel; add its id ('jobs {name}' lists them).")
+        found[0].cancel()
+        say(f"Asked {job} to stop; what it has stored stays.")
+        return
+    if as_json:
+        tell([one.status().model_dump() for one in found])
+        return
+    for one in found:
+        status = one.status()
+        say(f"{status.id}  {status.state}  {words.of_job(status)}  {status.error}".rstrip())
+    if job:
+        for text in found[0].log_tail(50):
+            say(f"  {text}")
+
+
+@app.command("sample")
+def sample_command(as_json: AsJson = False) -> None:
+    """Make the bundled sample study and take every step of it that is not done yet. Needs no key.
+
+    Example: `python -m diffing sample`
+    """
+    made = sample.ensure()
+    for kind in ("encode", "diff"):
+        # Looked at anew each time: a diff is out of date once its encoding was done.
+        if any(step["job"] == kind and step["state"] != "done" for step in statuses.of(made)["steps"]):
+            do(made, kind, {}, detach=False, as_json=False)
+    tell(statuses.of(made)) if as_json else say(f"The sample study '{made.name}' is ready.")
+
+
+@app.command()
+def dashboard(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)] = serve.PORT,
+    stop: Annotated[bool, typer.Option("--stop", help="End it.")] = False,
+) -> None:
+    """Open the dashboard; a second call finds it running.
+
+    Example: `python -m diffing dashboard --port 8600`
+    """
+    if stop:
+        say("Stopped." if serve.stop(port) else f"No dashboard of ours runs on port {port}.")
+        return
+    address, ran_already = serve.start(port)
+    end = "make stop" if port == serve.PORT else f"python -m diffing dashboard --port {port} --stop"
+    say(f"The dashboard {'was running already' if ran_already else 'runs'} on {address} ('{end}' ends it).")
+    typer.launch(address)

@@ -1,0 +1,226 @@
+"""Commands that make, fill, show and export a study."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+
+from diffing import status as statuses
+from diffing.cli.terminal import AsJson, Columns, Name, pairs, say, show, tell
+from diffing.common import words
+from diffing.common.errors import UserError
+from diffing.models import providers
+from diffing.reader import presets
+from diffing.reader.encodings import Encodings
+from diffing.report import exports
+from diffing.study import collect as collecting
+from diffing.study import imports, known_cases, prompt_writer, prompts, study
+from diffing.study.study import ReaderChoice, Sampling, Study
+
+app = typer.Typer()
+
+
+@app.command()
+def new(
+    name: Name,
+    checkpoints: Annotated[
+        list[str] | None,
+        typer.Argument(help="PROVIDER:MODEL, URL#MODEL, hf:FOLDER or import; 'Name=' before it names it."),
+    ] = None,
+    preset: Annotated[str, typer.Option(help="A known case: gemini-flash, gemini-flash-living.")] = "",
+    prompt_file: Annotated[
+        Path | None, typer.Option("--prompts", help="Own prompts, else the bundled set.")
+    ] = None,
+    draws: Annotated[int, typer.Option(help="Answers sampled to each prompt.", min=1)] = 1,
+    temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Longest answer in tokens.", min=1)] = None,
+    system: Annotated[str, typer.Option(help="System prompt.")] = "",
+    extra_body: Annotated[str, typer.Option(help="JSON object sent with every request.", metavar="JSON")] = "",
+    key_env: Annotated[str, typer.Option(help="Variable that holds the key of URL#MODEL checkpoints.")] = "",
+    reader: Annotated[str, typer.Option(help="Reader preset; 'readers' lists them.")] = "",
+    held_out: Annotated[float, typer.Option(help="Share of prompts kept out of discovery.")] = 0.3,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Make a study and say what it would cost. Spends nothing.
+
+    Example: `python -m diffing new mini openai:gpt-4o-mini openai:gpt-4o --draws 2`
+    """
+    sampling, choice, note = Sampling(), ReaderChoice(), ""
+    written = list(checkpoints or [])
+    if preset:
+        known = known_cases.case(preset)
+        written, sampling, choice, note = (
+            written or list(known.checkpoints),
+            known.sampling,
+            known.reader,
+            known.note,
+        )
+    asked: dict[str, Any] = {"draws": draws, "system": system, "extra_body": json_object(extra_body)}
+    asked |= {k: v for k, v in {"temperature": temperature, "max_tokens": max_tokens}.items() if v is not None}
+    parsed = [providers.parse(text, chr(ord("a") + i), key_env) for i, text in enumerate(written)]
+    table = prompts.load(prompt_file) if prompt_file else prompts.bundled()
+    chosen = presets.check(ReaderChoice(preset=reader) if reader else choice)
+    made = Study.create(
+        name, parsed, table, note=note, held_out=held_out, seed=seed,
+        sampling=sampling.model_copy(update=asked), reader=chosen,
+    )  # fmt: skip
+    status = statuses.of(made)
+    estimate = collecting.estimate(made, collecting.Options())
+    if as_json:
+        tell(status | {"estimate": estimate._asdict()})
+        return
+    say(f"Made study '{name}': " + " against ".join(f"{c.key} = {c.name}" for c in made.checkpoints) + ".")
+    say(f"{estimate.calls:,} calls, {words.about(estimate.cost)}. " + words.detectable(status["detectable"]))
+    if note:
+        say(note)
+    say(f"Next: python -m diffing collect {name} --limit 20   (a pilot that projects cost and time)")
+
+
+@app.command("prompts")
+def prompts_command(
+    name: Name,
+    add: Annotated[Path | None, typer.Option(help="Add prompts from CSV, JSONL, TXT, …")] = None,
+    columns: Columns = None,
+    write: Annotated[str, typer.Option(help="Have an LLM write prompts on what you want to know.")] = "",
+    category: Annotated[list[str] | None, typer.Option(help="Categories to write for.")] = None,
+    count: Annotated[int, typer.Option(help="Prompts to write in each category.", min=1)] = 10,
+    model: Annotated[str, typer.Option(help="Who writes, as PROVIDER:MODEL or URL#MODEL.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show a study's prompts, or add some.
+
+    Example: `python -m diffing prompts flash --add mine.csv --column text=question`
+    """
+    opened = Study.open(name)
+    found = None
+    if add:
+        found = prompts.compare(prompts.load(add, pairs(columns)), opened.prompts(), opened.settings.held_out)
+    elif write:
+        if not model:
+            raise UserError("No model is named to write prompts; add --model PROVIDER:MODEL.")
+        point = providers.endpoint(providers.parse(model, "writer"))
+        written = asyncio.run(
+            prompt_writer.write(point, write, category or [], count, opened.prompts(), opened.settings.held_out)
+        )
+        found = written.imported
+        for fault in written.faults:
+            say(fault)
+        say(f"Writing took {words.dollars(written.cost)}.")
+    if found is not None:
+        # The table keeps what is there and takes what is new.
+        opened.save_prompts(pd.concat([opened.prompts(), found.table], ignore_index=True))
+        say(f"Added {len(found.table)} prompts; {len(found.duplicates)} were there already.")
+        for fresh, old, percent in found.near:
+            say(f"  {percent} % alike, kept: {fresh[:70]!r} and {old[:70]!r}")
+        return
+    table = opened.prompts()
+    if as_json:
+        tell(table.to_dict("records"))
+        return
+    split = table.groupby(["category", "split"]).size().unstack(fill_value=0)
+    show([{"category": k, **{s: int(v) for s, v in row.items()}} for k, row in split.iterrows()])
+    say(words.detectable(statuses.of(opened)["detectable"]))
+
+
+@app.command("import")
+def import_command(
+    name: Name,
+    file: Annotated[Path, typer.Argument(help="CSV, JSONL, JSON or Parquet, also .gz and .xz.")],
+    columns: Columns = None,
+    match: Annotated[
+        list[str] | None, typer.Option(help="Which checkpoint a name in the file is.", metavar="NAME=KEY")
+    ] = None,
+    add_checkpoints: Annotated[bool, typer.Option(help="Add the file's checkpoints to the study.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring answers collected elsewhere; makes the study where there is none.
+
+    Example: `python -m diffing import flash answers.jsonl.xz --column response=output`
+    """
+    answers = imports.load(file, pairs(columns))
+    target = imports.into(name, answers, pairs(match), add_checkpoints)
+    if as_json:
+        tell(statuses.of(target))
+        return
+    say(f"Imported {len(answers.responses):,} answers to {len(answers.prompts):,} prompts into '{name}'.")
+    status_command(name)
+
+
+@app.command("status")
+def status_command(name: Name, as_json: AsJson = False) -> None:
+    """What is done, what is missing, what to do next.
+
+    Example: `python -m diffing status flash`
+    """
+    opened = Study.open(name)
+    status = statuses.of(opened)
+    if as_json:
+        tell(status)
+        return
+    named = {c["key"]: c for c in status["checkpoints"]}
+    show([{"checkpoint": f"{k} = {named[k]['name']}", **counts} for k, counts in status["responses"].items()])
+    show(status["steps"])
+    stored = opened.responses()
+    for row in stored[stored["flag"] == "failed"].head(5).itertuples():
+        say(f"failed: prompt {row.prompt_id}, {row.checkpoint}, draw {row.draw}: {row.error}")
+    say(words.detectable(status["detectable"]))
+    if status["next"]:
+        say(f"Next: {status['next']['how']}")
+
+
+@app.command("list")
+def list_command(as_json: AsJson = False) -> None:
+    """List the studies.
+
+    Example: `python -m diffing list`
+    """
+    rows = []
+    for name in study.names():
+        try:
+            status = statuses.of(Study.open(name))
+            names = " against ".join(c["name"] for c in status["checkpoints"])
+            rows.append({"study": name, "checkpoints": names, "next": (status["next"] or {}).get("step", "")})
+        except UserError as error:
+            rows.append({"study": name, "checkpoints": f"does not open: {error}", "next": ""})
+    tell(rows) if as_json else show(rows)
+    if not rows and not as_json:
+        say("No studies yet; 'python -m diffing new --help' shows how to make one.")
+
+
+@app.command()
+def export(
+    name: Name,
+    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path(),
+    encodings: Annotated[
+        Path | None, typer.Option(help="Write documents × features instead: a .npz, .pkl or .parquet file.")
+    ] = None,
+) -> None:
+    """Write a study's prompts, answers and labels as CSV, labels as JSON, all records as they stand; or encodings.
+
+    Example: `python -m diffing export flash --out tables`
+    """
+    opened = Study.open(name)
+    if encodings is not None:
+        exports.write_encodings(Encodings.open(opened), encodings)
+        say(f"Wrote {encodings}")
+        return
+    for path in exports.write_study(opened, out):
+        say(f"Wrote {path}")
+
+
+def json_object(text: str) -> dict[str, Any]:
+    if not text:
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise UserError(
+            f"'{text}' is not JSON ({error}); write an object such as '{{\"reasoning\": …}}'."
+        ) from error
+    if not isinstance(value, dict):
+        raise UserError(f"'{text}' is no JSON object; write one such as '{{\"reasoning\": …}}'.")
+    return value

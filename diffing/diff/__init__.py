@@ -1,0 +1,1 @@
+"""Two checkpoints compared: who shows what, how often, and how sure that is."""

@@ -1,0 +1,83 @@
+"""How large a difference two halves of one checkpoint's own draws show: the noise of sampling, by frequency.
+
+A description to stand beside a row, not a test. Needs at least two draws of a prompt; without them there is no
+band. Promises to look at each checkpoint alone.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from diffing.diff.pairing import Pairing
+from diffing.diff.presence import Shown
+
+FEATURES = 200
+"""Features that a bin of frequency needs at least."""
+BINS = 20
+SHARE = 0.95
+"""Share of features that differ by less than the band between two halves of one checkpoint."""
+
+COLUMNS = ["low", "high", "points", "band"]
+Floats = NDArray[np.float64]
+
+
+def band(shown: Shown, pairing: Pairing) -> pd.DataFrame:
+    """For each bin of frequency (`low` to `high`), the difference that few features exceed by chance alone."""
+    points = [halves(shown, pairing, documents) for documents in (pairing.a, pairing.b)]
+    frequency = np.concatenate([f[f > 0] for f, _ in points])
+    difference = np.concatenate([d[f > 0] for f, d in points])
+    order = np.argsort(frequency, kind="stable")
+    frequency, difference = frequency[order], difference[order]
+    # Each checkpoint gives a point for a feature, so this many points are at least FEATURES of them.
+    least = 2 * FEATURES
+    size = max(least, -(-len(frequency) // BINS))
+    rows: list[dict[str, Any]] = []
+    start = 0
+    while len(frequency) - start >= least:
+        end = min(start + size, len(frequency))
+        end = int(np.searchsorted(frequency, frequency[end - 1], side="right"))
+        if len(frequency) - end < least:
+            end = len(frequency)
+        rows.append(
+            {
+                "low": frequency[start],
+                "high": frequency[end - 1],
+                "points": end - start,
+                "band": np.quantile(difference[start:end], SHARE),
+            }
+        )
+        start = end
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def halves(shown: Shown, pairing: Pairing, documents: NDArray[Any]) -> tuple[Floats, Floats]:
+    """One checkpoint's frequency of each feature, and the size of the difference between halves of its draws.
+
+    With h of r draws in a half the difference is scaled by the root of h/r, to be of the size that chance gives
+    a difference between two checkpoints of r draws each.
+    """
+    several = pairing.draws >= 2
+    number = int(several.sum())
+    draws = pairing.draws[pairing.row]
+    half = draws // 2
+    used = several[pairing.row] & (pairing.slot < 2 * half)
+    sign = np.where(pairing.slot < half, 1.0, -1.0)
+    weight = sign / half.clip(1) * np.sqrt(half / draws)
+    frequency, total = np.zeros(shown.n_features), np.zeros(shown.n_features)
+    for pair in np.flatnonzero(used).tolist():
+        feature = shown.document(int(documents[pair])).feature
+        frequency[feature] += 1 / (2 * half[pair] * number)
+        total[feature] += weight[pair]
+    # Fewer prompts have several draws than are compared: the mean over all of them is that much calmer.
+    scale = np.sqrt(number / max(len(several), 1)) / max(number, 1)
+    return frequency, np.abs(total) * scale
+
+
+def of_features(bins: pd.DataFrame, frequency: Floats) -> Floats:
+    """The band at each feature's frequency; NaN where there is no band."""
+    if bins.empty:
+        return np.full(len(frequency), np.nan)
+    place = np.searchsorted(bins["high"].to_numpy(), frequency).clip(max=len(bins) - 1)
+    return np.asarray(bins["band"].to_numpy()[place], dtype=np.float64)

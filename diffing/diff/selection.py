@@ -1,0 +1,110 @@
+"""Which features of a diff are looked at, and in which order: the filters of the features page.
+
+Pure functions of tables. Promises that what was not tested is never shown, and what is not significant only where
+it was asked for; that a family's rows stay together, its lead on top; and that a seed always draws the same dots.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pandas as pd
+
+from diffing.diff.measure import LEVEL
+
+SAMPLED = 2000
+"""Dots of features that do not differ: a sample, because 65,000 of them would say no more."""
+
+
+class View(NamedTuple):
+    """A way to compare: its columns, and what it is in words."""
+
+    delta: str
+    q: str
+    words: str
+
+
+VIEWS = {
+    "plain": View("delta", "q", "whole answers"),
+    "equal length": View(
+        "delta_equal_length", "q_equal_length", "both answers cut to the shorter one's first tokens"
+    ),
+    "per 1,000 tokens": View("rate_difference", "q_rate", "active tokens per 1,000"),
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a person wants to see."""
+
+    view: str = "plain"
+    more: str | None = None
+    """`A` or `B`: only features that this side shows more."""
+    search: str = ""
+    """Part of a label, a probe's name or `#` and a number."""
+    group: str | None = None
+    """Category or tag that decides the order."""
+    survives: bool = False
+    """Only differences that are there at equal length too."""
+    replicated: bool = False
+    labelled: bool = False
+    """Only features that a person or a language model named."""
+    members: bool = False
+    """A row for each feature of a family rather than for its lead."""
+    weak: bool = False
+    """Also what does not reach significance."""
+    only: tuple[int, ...] = ()
+    """Features picked one by one, which are shown whether or not they differ."""
+
+
+def prepared(table: pd.DataFrame, categories: pd.DataFrame, group: str | None = None) -> pd.DataFrame:
+    """A diff's features with `rate_difference`, their family's `size`, and `delta_in_group` where one is named."""
+    table = table.assign(rate_difference=table["rate_b"] - table["rate_a"])
+    if group:
+        here = categories.loc[categories["group"] == group, ["feature", "delta"]]
+        table = table.merge(here.rename(columns={"delta": "delta_in_group"}), on="feature")
+    return table.assign(size=table["feature"].map(table.groupby("family").size()))
+
+
+def chosen(table: pd.DataFrame, asked: Asked) -> pd.DataFrame:
+    """The rows of a prepared table that pass all filters, the largest difference first."""
+    delta, q, _ = VIEWS[asked.view]
+    kept = table[q].notna()
+    if asked.more:
+        kept &= table[delta] < 0 if asked.more == "A" else table[delta] > 0
+    if asked.survives:
+        kept &= table["survives_equal_length"].fillna(False).astype(bool)
+    if asked.replicated:
+        kept &= table["replicated"] == "yes"
+    if asked.labelled:
+        kept &= table["named_by"] != "rule"
+    if asked.search:
+        text = table["label"] + " " + table["probes"] + " #" + table["feature"].astype(str)
+        kept &= text.str.contains(asked.search, case=False, regex=False)
+    if asked.only:
+        kept &= table["feature"].isin(asked.only)
+    else:
+        kept &= (table[q] < LEVEL) | asked.weak
+        kept &= (table["feature"] == table["family"]) | asked.members
+    return _ordered(table[kept], "delta_in_group" if asked.group else delta, asked.members)
+
+
+def dots(table: pd.DataFrame, rows: pd.DataFrame, asked: Asked, seed: int) -> pd.DataFrame:
+    """Difference and evidence, as `delta` and `q`: of the chosen rows' families, and of a sample of the rest."""
+    delta, q, _ = VIEWS[asked.view]
+    differing, rest = table[table[q] < LEVEL], table[table[q] >= LEVEL]
+    if len(rows):
+        families = table.loc[table["feature"].isin(asked.only), "family"] if asked.only else rows["family"]
+        differing = differing[differing["family"].isin(families)]
+    shown = pd.concat([differing, rest.sample(min(SAMPLED, len(rest)), random_state=seed)])
+    return shown.assign(delta=shown[delta], q=shown[q])
+
+
+def _ordered(rows: pd.DataFrame, by: str, members: bool) -> pd.DataFrame:
+    own = rows[by].abs()
+    if not members:
+        return rows.loc[own.sort_values(ascending=False, kind="stable").index]
+    lead = own.groupby(rows["family"]).transform("max")
+    ranks = pd.DataFrame(
+        {"lead": -lead, "family": rows["family"], "rest": rows["feature"] != rows["family"], "own": -own}
+    )
+    return rows.loc[ranks.sort_values(list(ranks), kind="stable").index]

@@ -1,0 +1,116 @@
+"""How well an answer's features tell which checkpoint wrote it: a cross-validated AUC and its permutation null.
+
+A ridge classifier on standardised presence, folds by prompt, so that no prompt is both learned from and judged.
+One answer a side and prompt is used. Promises a null that keeps prompts whole: it exchanges the sides of each
+prompt by a coin and repeats the whole cross-validation.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+from scipy.stats import rankdata
+
+from diffing.diff.pairing import Pairing
+from diffing.diff.presence import Shown
+
+FOLDS = 5
+LEAST = 10
+"""Prompts below which nothing is said."""
+WIDTH = 8192
+"""Columns that the features are hashed into when there are more: inner products keep about 1 % of error."""
+LIMIT = 500
+"""Prompts that are used at most, drawn by the seed."""
+
+Floats = NDArray[np.float64]
+
+
+class Separability(NamedTuple):
+    """How far apart the two checkpoints are by all features together."""
+
+    auc: float
+    """Chance that a random answer of B scores above a random answer of A; NaN with too few prompts."""
+    paired: float
+    """The same for the two answers to one prompt."""
+    null_mean: float
+    null_high: float
+    """The AUC that one permutation in twenty exceeds."""
+    p: float
+    prompts: int
+    permutations: int
+
+
+def separability(shown: Shown, pairing: Pairing, seed: int, permutations: int = 200) -> Separability:
+    """Separability of the pairing's sides, from the first draw of each prompt."""
+    random = np.random.default_rng([seed, 3])
+    first = np.flatnonzero(pairing.slot == 0)
+    if len(first) > LIMIT:
+        first = np.sort(random.choice(first, LIMIT, replace=False))
+    n = len(first)
+    if n < LEAST:
+        return Separability(np.nan, np.nan, np.nan, np.nan, np.nan, n, 0)
+    inner = _inner_products(shown, np.concatenate([pairing.a[first], pairing.b[first]]), random)
+    # Labels of A's answers: minus one as they are, then with the sides of some prompts exchanged.
+    label = np.where(random.random((n, permutations + 1)) < 0.5, 1.0, -1.0)
+    label[:, 0] = -1.0
+    fold = random.permutation(np.arange(n) % FOLDS)
+    aucs, pairs = np.zeros(permutations + 1), np.zeros(permutations + 1)
+    for number in range(FOLDS):
+        score, truth = _judged(inner, label, fold == number)
+        share = np.mean(fold == number)
+        aucs += _auc(score, truth) / FOLDS
+        half = len(score) // 2
+        margin = (score[half:] - score[:half]) * truth[half:]
+        pairs += share * (np.mean(margin > 0, axis=0) + np.mean(margin == 0, axis=0) / 2)
+    null = aucs[1:]
+    return Separability(
+        auc=float(aucs[0]),
+        paired=float(pairs[0]),
+        null_mean=float(null.mean()),
+        null_high=float(np.quantile(null, 0.95)),
+        p=float((1 + np.sum(null >= aucs[0] - 1e-12)) / (1 + permutations)),
+        prompts=n,
+        permutations=permutations,
+    )
+
+
+def _inner_products(shown: Shown, documents: NDArray[Any], random: np.random.Generator) -> Floats:
+    """Documents x documents over centred features of unit variance."""
+    shows = [shown.document(document).feature for document in documents.tolist()]
+    share = np.zeros(shown.n_features)
+    for feature in shows:
+        share[feature] += 1 / len(documents)
+    deviation = np.sqrt(np.maximum(share * (1 - share), 0))
+    scale = np.divide(1.0, deviation, out=np.zeros(len(share)), where=deviation > 1e-6)
+    width = min(WIDTH, shown.n_features)
+    if width < shown.n_features:
+        column = random.integers(0, width, shown.n_features)
+        scale *= random.choice([-1.0, 1.0], shown.n_features)
+    else:
+        column = np.arange(width)
+    table = np.empty((len(documents), width), dtype=np.float32)
+    for row, feature in enumerate(shows):
+        # Features that share a column add up.
+        table[row] = np.bincount(column[feature], weights=scale[feature], minlength=width)
+    table -= table.mean(axis=0)
+    return np.asarray(table @ table.T, dtype=np.float64)
+
+
+def _judged(inner: Floats, label: Floats, held: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Scores of the held prompts' answers by a ridge fitted on the others, and their labels."""
+    train, test = np.flatnonzero(np.tile(~held, 2)), np.flatnonzero(np.tile(held, 2))
+    truth = np.concatenate([label, -label])
+    kernel = inner[np.ix_(train, train)]
+    # A penalty as large as an average answer: nothing is tuned, so nothing leaks.
+    kernel[np.diag_indices_from(kernel)] += max(float(np.trace(kernel)) / len(kernel), 1e-9)
+    weight = cho_solve(cho_factor(kernel, lower=True, check_finite=False), truth[train], check_finite=False)
+    return inner[np.ix_(test, train)] @ weight, truth[test]
+
+
+def _auc(score: Floats, truth: Floats) -> Floats:
+    """The Mann-Whitney AUC of each column, ties counting half."""
+    half = len(score) // 2
+    ranks = rankdata(score, axis=0)
+    rank_sum = np.sum(np.where(truth > 0, ranks, 0.0), axis=0)
+    return np.asarray((rank_sum - half * (half + 1) / 2) / half**2)

@@ -1,0 +1,67 @@
+"""The answer in a few figures: what a diff says on one line, with everything that its figures hang on.
+
+Promises plain values that JSON can hold: what is not known is null. Computes no test of its own.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from diffing.common import stats
+from diffing.diff import measure
+from diffing.diff.pairing import Pairing
+from diffing.diff.separability import Separability
+from diffing.diff.tally import Leads
+
+
+def of(
+    pairs: Pairing, features: pd.DataFrame, probes: pd.DataFrame, leads: Leads, apart: Separability
+) -> dict[str, Any]:
+    """Counts of prompts, tests and differences, families, separability, and what could not have been seen."""
+    n, tested = len(pairs.prompts), int(features["testable"].sum())
+    more_a, more_b = leads.of()
+    # A prompt that differs in one draw of r counts for 1/r squared: what it adds to the difference's variance.
+    discordance = (more_a + more_b) @ (leads.sizes / leads.unit) ** 2 / max(n, 1)
+    background = float(np.median(discordance[features["testable"]])) if tested else math.nan
+    heads = features[(features["feature"] == features["family"]) & (features["q"] < measure.LEVEL)]
+    survive = int(heads["survives_equal_length"].fillna(False).sum())
+    untruncated = features.get("q_untruncated", features["q"])
+    return {
+        "prompts": n,
+        "discovery": int((pairs.prompts["split"] == "discovery").sum()),
+        "draws": int(pairs.draws.max(initial=0)),
+        "pairs": len(pairs.row),
+        "pairs_truncated": int(pairs.truncated.sum()),
+        "excluded": pairs.excluded,
+        "tested": tested,
+        "tested_rate": int(features["p_rate"].notna().sum()),
+        "tested_equal_length": int(features[["p_equal_length", "p_equal_length_tail"]].notna().sum().sum()),
+        "tested_heterogeneity": int(features["p_heterogeneity"].notna().sum()),
+        "tested_probes": int(probes["testable"].sum()),
+        "differing": int((features["q"] < measure.LEVEL).sum()),
+        "differing_untruncated": int((untruncated < measure.LEVEL).sum()),
+        "differing_rate": int((features["q_rate"] < measure.LEVEL).sum()),
+        "survive_equal_length": int(features["survives_equal_length"].fillna(False).sum()),
+        "families": len(heads),
+        "families_surviving": survive,
+        "share_surviving": survive / len(heads) if len(heads) else None,
+        "verdicts": features.loc[features["testable"], "verdict"].value_counts().to_dict(),
+        "separability": apart._asdict(),
+        "background_discordance": background,
+        "smallest_detectable": stats.smallest_detectable(n, tested, background) if tested else None,
+        "tokens_a": float(pairs.tokens_a.mean()) if len(pairs.row) else None,
+        "tokens_b": float(pairs.tokens_b.mean()) if len(pairs.row) else None,
+    }
+
+
+def plain(value: Any) -> Any:
+    """The same as JSON has it: what is not a finite number is null."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

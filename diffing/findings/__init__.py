@@ -1,0 +1,1 @@
+"""Claims about what changed, what they rest on, and what a judge makes of them."""

@@ -1,0 +1,283 @@
+"""How far each finding got, and what speaks against it: computed each time from labels, diff and verdicts.
+
+A finding climbs by evidence alone: a label that held when scored blind, a difference that came again on held-out
+prompts, a judge who saw it there. Promises that no status is stored, so that none outlives what it rests on, and
+that a finding with an open contradiction cannot be reported. Rungs are apart: a finding may be verified although
+nobody scored its labels, and then says so.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from diffing.common import files
+from diffing.common.errors import UserError
+from diffing.diff import compute as diff
+from diffing.diff import measure, summary
+from diffing.diff.compute import Diff
+from diffing.findings import findings, verdicts, verification
+from diffing.findings.findings import Finding
+from diffing.findings.verdicts import Check
+from diffing.findings.verification import Verification
+from diffing.labels import contradictions
+from diffing.labels import names as labels
+from diffing.labels.contradictions import SMALL, SMALL_AMOUNT
+from diffing.labels.history import Label
+from diffing.study.study import Study
+
+Status = Literal["candidate", "label validated", "replicated", "verified", "reported", "rejected"]
+
+VALID = 0.7
+"""Balanced accuracy of blind detection from which a label counts as validated, its interval above one half."""
+
+NEGATION = re.compile(
+    r"\b(?:fewer|less|no|not|without|never|rarely|seldom|avoids?|omits?|lacks?|drops?|instead of|rather than)\b",
+    re.IGNORECASE,
+)
+REACH = 40
+"""Characters before a thing's name in which a negation turns what is claimed of it."""
+
+
+class Rung(NamedTuple):
+    """One kind of evidence."""
+
+    name: Status
+    passed: bool | None
+    """None where there is nothing to go by."""
+    words: str
+
+
+class Objection(NamedTuple):
+    """A contradiction between a finding and the figures."""
+
+    kind: Literal["counts", "length", "noise"]
+    key: str
+    """Stays the same while it says the same of the same claim."""
+    words: str
+
+
+class Standing(NamedTuple):
+    """Where a finding stands."""
+
+    finding: Finding
+    status: Status
+    why: str
+    """Of a rejection."""
+    rungs: list[Rung]
+    objections: list[Objection]
+    open: list[Objection]
+    """Those that no person's reason answers; while there are any, it cannot be reported."""
+    check: Check | None
+    """What the judge's verdicts say; None before verification."""
+    same_as: str
+    """The stronger finding that it is another wording of, by the votes."""
+
+
+def of(study: Study, a: str = "", b: str = "") -> list[Standing]:
+    """All findings of a comparison, by status, the largest net share first."""
+    a, b = findings.sides(study, a, b)
+    try:
+        stored = diff.load(study, a, b)
+    except UserError:
+        # A study may have findings by hand or from the baseline before any reader was run.
+        stored = None
+    checked, current = verification.read(study, a, b), labels.current(study)
+    reader = labels.sae_of(study.settings.reader)
+    mine = [finding for finding in findings.load(study) if (finding.a, finding.b) == (a, b)]
+    stands = [standing(finding, stored, current, checked, reader) for finding in mine]
+    order = ("reported", "verified", "replicated", "label validated", "candidate", "rejected")
+    return sorted(stands, key=lambda one: (order.index(one.status), -net(one)))
+
+
+def net(one: Standing) -> float:
+    """The net share of votes for the claim, 0 where there are none."""
+    return one.check.net if one.check and one.check.prompts else 0.0
+
+
+def standing(
+    finding: Finding, stored: Diff | None, current: Mapping[int, Label], checked: Verification, reader: str
+) -> Standing:
+    """Where one finding stands; `reader` names the reader that diff and labels belong to."""
+    rows = _rows(finding, stored, reader)
+    check = checked.checks.get(finding.id)
+    rungs = [_labelled(finding, current, reader), _replicated(finding, rows), _verified(check)]
+    objections = against(finding, rows, None if stored is None else stored.probes.set_index("probe"))
+    left = [one for one in objections if not finding.reason or one.key not in finding.answered]
+    why = finding.rejected
+    if not why and check is not None and check.opposite:
+        why = f"held-out answers show the contrary: {check.losses} prompts to {check.wins}, q = {check.q:.2g}"
+    passed = [rung.name for rung in rungs if rung.passed]
+    status: Status = "rejected" if why else passed[-1] if passed else "candidate"
+    if status == "verified" and finding.reported and not left:
+        status = "reported"
+    same = checked.same_as.get(finding.id, "")
+    return Standing(finding, status, why, rungs, objections, left, check, same)
+
+
+def get(study: Study, identifier: str) -> Standing:
+    """One finding's standing."""
+    finding = findings.get(study, identifier)
+    return next(one for one in of(study, finding.a, finding.b) if one.finding.id == identifier)
+
+
+def told(one: Standing) -> dict[str, Any]:
+    """A finding with its standing as plain data; what is not known is null."""
+    return {
+        **one.finding.model_dump(mode="json"),
+        "status": one.status,
+        "why": one.why,
+        "evidence_for": [rung._asdict() for rung in one.rungs],
+        "evidence_against": [
+            objection._asdict() | {"open": objection in one.open} for objection in one.objections
+        ],
+        "verification": summary.plain(asdict(one.check) if one.check else None),
+        "same_as": one.same_as,
+    }
+
+
+def allow(study: Study, identifier: str, reason: str, author: str) -> Finding:
+    """A person's reason why a finding may be reported in spite of what now speaks against it."""
+    if not reason.strip():
+        raise UserError(f"The reason for finding '{identifier}' is empty; say why it holds all the same.")
+    keys = [one.key for one in get(study, identifier).objections]
+    if not keys:
+        raise UserError(f"Nothing speaks against finding '{identifier}'; it needs no reason.")
+    return findings.change(study, identifier, author, put={"reason": reason.strip(), "answered": keys})
+
+
+def report(study: Study, one: Standing) -> Finding:
+    """Mark a finding as reported: only a verified one, with every contradiction answered by a person."""
+    identifier = one.finding.id
+    if one.open:
+        raise UserError(
+            f"Finding '{identifier}' cannot be reported: {one.open[0].words}; write why it holds, or reject it."
+        )
+    if one.status not in ("verified", "reported"):
+        raise UserError(f"Finding '{identifier}' is {one.status}, not verified; verify it first.")
+    return findings.change(study, identifier, "report", "rule", put={"reported": files.now()})
+
+
+# The rungs.
+
+
+def _rows(finding: Finding, stored: Diff | None, reader: str) -> pd.DataFrame:
+    """The diff's rows of a finding's features and probes."""
+    if stored is None:
+        return pd.DataFrame()
+    own = not finding.reader or finding.reader == reader
+    features = stored.features[stored.features["feature"].isin(finding.features if own else [])]
+    probes = stored.probes[stored.probes["probe"].isin(finding.probes)]
+    parts = [part for part in (features, probes) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _labelled(finding: Finding, current: Mapping[int, Label], reader: str) -> Rung:
+    if not finding.features:
+        return Rung("label validated", None, "rests on no feature")
+    if finding.reader and finding.reader != reader:
+        return Rung("label validated", None, f"its features belong to another reader ({finding.reader})")
+    known = [current[feature] for feature in finding.features if feature in current]
+    told = [score for label in known if (score := label.detection(finding.more)) is not None]
+    if not told:
+        return Rung("label validated", None, "no label of its features was scored blind")
+    good = sum(balanced >= VALID and low > 0.5 for balanced, low in told)
+    words = f"{good} of {len(told)} scored labels told passages apart on {finding.more} (best {max(told)[0]:.0%})"
+    return Rung("label validated", 2 * good >= len(told), words)
+
+
+def _replicated(finding: Finding, rows: pd.DataFrame) -> Rung:
+    if rows.empty:
+        return Rung("replicated", None, "rests on no row of a diff")
+    agree = np.sign(rows["delta_discovery"]) == finding.sign
+    yes, no = (int(((rows["replicated"] == word) & agree).sum()) for word in ("yes", "no"))
+    few = int((rows["replicated"] == "too few").sum())
+    words = f"{yes} of {len(rows)} features or probes came again on held-out prompts"
+    if not agree.all():
+        words += f"; the other way round: {int((~agree).sum())}"
+    if not yes + no:
+        return Rung("replicated", None, words + f" ({few} had too few to tell)" if few else words)
+    return Rung("replicated", yes > 0 and 2 * yes >= len(rows) - few, words)
+
+
+def _verified(check: Check | None) -> Rung:
+    if check is None:
+        return Rung("verified", None, "no judge was asked")
+    words = (
+        f"{check.wins} prompts for it, {check.losses} against, {check.ties} ties, {check.missing} missing; "
+        f"q = {check.q:.2g}"
+    )
+    return Rung("verified", check.verified if check.prompts else None, words)
+
+
+# What speaks against it.
+
+
+def against(finding: Finding, rows: pd.DataFrame, probes: pd.DataFrame | None) -> list[Objection]:
+    """Contradictions between a finding and the diff; `probes` is its table by name."""
+    found = [] if probes is None else _counts(finding, probes)
+    if rows.empty:
+        return found
+    found += _all_of(finding, rows, "survives_equal_length", "length", "none of it is left at equal length")
+    found += _all_of(finding, rows, "outside_noise", "noise", "all of it lies inside the noise between draws")
+    return found
+
+
+def _counts(finding: Finding, probes: pd.DataFrame) -> list[Objection]:
+    """Something that the claim names moves against it; one named thing that moves along is enough to hold."""
+    named = expected(finding.claim)
+    named |= {name: named.get(name, 1) for name in finding.probes}
+    found = []
+    for name, turn in named.items():
+        if name not in probes.index:
+            continue
+        row, sign = probes.loc[name], turn * finding.sign
+        by_share = sign * row["delta"]
+        by_amount = sign * (row["mean_b"] - row["mean_a"]) / max(row["mean_a"], row["mean_b"], 1e-9)
+        if by_share >= SMALL and (by_amount > -SMALL_AMOUNT or row["q"] < measure.LEVEL):
+            return []
+        if by_share <= -SMALL or by_amount <= -SMALL_AMOUNT:
+            words = (
+                f"it says {'more' if turn > 0 else 'less'} of {name} in {finding.more}, but {name} go from "
+                f"{row['frequency_a']:.0%} of answers in {finding.a} to {row['frequency_b']:.0%} in {finding.b}, "
+                f"and from {row['mean_a']:.3g} to {row['mean_b']:.3g} an answer"
+            )
+            found.append(_objection(finding, "counts", name, words))
+    return found
+
+
+def expected(claim: str) -> dict[str, int]:
+    """Countable things that a claim names, and whether it says more (1) or less (-1) of them."""
+    found = {}
+    for name in contradictions.named(claim):
+        match = contradictions.PATTERNS[name].search(claim) or contradictions.GENERAL_LIST.search(claim)
+        before = claim[max(0, match.start() - REACH) : match.start()] if match else ""
+        found[name] = -1 if NEGATION.search(before) else 1
+    return found
+
+
+def _all_of(
+    finding: Finding, rows: pd.DataFrame, column: str, kind: Literal["length", "noise"], words: str
+) -> list[Objection]:
+    """An objection where the column says no of every row that it says anything of."""
+    told = rows[column].dropna() if column in rows else pd.Series(dtype=bool)
+    return [] if told.empty or told.astype(bool).any() else [_objection(finding, kind, "", words)]
+
+
+def _objection(finding: Finding, kind: Literal["counts", "length", "noise"], about: str, words: str) -> Objection:
+    key = files.content_hash([finding.wording, finding.side, kind, about], 12)
+    return Objection(kind, key, words)
+
+
+def own_error_words(error: verdicts.OwnError | None) -> str:
+    """The judge's own error in a sentence."""
+    if error is None:
+        return "The judge's own error is not estimable: it takes two draws of a checkpoint."
+    return (
+        f"Between two draws of one checkpoint, where there is nothing to find, the judge called {error.false} of "
+        f"{error.tests} claims different (p < 0.05); its preference turned with the order in {error.flipped:.0%} "
+        "of pairs."
+    )

@@ -1,0 +1,94 @@
+"""Pairs of answers that show a claim, and pairs that speak against it, chosen from discovery prompts.
+
+A pair's weight is how much more of the claim's features and probes one answer has than the other. Promises that a
+held-out prompt is never chosen and that the choice hangs on the data alone. Shows what differs most, which is not
+what is typical: counter-examples stand beside.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from diffing.findings.findings import Example
+from diffing.probes.probes import PROBES
+from diffing.reader.encodings import Encodings
+from diffing.study.study import Study
+
+Floats = NDArray[np.float64]
+
+SHOWN = 3
+"""Pairs of each kind."""
+
+
+class Exhibits(NamedTuple):
+    """What to show of a claim."""
+
+    examples: list[Example]
+    counter_examples: list[Example]
+
+
+class Chooser:
+    """Chooses among the discovery pairs of one comparison."""
+
+    def __init__(self, study: Study, encodings: Encodings | None, a: str, b: str) -> None:
+        table = study.prompts()
+        discovery = table.loc[table["split"] == "discovery", "id"]
+        pairs = study.pairs(a, b)
+        pairs = pairs[(pairs["excluded"] == "") & pairs["prompt_id"].isin(discovery)]
+        self.pairs = pairs.reset_index(drop=True)
+        self.encodings = encodings
+        self._documents: list[NDArray[np.int64]] = []
+        if encodings is not None:
+            rows = encodings.documents.reset_index(names="document").set_index(["prompt_id", "draw", "checkpoint"])
+            for key in (a, b):
+                wanted = pd.MultiIndex.from_frame(self.pairs[["prompt_id", "draw"]].assign(checkpoint=key))
+                self._documents.append(rows["document"].reindex(wanted).fillna(-1).to_numpy(np.int64))
+
+    def choose(self, features: Sequence[int], probes: Sequence[str], sign: int, most: int = SHOWN) -> Exhibits:
+        """Pairs with most of it on the claimed side (`sign` 1: B), and with most of it on the other."""
+        weight = np.zeros(len(self.pairs))
+        for feature in features if self.encodings is not None else ():
+            weight += self._of_feature(feature)
+        for name in probes:
+            probe = PROBES[name]
+            counts = [self.pairs[f"text_{side}"].map(probe.count).to_numpy(np.float64) for side in "ab"]
+            weight += (counts[1] - counts[0]) / max(1.0, counts[0].max(initial=0), counts[1].max(initial=0))
+        order = np.argsort(-sign * weight, kind="stable")
+        return Exhibits(
+            self._first(order, sign * weight > 0, most), self._first(order[::-1], sign * weight < 0, most)
+        )
+
+    def shows(self, features: Sequence[int], probes: Sequence[str]) -> NDArray[np.bool_]:
+        """Which answers show any of these: A's of all pairs, then B's."""
+        shown = np.zeros(2 * len(self.pairs), bool)
+        for feature in features if self.encodings is not None else ():
+            shown |= np.concatenate(self._peaks(feature)) > 0
+        for name in probes:
+            counts = [self.pairs[f"text_{side}"].map(PROBES[name].count).to_numpy(np.int64) for side in "ab"]
+            shown |= np.concatenate(counts) > 0
+        return shown
+
+    def _of_feature(self, feature: int) -> Floats:
+        """B's peak minus A's, as a share of the largest."""
+        a, b = self._peaks(feature)
+        return np.asarray((b - a) / max(float(a.max(initial=0)), float(b.max(initial=0)), 1e-9))
+
+    def _peaks(self, feature: int) -> tuple[Floats, Floats]:
+        """How strongly A's and B's answers show it; an answer that was not read shows nothing."""
+        assert self.encodings is not None
+        peak = np.append(np.abs(self.encodings.peaks(feature)).astype(np.float64), 0)
+        a, b = (peak[documents] for documents in self._documents)
+        return a, b
+
+    def _first(self, order: NDArray[np.int64], allowed: NDArray[np.bool_], most: int) -> list[Example]:
+        """The first pairs in order, each prompt once."""
+        chosen: dict[str, Example] = {}
+        for row in order[allowed[order]].tolist():
+            prompt_id = str(self.pairs["prompt_id"].iloc[row])
+            chosen.setdefault(prompt_id, Example(prompt_id, int(self.pairs["draw"].iloc[row])))
+            if len(chosen) == most:
+                break
+        return list(chosen.values())

@@ -1,0 +1,277 @@
+"""Findings: claims about what changed, each with what it rests on, kept as a history that nothing is deleted from.
+
+A study's `findings.jsonl` holds one change a line; a finding is the sum of its lines. Promises that ids never
+change, that of two people who edit at once neither loses anything, and that what is written here is only what was
+said: how far a finding got follows from evidence (`diffing.evidence`) and stands in no file.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from diffing.common import files
+from diffing.common.errors import UserError
+from diffing.study.study import Study, first_fault
+
+Origin = Literal["hand", "sae", "baseline", "template"]
+Side = Literal["a", "b"]
+Kind = Literal["rule", "llm", "person"]
+
+
+class Example(NamedTuple):
+    """A pair of answers."""
+
+    prompt_id: str
+    draw: int
+
+
+class Note(NamedTuple):
+    """A remark."""
+
+    date: str
+    author: str
+    text: str
+
+
+class Finding(BaseModel):
+    """A claim with all that was said about it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    a: str
+    """Key of the checkpoint before."""
+    b: str
+    """Key of the checkpoint after."""
+    claim: str
+    """What an answer shows, in words that name no side: 'gives its steps as a numbered list'."""
+    side: Side
+    """The one that shows it more."""
+    origin: Origin
+    """Who found it: a person, a model reading features or answers, or the plain template."""
+    author: str = ""
+    author_kind: Kind = "person"
+    created: str = ""
+    reader: str = ""
+    """Key of the reader that the features belong to."""
+    features: tuple[int, ...] = ()
+    probes: tuple[str, ...] = ()
+    examples: tuple[Example, ...] = ()
+    counter_examples: tuple[Example, ...] = ()
+    notes: tuple[Note, ...] = ()
+    held_out_seen: bool = False
+    """Whether whoever wrote or edited it had held-out answers before their eyes."""
+    rejected: str = ""
+    """Why a person rejected it; empty where nobody did."""
+    reason: str = ""
+    """Why it may be reported in spite of what speaks against it, in a person's words."""
+    answered: tuple[str, ...] = ()
+    """Keys of the contradictions that the reason is about."""
+    reported: str = ""
+    """When it went into a report as a finding."""
+    evidence: JsonValue = None
+    """What its author was shown, so that it can be traced."""
+
+    @property
+    def more(self) -> str:
+        """Key of the checkpoint that shows it more."""
+        return self.a if self.side == "a" else self.b
+
+    @property
+    def less(self) -> str:
+        return self.b if self.side == "a" else self.a
+
+    @property
+    def sign(self) -> int:
+        """The sign of B minus A, if the claim holds."""
+        return -1 if self.side == "a" else 1
+
+    @property
+    def wording(self) -> str:
+        """Hash of what a judge is asked: verdicts belong to it, and not to the id."""
+        return wording(self.claim)
+
+
+class Change(BaseModel):
+    """A line of the history."""
+
+    finding: str
+    date: str
+    author: str
+    author_kind: Kind
+    put: dict[str, JsonValue] = {}
+    """Fields that get a new value."""
+    add: dict[str, list[JsonValue]] = {}
+    """Members added to lists: two people who add at once both succeed."""
+    drop: dict[str, list[JsonValue]] = {}
+
+
+LISTS = {"features", "probes", "examples", "counter_examples", "notes"}
+FIXED = {"id", "a", "b", "side", "origin", "created"}
+"""What no later change may touch."""
+
+
+def wording(claim: str) -> str:
+    return files.content_hash(["claim", " ".join(claim.split())], 12)
+
+
+def path_of(study: Study) -> Path:
+    return study.folder / "findings.jsonl"
+
+
+def add(
+    study: Study,
+    claim: str,
+    side: Side,
+    *,
+    a: str = "",
+    b: str = "",
+    origin: Origin = "hand",
+    author: str,
+    author_kind: Kind = "person",
+    **fields: Any,
+) -> Finding:
+    """Write a new finding down, or find the one that says the same of the same side by the same way.
+
+    Members of lists that an earlier one lacks are added to it.
+    """
+    claim = " ".join(claim.split())
+    if not claim:
+        raise UserError("A finding needs a claim; say what the answers show.")
+    if side not in ("a", "b"):
+        raise UserError(f"'{side}' is no side; write 'a' or 'b', whichever shows it more.")
+    a, b = sides(study, a, b)
+    identifier = "f" + files.content_hash(["finding", a, b, side, origin, claim.lower()], 7)
+    before = {finding.id: finding for finding in load(study)}.get(identifier)
+    if before is not None:
+        new = {
+            name: members for name, members in fields.items() if name in LISTS and _fresh(before, name, members)
+        }
+        return change(study, identifier, author, author_kind, add=new) if new else before
+    put = {"claim": claim, "side": side, "a": a, "b": b, "origin": origin, **fields}
+    return change(study, identifier, author, author_kind, put=put | {"created": files.now()})
+
+
+def sides(study: Study, a: str = "", b: str = "") -> tuple[str, str]:
+    """The checkpoints compared: the first two of the study where none are named."""
+    keys = [checkpoint.key for checkpoint in study.checkpoints]
+    a, b = a or keys[0], b or keys[1]
+    study.checkpoint(a), study.checkpoint(b)
+    if a == b:
+        raise UserError(f"'{a}' cannot be compared with itself; name another checkpoint.")
+    return a, b
+
+
+def change(
+    study: Study,
+    identifier: str,
+    author: str,
+    author_kind: Kind = "person",
+    *,
+    put: dict[str, Any] | None = None,
+    add: dict[str, Any] | None = None,
+    drop: dict[str, Any] | None = None,
+) -> Finding:
+    """Add a line to a finding's history and give back what the finding now is."""
+    line = Change(
+        finding=identifier,
+        date=files.now(),
+        author=author,
+        author_kind=author_kind,
+        put=plain(put or {}),
+        add=plain(add or {}),
+        drop=plain(drop or {}),
+    )
+    # Held between the check and the line, so that what was checked is what is written.
+    with files.locked(study.folder / "findings.lock"):
+        earlier = history(study, identifier)
+        no_list, no_field = ({*line.add} | {*line.drop}) - LISTS, {*line.put} - {*Finding.model_fields}
+        wrong = no_list | no_field | ({*line.put} & FIXED if earlier else {*line.put} & {"id"})
+        if wrong:
+            raise UserError(f"'{min(wrong)}' of a finding cannot be changed so; write a new finding.")
+        after = folded([*earlier, line])
+        if after is None:
+            raise UserError(f"Study '{study.name}' has no finding '{identifier}'; 'findings' lists them.")
+        files.append_jsonl(path_of(study), line.model_dump(exclude_defaults=True))
+    return after
+
+
+def reject(study: Study, identifier: str, why: str, author: str) -> Finding:
+    """Say that a finding does not hold, and why; an empty `why` takes that back."""
+    return change(study, identifier, author, put={"rejected": why.strip()})
+
+
+def note(study: Study, identifier: str, text: str, author: str) -> Finding:
+    return change(study, identifier, author, add={"notes": [[files.now(), author, text.strip()]]})
+
+
+def load(study: Study) -> list[Finding]:
+    """All findings as they stand, the oldest first."""
+    lines: dict[str, list[Change]] = {}
+    for line in _lines(study):
+        lines.setdefault(line.finding, []).append(line)
+    found = [folded(changes) for changes in lines.values()]
+    return [finding for finding in found if finding is not None]
+
+
+def get(study: Study, identifier: str) -> Finding:
+    for finding in load(study):
+        if finding.id == identifier:
+            return finding
+    raise UserError(f"Study '{study.name}' has no finding '{identifier}'; 'findings {study.name}' lists them.")
+
+
+def history(study: Study, identifier: str) -> list[Change]:
+    """Everything that was ever done to a finding, the oldest first."""
+    return [line for line in _lines(study) if line.finding == identifier]
+
+
+def folded(changes: Sequence[Change]) -> Finding | None:
+    """What a finding is after its changes; None where the first line, which says what it claims, is absent."""
+    first = changes[0]
+    if "claim" not in first.put:
+        return None
+    state: dict[str, Any] = {
+        "id": first.finding, "author": first.author, "author_kind": first.author_kind, "created": first.date,
+    }  # fmt: skip
+    for line in changes:
+        state |= line.put
+        for name in LISTS & ({*line.add} | {*line.drop}):
+            gone = {_key(member) for member in line.drop.get(name, [])}
+            kept = [member for member in state.get(name, []) if _key(member) not in gone]
+            known = {_key(member) for member in kept}
+            state[name] = kept + [member for member in line.add.get(name, []) if _key(member) not in known]
+    try:
+        return Finding.model_validate(state)
+    except ValidationError as error:
+        raise UserError(f"Finding '{first.finding}' does not hold: {first_fault(error)}; mend it.") from error
+
+
+def _lines(study: Study) -> list[Change]:
+    path = path_of(study)
+    try:
+        return [Change.model_validate(line) for line in files.read_jsonl(path)]
+    except json.JSONDecodeError as error:
+        raise UserError(f"'{path.name}' of study '{study.name}' has a line that is not JSON; mend it.") from error
+    except ValidationError as error:
+        raise UserError(
+            f"'{path.name}' of study '{study.name}' has a line that is no change: {first_fault(error)}; mend it."
+        ) from error
+
+
+def _fresh(finding: Finding, name: str, members: Sequence[Any]) -> bool:
+    """Whether a list of the finding lacks any of these."""
+    return not {_key(member) for member in members} <= {_key(member) for member in getattr(finding, name)}
+
+
+def plain(value: dict[str, Any]) -> dict[str, Any]:
+    """The same as JSON has it: pairs and tuples as lists."""
+    return dict(json.loads(files.canonical(value)))
+
+
+def _key(member: Any) -> str:
+    """What tells members of a list apart, whether they come from JSON or are tuples."""
+    return files.canonical(member)

@@ -1,0 +1,158 @@
+"""Claims before they are findings: what differs on discovery prompts, and what can be said of it without a model.
+
+Promises that selection uses discovery prompts alone, that both sides get their share, and that no claim of a side
+stands twice. A plain draft says what a probe counts or what a label names, no more: it is a candidate.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from rapidfuzz import fuzz
+
+from diffing.diff import measure
+from diffing.diff.compute import Diff
+from diffing.findings.exhibits import Chooser
+from diffing.labels import contradictions
+from diffing.labels import names as labels
+from diffing.labels.history import Label
+from diffing.probes.probes import PROBES
+from diffing.reader.encodings import Encodings
+from diffing.study.study import Study
+
+NEAR = 0.5
+"""Share of a feature's active tokens at a probe from which a plain draft takes it for that probe's."""
+TOGETHER = 0.65
+"""Correlation over discovery answers from which two plain drafts of a side are one."""
+ALIKE = 88
+"""Likeness in percent (rapidfuzz, words in any order) from which two claims of a side are one."""
+
+
+class Family(NamedTuple):
+    """What the model is shown of one family."""
+
+    feature: int
+    """Its lead."""
+    members: int
+    delta: float
+    """On discovery prompts."""
+    label: Label | None
+    probes: str
+
+    @property
+    def sign(self) -> int:
+        return 1 if self.delta > 0 else -1
+
+
+class Proposal(NamedTuple):
+    """A claim with all that it rests on, before it is written down."""
+
+    claim: str
+    sign: int
+    features: tuple[int, ...]
+    probes: tuple[str, ...]
+    size: float
+    """The largest difference behind it."""
+    why: str = ""
+
+
+def families(study: Study, stored: Diff, each: int) -> list[Family]:
+    """Leads that differ on discovery prompts, the strongest of each side, A's first."""
+    table = stored.features
+    leads = table[(table["feature"] == table["family"]) & (table["q_discovery"] < measure.LEVEL)]
+    sizes = table["family"].value_counts()
+    current = labels.current(study)
+    found = []
+    for sign in (-1, 1):
+        side = leads[np.sign(leads["delta_discovery"]) == sign]
+        order = side.assign(size=side["delta_discovery"].abs()).sort_values(
+            ["size", "feature"], ascending=[False, True]
+        )
+        for row in order.head(each).itertuples():
+            number = int(row.feature)
+            label = current.get(number)
+            found.append(Family(number, int(sizes[number]), float(row.delta_discovery), label, str(row.probes)))
+    return found
+
+
+def moving(stored: Diff) -> pd.DataFrame:
+    """Probes that differ on discovery prompts, by name."""
+    table = stored.probes.set_index("probe")
+    return table[table["q_discovery"] < measure.LEVEL]
+
+
+def distinct(proposals: Sequence[Proposal]) -> list[Proposal]:
+    """Without claims that repeat an earlier one of the same side."""
+    kept: list[Proposal] = []
+    for one in proposals:
+        alike = (
+            fuzz.token_sort_ratio(one.claim.lower(), other.claim.lower())
+            for other in kept
+            if other.sign == one.sign
+        )
+        if max(alike, default=0) < ALIKE:
+            kept.append(one)
+    return kept
+
+
+def plain(study: Study, stored: Diff, each: int, most: int, chooser: Chooser) -> list[Proposal]:
+    """Drafts without a language model: what each differing probe counts, then what other families are called."""
+    counted = moving(stored)
+    of_probe: dict[str, list[int]] = {}
+    rest = []
+    for family in families(study, stored, each):
+        name, share = next(iter(contradictions.nearest(family.probes).items()), ("", 0.0))
+        along = name in counted.index and counted.loc[name, "delta_discovery"] * family.sign > 0
+        if along and share >= NEAR:
+            of_probe.setdefault(name, []).append(family.feature)
+        else:
+            rest.append(family)
+    found = [
+        Proposal(
+            f"has {name}: {PROBES[name].description}", 1 if row["delta_discovery"] > 0 else -1,
+            tuple(of_probe.get(str(name), ())), (str(name),), abs(float(row["delta_discovery"])),
+        )
+        for name, row in counted.iterrows()
+    ]  # fmt: skip
+    said = _sayings(study, [family.feature for family in rest if family.label is None])
+    for family in rest:
+        claim = f"shows {family.label.label}" if family.label else said[family.feature]
+        found.append(Proposal(claim, family.sign, (family.feature,), (), abs(family.delta)))
+    found.sort(key=lambda one: -one.size)
+    a, b = (apart(distinct([one for one in found if one.sign == sign]), chooser) for sign in (-1, 1))
+    # Both sides get their share, and what one leaves the other takes.
+    half = max(most - len(b), most // 2)
+    return sorted(a[:half] + b[: most - len(a[:half])], key=lambda one: -one.size)
+
+
+def apart(proposals: Sequence[Proposal], chooser: Chooser) -> list[Proposal]:
+    """Without those that nearly the same answers show as an earlier one: a closing question and any question."""
+    kept: list[tuple[Proposal, NDArray[np.bool_]]] = []
+    for one in proposals:
+        shown = chooser.shows(one.features, one.probes)
+        if all(phi(shown, other) < TOGETHER for _, other in kept):
+            kept.append((one, shown))
+    return [one for one, _ in kept]
+
+
+def phi(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    """Correlation of two yes-or-no columns; 0 where either never changes."""
+    if not len(one) or one.all() or other.all() or not one.any() or not other.any():
+        return 0.0
+    return float(np.corrcoef(one, other)[0, 1])
+
+
+def _sayings(study: Study, features: Sequence[int]) -> dict[int, str]:
+    """What can be said of features without a label."""
+    if not features:
+        return {}
+    encodings = Encodings.open(study)
+    described = labels.describe(encodings, features, labels.readable(study, encodings))
+    said = {}
+    for feature, label in described.items():
+        tops = label.evidence.get("top_tokens", {}) if isinstance(label.evidence, dict) else {}
+        words = ", ".join(f"“{piece}”" for piece in (tops if isinstance(tops, dict) else {}))
+        said[feature] = f"uses tokens like {words}" if words else f"activates feature {feature}"
+    return said

@@ -1,0 +1,193 @@
+"""The `verify` job: findings tested by a judge on held-out prompts, from their wording alone.
+
+Chooses what to ask, has it asked (`diffing.judging`) and reads what follows (`diffing.verdicts`). Promises that no
+discovery prompt is used, that nothing asked already is asked again, and that what is read back is computed anew
+from the kept verdicts: a finding whose wording changed is unverified at once. Does not promise that the judge is
+right; its own error, where there are several draws to estimate it on, stands beside the result.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import Field
+
+from diffing.common.errors import UserError
+from diffing.findings import findings, judging, verdicts
+from diffing.findings.findings import Finding
+from diffing.findings.judging import Pair, Store, Verdicts
+from diffing.findings.verdicts import Check, OwnError
+from diffing.jobs import run as jobs
+from diffing.jobs.run import Progress
+from diffing.models import questions
+from diffing.models.questions import Asking, Estimate, Question
+from diffing.study.study import Study, load_settings
+
+
+class Options(Asking):
+    """What one run of `verify` is told. `model` is the judge."""
+
+    a: str = ""
+    b: str = ""
+    findings: list[str] = []
+    """Ids; empty takes all of this comparison that nobody rejected."""
+    claims_per_call: int = Field(default=judging.MOST, ge=1, le=judging.MOST)
+    own_error: bool = True
+    """Also judge pairs of draws of one checkpoint, where there is nothing to find."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would ask."""
+
+    questions: list[Question[Verdicts]]
+    pairs: list[Pair]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Where all findings of one comparison stand with one judge."""
+
+    judge: str
+    checks: dict[str, Check] = field(default_factory=dict)
+    """By finding, as seen from what it claims; those never judged are absent."""
+    same_as: dict[str, str] = field(default_factory=dict)
+    """Findings that say what another one says, by the votes, and which one: the stronger of them leads."""
+    own_error: OwnError | None = None
+    """None where it is not estimable: it takes two draws of a checkpoint."""
+    tests: int = 0
+    """Claims that were corrected for together."""
+    cost: float | None = None
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+def options_of(options: dict[str, Any]) -> Options:
+    return jobs.checked("verify", Options, options)
+
+
+def plan(study: Study, told: Options) -> Plan:
+    """The questions that are still to be asked; spends nothing."""
+    a, b = findings.sides(study, told.a, told.b)
+    chosen = _chosen(study, a, b, told.findings)
+    between = judging.pairs(study, a, b)
+    if not between:
+        raise UserError(
+            f"Study '{study.name}' has no held-out pair of answers to verify on; collect more, or make a study "
+            "with a larger held-out share."
+        )
+    found = between + (judging.pairs(study, a, b, within=True) if told.own_error else [])
+    claims = {finding.wording: finding.claim for finding in chosen}
+    wanted = Store(study, told.who).wanted(found, list(claims))
+    asked = judging.questions(found, claims, wanted, study.settings.seed, told.claims_per_call)
+    return Plan(asked, found)
+
+
+def _chosen(study: Study, a: str, b: str, ids: Sequence[str]) -> list[Finding]:
+    known = {finding.id: finding for finding in findings.load(study) if (finding.a, finding.b) == (a, b)}
+    if unknown := [identifier for identifier in ids if identifier not in known]:
+        raise UserError(
+            f"'{unknown[0]}' is no finding of '{a}' against '{b}'; 'findings {study.name}' lists them."
+        )
+    chosen = [known[i] for i in ids] if ids else [f for f in known.values() if not f.rejected]
+    if not chosen:
+        raise UserError(f"Study '{study.name}' has no findings to verify; 'draft {study.name}' proposes some.")
+    return chosen
+
+
+def estimate(study: Study, options: dict[str, Any]) -> Estimate:
+    """Calls, tokens and dollars of a run. Spends nothing."""
+    told = options_of(options)
+    return questions.estimate(plan(study, told).questions, questions.price_of(told))
+
+
+def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """The job: ask what has not been asked, and say what came of it."""
+    told = options_of(options)
+    a, b = findings.sides(study, told.a, told.b)
+    planned = plan(study, told)
+    keep = Store(study, told.who).keep({pair.key: pair for pair in planned.pairs}, told)
+    spent = questions.put(planned.questions, told, progress, keep, "judgements")
+    found = read(study, a, b, told.who)
+    names = [identifier for identifier, check in found.checks.items() if check.verified]
+    return {
+        "judge": told.who,
+        "checked": len(found.checks),
+        "verified": len([name for name in names if name not in found.same_as]),
+        "merged": len(found.same_as),
+        **spent.summary(),
+    }
+
+
+def read(study: Study, a: str = "", b: str = "", judge: str = "") -> Verification:
+    """What the kept verdicts say of all findings of a comparison; the latest judge's where none is named."""
+    a, b = findings.sides(study, a, b)
+    paths = [judging.path_of(study), findings.path_of(study)]
+    paths += [study.folder / name for name in ("responses.parquet", "prompts.csv")]
+    states = [path.stat() if path.exists() else None for path in paths]
+    stamp = tuple((state.st_mtime_ns, state.st_size) if state else None for state in states)
+    return _read(str(study.folder), a, b, judge, stamp)
+
+
+@lru_cache(maxsize=16)
+def _read(folder: str, a: str, b: str, judge: str, _stamp: tuple[Any, ...]) -> Verification:
+    """`read`, once for each state of the files: a page asks for it again at every click."""
+    study = Study(Path(folder), load_settings(Path(folder) / "study.toml"))
+    kept = judging.lines(study)
+    known = judging.judges(kept)
+    if not known:
+        return Verification(judge="")
+    judge = judge or known[-1]
+    mine = [finding for finding in findings.load(study) if (finding.a, finding.b) == (a, b)]
+    lines = [line for line in kept if line["judge"] == judge]
+    told = _table(study, a, b, lines)
+    # Earlier wordings too: whoever words a claim anew has had another try.
+    checks = verdicts.check(told)
+    turned = {f.id: checks[f.wording].toward(f.sign) for f in mine if f.wording in checks}
+    paid = [line["cost"] for line in lines if line["cost"] is not None]
+    return Verification(
+        judge=judge,
+        checks=turned,
+        same_as=_same(told, [finding for finding in mine if finding.id in turned], turned),
+        own_error=verdicts.own_error(told),
+        tests=len(checks),
+        cost=sum(paid) if paid else None,
+        tokens_in=sum(line["tokens_in"] for line in lines),
+        tokens_out=sum(line["tokens_out"] for line in lines),
+    )
+
+
+def table(study: Study, a: str = "", b: str = "") -> pd.DataFrame:
+    """Every verdict that `read` counts, with the claim's words where a finding still has them."""
+    a, b = findings.sides(study, a, b)
+    judge = read(study, a, b).judge
+    found = _table(study, a, b, [line for line in judging.lines(study) if line["judge"] == judge])
+    said = {finding.wording: finding.claim for finding in findings.load(study)}
+    found.insert(1, "words", [said.get(wording, "") for wording in found["claim"]])
+    return found
+
+
+def _table(study: Study, a: str, b: str, lines: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    return judging.table(judging.pairs(study, a, b) + judging.pairs(study, a, b, within=True), lines)
+
+
+def _same(told: pd.DataFrame, mine: Sequence[Finding], checks: dict[str, Check]) -> dict[str, str]:
+    """Findings merged into others: same votes, or the mirror image claimed of the other side."""
+    mine = sorted((f for f in mine if not f.rejected), key=lambda f: (-checks[f.id].net, f.created, f.id))
+    wordings = list(dict.fromkeys(finding.wording for finding in mine))
+    aliases = verdicts.merged(told, wordings)
+    leaders: dict[tuple[str, int], str] = {}
+    merged = {}
+    for finding in mine:
+        alias = aliases.get(finding.wording)
+        leader, turned = (alias.leader, alias.mirrored) if alias else (finding.wording, False)
+        # A claim and its contrary of the same side are no two wordings of one thing.
+        place = (leader, -finding.sign if turned else finding.sign)
+        if place in leaders:
+            merged[finding.id] = leaders[place]
+        else:
+            leaders[place] = finding.id
+    return merged

@@ -1,0 +1,1 @@
+"""What features are called: written, imported, scored blind, contradicted by counts."""

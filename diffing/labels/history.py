@@ -1,0 +1,236 @@
+"""Every label that a study's features ever had, what people said of them, and which one stands.
+
+The history is a file of JSON lines that only grows; a line is a label, or an event about one: a score, accepting,
+rejecting, a comment, a star. Promises that two people writing at once lose nothing, that what a person wrote or
+accepted outranks any machine's until a person says otherwise, and that a label keeps its scores. Labels that
+ship with an SAE or were imported come before all others and are not copied into the file.
+"""
+
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from json import JSONDecodeError
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from diffing.common import files
+from diffing.common.errors import UserError
+from diffing.study.study import Study, first_fault
+
+Kind = Literal["rule", "llm", "person"]
+
+
+class Label(BaseModel):
+    """A feature's description with all that is needed to judge it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    label: str
+    """A few words; empty takes back the labels before it."""
+    description: str = ""
+    not_about: str = ""
+    """What it does not mean, though it might be taken to."""
+    confidence: Literal["", "low", "medium", "high"] = ""
+    """Its author's own; a score says more."""
+    author: str
+    """A person's name, a model's, or the rule's."""
+    author_kind: Kind
+    evidence: JsonValue = None
+    """What it was written from."""
+    date: str = ""
+    """Empty where it is made anew each time."""
+    score: dict[str, JsonValue] | None = None
+    """How it did when scored blind; None where it has not been."""
+    prompt_version: str = ""
+    """Which wording of the question a model answered."""
+    cost: float | None = None
+    """Dollars that writing it took."""
+    id: str = ""
+    """Drawn when it is written into a history."""
+
+    @property
+    def key(self) -> str:
+        """What events name it by; labels that no history holds are named by their content."""
+        return self.id or files.content_hash([self.label, self.description, self.author, self.date], 12)
+
+    def detection(self, side: str) -> tuple[float, float] | None:
+        """Balanced accuracy of its blind detection on one checkpoint, and the lower end of the interval."""
+        by_side = (self.score or {}).get("detection")
+        share = by_side.get(side) if isinstance(by_side, dict) else None
+        if not isinstance(share, dict):
+            return None
+        balanced, low = share.get("balanced"), share.get("low")
+        if not isinstance(balanced, int | float) or not isinstance(low, int | float):
+            return None
+        return float(balanced), float(low)
+
+
+class Record(Label):
+    """A line of a study's label history that is a label."""
+
+    feature: int
+    sae: str
+    """Which SAE's feature it is: a feature's number means nothing in another SAE."""
+
+
+class Event(BaseModel):
+    """A line of a study's label history that is about a label, or about the feature where it names none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    event: Literal["score", "accept", "reject", "comment", "star", "unstar"]
+    feature: int
+    sae: str
+    about: str = ""
+    """Key of the label."""
+    author: str
+    date: str
+    text: str = ""
+    """A comment, or the reason."""
+    score: dict[str, JsonValue] | None = None
+
+
+@dataclass
+class Dossier:
+    """All that is known of one feature's name."""
+
+    labels: list[Label] = field(default_factory=list)
+    """Oldest first, each with its latest score."""
+    status: dict[str, Literal["accepted", "rejected"]] = field(default_factory=dict)
+    """What people last said of a label, by its key."""
+    comments: list[Event] = field(default_factory=list)
+    """Comments, and reasons given with another event, oldest first."""
+    starred: bool = False
+    current: Label | None = None
+    """The label that stands; None leaves the feature to its lexical description."""
+
+
+def path_of(study: Study) -> Path:
+    return study.folder / "labels.jsonl"
+
+
+def imported_dir(study: Study) -> Path:
+    """Holds a table for each source that labels were imported from."""
+    return study.folder / "imported_labels"
+
+
+def read(study: Study, sae: str) -> list[Record | Event]:
+    """The study's own lines about one SAE, oldest first."""
+    path = path_of(study)
+    try:
+        lines = files.read_jsonl(path)
+    except JSONDecodeError as error:
+        raise UserError(f"'{path.name}' of study '{study.name}' has a line that is not JSON; mend it.") from error
+    try:
+        return [_read(line) for line in lines if line.get("sae") == sae]
+    except ValidationError as error:
+        raise UserError(
+            f"'{path.name}' of study '{study.name}' has a line that is no label: {first_fault(error)}; mend it."
+        ) from error
+
+
+def _read(line: dict[str, Any]) -> Record | Event:
+    return Event.model_validate(line) if "event" in line else Record.model_validate(line)
+
+
+def imported(study: Study, sae: str) -> Iterator[tuple[int, Label]]:
+    """Labels of one SAE that were imported into the study, source by source in the order of import."""
+    for path in sorted(imported_dir(study).glob("*.parquet"), key=lambda path: path.stat().st_mtime_ns):
+        table = pd.read_parquet(path)
+        if table.attrs["sae"] == sae:
+            for row in table.to_dict("records"):
+                # Checked when it was imported; there may be many thousands.
+                yield int(row.pop("feature")), Label.model_construct(**row)
+
+
+def dossiers(lines: Iterable[Record | Event], before: Iterable[tuple[int, Label]] = ()) -> dict[int, Dossier]:
+    """Each feature's dossier; `before` are labels that come before the history."""
+    order: dict[int, list[Record | Event | Label]] = {}
+    for feature, label in before:
+        order.setdefault(feature, []).append(label)
+    for line in lines:
+        order.setdefault(line.feature, []).append(line)
+    return {feature: _dossier(told) for feature, told in order.items()}
+
+
+def _dossier(told: Sequence[Record | Event | Label]) -> Dossier:
+    made = Dossier()
+    labels: dict[str, Label] = {}
+    standing: dict[str, bool] = {}
+    """Keys that nobody took back, the latest last, and whether a person stands behind them."""
+    for line in told:
+        if isinstance(line, Event):
+            _take(line, made, labels, standing)
+        elif line.label:
+            labels[line.key] = line
+            standing[line.key] = line.author_kind == "person"
+        else:
+            labels[line.key] = line
+            standing.clear()
+    made.labels = list(labels.values())
+    ranked = [
+        (backed, labels[key].author_kind != "rule", place) for place, (key, backed) in enumerate(standing.items())
+    ]
+    if ranked:
+        made.current = labels[list(standing)[max(ranked)[2]]]
+    return made
+
+
+def _take(line: Event, made: Dossier, labels: dict[str, Label], standing: dict[str, bool]) -> None:
+    if line.text:
+        made.comments.append(line)
+    if line.event in ("star", "unstar"):
+        made.starred = line.event == "star"
+    if line.about not in labels:
+        return
+    if line.event == "score":
+        labels[line.about] = labels[line.about].model_copy(update={"score": line.score})
+    elif line.event == "accept":
+        made.status[line.about] = "accepted"
+        standing.pop(line.about, None)
+        standing[line.about] = True
+    elif line.event == "reject":
+        made.status[line.about] = "rejected"
+        standing.pop(line.about, None)
+
+
+# Writing.
+
+
+def add(study: Study, sae: str, feature: int, label: Label) -> Record:
+    """Put a label into the history."""
+    drawn = {"date": label.date or files.now(), "id": label.id or secrets.token_hex(6)}
+    record = Record(feature=feature, sae=sae, **{**label.model_dump(), **drawn})
+    files.append_jsonl(path_of(study), record.model_dump(mode="json"))
+    return record
+
+
+def tell(
+    study: Study,
+    sae: str,
+    feature: int,
+    event: Literal["score", "accept", "reject", "comment", "star", "unstar"],
+    author: str,
+    about: str = "",
+    text: str = "",
+    score: dict[str, JsonValue] | None = None,
+) -> Event:
+    """Put an event into the history."""
+    if event in ("score", "accept", "reject") and not about:
+        raise ValueError(f"'{event}' is about a label and must name it")
+    line = Event(
+        event=event, feature=feature, sae=sae, about=about, author=author, date=files.now(), text=text, score=score
+    )
+    files.append_jsonl(path_of(study), line.model_dump(mode="json", exclude_none=True))
+    return line
+
+
+def edit(study: Study, sae: str, feature: int, label: str, author: str, description: str = "") -> Record:
+    """A person's own label, which stands from now on."""
+    if not label.strip():
+        raise UserError(f"The label of feature {feature} is empty; write one, or reject the one it has.")
+    written = Label(label=label.strip(), description=description.strip(), author=author, author_kind="person")
+    return add(study, sae, feature, written)

@@ -1,0 +1,254 @@
+"""The labelling step: imports labels, has a language model write those that lack, and another score them blind.
+
+Promises that only what is missing is asked, that a label or score is stored before it is counted, that one that
+fails costs no other, and that limits in dollars and requests end the run in peace. What is written is a
+hypothesis: see `scoring` for how it is tried, `contradictions` for what speaks against it.
+"""
+
+import asyncio
+from typing import Any
+
+from diffing.common.errors import UserError
+from diffing.jobs.run import Progress
+from diffing.labels import contradictions, scoring
+from diffing.labels import history as label_history
+from diffing.labels import names as labels
+from diffing.labels import prompt as label_prompt
+from diffing.labels import sources as label_sources
+from diffing.labels.history import Label
+from diffing.labels.plan import Estimate, Options, Plan, checked, estimate
+from diffing.labels.prompt import Material, Written
+from diffing.labels.scoring import Batch, Verdicts
+from diffing.models import ask, questions
+from diffing.models.ask import Bill
+from diffing.models.budget import Budget
+from diffing.models.chat import ChatClient
+from diffing.models.providers import Price
+from diffing.study.study import Study
+
+__all__ = ["Estimate", "Options", "estimate", "run"]
+
+WRITE_TOKENS, JUDGE_TOKENS = 2000, 1500
+"""Most tokens of an answer; hidden reasoning counts."""
+
+
+def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """The job: import, write, score, each where it was asked for."""
+    told = checked(options)
+    result: dict[str, Any] = {}
+    if told.import_from:
+        try:
+            result["imported"] = label_sources.bring(
+                study, told.import_from, progress, told.features, told.refresh
+            )
+        except UserError as error:
+            if not (told.write or told.score):
+                raise
+            # A source that cannot be reached holds up nothing else.
+            progress.log(str(error))
+            result["import_error"] = str(error)
+    if not (told.write or told.score):
+        return result
+    opened = Plan(study, told)
+    asked = Asked(opened, progress)
+    asyncio.run(asked.all())
+    return result | asked.summary() | {"contradictions": flags(opened)}
+
+
+def flags(opened: Plan) -> list[dict[str, Any]]:
+    """What counting says against the labels; nothing where there is no diff to count in."""
+    try:
+        found = contradictions.of(opened.study, *opened.sides, features=opened.features)
+    except UserError:
+        return []
+    return [flag._asdict() for several in found.values() for flag in several]
+
+
+class Asked:
+    """The questions of one run, and what became of them."""
+
+    def __init__(self, opened: Plan, progress: Progress) -> None:
+        self.opened = opened
+        self.progress = progress
+        self.budget = Budget(opened.options.max_dollars, opened.options.max_requests)
+        self.bill = Bill()
+        self.errors: dict[int, str] = {}
+        self.written = self.scored = self.done = self.total = 0
+
+    async def all(self) -> None:
+        told = self.opened.options
+        async with ChatClient(told.concurrency, told.timeout, told.attempts) as client:
+            unwritten = self.opened.unwritten()
+            if unwritten:
+                await self._write(client, unwritten)
+            self.opened.dossiers = labels.dossiers(self.opened.study)
+            unscored = self.opened.unscored()
+            if unscored and not self.budget.stopped_by:
+                await self._score(client, unscored)
+
+    def summary(self) -> dict[str, Any]:
+        return {
+            "features": self.opened.features,
+            "written": self.written,
+            "scored": self.scored,
+            "failed": len(self.errors),
+            "errors": {str(feature): words for feature, words in self.errors.items()},
+            "calls": self.bill.calls,
+            "tokens_in": self.bill.tokens_in,
+            "tokens_out": self.bill.tokens_out,
+            "cost": self.bill.cost,
+            "stopped_by": self.budget.stopped_by,
+        }
+
+    def _failed(self, feature: int, words: str) -> None:
+        if feature not in self.errors:
+            self.errors[feature] = words
+            self.progress.log(f"failed: feature {feature}: {words}")
+
+    def _told(self, unit: str) -> None:
+        note = f"{len(self.errors)} failed" if self.errors else ""
+        self.progress.update(self.done, self.total, unit, self.bill.cost, note)
+
+    async def _write(self, client: ChatClient, features: list[int]) -> None:
+        price = await client.check_model(self.opened.author)
+        self.progress.update(0, len(features), "labels", note="choosing passages")
+        materials = self.opened.materials(features)
+        for feature in set(features) - {material.feature for material in materials}:
+            self._failed(feature, "no discovery answer of the half to write from shows it")
+        self.total, self.done = len(materials), 0
+
+        async def one(material: Material) -> bool:
+            return await self._write_one(client, material, price)
+
+        await questions.each(materials, one, client, self.progress)
+
+    async def _write_one(self, client: ChatClient, material: Material, price: Price | None) -> bool:
+        opened = self.opened
+        answer = await ask.ask_structured(
+            client,
+            opened.author,
+            label_prompt.messages(material),
+            Written,
+            max_tokens=WRITE_TOKENS,
+            price=price,
+            budget=self.budget,
+            check=label_prompt.fault,
+            replaces=opened.replaces(material.feature),
+        )
+        self.bill.add(answer)
+        if answer.refused:
+            return False
+        if answer.value is None:
+            self._failed(material.feature, answer.error)
+        else:
+            told = answer.value
+            label = Label(
+                label=told.label,
+                description=told.description,
+                not_about=told.not_about,
+                confidence=told.confidence,
+                author=opened.author.model,
+                author_kind="llm",
+                evidence={**material.evidence, "observations": told.observations},
+                prompt_version=label_prompt.VERSION,
+                cost=answer.cost,
+            )
+            label_history.add(opened.study, opened.sae, material.feature, label)
+            self.written += 1
+        self.done += 1
+        self._told("labels")
+        return True
+
+    async def _score(self, client: ChatClient, pairs: list[tuple[int, Label]]) -> None:
+        opened = self.opened
+        price = await client.check_model(opened.judge)
+        self.progress.update(0, len(pairs), "scores", note="choosing passages")
+        opened.scorer.prepare([feature for feature, _ in pairs])
+        by_feature = {feature: scoring.batches(opened.scorer, feature, opened.sides) for feature, _ in pairs}
+        scores = {feature: Score(label, by_feature[feature]) for feature, label in pairs}
+        for feature in [feature for feature, score in scores.items() if not score.batches]:
+            self._failed(feature, "no discovery answer of the half to score on shows it")
+        queue = [batch for feature, _ in pairs for batch in by_feature[feature]]
+        self.total, self.done = len(queue), 0
+
+        async def one(batch: Batch) -> bool:
+            return await self._judge(client, batch, scores[batch.feature], price)
+
+        await questions.each(queue, one, client, self.progress)
+
+    async def _judge(self, client: ChatClient, batch: Batch, score: "Score", price: Price | None) -> bool:
+        opened, label, count = self.opened, score.label, len(batch.items)
+        answer = await ask.ask_structured(
+            client,
+            opened.judge,
+            scoring.messages(batch, label.label, label.description, label.not_about),
+            Verdicts,
+            max_tokens=JUDGE_TOKENS,
+            price=price,
+            budget=self.budget,
+            check=lambda verdicts: scoring.fault(verdicts, count),
+        )
+        self.bill.add(answer)
+        if answer.refused:
+            return False
+        if answer.value is None and answer.unanswered:
+            # The network's failure is not the label's: another run asks again.
+            self._failed(batch.feature, answer.error)
+        else:
+            given = {one.passage: one.fits for one in answer.value.verdicts} if answer.value else {}
+            verdicts = [given.get(number) for number in range(1, count + 1)]
+            score.add(batch, verdicts, answer.cost)
+        if score.whole:
+            self._store(batch.feature, score)
+        self.done += 1
+        self._told("scoring calls")
+        return True
+
+    def _store(self, feature: int, score: "Score") -> None:
+        opened = self.opened
+        for batch in score.batches:
+            verdicts = score.verdicts[batch.method, batch.checkpoint, batch.number]
+            scoring.keep(opened.study, score.label, batch, verdicts, opened.judge.model)
+        families = (scoring.family(score.label.author), scoring.family(opened.judge.model))
+        told = score.told() | {
+            "judge": opened.judge.model,
+            "version": scoring.VERSION,
+            "sides": list(opened.sides),
+            "same_family": families[0] == families[1],
+        }
+        label_history.tell(
+            opened.study, opened.sae, feature, "score", opened.judge.model, about=score.label.key, score=told
+        )
+        self.scored += 1
+
+
+class Score:
+    """One label's verdicts, as they come in."""
+
+    def __init__(self, label: Label, batches: list[Batch]) -> None:
+        self.label = label
+        self.batches = batches
+        self.verdicts: dict[tuple[str, str, int], list[bool | None]] = {}
+        self.cost: float | None = None
+
+    @property
+    def whole(self) -> bool:
+        return len(self.verdicts) == len(self.batches)
+
+    def add(self, batch: Batch, verdicts: list[bool | None], cost: float | None) -> None:
+        self.verdicts[batch.method, batch.checkpoint, batch.number] = verdicts
+        if cost is not None:
+            self.cost = (self.cost or 0.0) + cost
+
+    def told(self) -> dict[str, Any]:
+        """By method and side, as it stands in the history."""
+        judged: dict[str, dict[str, list[tuple[scoring.Item, bool | None]]]] = {}
+        for batch in self.batches:
+            verdicts = self.verdicts[batch.method, batch.checkpoint, batch.number]
+            here = judged.setdefault(batch.method, {}).setdefault(batch.checkpoint, [])
+            here += zip(batch.items, verdicts, strict=True)
+        kinds = {
+            method: {side: scoring.share(pairs).model_dump(mode="json") for side, pairs in sides.items()}
+            for method, sides in judged.items()
+        }
+        return {**kinds, "cost": self.cost}

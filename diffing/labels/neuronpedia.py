@@ -1,0 +1,175 @@
+"""Labels from Neuronpedia: whole sources from its public bucket, single features from its API.
+
+A source's files are listed page by page and kept as they come, so that a download that broke off goes on where it
+was. Promises that a truncated file is fetched again and never read as a short one. The bucket holds no scores;
+the API's stand in a label's evidence, since they are not comparable with ours.
+"""
+
+import gzip
+import json
+import time
+import urllib.parse
+import zlib
+from collections.abc import Sequence
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+from xml.etree import ElementTree
+
+from diffing.common import files
+from diffing.common.errors import UserError
+from diffing.jobs.run import Progress
+
+SITE = "https://www.neuronpedia.org"
+BUCKET = "https://neuronpedia-datasets.s3.us-east-1.amazonaws.com"
+TRIES = 4
+TIMEOUT = 60.0
+"""Seconds without a byte."""
+LONGEST_WAIT = 120.0
+FIRST_WAIT = 1.0
+"""Seconds before the second try; each later wait is twice as long."""
+PREFERRED = ("oai_token-act-pair", "np_max-act", "np_max-act-logits", "np_acts-logits-general")
+"""Ways of explaining, the one that stands in the end last: these see what a feature promotes too."""
+
+
+class Missing(Exception):
+    """The server has nothing under this address."""
+
+
+def bulk(model: str, source: str, folder: Path, progress: Progress) -> list[dict[str, Any]]:
+    """All labels of a source, as rows for `label_sources.frame`."""
+    found = listing(f"v1/{model}/{source}/explanations/")
+    batches = [(key, tag) for key, tag in found if key.endswith((".jsonl.gz", ".jsonl"))]
+    if not batches:
+        raise UserError(
+            f"Neuronpedia's bucket has no labels for '{model}/{source}'; check both names on its site."
+        )
+    rows: list[dict[str, Any]] = []
+    for number, (key, tag) in enumerate(batches):
+        progress.check()
+        progress.update(number, len(batches), "label files")
+        rows += _batch(key, folder / f"{files.content_hash([key, tag])}-{Path(key).name}", progress)
+    progress.update(len(batches), len(batches), "label files")
+    rows.sort(key=lambda row: (row["feature"], row["rank"]))
+    return rows
+
+
+def listing(prefix: str) -> list[tuple[str, str]]:
+    """Keys under a prefix with their content tags, over as many pages as there are."""
+    found: list[tuple[str, str]] = []
+    token = ""
+    while True:
+        query = {"list-type": "2", "prefix": prefix} | ({"continuation-token": token} if token else {})
+        try:
+            page = ElementTree.fromstring(get(f"{BUCKET}/?{urllib.parse.urlencode(query)}"))
+        except ElementTree.ParseError as error:
+            raise UserError(f"Neuronpedia's bucket sent no list of files ({error}); try again later.") from error
+        except Missing as error:
+            raise UserError("Neuronpedia's bucket is not where it was; import a file instead.") from error
+        for entry in page.iterfind("{*}Contents"):
+            found.append((entry.findtext("{*}Key", ""), entry.findtext("{*}ETag", "")))
+        token = page.findtext("{*}NextContinuationToken", "")
+        if not token:
+            return found
+
+
+def _batch(key: str, path: Path, progress: Progress) -> list[dict[str, Any]]:
+    """One file's rows; it is kept once it could be read whole."""
+    if path.exists():
+        return _rows(path.read_bytes(), key, progress)
+    fault: Exception | None = None
+    for _ in range(TRIES):
+        try:
+            data = get(f"{BUCKET}/{urllib.parse.quote(key)}")
+            rows = _rows(data, key, progress)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            fault = error
+            continue
+        except Missing as error:
+            raise UserError(f"Neuronpedia lists '{key}' but does not have it; try again later.") from error
+        with files.replacing(path) as temporary:
+            temporary.write_bytes(data)
+        return rows
+    raise UserError(
+        f"'{key}' came broken off from Neuronpedia {TRIES} times ({fault}); try again later."
+    ) from fault
+
+
+def _rows(data: bytes, key: str, progress: Progress) -> list[dict[str, Any]]:
+    text = gzip.decompress(data) if key.endswith(".gz") else data
+    rows = []
+    for number, line in enumerate(text.split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            told = json.loads(line)
+            rows.append(_row(int(told["index"]), told))
+        except (ValueError, KeyError, TypeError) as error:
+            progress.log(f"{key}, line {number}: no label ({error})")
+    return rows
+
+
+def _row(feature: int, told: dict[str, Any]) -> dict[str, Any]:
+    way = str(told.get("typeName") or "")
+    scores = {
+        str(score["explanationScoreTypeName"]): score["value"]
+        for score in told.get("scores") or []
+        if isinstance(score, dict) and "explanationScoreTypeName" in score and "value" in score
+    }
+    stated = {"neuronpedia": str(told.get("id") or ""), "way": way} | ({"scores": scores} if scores else {})
+    return {
+        "feature": feature,
+        "label": str(told["description"] or ""),
+        "author": str(told.get("explanationModelName") or "Neuronpedia"),
+        "author_kind": "llm",
+        "evidence": json.dumps(stated),
+        "rank": PREFERRED.index(way) if way in PREFERRED else -1,
+    }
+
+
+def single(model: str, source: str, features: Sequence[int], progress: Progress) -> list[dict[str, Any]]:
+    """Labels of some features; one that the site does not have is passed over."""
+    rows: list[dict[str, Any]] = []
+    for number, feature in enumerate(features):
+        progress.check()
+        progress.update(number, len(features), "features")
+        where = "/".join(urllib.parse.quote(part, safe="") for part in (model, source, str(feature)))
+        try:
+            told = json.loads(get(f"{SITE}/api/feature/{where}"))
+            found = [_row(feature, one) for one in told.get("explanations") or []]
+        except Missing:
+            progress.log(f"Neuronpedia has no feature {feature} of {model}/{source}")
+            continue
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"Neuronpedia's answer on feature {feature} cannot be read ({error}).") from error
+        # The site gives them in an order of its own, unscored ones first.
+        rows += sorted(found, key=lambda row: (float(row["rank"]), str(row["evidence"])))
+    return rows
+
+
+def get(url: str) -> bytes:
+    """What stands under an address; waits and tries again where the server asks for it or breaks off."""
+    host = urllib.parse.urlsplit(url).netloc
+    wait, fault = FIRST_WAIT, ""
+    for attempt in range(TRIES):
+        try:
+            request = Request(url, headers={"User-Agent": "checkpoint-diffing"})
+            with urlopen(request, timeout=TIMEOUT) as reply:
+                return bytes(reply.read())
+        except HTTPError as error:
+            if error.code == 404:
+                raise Missing(url) from error
+            fault = f"HTTP {error.code}"
+            if error.code != 429 and error.code < 500:
+                break
+            told = error.headers.get("Retry-After", "")
+            wait = float(told) if told.isdigit() else wait
+        except (URLError, HTTPException, OSError) as error:
+            fault = str(getattr(error, "reason", "") or error) or type(error).__name__
+        if attempt + 1 == TRIES or wait > LONGEST_WAIT:
+            break
+        time.sleep(wait)
+        wait *= 2
+    raise UserError(f"{host} cannot be read ({fault}); try again later, or import a file of labels.")

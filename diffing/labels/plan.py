@@ -1,0 +1,238 @@
+"""What a run of the labelling step will ask: which features, of whom, from which passages, at what price.
+
+Holds the step's options, the choice of what is missing, and the estimate, which counts the very questions that a
+run would ask. Spends nothing and writes nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from diffing.common.errors import UserError
+from diffing.diff import compute as diff
+from diffing.jobs import run as jobs
+from diffing.labels import names as labels
+from diffing.labels import prompt as label_prompt
+from diffing.labels import scoring
+from diffing.labels.history import Dossier, Label
+from diffing.labels.passages import Array, Finder
+from diffing.labels.prompt import Material
+from diffing.models import ask, providers
+from diffing.models.chat import ChatClient
+from diffing.models.providers import Endpoint, Price
+from diffing.probes import near as surface
+from diffing.reader import lens
+from diffing.reader.encodings import Encodings
+from diffing.study import responses
+from diffing.study.study import Study
+
+AUTHOR = "openrouter:openai/gpt-4o-mini"
+JUDGES = ("openrouter:google/gemini-2.5-flash", "openrouter:openai/gpt-4o-mini")
+"""The first one of another family than the author judges, unless one is named."""
+WORD = "words "
+USUAL_WRITTEN, USUAL_VERDICT = 180, 12
+"""Tokens that a label takes on the way out, and one verdict."""
+
+
+class Options(BaseModel):
+    """What one run of `label` is told."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    features: list[int] | None = None
+    """Which features; None takes the `top` ones of the diff."""
+    top: int = Field(default=50, ge=0)
+    """Leads of families that differ, the largest difference first."""
+    a: str = ""
+    b: str = ""
+    """Checkpoints whose answers are shown; the study's first two unless named."""
+    write: bool = True
+    rewrite: bool = False
+    """Also where a machine's label stands already."""
+    score: bool = False
+    refresh: bool = False
+    """Download again what was downloaded before."""
+    import_from: str = ""
+    """`neuronpedia`, `neuronpedia:MODEL/SOURCE`, `hf:OWNER/REPO/FILE` or a file; empty imports nothing."""
+    model: str = AUTHOR
+    """The author, written as a checkpoint is."""
+    judge: str = ""
+    key_env: str = ""
+    """Variable that holds the key of models written as URL#MODEL."""
+    concurrency: int = Field(default=16, gt=0)
+    timeout: float = Field(default=120.0, gt=0)
+    """Seconds for one reply."""
+    attempts: int = Field(default=6, gt=0)
+    """Tries for one reply that the network or the server fails."""
+    max_dollars: float | None = Field(default=None, ge=0)
+    max_requests: int | None = Field(default=None, ge=0)
+
+
+class Estimate(NamedTuple):
+    """What a run is expected to take."""
+
+    labels: int
+    """Labels to be written."""
+    scores: int
+    """Labels to be scored."""
+    calls: int
+    tokens_in: int
+    tokens_out: int
+    cost: float | None
+    """Dollars; None where a price is unknown."""
+
+
+class Plan:
+    """One run's study, opened once."""
+
+    def __init__(self, study: Study, options: Options) -> None:
+        keys = [checkpoint.key for checkpoint in study.checkpoints]
+        self.study = study
+        self.options = options
+        self.sides = (options.a or keys[0], options.b or keys[1])
+        for key in self.sides:
+            study.checkpoint(key)
+        self.sae = labels.sae_of(study.settings.reader)
+        self.encodings = Encodings.open(study)
+        self.author = providers.endpoint(providers.parse(options.model, "author", options.key_env))
+        self.judge = judge_for(self.author, options)
+        self.dossiers = labels.dossiers(study)
+        self.features = self._features()
+        self.writer = Finder(study, self.encodings, "write")
+        self.scorer = Finder(study, self.encodings, "score")
+
+    def _features(self) -> list[int]:
+        if self.options.features is None:
+            top = diff.load(self.study, *self.sides).top(self.options.top)
+            return [int(feature) for feature in top["feature"]]
+        for feature in self.options.features:
+            if not 0 <= feature < self.encodings.n_features:
+                raise UserError(
+                    f"There is no feature {feature}; the reader has 0 to {self.encodings.n_features - 1}."
+                )
+        return list(dict.fromkeys(self.options.features))
+
+    def dossier(self, feature: int) -> Dossier:
+        return self.dossiers.get(feature, Dossier())
+
+    def unwritten(self) -> list[int]:
+        """Features whose label is still to be written."""
+        if not self.options.write:
+            return []
+        kept = {"person"} if self.options.rewrite else {"person", "llm"}
+        standing = {feature: self.dossier(feature).current for feature in self.features}
+        return [f for f, label in standing.items() if label is None or label.author_kind not in kept]
+
+    def unscored(self) -> list[tuple[int, Label]]:
+        """Labels that stand and that this judge has not scored yet."""
+        if not self.options.score:
+            return []
+        known = {"judge": self.judge.model, "version": scoring.VERSION, "sides": list(self.sides)}
+        found = []
+        for feature in self.features:
+            label = self.dossier(feature).current
+            if (
+                label is not None
+                and label.author_kind != "rule"
+                and not known.items() <= (label.score or {}).items()
+            ):
+                found.append((feature, label))
+        return found
+
+    def materials(self, features: Sequence[int]) -> list[Material]:
+        """What the author is shown; features that no passage of the half shows are left out."""
+        documents = np.concatenate([self.writer.side(side) for side in self.sides])
+        documents.sort()
+        texts = self._texts(documents)
+        nearest = surface.nearest(self.encodings, features, documents.tolist(), surface.scan(texts))
+        promoted = lens.stored(self.encodings.reader_key, features)
+        self.writer.prepare(features)
+        found = []
+        for feature in features:
+            dossier = self.dossier(feature)
+            tokens = [token for token, _ in promoted[feature].promoted] if feature in promoted else []
+            probes = dict([*nearest.telling(feature).items()][:3])
+            made = label_prompt.gather(self.writer, feature, self.sides, probes, tokens, rejected(dossier))
+            if made.firing:
+                found.append(made)
+        return found
+
+    def _texts(self, documents: Array) -> list[str]:
+        answers = self.study.responses().set_index(responses.KEY)["text"]
+        keys = self.encodings.documents.loc[documents, responses.KEY].itertuples(index=False, name=None)
+        return [str(answers[key]) for key in keys]
+
+    def replaces(self, feature: int) -> str:
+        """Names the label that a new one is to take the place of, so that it is asked afresh; else empty."""
+        own = [label.key for label in self.dossier(feature).labels if label.prompt_version]
+        return own[-1] if own else ""
+
+
+def judge_for(author: Endpoint, options: Options) -> Endpoint:
+    """The judge that was named, else the first one of another family than the author."""
+    if options.judge:
+        return providers.endpoint(providers.parse(options.judge, "judge", options.key_env))
+    points = [providers.endpoint(providers.parse(text, "judge")) for text in JUDGES]
+    own = scoring.family(author.model)
+    return next(point for point in points if scoring.family(point.model) != own)
+
+
+def rejected(dossier: Dossier) -> list[str]:
+    """What people rejected, with their reasons."""
+    reasons = {event.about: event.text for event in dossier.comments if event.event == "reject"}
+    found = []
+    for label in dossier.labels:
+        if dossier.status.get(label.key) == "rejected":
+            reason = reasons.get(label.key)
+            found.append(f"{label.label} ({reason})" if reason else label.label)
+    return found
+
+
+def checked(options: dict[str, Any]) -> Options:
+    return jobs.checked("label", Options, options)
+
+
+async def prices(options: dict[str, Any]) -> dict[str, Price | None]:
+    """Prices by model: the list's, and the endpoint's own where no list has it. Spends nothing."""
+    told = checked(options)
+    author = providers.endpoint(providers.parse(told.model, "author", told.key_env))
+    points = [author, *([judge_for(author, told)] if told.score else [])]
+    async with ChatClient() as client:
+        # A server without a key costs nothing as far as the list knows, but may state what it charges.
+        listed = {point.model: providers.price(point) if point.key_env else None for point in points}
+        return {p.model: listed[p.model] or await client.check_model(p) for p in points}
+
+
+def estimate(study: Study, options: dict[str, Any], prices: Mapping[str, Price | None] | None = None) -> Estimate:
+    """Calls, tokens and dollars of a run, from the very questions that it would ask. Spends nothing.
+
+    `prices` by model; a model that it does not name costs what the price list says.
+    """
+    opened = Plan(study, checked(options))
+    unwritten = opened.unwritten()
+    materials = opened.materials(unwritten) if unwritten else []
+    writes = [ask.size(label_prompt.messages(material)) for material in materials]
+    to_score = opened.unscored()
+    if opened.options.score:
+        # A label that does not exist yet is as long as most.
+        usual = Label(label=6 * WORD, description=20 * WORD, not_about=16 * WORD, author="", author_kind="llm")
+        to_score = [
+            *((feature, label) for feature, label in to_score if feature not in unwritten),
+            *((material.feature, usual) for material in materials),
+        ]
+    judged = [
+        (ask.size(scoring.messages(batch, label.label, label.description, label.not_about)), len(batch.items))
+        for feature, label in to_score
+        for batch in scoring.batches(opened.scorer, feature, opened.sides)
+    ]
+    tokens_out = (USUAL_WRITTEN * len(writes), USUAL_VERDICT * sum(count for _, count in judged))
+    tokens_in = (sum(writes), sum(size for size, _ in judged))
+    cost: float | None = 0.0
+    for point, calls, size_in, size_out in zip(
+        (opened.author, opened.judge), (len(writes), len(judged)), tokens_in, tokens_out, strict=True
+    ):
+        price = (prices or {}).get(point.model) or providers.price(point) if calls else Price(0.0, 0.0)
+        cost = None if cost is None or price is None else cost + price.of(size_in, size_out)
+    return Estimate(len(writes), len(to_score), len(writes) + len(judged), sum(tokens_in), sum(tokens_out), cost)

@@ -1,0 +1,1 @@
+"""Language models: asked at an endpoint, or run on this machine."""

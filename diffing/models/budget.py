@@ -1,0 +1,84 @@
+"""Keeps a run of paid calls inside its limits in dollars and requests.
+
+Money is set aside for each call before it is made: the most it can cost where that is known, else the dearest
+call so far. Promises that spending stays under the limit where prices and the longest answer are known; elsewhere
+the calls under way may pass it by what they cost more than the dearest before them. A request is one answer
+asked for, with its retries.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from diffing.common.errors import UserError
+from diffing.models.chat import Reply
+
+
+class Budget:
+    """One run's limits; made for one event loop."""
+
+    def __init__(self, max_dollars: float | None = None, max_requests: int | None = None) -> None:
+        self.max_dollars = max_dollars
+        self.max_requests = max_requests
+        self.requests = 0
+        self.cost: float | None = None
+        """Dollars spent so far; None before any reply told its cost."""
+        self.stopped_by = ""
+        """The limit that forbade a call, in words."""
+        self._set_aside = 0.0
+        self._under_way = 0
+        self._dearest: dict[str, float] = {}
+        self._scouts: set[str] = set()
+        self._returned = asyncio.Condition()
+
+    async def spend(self, who: str, most: float | None, call: Callable[[], Awaitable[Reply]]) -> Reply | None:
+        """Make a call that costs at most this much, once there is room for it; None where a limit forbids it.
+
+        `who` tells apart what differs in price; where `most` is unknown, the first call of each goes alone.
+        """
+        async with self._returned:
+            await self._returned.wait_for(lambda: self._fits(who, most) or not self._under_way)
+            if not self._fits(who, most):
+                limit = f"{self.max_requests} requests" if self._requests_used_up() else f"${self.max_dollars:g}"
+                self.stopped_by = f"the limit of {limit}"
+                return None
+            amount = self._amount(who, most)
+            if amount is None:
+                self._scouts.add(who)
+            self._set_aside += amount or 0.0
+            self._under_way += 1
+            self.requests += 1
+        reply = None
+        try:
+            reply = await call()
+        finally:
+            async with self._returned:
+                self._set_aside -= amount or 0.0
+                self._under_way -= 1
+                self._scouts.discard(who)
+                if reply is not None and reply.cost is not None:
+                    self.cost = (self.cost or 0.0) + reply.cost
+                    self._dearest[who] = max(reply.cost, self._dearest.get(who, 0.0))
+                self._returned.notify_all()
+        answered = not reply.error and reply.finish_reason != "content_filter"
+        if self.max_dollars is not None and answered and reply.cost is None:
+            raise UserError(
+                "The limit in dollars cannot be kept, because neither the provider nor the price table states "
+                f"a price for '{who}'; add its model to prices.toml or limit with --max-requests."
+            )
+        return reply
+
+    def _amount(self, who: str, most: float | None) -> float | None:
+        return self._dearest.get(who) if most is None else most
+
+    def _requests_used_up(self) -> bool:
+        return self.max_requests is not None and self.requests >= self.max_requests
+
+    def _fits(self, who: str, most: float | None) -> bool:
+        if self._requests_used_up():
+            return False
+        if self.max_dollars is None:
+            return True
+        amount, spent = self._amount(who, most), self.cost or 0.0
+        if amount is None:
+            return who not in self._scouts and spent < self.max_dollars
+        return spent + self._set_aside + amount <= self.max_dollars

@@ -1,0 +1,114 @@
+"""Reads what a compatible server sends for a chat completion or a model list, however oddly it is built.
+
+Servers leave out, misspell or add fields; what cannot be read is left empty as long as the answer itself is
+there. Promises that any bytes become a completion or a `ValueError` that says what is wrong with them.
+"""
+
+import json
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    FiniteFloat,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
+
+from diffing.common import tables
+from diffing.models.providers import Price
+
+
+def _none_if_unreadable(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
+def _text(value: Any) -> Any:
+    """Text as UTF-8 can hold it; some servers send a list of parts."""
+    if isinstance(value, list):
+        value = "".join(str(part.get("text") or "") for part in value if isinstance(part, dict))
+    return tables.clean(value) if isinstance(value, str) else value
+
+
+Text = Annotated[str | None, BeforeValidator(_text)]
+SpareText = Annotated[str | None, BeforeValidator(_text), WrapValidator(_none_if_unreadable)]
+Count = Annotated[Annotated[int, Field(ge=0, lt=2**53)] | None, WrapValidator(_none_if_unreadable)]
+Dollars = Annotated[Annotated[FiniteFloat, Field(ge=0)] | None, WrapValidator(_none_if_unreadable)]
+
+
+class Message(BaseModel):
+    content: Text = None
+    refusal: SpareText = None
+
+
+class Choice(BaseModel):
+    message: Message
+    finish_reason: SpareText = None
+
+
+class Usage(BaseModel):
+    prompt_tokens: Count = None
+    completion_tokens: Count = None
+    cost: Dollars = None
+    """As OpenRouter reports it."""
+
+
+class Completion(BaseModel):
+    """The fields of a chat completion that are used here."""
+
+    choices: list[Choice] = Field(min_length=1)
+    model: SpareText = None
+    usage: Annotated[Usage | None, WrapValidator(_none_if_unreadable)] = None
+
+
+def read_completion(data: bytes) -> Completion:
+    """The completion in a reply's bytes; `ValueError` with half a sentence where there is none."""
+    value = _object(data)
+    try:
+        completion = Completion.model_validate(value)
+    except ValidationError as error:
+        inside = value.get("error")
+        told = inside.get("message") if isinstance(inside, dict) else inside
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise ValueError(tables.clean(str(told)) if told else f"the reply holds no {where}") from error
+    if completion.choices[0].finish_reason == "error":
+        raise ValueError("the provider broke off the reply")
+    return completion
+
+
+def read_models(data: bytes) -> dict[str, Price | None]:
+    """Model ids with their prices where the list states them; empty where the bytes are no model list."""
+    try:
+        listed = _object(data).get("data")
+    except ValueError:
+        return {}
+    models = listed if isinstance(listed, list) else []
+    return {
+        # Google's list writes its ids with this prefix, and its chat endpoint takes them without.
+        str(model["id"]).removeprefix("models/"): _price(model.get("pricing"))
+        for model in models
+        if isinstance(model, dict) and model.get("id")
+    }
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data.decode("utf-8", "replace"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError("the reply is not JSON") from error
+    if not isinstance(value, dict):
+        raise ValueError("the reply is no JSON object")
+    return value
+
+
+def _price(pricing: Any) -> Price | None:
+    """OpenRouter states dollars a token as text."""
+    try:
+        return Price(float(pricing["prompt"]), float(pricing["completion"]))
+    except (TypeError, KeyError, ValueError):
+        return None

@@ -1,0 +1,211 @@
+"""The language model up to the hook: loading no layer above it, and what the hook sees for a batch of windows.
+
+Holds where hooks lie in each architecture, and the plain forward pass: sequences padded to the right, where a
+causal model cannot see the padding. Promises the values that a forward hook on the
+whole model would give. Does not promise speed: that is for a packed pass beside this one.
+"""
+
+import json
+import logging
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModel, PretrainedConfig
+from transformers.pytorch_utils import Conv1D
+from transformers.utils import logging as transformers_logging
+
+from diffing.common.errors import UserError
+from diffing.models.weights import Hook, ModelFiles
+
+log = logging.getLogger(__name__)
+
+TEXT_PREFIX = re.compile(r"^(?:model\.)?language_model\.(?:model\.)?")
+
+SANDWICH = {"gemma2", "gemma3_text"}
+"""Models that normalise what attention and MLP give before adding it: their outputs are taken after that."""
+PLAIN = {"llama", "mistral", "gemma", "qwen2", "qwen3", "gpt2", "gpt_neox"}
+
+
+def load(found: ModelFiles, hook: Hook, device: torch.device, dtype: torch.dtype) -> "Forward":
+    """The model without what lies above the hook."""
+    config = truncated(found.config, hook.layers)
+    with quiet(), tempfile.TemporaryDirectory(prefix="diffing-reader-") as name:
+        folder = Path(name)
+        config.save_pretrained(folder)
+        for file in found.files:
+            (folder / file.name).symlink_to(file.resolve())
+        if len(found.files) > 1 or found.files[0].name != "model.safetensors":
+            index = {"metadata": {}, "weight_map": found.weight_map}
+            (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+        model, info = AutoModel.from_pretrained(
+            folder,
+            config=config,
+            dtype=dtype,
+            device_map={"": device} if device.type == "cuda" else None,
+            key_mapping={TEXT_PREFIX.pattern: ""},
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    if missing := sorted(info["missing_keys"]):
+        raise UserError(
+            f"The model's files lack {len(missing)} of its tensors, '{missing[0]}' among them; fetch it again."
+        )
+    return Forward(model.eval().requires_grad_(False).to(device), hook)
+
+
+def width(config: PretrainedConfig, hook: Hook) -> int:
+    """Size of what the hook sees."""
+    size = int(config.hidden_size)
+    if hook.kind != "z":
+        return size
+    heads = int(config.num_attention_heads)
+    return heads * int(getattr(config, "head_dim", None) or size // heads)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence `transformers` about tensors left unread: that is what is wanted here."""
+    before = transformers_logging.get_verbosity()
+    bar = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity(logging.ERROR)
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(before)
+        if bar:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def truncated(config: PretrainedConfig, layers: int) -> PretrainedConfig:
+    """The configuration of the first layers alone; lists with one entry a layer are cut with it."""
+    fields = config.to_dict()
+    total = config.num_hidden_layers
+    cut = {k: v[:layers] for k, v in fields.items() if isinstance(v, list) and len(v) == total}
+    fields.update(cut)
+    fields[config.attribute_map.get("num_hidden_layers", "num_hidden_layers")] = layers
+    short = type(config).from_dict(fields)
+    short.use_cache = False
+    return short
+
+
+class Forward:
+    """What the hook sees."""
+
+    def __init__(self, model: nn.Module, hook: Hook) -> None:
+        self.model = model
+        self.hook = hook
+        self.config: Any = model.config
+        self._seen: Tensor | None = None
+        module, side = place(model, hook)
+        if side == "in":
+            module.register_forward_pre_hook(self._see_input, with_kwargs=True)
+        else:
+            module.register_forward_hook(self._see_output)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    @property
+    def layer(self) -> nn.Module:
+        """The hook's own layer."""
+        return layers_of(self.model)[self.hook.layer]
+
+    @property
+    def embedding(self) -> Tensor:
+        """One row a token."""
+        model: Any = self.model
+        weight: Tensor = model.get_input_embeddings().weight
+        return weight
+
+    @property
+    def final_norm(self) -> nn.Module:
+        for name in ("norm", "ln_f", "final_layer_norm"):
+            if isinstance(module := getattr(self.model, name, None), nn.Module):
+                return module
+        raise UserError(f"The final norm of a {self.config.model_type} model is not known here.")
+
+    def through_heads(self, rows: Tensor) -> Tensor:
+        """What rows at the heads' outputs (hook_z) add to the residual stream."""
+        projection: Any = place(self.model, self.hook)[0]
+        weight = projection.weight.float()
+        written: Tensor = rows @ (weight if isinstance(projection, Conv1D) else weight.T)
+        if self.config.model_type in SANDWICH:
+            written = self.layer.get_submodule("post_attention_layernorm")(written)
+        return written
+
+    @torch.inference_mode()
+    def __call__(self, ids: Sequence[Sequence[int]]) -> Tensor:
+        """Hook activations of all tokens, one sequence after another: [total tokens, its width]."""
+        lengths = torch.tensor([len(sequence) for sequence in ids])
+        kept = torch.arange(int(lengths.max())) < lengths[:, None]
+        # Right padding: no real token can attend to it, so it needs no mask.
+        batch = torch.zeros(kept.shape, dtype=torch.long)
+        batch[kept] = torch.tensor([token for sequence in ids for token in sequence])
+        self.model(input_ids=batch.to(self.device), use_cache=False)
+        seen, self._seen = self._seen, None
+        if seen is None:
+            raise RuntimeError(f"{self.config.model_type} did not pass through {self.hook}")
+        return seen[kept.to(seen.device)]
+
+    def _see_input(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._seen = args[0] if args else kwargs["hidden_states"]
+
+    def _see_output(self, _module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
+        self._seen = output[0] if isinstance(output, tuple) else output
+
+
+def layers_of(model: nn.Module) -> nn.ModuleList:
+    for name in ("layers", "h"):
+        if isinstance(layers := getattr(model, name, None), nn.ModuleList):
+            return layers
+    raise UserError(f"The layers of a {type(model).__name__} are not known here; choose another reader.")
+
+
+def place(model: nn.Module, hook: Hook) -> tuple[nn.Module, Literal["in", "out"]]:
+    """The module whose input or output the hook sees."""
+    layer = layers_of(model)[hook.layer]
+    if hook.kind == "resid_post":
+        return layer, "out"
+    if hook.kind == "resid_pre":
+        return layer, "in"
+    config: Any = model.config
+    kind = config.model_type
+    if kind not in SANDWICH | PLAIN:
+        raise UserError(
+            f"Where {hook.kind} lies in a {kind} model is not known here; choose an SAE of the residual stream."
+        )
+    if hook.kind == "resid_mid" and getattr(config, "use_parallel_residual", False):
+        raise UserError(
+            f"This {kind} model adds attention and MLP at once and has no resid_mid; choose another SAE."
+        )
+    attention = first(layer, "self_attn", "attn", "attention")
+    if hook.kind == "z":
+        return first(attention, "o_proj", "c_proj", "dense"), "in"
+    if kind in SANDWICH:
+        return {
+            "attn_out": (layer.get_submodule("post_attention_layernorm"), "out"),
+            "resid_mid": (layer.get_submodule("pre_feedforward_layernorm"), "in"),
+            "mlp_out": (layer.get_submodule("post_feedforward_layernorm"), "out"),
+        }[hook.kind]  # type: ignore[return-value]
+    if hook.kind == "attn_out":
+        return attention, "out"
+    if hook.kind == "mlp_out":
+        return layer.get_submodule("mlp"), "out"
+    return first(layer, "post_attention_layernorm", "ln_2"), "in"
+
+
+def first(module: nn.Module, *names: str) -> nn.Module:
+    """The first child of these names."""
+    for name in names:
+        if isinstance(child := getattr(module, name, None), nn.Module):
+            return child
+    raise UserError(f"A {type(module).__name__} has none of {', '.join(names)}; choose another reader.")

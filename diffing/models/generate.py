@@ -1,0 +1,169 @@
+"""Answers from a local Hugging Face checkpoint, batch by batch, through `transformers`' own `generate`.
+
+Promises the same cache and the same records as an endpoint's answers, and that a run killed and resumed on the
+same machine samples what an undisturbed one would have. It is no serving engine: for speed serve the model (vLLM)
+and name its URL. Torch and transformers are slow to import, so only a run that samples does.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from diffing.common import files
+from diffing.common.errors import UserError
+from diffing.models import chat, providers
+from diffing.models.chat import Reply, Request
+from diffing.study.study import Checkpoint
+
+BATCH = 16
+"""Answers sampled together."""
+
+USUAL_LENGTH = 1024
+"""Longest answer in tokens where the study sets none."""
+
+SAMPLING = ("top_p", "top_k", "min_p", "repetition_penalty")
+"""Fields of `extra_body` that mean the same here; others are for endpoints and change nothing."""
+
+
+def is_local(checkpoint: Checkpoint) -> bool:
+    return checkpoint.source.startswith("hf:")
+
+
+def request(checkpoint: Checkpoint, parameters: dict[str, Any], seed: int) -> Request:
+    """What all requests to a local checkpoint share; a folder is known by its weights' sizes and dates."""
+    where = checkpoint.source.partition(":")[2]
+    return Request("local", f"{where}@{_fingerprint(where)}", [], parameters | {"seed": seed})
+
+
+def answers(
+    checkpoint: Checkpoint, requests: Sequence[Request], check: Callable[[], None]
+) -> Iterator[tuple[int, Reply]]:
+    """Each place with its answer, stored before it is handed on; `check` raises where a run is to end."""
+    missing = []
+    for place, asked in enumerate(requests):
+        stored = chat.cache().get(asked.key)
+        if stored is None:
+            missing.append(place)
+        else:
+            yield place, Reply.model_validate(stored | {"cached": True})
+    if not missing:
+        return
+    model, tokenizer = _load(checkpoint.source.partition(":")[2])
+    texts = {}
+    for place in missing:
+        text, fault = _rendered(model, tokenizer, requests[place])
+        if fault:
+            yield place, Reply(error=fault, created=files.now())
+        else:
+            texts[place] = text
+    # By length, so that a batch has little padding; what a killed run left falls into the same batches again.
+    ready = sorted(texts, key=lambda place: len(texts[place]))
+    for begin in range(0, len(ready), BATCH):
+        group = ready[begin : begin + BATCH]
+        replies = _sample(model, tokenizer, [texts[i] for i in group], [requests[i] for i in group], check)
+        with chat.cache().transact():
+            for place, reply in zip(group, replies, strict=True):
+                chat.cache().set(requests[place].key, reply.model_dump(exclude={"cached"}))
+        yield from zip(group, replies, strict=True)
+
+
+def _fingerprint(where: str) -> str:
+    folder = Path(where)
+    if not folder.is_dir():
+        return "hub"
+    weights = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin"), *folder.glob("*.json")])
+    return files.content_hash([[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in weights], 8)
+
+
+def _load(where: str) -> tuple[Any, Any]:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    try:
+        token = providers.key_of("HF_TOKEN")
+        tokenizer = AutoTokenizer.from_pretrained(where, padding_side="left", token=token)
+        model: Any = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, token=token)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"Checkpoint 'hf:{where}' cannot be loaded ({reason}); check the folder or id.") from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return model.to(device).eval(), tokenizer
+
+
+def _rendered(model: Any, tokenizer: Any, asked: Request) -> tuple[str, str]:
+    """A conversation as the model reads it, or why it cannot."""
+    from jinja2 import TemplateError
+
+    if tokenizer.chat_template:
+        try:
+            text = tokenizer.apply_chat_template(asked.messages, tokenize=False, add_generation_prompt=True)
+        except TemplateError as error:
+            return "", f"the model's chat template refuses the conversation ({error})"
+    else:
+        text = "\n\n".join(message["content"] for message in asked.messages) + "\n\n"
+    tokens = len(tokenizer(text, add_special_tokens=not tokenizer.chat_template)["input_ids"])
+    longest = getattr(model.config, "max_position_embeddings", None)
+    if longest and tokens >= longest:
+        return "", f"the prompt has {tokens} tokens, the model takes {longest} with its answer"
+    return text, ""
+
+
+def _sample(
+    model: Any, tokenizer: Any, texts: list[str], asked: list[Request], check: Callable[[], None]
+) -> list[Reply]:
+    """One batch; the template has written the special tokens already, so none are added."""
+    import torch
+    from transformers import StoppingCriteria, StoppingCriteriaList, set_seed
+
+    class UntilTold(StoppingCriteria):
+        """Looks at every token whether the user asked to stop: a long batch may take minutes."""
+
+        def __call__(self, input_ids: Any, *_: Any, **__: Any) -> Any:
+            check()
+            return torch.zeros(len(input_ids), dtype=torch.bool, device=input_ids.device)
+
+    started = time.perf_counter()
+    special = not tokenizer.chat_template
+    inputs = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=special).to(model.device)
+    width = inputs["input_ids"].shape[1]
+    parameters = asked[0].parameters
+    longest = parameters.get("max_tokens") or USUAL_LENGTH
+    room = getattr(model.config, "max_position_embeddings", None) or width + longest
+    sampling = {name: parameters[name] for name in SAMPLING if name in parameters}
+    temperature = parameters.get("temperature", 1.0)
+    if temperature:
+        sampling["temperature"] = temperature
+    set_seed(int(files.content_hash([each.key for each in asked], 8), 16))
+    with torch.inference_mode():
+        output = model.generate(
+            **inputs,
+            do_sample=bool(temperature),
+            max_new_tokens=min(longest, room - width),
+            pad_token_id=tokenizer.pad_token_id,
+            stopping_criteria=StoppingCriteriaList([UntilTold()]),
+            **sampling,
+        )
+    latency = round((time.perf_counter() - started) / len(texts), 3)
+    ends = model.generation_config.eos_token_id
+    stops = set(ends if isinstance(ends, list) else [ends])
+    replies = []
+    for each, row, mask in zip(asked, output[:, width:].tolist(), inputs["attention_mask"], strict=True):
+        stop = next((i for i, token in enumerate(row) if token in stops), None)
+        kept = row if stop is None else row[:stop]
+        replies.append(
+            Reply(
+                text=tokenizer.decode(kept, skip_special_tokens=True),
+                finish_reason="length" if stop is None else "stop",
+                model_served=each.model,
+                tokens_in=int(mask.sum()),
+                tokens_out=len(kept),
+                cost=0.0,
+                latency=latency,
+                created=files.now(),
+            )
+        )
+    return replies

@@ -1,0 +1,138 @@
+"""Which place in a model a hook names, and which of the model's files and tensors it takes to compute it.
+
+Holds the meaning of hook names and the choice of files, in a local folder or on the Hub. Promises to fetch no file
+that has nothing but layers above the hook. Loads no model: `diffing.forward` does.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+from transformers import AutoConfig, PretrainedConfig
+
+from diffing.common import hub
+from diffing.common.errors import UserError
+
+Kind = Literal["resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out", "z"]
+
+HOOK = re.compile(r"blocks\.(\d+)\.(?:attn\.)?hook_(resid_pre|resid_mid|resid_post|attn_out|mlp_out|z)")
+MODULE_HOOK = re.compile(r"(?:\w+\.)*?(?:layers|h)\.(\d+)")
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "tokenizer.model",
+    "vocab.json",
+    "merges.txt",
+)
+
+
+class Hook(NamedTuple):
+    """A place in the model."""
+
+    layer: int
+    kind: Kind
+
+    @property
+    def layers(self) -> int:
+        """How many layers must be kept to compute it."""
+        return self.layer + 1
+
+
+def parse_hook(name: str) -> Hook:
+    """The place that a hook name of TransformerLens, or a layer's path in `transformers`, stands for."""
+    if match := HOOK.fullmatch(name):
+        layer, kind = int(match[1]), match[2]
+        # The same tensor, one layer less to load.
+        if kind == "resid_pre" and layer > 0:
+            return Hook(layer - 1, "resid_post")
+        return Hook(layer, kind)  # type: ignore[arg-type]
+    if match := MODULE_HOOK.fullmatch(name):
+        return Hook(int(match[1]), "resid_post")
+    raise UserError(
+        f"Hook '{name}' is no residual stream, attention output or MLP output of a layer; choose another SAE."
+    )
+
+
+class ModelFiles(NamedTuple):
+    """Where a model's tensors lie: the files that hold the layers wanted."""
+
+    folder: Path
+    """The model's folder; of a Hub model, its snapshot in the cache with what was fetched of it."""
+    config: PretrainedConfig
+    """The text model's own, still with all its layers."""
+    files: list[Path]
+    weight_map: dict[str, str]
+    """Tensor → file name, of the tensors that will be loaded and of the unembedding."""
+    revision: str = ""
+    """Commit of a Hub model; empty for a local folder."""
+
+
+def find(model: str, hook: Hook, revision: str = "") -> ModelFiles:
+    """The checkpoint's files that the hook needs, downloaded where they are missing."""
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        return _find(model, folder, hook, lambda name: folder / name if (folder / name).exists() else None)
+    if model.startswith((".", "/", "~")):
+        raise UserError(f"There is no model folder '{model}'; check the path.")
+    snapshot = hub.fetch(model, "config.json", revision or None).parent
+    # From here on by commit, so that the files fit each other whatever is pushed meanwhile.
+    commit = snapshot.name
+    for name in TOKENIZER_FILES:
+        hub.fetch_if_any(model, name, commit)
+    found = _find(model, snapshot, hook, lambda name: hub.fetch_if_any(model, name, commit))
+    return found._replace(revision=commit)
+
+
+def _find(model: str, folder: Path, hook: Hook, get: Callable[[str], Path | None]) -> ModelFiles:
+    if get("config.json") is None:
+        raise UserError(f"'{model}' has no config.json; give a model folder as `save_pretrained` writes it.")
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True).get_text_config()
+    except (ValueError, OSError, KeyError) as error:
+        raise UserError(f"`transformers` cannot read the configuration of '{model}': {error}") from error
+    total = config.num_hidden_layers
+    if hook.layer >= total:
+        raise UserError(
+            f"The SAE reads layer {hook.layer}, but '{model}' has layers 0 to {total - 1}; "
+            "choose the model that the SAE was trained on."
+        )
+    index = get("model.safetensors.index.json")
+    if index is None:
+        single = get("model.safetensors")
+        if single is None:
+            raise UserError(f"'{model}' has no safetensors weights; convert it with `save_pretrained`.")
+        return ModelFiles(folder, config, [single], dict.fromkeys(tensor_names(single), single.name))
+    everything: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+    wanted = hub.below(everything, hook.layers)
+    paths = {name: get(name) for name in sorted(set(wanted.values()))}
+    if missing := [name for name, path in paths.items() if path is None]:
+        raise UserError(f"'{model}' lacks its weight file '{missing[0]}'; fetch it whole.")
+    return ModelFiles(folder, config, [path for path in paths.values() if path], wanted)
+
+
+def tensor_names(file: Path) -> list[str]:
+    try:
+        with safe_open(file, framework="pt") as opened:
+            return list(opened.keys())
+    except SafetensorError as error:
+        raise UserError(f"Weight file '{file.name}' is broken ({error}); fetch it again.") from error
+
+
+def unembedding(files: ModelFiles) -> Tensor | None:
+    """The unembedding as the files hold it; None where the model uses its embedding for it."""
+    if getattr(files.config, "tie_word_embeddings", False):
+        return None
+    for name, file in files.weight_map.items():
+        if name.endswith(("lm_head.weight", "embed_out.weight")):
+            where = next(path for path in files.files if path.name == file)
+            with safe_open(where, framework="pt") as opened:
+                tensor: Tensor = opened.get_tensor(name)
+            return tensor
+    return None

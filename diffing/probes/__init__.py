@@ -1,0 +1,1 @@
+"""What can be counted in an answer without a reader, and which features fire near it."""

@@ -1,0 +1,162 @@
+"""How surface probes find what they count: views of an answer with its code hidden, and kinds of rules.
+
+Promises spans inside the text, ascending, not empty and not overlapping, and time in proportion to the text
+however it is written: every repetition is either bounded or cannot be tried twice. What a rule counts, and under
+which name, stands in `diffing.probes`.
+"""
+
+import re
+from collections.abc import Callable
+from functools import cached_property
+from itertools import chain
+
+import regex  # type: ignore[import-untyped]
+
+from diffing.study import responses
+
+Span = tuple[int, int]
+
+HIDDEN = "\0"
+"""Stands for every character of code in `Answer.prose`: no letter, no space, no line break."""
+
+FENCED = re.compile(
+    r"^[ \t>]*(?P<fence>`{3,}|~{3,})[^\n`]*(?:\n|\Z)(?:.*?^[ \t>]*(?P=fence)[`~]*[ \t\r]*$|.*\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+INLINE = re.compile(r"(?<!`)(?P<ticks>`{1,2})(?!`)[^`\n]{1,400}(?P=ticks)(?!`)")
+
+
+class Answer:
+    """A text with its code found and hidden; the views keep every character's place."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def blocks(self) -> list[Span]:
+        """Fenced code; the last fence may be left open, as in a truncated answer."""
+        return spans_of(FENCED, self.text) if "```" in self.text or "~~~" in self.text else []
+
+    @cached_property
+    def inline(self) -> list[Span]:
+        return spans_of(INLINE, hide(self.text, self.blocks)) if "`" in self.text else []
+
+    @cached_property
+    def prose(self) -> str:
+        return hide(self.text, sorted(chain(self.blocks, self.inline)))
+
+    @cached_property
+    def lower(self) -> str:
+        """The prose in small letters and with straight apostrophes."""
+        lower = self.prose.lower()
+        if len(lower) != len(self.prose):
+            # A few capitals become two characters in small letters.
+            lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in self.prose)
+        return lower.replace("’", "'")
+
+
+Finder = Callable[[Answer], list[Span]]
+
+
+def spans_of(pattern: re.Pattern[str], text: str, group: int | str = 0) -> list[Span]:
+    """Where the group matched; matches in which it took no part are dropped."""
+    return [span for m in pattern.finditer(text) if (span := m.span(group))[0] < span[1]]
+
+
+def hide(text: str, spans: list[Span]) -> str:
+    parts, at = [], 0
+    for start, end in spans:
+        parts += [text[at:start], HIDDEN * (end - start)]
+        at = end
+    return "".join([*parts, text[at:]])
+
+
+def rule(pattern: str, *needs: str, code: bool = False) -> Finder:
+    """Spans of a pattern in the prose, or of its group `it` where it has one.
+
+    `needs`: strings of which one at least must occur, a quick way out. `code`: look into code too.
+    """
+    compiled = re.compile(pattern, re.MULTILINE)
+    group = "it" if "it" in compiled.groupindex else 0
+
+    def find(answer: Answer) -> list[Span]:
+        where = answer.text if code else answer.prose
+        return spans_of(compiled, where, group) if not needs or any(need in where for need in needs) else []
+
+    return find
+
+
+def wording(*phrases: str, but: str = "") -> Finder:
+    """Spans of phrases (patterns in small letters) as whole words, `but` not where they are written so."""
+    compiled = re.compile(rf"\b(?:{'|'.join(phrases)})\b")
+
+    def find(answer: Answer) -> list[Span]:
+        found = spans_of(compiled, answer.lower)
+        return [span for span in found if answer.prose[slice(*span)] != but] if but else found
+
+    return find
+
+
+def opening(*phrases: str) -> Finder:
+    """Spans of phrases at the answer's very beginning, after markup and quotation marks."""
+    compiled = re.compile(rf"[\s\W]{{0,20}}\b(?P<it>{'|'.join(phrases)})\b")
+
+    def find(answer: Answer) -> list[Span]:
+        found = compiled.match(answer.lower)
+        return [found.span("it")] if found else []
+
+    return find
+
+
+def scripted(pattern: str) -> Finder:
+    """Spans of a pattern over Unicode properties, which no ASCII text can match."""
+    compiled = regex.compile(pattern, regex.VERSION1)
+
+    def find(answer: Answer) -> list[Span]:
+        return [] if answer.text.isascii() else [m.span() for m in compiled.finditer(answer.prose)]
+
+    return find
+
+
+def whole(answer: Answer) -> list[Span]:
+    return [(0, len(answer.text))] if answer.text else []
+
+
+TAIL = 400
+"""Characters in which an answer's closing words are looked for."""
+
+LAST_QUESTION = re.compile(r"\?[^\w?\0\"”»]{0,20}\Z")
+LISTED = re.compile(r"[ \t>]*(?:[-*+•]|\d{1,3}[.)])[ \t]")
+SENTENCE_START = re.compile(r"(?:[.!?:][\"”')*_]{0,4}\s|\n)[\s\W]{0,20}(?=\w)")
+FOR_YOU = r"[^.!?\n]{0,80}\bi(?:'ll| can| could| will)"
+OFFER = re.compile(
+    r"\b(?:let me know|feel free to (?:ask|reach|contact|let me|share|send|provide|tell|request)"
+    r"|do(?:n't| not) hesitate|(?:happy|glad) to (?:help|assist|elaborate|clarify|explain|provide|go into)"
+    r"|would you like|do you want|would it help|want me to|shall i|if you(?:'d| would) like"
+    r"|(?:(?<=[.!?]\s)|(?<=[.!?]\s\s)|(?<=\n))want (?:the|an?|one|some)"
+    r"|if you (?:have|need) (?:\w+ ){1,3}(?:questions?|help|information|guidance|assistance|details|concerns)"
+    rf"|if you (?:tell|share|describe|send|paste|give|show){FOR_YOU}|(?:tell|send|give|show) me{FOR_YOU}"
+    r"|i can [^.!?\n]{1,80}\bif (?:you|that)|just (?:ask|let me know|say (?:so|the word))"
+    r"|i can also|here to help)\b"
+)
+
+
+def last_question(answer: Answer) -> list[Span]:
+    """The last sentence, where it is a question to the reader: neither quoted nor an item of a list."""
+    prose = answer.prose.rstrip()
+    tail = prose[-TAIL:]
+    found = LAST_QUESTION.search(tail)
+    if not found or LISTED.match(prose, prose.rfind("\n") + 1):
+        return []
+    starts = [m.end() for m in SENTENCE_START.finditer(tail, 0, found.start())]
+    offset = len(prose) - len(tail)
+    return [(offset + (starts[-1] if starts else 0), offset + found.start() + 1)]
+
+
+def offers(answer: Answer) -> list[Span]:
+    offset = max(0, len(answer.prose.rstrip()) - TAIL)
+    return [m.span() for m in OFFER.finditer(answer.lower, offset)]
+
+
+def refusals(answer: Answer) -> list[Span]:
+    return spans_of(responses.REFUSAL, answer.text[:200])

@@ -1,0 +1,255 @@
+"""The encoding step: a study's answers through its reader into the cache, each once.
+
+Holds the job, and what the commands `feature` and `read` show. The work itself is in `pipeline.py`, several GPUs
+in `fleet.py`. Failed, blocked and empty answers are not encoded; an answer that the reader cannot take stands in
+the study's table with the reason.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from diffing.common import files
+from diffing.common.errors import UserError
+from diffing.jobs import run as jobs
+from diffing.jobs.run import Progress
+from diffing.reader import encodings as activations
+from diffing.reader import lens
+from diffing.reader.batches import Task
+from diffing.reader.cache import Cache
+from diffing.reader.encoder import Encoder, ReaderLike
+from diffing.reader.encodings import Encodings, TokenTable
+from diffing.reader.fleet import Fleet
+from diffing.study import prompts
+from diffing.study.study import ReaderChoice, Study
+
+if TYPE_CHECKING:
+    from diffing.reader.reader import Reader
+
+logger = logging.getLogger(__name__)
+
+CHECKED = "reader.json"
+"""What the reader's check found on the study's answers: L0, unexplained variance, texts over the window, notes."""
+
+SHARE = 256
+"""Answers that make another GPU worth its start."""
+
+
+class Options(BaseModel):
+    """What one run of `encode` is told; none of it changes an encoding but the device's precision."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    device: str = "auto"
+    """`auto` takes every GPU there is, else the CPU; `cuda`, `cuda:1`, `cpu` and the like take that one."""
+    budget: int | None = Field(default=None, ge=1)
+    """Tokens in a batch; None takes what suits the device."""
+
+
+def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """Encode what the study lacks, and bring its table up to date."""
+    asked = jobs.checked("encode", Options, options)
+    wanted = activations.encodable(study)
+    if wanted.empty:
+        raise UserError(f"Study '{study.name}' has no answers to encode; collect or import some first.")
+    tasks = tasks_of(study, wanted)
+    began = time.monotonic()
+    progress.update(0, len(wanted), "answers", note="loading the reader")
+    devices = devices_for(asked.device, len(wanted))
+    load = partial(prepare, study.settings.reader, study.folder, tasks, devices[0])
+
+    def told(done: int, total: int) -> None:
+        progress.update(done, max(total, done), "tokens")
+        done_now[0] = done
+
+    done_now = [0]
+    if len(devices) > 1:
+        with Fleet(load, devices, asked.budget) as fleet:
+            key, n_features = fleet.ready()
+            cache = Cache(key, n_features)
+            before = len(cache.find(task.key for task in tasks))
+            loaded = time.monotonic()
+            errors = fleet.run(tasks, told, progress.check)
+    else:
+        reader = load(devices[0])
+        key, n_features = reader.key, reader.n_features
+        cache = Cache(key, n_features)
+        before = len(cache.find(task.key for task in tasks))
+        loaded = time.monotonic()
+        errors = Encoder(reader, cache, asked.budget).run(tasks, told, progress.check)
+    seconds = time.monotonic() - loaded
+    places = cache.find(task.key for task in tasks)
+    wanted["error"] = [errors.get(task.key, "") for task in tasks]
+    activations.save(study, wanted, [places.get(task.key) for task in tasks], key, n_features)
+    failed = int((wanted["error"] != "").sum())
+    for reason, count in wanted.loc[wanted["error"] != "", "error"].value_counts().items():
+        progress.log(f"{count} answers: {reason}")
+    if failed == len(wanted):
+        raise UserError(f"No answer could be encoded: {wanted['error'].iloc[0]}")
+    return {
+        "documents": len(wanted),
+        "encoded": len(places) - before,
+        "cached": before,
+        "failed": failed,
+        "tokens": done_now[0],
+        "tokens_per_second": round(done_now[0] / max(seconds, 1e-9)) if done_now[0] else None,
+        "seconds": round(time.monotonic() - began, 1),
+        "devices": devices,
+        "reader": key,
+    }
+
+
+def tasks_of(study: Study, wanted: pd.DataFrame) -> list[Task]:
+    """A task for each answer; its key holds what the reader sees, so the prompt only where it is shown."""
+    context = study.settings.reader.context
+    table = study.prompts().set_index("id")
+    system = study.settings.sampling.system
+    tasks = []
+    for prompt_id, text in zip(wanted["prompt_id"], wanted["text"], strict=True):
+        messages: list[dict[str, str]] = []
+        if context == "prompt+answer" and prompt_id in table.index:
+            messages = prompts.conversation(table.at[prompt_id, "text"], table.at[prompt_id, "messages"])
+            if system:
+                messages = [{"role": "system", "content": system}, *messages]
+        tasks.append(Task(files.content_hash([messages, text], 32), messages, text))
+    return tasks
+
+
+def load_reader(choice: ReaderChoice, device: str) -> "Reader":
+    # SAELens is slow to import, and reading encodings needs none of it.
+    from diffing.reader.reader import Reader
+
+    return Reader.load(choice, device)
+
+
+def prepare(choice: ReaderChoice, folder: Path, tasks: Sequence[Task], lead: str, device: str) -> ReaderLike:
+    """The reader on a device, ready for a study's answers.
+
+    On the device that leads, what other steps want of the reader is stored, and before its first run on the study
+    it is held against the answers: a reader that does not fit is an error.
+    """
+    reader: Any = load_reader(choice, device)
+    if device != lead:
+        return reader  # type: ignore[no-any-return]
+    save_decoder(reader)
+    # A reader without an SAE's facts, as a rule-based one has none, promises nothing that could be checked.
+    if hasattr(reader, "facts"):
+        path = folder / CHECKED
+        if not path.exists() or files.read_json(path)["reader"] != reader.key:
+            found = reader.check([task.text for task in tasks], [task.messages for task in tasks])
+            found.require()
+            files.write_json(path, {"reader": reader.key, **found._asdict()})
+        lens.store(reader)
+    return reader  # type: ignore[no-any-return]
+
+
+def devices_for(device: str, answers: int) -> list[str]:
+    """The devices to encode on: several GPUs only where there is enough to do."""
+    if device != "auto":
+        return [device]
+    if not torch.cuda.is_available():
+        return ["cpu"]
+    count = min(torch.cuda.device_count(), max(1, answers // SHARE))
+    return [f"cuda:{number}" for number in range(count)]
+
+
+def save_decoder(reader: ReaderLike) -> None:
+    """Keep the SAE's decoder where the diff can map it: directions only, so half precision is enough."""
+    path = activations.decoder_path(reader.key)
+    if path.exists():
+        return
+    decoder = reader.decoder().to("cpu", torch.float16).numpy()
+    with files.replacing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, decoder)
+
+
+class TextFeatures(BaseModel):
+    """What a reader sees in one text."""
+
+    pieces: list[str]
+    """The text, cut at token borders."""
+    features: list[dict[str, Any]]
+    """Strongest first: `feature`, `peak`, `count`, `total`, and its `values` on the pieces."""
+
+
+def read_text(reader: ReaderLike, text: str, top: int = 20) -> TextFeatures:
+    """The features of a text that belongs to no study; nothing is stored."""
+    reading = reader.read([], text)
+    if not len(reading.spans):
+        raise UserError("The reader sees no token in this text; give a longer one.")
+    one = Encoder(reader, Cache(reader.key, reader.n_features)).one(reading)
+    if isinstance(one, str):
+        raise UserError(one)
+    table = TokenTable(one.ids, one.spans, text)
+    starts, values = one.starts(), one.values()
+    order, cut = np.lexsort([one.feature, -np.abs(one.peak)])[:top], table.cut()
+    features = []
+    for run in order.tolist():
+        entries = slice(starts[run], starts[run + 1])
+        dense = np.zeros(len(one.ids), np.float32)
+        dense[one.position[entries]] = values[entries]
+        features.append(
+            {
+                "feature": int(one.feature[run]),
+                "peak": float(one.peak[run]),
+                "count": int(one.count[run]),
+                "total": float(values[entries].sum()),
+                "values": activations.largest(cut, dense).tolist(),
+            }
+        )
+    return TextFeatures(pieces=[piece.text for piece in cut], features=features)
+
+
+def feature_examples(
+    study: Study, feature: int, top: int = 5, held_out: bool = False, quantiles: bool = False
+) -> dict[str, Any]:
+    """For each checkpoint how many answers show the feature, and the strongest of them piece by piece.
+
+    Held-out prompts stay hidden unless asked for. `quantiles` draws over the whole range, not from the top.
+    """
+    encodings = Encodings.open(study)
+    split = study.prompts().set_index("id")["split"]
+    shown = np.ones(len(encodings), bool)
+    if not held_out:
+        shown = (encodings.documents["prompt_id"].map(split) != "held-out").to_numpy()
+    among = np.flatnonzero(shown)
+    occurrences = encodings.occurrences(feature)["document"].to_numpy()
+    sides = []
+    for checkpoint in study.checkpoints:
+        own = (encodings.documents["checkpoint"] == checkpoint.key).to_numpy() & shown
+        encoded = own & (encodings.documents["error"] == "").to_numpy()
+        if quantiles:
+            table = encodings.quantiles(feature, checkpoint.key, top, study.settings.seed, among)
+        else:
+            table = encodings.top(feature, checkpoint.key, top, among)
+        sides.append(
+            {
+                "checkpoint": checkpoint.key,
+                "name": checkpoint.name,
+                "documents": int(encoded.sum()),
+                "active": int(encoded[occurrences].sum()),
+                "examples": [example(encodings, feature, row) for row in table.to_dict("records")],
+            }
+        )
+    return {"feature": feature, "reader": encodings.reader_key, "held_out": held_out, "sides": sides}
+
+
+def example(encodings: Encodings, feature: int, row: dict[str, Any]) -> dict[str, Any]:
+    """One document of a feature as plain data: `pieces` are (text, activation)."""
+    document = int(row["document"])
+    pieces = encodings.tokens(document).pieces(encodings.dense(document, feature))
+    return {
+        "prompt_id": row["prompt_id"],
+        "draw": int(row["draw"]),
+        "peak": float(row["peak"]),
+        "count": int(row["count"]),
+        "pieces": [[text, float(value)] for text, value in pieces],
+    }

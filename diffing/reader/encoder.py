@@ -1,0 +1,337 @@
+"""Answers through one reader on one device: read, batched, run, made sparse, stored.
+
+Three things happen at once: one batch runs on the device, the one before it is made sparse and copied on a second
+stream, and the one before that is written by a thread. Batches are cut from the whole list of answers, stored ones
+too, so that a run resumed after a crash repeats the same arithmetic on the same batches. Promises that an answer
+which was stored is not encoded again, that one which fails costs no other, and that running out of memory halves
+the token budget and goes on.
+"""
+
+import logging
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, nullcontext
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffing.common.errors import UserError
+from diffing.reader.batches import Item, Task, by_length, cut, cut_windows, halves, kept_ids, windows_of
+from diffing.reader.cache import Array, Cache, Encoding, Place, Writer
+from diffing.reader.compact import Compact, compact, encodings
+
+if TYPE_CHECKING:
+    from diffing.models.tokens import Reading
+
+logger = logging.getLogger(__name__)
+
+BUDGETS = {"cuda": 32_768, "cpu": 1_024}
+"""Tokens in a batch; on a CPU a small batch stays in its caches."""
+
+READ_AT_ONCE = 64
+"""Answers that are tokenised, and sorted by length, together."""
+
+AHEAD = 2
+"""Forward passes that a GPU is given before the oldest is made sparse: it must never wait for the host."""
+
+SMALLEST = 256
+"""Token budget under which running out of memory is an error."""
+
+T = TypeVar("T")
+
+
+class ReaderLike(Protocol):
+    """What encoding asks of a reader; `diffing.reader.Reader` is the real one."""
+
+    key: str
+    n_features: int
+    device: torch.device
+
+    def read(self, messages: list[dict[str, str]], answer: str) -> "Reading": ...
+    def hidden(self, ids: list[list[int]]) -> Tensor: ...
+    def sparse(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]: ...
+    def decoder(self) -> Tensor: ...
+
+
+class Part(NamedTuple):
+    """Hook activations of one forward pass: a row an answer token, with the token's text and position."""
+
+    hidden: Tensor
+    text: Tensor
+    position: Tensor
+
+
+class Hooked(NamedTuple):
+    """A batch whose forward passes are queued on the device."""
+
+    parts: list[Part]
+    ready: torch.cuda.Event | None
+    """After which the parts are whole (None: they are already)."""
+
+
+class Told(Protocol):
+    def __call__(self, done: int, total: int, /) -> None:
+        """Takes tokens stored by this run, and how many there will be as far as can be told."""
+
+
+class Encoder:
+    """Encodes tasks with one loaded reader; not for use by two threads at once."""
+
+    def __init__(self, reader: ReaderLike, cache: Cache, budget: int | None = None) -> None:
+        self.reader, self.cache = reader, cache
+        self.budget = budget or BUDGETS.get(reader.device.type, BUDGETS["cpu"])
+        self.cut = self.budget
+        """Batches are cut by this even after memory ran out once, so that they stay the same."""
+        self.side = (
+            torch.cuda.Stream(reader.device, priority=-1)  # type: ignore[no-untyped-call]
+            if reader.device.type == "cuda"
+            else None
+        )
+        self.errors: dict[str, str] = {}
+        """What went wrong, by task key."""
+        self.done = self.fed = self.read_chars = self.chars = 0
+
+    def run(self, tasks: Sequence[Task], told: Told, check: Callable[[], None]) -> dict[str, str]:
+        """Encode and store what is not stored; returns the reason for each task that failed, by key."""
+        unique = {task.key: task for task in tasks}
+        ordered = sorted(unique.values(), key=lambda task: (-len(task.text), task.key))
+        stored = self.cache.find(unique)
+        self.errors, self.done, self.fed, self.read_chars = {}, 0, 0, 0
+        self.chars = sum(len(task.text) for task in ordered if task.key not in stored)
+        with ExitStack() as stack:
+            # A thread that tokenises holds the interpreter for as long as this each time the GPU's own thread
+            # comes back from queueing a kernel, of which it queues thousands a second.
+            stack.callback(sys.setswitchinterval, sys.getswitchinterval())
+            sys.setswitchinterval(1e-4)
+            # Left in this order: the last write ends before the shard is let go.
+            writer = stack.enter_context(self.cache.writer())
+            writing = stack.enter_context(ThreadPoolExecutor(1, "write"))
+            reading = stack.enter_context(ThreadPoolExecutor(1, "read"))
+            items = self._read(ordered, stored, reading)
+            self._work(self._batches(items), writer, writing, told, check)
+        return self.errors
+
+    def one(self, reading: "Reading") -> Encoding | str:
+        """The encoding of a single reading, or what is wrong with it; nothing is stored."""
+        item = Item(Task("", [], ""), 0, reading)
+        sparse = self._sparse(self._forward([item]), 1)
+        return encodings(sparse, [kept_ids(item)], [np.asarray(reading.spans, np.int32)])[0]
+
+    # Reading ahead, and cutting batches.
+
+    def _read(
+        self, tasks: Sequence[Task], stored: dict[str, Place], pool: ThreadPoolExecutor
+    ) -> Iterator[list[Item]]:
+        def read(chunk: Sequence[Task]) -> list[Item | str]:
+            return [
+                Item(task, stored[task.key].fed, None) if task.key in stored else self._read_one(task)
+                for task in chunk
+            ]
+
+        chunks = iter([tasks[at : at + READ_AT_ONCE] for at in range(0, len(tasks), READ_AT_ONCE)])
+        ahead = deque((chunk, pool.submit(read, chunk)) for chunk in islice(chunks, 3))
+        try:
+            while ahead:
+                chunk, future = ahead.popleft()
+                ahead.extend((following, pool.submit(read, following)) for following in islice(chunks, 1))
+                items = []
+                for task, item in zip(chunk, future.result(), strict=True):
+                    if isinstance(item, str):
+                        self._fail(task, item)
+                        self.chars -= len(task.text)
+                    else:
+                        items.append(item)
+                        self.read_chars += len(task.text) * (item.reading is not None)
+                        self.fed += item.fed * (item.reading is not None)
+                yield items
+        finally:
+            for _, future in ahead:
+                future.cancel()
+
+    def _read_one(self, task: Task) -> "Item | str":
+        try:
+            reading = self.reader.read(task.messages, task.text)
+        except UserError as error:
+            return str(error)
+        # A tokenizer's fault on one text is told with that text, and the others go on.
+        except Exception as error:
+            logger.warning("An answer could not be read", exc_info=True)
+            return f"The answer could not be read: {type(error).__name__}: {error}"
+        if not len(reading.spans):
+            return "The reader sees no token of this answer."
+        return Item(task, sum(len(window.ids) for window in reading.windows), reading)
+
+    def _batches(self, chunks: Iterator[list[Item]]) -> Iterator[list[Item]]:
+        """Batches of answers that are not stored yet, cut as if none were."""
+        rest: list[Item] = []
+        for batch in cut(chunks, self.cut):
+            missing = [item for item in batch if item.reading is not None]
+            if len(missing) == len(batch):
+                yield batch
+            else:
+                # Strays among stored answers are run together, not each with a batch's overhead.
+                rest += missing
+        yield from cut([sorted(rest, key=by_length)], self.cut)
+
+    # Running, making sparse, writing.
+
+    def _work(
+        self,
+        batches: Iterator[list[Item]],
+        writer: Writer,
+        writing: ThreadPoolExecutor,
+        told: Told,
+        check: Callable[[], None],
+    ) -> None:
+        waiting: deque[list[Item]] = deque()
+        pending: deque[tuple[list[Item], Hooked]] = deque()
+        writes: deque[Future[int]] = deque()
+
+        def finish(left: int = 0) -> None:
+            """Make sparse and hand to the writer all but the youngest batches."""
+            while len(pending) > left:
+                batch, hooked = pending.popleft()
+                sparse = self._attempt(batch, waiting, partial(self._sparse, hooked, len(batch)))
+                if sparse is not None:
+                    writes.append(writing.submit(self._store, writer, batch, sparse))
+                while writes and (len(writes) > 2 or writes[0].done()):
+                    self.done += writes.popleft().result()
+                    told(self.done, self._total())
+
+        try:
+            while True:
+                check()
+                if not waiting and (following := next(batches, None)) is not None:
+                    waiting.append(following)
+                if not waiting:
+                    finish()
+                    if not waiting:
+                        break
+                    continue
+                batch = self._unstored(waiting.popleft())
+                if not batch:
+                    continue
+                if len(batch) > 1 and sum(item.fed for item in batch) > self.budget:
+                    waiting.extendleft(reversed(halves(batch)))
+                    continue
+                hooked = self._attempt(batch, waiting, partial(self._forward, batch), before=finish)
+                if hooked is not None:
+                    pending.append((batch, hooked))
+                finish(0 if self.side is None else AHEAD)
+        finally:
+            finish()
+            for write in writes:
+                self.done += write.result()
+            told(self.done, self._total())
+
+    def _unstored(self, batch: list[Item]) -> list[Item]:
+        """What another process has not stored in the meantime."""
+        stored = self.cache.find(item.task.key for item in batch)
+        return [item for item in batch if item.task.key not in stored]
+
+    def _attempt(
+        self,
+        batch: list[Item],
+        waiting: deque[list[Item]],
+        step: Callable[[], T],
+        before: Callable[[], None] = lambda: None,
+    ) -> T | None:
+        """The step's result; None where it failed and the batch was split to be tried again, or given up."""
+        try:
+            return step()
+        except torch.OutOfMemoryError as error:
+            fault = error
+        except torch.AcceleratorError:
+            # The device is lost: every further answer would fail for the same reason.
+            raise
+        except Exception as error:
+            logger.warning("A batch of %d answers failed", len(batch), exc_info=True)
+            if len(batch) == 1:
+                self._fail(batch[0].task, f"The reader failed on this answer: {type(error).__name__}: {error}")
+            else:
+                waiting.extendleft([item] for item in reversed(batch))
+            return None
+        message = str(fault)
+        # The traceback holds the tensors that filled the memory.
+        del fault
+        before()
+        if self.side is not None:
+            torch.cuda.empty_cache()
+        if self.budget <= SMALLEST:
+            for item in batch:
+                self._fail(item.task, f"The device's memory does not hold this answer: {message}")
+        else:
+            self.budget = max(self.budget // 2, SMALLEST)
+            logger.warning("Out of memory: going on with %d tokens a batch", self.budget)
+            waiting.appendleft(batch)
+        return None
+
+    def _forward(self, batch: list[Item]) -> Hooked:
+        """Hook activations of the batch's answer tokens, in passes of at most the budget."""
+        windows = [(text, window) for text, item in enumerate(batch) for window in windows_of(item)]
+        parts, seen = [], np.zeros(len(batch), np.int64)
+        for group in cut_windows(windows, self.budget):
+            hidden = self.reader.hidden([window.ids for _, window in group])
+            rows, texts, positions, start = [], [], [], 0
+            for text, window in group:
+                kept = window.stop - window.start
+                rows.append(np.arange(start + window.start, start + window.stop))
+                texts.append(np.full(kept, text))
+                positions.append(np.arange(seen[text], seen[text] + kept))
+                seen[text] += kept
+                start += len(window.ids)
+            row, text_of, position = (self._to_device(arrays) for arrays in (rows, texts, positions))
+            parts.append(Part(hidden if len(row) == start else hidden[row], text_of, position))
+        ready = None if self.side is None else torch.cuda.Event()  # type: ignore[no-untyped-call]
+        if ready is not None:
+            ready.record(torch.cuda.current_stream(self.reader.device))
+        return Hooked(parts, ready)
+
+    def _to_device(self, arrays: list[Array]) -> Tensor:
+        tensor = torch.from_numpy(np.concatenate(arrays))
+        if self.side is None:
+            return tensor
+        return tensor.pin_memory().to(self.reader.device, non_blocking=True)
+
+    def _sparse(self, hooked: Hooked, texts: int) -> Compact:
+        with nullcontext() if self.side is None else torch.cuda.stream(self.side):
+            if self.side is not None and hooked.ready is not None:
+                # Only this batch: the next one is queued already, and shall run beside this.
+                self.side.wait_event(hooked.ready)
+            parts = hooked.parts
+            triples, start = [], 0
+            for part in parts:
+                row, feature, value = self.reader.sparse(part.hidden)
+                triples.append((row + start, feature, value))
+                start += len(part.hidden)
+            row, feature, value = (torch.cat(column) for column in zip(*triples, strict=True))
+            text = torch.cat([part.text for part in parts])
+            position = torch.cat([part.position for part in parts])
+            return compact(row, feature, value, text, position, texts, self.reader.n_features)
+
+    def _store(self, writer: Writer, batch: list[Item], sparse: Compact) -> int:
+        """Write the batch's encodings; returns how many tokens were stored."""
+        ids = [kept_ids(item) for item in batch]
+        spans = [np.asarray(item.reading.spans, np.int32) for item in batch if item.reading is not None]
+        found = encodings(sparse, ids, spans)
+        records = []
+        for item, encoding in zip(batch, found, strict=True):
+            if isinstance(encoding, str):
+                self._fail(item.task, encoding)
+            else:
+                records.append((item.task.key, item.fed, encoding))
+        writer.add(records)
+        return sum(fed for _, fed, _ in records)
+
+    def _fail(self, task: Task, reason: str) -> None:
+        self.errors[task.key] = reason
+
+    def _total(self) -> int:
+        unread = self.chars - self.read_chars
+        return self.fed + (round(unread * self.fed / self.read_chars) if self.read_chars else unread // 4)

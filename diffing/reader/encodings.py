@@ -1,0 +1,343 @@
+"""A study's encodings: which features each answer shows, how strongly, and on which tokens.
+
+The study holds one small table that says where each answer's record lies in the shared cache; the records are
+mapped, never read whole. Flat arrays over all (document, feature) pairs are gathered from the records when first
+asked for. Promises that what is opened fits the reader the study names now. Does not keep up with answers that
+change after encoding: `lacking` counts those.
+"""
+
+import mmap
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from diffing.common import files
+from diffing.common.errors import UserError
+from diffing.reader.cache import Array, Cache, Encoding, Kinds, Place, columns, from_buffer, map_shard
+from diffing.study import responses
+from diffing.study.study import Study
+
+if TYPE_CHECKING:
+    from diffing.models.tokens import Piece
+
+DOCUMENT = ["prompt_id", "checkpoint", "draw", "tokens", "error"]
+
+AGAIN = "run `python -m diffing encode {study}`"
+
+
+class TokenTable(NamedTuple):
+    """An answer's tokens and where they stand in its text."""
+
+    ids: Array
+    spans: Array
+    """int32 [tokens, 2], in characters; tokens that share a character have overlapping spans."""
+    text: str
+
+    def cut(self) -> "list[Piece]":
+        """The whole text in order, in the smallest runs that can be shown, and which tokens each is made of."""
+        # Heavy to import, and only what shows text needs it.
+        from diffing.models.tokens import pieces
+
+        return pieces(self.text, self.spans)
+
+    def pieces(self, values: Array) -> list[tuple[str, float]]:
+        """The whole text in pieces, each with the largest of its tokens' values."""
+        cut = self.cut()
+        return list(zip((piece.text for piece in cut), largest(cut, values).tolist(), strict=True))
+
+
+def largest(cut: "list[Piece]", values: Array) -> Array:
+    """On each piece the value of largest magnitude among its tokens'."""
+    first = [piece.first for piece in cut]
+    high, low = np.maximum.reduceat(values, first), np.minimum.reduceat(values, first)
+    return np.where(high >= -low, high, low)
+
+
+class Group(NamedTuple):
+    """Documents whose records lie in one shard and have one layout, to be searched at once."""
+
+    rows: Array
+    buffer: mmap.mmap | bytes
+    places: Any
+    """A `Place` whose fields are arrays."""
+    n_features: int
+
+    def words(self, column: str) -> tuple[Array, Array]:
+        """The shard as an array of the column's type, and where in it each document's column begins."""
+        kind, start, _ = columns(self.places, self.n_features)[column]
+        size = np.dtype(kind).itemsize
+        return np.frombuffer(self.buffer, kind, len(self.buffer) // size), (self.places.offset + start) // size
+
+
+class Encodings:
+    """One study's encodings by its reader, opened by memory map."""
+
+    def __init__(self, study: Study, table: pd.DataFrame, reader_key: str, n_features: int) -> None:
+        self.study, self.reader_key, self.n_features = study, reader_key, n_features
+        self.documents = table[DOCUMENT]
+        """A row a document, in the order of prompt, checkpoint, draw; `error` is empty where it was encoded."""
+        self.table = table
+        self._places = [Place(*row) for row in zip(*(table[name].tolist() for name in Place._fields), strict=True)]
+        cache = Cache(reader_key, n_features)
+        self._shards: dict[int, mmap.mmap | bytes] = {}
+        for shard in sorted(set(table.loc[table["error"] == "", "shard"].tolist())):
+            try:
+                self._shards[shard] = map_shard(cache.path(shard))
+            except FileNotFoundError as error:
+                again = AGAIN.format(study=study.name)
+                raise UserError(f"The encodings of '{study.name}' are gone from the cache; {again}.") from error
+        self.indptr: Array = np.concatenate([[0], np.cumsum(table["runs"].to_numpy(np.int64))])
+        """Where each document's features begin in the flat arrays."""
+
+    @classmethod
+    def open(cls, study: Study) -> "Encodings":
+        path = path_of(study)
+        again = AGAIN.format(study=study.name)
+        if not path.exists():
+            raise UserError(f"Study '{study.name}' has no encodings yet; {again}.")
+        table = pd.read_parquet(path)
+        if table.attrs["reader"] != study.settings.reader.model_dump():
+            raise UserError(f"Study '{study.name}' was encoded by another reader than it names now; {again}.")
+        return cls(study, table, table.attrs["reader_key"], table.attrs["n_features"])
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def encoding(self, document: int) -> Encoding:
+        """Everything about one document."""
+        place = self._places[document]
+        buffer = b"" if place.shard < 0 else self._shards[place.shard]
+        return from_buffer(buffer, place, self.n_features)
+
+    # Flat arrays: documents × features in CSR order, features ascending within a document.
+
+    @cached_property
+    def feature(self) -> Array:
+        return self._gather("feature", Kinds.of(self.n_features, 0).feature)
+
+    @cached_property
+    def peak(self) -> Array:
+        """Strongest activation in the document: of the largest magnitude, where values can be negative."""
+        return self._gather("peak", "<f4")
+
+    @cached_property
+    def count(self) -> Array:
+        """How many of the document's tokens the feature is active on."""
+        return self._gather("count", "<u2")
+
+    @cached_property
+    def first(self) -> Array:
+        """Position of the first active token."""
+        return self._edges[0]
+
+    @cached_property
+    def last(self) -> Array:
+        """Position of the last active token."""
+        return self._edges[1]
+
+    @cached_property
+    def total(self) -> Array:
+        """Sum of the activations over the document's tokens, float32."""
+        sums = np.empty(self.indptr[-1], np.float32)
+        for document in np.flatnonzero(np.diff(self.indptr)).tolist():
+            one = self.encoding(document)
+            runs = slice(self.indptr[document], self.indptr[document + 1])
+            np.add.reduceat(one.values(), one.starts()[:-1], out=sums[runs])
+        return sums
+
+    @cached_property
+    def _edges(self) -> tuple[Array, Array]:
+        wide = any(place.tokens >= 2**16 for place in self._places)
+        first = np.empty(self.indptr[-1], np.uint32 if wide else np.uint16)
+        last = np.empty_like(first)
+        for document in np.flatnonzero(np.diff(self.indptr)).tolist():
+            one = self.encoding(document)
+            runs, starts = slice(self.indptr[document], self.indptr[document + 1]), one.starts()
+            first[runs], last[runs] = one.position[starts[:-1]], one.position[starts[1:] - 1]
+        return first, last
+
+    def _gather(self, column: str, kind: str) -> Array:
+        parts = [np.empty(0, kind)]
+        for place in self._places:
+            if place.runs:
+                dtype, start, length = columns(place, self.n_features)[column]
+                parts.append(np.frombuffer(self._shards[place.shard], dtype, length, place.offset + start))
+        return np.concatenate(parts)
+
+    # One document, one feature.
+
+    def tokens(self, document: int) -> TokenTable:
+        one = self.encoding(document)
+        text = self._answers[document]
+        if files.content_hash(text) != self._hashes[document]:
+            raise UserError(
+                f"An answer of study '{self.study.name}' changed after it was encoded; "
+                f"{AGAIN.format(study=self.study.name)}."
+            )
+        return TokenTable(one.ids, one.spans, text)
+
+    @cached_property
+    def _hashes(self) -> list[str]:
+        return [str(answer) for answer in self.table["answer"]]
+
+    @cached_property
+    def _answers(self) -> list[str]:
+        answers = self.study.responses().set_index(responses.KEY)["text"]
+        rows = pd.MultiIndex.from_frame(self.documents[responses.KEY])
+        return [str(text) for text in answers.reindex(rows, fill_value="")]
+
+    def token_rows(self, document: int) -> tuple[Array, Array, Array]:
+        """Where each of the document's features begins, then positions and values, feature after feature."""
+        one = self.encoding(document)
+        return one.starts(), one.position, one.values()
+
+    def activations(self, document: int, feature: int) -> tuple[Array, Array]:
+        """Positions and values of one feature in one document; both empty where it is not active."""
+        one = self.encoding(document)
+        run = int(np.searchsorted(one.feature, feature))
+        if run == len(one.feature) or one.feature[run] != feature:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        starts = one.starts()
+        entries = slice(starts[run], starts[run + 1])
+        return one.position[entries].astype(np.int64), one.values()[entries]
+
+    def dense(self, document: int, feature: int) -> Array:
+        """The feature's activation on every token of the document."""
+        values = np.zeros(self._places[document].tokens, np.float32)
+        positions, active = self.activations(document, feature)
+        values[positions] = active
+        return values
+
+    def of_feature(self, feature: int) -> tuple[Array, Array]:
+        """Documents that show the feature, ascending, and where each stands in the flat arrays."""
+        documents, runs = self._find(feature)
+        return documents, self.indptr[documents] + runs
+
+    def occurrences(self, feature: int) -> pd.DataFrame:
+        """Documents that show the feature with `peak` and `count`, read from their records alone."""
+        documents, runs = self._find(feature)
+        peak, count = np.zeros(len(self), np.float32), np.zeros(len(self), np.int64)
+        run_of = np.full(len(self), -1, np.int64)
+        run_of[documents] = runs
+        for group in self._groups:
+            rows = np.flatnonzero(run_of[group.rows] >= 0)
+            own = group.rows[rows]
+            for name, values in (("peak", peak), ("count", count)):
+                words, base = group.words(name)
+                values[own] = words[base[rows] + run_of[own]]
+        return pd.DataFrame({"document": documents, "peak": peak[documents], "count": count[documents]})
+
+    def peaks(self, feature: int) -> Array:
+        """The feature's strongest activation in each document, 0 where it shows none."""
+        found = np.zeros(len(self), np.float32)
+        shown = self.occurrences(feature)
+        found[shown["document"].to_numpy(int)] = shown["peak"]
+        return found
+
+    @cached_property
+    def _groups(self) -> list["Group"]:
+        """The documents with active features, by shard and layout."""
+        places = np.array(self._places, np.int64).reshape(-1, len(Place._fields))
+        shard_of, tokens, runs = (places[:, Place._fields.index(name)] for name in ("shard", "tokens", "runs"))
+        found = []
+        for shard, buffer in self._shards.items():
+            for wide in (False, True):
+                rows = np.flatnonzero((shard_of == shard) & (runs > 0) & ((tokens >= 2**16) == wide))
+                if len(rows):
+                    found.append(Group(rows, buffer, Place(*places[rows].T), self.n_features))
+        return found
+
+    def _find(self, feature: int) -> tuple[Array, Array]:
+        """Documents with the feature, and which of their runs it is: one binary search in all at once."""
+        if not 0 <= feature < self.n_features:
+            raise UserError(f"There is no feature {feature}; the reader has 0 to {self.n_features - 1}.")
+        run_of = np.full(len(self), -1, np.int64)
+        for group in self._groups:
+            words, base = group.words("feature")
+            low, high = np.zeros(len(base), np.int64), group.places.runs - 1
+            while (low < high).any():
+                middle = (low + high) // 2
+                # Searches that have ended stay where they are.
+                less = (low < high) & (words[base + middle] < feature)
+                low, high = np.where(less, middle + 1, low), np.where(less, high, middle)
+            hit = words[base + low] == feature
+            run_of[group.rows[hit]] = low[hit]
+        documents = np.flatnonzero(run_of >= 0)
+        return documents, run_of[documents]
+
+    def top(self, feature: int, checkpoint: str, k: int = 5, among: Array | None = None) -> pd.DataFrame:
+        """The checkpoint's documents that show the feature most strongly; `among` narrows the choice."""
+        table = self._of_side(feature, checkpoint, among)
+        order = np.lexsort([table["document"], -table["peak"].abs()])
+        return table.iloc[order[:k]].reset_index(drop=True)
+
+    def quantiles(
+        self, feature: int, checkpoint: str, k: int = 5, seed: int = 0, among: Array | None = None
+    ) -> pd.DataFrame:
+        """One document drawn from each of k equal shares of those that show the feature, strongest first."""
+        table = self._of_side(feature, checkpoint, among)
+        order = np.lexsort([table["document"], -table["peak"].abs()])
+        random = np.random.default_rng([seed, feature])
+        chosen = [random.choice(share) for share in np.array_split(order, k) if len(share)]
+        return table.iloc[chosen].reset_index(drop=True)
+
+    def _of_side(self, feature: int, checkpoint: str, among: Array | None) -> pd.DataFrame:
+        table = self.occurrences(feature).join(self.documents[responses.KEY], on="document")
+        keep = table["checkpoint"] == checkpoint
+        return table[keep if among is None else keep & table["document"].isin(among)]
+
+    def decoder(self) -> Array | None:
+        """The SAE's decoder [features, width] as float16 by memory map, or None where the reader gave none."""
+        path = decoder_path(self.reader_key)
+        return np.load(path, mmap_mode="r") if path.exists() else None
+
+    def matrix(self) -> sparse.csr_array:
+        """Documents × features, each value the feature's peak in the document."""
+        return sparse.csr_array((self.peak, self.feature, self.indptr), shape=(len(self), self.n_features))
+
+
+def path_of(study: Study) -> Path:
+    """The table that says where each of the study's answers lies in the cache."""
+    return study.folder / "encodings.parquet"
+
+
+def decoder_path(reader_key: str) -> Path:
+    return files.cache_dir("decoders") / f"{reader_key}.npy"
+
+
+def save(study: Study, documents: pd.DataFrame, places: Sequence[Place | None], key: str, n_features: int) -> None:
+    """Write the study's table: documents with `answer` (hash of the text) and `error`, and a place for each."""
+    nowhere = Place(*([-1] + [0] * (len(Place._fields) - 1)))
+    table = documents.reset_index(drop=True)
+    for column, values in zip(Place._fields, zip(*(p or nowhere for p in places), strict=True), strict=True):
+        table[column] = np.array(values, np.int64)
+    table.attrs = {
+        "reader": study.settings.reader.model_dump(),
+        "reader_key": key,
+        "n_features": n_features,
+    }
+    files.write_parquet(path_of(study), table)
+
+
+def lacking(study: Study) -> int:
+    """How many answers that could be encoded are not, by the study's present reader."""
+    wanted = encodable(study)
+    try:
+        encodings = Encodings.open(study)
+    except UserError:
+        return len(wanted)
+    done = encodings.table[encodings.table["error"] == ""]
+    return len(wanted) - len(wanted.merge(done, on=[*responses.KEY, "answer"]))
+
+
+def encodable(study: Study) -> pd.DataFrame:
+    """The answers that a reader can be asked to read: key columns, `text` and its hash `answer`, in key order."""
+    table = study.responses()
+    table = table[~table["flag"].isin(responses.EXCLUDING)].sort_values(responses.KEY, kind="stable")
+    hashes = [files.content_hash(text) for text in table["text"]]
+    return table[[*responses.KEY, "text"]].assign(answer=hashes).reset_index(drop=True)

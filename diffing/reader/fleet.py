@@ -1,0 +1,149 @@
+"""Encoding on several GPUs of one machine: a process each, with a reader of its own.
+
+The answers are dealt out by length, so that all processes have the same to do; each writes a shard of its own
+into the one cache. A process that dies ends the run with an error, and what it stored stays.
+"""
+
+import logging
+import multiprocessing
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection, wait
+from typing import Any, NamedTuple, Self
+
+from diffing.common.errors import Cancelled, UserError
+from diffing.reader.batches import Task
+from diffing.reader.cache import Cache
+from diffing.reader.encoder import Encoder, ReaderLike, Told
+
+logger = logging.getLogger(__name__)
+
+
+class Ready(NamedTuple):
+    """A worker's reader is loaded."""
+
+    key: str
+    n_features: int
+
+
+class Stored(NamedTuple):
+    """Tokens stored so far, and in all, of one worker's share."""
+
+    done: int
+    total: int
+
+
+class Finished(NamedTuple):
+    errors: dict[str, str]
+
+
+class Failed(NamedTuple):
+    """A worker's end by an error; `user` where the user can put it right."""
+
+    message: str
+    user: bool
+
+
+class Fleet:
+    """Worker processes with loaded readers; a context manager that ends them."""
+
+    def __init__(
+        self, load: Callable[[str], ReaderLike], devices: Sequence[str], budget: int | None = None
+    ) -> None:
+        """Start loading; `load` makes the reader for a device and must be picklable."""
+        context = multiprocessing.get_context("spawn")
+        self.devices = list(devices)
+        self.connections: list[Connection] = []
+        self.processes = []
+        for device in self.devices:
+            ours, theirs = context.Pipe()
+            process = context.Process(target=serve, args=(load, device, budget, theirs), daemon=True)
+            process.start()
+            # Only the worker may hold its end, so that its death closes the pipe.
+            theirs.close()
+            self.connections.append(ours)
+            self.processes.append(process)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for connection in self.connections:
+            connection.close()
+        for process in self.processes:
+            process.join(timeout=10)
+            if process.is_alive():
+                process.terminate()
+                process.join()
+
+    def ready(self) -> Ready:
+        """Wait until every reader is loaded."""
+        answers = [self._receive(worker) for worker in range(len(self.devices))]
+        if not isinstance(answers[0], Ready):
+            raise RuntimeError(f"A worker began with {answers[0]!r}")
+        return answers[0]
+
+    def run(self, tasks: Sequence[Task], told: Told, check: Callable[[], None]) -> dict[str, str]:
+        """Encode the tasks; returns the reason for each that failed, by key."""
+        unique = sorted({task.key: task for task in tasks}.values(), key=lambda t: (-len(t.text), t.key))
+        count = len(self.devices)
+        for worker, connection in enumerate(self.connections):
+            connection.send(unique[worker::count])
+        shares = [Stored(0, 0)] * count
+        errors: dict[str, str] = {}
+        running = set(range(count))
+        while running:
+            try:
+                check()
+            except Cancelled:
+                for worker in running:
+                    self.connections[worker].send("stop")
+                raise
+            for readable in wait([self.connections[worker] for worker in running], timeout=0.5):
+                worker = next(w for w in running if self.connections[w] is readable)
+                answer = self._receive(worker)
+                if isinstance(answer, Stored):
+                    shares[worker] = answer
+                    told(sum(share.done for share in shares), sum(share.total for share in shares))
+                elif isinstance(answer, Finished):
+                    errors |= answer.errors
+                    running.discard(worker)
+        return errors
+
+    def _receive(self, worker: int) -> Any:
+        try:
+            answer = self.connections[worker].recv()
+        except EOFError as error:
+            self.processes[worker].join(timeout=10)
+            raise RuntimeError(
+                f"The worker of {self.devices[worker]} died (exit code {self.processes[worker].exitcode}); "
+                "what it stored stays, and another run goes on from there"
+            ) from error
+        if isinstance(answer, Failed):
+            raise (UserError if answer.user else RuntimeError)(answer.message)
+        return answer
+
+
+def serve(load: Callable[[str], ReaderLike], device: str, budget: int | None, parent: Connection) -> None:
+    """A worker's life: load the reader, then encode each list of tasks that comes, until the pipe closes."""
+
+    def told(done: int, total: int) -> None:
+        parent.send(Stored(done, total))
+
+    def check() -> None:
+        if parent.poll():
+            raise Cancelled
+
+    try:
+        reader = load(device)
+        encoder = Encoder(reader, Cache(reader.key, reader.n_features), budget)
+        parent.send(Ready(reader.key, reader.n_features))
+        while True:
+            parent.send(Finished(encoder.run(parent.recv(), told, check)))
+    except (EOFError, BrokenPipeError, Cancelled):
+        # The parent has ended or asked to stop; everything computed is stored.
+        return
+    except UserError as error:
+        parent.send(Failed(str(error), user=True))
+    except Exception as error:
+        logger.exception("The worker of %s failed", device)
+        parent.send(Failed(f"The worker of {device} failed: {type(error).__name__}: {error}", user=False))

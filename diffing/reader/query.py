@@ -1,0 +1,201 @@
+"""Ask the data: features by what they are called or fire on, answers by their features, and what goes together.
+
+Every answer is a table, best first. Promises that nothing is asked of a network and that a correlation's p takes
+account of having looked at all features. Reads labels from the caller, so that any set of them can be searched.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from rapidfuzz import fuzz
+from scipy import sparse
+
+from diffing.common.errors import UserError
+from diffing.probes import near as surface
+from diffing.reader.cache import Encoding
+from diffing.reader.encodings import Encodings
+from diffing.study import responses
+
+SUPPORT = 5
+"""Documents that must show both before their correlation is looked at."""
+HITS = 3
+"""Active tokens on a text that a feature needs to be found by it."""
+ALIKE = 60
+"""Similarity of words, in percent, from which a label is found by them."""
+
+Array = NDArray[Any]
+Floats = NDArray[np.float64]
+
+
+def by_label(labels: Mapping[int, str], text: str, most: int = 50) -> pd.DataFrame:
+    """Features whose label has the words, or words much like them: feature, label, likeness in percent."""
+    wanted = " ".join(text.lower().split())
+    rows = []
+    for feature, label in labels.items():
+        lower = " ".join(label.lower().split())
+        likeness = 100.0 if wanted and wanted in lower else fuzz.token_set_ratio(wanted, lower)
+        rows.append({"feature": feature, "label": label, "likeness": likeness})
+    table = pd.DataFrame(rows, columns=["feature", "label", "likeness"])
+    found = table[table["likeness"] >= ALIKE] if wanted else table.head(0)
+    order = found.sort_values(["likeness", "feature"], ascending=[False, True])
+    return order.head(most).reset_index(drop=True)
+
+
+def by_tokens(encodings: Encodings, text: str, most: int = 50) -> pd.DataFrame:
+    """Features that fire where a text stands, capitals or not, by how much more than on tokens at large.
+
+    `share` is the part of the feature's active tokens that touch the text, `chance` the part of all tokens that
+    do, `covers` the part of the text's tokens that the feature is active on.
+    """
+    if not text:
+        raise UserError("There is no text to look for; give a word or a few characters.")
+    pattern = re.compile(re.escape(text), re.IGNORECASE)
+    hits, active = np.zeros(encodings.n_features), np.zeros(encodings.n_features)
+    touched = tokens = 0
+    for document, answer in enumerate(_answers(encodings)):
+        one = encodings.encoding(document)
+        active[one.feature] += one.count
+        tokens += len(one.ids)
+        spans = [match.span() for match in pattern.finditer(answer)]
+        if spans and len(one.ids):
+            on = _touching(one, np.array(spans))
+            touched += int(on.sum())
+            hits[one.feature] += np.add.reduceat(on[one.position].astype(np.int64), one.starts()[:-1])
+    found = np.flatnonzero(hits >= HITS)
+    table = pd.DataFrame(
+        {
+            "feature": found,
+            "hits": hits[found].astype(np.int64),
+            "share": hits[found] / active[found],
+            "covers": hits[found] / max(touched, 1),
+            "chance": touched / max(tokens, 1),
+        }
+    )
+    # The harmonic mean of both shares: a feature should fire there and little elsewhere, and there as a rule.
+    best = 2 * table["share"] * table["covers"] / (table["share"] + table["covers"])
+    table = table[table["share"] > table["chance"]].assign(best=best)
+    return table.sort_values(["best", "feature"], ascending=[False, True]).drop(columns="best").head(most)
+
+
+def _touching(one: Encoding, spans: Array) -> NDArray[np.bool_]:
+    """Which tokens share a character with one of the spans."""
+    ends = np.maximum.accumulate(one.spans[:, 1])
+    low = np.searchsorted(ends, spans[:, 0], side="right")
+    high = np.searchsorted(one.spans[:, 0], spans[:, 1], side="left")
+    edges = np.zeros(len(one.spans) + 1, dtype=np.int64)
+    np.add.at(edges, low, 1)
+    np.add.at(edges, np.maximum(high, low), -1)
+    return np.asarray(np.cumsum(edges)[:-1] > 0)
+
+
+def _answers(encodings: Encodings) -> list[str]:
+    answers = encodings.study.responses().set_index(responses.KEY)["text"]
+    rows = pd.MultiIndex.from_frame(encodings.documents[responses.KEY])
+    return [str(text) for text in answers.reindex(rows, fill_value="")]
+
+
+def between(encodings: Encodings, left: int, right: int, most: int = 50) -> pd.DataFrame:
+    """Features that two documents differ by, rare and strong ones first.
+
+    Ordered by the difference of peaks, as a share of the larger of the two, times the log of how rare the
+    feature is among all documents.
+    """
+    sides = []
+    for document, side in ((left, "left"), (right, "right")):
+        one = encodings.encoding(document)
+        columns = {f"count_{side}": one.count.astype(np.int64), f"peak_{side}": one.peak}
+        sides.append(pd.DataFrame({"feature": one.feature.astype(np.int64), **columns}).set_index("feature"))
+    table = sides[0].join(sides[1], how="outer").fillna(0).reset_index()
+    documents = np.bincount(encodings.feature, minlength=encodings.n_features)[table["feature"]]
+    rarity = np.log((len(encodings.documents) + 1) / (documents + 1))
+    larger = np.maximum(table["peak_left"].abs(), table["peak_right"].abs())
+    table["documents"] = documents
+    table["weight"] = (table["peak_right"] - table["peak_left"]).abs() / larger * rarity
+    counts = {name: table[name].astype(np.int64) for name in ("count_left", "count_right")}
+    table = table.assign(**counts).sort_values(["weight", "feature"], ascending=[False, True])
+    return table.head(most).reset_index(drop=True)
+
+
+def documents(encodings: Encodings, weights: Mapping[int, float], most: int = 50) -> pd.DataFrame:
+    """Documents by a weighted sum of features, each as a share of its strongest activation anywhere."""
+    score, shown = np.zeros(len(encodings.documents)), np.zeros(len(encodings.documents), np.int64)
+    for feature, weight in weights.items():
+        rows = encodings.occurrences(feature)
+        strongest = rows["peak"].abs().max() if len(rows) else 1.0
+        score[rows["document"]] += weight * rows["peak"].abs() / strongest
+        shown[rows["document"]] += 1
+    table = encodings.documents[responses.KEY].assign(document=np.arange(len(score)), score=score, shown=shown)
+    table = table[table["shown"] > 0].sort_values(["score", "document"], ascending=[False, True])
+    return table.head(most).reset_index(drop=True)
+
+
+def of_feature(encodings: Encodings, feature: int) -> NDArray[np.bool_]:
+    """Which documents show a feature."""
+    shows = np.zeros(len(encodings.documents), dtype=bool)
+    shows[encodings.occurrences(feature)["document"]] = True
+    return shows
+
+
+def of_probe(encodings: Encodings, probe: str) -> NDArray[np.bool_]:
+    """Which documents show a surface probe."""
+    if probe not in surface.PRESENCE:
+        raise UserError(f"There is no probe '{probe}'; the probes are {', '.join(surface.PRESENCE)}.")
+    return np.array([bool(surface.PROBES[probe].spans(text)) for text in _answers(encodings)], dtype=bool)
+
+
+def correlated(
+    encodings: Encodings, shows: NDArray[np.bool_], permutations: int = 199, most: int = 50, seed: int = 0
+) -> pd.DataFrame:
+    """Features that documents show together with a given set of documents, by normalised pointwise information.
+
+    The null exchanges prompts within each checkpoint and draw, so that neither checkpoints nor a prompt's several
+    answers feign a correlation; p is the share of permutations whose best feature of all does as well.
+    """
+    table = encodings.documents
+    good = (table["error"] == "").to_numpy()
+    matrix = encodings.matrix()
+    matrix = sparse.csr_array((np.ones(matrix.nnz, np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
+    totals = np.asarray(matrix.sum(axis=0), dtype=np.float64).ravel()
+    target = shows & good
+    together = np.asarray(target.astype(np.float32) @ matrix, dtype=np.float64)
+    number, size = int(good.sum()), int(target.sum())
+    likeness = npmi(together, totals, size, number)
+    eligible = np.flatnonzero(together >= SUPPORT)
+    best = np.full(permutations, -1.0)
+    random = np.random.default_rng([seed, 7])
+    for turn in range(permutations if len(eligible) else 0):
+        counts = np.asarray(_shuffled(table, target, random).astype(np.float32) @ matrix, dtype=np.float64)
+        null = npmi(counts, totals, size, number)[counts >= SUPPORT]
+        best[turn] = null.max(initial=-1.0)
+    order = eligible[np.argsort(-likeness[eligible], kind="stable")][:most]
+    beaten = np.array([np.sum(best >= likeness[f] - 1e-12) for f in order], dtype=np.float64)
+    return pd.DataFrame(
+        {
+            "feature": order,
+            "together": together[order].astype(np.int64),
+            "npmi": likeness[order],
+            "p": (1 + beaten) / (1 + permutations),
+        }
+    )
+
+
+def _shuffled(table: pd.DataFrame, target: NDArray[np.bool_], random: np.random.Generator) -> NDArray[np.bool_]:
+    """The target after its prompts changed places, all of a prompt's documents together."""
+    prompts, prompt = np.unique(table["prompt_id"].to_numpy(), return_inverse=True)
+    slot = table.groupby(["checkpoint", "draw"], sort=True).ngroup().to_numpy()
+    grid = np.zeros((len(prompts), slot.max() + 1), dtype=bool)
+    grid[prompt, slot] = target
+    return np.asarray(grid[random.permutation(len(prompts))][prompt, slot])
+
+
+def npmi(together: Floats, left: Floats | int, right: Floats | int, number: int) -> Floats:
+    """log(p(xy) / p(x)p(y)) / -log p(xy): 1 where two never occur apart, 0 at independence, -1 never together."""
+    both = np.maximum(together, 1e-12) / number
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = np.log(both * number * number / (np.asarray(left, float) * right)) / -np.log(both)
+    value = np.where(both >= 1, 1.0, value)
+    return np.asarray(np.where(np.asarray(together) > 0, value, -1.0))

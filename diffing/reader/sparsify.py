@@ -1,0 +1,84 @@
+"""A loaded SAE at work: the features of a batch of tokens, sparse before anything leaves the device.
+
+Promises what SAELens's own `encode` gives, and that only a slice of the tokens is held densely at once. Takes any
+object with the parts that the arithmetic names, so it needs no SAELens itself.
+"""
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+DENSE_CPU = 2**20
+DENSE_GPU = 2**29
+"""Most activations held densely at once: a slice of the tokens, all features. A CPU's must fit its caches."""
+
+
+def slices(rows: int, features: int, gpu: bool) -> Iterator[slice]:
+    """Rows in runs whose dense activations stay small."""
+    step = max(1, (DENSE_GPU if gpu else DENSE_CPU) // features)
+    for start in range(0, rows, step):
+        yield slice(start, start + step)
+
+
+@torch.inference_mode()
+def sparse(sae: Any, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Active features as (row, feature, value), by row then feature; active means other than zero."""
+    rows, features, values = [], [], []
+    for part in slices(len(hidden), sae.cfg.d_sae, hidden.is_cuda):
+        row, feature, value = _sparse(sae, hidden[part])
+        rows.append(row + part.start)
+        features.append(feature)
+        values.append(value.float())
+    if not rows:
+        none = torch.zeros(0, dtype=torch.long, device=hidden.device)
+        return none, none, none.float()
+    return torch.cat(rows), torch.cat(features), torch.cat(values)
+
+
+def _sparse(sae: Any, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    kind = sae.cfg.architecture()
+    if kind in ("gated", "abstopk", "matching_pursuit"):
+        dense = sae.encode(hidden)
+        row, feature = dense.nonzero(as_tuple=True)
+        return row, feature, dense[row, feature]
+    before = torch.addmm(sae.b_enc, sae.process_sae_in(hidden), sae.W_enc)
+    if kind == "topk":
+        if sae.cfg.rescale_acts_by_decoder_norm:
+            before *= sae.W_dec.norm(dim=-1)
+        value, feature = before.topk(sae.cfg.k, dim=-1, sorted=False)
+        feature, order = feature.sort(dim=-1)
+        value = value.gather(-1, order)
+        row, place = (value > 0).nonzero(as_tuple=True)
+        return row, feature[row, place], value[row, place]
+    # ReLU comes first in SAELens, so a threshold below zero is as good as zero.
+    threshold = sae.threshold.clamp(min=0) if kind == "jumprelu" else None
+    if before.is_cuda and find_spec("triton") is not None:
+        # Only builds of torch for CUDA bring Triton, which it is written in.
+        from diffing.models import kernels
+
+        # Triton launches on the current device, wherever the data lies.
+        with torch.cuda.device(before.device):
+            return kernels.active(before, threshold)
+    if before.dtype == torch.float32 and not before.is_cuda:
+        # NumPy finds them in a third of the time.
+        dense = before.numpy()
+        found = np.flatnonzero(dense > (0 if threshold is None else threshold.numpy()))
+        row, feature = map(torch.from_numpy, np.divmod(found, dense.shape[1]))
+        return row, feature, torch.from_numpy(dense.reshape(-1)[found])
+    row, feature = (before > (0 if threshold is None else threshold)).nonzero(as_tuple=True)
+    return row, feature, before[row, feature]
+
+
+@torch.inference_mode()
+def unexplained(sae: Any, hidden: Tensor) -> float:
+    """Share of the tokens' variance that is missing from the reconstruction."""
+    lost = 0.0
+    for part in slices(len(hidden), sae.cfg.d_sae, hidden.is_cuda):
+        back = sae.decode(sae.encode(hidden[part]))
+        lost += (back.float() - hidden[part].float()).square().sum().item()
+    spread = (hidden.float() - hidden.float().mean(dim=0)).square().sum().item()
+    return lost / spread if spread > 0 else float(lost > 0)

@@ -1,0 +1,1 @@
+"""One comparison as a folder that can be handed over."""

@@ -1,0 +1,285 @@
+"""The report's charts as SVG and PNG, drawn by matplotlib: the same bytes each time from the same figures.
+
+A is always blue and B always orange, with the letter beside the colour. Promises that no outside text is read as
+markup or formula. Needs no browser and keeps no state between charts.
+"""
+
+import base64
+import io
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.typing import RcKeyType
+
+from diffing.common.escape import visible
+from diffing.diff import measure
+from diffing.report.facts import Facts, sure
+from diffing.report.text import count, points, share
+
+A_COLOUR, B_COLOUR, INK, GREY, PAPER = "#4684d7", "#c78901", "#24292f", "#8a8f98", "#ffffff"
+NIGHT = {INK: "#e6e8eb", PAPER: "#14171c"}
+"""What ink and paper become where the reader's system is dark."""
+STYLE: dict[RcKeyType, Any] = {
+    "svg.hashsalt": "checkpoint-diffing", "svg.fonttype": "none", "font.family": "DejaVu Sans", "font.size": 9,
+    "text.parse_math": False, "axes.spines.top": False, "axes.spines.right": False, "figure.facecolor": PAPER,
+    "axes.facecolor": PAPER, "savefig.facecolor": PAPER, "text.color": INK, "axes.labelcolor": INK,
+    "axes.edgecolor": GREY, "xtick.color": INK, "ytick.color": INK, "axes.titlelocation": "left",
+    "axes.titlesize": 10, "legend.frameon": False, "axes.unicode_minus": True,
+}  # fmt: skip
+WIDTH = 8.2
+
+
+class Chart(NamedTuple):
+    """One drawing."""
+
+    name: str
+    """Of its files."""
+    title: str
+    told: str
+    """What it shows, for those who cannot see it."""
+    svg: bytes
+    png: bytes
+
+    @property
+    def uri(self) -> str:
+        return "data:image/svg+xml;base64," + base64.b64encode(self.svg).decode()
+
+
+def draw(facts: Facts) -> list[Chart]:
+    """All charts that the figures allow."""
+    makers = (top, evidence, equal_length, replication, probes, lengths, verified)
+    return [chart for maker in makers if (chart := maker(facts)) is not None]
+
+
+def top(facts: Facts) -> Chart | None:
+    """Shares on both sides for the strongest families."""
+    if not facts.top:
+        return None
+    rows = facts.table.loc[facts.top[::-1]]
+    names = [f"{short(facts.named[f])}  #{f}" for f in rows["feature"]]
+
+    def on(axes: Axes) -> None:
+        for offset, side, colour in ((0.16, "a", A_COLOUR), (-0.16, "b", B_COLOUR)):
+            _ranges(axes, np.arange(len(rows)) + offset, rows, side, colour)
+        axes.set_yticks(range(len(rows)), names)
+        _shares(axes, "share of prompts whose answers show it, with 95 % intervals")
+
+    lead, name = facts.table.loc[facts.top[0]], short(facts.named[facts.top[0]])
+    told = (
+        f"{count(len(rows), 'family', 'families')}; the largest difference is that of feature {facts.top[0]} "
+        f"({name}), {share(lead['frequency_a'])} on A and {share(lead['frequency_b'])} on B."
+    )
+    return _chart("top_differences", "The strongest families of each side", told, on, 1.2 + 0.34 * len(rows))
+
+
+def _ranges(axes: Axes, y: np.ndarray, rows: pd.DataFrame, side: str, colour: str) -> None:
+    value = rows[f"frequency_{side}"].to_numpy(dtype=float)
+    around = np.abs([value - rows[f"low_{side}"], rows[f"high_{side}"] - value])
+    axes.errorbar(value, y, xerr=around, fmt="none", ecolor=colour, elinewidth=1, alpha=0.6)
+    marker = "o" if side == "a" else "s"
+    axes.plot(value, y, marker, color=colour, markersize=5, label=side.upper())
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
+
+
+def evidence(facts: Facts) -> Chart | None:
+    """Difference against evidence for every tested feature."""
+    rows = facts.table[facts.table["testable"]]
+    if rows.empty:
+        return None
+
+    def on(axes: Axes) -> None:
+        height = -np.log10(rows["q"].clip(lower=1e-300))
+        axes.scatter(
+            rows["delta"], height, c=_colours(rows["delta"], rows["q"]), s=9, linewidths=0, rasterized=True
+        )
+        axes.axhline(-np.log10(measure.LEVEL), color=GREY, linewidth=0.8, linestyle=":")
+        axes.set_ylabel("−log₁₀ q")
+        _differences(axes, "← more on A · B − A, points · more on B →")
+
+    differ = int((rows["q"] < measure.LEVEL).sum())
+    told = f"{count(len(rows), 'tested feature')}, of which {differ:,} lie above the line of q = {measure.LEVEL}."
+    return _chart("difference_and_evidence", "Difference and evidence, every tested feature", told, on, 3.6)
+
+
+def equal_length(facts: Facts) -> Chart | None:
+    """What is left of each difference when both answers are cut to one length."""
+    rows = facts.table[facts.table["q"] < measure.LEVEL]
+    if rows.empty:
+        return None
+
+    def on(axes: Axes) -> None:
+        _diagonal(axes)
+        axes.scatter(
+            rows["delta"], rows["delta_equal_length"], c=_colours(rows["delta"], rows["q"]), s=12, linewidths=0,
+            rasterized=True,
+        )  # fmt: skip
+        axes.yaxis.set_major_formatter(lambda value, _: points(value))
+        axes.set_ylabel("cut to the shorter one's length")
+        _differences(axes, "B − A of whole answers, points")
+
+    kept = facts.diff.summary["survive_equal_length"]
+    told = f"Of {count(len(rows), 'differing feature')} {kept:,} survive at equal length; the rest may be length."
+    return _chart("equal_length", "What is left at equal length", told, on, 3.6)
+
+
+def replication(facts: Facts) -> Chart | None:
+    """Differences on discovery prompts against those on held-out ones."""
+    rows = facts.table[facts.table["replicated"] != ""]
+    if rows.empty:
+        return None
+
+    def on(axes: Axes) -> None:
+        _diagonal(axes)
+        colours = np.where(rows["replicated"] == "yes", _colours(rows["delta_discovery"]), GREY)
+        axes.scatter(
+            rows["delta_discovery"], rows["delta_heldout"], c=colours, s=12, linewidths=0, rasterized=True
+        )
+        axes.yaxis.set_major_formatter(lambda value, _: points(value))
+        axes.set_ylabel("B − A on held-out prompts")
+        _differences(axes, "B − A on discovery prompts, points")
+
+    again = int((rows["replicated"] == "yes").sum())
+    told = f"Of {count(len(rows), 'feature')} chosen on discovery prompts {again:,} came again on held-out ones."
+    return _chart("replication", "Chosen on discovery prompts, looked for again on held-out ones", told, on, 3.6)
+
+
+def probes(facts: Facts) -> Chart | None:
+    """What can be counted, with intervals."""
+    rows = facts.probes[facts.probes["testable"]]
+    rows = rows.loc[rows["delta"].sort_values(kind="stable").index]
+    if rows.empty:
+        return None
+
+    def on(axes: Axes) -> None:
+        y, delta = np.arange(len(rows)), rows["delta"].to_numpy(dtype=float)
+        for place, colour in enumerate(_colours(rows["delta"], rows["q"])):
+            ends = rows.iloc[place][["ci_low", "ci_high"]].to_numpy(dtype=float)
+            axes.plot(ends, [place, place], color=colour, linewidth=1)
+            axes.plot(delta[place], place, "o", color=colour, markersize=4.5)
+        axes.axvline(0, color=GREY, linewidth=0.8)
+        axes.set_yticks(y, [short(str(name)) for name in rows["probe"]])
+        _differences(axes, "← more on A · B − A, points, with 95 % intervals · more on B →")
+
+    differ = int((rows["q"] < measure.LEVEL).sum())
+    told = f"Of {count(len(rows), 'surface probe')} tested {differ} differ; grey ones do not after correction."
+    return _chart("surface_probes", "Counted without features", told, on, 1.1 + 0.2 * len(rows))
+
+
+def lengths(facts: Facts) -> Chart | None:
+    """How long the answers are."""
+    documents = facts.encodings.documents
+    sides = {
+        side: documents.loc[(documents["checkpoint"] == key) & (documents["error"] == ""), "tokens"].to_numpy()
+        for side, key in (("A", facts.a.key), ("B", facts.b.key))
+    }
+    if not all(len(values) for values in sides.values()):
+        return None
+    edges = np.linspace(0, max(values.max() for values in sides.values()) + 1, 31).tolist()
+
+    def on(axes: Axes) -> None:
+        for (side, values), colour in zip(sides.items(), (A_COLOUR, B_COLOUR), strict=True):
+            axes.hist(values, edges, color=colour, alpha=0.22)
+            axes.hist(values, edges, color=colour, histtype="step", label=side)
+            axes.axvline(values.mean(), color=colour, linewidth=1, linestyle="--")
+        axes.legend(loc="upper right")
+        axes.set_xlabel("reader's tokens in an answer, means dashed")
+        axes.set_ylabel("answers")
+
+    means = {side: f"{values.mean():,.0f}" for side, values in sides.items()}
+    told = f"Answers of A have {means['A']} tokens on average, those of B {means['B']}."
+    return _chart("lengths", "How long the answers are", told, on, 2.6)
+
+
+def verified(facts: Facts) -> Chart | None:
+    """What the judge said of each claim."""
+    told_of = [one for one in facts.claimed if one.check is not None and one.check.prompts]
+    if not told_of:
+        return None
+
+    def on(axes: Axes) -> None:
+        for place, one in enumerate(reversed(told_of)):
+            assert one.check is not None
+            colour = B_COLOUR if facts.side(one.finding.more) == "B" else A_COLOUR
+            colour = colour if sure(one) == "verified" else GREY
+            axes.plot([one.check.low, one.check.high], [place, place], color=colour, linewidth=1)
+            axes.plot(one.check.net, place, "o", color=colour, markersize=5)
+        names = [f"{facts.side(one.finding.more)}: {short(one.finding.claim)}" for one in reversed(told_of)]
+        axes.set_yticks(range(len(told_of)), names)
+        axes.axvline(0, color=GREY, linewidth=0.8)
+        _differences(axes, "net share of held-out prompts for the claim, points, with 95 % intervals")
+
+    held = sum(sure(one) == "verified" for one in told_of)
+    told = (
+        f"Of {count(len(told_of), 'claim')} put forward here the judge confirmed {held}; the others are grey. "
+        "Blocked, rejected and repeated ones are not drawn."
+    )
+    return _chart("verification", "What the judge said of each claim", told, on, 1.1 + 0.3 * len(told_of))
+
+
+# Drawing.
+
+
+def short(text: str, width: int = 46) -> str:
+    """Outside text that fits an axis, without what XML cannot hold."""
+    plain = " ".join(visible(text).split())
+    return plain if len(plain) <= width else plain[: width - 1].rstrip() + "…"
+
+
+def _colours(delta: "pd.Series[float]", q: "pd.Series[float] | None" = None) -> np.ndarray:
+    side = np.where(delta < 0, A_COLOUR, B_COLOUR)
+    return side if q is None else np.where(q < measure.LEVEL, side, GREY)
+
+
+def _shares(axes: Axes, label: str) -> None:
+    axes.set_xlim(-0.02, 1.02)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
+    axes.set_xlabel(label)
+    axes.grid(axis="x", color=GREY, alpha=0.25, linewidth=0.6)
+
+
+def _differences(axes: Axes, label: str) -> None:
+    axes.xaxis.set_major_formatter(lambda value, _: points(value))
+    axes.set_xlabel(label)
+    axes.grid(axis="x", color=GREY, alpha=0.25, linewidth=0.6)
+
+
+def _diagonal(axes: Axes) -> None:
+    axes.axline((0, 0), slope=1, color=GREY, linewidth=0.8, linestyle=":")
+    axes.axhline(0, color=GREY, linewidth=0.6)
+    axes.axvline(0, color=GREY, linewidth=0.6)
+
+
+def _chart(name: str, title: str, told: str, on: Callable[[Axes], None], height: float) -> Chart:
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        # Labels may hold signs that the font lacks; the SVG shows them in the reader's own font.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure = Figure(figsize=(WIDTH, height), layout="constrained", dpi=130)
+        axes = figure.add_subplot()
+        on(axes)
+        axes.set_title(title)
+        png, svg = io.BytesIO(), io.BytesIO()
+        FigureCanvasAgg(figure)
+        figure.savefig(png, format="png", metadata={"Software": None})
+        FigureCanvasSVG(figure)
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    return Chart(name, title, told, _both_lights(svg.getvalue()), png.getvalue())
+
+
+def _both_lights(svg: bytes) -> bytes:
+    """The drawing with ink and paper exchanged where the reader's system is dark."""
+    rules = "".join(
+        f'[style*="{what}: {day}"]{{{what}:{night}!important}}'
+        for day, night in NIGHT.items()
+        for what in ("fill", "stroke")
+    )
+    style = f"<style>@media (prefers-color-scheme: dark){{{rules}}}</style>"
+    at = svg.index(b">", svg.index(b"<svg ")) + 1
+    return svg[:at] + style.encode() + svg[at:]

@@ -1,0 +1,288 @@
+"""Findings as the report shows them: the claim, its figures, what was made of it, and how sure it is.
+
+Promises that what is blocked or rejected is never worded as a claim, and that a feature without a finding gets no
+interpretation. Words are `report_text`'s, pairs are `report_examples`'s.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from diffing.diff import pairing
+from diffing.diff.compute import Diff
+from diffing.findings import evidence, judging
+from diffing.findings.evidence import Standing
+from diffing.findings.exhibits import Chooser
+from diffing.findings.findings import Finding
+from diffing.findings.verdicts import Check
+from diffing.labels import contradictions
+from diffing.report import examples as report_examples
+from diffing.report.examples import Pair
+from diffing.report.facts import Facts, own_features, sure
+from diffing.report.text import confidence, count, interval, listed, points, share, small
+
+STRONGEST = 6
+"""Families shown with a pair of answers where there are no findings."""
+PLACES = 3
+"""Features of a finding of which it is said where they fire."""
+ORIGINS = {
+    "hand": "a person",
+    "sae": "a language model that read features",
+    "baseline": "a language model that read answers, without features",
+    "template": "the plain template",
+}
+
+
+class Figure(NamedTuple):
+    """A row of the diff that a finding rests on."""
+
+    what: str
+    name: str
+    a: str
+    b: str
+    difference: str
+    interval: str
+    q: str
+    equal_length: str
+    replicated: str
+
+
+class View(NamedTuple):
+    """A finding, or a family of features without one."""
+
+    title: str
+    side: str
+    status: str
+    found_by: str
+    reading: list[str]
+    """What it rests on and how it is to be read, in sentences."""
+    figures: list[Figure]
+    verification: str
+    hypothesis: str
+    confidence: str
+    rungs: list[tuple[str, str, str]]
+    """Kind of evidence, whether it is there, and in which words."""
+    objections: list[str]
+    also: list[str]
+    """Other wordings that the judge's votes did not tell apart."""
+    notes: list[str]
+    examples: list[Pair]
+    counter_examples: list[Pair]
+
+
+class SetAside(NamedTuple):
+    """A finding that the report does not claim."""
+
+    claim: str
+    side: str
+    why: list[str]
+
+
+def views(facts: Facts) -> list[View]:
+    """Every finding that is put forward; without any, the strongest families."""
+    chooser = Chooser(facts.study, facts.encodings, facts.a.key, facts.b.key)
+    if facts.claimed:
+        return [_of_finding(facts, chooser, one) for one in facts.claimed]
+    return [_of_family(facts, chooser, feature) for feature in telling(facts)]
+
+
+def telling(facts: Facts) -> list[int]:
+    """The strongest families, but of those that fire at the same countable thing only the first."""
+    chosen: dict[str, int] = {}
+    for feature in facts.top:
+        near = contradictions.nearest(str(facts.table.at[feature, "probes"]))
+        chosen.setdefault(next(iter(near), str(feature)), feature)
+    return list(chosen.values())[:STRONGEST]
+
+
+def blocked(facts: Facts) -> list[SetAside]:
+    return [
+        SetAside(one.finding.claim, facts.side(one.finding.more), [o.words for o in one.open])
+        for one in facts.blocked
+    ]
+
+
+def rejected(facts: Facts) -> list[SetAside]:
+    return [SetAside(one.finding.claim, facts.side(one.finding.more), [one.why]) for one in facts.rejected]
+
+
+def _of_finding(facts: Facts, chooser: Chooser, standing: Standing) -> View:
+    finding = standing.finding
+    side, other = facts.side(finding.more), facts.side(finding.less)
+    features = own_features(standing, facts.study, facts.diff)
+    examples, counter = report_examples.of_finding(facts, chooser, finding, features)
+    same = [one.finding.claim for one in facts.standings if one.same_as == finding.id and not one.open]
+    return View(
+        title=finding.claim,
+        side=side,
+        status=sure(standing),
+        found_by=f"{ORIGINS[finding.origin]} ({finding.author})",
+        reading=_reading(facts, finding, features),
+        figures=[figure(facts, feature) for feature in features] + [probe(facts, name) for name in finding.probes],
+        verification=verification(facts, standing.check),
+        hypothesis=hypothesis(facts, standing, side, other),
+        confidence=confidence(standing),
+        rungs=[
+            (rung.name, "nothing to go by" if rung.passed is None else yes(rung.passed), rung.words)
+            for rung in standing.rungs
+        ],
+        objections=[one.words for one in standing.objections],
+        also=[claim for claim in same],
+        notes=[f"{note.author}: {note.text}" for note in finding.notes],
+        examples=examples,
+        counter_examples=counter,
+    )
+
+
+def _reading(facts: Facts, finding: Finding, features: Sequence[int]) -> list[str]:
+    basis = []
+    if features:
+        basis.append(count(len(features), "feature"))
+    if finding.probes:
+        basis.append(count(len(finding.probes), "surface probe"))
+    out = [f"It rests on {' and '.join(basis)}." if basis else "It rests on no row of the diff."]
+    out += [*places(facts, finding, features), *_categories(facts, features[0])] if features else []
+    told = finding.evidence.get("why") if isinstance(finding.evidence, dict) else None
+    if isinstance(told, str) and told.strip():
+        out.append(f"Its author's reading: {told.strip()}")
+    if any(feature in facts.flagged for feature in features):
+        out.append("A label among its features is contradicted by counting and is not used here.")
+    if finding.held_out_seen:
+        out.append(
+            "Whoever wrote it had seen held-out answers, so held-out figures do not confirm it independently."
+        )
+    return out
+
+
+def places(facts: Facts, finding: Finding, features: Sequence[int]) -> list[str]:
+    """Where its features fire, by counting, and whether that is what the claim names."""
+    near = {feature: contradictions.nearest(str(facts.table.at[feature, "probes"])) for feature in features}
+    told = [
+        f"feature {feature} fires at {next(iter(here))} ({share(next(iter(here.values())))} of its tokens)"
+        for feature, here in near.items()
+        if here
+    ][:PLACES]
+    out = [f"By counting, {listed(told)}."] if told else []
+    things = contradictions.named(finding.claim)
+    if things and all(near.values()) and not any(thing in here for here in near.values() for thing in things):
+        out.append(
+            f"What the claim names ({listed(things)}) is not among what its features fire at most, so they hardly "
+            "support it."
+        )
+    return out
+
+
+def _categories(facts: Facts, feature: int) -> list[str]:
+    """Where its first feature differs most and least, if there are categories of some size."""
+    table = facts.diff.categories
+    rows = table[(table["feature"] == feature) & (table["kind"] == "category") & (table["n"] >= pairing.FEW)]
+    if len(rows) < 2:
+        return []
+    rows = rows.assign(size=rows["delta"].abs()).sort_values(["size", "group"], kind="stable")
+    least, most = (
+        f"{row['group']} ({points(row['delta'])} points, {count(int(row['n']), 'prompt')})"
+        for _, row in rows.iloc[[0, -1]].iterrows()
+    )
+    return [f"Its first feature differs most in {most} and least in {least}."]
+
+
+def verification(facts: Facts, check: Check | None) -> str:
+    """What the judge said, with everything that it hangs on."""
+    if check is None:
+        return "No judge was asked."
+    asked = count(check.prompts + check.missing, "held-out prompt")
+    return (
+        f"{facts.verification.judge} saw both answers unnamed and in both orders on {asked}: {check.wins} for the "
+        f"claim, {check.losses} against, {check.ties} ties, {check.missing} missing (exact p = {small(check.p)}, "
+        f"q = {small(check.q)} over {count(facts.verification.tests, 'claim')}). The claim tells the sides apart "
+        f"on {share(check.frequency)} of prompts, and there the judge picked the claimed side in "
+        f"{share(check.accuracy)}: a net share of {points(check.net)} points (95 % interval "
+        f"{interval(check.low, check.high)}). By its word {share(check.presence_a)} of A's answers and "
+        f"{share(check.presence_b)} of B's show it at all; its preference turned with the order in "
+        f"{share(check.flipped)} of pairs."
+    )
+
+
+def hypothesis(facts: Facts, standing: Standing, side: str, other: str) -> str:
+    """What other prompts would show if it holds, so that someone else can try it."""
+    claim = f"To other prompts like these, {side} more often than {other} gives an answer of which this is true"
+    check = standing.check
+    if check is not None and check.prompts:
+        return (
+            f"{claim}; judged in the same way, {side} should lead by a net {points(check.net)} points of prompts, "
+            f"or anywhere from {interval(check.low, check.high)}."
+        )
+    features = own_features(standing, facts.study, facts.diff)
+    rows = [facts.table.loc[feature] for feature in features]
+    rows += [facts.probes.loc[name] for name in standing.finding.probes if name in facts.probes.index]
+    if not rows:
+        return f"{claim}."
+    low, high = rows[0]["ci_low"], rows[0]["ci_high"]
+    what = f"feature {features[0]}" if features else f"{standing.finding.probes[0]}"
+    return f"{claim}; there too {what} should differ by {interval(low, high)} points of prompts."
+
+
+def own_error(facts: Facts) -> str:
+    """How far the judge can be trusted, and who else was asked."""
+    if not facts.verification.judge:
+        return ""
+    words = evidence.own_error_words(facts.verification.own_error)
+    others = [one for one in judging.judges(judging.lines(facts.study)) if one != facts.verification.judge]
+    if others:
+        words += f" Verdicts of other judges ({', '.join(others)}) are kept in the study and not used here."
+    return words
+
+
+def _of_family(facts: Facts, chooser: Chooser, feature: int) -> View:
+    row = facts.table.loc[feature]
+    examples, counter = report_examples.of_feature(facts, chooser, feature)
+    return View(
+        title=f"Feature {feature}: {facts.named[feature]}",
+        side="B" if row["delta"] > 0 else "A",
+        status="no finding",
+        found_by="",
+        reading=[
+            f"Lead of a family of {count(members(facts.diff, feature), 'feature')}; nobody made a claim of it."
+        ],
+        figures=[figure(facts, feature)],
+        verification="",
+        hypothesis="",
+        confidence="",
+        rungs=[],
+        objections=[flag.words for flag in facts.flagged.get(feature, [])],
+        also=[],
+        notes=[],
+        examples=examples,
+        counter_examples=counter,
+    )
+
+
+def members(diff: Diff, lead: int) -> int:
+    return int((diff.features["family"] == lead).sum())
+
+
+def figure(facts: Facts, feature: int) -> Figure:
+    return _figure(f"feature {feature}", facts.named[feature], facts.table.loc[feature])
+
+
+def probe(facts: Facts, name: str) -> Figure:
+    return _figure("counted", name, facts.probes.loc[name])
+
+
+def _figure(what: str, name: str, row: "pd.Series[Any]") -> Figure:
+    return Figure(
+        what=what,
+        name=name,
+        a=share(row["frequency_a"]),
+        b=share(row["frequency_b"]),
+        difference=points(row["delta"]),
+        interval=interval(row["ci_low"], row["ci_high"]),
+        q=small(row["q"]),
+        equal_length=yes(row["survives_equal_length"]),
+        replicated=str(row["replicated"]) or "–",
+    )
+
+
+def yes(value: Any) -> str:
+    return "–" if pd.isna(value) else "yes" if value else "no"

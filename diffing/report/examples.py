@@ -1,0 +1,166 @@
+"""Pairs of answers as the report shows them: cut into pieces, each with how strongly it shows what is claimed.
+
+Promises that held-out prompts appear only in a finding whose author had seen such ones, and that the pieces of an
+answer joined again are the answer. Knows no markup.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from diffing.findings.exhibits import Chooser
+from diffing.findings.findings import Example, Finding
+from diffing.probes import near as surface
+from diffing.report.facts import Facts
+from diffing.study import prompts
+from pages.parts.highlight import level
+
+SHOWN = 2
+"""Pairs of each kind."""
+LONGEST = 8000
+"""Characters of an answer that are shown; what is left out is said."""
+
+
+class Piece(NamedTuple):
+    """A run of text with its mark."""
+
+    text: str
+    level: int
+    """0 where nothing is active, to 10 at the strongest activation of these answers."""
+    told: str
+    """What is active, for a hover text."""
+
+
+class Answer(NamedTuple):
+    """One side of a pair."""
+
+    side: str
+    """A or B."""
+    name: str
+    flag: str
+    pieces: list[Piece]
+    left_out: int
+    """Characters behind the last piece."""
+
+
+class Pair(NamedTuple):
+    """Both answers to one prompt."""
+
+    prompt: str
+    where: str
+    """Category, split and draw."""
+    answers: tuple[Answer, Answer]
+
+
+def of_finding(
+    facts: Facts, chooser: Chooser, finding: Finding, features: Sequence[int]
+) -> tuple[list[Pair], list[Pair]]:
+    """Examples and counter-examples: those chosen when it was written, else those that the figures choose."""
+    probes = [name for name in finding.probes if name in surface.PRESENCE]
+    chosen = [_allowed(facts, finding, some) for some in (finding.examples, finding.counter_examples)]
+    found = chooser.choose(features, probes, finding.sign, SHOWN) if not all(chosen) else None
+    if found is not None:
+        chosen = [mine or theirs for mine, theirs in zip(chosen, found, strict=True)]
+    shown = [[pair(facts, one, features, probes) for one in some[:SHOWN]] for some in chosen]
+    return shown[0], shown[1]
+
+
+def of_feature(facts: Facts, chooser: Chooser, feature: int) -> tuple[list[Pair], list[Pair]]:
+    """The clearest pair for a feature's difference, and the clearest against it."""
+    sign = 1 if facts.table.at[feature, "delta"] > 0 else -1
+    found = chooser.choose([feature], [], sign, 1)
+    shown = [[pair(facts, one, [feature], []) for one in some] for some in found]
+    return shown[0], shown[1]
+
+
+def _allowed(facts: Facts, finding: Finding, chosen: Sequence[Example]) -> list[Example]:
+    """Those that may be shown: of prompts that are still there, and held-out ones only where they were seen."""
+    split = facts.prompts.set_index("id")["split"]
+    whole = facts.pairs[facts.pairs["excluded"] == ""].set_index(["prompt_id", "draw"]).index
+    known = [one for one in chosen if one.prompt_id in split.index and (one.prompt_id, one.draw) in whole]
+    return [one for one in known if finding.held_out_seen or split[one.prompt_id] == "discovery"]
+
+
+def pair(facts: Facts, example: Example, features: Sequence[int], probes: Sequence[str]) -> Pair:
+    row = facts.prompts.set_index("id").loc[example.prompt_id]
+    both = facts.pairs.set_index(["prompt_id", "draw"]).loc[(example.prompt_id, example.draw)]
+    answers = tuple(
+        answer(facts, side, example, str(both[f"text_{side.lower()}"]), str(both[f"flag_{side.lower()}"]), marks)
+        for side, marks in (("A", (features, probes)), ("B", (features, probes)))
+    )
+    parts = [str(row["category"]) or "no category", str(row["split"]), f"draw {example.draw + 1}"]
+    return Pair(prompts.shown(row), " · ".join(parts), (answers[0], answers[1]))
+
+
+def answer(
+    facts: Facts,
+    side: str,
+    example: Example,
+    text: str,
+    flag: str,
+    marks: tuple[Sequence[int], Sequence[str]],
+) -> Answer:
+    """One answer with the tokens marked that any of the features is active on, else the probes' places."""
+    checkpoint = facts.a if side == "A" else facts.b
+    features, probes = marks
+    rows = facts.encodings.documents
+    here = (rows["prompt_id"] == example.prompt_id) & (rows["draw"] == example.draw)
+    place = np.flatnonzero(here & (rows["checkpoint"] == checkpoint.key) & (rows["error"] == ""))
+    read = len(place) > 0 and len(features) > 0
+    cut = _by_features(facts, int(place[0]), features) if read else _by_probes(text, probes)
+    pieces, room = [], LONGEST
+    for one in cut:
+        if room <= 0:
+            break
+        pieces.append(one._replace(text=one.text[:room]))
+        room -= len(one.text)
+    shown = min(len(text), LONGEST)
+    return Answer(side, checkpoint.name, flag, pieces, len(text) - shown)
+
+
+def _by_features(facts: Facts, document: int, features: Sequence[int]) -> list[Piece]:
+    """Values are shares of each feature's strongest activation on either side."""
+    tokens = facts.encodings.tokens(document)
+    cut = [piece for piece, _ in tokens.pieces(np.zeros(len(tokens.ids), np.float32))]
+    share, told = np.zeros(len(cut)), [""] * len(cut)
+    for feature in features:
+        values = [value for _, value in tokens.pieces(facts.encodings.dense(document, feature))]
+        largest = largest_peak(facts.table, feature)
+        for place, value in enumerate(values):
+            if abs(value) > 0:
+                share[place] = max(share[place], abs(value) / largest)
+                told[place] += f"{'; ' if told[place] else ''}feature {feature}: {value:.2f}"
+    return [Piece(text, level(float(s), 1.0), words) for text, s, words in zip(cut, share, told, strict=True)]
+
+
+def largest_peak(table: pd.DataFrame, feature: int) -> float:
+    row = table.loc[feature, ["peak_a", "peak_b"]].abs().max()
+    return float(row) if row > 0 else 1.0
+
+
+def _by_probes(text: str, probes: Sequence[str]) -> list[Piece]:
+    found = surface.probe_spans(text)
+    spans = sorted((start, end, name) for name in probes for start, end in found[name])
+    pieces, at = [], 0
+    for start, end, name in spans:
+        if start < at:
+            continue
+        pieces += [Piece(text[at:start], 0, ""), Piece(text[start:end], 6, name)]
+        at = end
+    return [piece for piece in [*pieces, Piece(text[at:], 0, "")] if piece.text]
+
+
+def excerpt(shown: Answer, width: int = 420) -> str:
+    """The surroundings of the first mark as plain text, marks between « and »."""
+    text = "".join(f"«{seen(piece.text)}»" if piece.level else piece.text for piece in shown.pieces)
+    text = text.replace("»«", "")
+    at = max(0, text.find("«") - width // 3)
+    left = len(text) - at - width + shown.left_out
+    return ("… " if at else "") + text[at : at + width] + (f" … ({left:,} more characters)" if left > 0 else "")
+
+
+def seen(text: str) -> str:
+    """White space that is marked is the point of the mark."""
+    return text.replace(" ", "·") if not text.strip(" ") else text.replace("\n", "⏎\n")

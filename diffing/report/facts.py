@@ -1,0 +1,174 @@
+"""What a report is made from, read once: the diff, the labels, the findings with what speaks against them.
+
+Promises that a label which counting contradicts is never used as a feature's name, and that features are described
+from discovery prompts alone. Writes nothing and words nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from diffing.diff import compute as diff
+from diffing.diff.compute import Diff
+from diffing.findings import evidence, findings, verification
+from diffing.findings.evidence import Standing
+from diffing.findings.verification import Verification
+from diffing.jobs.run import JobStatus, recent
+from diffing.labels import contradictions
+from diffing.labels import names as labels
+from diffing.labels.contradictions import Contradiction
+from diffing.reader.encodings import Encodings
+from diffing.study.study import Checkpoint, Study
+
+EACH = 10
+"""Families shown of each side."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One comparison of one study."""
+
+    study: Study
+    diff: Diff
+    encodings: Encodings
+    a: Checkpoint
+    b: Checkpoint
+    table: pd.DataFrame
+    """The diff's features by number, with the labels that stand."""
+    top: list[int]
+    """Leads of families that differ, the largest differences of each side, largest first."""
+    named: dict[int, str]
+    """What to call each feature that the report shows."""
+    flagged: dict[int, list[Contradiction]]
+    """What counting says against labels of shown features."""
+    standings: list[Standing]
+    verification: Verification
+
+    @cached_property
+    def probes(self) -> pd.DataFrame:
+        return self.diff.probes.set_index("probe", drop=False).rename_axis(None)
+
+    @cached_property
+    def prompts(self) -> pd.DataFrame:
+        return self.study.prompts()
+
+    @cached_property
+    def answers(self) -> pd.DataFrame:
+        """The answers of both sides, all of them."""
+        table = self.study.responses()
+        return table[table["checkpoint"].isin([self.a.key, self.b.key])].reset_index(drop=True)
+
+    @cached_property
+    def pairs(self) -> pd.DataFrame:
+        return self.study.pairs(self.a.key, self.b.key)
+
+    @cached_property
+    def work(self) -> list[JobStatus]:
+        """What was run on the study but reports, oldest first."""
+        told = [job.status() for job in recent(self.study)]
+        return sorted((one for one in told if one.kind != "report"), key=lambda one: one.id)
+
+    def side(self, key: str) -> str:
+        """A or B."""
+        return "A" if key == self.a.key else "B"
+
+    @cached_property
+    def claimed(self) -> list[Standing]:
+        """Findings that the report puts forward, each meaning once, the best founded first."""
+        return each_meaning_once([one for one in self.standings if not one.why and not one.open])
+
+    @cached_property
+    def blocked(self) -> list[Standing]:
+        return [one for one in self.standings if one.open and not one.why]
+
+    @cached_property
+    def rejected(self) -> list[Standing]:
+        return [one for one in self.standings if one.why]
+
+    def verified(self, side: str = "") -> list[Standing]:
+        return [
+            one for one in self.claimed if sure(one) == "verified" and side in ("", self.side(one.finding.more))
+        ]
+
+
+def each_meaning_once(sound: Sequence[Standing]) -> list[Standing]:
+    """Without findings that another one leads; where that one is not among these, the first speaks for it."""
+    ids = {one.finding.id for one in sound}
+    heads: dict[str, Standing] = {}
+    for one in sound:
+        lead = one.same_as or one.finding.id
+        if lead not in heads or lead == one.finding.id:
+            heads[lead] = one
+    return [one for one in sound if heads[one.same_as or one.finding.id] is one and one.same_as not in ids]
+
+
+def sure(standing: Standing) -> str:
+    """How far a finding got; being in a report adds nothing to what is known of it."""
+    return "verified" if standing.status == "reported" else standing.status
+
+
+def gather(study: Study, a: str = "", b: str = "") -> Facts:
+    """Everything about one comparison; a `UserError` says which step is missing."""
+    a, b = findings.sides(study, a, b)
+    encodings, stored = Encodings.open(study), diff.load(study, a, b)
+    standings = evidence.of(study, a, b)
+    top = strongest(stored)
+    # A reported finding and one that is about to be must stand in the same place.
+    standings.sort(
+        key=lambda one: (ORDER.index(sure(one)), -evidence.net(one), -size(one, study, stored), one.finding.id)
+    )
+    shown = list(dict.fromkeys([*top, *(f for one in standings for f in own_features(one, study, stored))]))
+    flagged = contradictions.of(study, a, b, shown)
+    table = (
+        labels.named(study, stored.features, stored.a, stored.b).set_index("feature", drop=False).rename_axis(None)
+    )
+    return Facts(
+        study=study,
+        diff=stored,
+        encodings=encodings,
+        a=study.checkpoint(a),
+        b=study.checkpoint(b),
+        table=table,
+        top=top,
+        named=called(study, encodings, table, shown, set(flagged)),
+        flagged=flagged,
+        standings=standings,
+        verification=verification.read(study, a, b),
+    )
+
+
+ORDER = ("verified", "replicated", "label validated", "candidate", "rejected")
+
+
+def strongest(stored: Diff) -> list[int]:
+    """The leads with the largest differences of each side, largest first."""
+    leads = stored.top(len(stored.features))
+    chosen = pd.concat([leads[leads["delta"] > 0].head(EACH), leads[leads["delta"] < 0].head(EACH)])
+    size = chosen["delta"].abs().sort_values(ascending=False, kind="stable")
+    return [int(feature) for feature in chosen.loc[size.index, "feature"]]
+
+
+def own_features(standing: Standing, study: Study, stored: Diff) -> list[int]:
+    """The features of a finding that belong to the study's present reader."""
+    finding = standing.finding
+    if finding.reader and finding.reader != labels.sae_of(study.settings.reader):
+        return []
+    return [feature for feature in finding.features if 0 <= feature < len(stored.features)]
+
+
+def size(standing: Standing, study: Study, stored: Diff) -> float:
+    """The largest difference that a finding rests on; 0 where it rests on none."""
+    features = stored.features.loc[own_features(standing, study, stored), "delta"]
+    probes = stored.probes.loc[stored.probes["probe"].isin(standing.finding.probes), "delta"]
+    return float(pd.concat([features, probes]).abs().max()) if len(features) + len(probes) else 0.0
+
+
+def called(
+    study: Study, encodings: Encodings, table: pd.DataFrame, shown: Sequence[int], doubted: set[int]
+) -> dict[int, str]:
+    """A name for each feature: its label, or the tokens it fires on where it has none that counting lets stand."""
+    bare = [f for f in shown if f in doubted or table.at[f, "named_by"] == "rule"]
+    described = labels.describe(encodings, bare, labels.readable(study, encodings)) if bare else {}
+    return {f: described[f].label if f in described else str(table.at[f, "label"]) for f in shown}

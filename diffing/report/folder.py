@@ -1,0 +1,288 @@
+"""The `report` job: one comparison as a folder that can be handed over, and the same in one zip.
+
+Computes the diff anew where it is older than the answers, then only reads. Promises the same bytes from the same
+study, but for the date in `manifest.json`; that no key and none of this machine's paths stand in any file; and
+that files of others in the folder are left alone. Findings that were verified are marked as reported.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import urllib.parse
+import zipfile
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict
+
+from diffing.common import escape, files, tables
+from diffing.common.errors import UserError
+from diffing.diff import compute as diff
+from diffing.diff import pairing, summary
+from diffing.findings import evidence, findings, verification
+from diffing.jobs import run as jobs
+from diffing.jobs.run import Progress
+from diffing.labels import names as labels
+from diffing.labels import sources as label_sources
+from diffing.models import providers
+from diffing.reader import encodings as activations
+from diffing.report import charts as report_charts
+from diffing.report import comparator, exports, notebook
+from diffing.report import facts as report_facts
+from diffing.report import render as report_render
+from diffing.report import tables as report_tables
+from diffing.report.facts import Facts, own_features, sure
+from diffing.study.study import Study
+
+FORMAT = 1
+"""Of the folder; raised when a file in it means something else than before."""
+QUICK = 20
+"""Features in the link to Neuronpedia."""
+FOLDERS = re.compile(r"(?<![\w.:/])(?:/[\w.@+~-]+){2,}/?")
+SECRETS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+SHORTEST = 8
+"""Characters of a variable's value from which it may be a key."""
+STEPS = 6
+
+
+class Options(BaseModel):
+    """What one run of `report` is told."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    out: str = ""
+    """The folder to write; empty takes one in the study's own."""
+    a: str = ""
+    b: str = ""
+
+
+def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """The job: write everything into a fresh folder, run the notebook there, and put the files in place."""
+    told = jobs.checked("report", Options, options)
+    a, b = findings.sides(study, told.a, told.b)
+    name = f"{study.name}-{a}-{b}"
+    out = Path(told.out).expanduser().resolve() if told.out else study.folder / "reports" / f"{a}-{b}"
+    before = _before(out)
+
+    def step(number: int, note: str) -> None:
+        progress.check()
+        progress.update(number, STEPS, "steps", note=note)
+
+    step(0, "bringing the diff up to date")
+    _refresh(study, a, b)
+    step(1, "reading the study")
+    facts = report_facts.gather(study, a, b)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(dir=out.parent, prefix=".report-"))
+    try:
+        bundle = Bundle(fresh, secrets(study))
+        step(2, "drawing charts")
+        charts = report_charts.draw(facts)
+        for chart in charts:
+            bundle.text(f"charts/{chart.name}.svg", chart.svg.decode())
+            bundle.data(f"charts/{chart.name}.png", chart.png)
+        step(3, "writing tables")
+        _tables(facts, bundle)
+        step(4, "running the notebook")
+        bundle.text("analysis.ipynb", notebook.executed(notebook.build(facts), fresh))
+        step(5, "writing the report")
+        values = report_render.context(facts, charts, quick_list(facts))
+        bundle.text("report.html", report_render.html(values))
+        bundle.text("report.md", report_render.markdown(values))
+        bundle.json("manifest.json", manifest(facts, fresh))
+        pack(fresh, name, facts.diff.summary["created"])
+        _put(fresh, out, before)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    for one in facts.verified():
+        if not one.finding.reported:
+            evidence.report(study, one)
+    progress.update(STEPS, STEPS, "steps")
+    return {
+        "out": str(out),
+        "zip": f"{name}.zip",
+        "findings": len(facts.claimed),
+        "verified": len(facts.verified()),
+        "blocked": len(facts.blocked),
+        "rejected": len(facts.rejected),
+    }
+
+
+def _refresh(study: Study, a: str, b: str) -> None:
+    activations.Encodings.open(study)
+    folder = diff.folder_of(study, a, b, diff.DiffSettings())
+    if not (folder / "summary.json").exists() or diff.load(study, a, b).outdated(study):
+        diff.compute(study, a, b)
+
+
+def _before(out: Path) -> list[str]:
+    """The files of an earlier report in the folder; refuses a folder that holds something else."""
+    manifest = out / "manifest.json"
+    if manifest.exists():
+        told = files.read_json(manifest)
+        if isinstance(told, dict) and told.get("report") == FORMAT:
+            return [*told["files"], "manifest.json"]
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"'{out}' exists and holds no report; choose another folder for --out.")
+    return []
+
+
+def _put(fresh: Path, out: Path, before: list[str]) -> None:
+    """Move the new files over the old ones, and take away old ones that have no successor."""
+    made = sorted(path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file())
+    for path in made:
+        (out / path).parent.mkdir(parents=True, exist_ok=True)
+        (fresh / path).chmod(0o644)
+        (fresh / path).replace(out / path)
+    for name in before:
+        stale = out / name
+        if Path(name) not in made and out in stale.resolve().parents:
+            stale.unlink(missing_ok=True)
+
+
+class Bundle:
+    """The folder being filled; whatever goes in as text is searched for keys."""
+
+    def __init__(self, folder: Path, hidden: list[str]) -> None:
+        self.folder = folder
+        self.hidden = hidden
+
+    def data(self, name: str, content: bytes) -> None:
+        path = self.folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+
+    def text(self, name: str, content: str) -> None:
+        for key in self.hidden:
+            content = content.replace(key, "[key]")
+        self.data(name, tables.clean(content).encode())
+
+    def json(self, name: str, value: Any) -> None:
+        self.text(name, json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False) + "\n")
+
+    def csv(self, name: str, table: pd.DataFrame) -> None:
+        kept = {column: [escape.cell(value) for value in table[column]] for column in table}
+        path = self.folder / name
+        tables.write_csv(path, pd.DataFrame(kept, dtype=object))
+        self.text(name, path.read_text(encoding="utf-8"))
+
+
+def secrets(study: Study) -> list[str]:
+    """Values of this machine's keys, the longest first, so that none is left in part."""
+    named = {one.key_env for one in providers.PROVIDERS.values()} | {one.key_env for one in study.checkpoints}
+    found = {providers.key_of(name) for name in named if name}
+    found |= {value for name, value in os.environ.items() if any(word in name.upper() for word in SECRETS)}
+    return sorted((key for key in found if key and len(key) >= SHORTEST), key=lambda key: (-len(key), key))
+
+
+def _tables(facts: Facts, bundle: Bundle) -> None:
+    """Everything that the notebook reads, and the same for other tools."""
+    bundle.csv("prompts.csv", facts.prompts)
+    answers = facts.answers.assign(error=[FOLDERS.sub(_last, text) for text in facts.answers["error"]])
+    bundle.csv("responses.csv", answers)
+    shown = facts.table[facts.table[["frequency_a", "frequency_b"]].max(axis=1) > 0]
+    bundle.csv("features.csv", shown)
+    bundle.csv("probes.csv", facts.probes)
+    bundle.csv("pairs.csv", pairs(facts))
+    exports.write_encodings(facts.encodings, bundle.folder / "encodings.npz")
+    exports.write_encodings(facts.encodings, bundle.folder / "encodings.pkl")
+    bundle.json("labels.json", exports.label_records(labels.dossiers(facts.study), facts.named))
+    if facts.verification.judge:
+        bundle.csv("verdicts.csv", verification.table(facts.study, facts.a.key, facts.b.key))
+    bundle.json("findings.json", {"a": facts.a.key, "b": facts.b.key, "findings": recorded(facts)})
+    bundle.json("llm_comparator.json", comparator.build(facts))
+
+
+def pairs(facts: Facts) -> pd.DataFrame:
+    """The pairs that were compared, with the rows of the encodings that hold them."""
+    found = pairing.pair(facts.study, facts.encodings.documents, facts.a.key, facts.b.key)
+    table = found.prompts.iloc[found.row][["id", "split", "category"]].rename(columns={"id": "prompt_id"})
+    return table.assign(
+        draw=facts.encodings.documents["draw"].to_numpy()[found.a],
+        row_a=found.a, row_b=found.b, tokens_a=found.tokens_a, tokens_b=found.tokens_b,
+    ).reset_index(drop=True)  # fmt: skip
+
+
+def recorded(facts: Facts) -> list[dict[str, Any]]:
+    """All findings with their standing, as plain values."""
+    out = []
+    for one in facts.standings:
+        told = one.finding.model_dump(mode="json", exclude={"reported"})
+        told["reader"] = report_tables.plain_path(told["reader"])
+        told |= {
+            "status": sure(one),
+            "why": one.why,
+            "claimed": one in facts.claimed,
+            "same_as": one.same_as,
+            "rungs": [rung._asdict() for rung in one.rungs],
+            "objections": [objection._asdict() for objection in one.objections],
+            "open": [objection.key for objection in one.open],
+            "check": vars(one.check) if one.check else None,
+            "figures": facts.table.loc[own_features(one, facts.study, facts.diff), FIGURES].to_dict("records"),
+        }
+        out.append(summary.plain(told))
+    return out
+
+
+FIGURES = ["feature", "label", "named_by", "frequency_a", "frequency_b", "delta", "ci_low", "ci_high", "p", "q"]
+
+
+def quick_list(facts: Facts) -> str:
+    """A page of Neuronpedia with the strongest features; empty where the reader's SAE is not there."""
+    try:
+        place = label_sources.neuronpedia_id(facts.study.settings.reader)
+    except UserError:
+        # No fault: most readers are not there, and the report simply has no such link.
+        return ""
+    model, _, source = place.partition("/")
+    wanted = [{"modelId": model, "layer": source, "index": str(feature)} for feature in facts.top[:QUICK]]
+    query = {"name": f"{facts.study.name}: {facts.a.key} and {facts.b.key}", "features": files.canonical(wanted)}
+    return f"https://www.neuronpedia.org/quick-list/?{urllib.parse.urlencode(query)}" if wanted else ""
+
+
+def manifest(facts: Facts, folder: Path) -> dict[str, Any]:
+    """What is in the folder and what it was made from."""
+    made = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {
+        "report": FORMAT,
+        "made": files.now(),
+        "study": facts.study.name,
+        "a": facts.a.key,
+        "b": facts.b.key,
+        "hashes": dict(report_tables.hashes(facts)),
+        "settings": dict(report_tables.settings(facts)),
+        "versions": dict(report_tables.versions()),
+        "notes": [
+            "Cells of the CSV files that a spreadsheet would run begin with an apostrophe; take one away.",
+            "encodings.pkl is for those who made it: never open a pickle that came from elsewhere, take the npz.",
+            "Scores in llm_comparator.json are 0 because its format wants one; no preference was judged.",
+        ],
+        "files": {
+            path.relative_to(folder).as_posix(): {
+                "bytes": path.stat().st_size,
+                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+            }
+            for path in made
+        },
+    }
+
+
+def pack(folder: Path, name: str, date: str) -> None:
+    """Everything in one zip, each file dated as the diff is."""
+    when = datetime.fromisoformat(date)
+    stamp = (when.year, when.month, when.day, when.hour, when.minute, when.second)
+    made = sorted(path for path in folder.rglob("*") if path.is_file())
+    with zipfile.ZipFile(folder / f"{name}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in made:
+            entry = zipfile.ZipInfo(f"{name}/{path.relative_to(folder).as_posix()}", stamp)
+            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            archive.writestr(entry, path.read_bytes())
+
+
+def _last(match: "re.Match[str]") -> str:
+    return Path(match[0]).name

@@ -1,0 +1,91 @@
+"""The report's notebook: the exported files read again, the main figures computed anew, and drawn.
+
+It needs pandas, NumPy, SciPy and matplotlib but nothing of this project. Promises that it was run before it is
+handed over, in a process of its own without keys, and that the same files give the same notebook, outputs and all.
+"""
+
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import matplotlib
+import nbformat
+from nbclient import NotebookClient
+
+from diffing.report.facts import Facts
+from diffing.report.render import TEMPLATES, md
+
+TIMEOUT = 300
+"""Seconds that one cell may take."""
+SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
+"""Words in the names of variables that the notebook's process must not see."""
+CELL = re.compile(r"^# %% *(?P<kind>\[markdown\]|\w+)\n(?P<body>.*?)(?=^# %%|\Z)", re.MULTILINE | re.DOTALL)
+
+
+def build(facts: Facts) -> nbformat.NotebookNode:
+    """The notebook before it is run, its cells with fixed ids."""
+    loader = jinja2.FileSystemLoader(TEMPLATES)
+    # Nothing here is HTML: names are escaped for Markdown, and what stands in code is written as JSON.
+    made = jinja2.Environment(loader=loader, autoescape=False, undefined=jinja2.StrictUndefined)
+    made.filters["json"] = json.dumps
+    text = made.get_template("analysis.py.jinja").render(
+        name=md(facts.study.name),
+        a=md(facts.a.name),
+        b=md(facts.b.name),
+        key_a=facts.a.key,
+        key_b=facts.b.key,
+        study=facts.study.name,
+        threshold=facts.diff.settings.threshold,
+    )
+    cells = [_cell(number, match["kind"], match["body"]) for number, match in enumerate(CELL.finditer(text))]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": kernel}, "cells": cells}
+    node: nbformat.NotebookNode = nbformat.from_dict(notebook)  # type: ignore[no-untyped-call]
+    return node
+
+
+def _cell(number: int, kind: str, body: str) -> dict[str, Any]:
+    if kind == "[markdown]":
+        source = re.sub(r"^# ?", "", body.strip(), flags=re.MULTILINE)
+        return {"cell_type": "markdown", "id": f"text-{number}", "metadata": {}, "source": source}
+    code: dict[str, Any] = {"execution_count": None, "outputs": [], "source": body.strip()}
+    return {"cell_type": "code", "id": kind, "metadata": {}, **code}
+
+
+def executed(made: nbformat.NotebookNode, folder: Path) -> str:
+    """The notebook as JSON after it was run in the folder that holds its files."""
+    with tempfile.TemporaryDirectory() as scratch:
+        client = NotebookClient(
+            made,
+            timeout=TIMEOUT,
+            record_timing=False,
+            extra_arguments=["--HistoryManager.enabled=False"],
+            resources={"metadata": {"path": str(folder)}},
+        )
+        kernel = client.create_kernel_manager()
+        # Sockets in a folder of our own: what passes over TCP others on this machine could read.
+        kernel.transport, kernel.ip = "ipc", f"{scratch}/socket"
+        kernel.connection_file = f"{scratch}/kernel.json"
+        client.execute(env=environment(Path(scratch)))
+    for cell in made.cells:
+        if cell.cell_type == "code":
+            # What libraries warn of names this machine's folders and says nothing of the figures.
+            cell.outputs = [one for one in cell.outputs if one.get("name") != "stderr"]
+            cell.metadata = {}
+    nbformat.validate(made)
+    return json.dumps(made, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def environment(scratch: Path) -> dict[str, str]:
+    """What the notebook's process sees: no key, and none of the user's own start-up files."""
+    kept = {name: value for name, value in os.environ.items() if not any(word in name.upper() for word in SECRET)}
+    return kept | {
+        "IPYTHONDIR": str(scratch / "ipython"),
+        "MPLCONFIGDIR": matplotlib.get_configdir(),
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "PYTHONWARNINGS": "ignore",
+    }

@@ -1,0 +1,114 @@
+"""The report as HTML and as Markdown, from one set of plain facts and two templates.
+
+Promises that every value a template prints is escaped for its format, whatever it holds: nothing in a template can
+forget to. Of HTML it promises besides that nothing is fetched and nothing runs.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup, escape
+
+from diffing.common.escape import visible
+from diffing.report import advice as report_advice
+from diffing.report import claims as report_findings
+from diffing.report import examples as report_examples
+from diffing.report import tables as report_tables
+from diffing.report import text as report_text
+from diffing.report.charts import A_COLOUR, B_COLOUR, Chart
+from diffing.report.examples import Answer
+from diffing.report.facts import Facts
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+SIGNS = re.compile(r"([\\`*_\[\]|~$#])")
+OPENING = re.compile(r"^([-+=]|\d+[.)])(?=\s|$)")
+ADDRESS = re.compile(r"(?i)(https?|ftp|mailto)(?=:)|(?<=www)(?=\.)|(?=@)")
+"""Places at which Markdown would make a link of bare text."""
+LINE = "\x1e"
+"""A line break inside an excerpt until the template's own empty lines are tidied; `visible` lets none through."""
+
+
+def context(facts: Facts, charts: list[Chart], link: str) -> dict[str, Any]:
+    """What both templates lay out."""
+    return {
+        "facts": facts,
+        "told": facts.diff.summary,
+        "charts": {chart.name: chart for chart in charts},
+        "link": link,
+        "answer": report_text.answer(facts),
+        "views": report_findings.views(facts),
+        "blocked": report_findings.blocked(facts),
+        "rejected": report_findings.rejected(facts),
+        "own_error": report_findings.own_error(facts),
+        "missing": report_text.not_found(facts),
+        "implications": report_advice.implications(facts),
+        "conclusion": report_advice.conclusion(facts),
+        "recommendations": report_advice.recommendations(facts),
+        "limits": report_advice.limits(facts),
+        "tables": {
+            name: getattr(report_tables, name)(facts)
+            for name in ("compared", "categories", "excluded", "flags", "top", "probes", "work", "arms_compared")
+        },
+        "setup": report_tables.setup(facts),
+        "doubted": report_tables.doubted(facts),
+        "settings": report_tables.settings(facts),
+        "hashes": report_tables.hashes(facts),
+        "versions": report_tables.versions(),
+        "colours": (A_COLOUR, B_COLOUR),
+    }
+
+
+def html(values: dict[str, Any]) -> str:
+    made = _environment(lambda value: visible(value) if _bare(value) else value)
+    made.filters["code"] = lambda text: _code(text, lambda part: Markup("<code>{}</code>").format(part), escape)
+    made.filters["spaces"] = report_examples.seen
+    return made.get_template("report.html.jinja").render(values)
+
+
+def markdown(values: dict[str, Any]) -> str:
+    made = _environment(lambda value: md(value) if _bare(value) else value)
+    made.filters["code"] = lambda text: _code(text, lambda part: Markup(f"`{part}`"), md)
+    made.filters["fenced"] = fenced
+    text = made.get_template("report.md.jinja").render(values)
+    return re.sub(r"\n{3,}", "\n\n", text).strip().replace(LINE, "\n") + "\n"
+
+
+def _environment(finalize: Callable[[Any], Any]) -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        # For Markdown too: it keeps what a macro made from being escaped again.
+        autoescape=True,
+        finalize=finalize,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def _bare(value: Any) -> bool:
+    return isinstance(value, str) and not isinstance(value, Markup)
+
+
+def md(text: str) -> Markup:
+    """Outside text on one line of Markdown, where every character stands for itself."""
+    line = " ".join(visible(text).split())
+    line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = OPENING.sub(lambda m: m[1][:-1] + "\\" + m[1][-1], SIGNS.sub(r"\\\1", line))
+    return Markup(ADDRESS.sub(lambda m: m[0] + ("\\" if m.end() < len(line) else ""), line))
+
+
+def _code(text: str, code: Callable[[str], Markup], plain: Callable[[str], Markup]) -> Markup:
+    """A sentence of our own, with what stands between backticks as code."""
+    return Markup("").join(code(part) if i % 2 else plain(part) for i, part in enumerate(text.split("`")))
+
+
+def fenced(answer: Answer) -> Markup:
+    """An excerpt of an answer as a block that Markdown leaves alone."""
+    text = visible(report_examples.excerpt(answer))
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return Markup(f"{fence}text\n{text}\n{fence}".replace("\n", LINE))

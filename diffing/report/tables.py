@@ -1,0 +1,285 @@
+"""The report's tables: what was compared, what differs, what was counted, what it took, every setting.
+
+Cells are plain text, and escaped by what lays them out. Promises that no absolute path stands in a setting.
+"""
+
+import platform
+from collections import Counter
+from collections.abc import Callable, Iterable
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from diffing.common import words
+from diffing.diff import measure
+from diffing.findings import arms
+from diffing.jobs.run import STEPS
+from diffing.labels import contradictions
+from diffing.report.claims import members, yes
+from diffing.report.facts import Facts
+from diffing.report.text import interval, points, share, small
+from diffing.study import responses
+from diffing.study.study import Checkpoint
+
+PACKAGES = (
+    "numpy", "pandas", "scipy", "scikit-learn", "torch", "transformers", "tokenizers", "sae-lens", "safetensors",
+    "matplotlib",
+)  # fmt: skip
+"""Those that the figures could hang on."""
+PLACES = (".source", ".model", ".sae")
+"""Settings that may be a folder."""
+
+
+class Table(NamedTuple):
+    head: list[str]
+    rows: list[list[str]]
+
+
+def compared(facts: Facts) -> Table:
+    """Both checkpoints side by side."""
+    sides = [(facts.a, _side(facts, facts.a)), (facts.b, _side(facts, facts.b))]
+    told = facts.diff.summary
+    rows = {
+        "name": [one.name for one, _ in sides],
+        "key": [one.key for one, _ in sides],
+        "source": [plain_path(one.source) for one, _ in sides],
+        "model as served": [_served(table) for _, table in sides],
+        "answers from": [_dates(table) for _, table in sides],
+        "answers": [f"{len(table):,}" for _, table in sides],
+        "reader's tokens an answer": [f"{told[f'tokens_{s}'] or 0:,.0f}" for s in "ab"],
+        "cost of the answers": [_cost(table) for _, table in sides],
+    }
+    return Table(["", "A", "B"], [[name, *values] for name, values in rows.items()])
+
+
+def _side(facts: Facts, checkpoint: Checkpoint) -> pd.DataFrame:
+    return facts.answers[facts.answers["checkpoint"] == checkpoint.key]
+
+
+def _served(table: pd.DataFrame) -> str:
+    names = Counter(name for name in table["model_served"] if name)
+    return ", ".join(f"{name} ({number:,})" for name, number in sorted(names.items())) or "not recorded"
+
+
+def _dates(table: pd.DataFrame) -> str:
+    days = sorted({day[:10] for day in table["created"] if day})
+    return "not recorded" if not days else days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+
+
+def _cost(table: pd.DataFrame) -> str:
+    known = table["cost"].dropna()
+    if known.empty:
+        return "not recorded"
+    left = len(table) - len(known)
+    return words.dollars(float(known.sum())) + (f", {left:,} answers of unknown cost" if left else "")
+
+
+def setup(facts: Facts) -> list[tuple[str, str]]:
+    """How they were compared."""
+    told, settings = facts.diff.summary, facts.study.settings
+    sampling = settings.sampling
+    asked = [
+        f"temperature {sampling.temperature}" if sampling.temperature is not None else "provider's temperature"
+    ]
+    asked.append(f"at most {sampling.max_tokens:,} tokens" if sampling.max_tokens else "no token limit")
+    imported = all(one.source == "import" for one in (facts.a, facts.b))
+    return [
+        ("Prompts compared", f"{told['prompts']:,}: {told['discovery']:,} for discovery, the rest held out"),
+        ("Draws of an answer", f"{told['draws']}"),
+        ("Pairs of answers", f"{told['pairs']:,} compared, {sum(told['excluded'].values()):,} left out"),
+        ("Sampling", "unknown, answers were imported" if imported else ", ".join(asked)),
+        ("System prompt", sampling.system or "none"),
+        ("Reader", f"{reader(facts)}, {facts.encodings.n_features:,} features"),
+        ("Reader sees", "the prompt too" if settings.reader.context == "prompt+answer" else "the answer alone"),
+        ("Whether a prompt shows a feature", str(told["shows"])),
+    ]
+
+
+def reader(facts: Facts) -> str:
+    choice = facts.study.settings.reader
+    if choice.preset and not (choice.sae or choice.release):
+        return choice.preset
+    return f"{choice.release}/{choice.sae_id}" if choice.release else plain_path(choice.sae or "unnamed")
+
+
+def categories(facts: Facts) -> Table:
+    """Prompts that were compared, by category."""
+    good = set(facts.pairs.loc[facts.pairs["excluded"] == "", "prompt_id"])
+    table = facts.prompts[facts.prompts["id"].isin(good)]
+    counts = table.groupby(["category", "split"]).size().unstack(fill_value=0)
+    counts = counts.reindex(columns=["discovery", "held-out"], fill_value=0)
+    rows = [
+        [str(name) or "no category", *(f"{n:,}" for n in row)]
+        for name, row in zip(counts.index, counts.to_numpy(), strict=True)
+    ]
+    return Table(["category", "discovery prompts", "held-out prompts"], rows)
+
+
+def excluded(facts: Facts) -> Table:
+    """Pairs that were left out, and troubles of answers on each side."""
+    rows = [[reason, f"{number:,}"] for reason, number in facts.diff.summary["excluded"].items()]
+    return Table(["pairs left out because", "pairs"], rows)
+
+
+def flags(facts: Facts) -> Table:
+    found = responses.compare_flags(facts.pairs)
+    rows = [[row.flag, f"{row.a:,}", f"{row.b:,}", small(row.p)] for row in found.itertuples() if row.a or row.b]
+    return Table(["answers that were", "A", "B", "exact p of the difference"], rows)
+
+
+def top(facts: Facts) -> Table:
+    """The strongest families of each side."""
+    rows = []
+    for feature in facts.top:
+        row, size = facts.table.loc[feature], members(facts.diff, feature)
+        rows.append(
+            [
+                "B" if row["delta"] > 0 else "A", str(feature), facts.named[feature], _author(facts, feature),
+                f"{size:,}", *_shares(row), yes(row["survives_equal_length"]), yes(row["outside_noise"]),
+                f"{row['replicated'] or '–'} ({points(row['delta_heldout'])})", _near(str(row["probes"])),
+            ]
+        )  # fmt: skip
+    head = [
+        "more on", "feature", "what it is called", "by, score", "family of", "A", "B", "B − A, points",
+        "95 % interval", "q", "at equal length", "outside noise", "replicated (held-out points)",
+        "share of its tokens at",
+    ]  # fmt: skip
+    return Table(head, rows)
+
+
+def _near(probes: str) -> str:
+    """The two countable things that most of a feature's tokens lie at."""
+    shown = (f"{name} {share(part)}" for name, part in [*contradictions.nearest(probes).items()][:2])
+    # A number and its unit stay on one line.
+    return ", ".join(one.replace(" %", "\u00a0%") for one in shown) or "–"
+
+
+def _author(facts: Facts, feature: int) -> str:
+    """Who named the feature, and how the name did on the side that has more when it was scored blind."""
+    row = facts.table.loc[feature]
+    if feature in facts.flagged or row["named_by"] == "rule":
+        return "rule"
+    score = f", {row['score']:.2f}" if pd.notna(row["score"]) else ", –"
+    return f"{'model' if row['named_by'] == 'llm' else 'person'}{score}"
+
+
+def doubted(facts: Facts) -> list[tuple[str, str]]:
+    """Labels of shown features that counting contradicts."""
+    return [
+        (f"Feature {feature}, labelled “{flags[0].label}”", "; ".join(flag.words for flag in flags))
+        for feature, flags in facts.flagged.items()
+    ]
+
+
+def probes(facts: Facts) -> Table:
+    """Every surface probe, what differs first."""
+    table = facts.probes
+    table = table.assign(size=table["delta"].abs(), differs=table["verdict"] == "differs")
+    table = table.sort_values(["differs", "size", "probe"], ascending=[False, False, True])
+    rows = [
+        [
+            str(row["probe"]), *_shares(row), f"{row['mean_a']:,.2f}", f"{row['mean_b']:,.2f}",
+            small(row["q_mean"]), yes(row["survives_equal_length"]), str(row["replicated"]) or "–",
+            str(row["verdict"]),
+        ]
+        for _, row in table.iterrows()
+    ]  # fmt: skip
+    head = [
+        "counted", "A", "B", "B − A, points", "95 % interval", "q", "an answer, A", "an answer, B", "q of amount",
+        "at equal length", "replicated", "verdict",
+    ]  # fmt: skip
+    return Table(head, rows)
+
+
+def _shares(row: "pd.Series[Any]") -> list[str]:
+    """Both sides' shares, their difference, its interval and its q."""
+    return [
+        share(row["frequency_a"]), share(row["frequency_b"]), points(row["delta"]),
+        interval(row["ci_low"], row["ci_high"]), small(row["q"]),
+    ]  # fmt: skip
+
+
+def work(facts: Facts) -> Table:
+    """What every step took."""
+    rows = []
+    for kind in STEPS:
+        runs = [one for one in facts.work if one.kind == kind]
+        if runs:
+            known = [one.cost for one in runs if one.cost is not None]
+            spent = words.dollars(sum(known)) if known else "none recorded"
+            rows.append([kind, f"{len(runs)}", words.duration(sum(one.seconds for one in runs)), spent])
+    return Table(["step", "runs", "time", "paid to providers"], rows)
+
+
+def arms_compared(facts: Facts) -> Table:
+    """Finding with features against finding by reading alone; empty where only one of them was done."""
+    found = arms.compare(facts.study, facts.a.key, facts.b.key)
+    if not all(arm.claims for arm in found):
+        return Table([], [])
+    rows = [[name, *(told(arm) for arm in found)] for name, told in MEASURES.items()]
+    return Table(["", *(arm.arm for arm in found)], rows)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+MEASURES: dict[str, Callable[[arms.Arm], str]] = {
+    "claims": lambda arm: str(arm.claims),
+    "put before the judge": lambda arm: str(arm.judged),
+    "verified": lambda arm: str(arm.verified),
+    "verified, each meaning once": lambda arm: str(arm.distinct),
+    "of these, verified by both": lambda arm: str(arm.shared),
+    "how often a claim applies": lambda arm: _number(arm.frequency),
+    "then on the claimed side": lambda arm: _number(arm.accuracy),
+    "how abstract, 1 to 5": lambda arm: _number(arm.abstraction),
+    "how interesting, 1 to 5": lambda arm: _number(arm.interestingness),
+    "tokens in and out": lambda arm: f"{arm.tokens_in:,} and {arm.tokens_out:,}",
+    "paid for calls": lambda arm: words.dollars(arm.dollars),
+    f"GPU time at ${arms.GPU_HOUR:.2f} an hour": lambda arm: words.dollars(arm.gpu_dollars),
+}
+"""What each way of finding is compared by."""
+
+
+def settings(facts: Facts) -> list[tuple[str, str]]:
+    """Everything that the figures hang on, by dotted name."""
+    chosen = facts.study.settings.model_dump(mode="json")
+    chosen["checkpoints"] = {one["key"]: one for one in chosen["checkpoints"]}
+    told: dict[str, Any] = {"study": chosen, "diff": facts.diff.settings.model_dump(mode="json")}
+    told["level of the false discovery rate"] = measure.LEVEL
+    told["no change within"] = measure.EQUIVALENT
+    kept = [(name, str(value)) for name, value in _flat("", told) if value not in ("", None, {})]
+    return [(name, plain_path(value) if name.endswith(PLACES) else value) for name, value in kept]
+
+
+def _flat(name: str, value: Any) -> Iterable[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _flat(f"{name}.{key}" if name else str(key), inner)
+    else:
+        yield name, value
+
+
+def hashes(facts: Facts) -> list[tuple[str, str]]:
+    told = facts.diff.summary
+    return [
+        ("diff", facts.diff.folder.name),
+        ("diff computed", told["created"]),
+        ("answers, prompts and encodings", told["inputs"]),
+        ("reader, model and SAE", facts.encodings.reader_key),
+    ]
+
+
+def versions() -> list[tuple[str, str]]:
+    found = [("Python", platform.python_version())]
+    return found + [(name, metadata.version(name)) for name in PACKAGES]
+
+
+def plain_path(text: str) -> str:
+    """A path by its last part alone: where it lies is nobody's business."""
+    kind, _, rest = text.partition(":")
+    if kind == "hf" and Path(rest).is_absolute():
+        return f"hf:{Path(rest).name}"
+    return Path(text).name if text.startswith(("/", "~")) and "\n" not in text else text

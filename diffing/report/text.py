@@ -1,0 +1,240 @@
+"""The report's sentences: the answer in five, what was not found, what follows for use, how far it can be trusted.
+
+Plain text made from figures by templates; no model writes here. Promises that a claim is only repeated as far as
+it got, and that "no change" is said only where an interval allows it. Escapes nothing: what lays it out does.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+import pandas as pd
+
+from diffing.diff import measure
+from diffing.findings.evidence import Standing
+from diffing.labels import contradictions
+from diffing.report.facts import Facts, own_features, sure
+
+MANY = 4
+"""Things named in a sentence."""
+
+
+def share(value: float) -> str:
+    return "–" if pd.isna(value) else f"{100 * value:.0f} %"
+
+
+def points(value: float) -> str:
+    return "–" if pd.isna(value) else f"{100 * value:+.0f}".replace("-", "−")
+
+
+def interval(low: float, high: float) -> str:
+    return "–" if pd.isna(low) or pd.isna(high) else f"{points(low)} to {points(high)}"
+
+
+def small(value: float) -> str:
+    """A p- or q-value."""
+    return "not tested" if pd.isna(value) else f"{value:.2g}"
+
+
+def listed(things: Iterable[str]) -> str:
+    found = list(things)
+    return " and ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+# The answer.
+
+
+def answer(facts: Facts) -> list[str]:
+    """Five sentences."""
+    return [_compared(facts), _amount(facts), _side(facts, "B"), _side(facts, "A"), _footing(facts)]
+
+
+def _compared(facts: Facts) -> str:
+    told = facts.diff.summary
+    left = sum(told["excluded"].values())
+    return (
+        f"B ({facts.b.name}) was compared with A ({facts.a.name}) on {count(told['prompts'], 'prompt')} with "
+        f"{count(told['pairs'], 'pair')} of answers; {count(left, 'pair')} had to be left out."
+    )
+
+
+def _amount(facts: Facts) -> str:
+    told = facts.diff.summary
+    apart = told["separability"]
+    if not told["families"]:
+        found = (
+            f"Of {count(told['tested'], 'feature')} tested none differs after correction, which does not prove "
+            "that nothing changed"
+        )
+    else:
+        found = (
+            f"Of {count(told['tested'], 'feature')} tested {told['differing']:,} differ after correction, in "
+            f"{count(told['families'], 'family', 'families')}; {share(told['share_surviving'])} of these survive "
+            "at equal length"
+        )
+    if apart["auc"] is None:
+        return f"{found}."
+    return (
+        f"{found}; all features together tell the sides apart with an AUC of {apart['auc']:.2f} (0.5 is chance, "
+        f"shuffled sides stay below {apart['null_high']:.2f} in 95 of 100 runs)."
+    )
+
+
+def _side(facts: Facts, side: str) -> str:
+    """What one side shows more, from the best evidence there is."""
+    mine = [one for one in facts.claimed if facts.side(one.finding.more) == side]
+    for grade, words in (
+        ("verified", "confirmed by a judge on held-out prompts"),
+        ("replicated", "replicated on held-out prompts but unjudged"),
+    ):
+        # What a judge did not confirm is no answer, however often its figures came again.
+        said = [one for one in mine if sure(one) == grade and (grade == "verified" or one.check is None)]
+        if said:
+            claims = "; ".join(_sized(facts, one) for one in said[:MANY])
+            more = f"; and {len(said) - MANY:,} more" if len(said) > MANY else ""
+            besides = _counted(facts, side, {name for one in said for name in _named(one)})
+            counted = f"; counted besides: {listed(besides)}" if besides else ""
+            return f"{side} more often shows, {words}: {claims}{more}{counted}."
+    counts = _counted(facts, side)
+    if counts:
+        return f"Counted in the answers themselves, {side} more often has {listed(counts)}."
+    named = [facts.named[f] for f in facts.top if (facts.table.at[f, "delta"] > 0) == (side == "B")]
+    if named:
+        return f"By features alone, unjudged, {side} shows more of: {'; '.join(named[:MANY])}."
+    return f"Nothing that was looked for is more frequent on {side} after correction."
+
+
+def _sized(facts: Facts, standing: Standing) -> str:
+    """A claim with its net share, or with the shares of what it rests on where no judge gave it one."""
+    claim, finding = standing.finding.claim, standing.finding
+    if standing.check is not None:
+        return f"{claim} (net {points(standing.check.net)} points)"
+    rows = [facts.probes.loc[name] for name in finding.probes if name in facts.probes.index]
+    rows += [facts.table.loc[feature] for feature in own_features(standing, facts.study, facts.diff)]
+    return f"{claim} ({_shares(rows[0])})" if rows else claim
+
+
+def _named(standing: Standing) -> set[str]:
+    """Countable things that a finding is about."""
+    return {*standing.finding.probes, *contradictions.named(standing.finding.claim)}
+
+
+def _counted(facts: Facts, side: str, but: Collection[str] = ()) -> list[str]:
+    """What one side's answers have more often by counting, without those things that were said already."""
+    rows = [row for row in moving(facts, side) if row["probe"] not in but]
+    return [_still(row) for row in rows[:MANY]]
+
+
+def moving(facts: Facts, side: str) -> list["pd.Series[float]"]:
+    """Probes that one side shows more, the largest difference first."""
+    table = facts.probes[facts.probes["q"] < measure.LEVEL]
+    table = table[table["delta"] > 0] if side == "B" else table[table["delta"] < 0]
+    order = table["delta"].abs().sort_values(ascending=False, kind="stable").index
+    return [table.loc[name] for name in order]
+
+
+def _footing(facts: Facts) -> str:
+    """What all this rests on."""
+    leads = facts.table.loc[facts.top]
+    again = int((leads["replicated"] == "yes").sum())
+    base = f"Of the {len(leads)} strongest families {again} came again on held-out prompts" if len(leads) else (
+        "No family was strong enough to be looked for again on held-out prompts"
+    )  # fmt: skip
+    if not facts.standings:
+        return f"{base}, and no findings were recorded, so these are differences in figures and not yet claims."
+    if not facts.verification.judge:
+        return f"{base}, and no judge was asked, so no claim here is more than replicated."
+    return f"{base}, and of {judged(facts)}."
+
+
+def judged(facts: Facts) -> str:
+    """What became of all claims that the judge saw, each counted once."""
+    seen = [one for one in facts.standings if one.check is not None and one.check.prompts]
+    held = facts.verified()
+    left = [one for one in seen if one not in held]
+    contrary = [one for one in left if one.check is not None and one.check.opposite]
+    left = [one for one in left if one not in contrary]
+    again = [one for one in left if one.check is not None and one.check.verified]
+    same = [one for one in again if one.same_as]
+    parts = [
+        f"{count(len(seen), 'claim')} put before a judge ({facts.verification.judge}) {len(held)} were verified",
+        *[f"{len(same)} more say one of these in other words"] * bool(same),
+        *[f"{len(again) - len(same)} more are blocked or were rejected"] * (len(again) > len(same)),
+        *[f"{len(contrary)} turned out the other way round"] * bool(contrary),
+        *[f"{len(left) - len(again)} were not confirmed"] * (len(left) > len(again)),
+    ]
+    return listed(parts)
+
+
+# What was not found.
+
+
+class NotFound(NamedTuple):
+    """Things that were looked for, by what can be said of them."""
+
+    no_change: list[str]
+    cannot_tell: list[str]
+    never: list[str]
+    features: list[str]
+    """Sentences on features and claims."""
+
+
+def not_found(facts: Facts) -> NotFound:
+    still = facts.probes[facts.probes["verdict"] != "differs"]
+    # Every answer has words; only their amount can differ, and the table of probes has it.
+    still = still[~((still["frequency_a"] == 1) & (still["frequency_b"] == 1))]
+    absent = (still["frequency_a"] == 0) & (still["frequency_b"] == 0)
+    seen, sentences = still[~absent], []
+    verdicts = facts.diff.summary["verdicts"]
+    sentences.append(
+        f"Of the features tested, {verdicts.get('no change', 0):,} show no change within ±5 points, and of "
+        f"{verdicts.get('cannot tell', 0):,} one cannot tell."
+    )
+    calm = facts.table[(facts.table["verdict"] == "no change") & (facts.table["named_by"] != "rule")]
+    calm = calm[calm[["frequency_a", "frequency_b"]].max(axis=1) >= 0.05]
+    calm = calm[~calm["feature"].isin(facts.flagged)].sort_values("frequency_a", ascending=False, kind="stable")
+    if len(calm):
+        sentences.append(f"Labelled features with no change: {'; '.join(calm['label'].head(10))}.")
+    for one in facts.claimed:
+        if one.check is not None and sure(one) != "verified":
+            low, high = one.check.low, one.check.high
+            none = low >= -measure.EQUIVALENT and high <= measure.EQUIVALENT
+            sentences.append(
+                f"The judge did not confirm “{one.finding.claim}” "
+                f"(95 % interval of the net share {interval(low, high)} points): "
+                f"{'no change' if none else 'cannot tell'}."
+            )
+    return NotFound(
+        no_change=[_still(row) for _, row in seen[seen["verdict"] == "no change"].iterrows()],
+        cannot_tell=[_still(row) for _, row in seen[seen["verdict"] == "cannot tell"].iterrows()],
+        never=[str(name) for name in still[absent].index],
+        features=sentences,
+    )
+
+
+def _still(row: "pd.Series[float]") -> str:
+    return f"{row['probe']} ({_shares(row)})"
+
+
+def _shares(row: "pd.Series[float]") -> str:
+    return f"{share(row['frequency_a'])} on A, {share(row['frequency_b'])} on B"
+
+
+def confidence(standing: Standing) -> str:
+    """How sure a finding is, in a sentence."""
+    grade = sure(standing)
+    words = {
+        "verified": "Well founded: a judge who saw only its wording found it on held-out prompts.",
+        "replicated": "Likely: its figures came again on held-out prompts, but no judge has tested its wording.",
+        "label validated": "Open: its label held when scored blind, its difference has not come again.",
+        "candidate": "A lead only: nothing beyond the figures it was drawn from supports it yet.",
+    }[grade]
+    if standing.check is not None and grade != "verified":
+        words = "Doubtful: the judge did not confirm it on held-out prompts"
+        words += ", though its figures came again there." if grade == "replicated" else "."
+    if standing.finding.reason:
+        words += f" Something speaks against it, which a person answered: {standing.finding.reason}"
+    return words

@@ -1,0 +1,315 @@
+"""Collecting answers: asks every checkpoint every prompt it has not answered, and stores each reply at once.
+
+A reply lies in the cache before it is counted, so a killed run loses nothing and asks nothing twice; the answer
+table is brought up to date every few seconds from what was asked. Promises that limits in dollars and requests
+stop the run cleanly, and that one failing prompt costs only itself. Asks again only what is missing or failed,
+and on request what came back blocked or empty.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Coroutine, Sequence
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from diffing.common import files
+from diffing.common.errors import Cancelled, UserError
+from diffing.jobs import run as jobs
+from diffing.jobs.run import Progress
+from diffing.models import chat, generate, providers
+from diffing.models.budget import Budget
+from diffing.models.chat import ChatClient, Reply, Request
+from diffing.models.providers import Endpoint, Price
+from diffing.study import prompts, responses
+from diffing.study.study import Checkpoint, Study
+
+FLUSH_SECONDS = 5.0
+USUAL_TOKENS = (60, 500)
+"""Tokens in and out assumed of a call before any was made; a pilot replaces them by what it measured."""
+USUAL_SECONDS = 10.0
+"""Seconds assumed of such a call."""
+
+
+class Options(BaseModel):
+    """What one run of `collect` is told; none of it changes an answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int | None = Field(default=None, gt=0)
+    """Only this many prompts, chosen by their hash: a pilot."""
+    concurrency: int = Field(default=32, gt=0)
+    """Calls under way at once at each endpoint."""
+    timeout: float = Field(default=300.0, gt=0)
+    """Seconds for one reply."""
+    attempts: int = Field(default=6, gt=0)
+    """Tries for one row before it counts as failed."""
+    max_dollars: float | None = Field(default=None, ge=0)
+    max_requests: int | None = Field(default=None, ge=0)
+    retry: list[Literal["blocked", "empty", "truncated", "refusal"]] = []
+    """Flags that are asked again although an answer is stored."""
+
+
+class Ask(NamedTuple):
+    """One answer to be had."""
+
+    prompt_id: str
+    checkpoint: Checkpoint
+    draw: int
+    request: Request
+
+
+class Estimate(NamedTuple):
+    """What a run is expected to take."""
+
+    calls: int
+    cost: float | None
+    """Dollars; None where a price is unknown."""
+    seconds: float | None
+    """None before any answer gave a latency."""
+    measured: bool
+    """Whether tokens and latency come from answers already stored rather than from an assumption."""
+
+
+def wanted(study: Study, options: Options) -> list[tuple[str, str, int]]:
+    """The (prompt, checkpoint, draw) that the study asks for and that this run would ask."""
+    table = study.prompts()
+    ids = table.loc[table["active"], "id"].tolist()
+    if options.limit is not None:
+        ids = sorted(ids, key=lambda i: files.content_hash(["pilot", i]))[: options.limit]
+    stored = study.responses()
+    again = {"failed", *options.retry}
+    have = set(stored.loc[~stored["flag"].isin(again), responses.KEY].itertuples(index=False, name=None))
+    sources = [c.key for c in study.checkpoints if c.source != "import"]
+    draws = range(study.settings.sampling.draws)
+    # Draw by draw, prompt by prompt: what is stopped half-way still has whole pairs.
+    return [(i, k, d) for d in draws for i in ids for k in sources if (i, k, d) not in have]
+
+
+def plan(study: Study, options: Options) -> list[Ask]:
+    """The requests of this run, in order."""
+    table, stored = study.prompts(), study.responses()
+    said = {
+        i: prompts.conversation(text, messages)
+        for i, text, messages in zip(table["id"], table["text"], table["messages"], strict=True)
+    }
+    system = study.settings.sampling.system
+    before = [{"role": "system", "content": system}] if system else []
+    unwelcome = stored[stored["flag"].isin(options.retry)].set_index(responses.KEY)["created"].to_dict()
+    by_key = {c.key: c for c in study.checkpoints if c.source != "import"}
+    blanks = {key: _blank(study, checkpoint) for key, checkpoint in by_key.items()}
+    asks = []
+    for prompt_id, key, draw in wanted(study, options):
+        # Checkpoints that ask exactly the same take turns with the draws, and so get answers of their own.
+        twins = [other for other, blank in blanks.items() if blank == blanks[key]]
+        request = blanks[key]._replace(
+            messages=before + said[prompt_id],
+            draw=draw * len(twins) + twins.index(key),
+            replaces=unwelcome.get((prompt_id, key, draw), ""),
+        )
+        asks.append(Ask(prompt_id, by_key[key], draw, request))
+    return asks
+
+
+def _blank(study: Study, checkpoint: Checkpoint) -> Request:
+    """What all requests to a checkpoint have in common."""
+    sampling = study.settings.sampling
+    told = {"temperature": sampling.temperature, "max_tokens": sampling.max_tokens}
+    parameters = {name: value for name, value in told.items() if value is not None}
+    parameters |= sampling.extra_body | checkpoint.extra_body
+    if generate.is_local(checkpoint):
+        return generate.request(checkpoint, parameters, study.settings.seed)
+    point = providers.endpoint(checkpoint)
+    return Request(point.base_url, point.model, [], parameters)
+
+
+def expected(checkpoints: Sequence[Checkpoint], prompts_asked: int, draws: int) -> Estimate:
+    """Calls, dollars and time of a study that is not made yet, at usual lengths and list prices."""
+    cost: float | None = 0.0
+    at: Counter[str] = Counter()
+    asked = [checkpoint for checkpoint in checkpoints if checkpoint.source != "import"]
+    for checkpoint in asked:
+        if generate.is_local(checkpoint):
+            continue
+        point = providers.endpoint(checkpoint)
+        at[point.base_url] += prompts_asked * draws
+        price = providers.price(point)
+        cost = cost + prompts_asked * draws * price.of(*USUAL_TOKENS) if price and cost is not None else None
+    # Checkpoints at one endpoint share its places; how fast a local model writes is known once it has.
+    local = any(generate.is_local(checkpoint) for checkpoint in asked)
+    seconds = None if local else max(at.values(), default=0) * USUAL_SECONDS / Options().concurrency
+    return Estimate(len(asked) * prompts_asked * draws, cost, seconds, False)
+
+
+def estimate(study: Study, options: Options, prices: dict[str, Price | None] | None = None) -> Estimate:
+    """Calls, dollars and time of a run, from the answers stored so far where there are some. Spends nothing."""
+    missing = wanted(study, options)
+    stored = study.responses()
+    fresh = stored[stored["flag"] != "failed"]
+    cost: float | None = 0.0
+    busy: dict[str, float | None] = {}
+    for key, calls in Counter(key for _, key, _ in missing).items():
+        checkpoint, mine = study.checkpoint(key), fresh[fresh["checkpoint"] == key]
+        if generate.is_local(checkpoint):
+            busy[key] = None
+            continue
+        point, mean_cost, latency = providers.endpoint(checkpoint), mine["cost"].mean(), mine["latency"].mean()
+        if pd.isna(mean_cost):
+            price = (prices or {}).get(key) or providers.price(point)
+            mean_cost = price.of(*USUAL_TOKENS) if price else None
+        cost = None if cost is None or mean_cost is None else cost + calls * float(mean_cost)
+        # Checkpoints at one endpoint share its places.
+        before = busy.get(point.base_url, 0.0)
+        seconds = calls * float(latency) / options.concurrency
+        busy[point.base_url] = None if before is None or pd.isna(seconds) else before + seconds
+    known = [seconds for seconds in busy.values() if seconds is not None]
+    slowest = max(known, default=0.0) if len(known) == len(busy) else None
+    return Estimate(len(missing), cost, slowest, bool(len(fresh)))
+
+
+def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """The job: ask what is missing, endpoints and local models alike."""
+    told = jobs.checked("collect", Options, options)
+    if not study.prompts()["active"].any():
+        raise UserError(f"Study '{study.name}' has no prompts; add some with 'prompts {study.name} --add FILE'.")
+    asks = plan(study, told)
+    ledger = Ledger(study, len(asks), Budget(told.max_dollars, told.max_requests), progress)
+    remote = [ask for ask in asks if not generate.is_local(ask.checkpoint)]
+    try:
+        if remote:
+            asyncio.run(_collect(remote, told, ledger))
+            progress.check()
+        for checkpoint in study.checkpoints:
+            mine = [ask for ask in asks if ask.checkpoint.key == checkpoint.key]
+            if generate.is_local(checkpoint) and mine:
+                for place, reply in generate.answers(checkpoint, [ask.request for ask in mine], progress.check):
+                    ledger.record(mine[place], reply)
+    finally:
+        ledger.flush()
+    return ledger.summary()
+
+
+class Ledger:
+    """Counts a run's replies and brings the answer table up to date."""
+
+    def __init__(self, study: Study, total: int, budget: Budget, progress: Progress) -> None:
+        self.study = study
+        self.total = total
+        self.budget = budget
+        self.progress = progress
+        self.done = self.failed = 0
+        self._rows: list[dict[str, Any]] = []
+        self._flushed = time.monotonic()
+
+    def record(self, ask: Ask, reply: Reply) -> None:
+        self.done += 1
+        self.failed += bool(reply.error)
+        row = reply.model_dump(exclude={"cached"})
+        row |= {"prompt_id": ask.prompt_id, "checkpoint": ask.checkpoint.key, "draw": ask.draw}
+        row["flag"] = responses.flag(reply.text, reply.finish_reason, reply.error)
+        self._rows.append(row)
+        if reply.error:
+            self.progress.log(
+                f"failed: prompt {ask.prompt_id}, {ask.checkpoint.key}, draw {ask.draw}: {reply.error}"
+            )
+        note = f"{self.failed} failed" if self.failed else ""
+        self.progress.update(self.done, self.total, "answers", self.budget.cost, note)
+        if time.monotonic() - self._flushed > FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        self._flushed = time.monotonic()
+        if self._rows:
+            rows, self._rows = self._rows, []
+            self.study.add_responses(pd.DataFrame(rows))
+
+    def summary(self) -> dict[str, Any]:
+        return {
+            "asked": self.budget.requests,
+            "answered": self.done - self.failed,
+            "failed": self.failed,
+            "left": self.total - self.done,
+            "cost": self.budget.cost,
+            "stopped_by": self.budget.stopped_by,
+        }
+
+
+async def _collect(asks: list[Ask], options: Options, ledger: Ledger) -> None:
+    """All endpoints at once, each with its own queue and workers, so that a slow one holds up no other."""
+    async with ChatClient(options.concurrency, options.timeout, options.attempts) as client:
+        points = {ask.checkpoint.key: providers.endpoint(ask.checkpoint) for ask in asks}
+        prices = await _check_models(client, points)
+        ledger.progress.update(0, ledger.total, "answers")
+        queues: dict[str, list[Ask]] = {}
+        for ask in reversed(asks):
+            queues.setdefault(points[ask.checkpoint.key].base_url, []).append(ask)
+
+        async def work(queue: list[Ask]) -> None:
+            while queue and not client.stopping.is_set():
+                ask = queue.pop()
+                key, price = ask.checkpoint.key, prices[ask.checkpoint.key]
+                call = partial(client.ask, points[key], ask.request, price)
+                stored = ask.request.key in chat.cache()
+                reply = await (call() if stored else ledger.budget.spend(key, _most(ask, price), call))
+                if reply is None:
+                    return
+                ledger.record(ask, reply)
+
+        workers = [
+            asyncio.create_task(_or_stop(work(queue), client))
+            for queue in queues.values()
+            for _ in range(min(options.concurrency, len(queue)))
+        ]
+        watcher = asyncio.create_task(_watch(workers, client, ledger.progress))
+        outcomes = await asyncio.gather(*workers, return_exceptions=True)
+        watcher.cancel()
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+
+
+async def _or_stop(work: Coroutine[Any, Any, None], client: ChatClient) -> None:
+    """Let the others finish what they have begun, and begin no more, where one cannot go on."""
+    try:
+        await work
+    except Exception:
+        client.wind_down()
+        raise
+
+
+async def _watch(workers: list["asyncio.Task[None]"], client: ChatClient, progress: Progress) -> None:
+    """Once the run is to end, give the replies on their way some time to come in, then drop them."""
+    while not client.stopping.is_set():
+        try:
+            progress.check()
+        except Cancelled:
+            client.wind_down()
+        await asyncio.sleep(0.2)
+    await asyncio.sleep(chat.GRACE_SECONDS)
+    for worker in workers:
+        worker.cancel()
+
+
+def _most(ask: Ask, price: Price | None) -> float | None:
+    """The most that a call can cost, where that is known."""
+    longest = ask.request.parameters.get("max_tokens")
+    if price is None or not isinstance(longest, int):
+        return None
+    # A token covers at least one byte of the conversation as it is sent.
+    return price.of(len(files.canonical(ask.request.messages)), longest)
+
+
+async def _check_models(client: ChatClient, points: dict[str, Endpoint]) -> dict[str, Price | None]:
+    """Prices by checkpoint, after making sure that every model is served; nothing was spent yet if one is not."""
+    found = await asyncio.gather(*(client.check_model(point) for point in points.values()))
+    return dict(zip(points, found, strict=True))
+
+
+async def check(study: Study) -> dict[str, Price | None]:
+    """Make sure that every endpoint answers and still serves its model; prices by checkpoint. Spends nothing."""
+    remote = [c for c in study.checkpoints if c.source != "import" and not generate.is_local(c)]
+    async with ChatClient() as client:
+        return await _check_models(client, {c.key: providers.endpoint(c) for c in remote})

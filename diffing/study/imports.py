@@ -1,0 +1,172 @@
+"""Answers collected elsewhere: long or wide tables become prompts and responses of a study.
+
+Long: `prompt, checkpoint, response[, category, tags, draw, finish_reason]`. Wide: `prompt, response_a,
+response_b[, category, tags]`. Promises that a file with one bad row changes nothing at all, and that text comes
+back as it stood in the file.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from diffing.common import files, tables
+from diffing.common.errors import UserError
+from diffing.study import prompts, responses, study
+from diffing.study.study import Checkpoint, Study
+
+PROMPT_NAMES = ("prompt", "instruction", "question", "input", "text")
+RESPONSE_NAMES = ("response", "output", "answer", "completion")
+
+
+class Answers(NamedTuple):
+    """A file's content in our words."""
+
+    prompts: pd.DataFrame
+    """`text, messages, category, tags`, one row a prompt."""
+    responses: pd.DataFrame
+    """Rows of the response schema; `checkpoint` holds the file's own names."""
+    checkpoints: list[str]
+    """The file's names, in order of appearance."""
+
+
+def load(path: Path, columns: Mapping[str, str] | None = None) -> Answers:
+    """A file's answers; `columns` maps our names to the file's."""
+    table = _long(tables.take(tables.read(path), columns or {}, path), path)
+    if "messages" not in table:
+        table["messages"] = ""
+    blank = ~(table["prompt"] + table["messages"]).str.strip().astype(bool)
+    if bool(blank.any()):
+        raise UserError(f"'{path.name}' has no prompt in row {_first(blank)}; fill it or drop the row.")
+    blank = ~table["checkpoint"].str.strip().astype(bool)
+    if bool(blank.any()):
+        raise UserError(f"'{path.name}' names no checkpoint in row {_first(blank)}; fill it or drop the row.")
+    for row, value in enumerate(table["messages"], start=1):
+        if value:
+            table.loc[row - 1, "messages"] = prompts.check_messages(value, f"'{path.name}' row {row}")
+    table["prompt"] = table["prompt"].map(tables.clean)
+    table["prompt_id"] = [
+        prompts.prompt_id("" if m else t, m) for t, m in zip(table["prompt"], table["messages"], strict=True)
+    ]
+    table["draw"] = [_draw(value, row, path) for row, value in enumerate(table["draw"], start=1)]
+    repeated = table.duplicated(responses.KEY, keep="first")
+    if bool(repeated.any()):
+        row = _first(repeated)
+        key = table.loc[row - 1, responses.KEY]
+        first = _first((table[responses.KEY] == key).all(axis=1))
+        raise UserError(
+            f"'{path.name}' answers the same prompt for '{key['checkpoint']}' in rows {first} and {row}; "
+            "drop one, or tell draws apart in a column 'draw'."
+        )
+    return Answers(
+        table.rename(columns={"prompt": "text"}).drop_duplicates("prompt_id").reset_index(drop=True),
+        _responses(table),
+        list(dict.fromkeys(table["checkpoint"])),
+    )
+
+
+def into(
+    name: str, answers: Answers, match: Mapping[str, str] | None = None, add_checkpoints: bool = False
+) -> Study:
+    """Put answers into a study, which is made where there is none; all of them or none."""
+    renamed = [(match or {}).get(theirs, theirs) for theirs in answers.checkpoints]
+    if name in study.names():
+        target = Study.open(name)
+        keys = _known_keys(target, renamed, add_checkpoints)
+        fresh = [_imported(r, k) for r, k in zip(renamed, keys, strict=True) if k not in _keys(target)]
+        old = target.prompts()
+        table = pd.concat([old, answers.prompts], ignore_index=True) if len(old) else answers.prompts
+        if fresh:
+            settings = target.settings.model_copy(update={"checkpoints": [*target.checkpoints, *fresh]})
+            target.save_settings(settings)
+        target.save_prompts(table)
+    else:
+        keys = [_slug(theirs) for theirs in renamed]
+        target = Study.create(name, [_imported(r, k) for r, k in zip(renamed, keys, strict=True)], answers.prompts)
+    rows = answers.responses.copy()
+    rows["checkpoint"] = rows["checkpoint"].map(dict(zip(answers.checkpoints, keys, strict=True)))
+    target.add_responses(rows)
+    return target
+
+
+def _long(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Either shape as long rows with `prompt, checkpoint, response, category, tags, draw, finish_reason`."""
+    here = ", ".join(map(str, table.columns))
+    if "prompt" not in table and "messages" not in table:
+        table = _renamed(table, "prompt", PROMPT_NAMES, path, here)
+    if "prompt" not in table:
+        table["prompt"] = ""
+    for name in ("category", "tags", "draw", "finish_reason"):
+        if name not in table:
+            table[name] = ""
+    if {"response_a", "response_b"} <= set(table.columns):
+        kept = [c for c in ("prompt", "messages", "category", "tags", "draw", "finish_reason") if c in table]
+        sides = [
+            table[kept].assign(checkpoint=side, response=table[f"response_{side}"], row=range(len(table)))
+            for side in ("a", "b")
+        ]
+        return pd.concat(sides).sort_values("row", kind="stable").reset_index(drop=True)
+    if "response" not in table:
+        table = _renamed(table, "response", RESPONSE_NAMES, path, here)
+    if "checkpoint" not in table:
+        table = _renamed(table, "checkpoint", ("model", "generator"), path, here)
+    return table.reset_index(drop=True)
+
+
+def _renamed(table: pd.DataFrame, ours: str, guesses: Sequence[str], path: Path, here: str) -> pd.DataFrame:
+    for guess in guesses:
+        if guess in table:
+            return table.rename(columns={guess: ours})
+    raise UserError(
+        f"'{path.name}' has no column '{ours}' (it has: {here}); say which one it is with --column {ours}=NAME."
+    )
+
+
+def _draw(value: str, row: int, path: Path) -> int:
+    if not value.strip():
+        return 0
+    if not re.fullmatch(r"\d{1,6}(\.0)?", value.strip()):
+        raise UserError(f"'{path.name}' has the draw '{value}' in row {row}; draws are numbers from 0.")
+    return int(float(value))
+
+
+def _responses(table: pd.DataFrame) -> pd.DataFrame:
+    rows = table[[*responses.KEY, "finish_reason"]].copy()
+    rows["text"] = table["response"].map(tables.clean)
+    rows["flag"] = [
+        responses.flag(text, reason, "") for text, reason in zip(rows["text"], rows["finish_reason"], strict=True)
+    ]
+    rows["created"] = files.now()
+    return rows
+
+
+def _known_keys(target: Study, names: Sequence[str], add: bool) -> list[str]:
+    """The study's keys for a file's checkpoint names, which may be keys or names."""
+    by_name = {c.name: c.key for c in target.checkpoints} | {c.key: c.key for c in target.checkpoints}
+    for theirs in names:
+        if theirs not in by_name and not add:
+            known = ", ".join(_keys(target))
+            raise UserError(
+                f"Study '{target.name}' has no checkpoint '{theirs}' (it has {known}); match it with "
+                f"--match '{theirs}=KEY' or add it with --add-checkpoints."
+            )
+    return [by_name.get(theirs) or _slug(theirs) for theirs in names]
+
+
+def _keys(target: Study) -> list[str]:
+    return [c.key for c in target.checkpoints]
+
+
+def _imported(name: str, key: str) -> Checkpoint:
+    return Checkpoint(key=key, name=name, source="import")
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:64] or "checkpoint"
+
+
+def _first(mask: pd.Series) -> int:
+    """Number, from 1, of the first row where the mask holds."""
+    return int(mask.to_numpy().argmax()) + 1

@@ -1,0 +1,203 @@
+"""Prompts: the table, the bundled set, imports, and the split into discovery and held-out.
+
+A prompt is a text or a conversation; its id is a hash of its content, so the same prompt is the same row in
+every study. Promises that equal content never stands twice in a table. Near-duplicates are reported and kept:
+whether they are one prompt is for a person to say.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from rapidfuzz import fuzz, process
+
+from diffing.common import files, tables
+from diffing.common.errors import UserError
+
+COLUMNS = ["id", "category", "tags", "text", "messages", "split", "active"]
+BUNDLED = Path(__file__).parents[1] / "starter" / "prompts.csv"
+NEAR = 92
+"""Similarity in percent (rapidfuzz ratio of the lower-case texts) from which two prompts are near-duplicates."""
+
+ROLES = ("system", "user", "assistant")
+TEXT_NAMES = ("text", "prompt", "question", "instruction", "input")
+"""Column names taken for the prompt when nothing is mapped, in this order."""
+
+
+class Imported(NamedTuple):
+    """What an import would add, and what it noticed."""
+
+    table: pd.DataFrame
+    """New prompts only."""
+    duplicates: list[str]
+    """Texts that the file repeats or the study has already; left out."""
+    near: list[tuple[str, str, int]]
+    """(new text, text it resembles, similarity in percent); kept."""
+
+
+def empty() -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(dtype=bool if name == "active" else object) for name in COLUMNS})
+
+
+def bundled() -> pd.DataFrame:
+    """The set that ships with the project, written to show behaviour rather than topics."""
+    return tables.read(BUNDLED)
+
+
+def prompt_id(text: str, messages: str) -> str:
+    """Hash of what is sent, whichever way it is written; neither category nor tags are part of it."""
+    turns = conversation(text, messages)
+    return files.content_hash(turns[0]["content"] if _is_one_question(turns) else turns, 12)
+
+
+def split_of(identifier: str, held_out: float) -> str:
+    """`held-out` for about this share of all ids, by a hash that depends on the id alone."""
+    share = int(files.content_hash(["split", identifier], 8), 16) / 16**8
+    return "held-out" if share < held_out else "discovery"
+
+
+def half_of(identifier: str) -> str:
+    """`write` or `score`: which half of the discovery prompts a label is written from or scored on."""
+    return "write" if int(files.content_hash(["half", identifier], 8), 16) % 2 == 0 else "score"
+
+
+def conversation(text: str, messages: str) -> list[dict[str, str]]:
+    """The messages that are sent for a prompt, without a system prompt of the study."""
+    return json.loads(messages) if messages else [{"role": "user", "content": text}]
+
+
+def _is_one_question(turns: list[dict[str, str]]) -> bool:
+    return len(turns) == 1 and turns[0]["role"] == "user"
+
+
+def check_messages(messages: str, where: str) -> str:
+    """A conversation as canonical JSON text, or a `UserError` that says what is wrong with it."""
+    try:
+        value = json.loads(messages)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{where}: the conversation is not JSON ({error.msg}); mend it.") from error
+    fine = isinstance(value, list) and all(
+        isinstance(m, dict) and m.get("role") in ROLES and isinstance(m.get("content"), str) for m in value
+    )
+    if not fine or not value or value[-1]["role"] != "user" or not value[-1]["content"].strip():
+        raise UserError(
+            f"{where}: a conversation is a list of {{role, content}} that ends with the user's turn; mend it."
+        )
+    return json.dumps(
+        [{"role": m["role"], "content": tables.clean(m["content"])} for m in value], ensure_ascii=False
+    )
+
+
+def normal(table: pd.DataFrame, held_out: float) -> pd.DataFrame:
+    """The schema's columns; ids and split follow from the content, and a repeated prompt stands once."""
+    return _identified(table, held_out).drop_duplicates("id").reset_index(drop=True)
+
+
+def _identified(table: pd.DataFrame, held_out: float) -> pd.DataFrame:
+    """The schema's columns, row for row."""
+    out = pd.DataFrame(index=range(len(table)))
+    for name in ("category", "tags", "text", "messages"):
+        column = table[name].tolist() if name in table else [""] * len(table)
+        out[name] = pd.Series([tables.clean(tables.as_text(v)) for v in column], dtype=object)
+    for row, messages in enumerate(out["messages"]):
+        if messages:
+            turns = json.loads(check_messages(messages, f"Prompt {row + 1}"))
+            simple = _is_one_question(turns)
+            out.loc[row, "text"] = turns[0]["content"] if simple else ""
+            out.loc[row, "messages"] = "" if simple else json.dumps(turns, ensure_ascii=False)
+        elif not out.loc[row, "text"].strip():
+            raise UserError(f"Prompt {row + 1} is empty; give it a text or a conversation.")
+    ids = [prompt_id(t, m) for t, m in zip(out["text"], out["messages"], strict=True)]
+    out.insert(0, "id", pd.Series(ids, dtype=object))
+    out["split"] = pd.Series([split_of(i, held_out) for i in ids], dtype=object)
+    active = table["active"].tolist() if "active" in table else [True] * len(table)
+    out["active"] = [_is_yes(value) for value in active]
+    return out
+
+
+def _is_yes(value: Any) -> bool:
+    """A spreadsheet may have rewritten the word."""
+    return str(value).strip().lower() not in ("false", "0", "no")
+
+
+def read(path: Path) -> pd.DataFrame:
+    try:
+        table = tables.read(path)
+    except UserError:
+        # A study may have no prompts yet: then its file is a header alone.
+        if path.exists() and path.read_text(encoding="utf-8").strip() == ",".join(COLUMNS):
+            return empty()
+        raise
+    absent = [name for name in COLUMNS if name not in table]
+    if absent:
+        raise UserError(f"'{path}' has no column '{absent[0]}'; put it back, or import the prompts again.")
+    table["active"] = [_is_yes(value) for value in table["active"]]
+    return table[COLUMNS]
+
+
+def write(path: Path, table: pd.DataFrame) -> None:
+    with files.replacing(path) as temporary:
+        tables.write_csv(temporary, table[COLUMNS])
+
+
+def load(path: Path, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Prompts from a user's file; `columns` maps our names (text, messages, category, tags) to theirs."""
+    table = tables.take(tables.read(path), columns or {}, path)
+    if "text" not in table and "messages" not in table:
+        guess = next((name for name in TEXT_NAMES if name in table), None)
+        if guess is None:
+            here = ", ".join(map(str, table.columns))
+            raise UserError(
+                f"'{path.name}' has no column 'text' or 'messages' (it has: {here}); "
+                "say which one holds the prompt with --column text=NAME."
+            )
+        table = table.rename(columns={guess: "text"})
+    blank = ~_content(table).str.strip().astype(bool)
+    if bool(blank.any()):
+        raise UserError(f"'{path.name}' has an empty prompt in row {int(np.argmax(blank)) + 1}; fill or drop it.")
+    return table
+
+
+def compare(new: pd.DataFrame, old: pd.DataFrame, held_out: float) -> Imported:
+    """What of `new` is not in `old` yet, with duplicates left out and near-duplicates named."""
+    rows = _identified(new.reset_index(drop=True), held_out)
+    repeated = rows["id"].isin(old["id"]) | rows["id"].duplicated()
+    table = rows[~repeated].reset_index(drop=True)
+    return Imported(table, [shown(row) for _, row in rows[repeated].iterrows()], near_duplicates(table, old))
+
+
+def near_duplicates(table: pd.DataFrame, old: pd.DataFrame) -> list[tuple[str, str, int]]:
+    """Pairs of different prompts that read almost alike, at most one for each new prompt."""
+    fresh, others = [shown(r) for _, r in table.iterrows()], [shown(r) for _, r in old.iterrows()]
+    if not fresh:
+        return []
+    pool = others + fresh
+    lower = [text.lower() for text in pool]
+    scores = process.cdist(
+        lower[len(others) :], lower, scorer=fuzz.ratio, score_cutoff=NEAR, dtype=np.uint8, workers=-1
+    )
+    # A prompt is compared with the older ones and the ones before it, not with itself.
+    for row in range(len(fresh)):
+        scores[row, len(others) + row :] = 0
+    best = scores.argmax(axis=1)
+    return [
+        (fresh[row], pool[column], int(scores[row, column]))
+        for row, column in enumerate(best)
+        if scores[row, column] >= NEAR
+    ]
+
+
+def shown(prompt: "pd.Series[Any]") -> str:
+    """What a person reads in place of a prompt: its text, or its conversation turn by turn."""
+    if not prompt["messages"]:
+        return str(prompt["text"])
+    turns = json.loads(prompt["messages"])
+    return "\n\n".join(f"{turn['role']}: {turn['content']}" for turn in turns)
+
+
+def _content(table: pd.DataFrame) -> "pd.Series[str]":
+    nothing = pd.Series("", index=table.index, dtype=object)
+    return table.get("messages", nothing) + table.get("text", nothing)

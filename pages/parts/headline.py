@@ -1,0 +1,68 @@
+"""The answer in one figure, and the settings it hangs on."""
+
+import streamlit as st
+
+from diffing.common import words
+from diffing.common.escape import md
+from diffing.diff.compute import Diff
+
+
+def show(diff: Diff, name_a: str, name_b: str) -> None:
+    """Whether the sides differ at all, how much of it, how much is length, and what could not have been seen."""
+    told = diff.summary
+    apart = told["separability"]
+    lengths = f"Answers have {told['tokens_a'] or 0:,.0f} tokens on A and {told['tokens_b'] or 0:,.0f} on B."
+    st.markdown(f"**A** {md(name_a)} against **B** {md(name_b)}: {md(words.answer(told))} {lengths}")
+    with st.container(horizontal=True, key="figures-answer"):
+        one, two, three, four = (st.empty() for _ in range(4))
+    auc = apart.get("auc")
+    one.metric(
+        "Telling A from B",
+        f"{auc:.2f}" if auc is not None else "cannot tell",
+        help="Cross-validated AUC of a classifier on all features, prompts kept together; 0.5 is chance. With "
+        f"sides shuffled it stays below {apart['null_high']:.2f} in 95 of 100 runs (p = {apart['p']:.2g})."
+        if auc is not None
+        else "Too few prompts.",
+        border=True,
+    )
+    two.metric(
+        "Families that differ",
+        f"{told['families']:,}",
+        help=f"Features that fire together count once. q < 0.05 over {told['tested']:,} tested features.",
+        border=True,
+    )
+    share = told["share_surviving"]
+    three.metric(
+        "Survive equal length",
+        f"{share:.0%}" if share is not None else "none to ask",
+        help="Of the features that differ: those that also do with both answers cut to the shorter one's tokens. "
+        "The rest may be length alone.",
+        border=True,
+    )
+    least = told["smallest_detectable"]
+    four.metric(
+        "Found with 80 % power",
+        f"≥ {100 * least:.0f} points" if least is not None else "none",
+        help="Smallest difference in shares that one draw's exact test finds four times in five after correction; "
+        "smaller ones are found less often.",
+        border=True,
+    )
+
+
+def settings(diff: Diff) -> None:
+    """What the figures hang on, beside them."""
+    told = diff.summary
+    with st.expander("Settings behind these figures"):
+        st.write(
+            f"{told['prompts']:,} prompts ({told['discovery']:,} discovery), {told['pairs']:,} pairs of answers, "
+            f"{told['draws']} draws, {told['tested']:,} features tested, seed {told['seed']}."
+        )
+        for reason, number in told["excluded"].items():
+            st.write(f"Excluded pairs: {number:,}, {md(reason)}")
+        st.write(
+            f"Without {told['pairs_truncated']:,} pairs that a token limit cut, "
+            f"{told['differing_untruncated']:,} of {told['differing']:,} features still differ."
+        )
+        st.json(
+            {"settings": told["settings"], "reader": told["reader"], "computed": told["created"]}, expanded=False
+        )

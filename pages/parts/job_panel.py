@@ -1,0 +1,134 @@
+"""A step's latest job on a page: how far it is, its log, and the buttons that start, stop and resume it.
+
+Reads the job's folder once a second while it lives; the truth lies there, so a reload, a second tab or a new
+server shows the same.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import streamlit as st
+
+from diffing.common import words
+from diffing.common.errors import UserError
+from diffing.common.escape import md
+from diffing.jobs import run as jobs
+from diffing.jobs.run import Job, JobStatus
+from diffing.reader import encodings as activations
+from diffing.study.study import Study
+
+TITLES = {
+    "prompts": "Writing prompts",
+    "collect": "Asking the checkpoints",
+    "encode": "Reading the answers",
+    "diff": "Comparing the two sides",
+    "label": "Writing labels",
+    "draft": "Drafting findings",
+    "baseline": "Finding differences without features",
+    "verify": "Verifying findings",
+    "report": "Writing the report",
+}
+"""What each kind of job is doing, for people."""
+WORDS = {
+    "done": "Done",
+    "failed": "Failed",
+    "cancelled": "Cancelled: what was stored stays",
+    "dead": "Its process ended without a word: start it again and it goes on where it was",
+}
+
+UNSAID = ("diff", "reader", "zip")
+"""Results that say nothing to people: hashes, and a file that has its button."""
+
+
+def latest(study: Study, kind: str) -> Job | None:
+    return next((job for job in jobs.recent(study) if job.spec["kind"] == kind), None)
+
+
+def start_button(
+    study: Study,
+    kind: str,
+    label: str,
+    options: Callable[[], dict[str, Any]] = dict,
+    disabled: bool = False,
+    primary: bool = True,
+) -> None:
+    """Start the step, unless it runs already: another tab may have been quicker."""
+    busy = jobs.running(study, kind) is not None
+    type_: Literal["primary", "secondary"] = "primary" if primary else "secondary"
+    if st.button(label, key=f"start-{kind}", type=type_, disabled=busy or disabled):
+        try:
+            jobs.start(study, kind, options())
+        except UserError as error:
+            st.error(md(str(error)))
+            return
+        st.rerun()
+
+
+def panel(study: Study, kind: str) -> None:
+    """The latest job of this kind; nothing where there was none."""
+    job = latest(study, kind)
+    if job is None:
+        return
+    alive = job.status().state == "running"
+
+    @st.fragment(run_every=1.0 if alive else None)
+    def shown() -> None:
+        status = job.status()
+        if alive and status.state != "running":
+            # The whole page changes once a step ends: its badges, its next step.
+            st.rerun()
+        _status(job, status)
+
+    shown()
+
+
+def missing_steps(study: Study, a: str, b: str, again: bool = False) -> None:
+    """Buttons for the steps between answers and a diff that are still to do, or how far they are."""
+    lacking = activations.lacking(study)
+    if jobs.running(study, "encode") is None and jobs.running(study, "diff") is None:
+        if lacking:
+            start_button(study, "encode", f"Read {lacking:,} answers with the reader")
+        else:
+            start_button(study, "diff", "Compare again" if again else "Compare", lambda: {"a": a, "b": b})
+    panel(study, "encode" if lacking else "diff")
+
+
+def _status(job: Job, status: JobStatus) -> None:
+    if status.state == "running":
+        share = status.done / status.total if status.total else 0.0
+        told = md(words.of_job(status)) if status.total else "starting"
+        st.progress(min(1.0, share), text=f"**{TITLES[status.kind]}** · {told}")
+        following = [TITLES[kind].lower() for kind in job.spec.get("then", [])]
+        if following:
+            st.caption(f"After that: {', '.join(following)}. It goes on if you close this page.")
+        if st.button("Cancel", key=f"cancel-{job.id}", icon=":material/stop_circle:"):
+            job.cancel()
+            st.toast("Asked to stop; what is stored stays.")
+    elif status.state == "done":
+        st.success(f"{WORDS['done']} in {words.duration(status.seconds)}. {md(result(status))}")
+    elif status.state == "failed":
+        st.error(f"{WORDS['failed']}: {md(status.error)}")
+    else:
+        st.warning(f"{WORDS[status.state]}. {md(words.of_job(status)) if status.total else ''}")
+    lines = job.log_tail(12)
+    if lines:
+        with st.expander("Log", expanded=status.state == "failed"):
+            st.code("\n".join(lines), language=None)
+
+
+def result(status: JobStatus) -> str:
+    """A job's summary in words: its numbers and texts, without hashes and places on this machine."""
+    parts, place = [], ""
+    for name, value in (status.result or {}).items():
+        if name == "cost" and isinstance(value, float):
+            parts.append(words.dollars(value))
+        elif name in UNSAID or isinstance(value, bool) or not value:
+            continue
+        elif name == "out":
+            place = f"in the study's folder: reports/{Path(value).name}"
+        elif isinstance(value, int):
+            parts.append(f"{value:,} {name.replace('_', ' ')}")
+        elif isinstance(value, str):
+            parts.append(f"{name.replace('_', ' ')} {value}")
+    return " · ".join([*parts, place] if place else parts)

@@ -1,0 +1,103 @@
+"""A feature's label on a page: what stands, who said so, its score, and the ways to change it.
+
+Every change is a line of the study's label history; nothing is overwritten.
+"""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from diffing.common import words
+from diffing.common.errors import UserError
+from diffing.common.escape import esc, md
+from diffing.labels import history as label_history
+from diffing.labels import names as labels
+from diffing.labels.history import Dossier, Label
+from diffing.study.study import Study
+from pages.parts import job_panel
+
+AUTHOR = "person"
+BY = {"person": "a person", "llm": "a language model", "rule": "a rule"}
+
+
+def show(study: Study, feature: int, described: str) -> None:
+    """The widget; `described` is the rule's description, for a feature that nobody has named."""
+    sae = labels.sae_of(study.settings.reader)
+    dossier = labels.dossiers(study).get(feature, Dossier())
+    current = dossier.current
+    _standing(current, described)
+    with st.container(horizontal=True):
+        if current and st.button("Accept", key="accept", icon=":material/check:"):
+            _tell(study, sae, feature, "accept", current.key)
+        if current and st.button("Reject", key="reject", icon=":material/close:"):
+            _tell(study, sae, feature, "reject", current.key)
+        star = "unstar" if dossier.starred else "star"
+        if st.button("Starred" if dossier.starred else "Star", key="star", icon=":material/star:"):
+            _tell(study, sae, feature, star)
+    with st.form("label", clear_on_submit=True, border=False):
+        text = st.text_input("Your label", placeholder="what it fires on, in a few words")
+        description = st.text_input("In a sentence")
+        if st.form_submit_button("Save label"):
+            try:
+                label_history.edit(study, sae, feature, text, AUTHOR, description)
+            except UserError as error:
+                st.error(md(str(error)))
+            else:
+                st.rerun()
+    comment = st.text_input("Comment", key=f"comment-{feature}-{len(dossier.comments)}")
+    if comment:
+        _tell(study, sae, feature, "comment", text=comment)
+    with st.expander(f"History ({len(dossier.labels) + len(dossier.comments)})"):
+        _history(dossier)
+    with st.expander("Write or score it with a language model"):
+        _machine(study, feature)
+
+
+def _standing(current: Label | None, described: str) -> None:
+    if current:
+        st.html(f"<b>{esc(current.label)}</b><br>{esc(current.description)}")
+        when = f", {md(current.date[:10])}" if current.date else ""
+        scored = md(score_words(current.score)) if current.score else "Not scored blind yet: a hypothesis."
+        by = BY[current.author_kind]
+        who = (
+            f"{by}, {current.author}" if current.author not in by and by not in current.author else current.author
+        )
+        st.caption(f"By {md(who)}{when}. {scored}")
+    else:
+        st.html(f"{esc(described)}")
+        st.caption("Nobody has named this feature; a rule lists the tokens it fires on.")
+
+
+def _history(dossier: Dossier) -> None:
+    for one in reversed(dossier.labels):
+        status = dossier.status.get(one.key, "")
+        st.html(f"{esc(one.label)} <small>· {esc(one.author)} · {esc(one.date[:10])} {esc(status)}</small>")
+    for event in dossier.comments:
+        st.html(f"<small>{esc(event.author)}, {esc(event.date[:10])}: {esc(event.text)}</small>")
+
+
+def _machine(study: Study, feature: int) -> None:
+    model = st.text_input("Who writes", placeholder="openrouter:google/gemini-2.5-flash", key="label-model")
+    judge = st.text_input("Who judges, of another family", key="label-judge")
+    limit = st.number_input("Limit in dollars", 0.0, value=0.5, step=0.5, key="label-limit")
+    score = st.toggle("Score it blind too", value=bool(judge))
+    options = {
+        "features": [feature],
+        "model": model,
+        "judge": judge,
+        "score": score,
+        "max_dollars": float(limit),
+    }
+    job_panel.start_button(study, "label", "Write a label", lambda: options, disabled=not model.strip())
+    job_panel.panel(study, "label")
+
+
+def score_words(score: Mapping[str, object]) -> str:
+    """Blind scores in words, by kind and side: they are never averaged."""
+    told = ", ".join(f"{kind} {share}" for kind, share in words.scores(score).items())
+    return f"Balanced accuracy, blind: {told}." if told else "Scored blind, but no verdict could be read."
+
+
+def _tell(study: Study, sae: str, feature: int, event: str, about: str = "", text: str = "") -> None:
+    label_history.tell(study, sae, feature, event, AUTHOR, about=about, text=text)  # type: ignore[arg-type]
+    st.rerun()

@@ -1,0 +1,138 @@
+"""What pages read, kept in memory between reruns: diffs, encodings, names of features, findings.
+
+Each is kept as long as the files that it comes from bear the same dates, so that a page shows the files as they
+are. What comes back is shared by all sessions and must not be changed.
+"""
+
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple
+
+import pandas as pd
+import streamlit as st
+
+from diffing.common.errors import UserError
+from diffing.diff import compute as diff
+from diffing.diff import pairs as feature_pairs
+from diffing.diff.compute import Diff
+from diffing.findings import evidence
+from diffing.findings.evidence import Standing
+from diffing.labels import contradictions as against
+from diffing.labels import history as label_history
+from diffing.labels import names as labels
+from diffing.labels.contradictions import Contradiction
+from diffing.reader import query
+from diffing.reader.encodings import Encodings, path_of
+from diffing.study.study import ReaderChoice, Study
+
+
+class Loaded(NamedTuple):
+    """A diff with the names of its features."""
+
+    diff: Diff
+    table: pd.DataFrame
+    """`diff.features` with `label`, `named_by` (person, llm, rule) and `score`."""
+    outdated: bool
+    """Whether answers or encodings have changed since."""
+
+
+Dates = tuple[str, tuple[int, ...]]
+
+
+def _dates(study: Study, *more: Path) -> Dates:
+    """Where a study lies, and when its prompts, answers and encodings were last written."""
+    names = ("study.toml", "prompts.csv", "responses.parquet")
+    paths = [*(study.folder / name for name in names), path_of(study), *more]
+    return str(study.folder), tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in paths)
+
+
+def _all_dates(study: Study) -> Dates:
+    """The same with what people and later steps write: labels, findings, verdicts, diffs."""
+    written = [
+        study.folder / "findings.jsonl",
+        study.folder / "verdicts.jsonl",
+        *study.folder.glob("diffs/*/summary.json"),
+    ]
+    return _dates(study, labels.path_of(study), label_history.imported_dir(study), *sorted(written))
+
+
+ANSWERS: dict[str | type[Any], Any] = {Study: _dates}
+EVERYTHING: dict[str | type[Any], Any] = {Study: _all_dates}
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the diff", hash_funcs=EVERYTHING)
+def of_pair(study: Study, a: str, b: str) -> Loaded:
+    """The stored diff of two checkpoints; a `UserError` where there is none."""
+    found = diff.load(study, a, b)
+    return Loaded(found, labels.named(study, found.features, found.a, found.b), found.outdated(study))
+
+
+def if_compared(study: Study, a: str, b: str) -> Loaded | None:
+    """The same; None where the two have not been compared yet."""
+    try:
+        return of_pair(study, a, b)
+    except UserError:
+        return None
+
+
+@st.cache_resource(max_entries=4, show_spinner="Opening the encodings", hash_funcs=ANSWERS)
+def encodings(study: Study) -> Encodings:
+    """The study's encodings, opened once."""
+    return Encodings.open(study)
+
+
+@st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=ANSWERS)
+def pairs(study: Study, feature: int, a: str, b: str, held_out: bool) -> pd.DataFrame:
+    """The pairs of answers with a feature's strongest activations, as `feature_pairs.pairs` has them."""
+    return feature_pairs.pairs(study, encodings(study), feature, a, b, held_out)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=ANSWERS)
+def description(study: Study, feature: int) -> str:
+    """What a rule says of a feature: the tokens of answers to discovery prompts that it fires on most."""
+    opened = encodings(study)
+    return labels.describe(opened, [feature], labels.readable(study, opened).tolist())[feature].label
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=ANSWERS)
+def correlated(study: Study, feature: int) -> pd.DataFrame:
+    """Features that answers show together with this one."""
+    opened = encodings(study)
+    found = query.correlated(opened, query.of_feature(opened, feature), seed=study.settings.seed)
+    return found[found["feature"] != feature].reset_index(drop=True)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=EVERYTHING)
+def contradictions(study: Study, a: str, b: str, feature: int) -> list[Contradiction]:
+    """What the counts say against a feature's label."""
+    return against.of(study, a, b, [feature]).get(feature, [])
+
+
+@st.cache_resource(max_entries=8, show_spinner="Weighing the findings", hash_funcs=EVERYTHING)
+def standings(study: Study, a: str, b: str) -> list[Standing]:
+    """Where the findings of two checkpoints stand."""
+    return evidence.of(study, a, b)
+
+
+def read_text(study: Study, text: str, top: int) -> dict[str, Any]:
+    """A text's pieces and strongest features by the study's reader, as `encode.TextFeatures` has them."""
+    return _read_text(study.settings.reader.model_dump_json(), text, top)
+
+
+@st.cache_data(max_entries=32, show_spinner="Reading the text")
+def _read_text(choice: str, text: str, top: int) -> dict[str, Any]:
+    # Heavy to import, and only this needs it.
+    from diffing.reader import encode
+
+    reader, turn = _reader(choice)
+    with turn:
+        return encode.read_text(reader, text, top).model_dump()
+
+
+@st.cache_resource(max_entries=1, show_spinner="Loading the reader, once")
+def _reader(choice: str) -> tuple[Any, Lock]:
+    """A reader, and the lock under which sessions take turns with it."""
+    from diffing.reader import encode
+
+    chosen = ReaderChoice.model_validate_json(choice)
+    return encode.load_reader(chosen, encode.devices_for("auto", 1)[0]), Lock()
