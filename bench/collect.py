@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from diffing import jobs
 from diffing.common import files
-from diffing.jobs import run as jobs
 from diffing.models import providers
 from diffing.study.study import Study
 

@@ -41,9 +41,10 @@ Array = NDArray[Any]
 def make(name: str, features: int, prompts: int, draws: int) -> None:
     """A study with its answers and encodings, under DIFFING_HOME."""
     from diffing.common import files
+    from diffing.models.providers import Checkpoint
     from diffing.reader import cache as shards
     from diffing.reader import encodings as activations
-    from diffing.study.study import Checkpoint, Study
+    from diffing.study.study import Study
 
     random = np.random.default_rng(0)
     questions = pd.DataFrame({"text": [f"Question {n}?" for n in range(prompts)]})

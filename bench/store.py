@@ -19,11 +19,12 @@ import numpy as np
 import pandas as pd
 import torch
 
+from diffing.models.providers import Checkpoint
 from diffing.reader import encodings as activations
 from diffing.reader.cache import Array, Cache
 from diffing.reader.compact import compact, encodings
 from diffing.reader.encodings import Encodings
-from diffing.study.study import Checkpoint, Study
+from diffing.study.study import Study
 
 FEATURES = 65_536
 ACTIVE = 90

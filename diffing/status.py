@@ -8,16 +8,17 @@ import math
 from pathlib import Path
 from typing import Any
 
-from diffing.common import files, stats, words
+from diffing import diff, jobs
+from diffing.common import files, stats
 from diffing.common.errors import UserError
-from diffing.diff import compute as diff
+from diffing.diff import summary
 from diffing.findings import findings
-from diffing.jobs import run as jobs
 from diffing.labels import names as labels
 from diffing.reader import encodings as activations
 from diffing.reader import presets
 from diffing.study import responses
-from diffing.study.study import ReaderChoice, Study
+from diffing.study.settings import ReaderChoice
+from diffing.study.study import Study
 
 USUAL_DISCORDANCE = 0.05
 """Share of prompts on which two draws of one checkpoint differ on a feature, assumed until draws show it."""
@@ -152,7 +153,7 @@ def later_steps(study: Study, answered: bool) -> list[dict[str, str]]:
             "step": "diff",
             "job": "diff",
             "state": "to do" if found is None else "partial" if outdated else "done",
-            "detail": words.answer(found.summary) if found else "not computed",
+            "detail": summary.answer(found.summary) if found else "not computed",
             "how": f"python -m diffing diff {name}",
         },
         {
@@ -170,3 +171,13 @@ def later_steps(study: Study, answered: bool) -> list[dict[str, str]]:
             "how": f"python -m diffing draft {name}",
         },
     ]
+
+
+def power_in_words(found: dict[str, Any]) -> str:
+    """What `detectable` says, in a sentence."""
+    if found["delta"] is None:
+        return f"{found['prompts']} prompts can show no difference after correction for {found['tests']:,} tests."
+    return (
+        f"With {found['prompts']} prompts a difference of {100 * found['delta']:.0f} points is found with "
+        f"80 % power (α = 0.05/{found['tests']:,}, {100 * found['discordance']:.0f} % differing by chance)."
+    )

@@ -8,12 +8,13 @@ from diffing import status as statuses
 from diffing.common import words
 from diffing.common.errors import UserError
 from diffing.common.escape import md
+from diffing.common.step import checked
 from diffing.labels import plan as label_plan
 from diffing.models import generate, providers
 from diffing.reader import encodings as activations
 from diffing.reader import presets
 from diffing.study import collect
-from diffing.study.study import ReaderChoice
+from diffing.study.settings import ReaderChoice
 from pages.parts import job_panel, shell
 
 shell.page("Run")
@@ -58,7 +59,7 @@ if any(c.source != "import" for c in study.checkpoints):
         "retry": retry,
     }
     expected = collect.estimate(study, collect.Options.model_validate(options))
-    st.write(f"To do: {md(words.estimate(expected))}")
+    st.write(f"To do: {md(expected.in_words())}")
     job_panel.start_button(study, "collect", "Collect answers", lambda: options, disabled=not expected.calls)
 else:
     st.caption("All checkpoints of this study were imported; 'import' brings further answers.")
@@ -127,7 +128,7 @@ told = {
 try:
     if model and st.button("What will it cost?"):
         with st.spinner("Laying out what the model would read"):
-            price = label_plan.estimate(study, told)
+            price = label_plan.estimate(study, checked("label", label_plan.Options, told))
             st.write(
                 f"{price.labels} labels to write, {price.scores} to score: {price.calls:,} calls, about "
                 f"{price.tokens_in:,} tokens in and {price.tokens_out:,} out, {md(words.dollars(price.cost))}."

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from diffing.diff import compute as diff
-from diffing.diff.compute import DiffSettings
+from diffing.diff.stored import DiffSettings
 from diffing.study.study import Study
 from tests import label_study
 

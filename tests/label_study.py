@@ -8,9 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from diffing.models.providers import Checkpoint
 from diffing.reader import encode
 from diffing.reader.encodings import Encodings
-from diffing.study.study import Checkpoint, ReaderChoice, Study
+from diffing.study.settings import ReaderChoice
+from diffing.study.study import Study
 from tests.fake_reader import FakeReader, Watch
 
 
@@ -66,7 +68,7 @@ def make(
     ]
     study.add_responses(pd.DataFrame(rows))
     monkeypatch.setattr(encode, "load_reader", lambda _choice, _device: RuleReader(rules))
-    encode.run(study, {}, Watch())
+    encode.run(study, encode.Options(), Watch())
     return study, Encodings.open(study)
 
 

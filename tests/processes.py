@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from diffing.jobs.run import Job
+from diffing.jobs.job import Job
 
 
 def command_lines() -> dict[int, str]:

@@ -8,9 +8,10 @@ import pytest
 
 from diffing.findings import findings
 from diffing.labels import history as label_history
+from diffing.models.providers import Checkpoint
 from diffing.reader import encode
 from diffing.report import folder as report
-from diffing.study.study import Checkpoint, Study
+from diffing.study.study import Study
 from tests.fake_reader import Watch
 from tests.label_study import RuleReader
 
@@ -64,7 +65,7 @@ def make(
     }
     study.add_responses(pd.DataFrame(rows))
     monkeypatch.setattr(encode, "load_reader", lambda _choice, _device: RuleReader(RULES))
-    encode.run(study, {}, Watch())
+    encode.run(study, encode.Options(), Watch())
     return study
 
 
@@ -78,7 +79,7 @@ def with_findings(study: Study) -> None:
 
 
 def written(study: Study, out: Path) -> Path:
-    report.run(study, {"out": str(out)}, Watch())
+    report.run(study, report.Options(out=str(out)), Watch())
     return out
 
 

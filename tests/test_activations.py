@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from diffing.common.errors import UserError
+from diffing.models.providers import Checkpoint
 from diffing.reader import cache as shards
 from diffing.reader import encode
 from diffing.reader import encodings as activations
@@ -20,7 +21,7 @@ from diffing.reader.compact import compact, encodings
 from diffing.reader.encodings import Encodings
 from diffing.report import exports
 from diffing.study import responses
-from diffing.study.study import Checkpoint, Study
+from diffing.study.study import Study
 from tests.fake_reader import FakeReader, Watch
 
 PROMPTS = pd.DataFrame({"text": [f"Question {n}" for n in range(12)], "category": "plain"})
@@ -51,7 +52,7 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> FakeReader:
 
 
 def encoded(study: Study) -> Encodings:
-    encode.run(study, {}, Watch())
+    encode.run(study, encode.Options(), Watch())
     return Encodings.open(study)
 
 

@@ -7,11 +7,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from diffing import jobs
 from diffing.common.errors import Cancelled, UserError
+from diffing.common.step import checked
 from diffing.findings import arms, baseline, clusters, findings, listings, verification
 from diffing.findings.clusters import Cluster
 from diffing.findings.listings import Item
-from diffing.jobs import run as jobs
 from diffing.study import sample
 from diffing.study.study import Study
 from tests import finding_study, judges
@@ -58,7 +59,9 @@ def scripted(listing: Replier = lister, name: Replier | None = None, same: str =
 
 def run(study: Study, server: OpenAIServer, reply: Replier, watch: Watch | None = None, **options: Any) -> Any:
     server.reply, server.models = reply, ["model"]
-    return baseline.run(study, {"model": f"{server.url}#model", "attempts": 1, **options}, watch or Watch())
+    return baseline.run(
+        study, baseline.Options(**{"model": f"{server.url}#model", "attempts": 1, **options}), watch or Watch()
+    )
 
 
 def tea_and_cake(count: int = 30, held_out: float = 0.4) -> Study:
@@ -136,7 +139,7 @@ def test_answers_and_phrases_with_lines_of_any_kind_do_no_harm(server: OpenAISer
     answers = {"a": [[f"tea {n}"] for n in range(30)], "b": [[f"{nasty} {n}"] for n in range(30)]}
     study = study_of(answers, held_out=0.4)
     run(study, server, scripted())
-    verification.run(study, {"model": f"{server.url}#model", "own_error": False}, Watch())
+    verification.run(study, verification.Options(model=f"{server.url}#model", own_error=False), Watch())
     assert sides(study) == {"a": {"tea"}, "b": {"cake"}}
     assert all(check.verified for check in verification.read(study).checks.values())
 
@@ -238,7 +241,7 @@ def test_both_arms_stand_in_one_table(monkeypatch: pytest.MonkeyPatch, server: O
     asked = {"model": f"{server.url}#model"}
     status = jobs.run_here(study, "baseline", asked)
     assert status.state == "done", status.error
-    verification.run(study, asked | {"own_error": False}, Watch())
+    verification.run(study, verification.Options(**(asked | {"own_error": False})), Watch())
     rows = {row.arm: row for row in arms.compare(study)}
     features, rival = rows["features"], rows["baseline"]
     assert (features.claims, features.judged, features.verified, features.distinct) == (2, 2, 1, 1)
@@ -295,13 +298,13 @@ def test_gpu_time_is_priced_by_the_hour(monkeypatch: pytest.MonkeyPatch) -> None
 def test_an_estimate_asks_nothing_and_faults_are_told(server: OpenAIServer) -> None:
     study = tea_and_cake()
     server.models, server.prices = ["model"], {"model": (1e-6, 2e-6)}
-    expected = baseline.estimate(study, {"model": f"{server.url}#model"})
+    expected = baseline.estimate(study, baseline.Options(model=f"{server.url}#model"))
     assert expected.calls >= int((study.prompts()["split"] == "discovery").sum())
     assert expected.cost is not None and expected.cost > 0 and server.calls == []
     with pytest.raises(UserError, match="No model is named"):
-        baseline.run(study, {}, Watch())
+        baseline.run(study, baseline.Options(), Watch())
     with pytest.raises(UserError, match="most"):
-        baseline.run(study, {"most": 0}, Watch())
+        checked("baseline", baseline.Options, {"most": 0})
 
 
 def test_on_the_sample_the_baseline_finds_planted_differences_too(server: OpenAIServer) -> None:
@@ -319,7 +322,7 @@ def test_on_the_sample_the_baseline_finds_planted_differences_too(server: OpenAI
 
     run(study, server, scripted(listing), rate=False)
     server.reply = judges.counting(count)
-    verification.run(study, {"model": f"{server.url}#model", "own_error": False}, Watch())
+    verification.run(study, verification.Options(model=f"{server.url}#model", own_error=False), Watch())
     checks = verification.read(study).checks
     planted = {b["description"]: "a" if b["more_on"] == "before" else "b" for b in sample.planted()["planted"]}
     found = {f.claim: f.side for f in findings.load(study) if checks[f.id].verified}

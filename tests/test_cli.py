@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from diffing.cli import read as cli_read
 from diffing.cli.app import app, main
 from diffing.common import files
-from diffing.study.study import ReaderChoice, Study
+from diffing.study.settings import ReaderChoice
+from diffing.study.study import Study
 
 WIDE = "prompt,response_a,response_b\nHi,Hello.,Hey!\nBye,Goodbye.,\n"
 

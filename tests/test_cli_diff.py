@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
+from diffing import diff
 from diffing.cli import diff as cli_diff
 from diffing.common.errors import UserError
-from diffing.diff import compute as diff
 from diffing.study.study import Study
 from tests import report_study
 

@@ -11,11 +11,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from diffing.jobs import run as jobs
-from diffing.jobs.run import JobStatus
+from diffing import jobs
+from diffing.jobs.job import JobStatus
 from diffing.models import chat, providers
+from diffing.models.providers import Checkpoint
 from diffing.study import collect, responses
-from diffing.study.study import Checkpoint, Sampling, Study
+from diffing.study.settings import Sampling
+from diffing.study.study import Study
 from tests.openai_server import Behaviour, Call, OpenAIServer, failure
 from tests.processes import command_lines, worker_of
 

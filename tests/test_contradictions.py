@@ -31,7 +31,7 @@ def test_a_double_space_feature_labelled_enumerated_lists_is_flagged(monkeypatch
     random = np.random.default_rng(0)
     sides = {"before": answers(random, 0.9, 4), "after": answers(random, 0.1, 8)}
     study, _ = label_study.make(monkeypatch, sides, [{"  ": 1.0}, {"Item": 1.0}])
-    diff.run(study, {}, Watch())
+    diff.run(study, diff.Options(), Watch())
     sae = labels.sae_of(study.settings.reader)
     for feature, label in enumerate(["Enumerated lists", "Numbered list items"]):
         written = Label(label=label, author="maker/model", author_kind="llm")

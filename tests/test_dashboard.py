@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from diffing.jobs import run as jobs
+from diffing import jobs
+from diffing.models.providers import Checkpoint
 from diffing.study import prompts, sample
-from diffing.study.study import Checkpoint, Study
+from diffing.study.study import Study
 
 PAGE = str(Path(__file__).parent.parent / "dashboard.py")
 

@@ -7,12 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from diffing import diff
 from diffing.common.errors import Cancelled, UserError
-from diffing.diff import compute as diff
-from diffing.diff.compute import Diff, DiffSettings
+from diffing.common.step import checked
+from diffing.diff import compute
+from diffing.diff.stored import Diff, DiffSettings
+from diffing.models.providers import Checkpoint
 from diffing.reader import encode
 from diffing.study import responses
-from diffing.study.study import Checkpoint, Study
+from diffing.study.study import Study
 from tests.fake_reader import FakeReader, Watch
 
 Answer = Callable[[int, str, int], str]
@@ -48,12 +51,12 @@ def made(
                 rows.append(row | {"flag": responses.flag(text, "stop", "")})
     study.add_responses(pd.DataFrame(rows))
     if encoded:
-        encode.run(study, {}, Watch())
+        encode.run(study, encode.Options(), Watch())
     return study
 
 
 def computed(study: Study, **settings: Any) -> Diff:
-    return diff.compute(study, "a", "b", DiffSettings(**settings))
+    return compute.compute(study, "a", "b", DiffSettings(**settings))
 
 
 COLUMNS = {
@@ -85,7 +88,7 @@ def test_a_stored_diff_loads_as_it_was_computed() -> None:
     study = made()
     fresh = computed(study)
     stored = diff.load(study, "a", "b")
-    for name in diff.TABLES:
+    for name in compute.TABLES:
         pd.testing.assert_frame_equal(getattr(fresh, name), getattr(stored, name))
     assert stored.summary == fresh.summary
     assert sorted(p.name for p in stored.folder.parent.iterdir()) == [stored.folder.name]
@@ -128,12 +131,12 @@ def test_a_diff_is_outdated_once_an_answer_or_a_category_changes() -> None:
 
 def test_the_job_reports_progress_and_stops_when_asked() -> None:
     study, watch = made(), Watch()
-    result = diff.run(study, {"a": "b", "b": "a", "details": 3}, watch)
+    result = compute.run(study, compute.Options(a="b", b="a", details=3), watch)
     assert result["prompts"] == 40
     assert [told["done"] for told in watch.told] == list(range(7))
     assert (study.folder / "diffs" / result["diff"] / "summary.json").exists()
     with pytest.raises(Cancelled):
-        diff.run(study, {}, Watch(checks=2))
+        compute.run(study, compute.Options(), Watch(checks=2))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +149,7 @@ def test_the_job_reports_progress_and_stops_when_asked() -> None:
 )
 def test_wrong_options_are_said_to_be_wrong(options: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=said):
-        diff.run(made(), options, Watch())
+        compute.run(made(), checked("diff", compute.Options, options), Watch())
 
 
 def test_two_draws_of_one_checkpoint_show_no_difference() -> None:
@@ -239,5 +242,5 @@ def made_of(study: Study, rows: pd.DataFrame) -> Diff:
     """The diff of a study with the same prompts and only some of the answers."""
     other = Study.create("rest", study.checkpoints, study.prompts())
     other.add_responses(rows)
-    encode.run(other, {}, Watch())
+    encode.run(other, encode.Options(), Watch())
     return computed(other)

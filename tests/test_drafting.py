@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from diffing import diff
 from diffing.common.errors import UserError
-from diffing.diff import compute as diff
+from diffing.common.step import checked
 from diffing.findings import drafting, findings, proposals
 from diffing.findings.exhibits import Chooser
 from diffing.findings.proposals import Family
@@ -31,7 +32,9 @@ def drafts(*told: tuple[str, list[int]]) -> str:
 
 def draft(study: Study, server: OpenAIServer, reply: Any, **options: Any) -> dict[str, Any]:
     server.reply, server.models = (lambda _call: reply), ["writer"]
-    return drafting.run(study, {"model": f"{server.url}#writer", "attempts": 1, **options}, Watch())
+    return drafting.run(
+        study, drafting.Options(**{"model": f"{server.url}#writer", "attempts": 1, **options}), Watch()
+    )
 
 
 def test_sides_come_from_the_data_and_not_from_the_model_s_word(
@@ -120,7 +123,7 @@ def test_without_a_model_probes_and_labels_make_the_drafts(monkeypatch: pytest.M
     study = finding_study.make(monkeypatch)
     sae = labels.sae_of(study.settings.reader)
     label_history.add(study, sae, CAKE, Label(label="cakes and pastry", author="Ada", author_kind="person"))
-    result = drafting.run(study, {}, Watch())
+    result = drafting.run(study, drafting.Options(), Watch())
     found = {f.claim.split(":")[0]: (f.side, f.features, f.probes, f.origin) for f in findings.load(study)}
     assert found == {
         "has numbered items": ("b", (ITEMS,), ("numbered items",), "template"),
@@ -130,7 +133,7 @@ def test_without_a_model_probes_and_labels_make_the_drafts(monkeypatch: pytest.M
     }
     assert (result["drafted"], result["calls"], result["cost"]) == (4, 0, None)
     # A second run finds the same.
-    drafting.run(study, {}, Watch())
+    drafting.run(study, drafting.Options(), Watch())
     assert len(findings.load(study)) == 4
 
 
@@ -138,7 +141,7 @@ def test_examples_are_discovery_pairs_that_show_it_and_counter_examples_the_cont
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     study = finding_study.make(monkeypatch)
-    drafting.run(study, {}, Watch())
+    drafting.run(study, drafting.Options(), Watch())
     texts = study.responses().set_index(["prompt_id", "checkpoint", "draw"])["text"]
     split = study.prompts().set_index("id")["split"]
     tea = next(f for f in findings.load(study) if "tea" in f.claim)
@@ -155,10 +158,10 @@ def test_an_estimate_costs_nothing_and_a_second_draft_asks_nothing(
 ) -> None:
     study = finding_study.make(monkeypatch)
     server.models, server.prices = ["writer"], {"writer": (1e-6, 2e-6)}
-    expected = drafting.estimate(study, {"model": f"{server.url}#writer"})
+    expected = drafting.estimate(study, drafting.Options(model=f"{server.url}#writer"))
     assert (expected.calls, server.calls) == (1, [])
     assert expected.cost == pytest.approx(1e-6 * expected.tokens_in + 2e-6 * expected.tokens_out)
-    assert drafting.estimate(study, {}).cost == 0.0
+    assert drafting.estimate(study, drafting.Options()).cost == 0.0
     for _ in range(2):
         draft(study, server, drafts(("speaks of tea", [TEA])))
     assert len(server.calls) == 1
@@ -167,11 +170,11 @@ def test_an_estimate_costs_nothing_and_a_second_draft_asks_nothing(
 def test_a_study_without_a_diff_or_a_key_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     study = finding_study.make(monkeypatch)
     with pytest.raises(UserError, match=r"OPENROUTER_API_KEY"):
-        drafting.run(study, {"model": "openrouter:openai/gpt-4o-mini"}, Watch())
+        drafting.run(study, drafting.Options(model="openrouter:openai/gpt-4o-mini"), Watch())
     with pytest.raises(UserError, match="families"):
-        drafting.run(study, {"families": 0}, Watch())
+        checked("draft", drafting.Options, {"families": 0})
     with pytest.raises(UserError, match="run `python -m diffing diff"):
-        drafting.run(study, {"a": "b", "b": "a"}, Watch())
+        drafting.run(study, drafting.Options(a="b", b="a"), Watch())
     assert diff.load(study, "a", "b").summary["prompts"] == 120
 
 

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from diffing.common import files
 from diffing.common.errors import Cancelled, UserError
+from diffing.common.step import checked
+from diffing.models.providers import Checkpoint
 from diffing.models.tokens import Reading, Window
 from diffing.reader import encode
 from diffing.reader import encodings as activations
@@ -25,7 +27,8 @@ from diffing.reader.cache import Cache
 from diffing.reader.encoder import Encoder
 from diffing.reader.encodings import Encodings
 from diffing.reader.fleet import Fleet
-from diffing.study.study import Checkpoint, ReaderChoice, Study
+from diffing.study.settings import ReaderChoice
+from diffing.study.study import Study
 from tests import tiny
 from tests.fake_reader import FakeReader, Watch
 
@@ -64,7 +67,7 @@ def errors_of(study: Study) -> dict[str, str]:
 def test_one_answer_that_fails_costs_one_answer(reader: FakeReader) -> None:
     study = study_of(["fine one", "unreadable", "broken", "some poison here", "fine two", "fine three"])
     watch = Watch()
-    result = encode.run(study, {}, watch)
+    result = encode.run(study, encode.Options(), watch)
     assert errors_of(study) == {
         "unreadable": "This text is not for reading; write another.",
         "broken": "The answer could not be read: ValueError: the tokenizer fell over",
@@ -94,35 +97,35 @@ def test_odd_texts_are_encoded_like_any_other(reader: FakeReader, name: str) -> 
 
 def test_a_second_run_reads_nothing_anew_and_a_new_answer_costs_only_itself(reader: FakeReader) -> None:
     study = study_of(["one two", "three", "four five six"])
-    first = encode.run(study, {}, Watch())
+    first = encode.run(study, encode.Options(), Watch())
     before = Encodings.open(study)
     reader.batches.clear()
-    again = encode.run(study, {}, Watch())
+    again = encode.run(study, encode.Options(), Watch())
     assert (first["encoded"], again["encoded"], again["cached"], reader.batches) == (4, 0, 4, [])
     prompt = study.prompts()["id"][0]
     study.add_responses(pd.DataFrame([{"prompt_id": prompt, "checkpoint": "a", "draw": 1, "text": "seven"}]))
-    assert encode.run(study, {}, Watch())["encoded"] == 1
+    assert encode.run(study, encode.Options(), Watch())["encoded"] == 1
     assert sum(len(batch) for batch in reader.batches) == 1
     after = Encodings.open(study)
     assert len(after) == len(before) + 1
 
 
 def test_two_studies_share_what_they_have_in_common(reader: FakeReader) -> None:
-    encode.run(study_of(["one two", "three"], "first"), {}, Watch())
+    encode.run(study_of(["one two", "three"], "first"), encode.Options(), Watch())
     reader.batches.clear()
     other = study_of(["three", "new"], "second")
-    assert encode.run(other, {}, Watch())["cached"] == 2
+    assert encode.run(other, encode.Options(), Watch())["cached"] == 2
     assert [len(ids) for batch in reader.batches for ids in batch] == [1]
 
 
 def test_the_prompt_is_part_of_what_is_read_only_where_the_study_says_so(reader: FakeReader) -> None:
     study = study_of(["same", "same"])
-    encode.run(study, {}, Watch())
+    encode.run(study, encode.Options(), Watch())
     assert sum(len(batch) for batch in reader.batches) == 2
     reader.batches.clear()
     choice = study.settings.reader.model_copy(update={"context": "prompt+answer"})
     study.save_settings(study.settings.model_copy(update={"reader": choice}))
-    encode.run(study, {}, Watch())
+    encode.run(study, encode.Options(), Watch())
     lengths = [len(ids) for batch in reader.batches for ids in batch]
     assert lengths == [2, 2, 2, 2]
     assert Encodings.open(study).documents["tokens"].tolist() == [1, 1, 1, 1]
@@ -132,7 +135,7 @@ def test_out_of_memory_halves_the_budget_and_goes_on(reader: FakeReader) -> None
     texts = [" ".join(f"w{n}x{m}" for m in range(100)) for n in range(8)]
     reader.fits = 500
     study = study_of(texts)
-    result = encode.run(study, {"budget": 2000}, Watch())
+    result = encode.run(study, encode.Options(budget=2000), Watch())
     assert result["failed"] == 0
     assert [sum(map(len, batch)) <= 500 for batch in reader.batches].count(False) == 2
     found = Encodings.open(study)
@@ -143,7 +146,7 @@ def test_out_of_memory_halves_the_budget_and_goes_on(reader: FakeReader) -> None
 def test_what_memory_never_holds_is_that_answers_error(reader: FakeReader) -> None:
     reader.window, reader.fits = 400, 300
     study = study_of([" ".join(["word"] * 200), "short"])
-    encode.run(study, {"budget": 1000}, Watch())
+    encode.run(study, encode.Options(budget=1000), Watch())
     (reason,) = errors_of(study).values()
     assert reason.startswith("The device's memory does not hold this answer")
 
@@ -152,21 +155,21 @@ def test_what_memory_never_holds_is_that_answers_error(reader: FakeReader) -> No
 def test_a_study_whose_answers_all_fail_says_why() -> None:
     study = Study.create("study", [Checkpoint(key=k, name=k, source="import") for k in "ab"])
     with pytest.raises(UserError, match="no answers to encode"):
-        encode.run(study, {}, Watch())
+        encode.run(study, encode.Options(), Watch())
     study.add_responses(pd.DataFrame([{"prompt_id": "p", "checkpoint": "a", "text": "unreadable"}]))
     with pytest.raises(UserError, match="No answer could be encoded: This text is not for reading"):
-        encode.run(study, {}, Watch())
+        encode.run(study, encode.Options(), Watch())
     with pytest.raises(UserError, match="encode cannot run: budget"):
-        encode.run(study, {"budget": 0}, Watch())
+        checked("encode", encode.Options, {"budget": 0})
 
 
 def test_stopping_keeps_what_was_stored_and_the_next_run_does_the_rest(reader: FakeReader) -> None:
     study = study_of([f"answer number {n} of some" for n in range(20)])
     with pytest.raises(Cancelled):
-        encode.run(study, {"budget": 20}, Watch(checks=4))
+        encode.run(study, encode.Options(budget=20), Watch(checks=4))
     done = len(reader.batches)
     assert 0 < done < 11
-    encode.run(study, {"budget": 20}, Watch())
+    encode.run(study, encode.Options(budget=20), Watch())
     sequences = [tuple(ids) for batch in reader.batches for ids in batch]
     assert len(sequences) == 21
 
@@ -175,7 +178,7 @@ def test_stopping_keeps_what_was_stored_and_the_next_run_does_the_rest(reader: F
 def test_progress_ends_with_every_token_stored() -> None:
     study = study_of(["one two three", "four"])
     watch = Watch()
-    result = encode.run(study, {}, watch)
+    result = encode.run(study, encode.Options(), watch)
     assert watch.told[-1] == {"done": 7, "total": 7, "unit": "tokens", "cost": None, "note": ""}
     assert result["tokens"] == 7
 
@@ -208,7 +211,7 @@ def slow_run(home: str) -> None:
     torch.set_num_threads(1)
     encode.load_reader = lambda _choice, _device: SlowReader(window=10**6)  # type: ignore[assignment, return-value]
     (files.home() / "started").touch()
-    encode.run(Study.open("study"), {"budget": 64}, Watch())
+    encode.run(Study.open("study"), encode.Options(budget=64), Watch())
 
 
 def given_to(path: Path) -> list[list[list[int]]]:
@@ -256,11 +259,11 @@ def test_sigkill_at_ten_moments_leaves_the_same_arrays_and_encodes_nothing_twice
     assert killed == 10
     assert 0 < len(cache.find(key for key, _ in keys)) < len(set(keys))
     monkeypatch.setattr(encode, "load_reader", lambda _choice, _device: reader)
-    encode.run(study, {"budget": 64}, Watch())
+    encode.run(study, encode.Options(budget=64), Watch())
     resumed = Encodings.open(study)
     monkeypatch.setenv("DIFFING_HOME", str(own_home / "undisturbed"))
     fresh = study_of(texts)
-    encode.run(fresh, {"budget": 64}, Watch())
+    encode.run(fresh, encode.Options(budget=64), Watch())
     whole = Encodings.open(fresh)
     pd.testing.assert_frame_equal(resumed.documents, whole.documents)
     for name in ("indptr", "feature", "peak", "count", "first", "last", "total"):
@@ -322,7 +325,7 @@ def test_a_texts_features_come_strongest_first_with_values_on_its_pieces(reader:
 @pytest.mark.usefixtures("reader")
 def test_examples_of_a_feature_keep_held_out_prompts_back() -> None:
     study = study_of([f"word{n} and more" for n in range(30)])
-    encode.run(study, {}, Watch())
+    encode.run(study, encode.Options(), Watch())
     found = Encodings.open(study)
     feature = int(np.bincount(found.feature).argmax())
     split = study.prompts().set_index("id")["split"]
@@ -363,10 +366,10 @@ def test_a_study_encoded_by_a_real_reader_holds_what_it_gives_alone(
     tiny_reader: ReaderChoice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Random weights reconstruct nothing.
-    monkeypatch.setattr("diffing.sparsify.unexplained", lambda _sae, _hidden: 0.5)
+    monkeypatch.setattr("diffing.reader.sparsify.unexplained", lambda _sae, _hidden: 0.5)
     study = study_of([*tiny.TEXTS, "word " * 200])
     study.save_settings(study.settings.model_copy(update={"reader": tiny_reader}))
-    encode.run(study, {"device": "cpu"}, Watch())
+    encode.run(study, encode.Options(device="cpu"), Watch())
     found = Encodings.open(study)
     reader = encode.load_reader(tiny_reader, "cpu")
     for document, text in enumerate(activations.encodable(study)["text"]):
@@ -386,7 +389,7 @@ def test_a_reader_that_does_not_fit_the_answers_is_refused_before_anything_is_en
 ) -> None:
     study = study_of(tiny.TEXTS)
     study.save_settings(study.settings.model_copy(update={"reader": tiny_reader}))
-    monkeypatch.setattr("diffing.sparsify.unexplained", lambda _sae, _hidden: 1.5)
+    monkeypatch.setattr("diffing.reader.sparsify.unexplained", lambda _sae, _hidden: 1.5)
     with pytest.raises(UserError, match="does not fit these texts"):
-        encode.run(study, {"device": "cpu"}, Watch())
+        encode.run(study, encode.Options(device="cpu"), Watch())
     assert activations.lacking(study) == 8

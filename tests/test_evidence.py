@@ -30,7 +30,7 @@ def claim(study: Study, words: str, side: Side, *features: int, **fields: object
 def judge(study: Study, server: OpenAIServer, **words: str) -> None:
     counted = {name.replace("_", " "): word for name, word in words.items()}
     server.reply, server.models = judges.counting(judges.words(counted)), ["judge"]
-    verification.run(study, {"model": f"{server.url}#judge", "own_error": False}, Watch())
+    verification.run(study, verification.Options(model=f"{server.url}#judge", own_error=False), Watch())
 
 
 def status(study: Study, finding: Finding) -> str:

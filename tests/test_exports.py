@@ -10,8 +10,9 @@ from diffing.labels import history as label_history
 from diffing.labels import names as labels
 from diffing.labels import sources as label_sources
 from diffing.labels.history import Label
+from diffing.models.providers import Checkpoint
 from diffing.report import exports
-from diffing.study.study import Checkpoint, Study
+from diffing.study.study import Study
 from tests.fake_reader import Watch
 
 SAE = "starter"

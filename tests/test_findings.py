@@ -9,8 +9,9 @@ import pytest
 from diffing.common.errors import UserError
 from diffing.findings import findings
 from diffing.findings.findings import Example
+from diffing.models.providers import Checkpoint
 from diffing.study import sample
-from diffing.study.study import Checkpoint, Study
+from diffing.study.study import Study
 
 
 def study_of(name: str = "s") -> Study:

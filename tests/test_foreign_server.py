@@ -14,10 +14,11 @@ from typing import NamedTuple
 import pandas as pd
 import pytest
 
+from diffing import jobs
 from diffing.common import files
-from diffing.jobs import run as jobs
 from diffing.models import providers
-from diffing.study.study import Sampling, Study
+from diffing.study.settings import Sampling
+from diffing.study.study import Study
 from tests import tiny
 
 REVISION = "0" * 40

@@ -7,12 +7,13 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from diffing import jobs
 from diffing.common.errors import Cancelled
-from diffing.jobs import run as jobs
-from diffing.jobs.run import JobStatus
+from diffing.jobs.job import JobStatus
 from diffing.models import generate, providers
 from diffing.study import collect
-from diffing.study.study import Sampling, Study
+from diffing.study.settings import Sampling
+from diffing.study.study import Study
 from tests import tiny
 from tests.openai_server import OpenAIServer
 
@@ -105,7 +106,7 @@ def test_a_run_stopped_at_any_token_ends_as_an_undisturbed_one(
     study, stored = make(folder, draws=2), [0]
     for looks in (1, 14, 5, 30):
         with pytest.raises(Cancelled):
-            collect.run(study, {}, StopsAfter(looks))
+            collect.run(study, collect.Options(), StopsAfter(looks))
         stored.append(len(study.responses()))
     assert stored == sorted(stored) and 0 < stored[-1] < 16
     assert run(study).state == "done"

@@ -19,7 +19,7 @@ from diffing.common import hub
 from diffing.common.errors import UserError
 from diffing.reader import presets
 from diffing.reader.reader import Reader
-from diffing.study.study import ReaderChoice
+from diffing.study.settings import ReaderChoice
 from tests import tiny
 
 COMMIT = "c0ffee" + "0" * 34

@@ -6,31 +6,41 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
+from pydantic import BaseModel
 
+from diffing import jobs
 from diffing.common import files
 from diffing.common.errors import Busy, UserError
-from diffing.jobs import run as jobs
-from diffing.jobs.run import Job, JobStatus, Progress
+from diffing.common.step import Progress, Result
+from diffing.jobs.job import Job, JobStatus
 from diffing.models import providers
 from diffing.study.study import Study
 from tests.openai_server import OpenAIServer
 from tests.processes import worker_of
 
 
-def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+class Options(BaseModel):
+    """What the step for these tests is told to do."""
+
+    items: int = 0
+    user_error: str = ""
+    defect: str = ""
+    value: float = 1
+
+
+def run(study: Study, options: Options, progress: Progress) -> Result:
     """A step for these tests: does what its options say."""
-    for done in range(options.get("items", 0)):
+    for done in range(options.items):
         progress.check()
-        progress.update(done + 1, options["items"], "items", cost=0.5 * (done + 1))
-    if "user_error" in options:
-        raise UserError(options["user_error"])
-    if "defect" in options:
-        raise ZeroDivisionError(options["defect"])
-    return {"study": study.name, "value": float(options.get("value", 1))}
+        progress.update(done + 1, options.items, "items", cost=0.5 * (done + 1))
+    if options.user_error:
+        raise UserError(options.user_error)
+    if options.defect:
+        raise ZeroDivisionError(options.defect)
+    return {"study": study.name, "value": options.value}
 
 
 @pytest.fixture
@@ -74,7 +84,7 @@ def test_a_detached_job_tells_its_progress_and_outcome(study: Study) -> None:
 def test_a_job_survives_its_parent(study: Study, server: OpenAIServer) -> None:
     script = (
         "import os, signal\n"
-        "from diffing.jobs import run as jobs\n"
+        "from diffing import jobs\n"
         "from diffing.study.study import Study\n"
         "jobs.start(Study.open('s'), 'collect', {'concurrency': 4})\n"
         "os.killpg(0, signal.SIGKILL)\n"

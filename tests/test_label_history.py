@@ -10,7 +10,8 @@ from diffing.common.errors import UserError
 from diffing.labels import history as label_history
 from diffing.labels import names as labels
 from diffing.labels.history import Label
-from diffing.study.study import Checkpoint, Study
+from diffing.models.providers import Checkpoint
+from diffing.study.study import Study
 
 PAIR = [Checkpoint(key=key, name=key, source="import") for key in ("a", "b")]
 SAE = "starter"

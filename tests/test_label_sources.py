@@ -19,8 +19,10 @@ from diffing.common.errors import UserError
 from diffing.labels import names as labels
 from diffing.labels import neuronpedia
 from diffing.labels import sources as label_sources
+from diffing.models.providers import Checkpoint
 from diffing.reader import presets
-from diffing.study.study import Checkpoint, ReaderChoice, Study
+from diffing.study.settings import ReaderChoice
+from diffing.study.study import Study
 from tests.fake_reader import Watch
 
 PAIR = [Checkpoint(key=key, name=key, source="import") for key in ("a", "b")]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from diffing.common.errors import Cancelled, UserError
+from diffing.common.step import checked
 from diffing.labels import labelling
 from diffing.labels import names as labels
 from diffing.labels.history import edit, tell
@@ -89,7 +90,7 @@ def options(server: OpenAIServer, **more: Any) -> dict[str, Any]:
 
 
 def run(study: Study, server: OpenAIServer, **more: Any) -> dict[str, Any]:
-    return labelling.run(study, options(server, **more), Watch())
+    return labelling.run(study, labelling.Options(**(options(server, **more))), Watch())
 
 
 def test_every_feature_gets_its_label_and_a_second_run_asks_nothing(study: Study, server: OpenAIServer) -> None:
@@ -140,7 +141,7 @@ def test_one_bad_reply_in_fifty_costs_only_itself(study: Study, server: OpenAISe
         f"{OPEN}colour7⟧" in call.messages[1]["content"]
     ) else label_of(call)  # fmt: skip
     watch = Watch()
-    result = labelling.run(study, options(server), watch)
+    result = labelling.run(study, labelling.Options(**(options(server))), watch)
     assert (result["written"], result["failed"], list(result["errors"])) == (49, 1, ["7"])
     assert result["errors"]["7"].startswith("no usable reply in 3: ")
     assert watch.lines == [f"failed: feature 7: {result['errors']['7']}"]
@@ -158,11 +159,11 @@ def test_a_runaway_reply_is_cut_and_the_correction_stays_short(study: Study, ser
 
 def test_the_dry_run_asks_nothing_and_foresees_calls_and_tokens(study: Study, server: OpenAIServer) -> None:
     few = list(range(4))
-    expected = labelling.estimate(study, options(server, score=True, features=few))
+    expected = labelling.estimate(study, labelling.Options(**(options(server, score=True, features=few))))
     assert (expected.labels, expected.scores, expected.cost, server.calls) == (4, 4, 0.0, [])
     result = run(study, server, score=True, features=few)
     assert (expected.calls, result["scored"]) == (result["calls"], 4)
-    assert labelling.estimate(study, options(server, score=True, features=few)).calls == 0
+    assert labelling.estimate(study, labelling.Options(**(options(server, score=True, features=few)))).calls == 0
 
 
 def test_label_and_score_are_made_from_different_prompts_none_held_out(study: Study, server: OpenAIServer) -> None:
@@ -260,7 +261,7 @@ def test_a_limit_in_dollars_holds(study: Study, server: OpenAIServer) -> None:
 def test_a_cancelled_run_keeps_what_it_has(study: Study, server: OpenAIServer) -> None:
     server.delay, few = 0.3, list(range(20))
     with pytest.raises(Cancelled):
-        labelling.run(study, options(server, features=few, concurrency=4), Watch(checks=4))
+        labelling.run(study, labelling.Options(**(options(server, features=few, concurrency=4))), Watch(checks=4))
     assert 0 < len(labels.current(study)) < 20
     server.delay = 0.0
     run(study, server, features=few)
@@ -322,9 +323,9 @@ def test_a_model_that_is_not_served_stops_before_anything_is_spent(study: Study,
     assert server.calls == []
 
 
-def test_options_are_checked(study: Study) -> None:
+def test_options_are_checked() -> None:
     with pytest.raises(UserError, match="label cannot run: tops: Extra inputs are not permitted"):
-        labelling.run(study, {"tops": 3}, Watch())
+        checked("label", labelling.Options, {"tops": 3})
 
 
 def test_a_hint_is_given_of_what_lies_near(monkeypatch: pytest.MonkeyPatch, server: OpenAIServer) -> None:

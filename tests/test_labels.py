@@ -12,9 +12,11 @@ from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.labels import names as labels
 from diffing.labels.names import Label
+from diffing.models.providers import Checkpoint
 from diffing.reader.cache import Encoding
 from diffing.reader.encodings import TokenTable
-from diffing.study.study import Checkpoint, ReaderChoice, Study
+from diffing.study.settings import ReaderChoice
+from diffing.study.study import Study
 
 PAIR = [Checkpoint(key=key, name=key, source="import") for key in ("a", "b")]
 BY_LLM: dict[str, Any] = {"label": "lists", "author": "gpt", "author_kind": "llm", "date": "2026-01-01"}

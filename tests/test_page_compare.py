@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from diffing.diff import compute as diff
+from diffing import diff
+from diffing.diff import compute
 from diffing.study import sample
 from diffing.study.study import Study
 from tests import label_study
@@ -34,7 +35,7 @@ def compared(monkeypatch: pytest.MonkeyPatch, held_out: float = 0.3) -> Study:
         "b": [label_study.babble(random, WORDS, (5, 5, 0, 3), 12) for _ in range(20)],
     }
     study, _ = label_study.make(monkeypatch, answers, RULES, held_out=held_out)
-    diff.compute(study, "a", "b")
+    compute.compute(study, "a", "b")
     return study
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from diffing import diff
 from diffing.common import files
-from diffing.diff import compute as diff
 from diffing.findings import drafting, evidence, findings, verification
 from diffing.study import sample
 from diffing.study.study import Study
@@ -56,7 +56,7 @@ def test_without_findings_or_a_diff_it_says_how_to_begin() -> None:
 def test_drafts_need_no_model(study: Study) -> None:
     app = opened(study)
     assert next(b for b in app.button if b.label == "Draft findings without a model").disabled is False
-    drafting.run(study, {}, Watch())
+    drafting.run(study, drafting.Options(), Watch())
     listed = opened(study).dataframe[0].value
     assert set(listed["claim"]) == {finding.claim for finding in findings.load(study)}
     assert set(listed["status"]) == {"replicated"}
@@ -153,7 +153,7 @@ def test_a_model_without_a_key_is_named_as_such(study: Study) -> None:
 
 
 def test_both_ways_of_finding_stand_in_one_table(study: Study) -> None:
-    drafting.run(study, {}, Watch())
+    drafting.run(study, drafting.Options(), Watch())
     table = opened(study, show="Without features").dataframe[0].value
     assert table.loc["claims"].to_dict() == {
         "with features": str(len(findings.load(study))),

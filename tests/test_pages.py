@@ -6,13 +6,14 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from diffing import diff, jobs
 from diffing.common import escape, files
-from diffing.diff import compute as diff
-from diffing.jobs import run as jobs
+from diffing.diff import compute
 from diffing.labels import history as label_history
 from diffing.labels import names as labels
+from diffing.models.providers import Checkpoint
 from diffing.study import prompts
-from diffing.study.study import Checkpoint, Study
+from diffing.study.study import Study
 from pages.parts import job_panel
 from tests import finding_study, label_study
 
@@ -103,7 +104,7 @@ def test_a_study_in_which_nothing_differs_says_so_and_lists_what_came_nearest(
 ) -> None:
     same = [f"cake number {n}" for n in range(12)]
     study, _ = label_study.make(monkeypatch, {"a": same, "b": same}, [{"cake": 3.0}], held_out=0.0)
-    diff.compute(study, "a", "b")
+    compute.compute(study, "a", "b")
     app = opened("pages/features.py", study=study.name)
     assert any("no feature differs after correction" in m.value for m in app.markdown)
     assert "No feature passes these filters" in app.info[0].value

@@ -11,7 +11,7 @@ from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_direc
 from diffing.common.errors import UserError
 from diffing.models.weights import parse_hook
 from diffing.reader import presets
-from diffing.study.study import ReaderChoice
+from diffing.study.settings import ReaderChoice
 from tests import tiny
 from tests.tiny import Whole, load
 

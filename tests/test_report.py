@@ -21,11 +21,12 @@ from markdown_it import MarkdownIt
 from scipy import sparse
 from typer.testing import CliRunner
 
+from diffing import diff
 from diffing.cli import report as cli_report
 from diffing.common import files, tables
 from diffing.common.errors import UserError
 from diffing.common.escape import visible
-from diffing.diff import compute as diff
+from diffing.diff import compute
 from diffing.findings import evidence, findings, verification
 from diffing.labels import history as label_history
 from diffing.labels import sources as label_sources
@@ -87,8 +88,9 @@ def test_the_folder_holds_everything_and_the_manifest_its_hashes(made: Made) -> 
 def test_the_same_study_gives_the_same_bytes_in_another_process(made: Made, tmp_path: Path) -> None:
     study, out = made
     code = (
-        "import sys; from diffing import report, study; from tests.fake_reader import Watch\n"
-        "report.run(study.Study.open('lists'), {'out': sys.argv[1]}, Watch())"
+        "import sys; from diffing import Study; from diffing.report import folder\n"
+        "from tests.fake_reader import Watch\n"
+        "folder.run(Study.open('lists'), folder.Options(out=sys.argv[1]), Watch())"
     )
     environment = os.environ | {"PYTHONHASHSEED": "7", "DIFFING_HOME": str(study.folder.parent.parent)}
     again = tmp_path / "again"
@@ -248,8 +250,8 @@ def test_a_verified_finding_leads_the_answer_and_the_next_report_is_the_same(
     }
     label_history.tell(study, "starter", CAKE, "score", "j", about=label.id, score=score)
     server.reply, server.models = judges.counting(judges.words({"mentions cake": "cake"})), ["judge"]
-    diff.compute(study, "old", "new")
-    verification.run(study, {"model": f"{server.url}#judge"}, Watch())
+    compute.compute(study, "old", "new")
+    verification.run(study, verification.Options(model=f"{server.url}#judge"), Watch())
     bare(monkeypatch)
     first = written(study, tmp_path / "first")
     assert [one.status for one in evidence.of(study)] == ["reported"]
@@ -431,7 +433,7 @@ def test_a_folder_with_other_things_is_left_alone(made: Made, tmp_path: Path) ->
     study, _ = made
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(UserError, match="exists and holds no report; choose another folder"):
-        report.run(study, {"out": str(tmp_path)}, Watch())
+        report.run(study, report.Options(out=str(tmp_path)), Watch())
     assert names(tmp_path) == {"mine.txt"}
 
 
@@ -470,7 +472,7 @@ def test_the_command_writes_where_it_is_told(made: Made, monkeypatch: pytest.Mon
 def test_a_study_that_was_never_encoded_is_told_what_to_do() -> None:
     study = Study.create("bare", [A, report_study.B])
     with pytest.raises(UserError, match="python -m diffing encode bare"):
-        report.run(study, {}, Watch())
+        report.run(study, report.Options(), Watch())
 
 
 def test_the_quick_list_names_the_strongest_features_where_neuronpedia_has_them(

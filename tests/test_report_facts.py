@@ -50,7 +50,7 @@ def test_a_report_names_the_judges_whose_verdicts_it_leaves_out(
     findings.add(study, "mentions cake", "b", author="Ann", features=(CAKE,))
     server.reply, server.models = judges.counting(judges.words({"mentions cake": "cake"})), ["first", "second"]
     for judge in server.models:
-        verification.run(study, {"model": f"{server.url}#{judge}"}, Watch())
+        verification.run(study, verification.Options(model=f"{server.url}#{judge}"), Watch())
     facts = report_facts.gather(study, "old", "new")
     assert facts.verification.judge == "second"
     assert "Verdicts of other judges (first) are kept" in report_findings.own_error(facts)

@@ -10,7 +10,7 @@ from sae_lens import SAE
 
 from diffing.common.errors import UserError
 from diffing.reader.reader import Reader
-from diffing.study.study import ReaderChoice
+from diffing.study.settings import ReaderChoice
 from tests import tiny
 from tests.tiny import Whole, assert_close, dense, load
 
@@ -74,7 +74,7 @@ def test_slices_of_many_tokens_join_up(whole: Whole, tmp_path: Path, monkeypatch
     reader = load(whole.folder, tmp_path)
     hidden = reader.hidden(BATCH)
     at_once = reader.sparse(hidden)
-    monkeypatch.setattr("diffing.sparsify.DENSE_CPU", 7 * 96)
+    monkeypatch.setattr("diffing.reader.sparsify.DENSE_CPU", 7 * 96)
     for one, other in zip(at_once, reader.sparse(hidden), strict=True):
         torch.testing.assert_close(one, other)
     assert [len(part) for part in reader.sparse(hidden[:0])] == [0, 0, 0]

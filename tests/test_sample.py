@@ -8,10 +8,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from diffing import status
+from diffing import jobs, status
 from diffing.common import tables
 from diffing.common.errors import UserError
-from diffing.jobs import run as jobs
 from diffing.study import sample
 from diffing.study.study import Study
 from tools import make_sample

@@ -9,12 +9,13 @@ import pytest
 from diffing.diff import compute as diff
 from diffing.labels import labelling
 from diffing.labels import names as labels
+from diffing.models.providers import Checkpoint
 from diffing.probes import near as surface
 from diffing.probes.rules import Span
 from diffing.reader import encode
 from diffing.reader.encodings import Encodings
 from diffing.study import sample
-from diffing.study.study import Checkpoint, Study
+from diffing.study.study import Study
 from tests.fake_reader import Watch
 from tests.openai_server import Behaviour, Call, OpenAIServer
 from tests.test_labelling import written
@@ -27,8 +28,8 @@ def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DIFFING_HOME", str(home))
         study = sample.create()
-        encode.run(study, {}, Watch())
-        diff.run(study, {}, Watch())
+        encode.run(study, encode.Options(), Watch())
+        diff.run(study, diff.Options(), Watch())
     return home
 
 
@@ -81,7 +82,7 @@ def test_two_draws_of_one_checkpoint_differ_in_nothing(side: str) -> None:
     sides = [Checkpoint(key=f"draw{draw}", name=f"draw {draw}", source="import") for draw in (0, 1)]
     study = Study.create(f"same-{side}", sides, whole.prompts())
     study.add_responses(rows.assign(checkpoint=[f"draw{draw}" for draw in rows["draw"]], draw=0))
-    encode.run(study, {}, Watch())
+    encode.run(study, encode.Options(), Watch())
     found = diff.compute(study, "draw0", "draw1")
     assert found.summary["tested"] > 100
     for table in (found.features, found.probes):
@@ -104,8 +105,8 @@ def test_labelling_the_top_50_takes_as_many_calls_and_the_tokens_that_were_foret
     study = sample.ensure()
     with OpenAIServer(billed, models=["maker/author"]) as server:
         options: dict[str, Any] = {"model": f"{server.url}#maker/author", "top": 50}
-        expected = labelling.estimate(study, options)
-        result = labelling.run(study, options, Watch())
+        expected = labelling.estimate(study, labelling.Options(**options))
+        result = labelling.run(study, labelling.Options(**options), Watch())
     assert expected.calls == result["calls"] == len(server.calls) <= 50
     assert len(labels.current(study)) == len(result["features"])
     spent = result["tokens_in"] + result["tokens_out"]

@@ -12,9 +12,11 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import diffing
+from diffing.models.providers import Checkpoint
 from diffing.reader import encode
 from diffing.reader.encodings import Encodings, encodable
-from diffing.study.study import Checkpoint, ReaderChoice, Study
+from diffing.study.settings import ReaderChoice
+from diffing.study.study import Study
 from tests import tiny
 from tests.fake_reader import Watch
 from tools.batch_topk import BatchTopK, SaeRecipe, train_sae
@@ -131,7 +133,7 @@ def test_a_study_encoded_with_the_starter_holds_what_a_hook_and_saelens_give(
     study.add_responses(
         pd.DataFrame([{"prompt_id": ids[name], "checkpoint": "a", "text": text} for name, text in HARD.items()])
     )
-    encode.run(study, {"device": "cpu"}, Watch())
+    encode.run(study, encode.Options(device="cpu"), Watch())
     found, reader = Encodings.open(study), encode.load_reader(ReaderChoice(), "cpu")
     plain: Any = AutoModelForCausalLM.from_pretrained(STARTER / "reader")
     seen: list[torch.Tensor] = []

@@ -2,8 +2,7 @@
 
 import pytest
 
-from diffing import status
-from diffing.diff import compute as diff
+from diffing import diff, status
 from diffing.study import sample
 from tests import finding_study
 

@@ -7,8 +7,10 @@ import tomli_w
 
 from diffing.common import files
 from diffing.common.errors import UserError
+from diffing.models.providers import Checkpoint
 from diffing.study import prompts, responses
-from diffing.study.study import Checkpoint, ReaderChoice, Sampling, Study, names
+from diffing.study.settings import ReaderChoice, Sampling
+from diffing.study.study import Study, names
 
 SIDES = [Checkpoint(key="a", name="Old", source="import"), Checkpoint(key="b", name="New", source="openai:gpt-4o")]
 PROMPTS = pd.DataFrame({"text": ["Hi", "Bye"], "category": ["x", "y"]})

@@ -6,12 +6,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from diffing import jobs
 from diffing.common.errors import Cancelled, UserError
+from diffing.common.step import checked
 from diffing.findings import findings, judging, verification
 from diffing.findings.findings import Finding
-from diffing.jobs import run as jobs
+from diffing.models.providers import Checkpoint
 from diffing.study import sample
-from diffing.study.study import Checkpoint, Study
+from diffing.study.study import Study
 from tests import judges
 from tests.openai_server import Call, OpenAIServer, Replier, failure
 
@@ -65,7 +67,7 @@ def sample_claims(study: Study) -> dict[str, Finding]:
 def verify(study: Study, server: OpenAIServer, reply: Replier, watch: Watch | None = None, **options: Any) -> Any:
     server.reply, server.models = reply, ["judge"]
     asked = {"model": f"{server.url}#judge", "attempts": 1, **options}
-    return verification.run(study, asked, watch or Watch())
+    return verification.run(study, verification.Options(**asked), watch or Watch())
 
 
 def verified(study: Study) -> set[str]:
@@ -252,7 +254,7 @@ def test_the_estimate_counts_the_calls_that_a_run_then_makes(server: OpenAIServe
     for claim in counted:
         findings.add(study, claim, "b", author="test")
     server.models, server.prices = ["judge"], {"judge": (1e-6, 4e-6)}
-    expected = verification.estimate(study, {"model": f"{server.url}#judge"})
+    expected = verification.estimate(study, verification.Options(model=f"{server.url}#judge"))
     assert not server.calls
     result = verify(study, server, judges.counting(judges.words(counted)))
     assert result["calls"] == expected.calls == len(server.calls)
@@ -291,11 +293,11 @@ def test_what_cannot_be_verified_is_said_in_a_sentence(server: OpenAIServer) -> 
     server.models = ["judge"]
     study = study_of({"a": [["tea"]], "b": [["cake"]]}, held_out=0.0)
     with pytest.raises(UserError, match="no findings"):
-        verification.run(study, asked, Watch())
+        verification.run(study, verification.Options(**asked), Watch())
     findings.add(study, "mentions cake", "b", author="test")
     with pytest.raises(UserError, match="no held-out pair"):
-        verification.run(study, asked, Watch())
+        verification.run(study, verification.Options(**asked), Watch())
     with pytest.raises(UserError, match="is no finding"):
-        verification.run(study, asked | {"findings": ["f123"]}, Watch())
+        verification.run(study, verification.Options(**(asked | {"findings": ["f123"]})), Watch())
     with pytest.raises(UserError, match="claims_per_call"):
-        verification.run(study, asked | {"claims_per_call": 9}, Watch())
+        checked("verify", verification.Options, asked | {"claims_per_call": 9})

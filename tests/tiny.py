@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from diffing.reader.reader import Reader
-from diffing.study.study import ReaderChoice
+from diffing.study.settings import ReaderChoice
 
 WIDTH = 32
 LAYERS = 5

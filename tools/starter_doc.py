@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 import typer
 
+from diffing import diff
 from diffing.common import files
-from diffing.diff import compute as diffs
-from diffing.diff.compute import Diff
+from diffing.diff.stored import Diff
 from diffing.labels import names as labels
 from diffing.reader.encodings import Encodings
 from diffing.study import sample
@@ -190,7 +190,7 @@ Mean balanced accuracy {accuracy.mean():.3f}, standard error {spread:.3f}.
 
 def page(study: Study, length: Study, scores: Path) -> str:
     """The whole page."""
-    found, long = (diffs.load(one, one.checkpoints[0].key, one.checkpoints[1].key) for one in (study, length))
+    found, long = (diff.load(one, one.checkpoints[0].key, one.checkpoints[1].key) for one in (study, length))
     top = found.top(SHOWN, by="delta_equal_length")["feature"].tolist()
     rows = list(
         labels.named(study, found.features, found.a, found.b)

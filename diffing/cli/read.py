@@ -8,7 +8,8 @@ from diffing.cli.terminal import AsJson, Detach, Name, do, say, show, tell
 from diffing.common import words
 from diffing.reader import presets
 from diffing.reader.presets import PRESETS, downloaded
-from diffing.study.study import ReaderChoice, Study
+from diffing.study.settings import ReaderChoice
+from diffing.study.study import Study
 
 app = typer.Typer()
 

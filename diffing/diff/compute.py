@@ -9,33 +9,27 @@ import dataclasses
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 from threadpoolctl import threadpool_limits
 
 from diffing.common import files, stats
 from diffing.common.aside import Aside
 from diffing.common.errors import UserError
+from diffing.common.step import Progress, Result
 from diffing.diff import families, groups, measure, noise, pairing, presence, separability, summary, tally
 from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Shown
-from diffing.jobs import run as jobs
-from diffing.jobs.run import Progress
+from diffing.diff.stored import Diff, DiffSettings, folder_of, inputs_of, load, up_to_date
 from diffing.labels import names as labels
 from diffing.probes import near as surface
 from diffing.reader.encodings import Encodings
 from diffing.study import responses
 from diffing.study.study import Study
-
-VERSION = 2
-"""Raised when the same settings would give other figures than before."""
 
 TABLES = ("features", "probes", "categories", "noise")
 ASIDE = 500
@@ -45,117 +39,28 @@ OWN = 8
 SHOWS = "strongest activation over the answer's tokens above the bar, averaged over draws"
 
 
-class DiffSettings(BaseModel):
-    """Everything that a diff's figures hang on beside the answers, the reader and the study's seed."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    threshold: float = Field(default=0.0, ge=0)
-    """An answer shows a feature if its strongest activation is above this."""
-    share_of_peak: float = Field(default=0.0, ge=0, lt=1)
-    """The same bar as a share of the feature's strongest activation in both checkpoints' answers."""
-    family_overlap: float = Field(default=0.5, gt=0, le=1)
-    """Jaccard overlap of token positions from which features are one family."""
-    family_cosine: float = Field(default=-1.0, ge=-1, le=1)
-    """Least cosine of their decoder directions; -1 asks for none (`docs/method.md` says why)."""
-    details: int = Field(default=500, ge=0)
-    """Features that get category rows and nearest probes: those with the smallest p in any view."""
-    permutations: int = Field(default=200, ge=19)
-    """Permutations behind the separability's null."""
-
-
-@dataclass(frozen=True)
-class Diff:
-    """A stored diff; tables are read when first asked for."""
-
-    folder: Path
-    a: str
-    b: str
-    settings: DiffSettings
-    summary: dict[str, Any]
-
-    @cached_property
-    def features(self) -> pd.DataFrame:
-        """A row for each feature of the reader; `docs/method.md` explains the columns."""
-        return pd.read_parquet(self.folder / "features.parquet")
-
-    @cached_property
-    def probes(self) -> pd.DataFrame:
-        """The same columns for each surface probe."""
-        return pd.read_parquet(self.folder / "probes.parquet")
-
-    @cached_property
-    def categories(self) -> pd.DataFrame:
-        """Differences by category and tag, in long form, for the features with details."""
-        return pd.read_parquet(self.folder / "categories.parquet")
-
-    @cached_property
-    def noise(self) -> pd.DataFrame:
-        """The noise band by bin of frequency; empty with one draw."""
-        return pd.read_parquet(self.folder / "noise.parquet")
-
-    def top(self, number: int, by: str = "delta") -> pd.DataFrame:
-        """The leads of the families with q < 0.05, largest difference first.
-
-        `by` names the difference: `delta`, `delta_equal_length`, `delta_equal_length_tail` or `rate`.
-        """
-        table = self.features[self.features["feature"] == self.features["family"]]
-        size = (table["rate_b"] - table["rate_a"] if by == "rate" else table[by]).abs()
-        differs = table["q_rate" if by == "rate" else by.replace("delta", "q")] < measure.LEVEL
-        table = table[differs].assign(size=size[differs])
-        return table.sort_values(["size", "feature"], ascending=[False, True]).head(number).drop(columns="size")
-
-    def outdated(self, study: Study) -> bool:
-        """Whether prompts, answers or encodings have changed since."""
-        return bool(self.summary["inputs"] != inputs_of(study, Encodings.open(study)))
-
-
-def folder_of(study: Study, a: str, b: str, settings: DiffSettings) -> Path:
-    content = [VERSION, a, b, study.settings.reader.model_dump(), study.settings.seed, settings.model_dump()]
-    return study.folder / "diffs" / files.content_hash(content)
-
-
-def inputs_of(study: Study, encodings: Encodings) -> str:
-    """A hash of all tables that a diff of the study is computed from."""
-    prompts = study.prompts().astype(str)
-    answers = study.responses()[[*responses.KEY, "text", "flag"]]
-    documents = encodings.documents
-    sums = [str(pd.util.hash_pandas_object(t, index=False).sum()) for t in (prompts, answers, documents)]
-    return files.content_hash([encodings.reader_key, *sums])
-
-
-def load(study: Study, a: str, b: str, settings: DiffSettings | None = None) -> Diff:
-    """A stored diff, or a `UserError` that says how to make it."""
-    settings = settings or DiffSettings()
-    folder = folder_of(study, a, b, settings)
-    if not (folder / "summary.json").exists():
-        raise UserError(
-            f"Study '{study.name}' has no diff of '{a}' and '{b}' with these settings yet; "
-            f"run `python -m diffing diff {study.name} --a {a} --b {b}`."
-        )
-    return Diff(folder, a, b, settings, files.read_json(folder / "summary.json"))
-
-
 def current(study: Study, a: str, b: str, settings: DiffSettings | None = None) -> Diff:
     """The stored diff, computed first where it is missing or older than what it is made from."""
-    if (folder_of(study, a, b, settings or DiffSettings()) / "summary.json").exists():
-        stored = load(study, a, b, settings)
-        if not stored.outdated(study):
-            return stored
-    return compute(study, a, b, settings)
+    return up_to_date(study, a, b, settings) or compute(study, a, b, settings)
 
 
-def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
-    """The job: diff checkpoints `a` and `b` (the first two unless named); other options are settings."""
-    keys = [checkpoint.key for checkpoint in study.checkpoints]
-    rest = {name: value for name, value in options.items() if name not in ("a", "b")}
-    settings = jobs.checked("diff", DiffSettings, rest)
+class Options(DiffSettings):
+    """What one run of `diff` is told: whom to compare, and the settings."""
+
+    a: str = ""
+    b: str = ""
+    """Checkpoints; the study's first two unless named."""
+
+
+def run(study: Study, options: Options, progress: Progress) -> Result:
+    """The job: compute the diff and store it."""
+    settings = DiffSettings(**options.model_dump(exclude={"a", "b"}))
 
     def tell(done: int, total: int, note: str) -> None:
         progress.check()
         progress.update(done, total, "steps", note=note)
 
-    found = compute(study, options.get("a") or keys[0], options.get("b") or keys[1], settings, tell)
+    found = compute(study, *study.sides(options.a, options.b), settings, tell)
     kept = ("pairs", "prompts", "tested", "differing", "families", "separability", "smallest_detectable")
     return {"diff": found.folder.name, **{name: found.summary[name] for name in kept}}
 

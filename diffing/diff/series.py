@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from diffing.common import files, nulls, stats
 from diffing.common.errors import UserError
 from diffing.diff import measure, pairing, presence
-from diffing.diff.compute import DiffSettings, inputs_of
 from diffing.diff.presence import Shown
+from diffing.diff.stored import DiffSettings, inputs_of
 from diffing.reader.encodings import Encodings
 from diffing.study.study import Study
 

@@ -14,11 +14,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from diffing import diff
 from diffing.common import files
 from diffing.common.errors import UserError
-from diffing.diff import compute as diff
 from diffing.diff import measure, summary
-from diffing.diff.compute import Diff
+from diffing.diff.stored import Diff
 from diffing.findings import findings, verdicts, verification
 from diffing.findings.findings import Finding
 from diffing.findings.verdicts import Check
@@ -79,7 +79,7 @@ class Standing(NamedTuple):
 
 def of(study: Study, a: str = "", b: str = "") -> list[Standing]:
     """All findings of a comparison, by status, the largest net share first."""
-    a, b = findings.sides(study, a, b)
+    a, b = study.sides(a, b)
     try:
         stored = diff.load(study, a, b)
     except UserError:

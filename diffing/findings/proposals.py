@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rapidfuzz import fuzz
 
 from diffing.diff import measure
-from diffing.diff.compute import Diff
+from diffing.diff.stored import Diff
 from diffing.findings.exhibits import Chooser
 from diffing.labels import contradictions
 from diffing.labels import names as labels

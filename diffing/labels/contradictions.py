@@ -12,8 +12,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from diffing import diff
 from diffing.common import files
-from diffing.diff import compute as diff
 from diffing.diff import measure
 from diffing.labels import names as labels
 from diffing.probes import near as surface
@@ -128,8 +128,7 @@ def of(
     settings: diff.DiffSettings | None = None,
 ) -> dict[int, list[Contradiction]]:
     """What counting says against the labels that stand, by feature; those without any flag are absent."""
-    keys = [checkpoint.key for checkpoint in study.checkpoints]
-    stored = diff.load(study, a or keys[0], b or keys[1], settings)
+    stored = diff.load(study, *study.sides(a, b), settings)
     rows = stored.features.set_index("feature")
     probes = stored.probes.set_index("probe")
     encodings = Encodings.open(study)

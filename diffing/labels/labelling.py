@@ -9,14 +9,14 @@ import asyncio
 from typing import Any
 
 from diffing.common.errors import UserError
-from diffing.jobs.run import Progress
+from diffing.common.step import Progress, Result
 from diffing.labels import contradictions, scoring
 from diffing.labels import history as label_history
 from diffing.labels import names as labels
 from diffing.labels import prompt as label_prompt
 from diffing.labels import sources as label_sources
 from diffing.labels.history import Label
-from diffing.labels.plan import Estimate, Options, Plan, checked, estimate
+from diffing.labels.plan import Estimate, Options, Plan, estimate
 from diffing.labels.prompt import Material, Written
 from diffing.labels.scoring import Batch, Verdicts
 from diffing.models import ask, questions
@@ -32,24 +32,23 @@ WRITE_TOKENS, JUDGE_TOKENS = 2000, 1500
 """Most tokens of an answer; hidden reasoning counts."""
 
 
-def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def run(study: Study, options: Options, progress: Progress) -> Result:
     """The job: import, write, score, each where it was asked for."""
-    told = checked(options)
     result: dict[str, Any] = {}
-    if told.import_from:
+    if options.import_from:
         try:
             result["imported"] = label_sources.bring(
-                study, told.import_from, progress, told.features, told.refresh
+                study, options.import_from, progress, options.features, options.refresh
             )
         except UserError as error:
-            if not (told.write or told.score):
+            if not (options.write or options.score):
                 raise
             # A source that cannot be reached holds up nothing else.
             progress.log(str(error))
             result["import_error"] = str(error)
-    if not (told.write or told.score):
+    if not (options.write or options.score):
         return result
-    opened = Plan(study, told)
+    opened = Plan(study, options)
     asked = Asked(opened, progress)
     asyncio.run(asked.all())
     return result | asked.summary() | {"contradictions": flags(opened)}
@@ -76,8 +75,8 @@ class Asked:
         self.written = self.scored = self.done = self.total = 0
 
     async def all(self) -> None:
-        told = self.opened.options
-        async with ChatClient(told.concurrency, told.timeout, told.attempts) as client:
+        options = self.opened.options
+        async with ChatClient(options.concurrency, options.timeout, options.attempts) as client:
             unwritten = self.opened.unwritten()
             if unwritten:
                 await self._write(client, unwritten)

@@ -23,7 +23,8 @@ from diffing.probes import near as surface
 from diffing.reader import presets
 from diffing.reader.cache import Array, Encoding
 from diffing.reader.encodings import TokenTable
-from diffing.study.study import ReaderChoice, Study
+from diffing.study.settings import ReaderChoice
+from diffing.study.study import Study
 
 __all__ = ["Label", "current", "describe", "dossiers", "history", "named", "path_of", "readable", "sae_of"]
 

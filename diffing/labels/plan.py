@@ -5,14 +5,13 @@ run would ask. Spends nothing and writes nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from diffing import diff
 from diffing.common.errors import UserError
-from diffing.diff import compute as diff
-from diffing.jobs import run as jobs
 from diffing.labels import names as labels
 from diffing.labels import prompt as label_prompt
 from diffing.labels import scoring
@@ -88,12 +87,9 @@ class Plan:
     """One run's study, opened once."""
 
     def __init__(self, study: Study, options: Options) -> None:
-        keys = [checkpoint.key for checkpoint in study.checkpoints]
         self.study = study
         self.options = options
-        self.sides = (options.a or keys[0], options.b or keys[1])
-        for key in self.sides:
-            study.checkpoint(key)
+        self.sides = study.sides(options.a, options.b)
         self.sae = labels.sae_of(study.settings.reader)
         self.encodings = Encodings.open(study)
         self.author = providers.endpoint(providers.parse(options.model, "author", options.key_env))
@@ -190,27 +186,22 @@ def rejected(dossier: Dossier) -> list[str]:
     return found
 
 
-def checked(options: dict[str, Any]) -> Options:
-    return jobs.checked("label", Options, options)
-
-
-async def prices(options: dict[str, Any]) -> dict[str, Price | None]:
+async def prices(options: Options) -> dict[str, Price | None]:
     """Prices by model: the list's, and the endpoint's own where no list has it. Spends nothing."""
-    told = checked(options)
-    author = providers.endpoint(providers.parse(told.model, "author", told.key_env))
-    points = [author, *([judge_for(author, told)] if told.score else [])]
+    author = providers.endpoint(providers.parse(options.model, "author", options.key_env))
+    points = [author, *([judge_for(author, options)] if options.score else [])]
     async with ChatClient() as client:
         # A server without a key costs nothing as far as the list knows, but may state what it charges.
         listed = {point.model: providers.price(point) if point.key_env else None for point in points}
         return {p.model: listed[p.model] or await client.check_model(p) for p in points}
 
 
-def estimate(study: Study, options: dict[str, Any], prices: Mapping[str, Price | None] | None = None) -> Estimate:
+def estimate(study: Study, options: Options, prices: Mapping[str, Price | None] | None = None) -> Estimate:
     """Calls, tokens and dollars of a run, from the very questions that it would ask. Spends nothing.
 
     `prices` by model; a model that it does not name costs what the price list says.
     """
-    opened = Plan(study, checked(options))
+    opened = Plan(study, options)
     unwritten = opened.unwritten()
     materials = opened.materials(unwritten) if unwritten else []
     writes = [ask.size(label_prompt.messages(material)) for material in materials]

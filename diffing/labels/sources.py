@@ -18,13 +18,14 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 
 from diffing.common import files, hub, tables
 from diffing.common.errors import UserError
-from diffing.jobs.run import Progress
+from diffing.common.step import Progress
 from diffing.labels import history as label_history
 from diffing.labels import names as labels
 from diffing.labels import neuronpedia
 from diffing.reader import presets
 from diffing.reader.encodings import Encodings
-from diffing.study.study import ReaderChoice, Study
+from diffing.study.settings import ReaderChoice
+from diffing.study.study import Study
 
 COLUMNS = ["feature", "label", "description", "author", "author_kind", "date", "evidence"]
 FEATURE_NAMES = ("feature", "index", "feature_id", "feature_index", "latent", "id")

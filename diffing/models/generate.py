@@ -14,7 +14,7 @@ from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.models import chat, providers
 from diffing.models.chat import Reply, Request
-from diffing.study.study import Checkpoint
+from diffing.models.providers import Checkpoint
 
 BATCH = 16
 """Answers sampled together."""

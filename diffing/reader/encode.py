@@ -19,8 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from diffing.common import files
 from diffing.common.errors import UserError
-from diffing.jobs import run as jobs
-from diffing.jobs.run import Progress
+from diffing.common.step import Progress, Result
 from diffing.reader import encodings as activations
 from diffing.reader import lens
 from diffing.reader.batches import Task
@@ -29,7 +28,8 @@ from diffing.reader.encoder import Encoder, ReaderLike
 from diffing.reader.encodings import Encodings, TokenTable
 from diffing.reader.fleet import Fleet
 from diffing.study import prompts
-from diffing.study.study import ReaderChoice, Study
+from diffing.study.settings import ReaderChoice
+from diffing.study.study import Study
 
 if TYPE_CHECKING:
     from diffing.reader.reader import Reader
@@ -54,16 +54,15 @@ class Options(BaseModel):
     """Tokens in a batch; None takes what suits the device."""
 
 
-def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def run(study: Study, options: Options, progress: Progress) -> Result:
     """Encode what the study lacks, and bring its table up to date."""
-    asked = jobs.checked("encode", Options, options)
     wanted = activations.encodable(study)
     if wanted.empty:
         raise UserError(f"Study '{study.name}' has no answers to encode; collect or import some first.")
     tasks = tasks_of(study, wanted)
     began = time.monotonic()
     progress.update(0, len(wanted), "answers", note="loading the reader")
-    devices = devices_for(asked.device, len(wanted))
+    devices = devices_for(options.device, len(wanted))
     load = partial(prepare, study.settings.reader, study.folder, tasks, devices[0])
 
     def told(done: int, total: int) -> None:
@@ -72,7 +71,7 @@ def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, 
 
     done_now = [0]
     if len(devices) > 1:
-        with Fleet(load, devices, asked.budget) as fleet:
+        with Fleet(load, devices, options.budget) as fleet:
             key, n_features = fleet.ready()
             cache = Cache(key, n_features)
             before = len(cache.find(task.key for task in tasks))
@@ -84,7 +83,7 @@ def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, 
         cache = Cache(key, n_features)
         before = len(cache.find(task.key for task in tasks))
         loaded = time.monotonic()
-        errors = Encoder(reader, cache, asked.budget).run(tasks, told, progress.check)
+        errors = Encoder(reader, cache, options.budget).run(tasks, told, progress.check)
     seconds = time.monotonic() - loaded
     places = cache.find(task.key for task in tasks)
     wanted["error"] = [errors.get(task.key, "") for task in tasks]

@@ -23,7 +23,7 @@ from diffing.models.tokens import Framing, Message, Reading
 from diffing.models.weights import ModelFiles
 from diffing.reader import presets, sae, sparsify
 from diffing.reader.sae import SaeFacts
-from diffing.study.study import ReaderChoice
+from diffing.study.settings import ReaderChoice
 
 log = logging.getLogger(__name__)
 

@@ -22,11 +22,9 @@ from pydantic import BaseModel, ConfigDict
 
 from diffing.common import escape, files, tables
 from diffing.common.errors import UserError
-from diffing.diff import compute as diff
-from diffing.diff import pairing, summary
-from diffing.findings import evidence, findings, verification
-from diffing.jobs import run as jobs
-from diffing.jobs.run import Progress
+from diffing.common.step import Progress, Result
+from diffing.diff import compute, pairing, summary
+from diffing.findings import evidence, verification
 from diffing.labels import names as labels
 from diffing.labels import sources as label_sources
 from diffing.models import providers
@@ -61,12 +59,11 @@ class Options(BaseModel):
     b: str = ""
 
 
-def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def run(study: Study, options: Options, progress: Progress) -> Result:
     """The job: write everything into a fresh folder, run the notebook there, and put the files in place."""
-    told = jobs.checked("report", Options, options)
-    a, b = findings.sides(study, told.a, told.b)
+    a, b = study.sides(options.a, options.b)
     name = f"{study.name}-{a}-{b}"
-    out = Path(told.out).expanduser().resolve() if told.out else study.folder / "reports" / f"{a}-{b}"
+    out = Path(options.out).expanduser().resolve() if options.out else study.folder / "reports" / f"{a}-{b}"
     before = _before(out)
 
     def step(number: int, note: str) -> None:
@@ -115,9 +112,7 @@ def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, 
 
 def _refresh(study: Study, a: str, b: str) -> None:
     activations.Encodings.open(study)
-    folder = diff.folder_of(study, a, b, diff.DiffSettings())
-    if not (folder / "summary.json").exists() or diff.load(study, a, b).outdated(study):
-        diff.compute(study, a, b)
+    compute.current(study, a, b)
 
 
 def _before(out: Path) -> list[str]:

@@ -17,11 +17,11 @@ from diffing.diff import measure
 from diffing.findings import arms
 from diffing.jobs.run import STEPS
 from diffing.labels import contradictions
+from diffing.models.providers import Checkpoint
 from diffing.report.claims import members, yes
 from diffing.report.facts import Facts
 from diffing.report.text import interval, points, share, small
 from diffing.study import responses
-from diffing.study.study import Checkpoint
 
 PACKAGES = (
     "numpy", "pandas", "scipy", "scikit-learn", "torch", "transformers", "tokenizers", "sae-lens", "safetensors",

@@ -7,12 +7,13 @@ gets completed on the next call. No model wrote these answers, so no figure abou
 from pathlib import Path
 from typing import Any
 
-from diffing import status
+from diffing import jobs, status
 from diffing.common import files, tables
 from diffing.common.errors import UserError
-from diffing.jobs import run as jobs
+from diffing.models.providers import Checkpoint
 from diffing.study import responses
-from diffing.study.study import Checkpoint, Sampling, Study, names
+from diffing.study.settings import Sampling
+from diffing.study.study import Study, names
 
 FOLDER = Path(__file__).parents[1] / "starter" / "sample"
 NAME = "sample"

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from diffing.common import words
 from diffing.common.errors import UserError
 from diffing.common.escape import esc, md
 from diffing.labels import history as label_history
@@ -94,7 +93,7 @@ def _machine(study: Study, feature: int) -> None:
 
 def score_words(score: Mapping[str, object]) -> str:
     """Blind scores in words, by kind and side: they are never averaged."""
-    told = ", ".join(f"{kind} {share}" for kind, share in words.scores(score).items())
+    told = ", ".join(f"{kind} {share}" for kind, share in label_history.scores(score).items())
     return f"Balanced accuracy, blind: {told}." if told else "Scored blind, but no verdict could be read."
 
 

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 import streamlit as st
 
+from diffing import diff
 from diffing.common.errors import UserError
-from diffing.diff import compute as diff
 from diffing.diff import pairs as feature_pairs
-from diffing.diff.compute import Diff
+from diffing.diff.stored import Diff
 from diffing.findings import evidence
 from diffing.findings.evidence import Standing
 from diffing.labels import contradictions as against
@@ -23,7 +23,8 @@ from diffing.labels import names as labels
 from diffing.labels.contradictions import Contradiction
 from diffing.reader import query
 from diffing.reader.encodings import Encodings, path_of
-from diffing.study.study import ReaderChoice, Study
+from diffing.study.settings import ReaderChoice
+from diffing.study.study import Study
 
 
 class Loaded(NamedTuple):

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from diffing.jobs import run as jobs
+from diffing import jobs
 from diffing.labels import names as labels
 from diffing.study import sample
 from diffing.study.study import Study

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from diffing.diff import compute as diff
-from diffing.diff.compute import DiffSettings
+from diffing.diff.stored import DiffSettings
 from diffing.study.study import Study
 from tests import finding_study, label_study
 from tests.e2e.conftest import Dashboard, settled
