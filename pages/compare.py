@@ -6,6 +6,7 @@ from diffing.common.errors import UserError
 from diffing.common.escape import esc, md, visible
 from diffing.findings.findings import Example
 from diffing.probes import near as surface
+from diffing.probes import scan
 from diffing.reader import query
 from diffing.reader.encodings import Encodings
 from diffing.study import prompts
@@ -186,7 +187,7 @@ with beside, st.container(width="stretch", key="roomy-features"):
         st.caption("An answer of this draw is missing or was not read.")
 with beside, st.container(width=290):
     st.markdown("**What can be counted**")
-    counts = surface.table([pair["a"], pair["b"]]).T.set_axis(["A", "B"], axis=1).rename_axis("probe")
+    counts = scan.table([pair["a"], pair["b"]]).T.set_axis(["A", "B"], axis=1).rename_axis("probe")
     counts = counts[counts.sum(axis=1) > 0].assign(size=(counts["B"] - counts["A"]).abs().gt(0))
     counts = counts.sort_values("size", ascending=False, kind="stable").drop(columns="size").reset_index()
     key = f"counts-{ids[at]}-{draw}"

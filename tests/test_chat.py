@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diffing.common.errors import UserError
-from diffing.models import chat, completions, providers
-from diffing.models.chat import ChatClient, Reply, Request
+from diffing.models import chat, completions, providers, replies
+from diffing.models.chat import ChatClient
 from diffing.models.providers import Endpoint, Price
+from diffing.models.replies import Reply, Request
 from tests.openai_server import Behaviour, Call, OpenAIServer, failure, in_turn
 
 JSON = st.recursive(
@@ -315,7 +316,7 @@ def test_text_in_parts_and_half_characters_are_mended() -> None:
 
 
 def test_a_pickle_in_the_cache_is_never_loaded() -> None:
-    chat.cache().set("key", {"text": "x"})
-    chat.cache()._sql("UPDATE Cache SET mode = ?", (diskcache.core.MODE_PICKLE,))
+    replies.cache().set("key", {"text": "x"})
+    replies.cache()._sql("UPDATE Cache SET mode = ?", (diskcache.core.MODE_PICKLE,))
     with pytest.raises(UserError, match="holds a pickle"):
-        chat.cache().get("key")
+        replies.cache().get("key")

@@ -13,7 +13,7 @@ import pytest
 
 from diffing import jobs
 from diffing.jobs.job import JobStatus
-from diffing.models import chat, providers
+from diffing.models import providers, replies
 from diffing.models.providers import Checkpoint
 from diffing.study import collect, responses
 from diffing.study.settings import Sampling
@@ -101,7 +101,7 @@ def test_killed_at_20_random_moments_nothing_stored_is_asked_again(
         os.kill(worker, signal.SIGKILL)
         assert job.wait(10).state == "dead"
         assert Counter((c.model, c.prompt) for c in server.calls[begun:]) <= missing
-        now = {key: chat.cache().get(key) for key in chat.cache()}
+        now = {key: replies.cache().get(key) for key in replies.cache()}
         assert all(now[key] == reply for key, reply in stored.items())
         stored = now
     missing, begun = left(), len(server.calls)
@@ -158,7 +158,7 @@ def test_no_key_is_in_any_file_log_or_process_list(
     assert {call.key for call in server.calls} == {key}
     assert any("diffing.jobs.worker" in line for line in seen)
     rows = study.responses()
-    cached = [chat.cache().get(name) for name in chat.cache()]
+    cached = [replies.cache().get(name) for name in replies.cache()]
     written = [path.read_bytes() for path in own_home.rglob("*") if path.is_file()]
     everything = [*seen, rows.to_json(), json.dumps(cached), *(data.decode("latin-1") for data in written)]
     assert any("[key]" in text for text in everything)

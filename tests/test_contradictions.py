@@ -10,7 +10,7 @@ from diffing.labels import history as label_history
 from diffing.labels import names as labels
 from diffing.labels.contradictions import NAMES, Near, check, named
 from diffing.labels.history import Label
-from diffing.probes import near as surface
+from diffing.probes import scan
 from tests import label_study
 from tests.fake_reader import Watch
 
@@ -66,7 +66,7 @@ def probes(delta: float, amount: float, q: float = 0.5) -> pd.DataFrame:
         "mean_a": 1.0,
         "mean_b": 1.0 + amount,
     }
-    table = pd.DataFrame([one | {"probe": name} for name in surface.PRESENCE])
+    table = pd.DataFrame([one | {"probe": name} for name in scan.PRESENCE])
     return table.set_index("probe")
 
 
@@ -91,9 +91,9 @@ def test_direction(feature: "pd.Series[float]", probe: pd.DataFrame, flagged: bo
 
 
 def near(**shares: float) -> Near:
-    chance = dict.fromkeys(surface.PRESENCE, 0.05)
+    chance = dict.fromkeys(scan.PRESENCE, 0.05)
     names = {name.replace("_", " "): share for name, share in shares.items()}
-    return Near(dict.fromkeys(surface.PRESENCE, 0.0) | names, chance | {"first person": 0.6})
+    return Near(dict.fromkeys(scan.PRESENCE, 0.0) | names, chance | {"first person": 0.6})
 
 
 @pytest.mark.parametrize(
@@ -133,4 +133,4 @@ def test_what_a_label_names(label: str, things: list[str]) -> None:
 
 
 def test_every_pattern_belongs_to_a_probe() -> None:
-    assert set(NAMES) <= set(surface.PRESENCE)
+    assert set(NAMES) <= set(scan.PRESENCE)

@@ -20,7 +20,7 @@ from diffing.common.errors import Cancelled, UserError
 from diffing.common.step import checked
 from diffing.models.providers import Checkpoint
 from diffing.models.tokens import Reading, Window
-from diffing.reader import encode
+from diffing.reader import encode, query
 from diffing.reader import encodings as activations
 from diffing.reader.batches import Item, Task, cut
 from diffing.reader.cache import Cache
@@ -329,8 +329,8 @@ def test_examples_of_a_feature_keep_held_out_prompts_back() -> None:
     found = Encodings.open(study)
     feature = int(np.bincount(found.feature).argmax())
     split = study.prompts().set_index("id")["split"]
-    shown = encode.feature_examples(study, feature, top=100)
-    everything = encode.feature_examples(study, feature, top=100, held_out=True)
+    shown = query.feature_examples(study, feature, top=100)
+    everything = query.feature_examples(study, feature, top=100, held_out=True)
     prompts = [example["prompt_id"] for side in shown["sides"] for example in side["examples"]]
     assert {split[p] for p in prompts} == {"discovery"}
     documents = found.documents.iloc[found.of_feature(feature)[0]]
@@ -340,7 +340,7 @@ def test_examples_of_a_feature_keep_held_out_prompts_back() -> None:
     first = everything["sides"][0]["examples"][0]
     assert max(value for _, value in first["pieces"]) == pytest.approx(first["peak"])
     with pytest.raises(UserError, match="There is no feature 40"):
-        encode.feature_examples(study, 40)
+        query.feature_examples(study, 40)
 
 
 def test_a_reading_without_tokens_is_an_error_of_its_text(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,9 @@ from diffing.common.errors import UserError
 from diffing.labels import names as labels
 from diffing.labels.names import Label
 from diffing.models.providers import Checkpoint
+from diffing.reader import firing
 from diffing.reader.cache import Encoding
-from diffing.reader.encodings import TokenTable
+from diffing.reader.pieces import TokenTable
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
 
@@ -131,32 +132,26 @@ class Store:
 
 def test_a_feature_without_a_label_is_shown_by_its_tokens_and_marked_as_a_rules_work() -> None:
     store = Store(["One.  Two  three", "no such", "And.  Two"], ["p", "q", "r"], [""] * 3)
-    found = labels.describe(store, [5, 7, 1], [0, 1, 2], {7: "double spaces:1.00"})
-    assert [found[feature].label for feature in (5, 7, 1)] == [
+    found = firing.describe(store, [5, 7, 1], [0, 1, 2])
+    assert [found[feature].in_words() for feature in (5, 7, 1)] == [
         "fires on “Two” ×2, “three” ×1",
-        "fires on “␣” ×3; near double spaces:1.00",
+        "fires on “␣” ×3",
         "not active in these answers",
     ]
-    assert found[7].evidence == {
-        "tokens": 3,
-        "answers": 2,
-        "top_tokens": {"␣": 3},
-        "probes": "double spaces:1.00",
-    }
-    assert {label.author_kind for label in found.values()} == {"rule"}
-    assert not any("unknown" in (label.label + label.description).lower() for label in found.values())
+    assert found[7] == (3, 2, [("␣", 3)])
+    assert not any("unknown" in lexical.in_words().lower() for lexical in found.values())
 
 
 def test_a_description_reads_only_the_documents_given() -> None:
     store = Store(["One.  Two", "And.  Six"], ["p", "q"], ["", ""])
-    assert labels.describe(store, [5], [1])[5].label == "fires on “Six” ×1"
+    assert firing.describe(store, [5], [1])[5].in_words() == "fires on “Six” ×1"
 
 
 def test_labels_are_made_from_discovery_prompts_alone(study: Study) -> None:
     prompts = study.prompts()
     ids = prompts["id"].tolist()
     store = Store([""] * len(ids), ids, ["too long", *[""] * (len(ids) - 1)])
-    chosen = labels.readable(study, store).tolist()
+    chosen = firing.readable(study, store).tolist()
     assert chosen == [i for i in range(1, len(ids)) if prompts["split"][i] == "discovery"]
     assert 0 < len(chosen) < len(ids) - 1
 
@@ -176,4 +171,4 @@ def test_labels_are_made_from_discovery_prompts_alone(study: Study) -> None:
     ],
 )
 def test_a_token_is_shown_as_it_can_be_read(piece: str, expected: str) -> None:
-    assert labels.shown(piece) == expected
+    assert firing.shown(piece) == expected

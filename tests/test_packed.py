@@ -8,7 +8,7 @@ from transformers import AutoModel
 
 from diffing.models import packed
 from diffing.models.forward import Forward
-from diffing.models.weights import Hook
+from diffing.models.hooks import Hook
 from tests import tiny
 
 LENGTHS = [1, 2, 3, 7, 19, 40]

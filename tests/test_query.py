@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from diffing.common.errors import UserError
+from diffing.probes import near
 from diffing.reader import encode, query
 from diffing.reader.encodings import Encodings
 from tests.fake_reader import WORDS, FakeReader
@@ -79,7 +80,7 @@ def test_documents_are_ranked_by_their_weighted_features(encodings: Encodings) -
 
 
 def test_correlated_features_are_those_of_the_same_documents(encodings: Encodings) -> None:
-    shows = query.of_probe(encodings, "bold")
+    shows = near.of_probe(encodings, "bold")
     found = query.correlated(encodings, shows)
     leader = found.iloc[0]
     assert leader["npmi"] > 0.7
@@ -103,7 +104,7 @@ def test_chance_correlations_are_rarely_called(encodings: Encodings) -> None:
 def test_nothing_correlates_with_what_is_never_shown(encodings: Encodings) -> None:
     assert query.correlated(encodings, np.zeros(len(encodings.documents), dtype=bool)).empty
     with pytest.raises(UserError, match="no probe 'bald'"):
-        query.of_probe(encodings, "bald")
+        near.of_probe(encodings, "bald")
 
 
 def test_npmi_has_its_known_values() -> None:
@@ -118,4 +119,4 @@ def test_an_unread_document_is_no_obstacle() -> None:
 
     encodings = Encodings.open(made(odd, prompts=40))
     assert query.by_tokens(encodings, "yes")["hits"].max() == 20
-    assert query.correlated(encodings, query.of_probe(encodings, "bold"), permutations=19)["p"].min() == 0.05
+    assert query.correlated(encodings, near.of_probe(encodings, "bold"), permutations=19)["p"].min() == 0.05

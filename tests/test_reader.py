@@ -9,7 +9,7 @@ import torch
 from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_directory
 
 from diffing.common.errors import UserError
-from diffing.models.weights import parse_hook
+from diffing.models.hooks import parse_hook
 from diffing.reader import presets
 from diffing.study.settings import ReaderChoice
 from tests import tiny

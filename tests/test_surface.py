@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffing.probes import near as surface
+from diffing.probes import scan
 from diffing.probes.probes import PROBES
 from diffing.reader.cache import Encoding
 from diffing.study import responses
@@ -239,22 +240,22 @@ HOSTILE = [
 )
 def test_a_long_run_of_anything_is_read_without_trouble(piece: str) -> None:
     text = piece * (60_000 // len(piece)) + "x"
-    counts = surface.table([text]).iloc[0]
+    counts = scan.table([text]).iloc[0]
     assert counts["characters"] == len(text)
 
 
 def test_the_table_has_a_row_a_text_and_a_column_a_probe() -> None:
     texts = [LETTER, "", "Plain words."]
-    counts = surface.table(texts)
+    counts = scan.table(texts)
     expected = pd.DataFrame([{n: PROBES[n].count(text) for n in counts.columns} for text in texts])
     pd.testing.assert_frame_equal(counts, expected)
     assert set(counts.columns) == set(PROBES)
-    assert surface.table([]).shape == (0, len(PROBES))
+    assert scan.table([]).shape == (0, len(PROBES))
 
 
 def test_a_cut_counts_the_spans_that_reach_into_it() -> None:
     text = "Sure. **one** two **three**"
-    scanned = surface.scan([text, text])
+    scanned = scan.scan([text, text])
     columns = ["bold", "assenting opening", "characters", "words"]
     first = scanned.counts(end=np.array([8, 27]))[columns]
     last = scanned.counts(start=np.array([8, 14]))[columns]
@@ -265,21 +266,21 @@ def test_a_cut_counts_the_spans_that_reach_into_it() -> None:
 @settings(max_examples=50)
 @given(MARKUP, st.integers(0, 200), st.integers(0, 200))
 def test_a_cut_shows_nothing_that_the_whole_does_not(text: str, start: int, end: int) -> None:
-    scanned = surface.scan([text])
+    scanned = scan.scan([text])
     cut = scanned.counts(np.array([start]), np.array([end]))
     assert (cut <= scanned.counts()).all(axis=None)
 
 
 def test_a_scan_of_some_texts_is_the_scan_of_those_texts() -> None:
     texts = [LETTER, "", "**a** b", "c!"]
-    some, fresh = surface.scan(texts).of(np.array([3, 0, 1])), surface.scan([texts[3], texts[0], texts[1]])
+    some, fresh = scan.scan(texts).of(np.array([3, 0, 1])), scan.scan([texts[3], texts[0], texts[1]])
     pd.testing.assert_frame_equal(some.counts(), fresh.counts())
     assert [some.start.tolist(), some.probe.tolist()] == [fresh.start.tolist(), fresh.probe.tolist()]
 
 
 def test_the_scans_of_two_halves_make_the_scan_of_the_whole() -> None:
     texts = ["Sure!  **one**", "", "Why — two?", "three!"]
-    joined, whole = surface.scan(texts[:2]).then(surface.scan(texts[2:])), surface.scan(texts)
+    joined, whole = scan.scan(texts[:2]).then(scan.scan(texts[2:])), scan.scan(texts)
     for one, other in zip(vars(joined).values(), vars(whole).values(), strict=True):
         np.testing.assert_array_equal(one, other, strict=True)
 
@@ -347,7 +348,7 @@ def test_a_feature_is_tied_to_the_probe_its_active_tokens_fall_on() -> None:
     texts = ["abcdefgh  ijklmnop  qrs", "nothing to see here", "uvw! xyz abc  def"]
     fires = [{3: [8, 9, 18], 7: [0, 1]}, {7: [3, 4, 5], 9: [1]}, {3: [2, 13], 7: [9]}]
     store = Store(texts, fires)
-    found = surface.nearest(store, [7, 3, 5], [0, 1, 2], surface.scan(texts))
+    found = surface.nearest(store, [7, 3, 5], [0, 1, 2], scan.scan(texts))
     # By hand: spaces at 8–9, 18–19 (tokens 6–11, 16–21) and 12–13 (10–15); the exclamation mark at 3 (1–5).
     assert found.tokens.to_dict() == {7: 6, 3: 5, 5: 0}
     assert found.share[["double spaces", "exclamation marks"]].to_numpy().tolist() == [[0, 0], [0.8, 0.2], [0, 0]]
@@ -358,8 +359,6 @@ def test_a_feature_is_tied_to_the_probe_its_active_tokens_fall_on() -> None:
 def test_nearness_is_over_the_documents_given() -> None:
     texts = ["a  b" + "x" * 20, "c  d" + "x" * 20]
     store = Store(texts, [{1: [1, 2, 3]}, {1: [20, 21, 22]}])
-    first, second = (surface.nearest(store, [1], [d], surface.scan([texts[d]])) for d in (0, 1))
+    first, second = (surface.nearest(store, [1], [d], scan.scan([texts[d]])) for d in (0, 1))
     assert [first.words(1), second.words(1)] == ["double spaces:1.00", ""]
-    assert surface.nearest(store, [1], [], surface.scan([])).share.to_numpy().tolist() == [
-        [0.0] * len(surface.PRESENCE)
-    ]
+    assert surface.nearest(store, [1], [], scan.scan([])).share.to_numpy().tolist() == [[0.0] * len(scan.PRESENCE)]

@@ -6,7 +6,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import PreTrainedTokenizerFast
 
 from diffing.common.errors import UserError
-from diffing.models.tokens import MARK, Framing, Window, pieces, windows
+from diffing.models.tokens import MARK, Framing, Window, windows
+from diffing.reader.pieces import pieces
 from tests import tiny
 
 USER_FIRST = (

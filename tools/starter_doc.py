@@ -18,6 +18,7 @@ from diffing import diff
 from diffing.common import files
 from diffing.diff.stored import Diff
 from diffing.labels import names as labels
+from diffing.reader import firing
 from diffing.reader.encodings import Encodings
 from diffing.study import sample
 from diffing.study.study import Study
@@ -48,7 +49,7 @@ def marked(pieces: list[tuple[str, float]]) -> str:
             continue
         # The space before a word is not what a reader of the line looks for.
         lead = " " if text[:1] == " " and text.strip() else ""
-        words.append(f"{lead}⟦{labels.shown(text)}⟧")
+        words.append(f"{lead}⟦{firing.shown(text)}⟧")
     line = "".join(words).strip()
     return f"{'… ' if start else ''}{line}{' …' if end < len(pieces) else ''}"
 
@@ -56,7 +57,7 @@ def marked(pieces: list[tuple[str, float]]) -> str:
 def passages(encodings: Encodings, feature: int) -> list[str]:
     """The strongest passages of the sample's discovery answers, each of another prompt."""
     table = encodings.occurrences(feature)
-    table = table[table["document"].isin(labels.readable(encodings.study, encodings))]
+    table = table[table["document"].isin(firing.readable(encodings.study, encodings))]
     table = table.assign(prompt=encodings.documents["prompt_id"].to_numpy()[table["document"]])
     table = table.sort_values(["peak", "document"], ascending=[False, True]).drop_duplicates("prompt")
     return [

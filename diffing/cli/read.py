@@ -77,7 +77,7 @@ def feature(
     Example: `python -m diffing feature sample 17 --top 3`
     """
     # Torch is slow to import, and other commands need none of it.
-    from diffing.reader.encode import feature_examples
+    from diffing.reader.query import feature_examples
 
     found = feature_examples(Study.open(name), number, top, held_out, quantiles)
     if as_json:

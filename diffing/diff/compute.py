@@ -25,8 +25,9 @@ from diffing.diff import families, groups, measure, noise, pairing, presence, se
 from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Shown
 from diffing.diff.stored import Diff, DiffSettings, folder_of, inputs_of, load, up_to_date
-from diffing.labels import names as labels
 from diffing.probes import near as surface
+from diffing.probes import scan
+from diffing.reader import firing
 from diffing.reader.encodings import Encodings
 from diffing.study import responses
 from diffing.study.study import Study
@@ -109,15 +110,13 @@ def measured(
     tell(0, 7, "pairing answers")
     pairs = pairing.pair(study, encodings.documents, a, b)
     documents = np.unique(np.concatenate([pairs.a, pairs.b]))
-    answers = study.responses().set_index(responses.KEY)["text"]
-    keys = pd.MultiIndex.from_frame(encodings.documents.loc[documents, responses.KEY])
-    texts = [str(text) for text in answers.reindex(keys, fill_value="")]
+    texts = responses.texts(study.responses(), encodings.documents.loc[documents])
     own = len(texts) // OWN
 
-    def unpaired() -> tuple[surface.Scan, families.Ties]:
+    def unpaired() -> tuple[scan.Scan, families.Ties]:
         """What hangs on no pairing, and so can be done aside."""
         close = settings.family_overlap, settings.family_cosine
-        return surface.scan(texts[own:]), families.ties(encodings, documents, *close, seed)
+        return scan.scan(texts[own:]), families.ties(encodings, documents, *close, seed)
 
     # Two processes on two processors: more threads would only wait for each other.
     with threadpool_limits(1), Aside(unpaired, worth=len(documents) >= ASIDE) as aside:
@@ -137,18 +136,18 @@ def measured(
         tell(3, 7, "telling the sides apart")
         apart = separability.separability(shown, pairs, seed, settings.permutations)
         tell(4, 7, "describing features")
-        read = np.intersect1d(documents, labels.readable(study, encodings))
-        told = labels.describe(encodings, detailed.tolist(), read.tolist())
-        firing = surface.active(encodings, detailed.tolist(), documents.tolist())
-        begun = surface.scan(texts[:own])
+        read = np.intersect1d(documents, firing.readable(study, encodings))
+        described = firing.describe(encodings, detailed.tolist(), read.tolist())
+        fires = firing.active(encodings, detailed.tolist(), documents.tolist())
+        begun = scan.scan(texts[:own])
         tell(5, 7, "finding families")
         rest, ties = aside.result()
         scanned = begun.then(rest)
     features["family"] = _families(features, ties, encodings, settings)
     tell(6, 7, "comparing surface probes")
-    probes, nearest = _probes(firing, pairs, documents, detailed, scanned, seed)
+    probes, nearest = _probes(fires, pairs, documents, detailed, scanned, seed)
     features["probes"] = [nearest.get(feature, "") for feature in range(len(features))]
-    features["tokens"] = [told[f].label if f in told else "" for f in range(len(features))]
+    features["tokens"] = [described[f].in_words() if f in described else "" for f in range(len(features))]
     tables = {"features": features, "probes": probes, "categories": categories, "noise": bins}
     facts = {"a": a, "b": b, "seed": seed, "settings": settings.model_dump()}
     facts |= {"reader": study.settings.reader.model_dump(), "shows": SHOWS}
@@ -198,21 +197,21 @@ def _families(
 
 
 def _probes(
-    firing: surface.Active,
+    fires: firing.Active,
     pairs: Pairing,
     documents: NDArray[np.int64],
     detailed: NDArray[np.int64],
-    scanned: surface.Scan,
+    scanned: scan.Scan,
     seed: int,
 ) -> tuple[pd.DataFrame, dict[int, str]]:
     """The probes' own table, and the nearest probes of the detailed features."""
-    nearest = surface.compare(firing, detailed.tolist(), scanned)
+    nearest = surface.compare(fires, detailed.tolist(), scanned)
     words = {feature: nearest.words(feature) for feature in detailed.tolist()}
     renumbered = dataclasses.replace(
         pairs, a=np.searchsorted(documents, pairs.a), b=np.searchsorted(documents, pairs.b)
     )
-    table, tallied = measure.table(surface.as_features(scanned, firing.tokens), renumbered)
+    table, tallied = measure.table(presence.as_features(scanned, fires.tokens), renumbered)
     testable = table["testable"].to_numpy(dtype=bool)
     table = table.assign(**groups.heterogeneity(tallied.views["whole"], renumbered, testable, seed))
-    table.insert(0, "probe", list(surface.NAMES))
+    table.insert(0, "probe", list(scan.NAMES))
     return table.drop(columns="feature"), words

@@ -11,6 +11,7 @@ import pandas as pd
 
 from diffing.diff import pairing
 from diffing.reader.encodings import Encodings
+from diffing.study import prompts
 from diffing.study.study import Study
 
 Order = Literal["most different", "strongest", "against the difference", "random"]
@@ -31,7 +32,7 @@ def pairs(
         peak_a=peaks[found.a],
         peak_b=peaks[found.b],
     ).reset_index(drop=True)
-    return table if held_out else table[table["split"] == "discovery"].reset_index(drop=True)
+    return table if held_out else table[prompts.discovery(table)].reset_index(drop=True)
 
 
 def ordered(table: pd.DataFrame, order: Order, delta: float, seed: int) -> pd.DataFrame:

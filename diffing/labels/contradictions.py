@@ -17,6 +17,7 @@ from diffing.common import files
 from diffing.diff import measure
 from diffing.labels import names as labels
 from diffing.probes import near as surface
+from diffing.probes import scan
 from diffing.reader.encodings import Encodings
 from diffing.study.study import Study
 
@@ -208,7 +209,7 @@ def share_near(encodings: Encodings, feature: int) -> Near | None:
     shown = encodings.occurrences(feature)
     if shown["count"].sum() < FEW:
         return None
-    hits, around = np.zeros(len(surface.PRESENCE)), np.zeros(len(surface.PRESENCE))
+    hits, around = np.zeros(len(scan.PRESENCE)), np.zeros(len(scan.PRESENCE))
     active = tokens = 0
     for document in shown.nlargest(DOCUMENTS, "count")["document"].tolist():
         table = encodings.tokens(document)
@@ -219,4 +220,4 @@ def share_near(encodings: Encodings, feature: int) -> Near | None:
         active += len(positions)
         tokens += len(here)
     share, chance = (hits / active).tolist(), (around / tokens).tolist()
-    return Near(dict(zip(surface.PRESENCE, share, strict=True)), dict(zip(surface.PRESENCE, chance, strict=True)))
+    return Near(dict(zip(scan.PRESENCE, share, strict=True)), dict(zip(scan.PRESENCE, chance, strict=True)))

@@ -87,7 +87,7 @@ class Finder:
         self.seed = study.settings.seed
         self.half = half
         table = study.prompts()
-        open_ones = table.loc[table["active"] & (table["split"] == "discovery"), "id"]
+        open_ones = table.loc[table["active"] & prompts.discovery(table), "id"]
         chosen = {identifier for identifier in open_ones if prompts.half_of(identifier) == half}
         documents = encodings.documents
         self._eligible = documents["prompt_id"].isin(chosen).to_numpy() & (documents["error"] == "").to_numpy()

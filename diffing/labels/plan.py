@@ -16,15 +16,15 @@ from diffing.labels import names as labels
 from diffing.labels import prompt as label_prompt
 from diffing.labels import scoring
 from diffing.labels.history import Dossier, Label
-from diffing.labels.passages import Array, Finder
+from diffing.labels.passages import Finder
 from diffing.labels.prompt import Material
 from diffing.models import ask, providers
 from diffing.models.chat import ChatClient
 from diffing.models.providers import Endpoint, Price
 from diffing.probes import near as surface
+from diffing.probes.scan import scan
 from diffing.reader import lens
 from diffing.reader.encodings import Encodings
-from diffing.study import responses
 from diffing.study.study import Study
 
 AUTHOR = "openrouter:openai/gpt-4o-mini"
@@ -141,8 +141,8 @@ class Plan:
         """What the author is shown; features that no passage of the half shows are left out."""
         documents = np.concatenate([self.writer.side(side) for side in self.sides])
         documents.sort()
-        texts = self._texts(documents)
-        nearest = surface.nearest(self.encodings, features, documents.tolist(), surface.scan(texts))
+        texts = [self.encodings.texts[document] for document in documents.tolist()]
+        nearest = surface.nearest(self.encodings, features, documents.tolist(), scan(texts))
         promoted = lens.stored(self.encodings.reader_key, features)
         self.writer.prepare(features)
         found = []
@@ -154,11 +154,6 @@ class Plan:
             if made.firing:
                 found.append(made)
         return found
-
-    def _texts(self, documents: Array) -> list[str]:
-        answers = self.study.responses().set_index(responses.KEY)["text"]
-        keys = self.encodings.documents.loc[documents, responses.KEY].itertuples(index=False, name=None)
-        return [str(answers[key]) for key in keys]
 
     def replaces(self, feature: int) -> str:
         """Names the label that a new one is to take the place of, so that it is asked afresh; else empty."""

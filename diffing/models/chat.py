@@ -12,19 +12,16 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from functools import lru_cache
-from typing import Any, NamedTuple
 
-import diskcache
 import openai
 from openai import AsyncOpenAI
-from pydantic import BaseModel
 
 from diffing.common import files, tables
 from diffing.common.errors import UserError
 from diffing.models import providers
 from diffing.models.completions import read_completion, read_models
 from diffing.models.providers import Endpoint, Price
+from diffing.models.replies import Reply, Request, cache
 
 RETRIED_STATUS = {408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529}
 FIRST_WAIT = 1.0
@@ -33,41 +30,6 @@ LONGEST_WAIT = 120.0
 """Seconds; a `Retry-After` beyond it is a failure of this row rather than a silent stall."""
 GRACE_SECONDS = 20.0
 """How long a run that is told to stop waits for replies on their way: they may be paid for already."""
-
-
-class Request(NamedTuple):
-    """All that changes an answer, and so all that its cache key holds."""
-
-    base_url: str
-    model: str
-    messages: list[dict[str, str]]
-    parameters: dict[str, Any]
-    """Temperature, max_tokens and whatever else stands in the request's body."""
-    draw: int = 0
-    replaces: str = ""
-    """Date of the stored answer that is deliberately asked again; empty for a first asking."""
-
-    @property
-    def key(self) -> str:
-        return files.content_hash(["reply", 1, *self], 32)
-
-
-class Reply(BaseModel):
-    """An answer, or the error in its place."""
-
-    text: str = ""
-    finish_reason: str = ""
-    error: str = ""
-    model_served: str = ""
-    tokens_in: int | None = None
-    tokens_out: int | None = None
-    cost: float | None = None
-    """Dollars, as the provider reports it, else from its price; None where neither is known."""
-    latency: float | None = None
-    """Seconds from sending to the whole reply, without waiting and retries."""
-    created: str = ""
-    cached: bool = False
-    """Whether it came from the cache, and so cost nothing this time."""
 
 
 class _Fault(Exception):
@@ -96,25 +58,6 @@ class _Fault(Exception):
             return None if self.retry_after > LONGEST_WAIT else self.retry_after + random.uniform(0, 0.25)
         # Jitter keeps a refused crowd from coming back together.
         return random.uniform(0.5, 1.0) * min(60.0, FIRST_WAIT * 2.0 ** (attempt - 1))
-
-
-class RefusingDisk(diskcache.JSONDisk):  # type: ignore[misc]  # diskcache ships no types
-    """Stores JSON and reads nothing else: a pickle somebody put there is never loaded."""
-
-    def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
-        if mode == diskcache.core.MODE_PICKLE:
-            raise UserError(f"The reply cache in '{self._directory}' holds a pickle; delete that folder.")
-        return super().fetch(mode, filename, value, read)
-
-
-@lru_cache(maxsize=4)
-def _open_cache(folder: str) -> diskcache.Cache:
-    return diskcache.Cache(folder, disk=RefusingDisk, eviction_policy="none", size_limit=2**62)
-
-
-def cache() -> diskcache.Cache:
-    """All replies ever stored under this home, by request key."""
-    return _open_cache(str(files.cache_dir("replies")))
 
 
 class ChatClient:

@@ -21,12 +21,12 @@ from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
 from diffing.reader import encodings as activations
-from diffing.reader import lens
+from diffing.reader import lens, pieces
 from diffing.reader.batches import Task
 from diffing.reader.cache import Cache
 from diffing.reader.encoder import Encoder, ReaderLike
-from diffing.reader.encodings import Encodings, TokenTable
 from diffing.reader.fleet import Fleet
+from diffing.reader.pieces import TokenTable
 from diffing.study import prompts
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
@@ -201,54 +201,7 @@ def read_text(reader: ReaderLike, text: str, top: int = 20) -> TextFeatures:
                 "peak": float(one.peak[run]),
                 "count": int(one.count[run]),
                 "total": float(values[entries].sum()),
-                "values": activations.largest(cut, dense).tolist(),
+                "values": pieces.largest(cut, dense).tolist(),
             }
         )
     return TextFeatures(pieces=[piece.text for piece in cut], features=features)
-
-
-def feature_examples(
-    study: Study, feature: int, top: int = 5, held_out: bool = False, quantiles: bool = False
-) -> dict[str, Any]:
-    """For each checkpoint how many answers show the feature, and the strongest of them piece by piece.
-
-    Held-out prompts stay hidden unless asked for. `quantiles` draws over the whole range, not from the top.
-    """
-    encodings = Encodings.open(study)
-    split = study.prompts().set_index("id")["split"]
-    shown = np.ones(len(encodings), bool)
-    if not held_out:
-        shown = (encodings.documents["prompt_id"].map(split) != "held-out").to_numpy()
-    among = np.flatnonzero(shown)
-    occurrences = encodings.occurrences(feature)["document"].to_numpy()
-    sides = []
-    for checkpoint in study.checkpoints:
-        own = (encodings.documents["checkpoint"] == checkpoint.key).to_numpy() & shown
-        encoded = own & (encodings.documents["error"] == "").to_numpy()
-        if quantiles:
-            table = encodings.quantiles(feature, checkpoint.key, top, study.settings.seed, among)
-        else:
-            table = encodings.top(feature, checkpoint.key, top, among)
-        sides.append(
-            {
-                "checkpoint": checkpoint.key,
-                "name": checkpoint.name,
-                "documents": int(encoded.sum()),
-                "active": int(encoded[occurrences].sum()),
-                "examples": [example(encodings, feature, row) for row in table.to_dict("records")],
-            }
-        )
-    return {"feature": feature, "reader": encodings.reader_key, "held_out": held_out, "sides": sides}
-
-
-def example(encodings: Encodings, feature: int, row: dict[str, Any]) -> dict[str, Any]:
-    """One document of a feature as plain data: `pieces` are (text, activation)."""
-    document = int(row["document"])
-    pieces = encodings.tokens(document).pieces(encodings.dense(document, feature))
-    return {
-        "prompt_id": row["prompt_id"],
-        "draw": int(row["draw"]),
-        "peak": float(row["peak"]),
-        "count": int(row["count"]),
-        "pieces": [[text, float(value)] for text, value in pieces],
-    }

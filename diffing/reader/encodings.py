@@ -19,43 +19,16 @@ from scipy import sparse
 from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.reader.cache import Array, Cache, Encoding, Kinds, Place, columns, from_buffer, map_shard
+from diffing.reader.pieces import TokenTable
 from diffing.study import responses
 from diffing.study.study import Study
 
 if TYPE_CHECKING:
-    from diffing.models.tokens import Piece
+    pass
 
 DOCUMENT = ["prompt_id", "checkpoint", "draw", "tokens", "error"]
 
 AGAIN = "run `python -m diffing encode {study}`"
-
-
-class TokenTable(NamedTuple):
-    """An answer's tokens and where they stand in its text."""
-
-    ids: Array
-    spans: Array
-    """int32 [tokens, 2], in characters; tokens that share a character have overlapping spans."""
-    text: str
-
-    def cut(self) -> "list[Piece]":
-        """The whole text in order, in the smallest runs that can be shown, and which tokens each is made of."""
-        # Heavy to import, and only what shows text needs it.
-        from diffing.models.tokens import pieces
-
-        return pieces(self.text, self.spans)
-
-    def pieces(self, values: Array) -> list[tuple[str, float]]:
-        """The whole text in pieces, each with the largest of its tokens' values."""
-        cut = self.cut()
-        return list(zip((piece.text for piece in cut), largest(cut, values).tolist(), strict=True))
-
-
-def largest(cut: "list[Piece]", values: Array) -> Array:
-    """On each piece the value of largest magnitude among its tokens'."""
-    first = [piece.first for piece in cut]
-    high, low = np.maximum.reduceat(values, first), np.minimum.reduceat(values, first)
-    return np.where(high >= -low, high, low)
 
 
 class Group(NamedTuple):
@@ -173,7 +146,7 @@ class Encodings:
 
     def tokens(self, document: int) -> TokenTable:
         one = self.encoding(document)
-        text = self._answers[document]
+        text = self.texts[document]
         if files.content_hash(text) != self._hashes[document]:
             raise UserError(
                 f"An answer of study '{self.study.name}' changed after it was encoded; "
@@ -186,10 +159,9 @@ class Encodings:
         return [str(answer) for answer in self.table["answer"]]
 
     @cached_property
-    def _answers(self) -> list[str]:
-        answers = self.study.responses().set_index(responses.KEY)["text"]
-        rows = pd.MultiIndex.from_frame(self.documents[responses.KEY])
-        return [str(text) for text in answers.reindex(rows, fill_value="")]
+    def texts(self) -> list[str]:
+        """Every document's answer, as the study has it now."""
+        return responses.texts(self.study.responses(), self.documents)
 
     def token_rows(self, document: int) -> tuple[Array, Array, Array]:
         """Where each of the document's features begins, then positions and values, feature after feature."""

@@ -16,7 +16,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from diffing.common import files, hub
 from diffing.common.errors import UserError
-from diffing.models import forward, packed, tokens
+from diffing.models import forward, hooks, packed, tokens
 from diffing.models import weights as model_files
 from diffing.models.forward import Forward
 from diffing.models.tokens import Framing, Message, Reading
@@ -74,11 +74,11 @@ class Reader:
         model = source.model or facts.model
         if not model:
             raise UserError("The SAE does not say which model it was trained on; name the reader's model too.")
-        hook = model_files.parse_hook(facts.hook)
+        hook = hooks.parse_hook(facts.hook)
         found = model_files.find(model, hook, facts.model_revision)
         window = window_of(found.config, facts)
         framing = Framing(load_tokenizer(found.folder), window, choice.context, facts.prepend_bos)
-        fit(forward.width(found.config, hook), dictionary, facts, model)
+        fit(hooks.width(found.config, hook), dictionary, facts, model)
         loaded = forward.load(found, hook, where, numbers)
         key = files.content_hash(
             {

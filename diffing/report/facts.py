@@ -20,6 +20,7 @@ from diffing.labels import contradictions
 from diffing.labels import names as labels
 from diffing.labels.contradictions import Contradiction
 from diffing.models.providers import Checkpoint
+from diffing.reader import firing
 from diffing.reader.encodings import Encodings
 from diffing.study.study import Study
 
@@ -171,5 +172,5 @@ def called(
 ) -> dict[int, str]:
     """A name for each feature: its label, or the tokens it fires on where it has none that counting lets stand."""
     bare = [f for f in shown if f in doubted or table.at[f, "named_by"] == "rule"]
-    described = labels.describe(encodings, bare, labels.readable(study, encodings)) if bare else {}
-    return {f: described[f].label if f in described else str(table.at[f, "label"]) for f in shown}
+    described = firing.describe(encodings, bare, firing.readable(study, encodings)) if bare else {}
+    return {f: described[f].in_words() if f in described else str(table.at[f, "label"]) for f in shown}

@@ -106,7 +106,7 @@ def reader(facts: Facts) -> str:
 
 def categories(facts: Facts) -> Table:
     """Prompts that were compared, by category."""
-    good = set(facts.pairs.loc[facts.pairs["excluded"] == "", "prompt_id"])
+    good = set(responses.kept(facts.pairs)["prompt_id"])
     table = facts.prompts[facts.prompts["id"].isin(good)]
     counts = table.groupby(["category", "split"]).size().unstack(fill_value=0)
     counts = counts.reindex(columns=["discovery", "held-out"], fill_value=0)

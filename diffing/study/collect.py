@@ -20,10 +20,11 @@ from diffing.common import files
 from diffing.common.errors import Cancelled, UserError
 from diffing.common.step import Progress, Result
 from diffing.common.words import about, duration
-from diffing.models import chat, generate, providers
+from diffing.models import chat, generate, providers, replies
 from diffing.models.budget import Budget
-from diffing.models.chat import ChatClient, Reply, Request
+from diffing.models.chat import ChatClient
 from diffing.models.providers import Checkpoint, Endpoint, Price
+from diffing.models.replies import Reply, Request
 from diffing.study import prompts, responses
 from diffing.study.study import Study
 
@@ -255,7 +256,7 @@ async def _collect(asks: list[Ask], options: Options, ledger: Ledger) -> None:
                 ask = queue.pop()
                 key, price = ask.checkpoint.key, prices[ask.checkpoint.key]
                 call = partial(client.ask, points[key], ask.request, price)
-                stored = ask.request.key in chat.cache()
+                stored = ask.request.key in replies.cache()
                 reply = await (call() if stored else ledger.budget.spend(key, _most(ask, price), call))
                 if reply is None:
                     return

@@ -114,6 +114,17 @@ def pairs(table: pd.DataFrame, prompts: pd.DataFrame, a: str, b: str) -> pd.Data
     return joined
 
 
+def kept(paired: pd.DataFrame) -> pd.DataFrame:
+    """The pairs that count: those with an answer on both sides."""
+    return paired[paired["excluded"] == ""]
+
+
+def texts(table: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
+    """The answers' texts in the order of `rows`, which name prompt, checkpoint and draw; empty where none is."""
+    answers = table.set_index(KEY)["text"]
+    return [str(text) for text in answers.reindex(pd.MultiIndex.from_frame(rows[KEY]), fill_value="")]
+
+
 def counts(table: pd.DataFrame, checkpoint: str, expected: int) -> dict[str, int]:
     """How many answers of a checkpoint are stored, and how many are of each troubled kind."""
     rows = table[table["checkpoint"] == checkpoint]

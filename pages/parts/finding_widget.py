@@ -18,6 +18,7 @@ from diffing.findings.evidence import Standing
 from diffing.findings.findings import Example, Finding
 from diffing.labels import names as labels
 from diffing.probes import near as surface
+from diffing.probes import scan
 from diffing.study import prompts
 from diffing.study.study import Study
 from pages.parts.charts import short
@@ -176,7 +177,7 @@ def _edit(study: Study, finding: Finding, author: str) -> None:
     with st.expander("Change it"), st.form(f"edit-{finding.id}", border=False):
         claim = st.text_area("Claim", finding.claim, height=80, help="With other words it must be verified again.")
         numbers = st.text_input("Features", ", ".join(map(str, finding.features)), help="Numbers.")
-        probes = st.multiselect("Probes", surface.NAMES, [p for p in finding.probes if p in surface.PROBES])
+        probes = st.multiselect("Probes", scan.NAMES, [p for p in finding.probes if p in surface.PROBES])
         names = {f"{pair.prompt_id}, draw {pair.draw + 1}": pair for pair in finding.examples}
         against = {f"{pair.prompt_id}, draw {pair.draw + 1}": pair for pair in finding.counter_examples}
         kept = st.multiselect("Examples", list(names), list(names), help="The page Compare adds some.")
@@ -232,7 +233,7 @@ def make(study: Study, a: str, b: str, author: str, found: Loaded | None) -> Non
             "Side that shows it more", ["A", "B"], default=leaning(found, ids(given), named), required=True
         )
         numbers = st.text_input("Features", given, help="Their numbers.")
-        probes = st.multiselect("Probes", surface.NAMES, named)
+        probes = st.multiselect("Probes", scan.NAMES, named)
         seen = st.checkbox("Held-out answers were looked at", st.query_params.get("held") in ("1", "true"))
         if st.form_submit_button("Add the finding"):
             attempt(

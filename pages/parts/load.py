@@ -21,7 +21,7 @@ from diffing.labels import contradictions as against
 from diffing.labels import history as label_history
 from diffing.labels import names as labels
 from diffing.labels.contradictions import Contradiction
-from diffing.reader import query
+from diffing.reader import firing, query
 from diffing.reader.encodings import Encodings, path_of
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
@@ -54,7 +54,7 @@ def _all_dates(study: Study) -> Dates:
         study.folder / "verdicts.jsonl",
         *study.folder.glob("diffs/*/summary.json"),
     ]
-    return _dates(study, labels.path_of(study), label_history.imported_dir(study), *sorted(written))
+    return _dates(study, label_history.path_of(study), label_history.imported_dir(study), *sorted(written))
 
 
 ANSWERS: dict[str | type[Any], Any] = {Study: _dates}
@@ -89,10 +89,10 @@ def pairs(study: Study, feature: int, a: str, b: str, held_out: bool) -> pd.Data
 
 
 @st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=ANSWERS)
-def description(study: Study, feature: int) -> str:
+def description(study: Study, feature: int) -> firing.Lexical:
     """What a rule says of a feature: the tokens of answers to discovery prompts that it fires on most."""
     opened = encodings(study)
-    return labels.describe(opened, [feature], labels.readable(study, opened).tolist())[feature].label
+    return firing.describe(opened, [feature], firing.readable(study, opened).tolist())[feature]
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=ANSWERS)
