@@ -16,7 +16,7 @@ from diffing.findings import findings
 from diffing.labels import names as labels
 from diffing.reader import encodings as activations
 from diffing.reader import presets
-from diffing.study import responses
+from diffing.study import responses, sample
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
 
@@ -181,3 +181,16 @@ def power_in_words(found: dict[str, Any]) -> str:
         f"With {found['prompts']} prompts a difference of {100 * found['delta']:.0f} points is found with "
         f"80 % power (α = 0.05/{found['tests']:,}, {100 * found['discordance']:.0f} % differing by chance)."
     )
+
+
+SAMPLE_STEPS = ("encode", "diff")
+"""What opening the sample does where it is missing: neither needs a key."""
+
+
+def begin(study: Study) -> None:
+    """Start what the sample's encoding and diff still lack, as jobs, once however many ask at the same time."""
+    with files.locked(sample.lock()):
+        missing = [step["job"] for step in of(study)["steps"] if step["state"] != "done"]
+        first, *rest = [kind for kind in SAMPLE_STEPS if kind in missing] or [""]
+        if first and not any(jobs.running(study, kind) for kind in SAMPLE_STEPS):
+            jobs.start(study, first, then=rest)

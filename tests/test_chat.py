@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diffing.common.errors import UserError
-from diffing.models import chat, completions, providers, replies
+from diffing.models import completions, faults, providers, replies
 from diffing.models.chat import ChatClient
 from diffing.models.providers import Endpoint, Price
 from diffing.models.replies import Reply, Request
@@ -27,7 +27,7 @@ JSON = st.recursive(
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(faults, "FIRST_WAIT", 0.01)
 
 
 def endpoint(server: OpenAIServer, model: str = "before", key_env: str = "") -> Endpoint:
@@ -125,8 +125,8 @@ def test_a_named_wait_is_kept(server: OpenAIServer) -> None:
 def test_retry_after_is_read_in_every_form() -> None:
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
     told = [{"retry-after-ms": "1500"}, {"retry-after": "2.5"}, {"retry-after": "-1"}, {"retry-after": "soon"}, {}]
-    assert [chat._retry_after(headers) for headers in told] == [1.5, 2.5, 0.0, None, None]
-    assert 55 < (chat._retry_after({"retry-after": soon}) or 0) <= 60
+    assert [faults.retry_after(headers) for headers in told] == [1.5, 2.5, 0.0, None, None]
+    assert 55 < (faults.retry_after({"retry-after": soon}) or 0) <= 60
 
 
 @pytest.mark.parametrize(

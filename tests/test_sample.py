@@ -197,6 +197,6 @@ def test_beginning_starts_what_is_missing_once(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(jobs, "start", lambda _study, kind, then: begun.append((kind, then)))
     study = sample.ensure()
     monkeypatch.setattr(jobs, "running", lambda _study, kind: kind if begun and kind == begun[0][0] else None)
-    sample.begin(study)
-    sample.begin(study)
+    status.begin(study)
+    status.begin(study)
     assert begun == [("encode", ["diff"])]

@@ -1,4 +1,8 @@
-"""DOC."""
+"""Requests and replies as they are kept: what a reply hangs on, what it is, and where all of them are stored.
+
+Promises that the key holds all that changes an answer and nothing that does not, and that nothing but JSON is ever
+read back.
+"""
 
 from functools import lru_cache
 from typing import Any, NamedTuple
