@@ -11,8 +11,8 @@ from diffing.diff import compute as diff
 from diffing.diff import series as several
 from diffing.labels import names as labels
 from diffing.reader import encode
-from tests.fake_reader import FakeReader
-from tests.test_diff import computed, made
+from tests.fakes.diff_study import computed, made
+from tests.fakes.reader import FakeReader
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "method.md"

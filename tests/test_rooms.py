@@ -14,7 +14,21 @@ import pytest
 from diffing.common.files import PROJECT
 
 ENGINE = PROJECT / "diffing"
-ORDER = "common models study jobs reader probes diff labels findings report status api cli".split()
+ORDER = [
+    "common",
+    "models",
+    "study",
+    "jobs",
+    "reader",
+    "probes",
+    "diff",
+    "labels",
+    "findings",
+    "report",
+    "status",
+    "api",
+    "cli",
+]
 """From the ground up: a room may import itself and what stands before it."""
 BESIDE = {"__init__.py", "__main__.py", "starter", "__pycache__"}
 """What lies in `diffing/` and is no room."""

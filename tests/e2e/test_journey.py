@@ -9,8 +9,8 @@ from diffing import jobs
 from diffing.labels import names as labels
 from diffing.study import sample
 from diffing.study.study import Study
-from tests import finding_study
 from tests.e2e.conftest import Dashboard, settled
+from tests.fakes import finding_study
 
 LONG = 240_000
 """Milliseconds for a step that really computes, on a loaded machine."""

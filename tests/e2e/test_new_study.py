@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 
 from diffing.study.study import Study
 from tests.e2e.conftest import Dashboard, settled
-from tests.openai_server import OpenAIServer
+from tests.fakes.openai_server import OpenAIServer
 
 LONG = 120_000
 """Milliseconds for a step that really computes, on a loaded machine."""

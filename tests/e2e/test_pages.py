@@ -9,8 +9,8 @@ from playwright.sync_api import Page, expect
 from diffing.diff import compute as diff
 from diffing.diff.stored import DiffSettings
 from diffing.study.study import Study
-from tests import finding_study, label_study
 from tests.e2e.conftest import Dashboard, settled
+from tests.fakes import finding_study, label_study
 
 HOSTILE = [
     "<script>document.title='owned'</script> cake",
