@@ -36,6 +36,9 @@ ODD = {
     "newlines": "\n\n\n.",
 }
 
+STEP = 1.7e-4
+"""From one stored value to the next: a logarithm's last bit may decide between two of them (`shards.STEPS`)."""
+
 
 @pytest.fixture
 def reader(monkeypatch: pytest.MonkeyPatch) -> FakeReader:
@@ -261,11 +264,14 @@ def test_sigkill_at_ten_moments_leaves_the_same_arrays_and_encodes_nothing_twice
     encode.run(fresh, {"budget": 64}, Watch())
     whole = Encodings.open(fresh)
     pd.testing.assert_frame_equal(resumed.documents, whole.documents)
-    for name in ("indptr", "feature", "peak", "count", "first", "last", "total"):
+    for name in ("indptr", "feature", "peak", "count", "first", "last"):
         np.testing.assert_array_equal(getattr(resumed, name), getattr(whole, name))
+    np.testing.assert_allclose(resumed.total, whole.total, rtol=STEP)
     for document in range(len(whole)):
-        for one, other in zip(resumed.token_rows(document), whole.token_rows(document), strict=True):
-            np.testing.assert_array_equal(one, other)
+        one, other = resumed.token_rows(document), whole.token_rows(document)
+        np.testing.assert_array_equal(one[0], other[0])
+        np.testing.assert_array_equal(one[1], other[1])
+        np.testing.assert_allclose(one[2], other[2], rtol=STEP)
 
 
 def test_several_workers_encode_what_one_would() -> None:
@@ -281,7 +287,8 @@ def test_several_workers_encode_what_one_would() -> None:
     for task in tasks[:-1]:
         one = cache.read(cache.find([task.key])[task.key])
         expected = alone.expected(task.text).numpy()
-        np.testing.assert_allclose(one.peak, expected.max(0)[expected.max(0) > 0], rtol=1e-5)
+        assert one.feature.tolist() == np.flatnonzero(expected.max(0)).tolist()
+        np.testing.assert_array_equal(one.peak, expected.max(0)[one.feature])
     tokens = sum(len(alone.expected(task.text)) for task in tasks[:-1])
     assert (watch.told[-1]["done"], watch.told[-1]["total"]) == (tokens, tokens)
 
@@ -370,8 +377,9 @@ def test_a_study_encoded_by_a_real_reader_holds_what_it_gives_alone(
     for document, text in enumerate(activations.encodable(study)["text"]):
         windows = reader.read([], text).windows
         hidden = torch.cat([reader.hidden([w.ids])[w.start : w.stop] for w in windows])
-        expected = tiny.dense(reader, hidden).numpy()
-        np.testing.assert_allclose(dense(found, document), expected, rtol=1e-4, atol=1e-5)
+        expected = tiny.dense(reader, hidden)
+        margin = tiny.margin(reader.sae, hidden)
+        tiny.assert_same_features(torch.from_numpy(dense(found, document)), expected, margin)
     checked = files.read_json(study.folder / encode.CHECKED)
     assert (checked["reader"], checked["texts"], checked["faults"]) == (found.reader_key, 10, [])
     decoder = found.decoder()
