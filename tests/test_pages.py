@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def opened(page: str, **query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "dashboard.py"), default_timeout=300)
     app.switch_page(page)
     for name, value in query.items():
         app.query_params[name] = value
