@@ -42,7 +42,7 @@ def ensure() -> Study:
 def begin(study: Study) -> None:
     """Start what its encoding and diff still lack, as jobs, once however many ask at the same time."""
     with files.locked(files.studies_dir() / ".sample.lock"):
-        # Asked before the status is read: a step that ends in between would be missing there and no longer running.
+        # Asked before the status is read: a step that ends in between would be missing there and running no more.
         if any(jobs.running(study, kind) for kind in STEPS):
             return
         missing = [step["job"] for step in status.of(study)["steps"] if step["state"] != "done"]

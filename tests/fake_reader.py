@@ -1,7 +1,7 @@
 """A reader for tests: words are tokens, each id has a row of random activations, windows overlap by a token.
 
-Its numbers are so coarse that nothing it computes is rounded: whatever the processor, the number of threads and the
-company an answer is read in, the same answer has the same activations to the last bit, and a test may ask for that.
+Its numbers are so coarse that nothing it computes is rounded: whatever the processor, the number of threads and
+the company an answer is read in, the same answer has the same activations to the last bit, and a test may ask so.
 """
 
 import re
@@ -23,7 +23,7 @@ def token_id(word: str) -> int:
 
 
 def coarse(values: Tensor) -> Tensor:
-    """Whole 256ths: products of two are whole 65,536ths, and eight of them below 256 in all fit float32's 24 bits."""
+    """Whole 256ths: products of two are whole 65,536ths, whose sums below 256 fit the 24 bits of a float32."""
     return torch.round(values * 256) / 256
 
 

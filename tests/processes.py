@@ -46,7 +46,7 @@ def until(holds: Callable[[], object], what: str) -> None:
 
 @contextmanager
 def paused(job: Job) -> Iterator[None]:
-    """The job alive but at rest for the time of the block, so that no machine is too fast or too busy for a look."""
+    """The job alive but at rest for the time of the block, so that no machine is too fast for a look."""
     worker = worker_of(job)
     os.kill(worker, signal.SIGSTOP)
     try:

@@ -301,6 +301,16 @@ def load_and_die(_device: str) -> FakeReader:
     os._exit(3)
 
 
+def load_slowly(_device: str) -> FakeReader:
+    time.sleep(2)
+    return FakeReader()
+
+
+def test_workers_can_be_stopped_while_they_load() -> None:
+    with Fleet(load_slowly, ["cpu"]) as fleet, pytest.raises(Cancelled):
+        fleet.ready(Watch(checks=1).check)
+
+
 def test_a_worker_that_cannot_load_or_dies_is_told() -> None:
     with Fleet(load_missing, ["cpu"]) as missing, Fleet(load_and_die, ["cpu"]) as dying:
         with pytest.raises(UserError, match="no such model"):
@@ -385,6 +395,14 @@ def test_a_study_encoded_by_a_real_reader_holds_what_it_gives_alone(
     decoder = found.decoder()
     assert decoder is not None
     np.testing.assert_allclose(decoder, reader.decoder().numpy(), atol=1e-3)
+
+
+def test_a_run_can_be_stopped_while_its_reader_is_tried(tiny_reader: ReaderChoice) -> None:
+    study = study_of(tiny.TEXTS)
+    study.save_settings(study.settings.model_copy(update={"reader": tiny_reader}))
+    with pytest.raises(Cancelled):
+        encode.run(study, {"device": "cpu"}, Watch(checks=3))
+    assert not (study.folder / encode.CHECKED).exists()
 
 
 def test_a_reader_that_does_not_fit_the_answers_is_refused_before_anything_is_encoded(

@@ -12,7 +12,6 @@ from diffing import lens
 from tests import tiny
 from tests.tiny import assert_close, load
 
-
 BOUND = 1e-5
 """Of the largest logit: products of 32 numbers in another order, and a norm before them."""
 
@@ -25,7 +24,7 @@ def through(norm: nn.Module, row: Tensor) -> Tensor:
 
 
 def assert_ends(tokens: Sequence[int], told: Sequence[float], logits: Tensor, largest: bool) -> None:
-    """The tokens at one end of the logits, in order; of two within rounding of each other either may come first."""
+    """The tokens at one end of the logits, in order; of two that rounding may swap either may come first."""
     found, wanted = logits[list(tokens)], logits.topk(len(tokens), largest=largest).values
     room = BOUND * float(logits.abs().max())
     assert len(set(tokens)) == len(tokens)
@@ -73,7 +72,10 @@ def test_promoted_tokens_are_kept_for_pages_without_a_reader(tmp_path: Path) -> 
         for pairs, largest in ((kept.promoted, True), (kept.suppressed, False)):
             # Several tokens may be spelled alike: the one whose logit is nearest is meant.
             tokens = [
-                min((i for i, name in enumerate(names) if name == token), key=lambda i: abs(float(logits[i]) - told))
+                min(
+                    (i for i, name in enumerate(names) if name == token),
+                    key=lambda i: abs(float(logits[i]) - told),
+                )
                 for token, told in pairs
             ]
             assert_ends(tokens, [told for _, told in pairs], logits, largest)

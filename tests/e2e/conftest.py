@@ -17,7 +17,6 @@ from playwright.sync_api import BrowserContext, Page, expect
 from diffing import files
 from tools.find_chromium import find
 
-
 PATIENCE = 300_000
 """Milliseconds until a wait is given up: only a fault takes that long, on the busiest machine too."""
 
