@@ -190,7 +190,10 @@ SAMPLE_STEPS = ("encode", "diff")
 def begin(study: Study) -> None:
     """Start what the sample's encoding and diff still lack, as jobs, once however many ask at the same time."""
     with files.locked(sample.lock()):
+        # Asked before the status is read: a step that ends in between would be missing there and running no more.
+        if any(jobs.running(study, kind) for kind in SAMPLE_STEPS):
+            return
         missing = [step["job"] for step in of(study)["steps"] if step["state"] != "done"]
         first, *rest = [kind for kind in SAMPLE_STEPS if kind in missing] or [""]
-        if first and not any(jobs.running(study, kind) for kind in SAMPLE_STEPS):
+        if first:
             jobs.start(study, first, then=rest)

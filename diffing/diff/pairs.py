@@ -46,8 +46,7 @@ def ordered(table: pd.DataFrame, order: Order, delta: float, seed: int) -> pd.Da
     if order == "against the difference":
         # What disagrees with the sign of the difference, the clearest first.
         against = -np.sign(delta or 1.0) * table["difference"]
-        return (
-            table[against > 0].assign(against=against).sort_values("against", ascending=False, ignore_index=True)
-        )
+        clear = table[against > 0].assign(against=against)
+        return clear.sort_values("against", ascending=False, kind="stable", ignore_index=True)
     by = table["difference"].abs() if order == "most different" else table["peak"]
     return table.loc[by.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)

@@ -23,6 +23,9 @@ WIDTH = 8192
 LIMIT = 500
 """Prompts that are used at most, drawn by the seed."""
 
+DIGITS = 5
+"""Of a score, behind the point; one further is about where processors begin to disagree."""
+
 Floats = NDArray[np.float64]
 
 
@@ -105,7 +108,10 @@ def _judged(inner: Floats, label: Floats, held: NDArray[np.bool_]) -> tuple[Floa
     # A penalty as large as an average answer: nothing is tuned, so nothing leaks.
     kernel[np.diag_indices_from(kernel)] += max(float(np.trace(kernel)) / len(kernel), 1e-9)
     weight = cho_solve(cho_factor(kernel, lower=True, check_finite=False), truth[train], check_finite=False)
-    return inner[np.ix_(test, train)] @ weight, truth[test]
+    score = inner[np.ix_(test, train)] @ weight
+    # Labels are 1 or -1, and so scores of that size; inner products have float32's seven digits. Answers that show
+    # the same features must tie, however a processor rounds.
+    return np.round(score, DIGITS), truth[test]
 
 
 def _auc(score: Floats, truth: Floats) -> Floats:

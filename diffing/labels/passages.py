@@ -217,7 +217,9 @@ class Finder:
             sides = set(documents.tolist())
             for other in self.neighbours(feature):
                 shown = self.encodings.occurrences(other)
-                shown = shown[shown["document"].isin(sides)].sort_values("peak", key=abs, ascending=False)
+                shown = shown[shown["document"].isin(sides)].sort_values(
+                    "peak", key=abs, ascending=False, kind="stable"
+                )
                 for document in shown["document"].head(DOCUMENTS).tolist():
                     positions, values = self._active(document, other)
                     order = np.argsort(-np.abs(values), kind="stable")[:PER_DOCUMENT]

@@ -1,8 +1,8 @@
 """The language model up to the hook: loading no layer above it, and what the hook sees for a batch of windows.
 
 Holds where hooks lie in each architecture, and the plain forward pass: sequences padded to the right, where a
-causal model cannot see the padding. Promises the values that a forward hook on the
-whole model would give. Does not promise speed: that is for a packed pass beside this one.
+causal model cannot see the padding. Promises the values that a forward hook on the whole model would give, up to
+rounding. Does not promise speed: that is for a packed pass beside this one.
 """
 
 import json

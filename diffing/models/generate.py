@@ -1,8 +1,10 @@
 """Answers from a local Hugging Face checkpoint, batch by batch, through `transformers`' own `generate`.
 
 Promises the same cache and the same records as an endpoint's answers, and that a run killed and resumed on the
-same machine samples what an undisturbed one would have. It is no serving engine: for speed serve the model (vLLM)
-and name its URL. Torch and transformers are slow to import, so only a run that samples does.
+same machine, with the same versions and number of threads, samples what an undisturbed one would have: elsewhere a
+probability differs in its last bits, and from a token that hangs on them the answer goes another way. It is no
+serving engine: for speed serve the model (vLLM) and name its URL. Torch and transformers are slow to import, so
+only a run that samples does.
 """
 
 import time

@@ -7,7 +7,7 @@ the study's table with the reason.
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +44,7 @@ SHARE = 256
 
 
 class Options(BaseModel):
-    """What one run of `encode` is told; none of it changes an encoding but the device's precision."""
+    """What one run of `encode` is told; it changes an encoding only by the device's precision and rounding."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -72,13 +72,13 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     done_now = [0]
     if len(devices) > 1:
         with Fleet(load, devices, options.budget) as fleet:
-            key, n_features = fleet.ready()
+            key, n_features = fleet.ready(progress.check)
             cache = Cache(key, n_features)
             before = len(cache.find(task.key for task in tasks))
             loaded = time.monotonic()
             errors = fleet.run(tasks, told, progress.check)
     else:
-        reader = load(devices[0])
+        reader = load(devices[0], look=progress.check)
         key, n_features = reader.key, reader.n_features
         cache = Cache(key, n_features)
         before = len(cache.find(task.key for task in tasks))
@@ -129,13 +129,22 @@ def load_reader(choice: ReaderChoice, device: str) -> "Reader":
     return Reader.load(choice, device)
 
 
-def prepare(choice: ReaderChoice, folder: Path, tasks: Sequence[Task], lead: str, device: str) -> ReaderLike:
+def prepare(
+    choice: ReaderChoice,
+    folder: Path,
+    tasks: Sequence[Task],
+    lead: str,
+    device: str,
+    look: Callable[[], None] = lambda: None,
+) -> ReaderLike:
     """The reader on a device, ready for a study's answers.
 
     On the device that leads, what other steps want of the reader is stored, and before its first run on the study
-    it is held against the answers: a reader that does not fit is an error.
+    it is held against the answers: a reader that does not fit is an error. `look` raises where the run is to end:
+    all this takes seconds, and minutes on a busy machine.
     """
     reader: Any = load_reader(choice, device)
+    look()
     if device != lead:
         return reader  # type: ignore[no-any-return]
     save_decoder(reader)
@@ -143,7 +152,7 @@ def prepare(choice: ReaderChoice, folder: Path, tasks: Sequence[Task], lead: str
     if hasattr(reader, "facts"):
         path = folder / CHECKED
         if not path.exists() or files.read_json(path)["reader"] != reader.key:
-            found = reader.check([task.text for task in tasks], [task.messages for task in tasks])
+            found = reader.check([task.text for task in tasks], [task.messages for task in tasks], look)
             found.require()
             files.write_json(path, {"reader": reader.key, **found._asdict()})
         lens.store(reader)

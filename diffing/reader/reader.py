@@ -1,12 +1,13 @@
 """The reader: a language model up to a hook, its tokenizer, and an SAE, as one thing that encodes text.
 
 Holds loading, the content key, and the self-check. Promises the activations that a forward hook on the whole
-model followed by SAELens's `encode` gives, for whatever batch a text comes in. Importing it takes seconds:
+model followed by SAELens's `encode` gives, up to rounding, for whatever batch a text comes in: in float32 to 1e-4
+of the largest, and a feature nearer than that to its bar may be active or not. Importing it takes seconds:
 import it where a reader is used.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,9 +110,17 @@ class Reader:
         """Active features as (row, feature, value in float32), by row then feature, on the reader's device."""
         return sparsify.sparse(self.sae, hidden)
 
-    def check(self, answers: Sequence[str], prompts: Sequence[Sequence[Message]] | None = None) -> "ReaderCheck":
-        """Try the reader on a study's own texts; `ReaderCheck.require` makes an error of what does not fit."""
-        return check(self, answers, prompts)
+    def check(
+        self,
+        answers: Sequence[str],
+        prompts: Sequence[Sequence[Message]] | None = None,
+        look: Callable[[], None] = lambda: None,
+    ) -> "ReaderCheck":
+        """Try the reader on a study's own texts; `ReaderCheck.require` makes an error of what does not fit.
+
+        `look` is called before each text is read, and may raise to end it.
+        """
+        return check(self, answers, prompts, look)
 
     def decoder(self) -> Tensor:
         """What each feature writes: [n_features, d_in]."""
@@ -166,7 +175,10 @@ class ReaderCheck(NamedTuple):
 
 
 def check(
-    reader: Reader, answers: Sequence[str], prompts: Sequence[Sequence[Message]] | None = None
+    reader: Reader,
+    answers: Sequence[str],
+    prompts: Sequence[Sequence[Message]] | None,
+    look: Callable[[], None],
 ) -> ReaderCheck:
     """Read a sample spread over the texts and hold L0 and unexplained variance against what is usual."""
     chosen = range(0, len(answers), max(1, len(answers) // CHECKED_TEXTS))
@@ -182,6 +194,7 @@ def check(
         )
     seen: list[Tensor] = []
     for window in (window for reading in readings for window in reading.windows):
+        look()
         seen.append(reader.hidden([window.ids])[window.start : window.stop])
         if sum(map(len, seen)) >= CHECKED_TOKENS:
             break

@@ -41,7 +41,7 @@ def diffing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 def test_the_program_runs_as_a_module_and_fails_with_code_2() -> None:
     command = [sys.executable, "-m", "diffing", "status", "absent"]
-    done = subprocess.run(command, cwd=files.PROJECT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=files.PROJECT, capture_output=True, text=True, timeout=600)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("There is no study 'absent'")
 

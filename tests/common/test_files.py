@@ -1,3 +1,4 @@
+import fcntl
 import hashlib
 import json
 import multiprocessing
@@ -5,6 +6,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -69,6 +71,22 @@ def test_a_line_that_a_killed_writer_left_half_is_dropped(tmp_path: Path) -> Non
     files.append_jsonl(path, {"n": 3})
     assert files.read_jsonl(path) == [{"n": 1}, {"n": 3}]
     assert [json.loads(line) for line in path.read_text().splitlines()] == [{"n": 1}, {"n": 3}]
+
+
+def test_of_two_that_ask_at_the_same_moment_neither_takes_the_other_for_the_holder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, flock, told = tmp_path / "lock", fcntl.flock, []
+    path.touch()
+
+    def meanwhile(file: IO[bytes], how: int) -> None:
+        flock(file, how)
+        monkeypatch.setattr(fcntl, "flock", flock)
+        told.append(files.is_locked(path))
+
+    monkeypatch.setattr(fcntl, "flock", meanwhile)
+    told.append(files.is_locked(path))
+    assert told == [False, False]
 
 
 def test_a_lock_is_held_by_one_and_let_go_by_the_dead(tmp_path: Path) -> None:

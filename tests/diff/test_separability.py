@@ -41,6 +41,21 @@ def test_equal_sides_are_at_chance_and_p_is_uniform() -> None:
     assert [np.mean(p <= level) for level in (0.05, 0.5)] == pytest.approx([0.05, 0.5], abs=0.15)
 
 
+def test_answers_that_show_the_same_tie_however_products_are_rounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    random, exact = np.random.default_rng(0), separability._inner_products
+
+    def rounded(*asked: Any) -> Any:
+        inner = exact(*asked)
+        return inner * (1 + 1e-7 * random.standard_normal(inner.shape))
+
+    monkeypatch.setattr(separability, "_inner_products", rounded)
+    dense = [(random.random((1, 40)) < 0.3) * 1.0 for _ in range(40)]
+    twice = Documents([one for one in dense for _ in range(2)])
+    pairing = paired(np.ones(80, int), 40)
+    found = separability.separability(presence.shown(twice, np.arange(80)), pairing, 0, 99)
+    assert (found.auc, found.paired) == (pytest.approx(0.5), pytest.approx(0.5))
+
+
 def test_hashing_keeps_inner_products_within_its_known_error(monkeypatch: pytest.MonkeyPatch) -> None:
     documents = Documents([(np.random.default_rng(n).random((1, 2000)) < 0.1) * 1.0 for n in range(40)])
     shown = presence.shown(documents, np.arange(40))

@@ -1,4 +1,8 @@
-"""A reader for tests: words are tokens, each id has a row of random activations, windows overlap by a token."""
+"""A reader for tests: words are tokens, each id has a row of random activations, windows overlap by a token.
+
+Its numbers are so coarse that nothing it computes is rounded: whatever the processor, the number of threads and
+the company an answer is read in, the same answer has the same activations to the last bit, and a test may ask so.
+"""
 
 import re
 import zlib
@@ -18,6 +22,11 @@ def token_id(word: str) -> int:
     return POISON if word == "poison" else zlib.crc32(word.encode("utf-8", "surrogatepass")) % POISON
 
 
+def coarse(values: Tensor) -> Tensor:
+    """Whole 256ths: products of two are whole 65,536ths, whose sums below 256 fit the 24 bits of a float32."""
+    return torch.round(values * 256) / 256
+
+
 class FakeReader:
     key = "fake"
     device = torch.device("cpu")
@@ -26,8 +35,8 @@ class FakeReader:
     def __init__(self, window: int = 16) -> None:
         random = torch.Generator().manual_seed(0)
         self.window = window
-        self.embedding = torch.randn(self.vocabulary, self.width, generator=random)
-        self.encoder = torch.randn(self.width, self.n_features, generator=random)
+        self.embedding = coarse(torch.randn(self.vocabulary, self.width, generator=random))
+        self.encoder = coarse(torch.randn(self.width, self.n_features, generator=random))
         self.batches: list[list[list[int]]] = []
         """What each forward pass was given."""
         self.fits: int | None = None

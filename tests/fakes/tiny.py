@@ -1,5 +1,6 @@
 """Tiny readers made on the spot: random models of each architecture, a byte-level tokenizer, small SAEs."""
 
+import copy
 import socket
 import warnings
 from pathlib import Path
@@ -147,6 +148,47 @@ def dense(reader: Reader, hidden: Tensor) -> Tensor:
 
 def assert_close(found: Tensor, wanted: Tensor) -> None:
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4 * float(wanted.abs().max()))
+
+
+def margin(sae: Any, hidden: Tensor) -> Tensor:
+    """Tokens x features: how far each pre-activation lies from where it would be switched on or off, in float64.
+
+    Matching pursuit has no bar to be near: all its features are as far as can be.
+    """
+    exact = copy.deepcopy(sae).to("cpu", torch.float64)
+    exact.dtype = torch.float64
+    with torch.inference_mode():
+        taken = exact.process_sae_in(hidden.double())
+        kind = sae.cfg.architecture()
+        if kind == "matching_pursuit":
+            return torch.full((len(hidden), sae.cfg.d_sae), torch.inf, dtype=torch.float64)
+        if kind == "gated":
+            gate = (taken @ exact.W_enc + exact.b_gate).abs()
+            return torch.minimum(gate, (taken @ (exact.W_enc * exact.r_mag.exp()) + exact.b_mag).abs())
+        before = taken @ exact.W_enc + exact.b_enc
+        if kind == "jumprelu":
+            return (before - exact.threshold.clamp(min=0)).abs()
+        if kind not in ("topk", "abstopk"):
+            return before.abs()
+        if sae.cfg.rescale_acts_by_decoder_norm:
+            before = before * exact.W_dec.norm(dim=-1)
+        size = before.abs() if kind == "abstopk" else before
+        # What is among the k leaves by falling to the one behind them, what is not comes in by reaching the last.
+        last, behind = size.topk(sae.cfg.k + 1, dim=-1).values[:, -2:].split(1, dim=-1)
+        return torch.minimum(torch.where(size >= last, size - behind, last - size), before.abs())
+
+
+def assert_same_features(found: Tensor, wanted: Tensor, margin: Tensor, bound: float = 1e-4) -> None:
+    """Dense features that agree within the bound, a share of the largest.
+
+    Processors, threads and batches change the last bits of a product. So a feature may be active in one of the two
+    alone, but only where its pre-activation lies within the bound of its bar.
+    """
+    room = bound * float(wanted.abs().max())
+    flipped = (found != 0) != (wanted != 0)
+    astray = flipped & (margin > room)
+    assert not astray.any(), f"{int(astray.sum())} flips, up to {float(margin[astray].max()):g} from the bar"
+    torch.testing.assert_close(found[~flipped], wanted[~flipped], rtol=0, atol=room, check_dtype=False)
 
 
 def block_network(monkeypatch: pytest.MonkeyPatch) -> None:

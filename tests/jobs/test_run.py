@@ -19,7 +19,7 @@ from diffing.jobs.job import Job, JobStatus
 from diffing.models import providers
 from diffing.study.study import Study
 from tests.fakes.openai_server import OpenAIServer
-from tests.fakes.processes import worker_of
+from tests.fakes.processes import PATIENCE, worker_of
 
 
 class Options(BaseModel):
@@ -64,15 +64,15 @@ def start(study: Study) -> Job:
 
 def first_call(server: OpenAIServer) -> None:
     """Block until a worker is in the midst of its work."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + PATIENCE
     while not server.calls:
-        assert time.monotonic() < end, "no call within 20 s"
+        assert time.monotonic() < end, f"no call within {PATIENCE} s"
         time.sleep(0.01)
 
 
 def test_a_detached_job_tells_its_progress_and_outcome(study: Study) -> None:
     job = start(study)
-    status = job.wait(30)
+    status = job.wait(PATIENCE)
     assert (status.state, status.done, status.total, status.unit) == ("done", 40, 40, "answers")
     assert status.result == {
         "asked": 40, "answered": 40, "failed": 0, "left": 0, "cost": 0.0, "stopped_by": "",
@@ -95,7 +95,7 @@ def test_a_job_survives_its_parent(study: Study, server: OpenAIServer) -> None:
     assert parent.returncode == -signal.SIGKILL
     [job] = jobs.recent(study)
     assert job.status().state == "running"
-    assert job.wait(30).state == "done"
+    assert job.wait(PATIENCE).state == "done"
     assert len(server.calls) == len(study.responses()) == 40
 
 
@@ -106,7 +106,7 @@ def test_a_running_step_is_not_started_twice(study: Study, server: OpenAIServer)
             again(study, "collect")
     assert [j.id for j in jobs.recent(study)] == [job.id]
     assert jobs.running(study, "collect") is not None
-    assert job.wait(30).state == "done"
+    assert job.wait(PATIENCE).state == "done"
     assert jobs.run_here(study, "collect").state == "done"
     assert len(server.calls) == 40
 
@@ -124,7 +124,7 @@ def test_of_many_that_start_at_once_one_runs(study: Study, server: OpenAIServer)
     for thread in threads:
         thread.join()
     assert len(started) == 1
-    assert started[0].wait(30).state == "done"
+    assert started[0].wait(PATIENCE).state == "done"
     assert len(server.calls) == 40
 
 
@@ -148,10 +148,10 @@ def test_a_cancelled_job_is_not_a_failed_one_and_resumes(study: Study, server: O
         job.cancel()
     else:
         os.kill(worker_of(job), signal.SIGTERM)
-    status = job.wait(30)
+    status = job.wait(PATIENCE)
     assert (status.state, status.error) == ("cancelled", "")
     assert len(study.responses()) == len(server.calls) < 40
-    assert start(study).wait(30).state == "done"
+    assert start(study).wait(PATIENCE).state == "done"
     assert len(study.responses()) == len(server.calls) == 40
 
 
@@ -230,13 +230,13 @@ def test_the_workers_log_is_shown_from_its_end(study: Study) -> None:
 
 def test_a_step_that_is_done_starts_the_one_that_follows(study: Study) -> None:
     first = jobs.start(study, "collect", {"concurrency": 40}, then=["diff"])
-    assert first.wait(60).state == "done"
+    assert first.wait(PATIENCE).state == "done"
     second, _ = jobs.recent(study)
     assert (second.spec["kind"], second.spec["then"]) == ("diff", [])
     # Nothing was encoded, and the second step says so for itself.
-    assert (second.wait(60).state, first.status().state) == ("failed", "done")
+    assert (second.wait(PATIENCE).state, first.status().state) == ("failed", "done")
 
 
 def test_a_step_that_failed_starts_nothing(study: Study) -> None:
-    assert jobs.start(study, "diff", then=["report"]).wait(60).state == "failed"
+    assert jobs.start(study, "diff", then=["report"]).wait(PATIENCE).state == "failed"
     assert [job.spec["kind"] for job in jobs.recent(study)] == ["diff"]

@@ -103,13 +103,13 @@ def test_passing_trouble_is_asked_through(server: OpenAIServer, trouble: Behavio
         (Behaviour(body={"choices": []}), "the reply holds no choices (after 2 attempts)"),
         (Behaviour(body=b"<html>"), "the reply is not JSON (after 2 attempts)"),
         (Behaviour(body={"error": {"message": "busy"}}), "busy (after 2 attempts)"),
-        (Behaviour("slow", delay=1), "no reply within 0.3 s (after 2 attempts)"),
-        (Behaviour("slow", drip=0.1), "no reply within 0.3 s (after 2 attempts)"),
+        (Behaviour("slow", delay=9), "no reply within 3 s (after 2 attempts)"),
+        (Behaviour("slow", drip=0.5), "no reply within 3 s (after 2 attempts)"),
     ],
 )
 def test_lasting_trouble_is_an_error_and_not_stored(server: OpenAIServer, trouble: Behaviour, error: str) -> None:
     server.reply = lambda call: trouble if call.prompt == "Hello" else "fine"
-    failed, fine = ask(server, request(server), request(server, "Other"), attempts=2, timeout=0.3)
+    failed, fine = ask(server, request(server), request(server, "Other"), attempts=2, timeout=3)
     assert (failed.text, error in failed.error, fine.text) == ("", True, "fine")
     server.reply = lambda _: "now it works"
     assert [r.text for r in ask(server, request(server), request(server, "Other"))] == ["now it works", "fine"]
@@ -221,7 +221,7 @@ def test_draws_parameters_and_messages_are_part_of_what_is_stored(server: OpenAI
 
 
 def test_no_more_calls_are_under_way_than_allowed(server: OpenAIServer) -> None:
-    four, under_way, most = threading.Barrier(4, timeout=10), set[int](), list[int]()
+    four, under_way, most = threading.Barrier(4, timeout=300), set[int](), list[int]()
 
     def meet(call: Call) -> str:
         under_way.add(call.number)

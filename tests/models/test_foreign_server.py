@@ -49,7 +49,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with (root / "log.txt").open("wb") as log:
         server = subprocess.Popen(command, env=settings, stdout=log, stderr=log, cwd=files.PROJECT)
     try:
-        end = time.monotonic() + 120
+        end = time.monotonic() + 600
         while not answers(f"http://localhost:{port}/health"):
             assert server.poll() is None and time.monotonic() < end, (root / "log.txt").read_text()
             time.sleep(0.2)
@@ -61,7 +61,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 def answers(address: str) -> bool:
     try:
-        with urllib.request.urlopen(address, timeout=5):
+        with urllib.request.urlopen(address, timeout=60):
             return True
     except OSError:
         return False

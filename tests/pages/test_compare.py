@@ -17,7 +17,7 @@ WORDS = ["plain", "words", "sorry", "list"]
 
 
 def opened(study: str, **address: str) -> AppTest:
-    page = AppTest.from_file(HOME, default_timeout=30)
+    page = AppTest.from_file(HOME, default_timeout=300)
     page.switch_page("pages/compare.py")
     for name, value in {"study": study, **address}.items():
         page.query_params[name] = value

@@ -14,7 +14,7 @@ PAGE = str(PROJECT / "dashboard.py")
 
 
 def home() -> AppTest:
-    page = AppTest.from_file(PAGE, default_timeout=30).run()
+    page = AppTest.from_file(PAGE, default_timeout=300).run()
     assert not page.exception
     return page
 

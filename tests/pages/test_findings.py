@@ -22,7 +22,7 @@ WRONG_WAY = "gives its steps as a numbered list"
 
 
 def opened(study: Study, page: str = "findings", **address: str) -> AppTest:
-    app = AppTest.from_file(HOME, default_timeout=60)
+    app = AppTest.from_file(HOME, default_timeout=300)
     app.switch_page(f"pages/{page}.py")
     for name, value in {"study": study.name, **address}.items():
         app.query_params[name] = value

@@ -17,7 +17,7 @@ from tests.fakes import finding_study, label_study
 
 
 def opened(page: str, **query: str) -> AppTest:
-    app = AppTest.from_file(str(files.PROJECT / "dashboard.py"), default_timeout=60)
+    app = AppTest.from_file(str(files.PROJECT / "dashboard.py"), default_timeout=300)
     app.switch_page(page)
     for name, value in query.items():
         app.query_params[name] = value

@@ -42,6 +42,9 @@ ODD = {
     "newlines": "\n\n\n.",
 }
 
+STEP = 1.7e-4
+"""From one stored value to the next: a logarithm's last bit may decide between two of them (`shards.STEPS`)."""
+
 
 @pytest.fixture
 def reader(monkeypatch: pytest.MonkeyPatch) -> FakeReader:
@@ -267,11 +270,14 @@ def test_sigkill_at_ten_moments_leaves_the_same_arrays_and_encodes_nothing_twice
     encode.run(fresh, encode.Options(budget=64), Watch())
     whole = Encodings.open(fresh)
     pd.testing.assert_frame_equal(resumed.documents, whole.documents)
-    for name in ("indptr", "feature", "peak", "count", "first", "last", "total"):
+    for name in ("indptr", "feature", "peak", "count", "first", "last"):
         np.testing.assert_array_equal(getattr(resumed, name), getattr(whole, name))
+    np.testing.assert_allclose(resumed.total, whole.total, rtol=STEP)
     for document in range(len(whole)):
-        for one, other in zip(resumed.token_rows(document), whole.token_rows(document), strict=True):
-            np.testing.assert_array_equal(one, other)
+        one, other = resumed.token_rows(document), whole.token_rows(document)
+        np.testing.assert_array_equal(one[0], other[0])
+        np.testing.assert_array_equal(one[1], other[1])
+        np.testing.assert_allclose(one[2], other[2], rtol=STEP)
 
 
 def test_several_workers_encode_what_one_would() -> None:
@@ -287,7 +293,8 @@ def test_several_workers_encode_what_one_would() -> None:
     for task in tasks[:-1]:
         one = cache.read(cache.find([task.key])[task.key])
         expected = alone.expected(task.text).numpy()
-        np.testing.assert_allclose(one.peak, expected.max(0)[expected.max(0) > 0], rtol=1e-5)
+        assert one.feature.tolist() == np.flatnonzero(expected.max(0)).tolist()
+        np.testing.assert_array_equal(one.peak, expected.max(0)[one.feature])
     tokens = sum(len(alone.expected(task.text)) for task in tasks[:-1])
     assert (watch.told[-1]["done"], watch.told[-1]["total"]) == (tokens, tokens)
 
@@ -298,6 +305,16 @@ def load_missing(_device: str) -> FakeReader:
 
 def load_and_die(_device: str) -> FakeReader:
     os._exit(3)
+
+
+def load_slowly(_device: str) -> FakeReader:
+    time.sleep(2)
+    return FakeReader()
+
+
+def test_workers_can_be_stopped_while_they_load() -> None:
+    with Fleet(load_slowly, ["cpu"]) as fleet, pytest.raises(Cancelled):
+        fleet.ready(Watch(checks=1).check)
 
 
 def test_a_worker_that_cannot_load_or_dies_is_told() -> None:
@@ -376,13 +393,22 @@ def test_a_study_encoded_by_a_real_reader_holds_what_it_gives_alone(
     for document, text in enumerate(activations.encodable(study)["text"]):
         windows = reader.read([], text).windows
         hidden = torch.cat([reader.hidden([w.ids])[w.start : w.stop] for w in windows])
-        expected = tiny.dense(reader, hidden).numpy()
-        np.testing.assert_allclose(dense(found, document), expected, rtol=1e-4, atol=1e-5)
+        expected = tiny.dense(reader, hidden)
+        margin = tiny.margin(reader.sae, hidden)
+        tiny.assert_same_features(torch.from_numpy(dense(found, document)), expected, margin)
     checked = files.read_json(study.folder / encode.CHECKED)
     assert (checked["reader"], checked["texts"], checked["faults"]) == (found.reader_key, 10, [])
     decoder = found.decoder()
     assert decoder is not None
     np.testing.assert_allclose(decoder, reader.decoder().numpy(), atol=1e-3)
+
+
+def test_a_run_can_be_stopped_while_its_reader_is_tried(tiny_reader: ReaderChoice) -> None:
+    study = study_of(tiny.TEXTS)
+    study.save_settings(study.settings.model_copy(update={"reader": tiny_reader}))
+    with pytest.raises(Cancelled):
+        encode.run(study, encode.Options(device="cpu"), Watch(checks=3))
+    assert not (study.folder / encode.CHECKED).exists()
 
 
 def test_a_reader_that_does_not_fit_the_answers_is_refused_before_anything_is_encoded(

@@ -61,6 +61,13 @@ def reference(study: Study, reader: FakeReader) -> list[np.ndarray]:
     return [reader.expected(text).numpy() for text in activations.encodable(study)["text"]]
 
 
+def test_the_fake_reader_computes_without_rounding() -> None:
+    reader = FakeReader()
+    exact = torch.relu(reader.embedding.double() @ reader.encoder.double() - 2.0)
+    assert torch.equal(reader.dense(reader.embedding).double(), exact)
+    assert torch.equal(exact * 2**16, (exact * 2**16).round())
+
+
 def test_flat_arrays_are_those_of_the_dense_matrices(reader: FakeReader) -> None:
     study = make_study()
     found, dense = encoded(study), reference(study, reader)

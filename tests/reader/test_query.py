@@ -75,7 +75,8 @@ def test_documents_are_ranked_by_their_weighted_features(encodings: Encodings) -
     found = query.documents(encodings, {features[0]: 2.0, features[1]: -1.0})
     peaks = encodings.matrix().toarray()[:, features]
     score = 2 * peaks[:, 0] / peaks[:, 0].max() - peaks[:, 1] / peaks[:, 1].max()
-    np.testing.assert_allclose(found["score"], score[found["document"]], rtol=1e-6)
+    # Shares of a peak, so at most 3: near 0 only an absolute bound means anything.
+    np.testing.assert_allclose(found["score"], score[found["document"]], rtol=0, atol=1e-6)
     assert found["score"].is_monotonic_decreasing
 
 

@@ -37,6 +37,9 @@ SAES: list[tuple[str, dict[str, Any]]] = [
     ("matching_pursuit", {"residual_threshold": 0.5, "max_iterations": 12}),
 ]
 
+BOUND = 1e-5
+"""Of the largest feature: the same 32 products added up in another order."""
+
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
@@ -55,8 +58,7 @@ def test_each_kind_of_sae_gives_what_saelens_gives(
     with torch.inference_mode():
         wanted = reference.encode(hidden)
     found = dense(reader, hidden)
-    assert_close(found, wanted)
-    assert torch.equal(found != 0, wanted != 0)
+    tiny.assert_same_features(found, wanted, tiny.margin(reference, hidden), BOUND)
     assert architecture != "abstopk" or bool((found < 0).any())
 
 
@@ -73,10 +75,9 @@ def test_slices_of_many_tokens_join_up(whole: Whole, tmp_path: Path, monkeypatch
     tiny.sae(tmp_path)
     reader = load(whole.folder, tmp_path)
     hidden = reader.hidden(BATCH)
-    at_once = reader.sparse(hidden)
+    at_once = dense(reader, hidden)
     monkeypatch.setattr("diffing.reader.sparsify.DENSE_CPU", 7 * 96)
-    for one, other in zip(at_once, reader.sparse(hidden), strict=True):
-        torch.testing.assert_close(one, other)
+    tiny.assert_same_features(dense(reader, hidden), at_once, tiny.margin(reader.sae, hidden), BOUND)
     assert [len(part) for part in reader.sparse(hidden[:0])] == [0, 0, 0]
 
 

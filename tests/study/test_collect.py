@@ -19,7 +19,7 @@ from diffing.study import collect, responses
 from diffing.study.settings import Sampling
 from diffing.study.study import Study
 from tests.fakes.openai_server import Behaviour, Call, OpenAIServer, failure
-from tests.fakes.processes import command_lines, worker_of
+from tests.fakes.processes import PATIENCE, command_lines, worker_of
 
 ANSWER = [name for name in responses.COLUMNS if name not in ("latency", "created")]
 
@@ -77,7 +77,8 @@ def test_killed_at_20_random_moments_nothing_stored_is_asked_again(
     server: OpenAIServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.reply = lambda call: Behaviour(f"{call.model}: {call.prompt}", usage={"cost": 0.125})
-    server.delay = 0.03
+    # Far more work than twenty runs get done before they are killed.
+    server.delay = 0.1
     draws = 2
     study = make(server, 120, draws=draws)
     plan = collect.plan(study, collect.Options())
@@ -99,17 +100,17 @@ def test_killed_at_20_random_moments_nothing_stored_is_asked_again(
                 time.sleep(0.005)
             time.sleep(rng.uniform(0, 0.15))
         os.kill(worker, signal.SIGKILL)
-        assert job.wait(10).state == "dead"
+        assert job.wait(PATIENCE).state == "dead"
         assert Counter((c.model, c.prompt) for c in server.calls[begun:]) <= missing
         now = {key: replies.cache().get(key) for key in replies.cache()}
         assert all(now[key] == reply for key, reply in stored.items())
         stored = now
     missing, begun = left(), len(server.calls)
     assert missing
-    assert jobs.start(study, "collect", {"concurrency": 4}).wait(60).state == "done"
+    server.delay = 0.0
+    assert jobs.start(study, "collect", {"concurrency": 4}).wait(PATIENCE).state == "done"
     assert Counter((c.model, c.prompt) for c in server.calls[begun:]) == missing
 
-    server.delay = 0.0
     monkeypatch.setenv("DIFFING_HOME", str(tmp_path / "undisturbed"))
     undisturbed = make(server, 120, draws=draws)
     run(undisturbed)
@@ -126,9 +127,9 @@ def test_a_cancelled_run_keeps_the_replies_on_their_way(server: OpenAIServer) ->
 
     server.reply = slow
     job = jobs.start(study, "collect", {"concurrency": 4})
-    assert begun.wait(30)
+    assert begun.wait(PATIENCE)
     job.cancel()
-    assert job.wait(30).state == "cancelled"
+    assert job.wait(PATIENCE).state == "cancelled"
     assert 0 < len(server.calls) == len(study.responses()) < 80
     server.reply = lambda call: f"{call.model}: {call.prompt}"
     assert run(study).state == "done"
@@ -149,10 +150,10 @@ def test_no_key_is_in_any_file_log_or_process_list(
 
     server.reply = echo
     monkeypatch.setenv("SOME_KEY", key)
-    right = jobs.start(study, "collect", {"concurrency": 2}).wait(30)
+    right = jobs.start(study, "collect", {"concurrency": 2}).wait(PATIENCE)
     wrong = key.replace("sk-", "sk-wrong-")
     monkeypatch.setenv("SOME_KEY", wrong)
-    refused = jobs.start(study, "collect").wait(30)
+    refused = jobs.start(study, "collect").wait(PATIENCE)
     assert (right.state, (right.result or {})["failed"], refused.state) == ("done", 2, "failed")
     assert "refuses the key in SOME_KEY" in refused.error
     assert {call.key for call in server.calls} == {key}

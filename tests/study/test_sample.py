@@ -192,6 +192,21 @@ def test_another_study_of_that_name_is_left_alone() -> None:
     assert own.responses().empty
 
 
+def test_a_step_that_ends_while_the_status_is_read_is_not_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    study, read, alive, begun = sample.ensure(), status.of, ["encode"], list[str]()
+
+    def slowly(study: Study) -> dict[str, Any]:
+        told = read(study)
+        alive.clear()
+        return told
+
+    monkeypatch.setattr(status, "of", slowly)
+    monkeypatch.setattr(jobs, "running", lambda _study, kind: kind if kind in alive else None)
+    monkeypatch.setattr(jobs, "start", lambda _study, kind, **_: begun.append(kind))
+    sample.begin(study)
+    assert begun == []
+
+
 def test_beginning_starts_what_is_missing_once(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[tuple[str, Sequence[str]]] = []
     monkeypatch.setattr(jobs, "start", lambda _study, kind, then: begun.append((kind, then)))
