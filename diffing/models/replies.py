@@ -60,6 +60,7 @@ class RefusingDisk(diskcache.JSONDisk):  # type: ignore[misc]  # diskcache ships
 
 @lru_cache(maxsize=4)
 def _open_cache(folder: str) -> diskcache.Cache:
+    # CVE-2025-69872 of diskcache is about pickles in its folder: RefusingDisk loads none.
     return diskcache.Cache(folder, disk=RefusingDisk, eviction_policy="none", size_limit=2**62)
 
 
