@@ -8,14 +8,13 @@ import math
 from pathlib import Path
 from typing import Any
 
-from diffing import diff, jobs
+from diffing import diff, jobs, labels
 from diffing.common import files, stats
 from diffing.common.errors import UserError
 from diffing.diff import summary
 from diffing.findings import findings
-from diffing.labels import names as labels
-from diffing.reader import encodings as activations
 from diffing.reader import presets
+from diffing.reader.encodings import table_path, unread
 from diffing.study import responses, sample
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
@@ -130,8 +129,8 @@ def later_steps(study: Study, answered: bool) -> list[dict[str, str]]:
     """Encoding, diff, labels and findings of the study's first two checkpoints."""
     name = study.name
     a, b = (checkpoint.key for checkpoint in study.checkpoints[:2])
-    lacking = activations.lacking(study) if answered else 0
-    encoded = activations.path_of(study).exists()
+    lacking = unread(study) if answered else 0
+    encoded = table_path(study).exists()
     try:
         found = diff.load(study, a, b)
         outdated = bool(lacking) or found.outdated(study)

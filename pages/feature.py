@@ -5,7 +5,7 @@ import streamlit as st
 
 from diffing.common.errors import UserError
 from diffing.common.escape import md
-from diffing.diff import pairs as feature_pairs
+from diffing.diff import pairs
 from diffing.findings.findings import Example
 from diffing.reader import firing, lens, presets
 from pages.parts import charts, feature_head, finding_widget, headline, label_widget, load, pair_view, shell
@@ -70,8 +70,8 @@ feature_head.show(row)
 with st.container(horizontal=True, vertical_alignment="bottom"):
     order = st.segmented_control(
         "Pairs of answers",
-        feature_pairs.ORDERS,
-        default=feature_pairs.ORDERS[0],
+        pairs.ORDERS,
+        default=pairs.ORDERS[0],
         required=True,
         key="order",
         bind="query-params",
@@ -84,7 +84,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         "Underline a second feature", key="second", bind="query-params", placeholder="number", width=220
     )
 table = load.pairs(study, feature, a, b, held)
-queue = feature_pairs.ordered(table, order or feature_pairs.ORDERS[0], float(row["delta"]), study.settings.seed)
+queue = pairs.ordered(table, order or pairs.ORDERS[0], float(row["delta"]), study.settings.seed)
 second = int(second_text) if second_text.isdigit() and int(second_text) < len(found.table) else None
 if second_text and second is None:
     st.caption(

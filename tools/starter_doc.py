@@ -14,10 +14,9 @@ import numpy as np
 import pandas as pd
 import typer
 
-from diffing import diff
+from diffing import diff, labels
 from diffing.common import files
 from diffing.diff.stored import Diff
-from diffing.labels import names as labels
 from diffing.reader import firing
 from diffing.reader.encodings import Encodings
 from diffing.study import sample

@@ -10,12 +10,12 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
+from diffing import labels
 from diffing.cli.terminal import After, AsJson, Before, Name, do, say, show, tell
 from diffing.common import files, tables
 from diffing.common.errors import UserError
 from diffing.diff import summary
 from diffing.diff.stored import Diff, load, up_to_date
-from diffing.labels import names as labels
 from diffing.study.study import Study
 
 app = typer.Typer()

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from diffing import labels
 from diffing.cli.terminal import (
     After,
     AsJson,
@@ -23,9 +24,7 @@ from diffing.cli.terminal import (
 from diffing.common import words
 from diffing.common.errors import UserError
 from diffing.common.step import checked
-from diffing.labels import history
-from diffing.labels import names as labels
-from diffing.labels import plan as label_plan
+from diffing.labels import history, plan
 from diffing.study.study import Study
 
 app = typer.Typer()
@@ -81,11 +80,9 @@ def label(
         max_dollars=max_dollars,
         max_requests=max_requests,
     )
-    options = checked(
-        "label", label_plan.Options, given | {k: v for k, v in (("top", top), ("model", model)) if v}
-    )
+    options = checked("label", plan.Options, given | {k: v for k, v in (("top", top), ("model", model)) if v})
     if dry_run:
-        expected = label_plan.estimate(opened, options, asyncio.run(label_plan.prices(options)))
+        expected = plan.estimate(opened, options, asyncio.run(plan.prices(options)))
         if as_json:
             tell(expected._asdict())
         else:

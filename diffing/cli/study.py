@@ -16,8 +16,7 @@ from diffing.models import providers
 from diffing.reader import presets
 from diffing.reader.encodings import Encodings
 from diffing.report import exports
-from diffing.study import collect as collecting
-from diffing.study import imports, known_cases, prompt_writer, prompts, study
+from diffing.study import collect, imports, known_cases, prompt_writer, prompts, study
 from diffing.study.settings import ReaderChoice, Sampling
 from diffing.study.study import Study
 
@@ -70,7 +69,7 @@ def new(
         sampling=sampling.model_copy(update=asked), reader=chosen,
     )  # fmt: skip
     status = statuses.of(made)
-    estimate = collecting.estimate(made, collecting.Options())
+    estimate = collect.estimate(made, collect.Options())
     if as_json:
         tell(status | {"estimate": estimate._asdict()})
         return

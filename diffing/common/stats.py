@@ -1,7 +1,7 @@
 """Tests, corrections, intervals and power for paired shares; `docs/method.md` gives the formulas.
 
 Pure functions of numbers and arrays, vectorised over features. Promises exact p-values, valid at any sample
-size. Does not know studies or prompts; the null distributions themselves are in `diffing.nulls`.
+size. Does not know studies or prompts; the null distributions themselves are in `diffing.common.nulls`.
 """
 
 import math

@@ -25,8 +25,7 @@ from diffing.diff import families, groups, measure, noise, pairing, presence, se
 from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Shown
 from diffing.diff.stored import Diff, DiffSettings, folder_of, inputs_of, load, up_to_date
-from diffing.probes import near as surface
-from diffing.probes import scan
+from diffing.probes import near, scan
 from diffing.reader import firing
 from diffing.reader.encodings import Encodings
 from diffing.study import responses
@@ -205,7 +204,7 @@ def _probes(
     seed: int,
 ) -> tuple[pd.DataFrame, dict[int, str]]:
     """The probes' own table, and the nearest probes of the detailed features."""
-    nearest = surface.compare(fires, detailed.tolist(), scanned)
+    nearest = near.compare(fires, detailed.tolist(), scanned)
     words = {feature: nearest.words(feature) for feature in detailed.tolist()}
     renumbered = dataclasses.replace(
         pairs, a=np.searchsorted(documents, pairs.a), b=np.searchsorted(documents, pairs.b)

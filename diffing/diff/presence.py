@@ -17,7 +17,7 @@ Array = NDArray[Any]
 
 
 class Encoded(Protocol):
-    """What is needed of a `diffing.shards.Encoding`."""
+    """What is needed of a `diffing.reader.cache.Encoding`."""
 
     @property
     def feature(self) -> Array: ...
@@ -32,7 +32,7 @@ class Encoded(Protocol):
 
 
 class Store(Protocol):
-    """What is needed of `diffing.activations.Encodings`."""
+    """What is needed of `diffing.reader.encodings.Encodings`."""
 
     @property
     def n_features(self) -> int: ...

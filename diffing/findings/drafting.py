@@ -11,14 +11,13 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, Field
 
-from diffing import diff
+from diffing import diff, labels
 from diffing.common.step import Progress, Result
 from diffing.diff.stored import Diff
 from diffing.findings import findings
 from diffing.findings.exhibits import Chooser, Exhibits
 from diffing.findings.findings import Finding
 from diffing.findings.proposals import Family, Proposal, distinct, families, moving, plain
-from diffing.labels import names as labels
 from diffing.labels.passages import CLOSE, OPEN, WIDTHS, Finder
 from diffing.models import questions
 from diffing.models.ask import Answer, Messages

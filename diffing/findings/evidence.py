@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from diffing import diff
+from diffing import diff, labels
 from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.diff import measure, summary
@@ -24,7 +24,6 @@ from diffing.findings.findings import Finding
 from diffing.findings.verdicts import Check
 from diffing.findings.verification import Verification
 from diffing.labels import contradictions
-from diffing.labels import names as labels
 from diffing.labels.contradictions import SMALL, SMALL_AMOUNT
 from diffing.labels.history import Label
 from diffing.study.study import Study

@@ -2,7 +2,7 @@
 
 A study's `findings.jsonl` holds one change a line; a finding is the sum of its lines. Promises that ids never
 change, that of two people who edit at once neither loses anything, and that what is written here is only what was
-said: how far a finding got follows from evidence (`diffing.evidence`) and stands in no file.
+said: how far a finding got follows from evidence (`diffing.findings.evidence`) and stands in no file.
 """
 
 import json

@@ -12,11 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from rapidfuzz import fuzz
 
+from diffing import labels
 from diffing.diff import measure
 from diffing.diff.stored import Diff
 from diffing.findings.exhibits import Chooser
 from diffing.labels import contradictions
-from diffing.labels import names as labels
 from diffing.labels.history import Label
 from diffing.probes.probes import PROBES
 from diffing.reader import firing

@@ -12,10 +12,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from diffing import diff
+from diffing import diff, labels
 from diffing.common import files
 from diffing.diff import measure
-from diffing.labels import names as labels
 from diffing.probes import near as surface
 from diffing.probes import scan
 from diffing.reader.encodings import Encodings

@@ -8,13 +8,10 @@ hypothesis: see `scoring` for how it is tried, `contradictions` for what speaks 
 import asyncio
 from typing import Any
 
+from diffing import labels
 from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
-from diffing.labels import contradictions, scoring
-from diffing.labels import history as label_history
-from diffing.labels import names as labels
-from diffing.labels import prompt as label_prompt
-from diffing.labels import sources as label_sources
+from diffing.labels import contradictions, history, prompt, scoring, sources
 from diffing.labels.history import Label
 from diffing.labels.plan import Estimate, Options, Plan, estimate
 from diffing.labels.prompt import Material, Written
@@ -37,7 +34,7 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     result: dict[str, Any] = {}
     if options.import_from:
         try:
-            result["imported"] = label_sources.bring(
+            result["imported"] = sources.bring(
                 study, options.import_from, progress, options.features, options.refresh
             )
         except UserError as error:
@@ -126,12 +123,12 @@ class Asked:
         answer = await ask.ask_structured(
             client,
             opened.author,
-            label_prompt.messages(material),
+            prompt.messages(material),
             Written,
             max_tokens=WRITE_TOKENS,
             price=price,
             budget=self.budget,
-            check=label_prompt.fault,
+            check=prompt.fault,
             replaces=opened.replaces(material.feature),
         )
         self.bill.add(answer)
@@ -149,10 +146,10 @@ class Asked:
                 author=opened.author.model,
                 author_kind="llm",
                 evidence={**material.evidence, "observations": told.observations},
-                prompt_version=label_prompt.VERSION,
+                prompt_version=prompt.VERSION,
                 cost=answer.cost,
             )
-            label_history.add(opened.study, opened.sae, material.feature, label)
+            history.add(opened.study, opened.sae, material.feature, label)
             self.written += 1
         self.done += 1
         self._told("labels")
@@ -215,7 +212,7 @@ class Asked:
             "sides": list(opened.sides),
             "same_family": families[0] == families[1],
         }
-        label_history.tell(
+        history.tell(
             opened.study, opened.sae, feature, "score", opened.judge.model, about=score.label.key, score=told
         )
         self.scored += 1

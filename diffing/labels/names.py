@@ -11,7 +11,7 @@ from itertools import chain
 import pandas as pd
 
 from diffing.common import files
-from diffing.labels import history as label_history
+from diffing.labels import history
 from diffing.labels.history import Dossier, Label
 from diffing.reader import presets
 from diffing.study.settings import ReaderChoice
@@ -38,12 +38,10 @@ def bundled(sae: str) -> dict[int, Label]:
 def dossiers(study: Study) -> dict[int, Dossier]:
     """What is known of each feature's name: what ships with the SAE, what was imported, the study's history."""
     sae = sae_of(study.settings.reader)
-    return label_history.dossiers(
-        label_history.read(study, sae), chain(bundled(sae).items(), label_history.imported(study, sae))
-    )
+    return history.dossiers(history.read(study, sae), chain(bundled(sae).items(), history.imported(study, sae)))
 
 
-def history(study: Study) -> dict[int, list[Label]]:
+def ever(study: Study) -> dict[int, list[Label]]:
     """All labels that each feature ever had, oldest first, those that ship with the SAE before all others."""
     return {feature: dossier.labels for feature, dossier in dossiers(study).items()}
 

@@ -10,18 +10,16 @@ from typing import NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from diffing import diff
+from diffing import diff, labels
 from diffing.common.errors import UserError
-from diffing.labels import names as labels
-from diffing.labels import prompt as label_prompt
-from diffing.labels import scoring
+from diffing.labels import prompt, scoring
 from diffing.labels.history import Dossier, Label
 from diffing.labels.passages import Finder
 from diffing.labels.prompt import Material
 from diffing.models import ask, providers
 from diffing.models.chat import ChatClient
 from diffing.models.providers import Endpoint, Price
-from diffing.probes import near as surface
+from diffing.probes import near
 from diffing.probes.scan import scan
 from diffing.reader import lens
 from diffing.reader.encodings import Encodings
@@ -142,7 +140,7 @@ class Plan:
         documents = np.concatenate([self.writer.side(side) for side in self.sides])
         documents.sort()
         texts = [self.encodings.texts[document] for document in documents.tolist()]
-        nearest = surface.nearest(self.encodings, features, documents.tolist(), scan(texts))
+        nearest = near.nearest(self.encodings, features, documents.tolist(), scan(texts))
         promoted = lens.stored(self.encodings.reader_key, features)
         self.writer.prepare(features)
         found = []
@@ -150,7 +148,7 @@ class Plan:
             dossier = self.dossier(feature)
             tokens = [token for token, _ in promoted[feature].promoted] if feature in promoted else []
             probes = dict([*nearest.telling(feature).items()][:3])
-            made = label_prompt.gather(self.writer, feature, self.sides, probes, tokens, rejected(dossier))
+            made = prompt.gather(self.writer, feature, self.sides, probes, tokens, rejected(dossier))
             if made.firing:
                 found.append(made)
         return found
@@ -199,7 +197,7 @@ def estimate(study: Study, options: Options, prices: Mapping[str, Price | None] 
     opened = Plan(study, options)
     unwritten = opened.unwritten()
     materials = opened.materials(unwritten) if unwritten else []
-    writes = [ask.size(label_prompt.messages(material)) for material in materials]
+    writes = [ask.size(prompt.messages(material)) for material in materials]
     to_score = opened.unscored()
     if opened.options.score:
         # A label that does not exist yet is as long as most.

@@ -1,7 +1,7 @@
 """Which place in a model a hook names, and which of the model's files and tensors it takes to compute it.
 
 Holds the meaning of hook names and the choice of files, in a local folder or on the Hub. Promises to fetch no file
-that has nothing but layers above the hook. Loads no model: `diffing.forward` does.
+that has nothing but layers above the hook. Loads no model: `diffing.models.forward` does.
 """
 
 import json

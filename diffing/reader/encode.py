@@ -20,11 +20,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
-from diffing.reader import encodings as activations
 from diffing.reader import lens, pieces
 from diffing.reader.batches import Task
 from diffing.reader.cache import Cache
 from diffing.reader.encoder import Encoder, ReaderLike
+from diffing.reader.encodings import decoder_path, encodable, save_table
 from diffing.reader.fleet import Fleet
 from diffing.reader.pieces import TokenTable
 from diffing.study import prompts
@@ -56,7 +56,7 @@ class Options(BaseModel):
 
 def run(study: Study, options: Options, progress: Progress) -> Result:
     """Encode what the study lacks, and bring its table up to date."""
-    wanted = activations.encodable(study)
+    wanted = encodable(study)
     if wanted.empty:
         raise UserError(f"Study '{study.name}' has no answers to encode; collect or import some first.")
     tasks = tasks_of(study, wanted)
@@ -87,7 +87,7 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     seconds = time.monotonic() - loaded
     places = cache.find(task.key for task in tasks)
     wanted["error"] = [errors.get(task.key, "") for task in tasks]
-    activations.save(study, wanted, [places.get(task.key) for task in tasks], key, n_features)
+    save_table(study, wanted, [places.get(task.key) for task in tasks], key, n_features)
     failed = int((wanted["error"] != "").sum())
     for reason, count in wanted.loc[wanted["error"] != "", "error"].value_counts().items():
         progress.log(f"{count} answers: {reason}")
@@ -171,7 +171,7 @@ def devices_for(device: str, answers: int) -> list[str]:
 
 def save_decoder(reader: ReaderLike) -> None:
     """Keep the SAE's decoder where the diff can map it: directions only, so half precision is enough."""
-    path = activations.decoder_path(reader.key)
+    path = decoder_path(reader.key)
     if path.exists():
         return
     decoder = reader.decoder().to("cpu", torch.float16).numpy()

@@ -3,7 +3,7 @@
 The study holds one small table that says where each answer's record lies in the shared cache; the records are
 mapped, never read whole. Flat arrays over all (document, feature) pairs are gathered from the records when first
 asked for. Promises that what is opened fits the reader the study names now. Does not keep up with answers that
-change after encoding: `lacking` counts those.
+change after encoding: `unread` counts those.
 """
 
 import mmap
@@ -69,7 +69,7 @@ class Encodings:
 
     @classmethod
     def open(cls, study: Study) -> "Encodings":
-        path = path_of(study)
+        path = table_path(study)
         again = AGAIN.format(study=study.name)
         if not path.exists():
             raise UserError(f"Study '{study.name}' has no encodings yet; {again}.")
@@ -273,7 +273,7 @@ class Encodings:
         return sparse.csr_array((self.peak, self.feature, self.indptr), shape=(len(self), self.n_features))
 
 
-def path_of(study: Study) -> Path:
+def table_path(study: Study) -> Path:
     """The table that says where each of the study's answers lies in the cache."""
     return study.folder / "encodings.parquet"
 
@@ -282,7 +282,9 @@ def decoder_path(reader_key: str) -> Path:
     return files.cache_dir("decoders") / f"{reader_key}.npy"
 
 
-def save(study: Study, documents: pd.DataFrame, places: Sequence[Place | None], key: str, n_features: int) -> None:
+def save_table(
+    study: Study, documents: pd.DataFrame, places: Sequence[Place | None], key: str, n_features: int
+) -> None:
     """Write the study's table: documents with `answer` (hash of the text) and `error`, and a place for each."""
     nowhere = Place(*([-1] + [0] * (len(Place._fields) - 1)))
     table = documents.reset_index(drop=True)
@@ -293,10 +295,10 @@ def save(study: Study, documents: pd.DataFrame, places: Sequence[Place | None], 
         "reader_key": key,
         "n_features": n_features,
     }
-    files.write_parquet(path_of(study), table)
+    files.write_parquet(table_path(study), table)
 
 
-def lacking(study: Study) -> int:
+def unread(study: Study) -> int:
     """How many answers that could be encoded are not, by the study's present reader."""
     wanted = encodable(study)
     try:

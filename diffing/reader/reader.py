@@ -17,8 +17,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from diffing.common import files, hub
 from diffing.common.errors import UserError
-from diffing.models import forward, hooks, packed, tokens
-from diffing.models import weights as model_files
+from diffing.models import forward, hooks, packed, tokens, weights
 from diffing.models.forward import Forward
 from diffing.models.tokens import Framing, Message, Reading
 from diffing.models.weights import ModelFiles
@@ -76,7 +75,7 @@ class Reader:
         if not model:
             raise UserError("The SAE does not say which model it was trained on; name the reader's model too.")
         hook = hooks.parse_hook(facts.hook)
-        found = model_files.find(model, hook, facts.model_revision)
+        found = weights.find(model, hook, facts.model_revision)
         window = window_of(found.config, facts)
         framing = Framing(load_tokenizer(found.folder), window, choice.context, facts.prepend_bos)
         fit(hooks.width(found.config, hook), dictionary, facts, model)
@@ -142,7 +141,7 @@ class Reader:
     def unembedding(self) -> Tensor:
         """One row a token: [vocabulary, d_model]; the only tensor read for it, unless it is the embedding's."""
         if self._unembedding is None:
-            head = model_files.unembedding(self.model_files)
+            head = weights.unembedding(self.model_files)
             self._unembedding = (self.forward.embedding if head is None else head).to(self.device, self.dtype)
         return self._unembedding
 
@@ -261,5 +260,5 @@ def fit(width: int, dictionary: Any, facts: SaeFacts, model: str) -> None:
 
 def model_hashes(found: ModelFiles) -> list[str]:
     """Hashes of a local model's files that change an encoding."""
-    small = [found.folder / name for name in ("config.json", *model_files.TOKENIZER_FILES)]
+    small = [found.folder / name for name in ("config.json", *weights.TOKENIZER_FILES)]
     return [hub.file_hash(path) for path in [*small, *found.files] if path.exists()]

@@ -12,8 +12,7 @@ import pandas as pd
 
 from diffing.findings.exhibits import Chooser
 from diffing.findings.findings import Example, Finding
-from diffing.probes import near as surface
-from diffing.probes import scan
+from diffing.probes import near, scan
 from diffing.report.facts import Facts
 from diffing.study import prompts, responses
 from pages.parts.highlight import level
@@ -142,7 +141,7 @@ def largest_peak(table: pd.DataFrame, feature: int) -> float:
 
 
 def _by_probes(text: str, probes: Sequence[str]) -> list[Piece]:
-    found = surface.probe_spans(text)
+    found = near.probe_spans(text)
     spans = sorted((start, end, name) for name in probes for start, end in found[name])
     pieces, at = [], 0
     for start, end, name in spans:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from diffing import labels
 from diffing.common import files, tables
 from diffing.common.errors import UserError
-from diffing.labels import names as labels
 from diffing.labels.history import Dossier, Label
 from diffing.reader.encodings import Encodings
 from diffing.study import responses

@@ -10,14 +10,13 @@ from functools import cached_property
 
 import pandas as pd
 
-from diffing import diff
+from diffing import diff, labels
 from diffing.diff.stored import Diff
 from diffing.findings import evidence, verification
 from diffing.findings.evidence import Standing
 from diffing.findings.verification import Verification
 from diffing.jobs.job import JobStatus, recent
 from diffing.labels import contradictions
-from diffing.labels import names as labels
 from diffing.labels.contradictions import Contradiction
 from diffing.models.providers import Checkpoint
 from diffing.reader import firing

@@ -20,19 +20,18 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from diffing import labels
 from diffing.common import escape, files, tables
 from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
 from diffing.diff import compute, pairing, summary
 from diffing.findings import evidence, verification
-from diffing.labels import names as labels
-from diffing.labels import sources as label_sources
+from diffing.labels import sources
 from diffing.models import providers
-from diffing.reader import encodings as activations
+from diffing.reader.encodings import Encodings
 from diffing.report import charts as report_charts
-from diffing.report import comparator, exports, notebook
+from diffing.report import comparator, exports, notebook, render
 from diffing.report import facts as report_facts
-from diffing.report import render as report_render
 from diffing.report import tables as report_tables
 from diffing.report.facts import Facts, own_features, sure
 from diffing.study.study import Study
@@ -88,9 +87,9 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         step(4, "running the notebook")
         bundle.text("analysis.ipynb", notebook.executed(notebook.build(facts), fresh))
         step(5, "writing the report")
-        values = report_render.context(facts, charts, quick_list(facts))
-        bundle.text("report.html", report_render.html(values))
-        bundle.text("report.md", report_render.markdown(values))
+        values = render.context(facts, charts, quick_list(facts))
+        bundle.text("report.html", render.html(values))
+        bundle.text("report.md", render.markdown(values))
         bundle.json("manifest.json", manifest(facts, fresh))
         pack(fresh, name, facts.diff.summary["created"])
         _put(fresh, out, before)
@@ -111,7 +110,7 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
 
 
 def _refresh(study: Study, a: str, b: str) -> None:
-    activations.Encodings.open(study)
+    Encodings.open(study)
     compute.current(study, a, b)
 
 
@@ -230,7 +229,7 @@ FIGURES = ["feature", "label", "named_by", "frequency_a", "frequency_b", "delta"
 def quick_list(facts: Facts) -> str:
     """A page of Neuronpedia with the strongest features; empty where the reader's SAE is not there."""
     try:
-        place = label_sources.neuronpedia_id(facts.study.settings.reader)
+        place = sources.neuronpedia_id(facts.study.settings.reader)
     except UserError:
         # No fault: most readers are not there, and the report simply has no such link.
         return ""

@@ -15,7 +15,7 @@ from diffing.common import words
 from diffing.common.errors import UserError
 from diffing.common.escape import md
 from diffing.jobs.job import Job, JobStatus
-from diffing.reader import encodings as activations
+from diffing.reader.encodings import unread
 from diffing.study.study import Study
 
 TITLES = {
@@ -85,7 +85,7 @@ def panel(study: Study, kind: str) -> None:
 
 def missing_steps(study: Study, a: str, b: str, again: bool = False) -> None:
     """Buttons for the steps between answers and a diff that are still to do, or how far they are."""
-    lacking = activations.lacking(study)
+    lacking = unread(study)
     if jobs.running(study, "encode") is None and jobs.running(study, "diff") is None:
         if lacking:
             start_button(study, "encode", f"Read {lacking:,} answers with the reader")

@@ -11,18 +11,17 @@ from typing import Any, NamedTuple
 import pandas as pd
 import streamlit as st
 
-from diffing import diff
+from diffing import diff, labels
 from diffing.common.errors import UserError
 from diffing.diff import pairs as feature_pairs
 from diffing.diff.stored import Diff
 from diffing.findings import evidence
 from diffing.findings.evidence import Standing
 from diffing.labels import contradictions as against
-from diffing.labels import history as label_history
-from diffing.labels import names as labels
+from diffing.labels import history
 from diffing.labels.contradictions import Contradiction
 from diffing.reader import firing, query
-from diffing.reader.encodings import Encodings, path_of
+from diffing.reader.encodings import Encodings, table_path
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
 
@@ -43,7 +42,7 @@ Dates = tuple[str, tuple[int, ...]]
 def _dates(study: Study, *more: Path) -> Dates:
     """Where a study lies, and when its prompts, answers and encodings were last written."""
     names = ("study.toml", "prompts.csv", "responses.parquet")
-    paths = [*(study.folder / name for name in names), path_of(study), *more]
+    paths = [*(study.folder / name for name in names), table_path(study), *more]
     return str(study.folder), tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in paths)
 
 
@@ -54,7 +53,7 @@ def _all_dates(study: Study) -> Dates:
         study.folder / "verdicts.jsonl",
         *study.folder.glob("diffs/*/summary.json"),
     ]
-    return _dates(study, label_history.path_of(study), label_history.imported_dir(study), *sorted(written))
+    return _dates(study, history.path_of(study), history.imported_dir(study), *sorted(written))
 
 
 ANSWERS: dict[str | type[Any], Any] = {Study: _dates}

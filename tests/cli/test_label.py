@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from diffing import labels
 from diffing.cli.label import app
 from diffing.common.errors import UserError
-from diffing.labels import names as labels
 from diffing.labels.passages import OPEN
 from diffing.study.study import Study
 from tests.fakes import label_study

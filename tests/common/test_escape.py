@@ -8,7 +8,7 @@ from markdown_it import MarkdownIt
 
 from diffing.common import escape, tables
 from diffing.common.escape import visible
-from diffing.report import render as report_render
+from diffing.report import render
 from tests.fakes.html_page import Page
 
 PLAIN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
@@ -25,7 +25,7 @@ def test_a_cell_never_begins_like_a_formula_and_loses_nothing(text: str) -> None
 @given(st.text(alphabet=st.characters() | st.sampled_from(list("\\`*_{}[]()<>#+-.!|~$:&@\n \t=1w/")), max_size=40))
 def test_any_text_stands_for_itself_in_markdown(text: str) -> None:
     said = " ".join(visible(text).split())
-    page = Page(PLAIN.render(f"x {report_render.md(text)}\n\n| a |\n| --- |\n| {report_render.md(text)} |\n"))
+    page = Page(PLAIN.render(f"x {render.md(text)}\n\n| a |\n| --- |\n| {render.md(text)} |\n"))
     # The renderer, as CommonMark asks, shows a replacement for NUL, which `visible` has spelled out before.
     assert page.tags == {"p", "table", "thead", "tbody", "tr", "th", "td"}
     lines = [word for word in "".join(page.words).split("\n") if word]

@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 
 from diffing.common.errors import UserError
-from diffing.diff import measure
-from diffing.diff import series as several
+from diffing.diff import measure, series
 from diffing.diff.presence import Shown, shown
 from diffing.reader import encode
 from tests.fakes.diff_study import made
@@ -49,12 +48,12 @@ def test_p_is_that_of_every_permutation_within_prompts(
     keys = [f"c{n}" for n in range(checkpoints)]
     for seed in range(5):
         values = np.random.default_rng(seed).integers(0, draws + 1, (checkpoints, 5))
-        counts = several.count(*study(values, draws))
+        counts = series.count(*study(values, draws))
         first = np.eye(checkpoints)[0]
-        rest = several.table(counts, keys, "against rest").loc[0]
+        rest = series.table(counts, keys, "against rest").loc[0]
         assert rest["p"] == pytest.approx(enumerated(values, first), abs=1e-11)
         assert rest["delta"] == pytest.approx((values[0].mean() - values[1:].mean()) / draws)
-        line = several.table(counts, keys, "trend").loc[0]
+        line = series.table(counts, keys, "trend").loc[0]
         assert line["p"] == pytest.approx(enumerated(values, np.arange(checkpoints)), abs=1e-11)
         shares = values.mean(axis=1) / draws
         assert line["slope"] == pytest.approx(np.polyfit(np.arange(checkpoints), shares, 1)[0])
@@ -62,7 +61,7 @@ def test_p_is_that_of_every_permutation_within_prompts(
 
 def test_unlike_numbers_of_draws_weigh_alike() -> None:
     numbers, documents, row = study(np.array([[2, 1], [0, 1], [1, 2]]), 2)
-    counts = several.count(numbers, np.delete(documents, 3, axis=1), np.delete(row, 3))
+    counts = series.count(numbers, np.delete(documents, 3, axis=1), np.delete(row, 3))
     assert (counts.sums / (counts.unit * counts.prompts)).ravel().tolist() == [1.0, 0.5, 0.75]
 
 
@@ -80,25 +79,25 @@ def three(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_rising_habit_is_a_trend_and_the_last_against_the_rest(three: Any) -> None:
-    line = several.trend(three, ["a", "b", "c"])
+    line = series.trend(three, ["a", "b", "c"])
     mark = line.loc[line["slope"].idxmax()]
     assert mark["q"] < 0.001
     assert mark["frequency_a"] == 0
     assert mark["slope"] == pytest.approx(mark["frequency_c"] / 2)
-    rest = several.against_rest(three, "c").loc[mark["feature"]]
+    rest = series.against_rest(three, "c").loc[mark["feature"]]
     assert rest["q"] < 0.001
     assert rest["delta"] == pytest.approx(mark["frequency_c"] - mark["frequency_b"] / 2)
 
 
 def test_a_stored_table_is_read_again_and_not_when_answers_changed(three: Any) -> None:
-    first = several.trend(three, ["a", "b", "c"])
-    pd.testing.assert_frame_equal(first, several.trend(three, ["a", "b", "c"]))
+    first = series.trend(three, ["a", "b", "c"])
+    pd.testing.assert_frame_equal(first, series.trend(three, ["a", "b", "c"]))
     assert len(list((three.folder / "diffs").iterdir())) == 1
     three.add_responses(three.responses().head(1).assign(text="", flag="empty"))
-    assert several.trend(three, ["a", "b", "c"])["n_prompts"].iloc[0] == 29
+    assert series.trend(three, ["a", "b", "c"])["n_prompts"].iloc[0] == 29
 
 
 @pytest.mark.parametrize("keys", [["a", "b"], ["a", "b", "b"], ["a", "b", "x"]])
 def test_a_series_needs_three_known_checkpoints(three: Any, keys: list[str]) -> None:
     with pytest.raises(UserError, match="three to 7 different|no checkpoint 'x'"):
-        several.trend(three, keys)
+        series.trend(three, keys)

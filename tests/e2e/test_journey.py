@@ -5,10 +5,9 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from diffing import jobs
+from diffing import jobs, labels
 from diffing.common import files
 from diffing.jobs.job import Job
-from diffing.labels import names as labels
 from diffing.study import sample
 from diffing.study.study import Study
 from tests.e2e.conftest import Dashboard, settled
@@ -101,7 +100,7 @@ def test_three_tabs_on_one_study_lose_no_edit_and_start_nothing_twice(
     for number, tab in enumerate(tabs):
         tab.get_by_role("button", name="Save label").click()
         expect(tab.get_by_role("heading", name=f"label of tab {number}")).to_be_visible()
-    written = [label.label for label in labels.history(study)[finding_study.CAKE]]
+    written = [label.label for label in labels.ever(study)[finding_study.CAKE]]
     assert sorted(written) == ["label of tab 0", "label of tab 1", "label of tab 2"]
     for tab in tabs:
         see(tab, f"{dashboard.url}/run?study={study.name}")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from diffing.diff import compute as diff
+from diffing.diff import compute
 from diffing.diff.stored import Diff, DiffSettings
 from diffing.models.providers import Checkpoint
 from diffing.reader import encode
@@ -48,4 +48,4 @@ def made(
 
 
 def computed(study: Study, **settings: Any) -> Diff:
-    return diff.compute(study, "a", "b", DiffSettings(**settings))
+    return compute.compute(study, "a", "b", DiffSettings(**settings))

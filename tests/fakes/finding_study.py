@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from diffing.diff import compute as diff
+from diffing.diff import compute
 from diffing.diff.stored import DiffSettings
 from diffing.study.study import Study
 from tests.fakes import label_study
@@ -35,5 +35,5 @@ def make(monkeypatch: pytest.MonkeyPatch, prompts: int = 120, name: str = "study
     random = np.random.default_rng(0)
     answers = {side: [answer(random, side) for _ in range(prompts)] for side in "ab"}
     study, _ = label_study.make(monkeypatch, answers, RULES, name, held_out=0.4)
-    diff.compute(study, "a", "b", DiffSettings())
+    compute.compute(study, "a", "b", DiffSettings())
     return study

@@ -1,4 +1,4 @@
-"""Scripted judges: what a model would say when asked by `diffing.judging`."""
+"""Scripted judges: what a model would say when asked by `diffing.findings.judging`."""
 
 import json
 import re

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from diffing.findings import findings
-from diffing.labels import history as label_history
+from diffing.labels import history
 from diffing.models.providers import Checkpoint
 from diffing.reader import encode
-from diffing.report import folder as report
+from diffing.report import folder
 from diffing.study.study import Study
 from tests.fakes.label_study import RuleReader
 from tests.fakes.watch import Watch
@@ -71,7 +71,7 @@ def make(
 
 def with_findings(study: Study) -> None:
     """A contradicted label and claim, a rejected one, and one that holds."""
-    label_history.edit(study, "starter", SPACES, LABEL, "Ann <b>")
+    history.edit(study, "starter", SPACES, LABEL, "Ann <b>")
     findings.add(study, "gives enumerated lists", "a", author="Ann", features=(SPACES,))
     wrong = findings.add(study, "speaks Latin <b>often</b>", "b", author="Ann")
     findings.reject(study, wrong.id, "no answer does", "Ann")
@@ -79,7 +79,7 @@ def with_findings(study: Study) -> None:
 
 
 def written(study: Study, out: Path) -> Path:
-    report.run(study, report.Options(out=str(out)), Watch())
+    folder.run(study, folder.Options(out=str(out)), Watch())
     return out
 
 

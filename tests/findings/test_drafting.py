@@ -7,14 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diffing import diff
+from diffing import diff, labels
 from diffing.common.errors import UserError
 from diffing.common.step import checked
 from diffing.findings import drafting, findings, proposals
 from diffing.findings.exhibits import Chooser
 from diffing.findings.proposals import Family
-from diffing.labels import history as label_history
-from diffing.labels import names as labels
+from diffing.labels import history
 from diffing.labels.history import Label
 from diffing.reader.encodings import Encodings
 from diffing.study.study import Study
@@ -122,7 +121,7 @@ def test_the_strongest_families_of_each_side_are_used() -> None:
 def test_without_a_model_probes_and_labels_make_the_drafts(monkeypatch: pytest.MonkeyPatch) -> None:
     study = finding_study.make(monkeypatch)
     sae = labels.sae_of(study.settings.reader)
-    label_history.add(study, sae, CAKE, Label(label="cakes and pastry", author="Ada", author_kind="person"))
+    history.add(study, sae, CAKE, Label(label="cakes and pastry", author="Ada", author_kind="person"))
     result = drafting.run(study, drafting.Options(), Watch())
     found = {f.claim.split(":")[0]: (f.side, f.features, f.probes, f.origin) for f in findings.load(study)}
     assert found == {

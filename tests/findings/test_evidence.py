@@ -2,12 +2,12 @@
 
 import pytest
 
+from diffing import labels
 from diffing.common.errors import UserError
 from diffing.findings import evidence, findings, verification
 from diffing.findings.evidence import NEGATION
 from diffing.findings.findings import Finding, Side
-from diffing.labels import history as label_history
-from diffing.labels import names as labels
+from diffing.labels import history
 from diffing.labels.history import Label
 from diffing.study.study import Study
 from tests.fakes import finding_study, judges
@@ -18,9 +18,9 @@ from tests.fakes.watch import Watch
 
 def score(study: Study, feature: int, balanced: float, low: float) -> None:
     sae = labels.sae_of(study.settings.reader)
-    made = label_history.add(study, sae, feature, Label(label="cakes", author="m", author_kind="llm"))
+    made = history.add(study, sae, feature, Label(label="cakes", author="m", author_kind="llm"))
     told = {"detection": {side: {"balanced": balanced, "low": low} for side in "ab"}, "judge": "j"}
-    label_history.tell(study, sae, feature, "score", "j", about=made.key, score=told)
+    history.tell(study, sae, feature, "score", "j", about=made.key, score=told)
 
 
 def claim(study: Study, words: str, side: Side, *features: int, **fields: object) -> Finding:

@@ -4,10 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diffing.diff import compute as diff
-from diffing.labels import contradictions
-from diffing.labels import history as label_history
-from diffing.labels import names as labels
+from diffing import labels
+from diffing.diff import compute
+from diffing.labels import contradictions, history
 from diffing.labels.contradictions import NAMES, Near, check, named
 from diffing.labels.history import Label
 from diffing.probes import scan
@@ -31,11 +30,11 @@ def test_a_double_space_feature_labelled_enumerated_lists_is_flagged(monkeypatch
     random = np.random.default_rng(0)
     sides = {"before": answers(random, 0.9, 4), "after": answers(random, 0.1, 8)}
     study, _ = label_study.make(monkeypatch, sides, [{"  ": 1.0}, {"Item": 1.0}])
-    diff.run(study, diff.Options(), Watch())
+    compute.run(study, compute.Options(), Watch())
     sae = labels.sae_of(study.settings.reader)
     for feature, label in enumerate(["Enumerated lists", "Numbered list items"]):
         written = Label(label=label, author="maker/model", author_kind="llm")
-        label_history.add(study, sae, feature, written)
+        history.add(study, sae, feature, written)
     flags = contradictions.of(study)
     assert {feature: [flag.kind for flag in found] for feature, found in flags.items()} == {
         0: ["direction", "place"]

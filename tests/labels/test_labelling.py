@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from diffing import labels
 from diffing.common.errors import Cancelled, UserError
 from diffing.common.step import checked
 from diffing.labels import labelling
-from diffing.labels import names as labels
 from diffing.labels.history import edit, tell
 from diffing.labels.passages import OPEN
 from diffing.study import prompts
@@ -250,7 +250,7 @@ def test_rewriting_asks_afresh_but_never_over_a_person(study: Study, server: Ope
     run(study, server, features=[0, 1])
     server.reply = lambda _: written("another go")
     assert run(study, server, features=[0, 1], rewrite=True)["written"] == 1
-    assert [label.label for label in labels.history(study)[1]] == ["the word colour1", "another go"]
+    assert [label.label for label in labels.ever(study)[1]] == ["the word colour1", "another go"]
 
 
 def test_the_judge_is_of_another_family_unless_one_is_named(study: Study, server: OpenAIServer) -> None:

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from diffing import labels
 from diffing.common import files
 from diffing.common.errors import UserError
-from diffing.labels import names as labels
+from diffing.labels import history, names
 from diffing.labels.names import Label
 from diffing.models.providers import Checkpoint
 from diffing.reader import firing
@@ -27,14 +28,14 @@ BY_PERSON: dict[str, Any] = {"label": "two spaces", "author": "Ada", "author_kin
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     """A study of the starter reader, which ships with one label here."""
-    monkeypatch.setattr(labels, "BUNDLED", tmp_path / "labels.json")
+    monkeypatch.setattr(names, "BUNDLED", tmp_path / "labels.json")
     files.write_json(tmp_path / "labels.json", {"4": {**BY_LLM, "label": "shipped", "score": None}})
     prompts = pd.DataFrame({"text": [f"Question {i}?" for i in range(40)]})
     return Study.create("s", PAIR, prompts, held_out=0.5)
 
 
 def write(study: Study, feature: int, entry: dict[str, Any], sae: str = "starter") -> None:
-    files.append_jsonl(labels.path_of(study), {"feature": feature, "sae": sae, **entry})
+    files.append_jsonl(history.path_of(study), {"feature": feature, "sae": sae, **entry})
 
 
 def current(study: Study) -> dict[int, str]:
@@ -47,13 +48,13 @@ def test_the_starters_labels_stand_until_the_study_has_its_own(study: Study) -> 
     write(study, 9, {**BY_LLM, "score": {"detection": 0.8}, "evidence": ["p1", "p2"]})
     assert current(study) == {4: "lists", 9: "lists"}
     assert labels.current(study)[9].score == {"detection": 0.8}
-    assert [label.label for label in labels.history(study)[4]] == ["shipped", "lists"]
+    assert [label.label for label in labels.ever(study)[4]] == ["shipped", "lists"]
 
 
 def test_a_study_without_any_labels_has_none(
     study: Study, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(labels, "BUNDLED", tmp_path / "absent.json")
+    monkeypatch.setattr(names, "BUNDLED", tmp_path / "absent.json")
     assert labels.current(study) == {}
 
 
@@ -67,7 +68,7 @@ def test_a_person_outranks_a_machine_until_they_take_it_back(study: Study) -> No
     assert current(study) == {}
     write(study, 4, {**BY_LLM, "label": "newest"})
     assert current(study) == {4: "newest"}
-    assert len(labels.history(study)[4]) == 6
+    assert len(labels.ever(study)[4]) == 6
 
 
 def test_labels_of_another_sae_stay_out_of_sight(study: Study) -> None:
@@ -91,7 +92,7 @@ def test_an_sae_is_named_by_what_holds_its_features() -> None:
     ],
 )
 def test_a_broken_line_is_named_and_not_passed_over(study: Study, line: str, fault: str) -> None:
-    labels.path_of(study).write_text(line + "\n")
+    history.path_of(study).write_text(line + "\n")
     with pytest.raises(UserError, match=fault):
         labels.current(study)
 

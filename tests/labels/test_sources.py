@@ -14,11 +14,10 @@ import pandas as pd
 import pytest
 from huggingface_hub import constants
 
+from diffing import labels
 from diffing.common import files
 from diffing.common.errors import UserError
-from diffing.labels import names as labels
-from diffing.labels import neuronpedia
-from diffing.labels import sources as label_sources
+from diffing.labels import names, neuronpedia, sources
 from diffing.models.providers import Checkpoint
 from diffing.reader import presets
 from diffing.study.settings import ReaderChoice
@@ -83,7 +82,7 @@ def site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Site]:
 
 @pytest.fixture
 def study(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Study:
-    monkeypatch.setattr(labels, "BUNDLED", tmp_path / "none.json")
+    monkeypatch.setattr(names, "BUNDLED", tmp_path / "none.json")
     return Study.create("s", PAIR, pd.DataFrame({"text": ["Why?"]}))
 
 
@@ -121,31 +120,31 @@ def fill(site: Site) -> None:
     }
 
 
-def names(study: Study) -> dict[int, str]:
+def named(study: Study) -> dict[int, str]:
     return {feature: label.label for feature, label in labels.current(study).items()}
 
 
 def test_a_whole_source_comes_page_by_page_and_is_downloaded_once(site: Site, study: Study) -> None:
     fill(site)
-    told = label_sources.bring(study, f"neuronpedia:{WHERE}", Watch())
+    told = sources.bring(study, f"neuronpedia:{WHERE}", Watch())
     assert (told["labels"], told["features"], told["left_out"]) == (3, 2, 1)
     # Of two labels the one that saw what the feature promotes stands.
-    assert names(study) == {1: "tea", 10: "cups"}
-    assert [label.label for label in labels.history(study)[10]] == ["mugs", "cups"]
+    assert named(study) == {1: "tea", 10: "cups"}
+    assert [label.label for label in labels.ever(study)[10]] == ["mugs", "cups"]
     assert labels.current(study)[1].author == "gpt-4o-mini"
     assert labels.current(study)[1].author_kind == "llm"
     before = site.asked.total()
-    assert label_sources.bring(study, f"neuronpedia:{WHERE}", Watch()) == told
+    assert sources.bring(study, f"neuronpedia:{WHERE}", Watch()) == told
     assert site.asked.total() == before
     site.answers[FIRST] = lambda _: Sent(500)
-    assert label_sources.bring(study, f"neuronpedia:{WHERE}", Watch(), refresh=True)["labels"] == 3
+    assert sources.bring(study, f"neuronpedia:{WHERE}", Watch(), refresh=True)["labels"] == 3
 
 
 def test_a_truncated_file_is_fetched_again(site: Site, study: Study) -> None:
     fill(site)
     whole = packed([explained(1, "tea"), explained(10, "cups")])
     site.answers[FIRST] = lambda again: Sent(body=whole if again else whole[:-12])
-    assert label_sources.bring(study, f"neuronpedia:{WHERE}", Watch())["labels"] == 3
+    assert sources.bring(study, f"neuronpedia:{WHERE}", Watch())["labels"] == 3
     assert site.asked[FIRST] == 2
 
 
@@ -153,10 +152,10 @@ def test_a_file_that_stays_truncated_is_reported_and_what_came_is_kept(site: Sit
     fill(site)
     site.answers[SECOND] = lambda _: Sent(body=packed([explained(2, "milk")] * 50)[:-30])
     with pytest.raises(UserError, match=r"batch-1.jsonl.gz' came broken off from Neuronpedia 4 times"):
-        label_sources.bring(study, f"neuronpedia:{WHERE}", Watch())
-    assert names(study) == {}
+        sources.bring(study, f"neuronpedia:{WHERE}", Watch())
+    assert named(study) == {}
     fill(site)
-    label_sources.bring(study, f"neuronpedia:{WHERE}", Watch())
+    sources.bring(study, f"neuronpedia:{WHERE}", Watch())
     assert site.asked[FIRST] == 1
 
 
@@ -164,10 +163,10 @@ def test_too_many_requests_are_waited_out(site: Site, study: Study) -> None:
     fill(site)
     page_one = site.answers[LIST]
     site.answers[LIST] = lambda again: page_one(0) if again == 2 else Sent(429, headers={"Retry-After": "0"})
-    assert label_sources.bring(study, f"neuronpedia:{WHERE}", Watch())["labels"] == 3
+    assert sources.bring(study, f"neuronpedia:{WHERE}", Watch())["labels"] == 3
     site.answers[LIST] = lambda _: Sent(429, headers={"Retry-After": "3600"})
     with pytest.raises(UserError, match=r"127.0.0.1:\d+ cannot be read \(HTTP 429\); try again later"):
-        label_sources.bring(study, f"neuronpedia:{WHERE}", Watch(), refresh=True)
+        sources.bring(study, f"neuronpedia:{WHERE}", Watch(), refresh=True)
 
 
 def test_a_line_that_is_no_label_costs_only_itself(site: Site, study: Study) -> None:
@@ -175,7 +174,7 @@ def test_a_line_that_is_no_label_costs_only_itself(site: Site, study: Study) -> 
     lines = b'{"index": "1", "description": "tea"}\n{"index": "x"}\nnonsense\n[]\n'
     site.answers[FIRST] = lambda _: Sent(body=gzip.compress(lines))
     watch = Watch()
-    assert label_sources.bring(study, f"neuronpedia:{WHERE}", watch)["labels"] == 2
+    assert sources.bring(study, f"neuronpedia:{WHERE}", watch)["labels"] == 2
     assert [line.split(",")[1][:7] for line in watch.lines[:3]] == [" line 2", " line 3", " line 4"]
 
 
@@ -191,7 +190,7 @@ def test_a_line_that_is_no_label_costs_only_itself(site: Site, study: Study) -> 
 def test_a_bucket_without_what_is_wanted_is_reported(site: Site, study: Study, listed: Sent, fault: str) -> None:
     site.answers[LIST] = lambda _: listed
     with pytest.raises(UserError, match=fault):
-        label_sources.bring(study, f"neuronpedia:{WHERE}", Watch())
+        sources.bring(study, f"neuronpedia:{WHERE}", Watch())
 
 
 def test_single_features_come_from_the_api_and_a_missing_one_is_passed_over(site: Site, study: Study) -> None:
@@ -203,12 +202,12 @@ def test_single_features_come_from_the_api_and_a_missing_one_is_passed_over(site
         "/api/feature/tiny/0-res/7": lambda _: Sent(body=json.dumps(one).encode()),
     }
     watch = Watch()
-    assert label_sources.bring(study, f"neuronpedia:{WHERE}", watch, [3, 4, 5])["labels"] == 1
-    assert names(study) == {3: "milk"}
+    assert sources.bring(study, f"neuronpedia:{WHERE}", watch, [3, 4, 5])["labels"] == 1
+    assert named(study) == {3: "milk"}
     assert watch.lines == ["Neuronpedia has no feature 4 of tiny/0-res"]
     assert '"eleuther_fuzz": 0.8' in str(labels.current(study)[3].evidence)
-    label_sources.bring(study, f"neuronpedia:{WHERE}", Watch(), [3, 7])
-    assert names(study) == {3: "milk", 7: "milk"}
+    sources.bring(study, f"neuronpedia:{WHERE}", Watch(), [3, 7])
+    assert named(study) == {3: "milk", 7: "milk"}
     assert site.asked["/api/feature/tiny/0-res/3"] == 2
 
 
@@ -219,9 +218,9 @@ def test_an_unreachable_server_is_told_in_a_sentence(
     # The Hub's own library tries for 20 seconds before it says the same.
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(UserError, match=r"127.0.0.1:9 cannot be read \(.*refused\); try again later, or import"):
-        label_sources.bring(study, f"neuronpedia:{WHERE}", Watch())
+        sources.bring(study, f"neuronpedia:{WHERE}", Watch())
     with pytest.raises(UserError, match="Hub cannot be reached for 'file.json' of 'o/r'; go online"):
-        label_sources.bring(study, "hf:o/r/file.json", Watch())
+        sources.bring(study, "hf:o/r/file.json", Watch())
     assert site.asked.total() == 0
 
 
@@ -236,25 +235,25 @@ def test_goodfires_labels_come_from_the_hub_once(site: Site, study: Study) -> No
     hub_file(site, path, {"12": "double spaces", "40": "apologies"})
     choice = ReaderChoice(preset="", release="goodfire-llama-3.1-8b-instruct", sae_id="layer_19")
     study.save_settings(study.settings.model_copy(update={"reader": choice}))
-    told = label_sources.bring(study, "hf", Watch())
+    told = sources.bring(study, "hf", Watch())
     assert told["source"] == "hf:nickjiang/feature_labels/goodfire/meta-llama/Llama-3.1-8B-Instruct.json"
-    assert names(study) == {12: "double spaces", 40: "apologies"}
+    assert named(study) == {12: "double spaces", 40: "apologies"}
     assert labels.current(study)[12].author == "nickjiang/feature_labels"
     asked = site.asked.total()
-    label_sources.bring(study, "hf", Watch())
+    sources.bring(study, "hf", Watch())
     assert site.asked.total() == asked
 
 
 def test_a_data_set_on_the_hub_is_named_as_one(site: Site, study: Study) -> None:
     hub_file(site, "/datasets/o/r/resolve/main/x.json", [{"index": 3, "explanation": "milk"}])
-    label_sources.bring(study, "hf:datasets/o/r/x.json", Watch())
-    assert names(study) == {3: "milk"}
+    sources.bring(study, "hf:datasets/o/r/x.json", Watch())
+    assert named(study) == {3: "milk"}
 
 
 def test_a_repository_without_the_file_is_reported(site: Site, study: Study) -> None:
     site.answers["/o/r/resolve/main/x.json"] = lambda _: Sent(404, headers={"X-Error-Code": "EntryNotFound"})
     with pytest.raises(UserError, match="'o/r' has no file 'x.json'"):
-        label_sources.bring(study, "hf:o/r/x.json", Watch())
+        sources.bring(study, "hf:o/r/x.json", Watch())
 
 
 @pytest.mark.parametrize(
@@ -270,13 +269,13 @@ def test_a_repository_without_the_file_is_reported(site: Site, study: Study) -> 
 )
 def test_a_users_file_in_any_usual_shape(study: Study, tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
-    label_sources.bring(study, str(tmp_path / name), Watch())
-    assert names(study) == {1: "tea", 2: "milk"}
+    sources.bring(study, str(tmp_path / name), Watch())
+    assert named(study) == {1: "tea", 2: "milk"}
 
 
 def test_a_file_may_say_that_a_person_wrote_it(study: Study, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("feature,label,author,author_kind\n1,tea,Ada,person\n")
-    label_sources.bring(study, str(tmp_path / "a.csv"), Watch())
+    sources.bring(study, str(tmp_path / "a.csv"), Watch())
     assert (labels.current(study)[1].author, labels.current(study)[1].author_kind) == ("Ada", "person")
 
 
@@ -298,29 +297,29 @@ def test_what_is_wrong_with_a_users_file(
     if text is not None:
         (tmp_path / name).write_text(text)
     with pytest.raises(UserError, match=fault):
-        label_sources.bring(study, str(tmp_path / name), Watch())
+        sources.bring(study, str(tmp_path / name), Watch())
 
 
 def test_labels_of_another_sae_are_refused(study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(label_sources, "_n_features", lambda _study: 4)
+    monkeypatch.setattr(sources, "_n_features", lambda _study: 4)
     (tmp_path / "a.json").write_text(json.dumps({str(n): "tea" for n in range(10)}))
     with pytest.raises(UserError, match="has 4 labels of this reader's features and 6 rows that fit none"):
-        label_sources.bring(study, str(tmp_path / "a.json"), Watch())
+        sources.bring(study, str(tmp_path / "a.json"), Watch())
     assert not list(files.cache_dir("labels").iterdir())
 
 
 def test_a_reader_without_a_known_place_must_name_one(study: Study) -> None:
     with pytest.raises(UserError, match="does not say where this reader's SAE stands on Neuronpedia"):
-        label_sources.bring(study, "neuronpedia", Watch())
+        sources.bring(study, "neuronpedia", Watch())
     with pytest.raises(UserError, match="No labels on the Hugging Face Hub are known for this reader"):
-        label_sources.bring(study, "hf", Watch())
+        sources.bring(study, "hf", Watch())
 
 
 def test_saelens_knows_where_its_saes_stand_on_neuronpedia() -> None:
     choice = ReaderChoice(preset="", release="gpt2-small-res-jb", sae_id="blocks.0.hook_resid_pre")
-    assert label_sources.neuronpedia_id(choice) == "gpt2-small/0-res-jb"
+    assert sources.neuronpedia_id(choice) == "gpt2-small/0-res-jb"
 
 
 def test_links_to_neuronpedia_are_those_of_the_registry() -> None:
     for name, place in presets.NEURONPEDIA.items():
-        assert label_sources.neuronpedia_id(ReaderChoice(preset=name)) == place
+        assert sources.neuronpedia_id(ReaderChoice(preset=name)) == place

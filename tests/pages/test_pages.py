@@ -4,11 +4,10 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from diffing import diff, jobs
+from diffing import diff, jobs, labels
 from diffing.common import escape, files
 from diffing.diff import compute
-from diffing.labels import history as label_history
-from diffing.labels import names as labels
+from diffing.labels import history
 from diffing.models.providers import Checkpoint
 from diffing.study import prompts
 from diffing.study.study import Study
@@ -126,10 +125,10 @@ def test_a_feature_shows_both_answers_with_its_tokens_marked(diffed: Study) -> N
 
 def test_a_blind_score_stands_beside_its_label_kind_by_kind(diffed: Study) -> None:
     sae = labels.sae_of(diffed.settings.reader)
-    label_history.edit(diffed, sae, finding_study.CAKE, "the word cake", "Ada")
+    history.edit(diffed, sae, finding_study.CAKE, "the word cake", "Ada")
     about = labels.current(diffed)[finding_study.CAKE].key
     score = {"detection": {"a": {"balanced": 0.91, "low": 0.85, "high": 0.96}, "b": {"balanced": None}}}
-    label_history.tell(diffed, sae, finding_study.CAKE, "score", "maker/judge", about=about, score=score)
+    history.tell(diffed, sae, finding_study.CAKE, "score", "maker/judge", about=about, score=score)
     app = opened("pages/feature.py", study=diffed.name, feature=str(finding_study.CAKE))
     told = [line.value.replace("\\", "") for line in app.caption if "Balanced accuracy" in line.value]
     assert len(told) == 1 and "detection a 0.91 (0.85–0.96), detection b –." in told[0]

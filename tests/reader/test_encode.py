@@ -21,11 +21,10 @@ from diffing.common.step import checked
 from diffing.models.providers import Checkpoint
 from diffing.models.tokens import Reading, Window
 from diffing.reader import encode, query
-from diffing.reader import encodings as activations
 from diffing.reader.batches import Item, Task, cut
 from diffing.reader.cache import Cache
 from diffing.reader.encoder import Encoder
-from diffing.reader.encodings import Encodings
+from diffing.reader.encodings import Encodings, encodable, unread
 from diffing.reader.fleet import Fleet
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
@@ -65,7 +64,7 @@ def study_of(texts: list[str], name: str = "study") -> Study:
 
 def errors_of(study: Study) -> dict[str, str]:
     errors = Encodings.open(study).documents["error"]
-    return {text: e for text, e in zip(activations.encodable(study)["text"], errors, strict=True) if e}
+    return {text: e for text, e in zip(encodable(study)["text"], errors, strict=True) if e}
 
 
 def test_one_answer_that_fails_costs_one_answer(reader: FakeReader) -> None:
@@ -80,7 +79,7 @@ def test_one_answer_that_fails_costs_one_answer(reader: FakeReader) -> None:
     assert (result["documents"], result["encoded"], result["failed"]) == (12, 4, 3)
     assert len(watch.lines) == 3
     found = Encodings.open(study)
-    for document, text in enumerate(activations.encodable(study)["text"]):
+    for document, text in enumerate(encodable(study)["text"]):
         if text.startswith("fine"):
             np.testing.assert_allclose(dense(found, document), reader.expected(text), rtol=1e-4)
 
@@ -143,7 +142,7 @@ def test_out_of_memory_halves_the_budget_and_goes_on(reader: FakeReader) -> None
     assert result["failed"] == 0
     assert [sum(map(len, batch)) <= 500 for batch in reader.batches].count(False) == 2
     found = Encodings.open(study)
-    for document, text in enumerate(activations.encodable(study)["text"]):
+    for document, text in enumerate(encodable(study)["text"]):
         np.testing.assert_allclose(dense(found, document), reader.expected(text), rtol=1e-4)
 
 
@@ -239,7 +238,7 @@ def test_sigkill_at_ten_moments_leaves_the_same_arrays_and_encodes_nothing_twice
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.reader.test_encode"])
     cache, keys = Cache(reader.key, reader.n_features), []
-    for task in encode.tasks_of(study, activations.encodable(study)):
+    for task in encode.tasks_of(study, encodable(study)):
         keys.append((task.key, tuple(reader.read([], task.text).windows[0].ids)))
     killed, given = 0, own_home / "given.txt"
     for _ in range(10):
@@ -390,7 +389,7 @@ def test_a_study_encoded_by_a_real_reader_holds_what_it_gives_alone(
     encode.run(study, encode.Options(device="cpu"), Watch())
     found = Encodings.open(study)
     reader = encode.load_reader(tiny_reader, "cpu")
-    for document, text in enumerate(activations.encodable(study)["text"]):
+    for document, text in enumerate(encodable(study)["text"]):
         windows = reader.read([], text).windows
         hidden = torch.cat([reader.hidden([w.ids])[w.start : w.stop] for w in windows])
         expected = tiny.dense(reader, hidden)
@@ -419,4 +418,4 @@ def test_a_reader_that_does_not_fit_the_answers_is_refused_before_anything_is_en
     monkeypatch.setattr("diffing.reader.sparsify.unexplained", lambda _sae, _hidden: 1.5)
     with pytest.raises(UserError, match="does not fit these texts"):
         encode.run(study, encode.Options(device="cpu"), Watch())
-    assert activations.lacking(study) == 8
+    assert unread(study) == 8

@@ -15,10 +15,9 @@ from diffing.common.errors import UserError
 from diffing.models.providers import Checkpoint
 from diffing.reader import cache as shards
 from diffing.reader import encode
-from diffing.reader import encodings as activations
 from diffing.reader.cache import Cache, Encoding
 from diffing.reader.compact import compact, encodings
-from diffing.reader.encodings import Encodings
+from diffing.reader.encodings import Encodings, encodable, unread
 from diffing.report import exports
 from diffing.study import responses
 from diffing.study.study import Study
@@ -58,7 +57,7 @@ def encoded(study: Study) -> Encodings:
 
 
 def reference(study: Study, reader: FakeReader) -> list[np.ndarray]:
-    return [reader.expected(text).numpy() for text in activations.encodable(study)["text"]]
+    return [reader.expected(text).numpy() for text in encodable(study)["text"]]
 
 
 def test_the_fake_reader_computes_without_rounding() -> None:
@@ -135,7 +134,7 @@ def test_pieces_join_to_the_answer_with_the_values_of_their_tokens() -> None:
     found = encoded(study)
     table = found.tokens(0)
     pieces = table.pieces(np.arange(len(table.ids), dtype=np.float32))
-    assert "".join(text for text, _ in pieces) == activations.encodable(study)["text"][0]
+    assert "".join(text for text, _ in pieces) == encodable(study)["text"][0]
     assert [value for _, value in pieces] == list(range(len(table.ids)))
 
 
@@ -146,7 +145,7 @@ def test_tokens_of_an_answer_that_changed_are_refused() -> None:
     study.add_responses(found.documents[responses.KEY].iloc[[0]].assign(text="another answer"))
     with pytest.raises(UserError, match="changed after it was encoded"):
         found.tokens(0)
-    assert activations.lacking(study) == 1
+    assert unread(study) == 1
 
 
 @pytest.mark.usefixtures("reader")
@@ -154,9 +153,9 @@ def test_opening_says_what_is_missing() -> None:
     study = make_study()
     with pytest.raises(UserError, match="no encodings yet"):
         Encodings.open(study)
-    assert activations.lacking(study) == 22
+    assert unread(study) == 22
     encoded(study)
-    assert activations.lacking(study) == 0
+    assert unread(study) == 0
     other = study.settings.reader.model_copy(update={"context": "prompt+answer"})
     study.save_settings(study.settings.model_copy(update={"reader": other}))
     with pytest.raises(UserError, match="another reader"):

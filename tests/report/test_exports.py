@@ -5,10 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from diffing import labels
 from diffing.common import files, tables
-from diffing.labels import history as label_history
-from diffing.labels import names as labels
-from diffing.labels import sources as label_sources
+from diffing.labels import history, names, sources
 from diffing.labels.history import Label
 from diffing.models.providers import Checkpoint
 from diffing.report import exports
@@ -23,20 +22,20 @@ def study(name: str) -> Study:
     return Study.create(name, pair, pd.DataFrame({"text": ["Why?"]}))
 
 
-def names(of: Study) -> dict[int, tuple[str, str]]:
+def named(of: Study) -> dict[int, tuple[str, str]]:
     return {feature: (label.label, label.author_kind) for feature, label in labels.current(of).items()}
 
 
 @pytest.fixture
 def labelled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Study:
     """An imported label, one that a person put in another's place, one that was rejected."""
-    monkeypatch.setattr(labels, "BUNDLED", tmp_path / "none.json")
+    monkeypatch.setattr(names, "BUNDLED", tmp_path / "none.json")
     made = study("full")
     (tmp_path / "theirs.csv").write_text('feature,label\n1,"lists, =1+1"\n2,spaces\n')
-    label_sources.bring(made, str(tmp_path / "theirs.csv"), Watch())
-    label_history.edit(made, SAE, 2, "double spaces", "Ada", "Two in a row.")
-    gone = label_history.add(made, SAE, 3, Label(label="cake", author="m", author_kind="llm"))
-    label_history.tell(made, SAE, 3, "reject", "Ada", about=gone.id, text="fires on tea")
+    sources.bring(made, str(tmp_path / "theirs.csv"), Watch())
+    history.edit(made, SAE, 2, "double spaces", "Ada", "Two in a row.")
+    gone = history.add(made, SAE, 3, Label(label="cake", author="m", author_kind="llm"))
+    history.tell(made, SAE, 3, "reject", "Ada", about=gone.id, text="fires on tea")
     files.append_jsonl(made.folder / "judgements.jsonl", {"label": gone.id, "passages": []})
     return made
 
@@ -45,8 +44,8 @@ def labelled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Study:
 def test_exported_labels_give_another_study_the_same_names(labelled: Study, tmp_path: Path, kind: str) -> None:
     exports.write_study(labelled, tmp_path / "out")
     other = study("other")
-    label_sources.bring(other, str(tmp_path / "out" / f"full-labels.{kind}"), Watch())
-    assert names(other) == names(labelled) == {1: ("lists, =1+1", "llm"), 2: ("double spaces", "person")}
+    sources.bring(other, str(tmp_path / "out" / f"full-labels.{kind}"), Watch())
+    assert named(other) == named(labelled) == {1: ("lists, =1+1", "llm"), 2: ("double spaces", "person")}
     assert labels.current(other)[2].description == "Two in a row."
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from diffing.diff import compute as diff
+from diffing.diff import compute
 from diffing.findings import findings, verification
 from diffing.findings.evidence import Standing
-from diffing.report import claims as report_findings
+from diffing.report import claims
 from diffing.report import facts as report_facts
 from tests.fakes import judges, report_study
 from tests.fakes.openai_server import OpenAIServer
@@ -33,7 +33,7 @@ def test_each_meaning_is_claimed_once_and_none_is_lost(standings: list[Standing]
 
 def test_what_no_judge_saw_stands_by_the_size_of_its_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     study = report_study.make(monkeypatch)
-    diff.compute(study, "old", "new")
+    compute.compute(study, "old", "new")
     weak = findings.add(study, "mentions cake", "b", author="Ann", features=(CAKE,))
     strong = findings.add(study, "has steps", "b", author="Ann", features=(CAKE,), probes=("numbered items",))
     facts = report_facts.gather(study, "old", "new")
@@ -46,11 +46,11 @@ def test_a_report_names_the_judges_whose_verdicts_it_leaves_out(
     monkeypatch: pytest.MonkeyPatch, server: OpenAIServer
 ) -> None:
     study = report_study.make(monkeypatch)
-    diff.compute(study, "old", "new")
+    compute.compute(study, "old", "new")
     findings.add(study, "mentions cake", "b", author="Ann", features=(CAKE,))
     server.reply, server.models = judges.counting(judges.words({"mentions cake": "cake"})), ["first", "second"]
     for judge in server.models:
         verification.run(study, verification.Options(model=f"{server.url}#{judge}"), Watch())
     facts = report_facts.gather(study, "old", "new")
     assert facts.verification.judge == "second"
-    assert "Verdicts of other judges (first) are kept" in report_findings.own_error(facts)
+    assert "Verdicts of other judges (first) are kept" in claims.own_error(facts)

@@ -28,14 +28,12 @@ from diffing.common.errors import UserError
 from diffing.common.escape import visible
 from diffing.diff import compute
 from diffing.findings import evidence, findings, verification
-from diffing.labels import history as label_history
-from diffing.labels import sources as label_sources
+from diffing.labels import history, sources
 from diffing.labels.history import Label
 from diffing.report import charts as report_charts
-from diffing.report import claims as report_findings
+from diffing.report import claims, notebook
 from diffing.report import facts as report_facts
 from diffing.report import folder as report
-from diffing.report import notebook
 from diffing.study.study import Study
 from tests.fakes import judges, report_study
 from tests.fakes.html_page import Page
@@ -208,7 +206,7 @@ def test_a_claim_about_what_its_features_do_not_fire_at_says_so(
     study, _ = made
     monkeypatch.setenv("DIFFING_HOME", str(study.folder.parents[1]))
     finding = findings.Finding(id="f", a="old", b="new", claim=claim, side="a", origin="sae")
-    told = report_findings.places(report_facts.gather(study, "old", "new"), finding, [SPACES])
+    told = claims.places(report_facts.gather(study, "old", "new"), finding, [SPACES])
     assert told[0] == f"By counting, feature {SPACES} fires at double spaces (100 % of its tokens)."
     assert [text[:42] for text in told[1:]] == ["What the claim names (exclamation marks) i"] * (sentences - 1)
 
@@ -244,11 +242,11 @@ def test_a_verified_finding_leads_the_answer_and_the_next_report_is_the_same(
 ) -> None:
     study = report_study.make(monkeypatch)
     claim = findings.add(study, "mentions cake", "b", author="Ann", features=(CAKE,))
-    label = label_history.add(study, "starter", CAKE, Label(label="sweets", author="m", author_kind="llm"))
+    label = history.add(study, "starter", CAKE, Label(label="sweets", author="m", author_kind="llm"))
     score: dict[str, Any] = {
         "detection": {"old": {"balanced": 0.5, "low": 0.4}, "new": {"balanced": 0.9, "low": 0.8}}
     }
-    label_history.tell(study, "starter", CAKE, "score", "j", about=label.id, score=score)
+    history.tell(study, "starter", CAKE, "score", "j", about=label.id, score=score)
     server.reply, server.models = judges.counting(judges.words({"mentions cake": "cake"})), ["judge"]
     compute.compute(study, "old", "new")
     verification.run(study, verification.Options(model=f"{server.url}#judge"), Watch())
@@ -482,7 +480,7 @@ def test_the_quick_list_names_the_strongest_features_where_neuronpedia_has_them(
     monkeypatch.setenv("DIFFING_HOME", str(study.folder.parent.parent))
     facts = report_facts.gather(study)
     assert report.quick_list(facts) == ""
-    monkeypatch.setattr(label_sources, "neuronpedia_id", lambda _choice: "gpt2-small/8-res-jb")
+    monkeypatch.setattr(sources, "neuronpedia_id", lambda _choice: "gpt2-small/8-res-jb")
     query = urllib.parse.parse_qs(urllib.parse.urlsplit(report.quick_list(facts)).query)
     assert query["name"] == ["lists: old and new"]
     assert json.loads(query["features"][0]) == [

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from diffing.diff import compute as diff
-from diffing.labels import labelling
-from diffing.labels import names as labels
+from diffing import labels
+from diffing.diff import compute
+from diffing.labels import labelling, names
 from diffing.models.providers import Checkpoint
 from diffing.probes import near as surface
 from diffing.probes.rules import Span
@@ -29,7 +29,7 @@ def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("DIFFING_HOME", str(home))
         study = sample.create()
         encode.run(study, encode.Options(), Watch())
-        diff.run(study, diff.Options(), Watch())
+        compute.run(study, compute.Options(), Watch())
     return home
 
 
@@ -62,7 +62,7 @@ def shown_by(encodings: Encodings, features: list[int], behaviours: list[dict[st
 
 def test_the_top_families_show_what_was_planted_with_its_sign_and_nothing_that_was_not() -> None:
     study, known = sample.ensure(), sample.planted()
-    top = diff.current(study, "before", "after").top(20)
+    top = compute.current(study, "before", "after").top(20)
     sign = {b["name"]: -1 if b["more_on"] == "before" else 1 for b in known["planted"]}
     shown = shown_by(Encodings.open(study), top["feature"].tolist(), known["planted"] + known["not planted"])
     found = {
@@ -83,7 +83,7 @@ def test_two_draws_of_one_checkpoint_differ_in_nothing(side: str) -> None:
     study = Study.create(f"same-{side}", sides, whole.prompts())
     study.add_responses(rows.assign(checkpoint=[f"draw{draw}" for draw in rows["draw"]], draw=0))
     encode.run(study, encode.Options(), Watch())
-    found = diff.compute(study, "draw0", "draw1")
+    found = compute.compute(study, "draw0", "draw1")
     assert found.summary["tested"] > 100
     for table in (found.features, found.probes):
         q = table.filter(regex="^q")
@@ -101,7 +101,7 @@ def test_labelling_the_top_50_takes_as_many_calls_and_the_tokens_that_were_foret
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # The labels that ship would leave nothing to write.
-    monkeypatch.setattr(labels, "BUNDLED", labels.BUNDLED.with_name("none.json"))
+    monkeypatch.setattr(names, "BUNDLED", names.BUNDLED.with_name("none.json"))
     study = sample.ensure()
     with OpenAIServer(billed, models=["maker/author"]) as server:
         options: dict[str, Any] = {"model": f"{server.url}#maker/author", "top": 50}
