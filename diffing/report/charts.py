@@ -20,9 +20,9 @@ from matplotlib.figure import Figure
 from matplotlib.typing import RcKeyType
 
 from diffing.common.escape import visible
+from diffing.common.words import count, points, share
 from diffing.diff import measure
 from diffing.report.facts import Facts, sure
-from diffing.report.text import count, points, share
 
 A_COLOUR, B_COLOUR, INK, GREY, PAPER = "#4684d7", "#c78901", "#24292f", "#8a8f98", "#ffffff"
 NIGHT = {INK: "#e6e8eb", PAPER: "#14171c"}
