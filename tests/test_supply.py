@@ -136,9 +136,7 @@ def test_all_that_the_engine_imports_is_a_direct_requirement() -> None:
 
 
 def test_the_versions_that_a_person_reads_follow_the_lock_and_the_reasons_stay() -> None:
-    listed = (
-        "-r other.txt\nnumpy==1.0      # arrays\nPy_Arrow==2.0   # Parquet == fast\nscipy==3.0      # exact tests\n"
-    )
+    listed = "-r other.txt\nnumpy==1.0      # arrays\nPy_Arrow==2.0   # Parquet == fast\nscipy==3.0      # exact tests\n"
     assert lock.follow(listed, {"numpy": "1.10.2", "py-arrow": "3.1", "absent": "1"}) == (
         "-r other.txt\nnumpy==1.10.2   # arrays\nPy_Arrow==3.1   # Parquet == fast\nscipy==3.0      # exact tests\n"
     )
