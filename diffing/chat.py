@@ -113,7 +113,7 @@ def _open_cache(folder: str) -> diskcache.Cache:
 
 def cache() -> diskcache.Cache:
     """All replies ever stored under this home, by request key."""
-    # CVE-2025-69872 of diskcache is about pickles in its folder: RefusingDisk loads none.
+    # CVE-2025-69872 of diskcache is about pickles: RefusingDisk refuses them, and keys are never listed.
     return _open_cache(str(files.cache_dir("replies")))
 
 
