@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 import torch
 from sae_lens import SAE
+from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_directory
+from transformer_lens.loading_from_pretrained import get_official_model_name
 
 from diffing.common.errors import UserError
+from diffing.reader import sae
 from diffing.reader.reader import Reader
 from diffing.study.settings import ReaderChoice
 from tests.fakes import tiny
