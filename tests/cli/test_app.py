@@ -1,3 +1,5 @@
+"""The program: every command has its example, a slip costs one sentence, and files read back the same."""
+
 import json
 import subprocess
 import sys

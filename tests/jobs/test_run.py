@@ -1,3 +1,5 @@
+"""Jobs: how far one is and how it ended, whatever ends it, and one at a time of each kind."""
+
 import os
 import signal
 import subprocess

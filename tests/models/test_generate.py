@@ -1,3 +1,5 @@
+"""A model on this machine answers as it would alone, whenever the run is stopped."""
+
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

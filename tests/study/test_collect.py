@@ -1,3 +1,5 @@
+"""Collecting answers: each asked and paid once, inside its limits, after any interruption."""
+
 import json
 import os
 import random

@@ -1,3 +1,5 @@
+"""Imported answers: any packing, columns by other names, and a bad row that makes nothing."""
+
 import json
 from pathlib import Path
 

@@ -1,3 +1,5 @@
+"""The table of answers: flags, excluded pairs, and trouble that one side has more of."""
+
 from pathlib import Path
 from typing import Any
 

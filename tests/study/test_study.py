@@ -1,3 +1,5 @@
+"""A study's folder: it opens as it was made, leaves nothing where it is not made, and loses no answer."""
+
 import threading
 from pathlib import Path
 
