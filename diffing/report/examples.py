@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from diffing.common.colours import level
 from diffing.findings.exhibits import Chooser
 from diffing.findings.findings import Example, Finding
 from diffing.probes import near as surface
 from diffing.report.facts import Facts
 from diffing.study import prompts
-from pages.parts.highlight import level
 
 SHOWN = 2
 """Pairs of each kind."""

@@ -12,13 +12,14 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from diffing.common import colours
 from diffing.common.escape import visible
 from diffing.report import advice as report_advice
 from diffing.report import claims as report_findings
 from diffing.report import examples as report_examples
 from diffing.report import tables as report_tables
 from diffing.report import text as report_text
-from diffing.report.charts import A_COLOUR, B_COLOUR, Chart
+from diffing.report.charts import Chart
 from diffing.report.examples import Answer
 from diffing.report.facts import Facts
 
@@ -58,7 +59,7 @@ def context(facts: Facts, charts: list[Chart], link: str) -> dict[str, Any]:
         "settings": report_tables.settings(facts),
         "hashes": report_tables.hashes(facts),
         "versions": report_tables.versions(),
-        "colours": (A_COLOUR, B_COLOUR),
+        "colours": (colours.A, colours.B),
     }
 
 
