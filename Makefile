@@ -4,7 +4,16 @@
 ROOT := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 VENV := $(ROOT)/.venv
 PYTHON := $(VENV)/bin/python
-BASE_PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+BASE_PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+
+# Each package is held to the hashes of its lock; with --no-deps, as a lock names all of them. uv is faster where it
+# is there; `make UV=` does without.
+UV ?= $(shell command -v uv)
+PIP := $(PYTHON) -m pip install --quiet
+LOCKED := $(if $(UV),$(UV) pip install --quiet --python $(PYTHON),$(PIP)) --require-hashes --no-deps
+# torch's file differs by machine, so no hash holds it. It comes last and by pip, which knows where this machine keeps
+# its own: what it needs is there by then, all but the CUDA packages that its file for a GPU asks for.
+TORCH := $(shell sed -n 's/^\(torch==[^ ]*\).*/\1/p' $(ROOT)/requirements.txt)
 
 .PHONY: start install test e2e check fix stop clean
 
@@ -14,13 +23,18 @@ start: install
 
 install: $(VENV)/.installed
 
-$(VENV)/.installed: $(ROOT)/requirements.txt
+# Two packages come as source only. What builds them is installed before, so that it is held to its hash as well.
+$(VENV)/.installed: $(ROOT)/requirements.txt $(ROOT)/requirements-build.lock $(ROOT)/requirements.lock
 	test -x $(PYTHON) || $(BASE_PYTHON) -m venv $(VENV)
-	$(PYTHON) -m pip install --quiet --requirement $(ROOT)/requirements.txt
+	$(LOCKED) --requirement $(ROOT)/requirements-build.lock
+	$(LOCKED) --no-build-isolation --requirement $(ROOT)/requirements.lock
+	$(PIP) $(TORCH)
+	$(PYTHON) -m pip check
 	touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed $(ROOT)/requirements-dev.txt
-	$(PYTHON) -m pip install --quiet --requirement $(ROOT)/requirements-dev.txt
+$(VENV)/.installed-dev: $(VENV)/.installed $(ROOT)/requirements-dev.lock
+	$(LOCKED) --no-build-isolation --requirement $(ROOT)/requirements-dev.lock
+	$(PYTHON) -m pip check
 	touch $@
 
 test: $(VENV)/.installed-dev
@@ -36,6 +50,7 @@ check: $(VENV)/.installed-dev
 	cd $(ROOT) && $(VENV)/bin/ruff check .
 	cd $(ROOT) && $(VENV)/bin/ruff format --check .
 	cd $(ROOT) && $(VENV)/bin/mypy diffing dashboard.py pages tools bench
+	cd $(ROOT) && $(PYTHON) -m tools.audit
 
 fix: $(VENV)/.installed-dev
 	cd $(ROOT) && $(VENV)/bin/ruff check --fix .

@@ -17,7 +17,7 @@ st.caption("What changed between two checkpoints of a model? A study asks both t
 def open_study(study: Study, compared: bool) -> None:
     """To what the study has to show; the sample takes the steps that it lacks on the way."""
     if study.settings.note == sample.NOTE:
-        sample.begin(study)
+        statuses.begin(study)
         compared = True
     st.switch_page(f"pages/{'features' if compared else 'run'}.py", query_params={"study": study.name})
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from diffing import jobs
 from diffing.common import files
-from diffing.jobs import run as jobs
 from diffing.models import providers
 from diffing.study.study import Study
 
@@ -34,7 +34,7 @@ def main() -> None:
     told = options.parse_args()
     import_module(jobs.STEPS["collect"])
     ideal = 2 * told.prompts * told.delay / told.concurrency
-    command = [sys.executable, "tests/openai_server.py", "0", "--delay", str(told.delay)]
+    command = [sys.executable, "tests/fakes/openai_server.py", "0", "--delay", str(told.delay)]
     with (
         tempfile.TemporaryDirectory() as home,
         subprocess.Popen(command, cwd=files.PROJECT, stdout=subprocess.PIPE, text=True) as server,

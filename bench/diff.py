@@ -41,9 +41,10 @@ Array = NDArray[Any]
 def make(name: str, features: int, prompts: int, draws: int) -> None:
     """A study with its answers and encodings, under DIFFING_HOME."""
     from diffing.common import files
+    from diffing.models.providers import Checkpoint
     from diffing.reader import cache as shards
-    from diffing.reader import encodings as activations
-    from diffing.study.study import Checkpoint, Study
+    from diffing.reader.encodings import save_table
+    from diffing.study.study import Study
 
     random = np.random.default_rng(0)
     questions = pd.DataFrame({"text": [f"Question {n}?" for n in range(prompts)]})
@@ -77,7 +78,7 @@ def make(name: str, features: int, prompts: int, draws: int) -> None:
     found = cache.find(places)
     frame = pd.concat([table.drop(columns="text"), pd.DataFrame(documents)], axis=1)
     order = frame.sort_values(["prompt_id", "checkpoint", "draw"]).index
-    activations.save(study, frame.loc[order], [found[places[i]] for i in order], name, features)
+    save_table(study, frame.loc[order], [found[places[i]] for i in order], name, features)
 
 
 def _text(words: Array, length: int, random: np.random.Generator) -> tuple[str, Array]:
@@ -117,7 +118,7 @@ def _encoding(shares: Array, length: int, spans: Array, random: np.random.Genera
 
 def measure(name: str) -> None:
     """Compute one study's diff and print its figures as JSON."""
-    from diffing.diff import compute as diff
+    from diffing.diff import compute
     from diffing.reader.encodings import Encodings
     from diffing.study.study import Study
 
@@ -129,7 +130,7 @@ def measure(name: str) -> None:
         steps.append((note, time.perf_counter(), time.process_time()))
 
     start = time.perf_counter(), time.process_time()
-    found = diff.compute(study, "a", "b", tell=tell)
+    found = compute.compute(study, "a", "b", tell=tell)
     end = ("", time.perf_counter(), time.process_time())
     spans = {
         note: (round(after[1] - wall, 2), round(after[2] - cpu, 2))

@@ -30,7 +30,7 @@ from diffing.common import files
 from diffing.reader.cache import Cache
 from diffing.reader.encoder import Encoder
 from diffing.reader.reader import Reader
-from diffing.study.study import ReaderChoice
+from diffing.study.settings import ReaderChoice
 
 STARTER = files.PROJECT / "diffing" / "starter"
 SLICES = 10

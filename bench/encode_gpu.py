@@ -31,9 +31,9 @@ from transformers import AutoModel, LlamaConfig, PreTrainedTokenizerFast
 
 from diffing.common import files
 from diffing.models.forward import Forward
+from diffing.models.hooks import Hook
 from diffing.models.packed import Packed
 from diffing.models.tokens import Framing, Reading
-from diffing.models.weights import Hook
 from diffing.reader import sparsify
 from diffing.reader.batches import Task
 from diffing.reader.cache import Cache

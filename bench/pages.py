@@ -136,10 +136,10 @@ def main() -> None:
         name = f"bench-{asked.features}-{asked.prompts}-1"
         if not (Path(os.environ["DIFFING_HOME"]) / "studies" / name).exists():
             make(name, asked.features, asked.prompts, 1)
-        from diffing.diff import compute as diff
+        from diffing.diff import compute
         from diffing.study.study import Study
 
-        table = diff.current(Study.open(name), "a", "b").features
+        table = compute.current(Study.open(name), "a", "b").features
         feature = int((table["discordant_a"] + table["discordant_b"]).idxmax())
         server, url = serve()
         try:

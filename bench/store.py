@@ -19,11 +19,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from diffing.reader import encodings as activations
+from diffing.models.providers import Checkpoint
 from diffing.reader.cache import Array, Cache
 from diffing.reader.compact import compact, encodings
-from diffing.reader.encodings import Encodings
-from diffing.study.study import Checkpoint, Study
+from diffing.reader.encodings import Encodings, encodable, save_table
+from diffing.study.study import Study
 
 FEATURES = 65_536
 ACTIVE = 90
@@ -75,9 +75,9 @@ def make(answers: int, kind: str) -> Study:
             batch = compact(row, feature, value, text, position, BLOCK, FEATURES)
             made = encodings(batch, [ids_of] * BLOCK, [spans] * BLOCK)
             writer.add([(key, TOKENS, one) for key, one in zip(keys[start:], made, strict=False)])  # type: ignore[misc]
-    wanted = activations.encodable(study).assign(error="")
+    wanted = encodable(study).assign(error="")
     places = cache.find(keys)
-    activations.save(study, wanted, [places[key] for key in keys], "bench", FEATURES)
+    save_table(study, wanted, [places[key] for key in keys], "bench", FEATURES)
     return study
 
 

@@ -1,6 +1,7 @@
 """What changed between two checkpoints of a model, feature by feature, with figures that hold."""
 
+from diffing.api import Study
 from diffing.common.errors import UserError
-from diffing.study.study import Checkpoint, Study
+from diffing.models.providers import Checkpoint
 
 __all__ = ["Checkpoint", "Study", "UserError"]

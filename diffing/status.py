@@ -8,16 +8,16 @@ import math
 from pathlib import Path
 from typing import Any
 
-from diffing.common import files, stats, words
+from diffing import diff, jobs, labels
+from diffing.common import files, stats
 from diffing.common.errors import UserError
-from diffing.diff import compute as diff
+from diffing.diff import summary
 from diffing.findings import findings
-from diffing.jobs import run as jobs
-from diffing.labels import names as labels
-from diffing.reader import encodings as activations
 from diffing.reader import presets
-from diffing.study import responses
-from diffing.study.study import ReaderChoice, Study
+from diffing.reader.encodings import table_path, unread
+from diffing.study import responses, sample
+from diffing.study.settings import ReaderChoice
+from diffing.study.study import Study
 
 USUAL_DISCORDANCE = 0.05
 """Share of prompts on which two draws of one checkpoint differ on a feature, assumed until draws show it."""
@@ -129,8 +129,8 @@ def later_steps(study: Study, answered: bool) -> list[dict[str, str]]:
     """Encoding, diff, labels and findings of the study's first two checkpoints."""
     name = study.name
     a, b = (checkpoint.key for checkpoint in study.checkpoints[:2])
-    lacking = activations.lacking(study) if answered else 0
-    encoded = activations.path_of(study).exists()
+    lacking = unread(study) if answered else 0
+    encoded = table_path(study).exists()
     try:
         found = diff.load(study, a, b)
         outdated = bool(lacking) or found.outdated(study)
@@ -152,7 +152,7 @@ def later_steps(study: Study, answered: bool) -> list[dict[str, str]]:
             "step": "diff",
             "job": "diff",
             "state": "to do" if found is None else "partial" if outdated else "done",
-            "detail": words.answer(found.summary) if found else "not computed",
+            "detail": summary.answer(found.summary) if found else "not computed",
             "how": f"python -m diffing diff {name}",
         },
         {
@@ -170,3 +170,29 @@ def later_steps(study: Study, answered: bool) -> list[dict[str, str]]:
             "how": f"python -m diffing draft {name}",
         },
     ]
+
+
+def power_in_words(found: dict[str, Any]) -> str:
+    """What `detectable` says, in a sentence."""
+    if found["delta"] is None:
+        return f"{found['prompts']} prompts can show no difference after correction for {found['tests']:,} tests."
+    return (
+        f"With {found['prompts']} prompts a difference of {100 * found['delta']:.0f} points is found with "
+        f"80 % power (α = 0.05/{found['tests']:,}, {100 * found['discordance']:.0f} % differing by chance)."
+    )
+
+
+SAMPLE_STEPS = ("encode", "diff")
+"""What opening the sample does where it is missing: neither needs a key."""
+
+
+def begin(study: Study) -> None:
+    """Start what the sample's encoding and diff still lack, as jobs, once however many ask at the same time."""
+    with files.locked(sample.lock()):
+        # Asked before the status is read: a step that ends in between would be missing there and running no more.
+        if any(jobs.running(study, kind) for kind in SAMPLE_STEPS):
+            return
+        missing = [step["job"] for step in of(study)["steps"] if step["state"] != "done"]
+        first, *rest = [kind for kind in SAMPLE_STEPS if kind in missing] or [""]
+        if first:
+            jobs.start(study, first, then=rest)

@@ -6,7 +6,7 @@ from diffing.common import colours
 from diffing.common.errors import UserError
 from diffing.common.escape import esc, md, visible
 from diffing.findings.findings import Example
-from diffing.probes import near as surface
+from diffing.probes import near, scan
 from diffing.reader import query
 from diffing.reader.encodings import Encodings
 from diffing.study import prompts
@@ -39,7 +39,7 @@ if view == "Surface probes":
         job_panel.missing_steps(study, a, b)
         st.stop()
     probes = found.diff.probes
-    about = [surface.PROBES[name].description for name in probes["probe"]]
+    about = [near.PROBES[name].description for name in probes["probe"]]
     probes = probes.assign(description=about, size=probes["delta"].abs())
     probes = probes.sort_values(["size", "q_mean"], ascending=[False, True], kind="stable").drop(columns="size")
     differ = probes[probes["q"] < 0.05]
@@ -163,7 +163,7 @@ try:
 except UserError:
     encodings, documents = None, {}
 probe = st.query_params.get("probe", "")
-if probe and probe not in surface.PROBES:
+if probe and probe not in near.PROBES:
     shell.lost(f"There is no probe '{probe}'.")
 pair = {side: mine["text"].get((key, draw), "") for side, key in (("a", a), ("b", b))}
 beside = st.container(horizontal=True, gap="medium")
@@ -187,7 +187,7 @@ with beside, st.container(width="stretch", key="roomy-features"):
         st.caption("An answer of this draw is missing or was not read.")
 with beside, st.container(width=290):
     st.markdown("**What can be counted**")
-    counts = surface.table([pair["a"], pair["b"]]).T.set_axis(["A", "B"], axis=1).rename_axis("probe")
+    counts = scan.table([pair["a"], pair["b"]]).T.set_axis(["A", "B"], axis=1).rename_axis("probe")
     counts = counts[counts.sum(axis=1) > 0].assign(size=(counts["B"] - counts["A"]).abs().gt(0))
     counts = counts.sort_values("size", ascending=False, kind="stable").drop(columns="size").reset_index()
     key = f"counts-{ids[at]}-{draw}"
@@ -205,7 +205,7 @@ if feature is not None and found is not None:
     largest = float(max(abs(row["peak_a"]), abs(row["peak_b"])))
 with st.container(horizontal=True, vertical_alignment="center"):
     if probe:
-        st.html(f"Marked: <b>{esc(probe)}</b>, {esc(surface.PROBES[probe].description)}")
+        st.html(f"Marked: <b>{esc(probe)}</b>, {esc(near.PROBES[probe].description)}")
     elif feature is not None:
         told = f", {esc(row['label'])}; full colour is {largest:.1f}, its strongest anywhere" if largest else ""
         st.html(f"Marked: <b>#{feature}</b>{told}")
@@ -227,7 +227,7 @@ for one in [draw, *(other for other in draws if other != draw)]:
             if answer is None or not answer["text"]:
                 st.caption(md(answer["error"]) if answer is not None and answer["error"] else "No answer.")
             elif probe:
-                st.html(highlight.spans(answer["text"], surface.PROBES[probe].spans(answer["text"]), side))
+                st.html(highlight.spans(answer["text"], near.PROBES[probe].spans(answer["text"]), side))
             elif feature is None or encodings is None or (key, one) not in documents:
                 st.html(highlight.answer([(answer["text"], 0.0)], side, 1.0))
             else:

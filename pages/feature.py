@@ -5,10 +5,9 @@ import streamlit as st
 
 from diffing.common.errors import UserError
 from diffing.common.escape import md
-from diffing.diff import pairs as feature_pairs
+from diffing.diff import pairs
 from diffing.findings.findings import Example
-from diffing.labels import names as labels
-from diffing.reader import lens, presets
+from diffing.reader import firing, lens, presets
 from pages.parts import charts, feature_head, finding_widget, headline, label_widget, load, pair_view, shell
 from pages.parts.figures import FEATURE, FIGURES, shown
 
@@ -71,8 +70,8 @@ feature_head.show(row)
 with st.container(horizontal=True, vertical_alignment="bottom"):
     order = st.segmented_control(
         "Pairs of answers",
-        feature_pairs.ORDERS,
-        default=feature_pairs.ORDERS[0],
+        pairs.ORDERS,
+        default=pairs.ORDERS[0],
         required=True,
         key="order",
         bind="query-params",
@@ -85,7 +84,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         "Underline a second feature", key="second", bind="query-params", placeholder="number", width=220
     )
 table = load.pairs(study, feature, a, b, held)
-queue = feature_pairs.ordered(table, order or feature_pairs.ORDERS[0], float(row["delta"]), study.settings.seed)
+queue = pairs.ordered(table, order or pairs.ORDERS[0], float(row["delta"]), study.settings.seed)
 second = int(second_text) if second_text.isdigit() and int(second_text) < len(found.table) else None
 if second_text and second is None:
     st.caption(
@@ -145,7 +144,7 @@ with left:
 with right:
     st.subheader("Label", anchor=False)
     described = load.description(study, feature)
-    label_widget.show(study, feature, described)
+    label_widget.show(study, feature, described.in_words())
     for flag in load.contradictions(study, a, b, feature):
         st.warning(f"The counts disagree with this label: {md(flag.words)}")
     with st.container(horizontal=True):
@@ -156,11 +155,11 @@ with right:
             st.link_button("On Neuronpedia", f"https://www.neuronpedia.org/{place}/{feature}")
     st.subheader("What it is tied to", anchor=False)
     st.caption("Tokens it fires on")
-    st.code(described.removeprefix("fires on "), language=None, wrap_lines=True)
+    st.code(described.listed(), language=None, wrap_lines=True)
     promoted = lens.stored(encodings.reader_key, [feature]).get(feature)
     if promoted:
         st.caption("Tokens it makes likelier next")
-        st.code("  ".join(labels.shown(token) for token, _ in promoted.promoted), language=None, wrap_lines=True)
+        st.code("  ".join(firing.shown(token) for token, _ in promoted.promoted), language=None, wrap_lines=True)
     if st.toggle("Features that go with it", key="with", bind="query-params"):
         with st.spinner("Comparing it with every feature"):
             together = load.correlated(study, feature)

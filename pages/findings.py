@@ -74,7 +74,7 @@ if view == "Draft":
         st.info("Drafts come from a diff, and these two have not been compared yet.")
         job_panel.missing_steps(study, a, b)
     else:
-        finding_steps.step(study, "draft", "Draft findings", options, drafting.estimate)
+        finding_steps.step(study, "draft", "Draft findings", options, drafting)
     st.stop()
 
 standings = load.standings(study, a, b)
@@ -91,7 +91,7 @@ if view == "Verify":
         "Estimate the judge's own error too", True, help="On pairs of draws of one checkpoint: nothing to find.",
     )}  # fmt: skip
     possible = bool(left and options["model"])
-    finding_steps.step(study, "verify", f"Verify {len(left)} findings", options, verification.estimate, possible)
+    finding_steps.step(study, "verify", f"Verify {len(left)} findings", options, verification, possible)
     if not left:
         st.info("There is nothing to verify yet: draft findings, or write some by hand.")
     checked = verification.read(study, a, b)
@@ -113,7 +113,7 @@ if view == "Without features":
     rater = st.text_input("Who rates the claims (empty: the same)", key="rater", bind="query-params")
     options |= {"rater": rater.strip()}
     finding_steps.step(
-        study, "baseline", "Find differences without features", options, baseline.estimate, bool(options["model"])
+        study, "baseline", "Find differences without features", options, baseline, bool(options["model"])
     )
     arm_figures = arms.compare(study, a, b)
     if not any(one.claims for one in arm_figures):

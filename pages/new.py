@@ -7,13 +7,13 @@ import pandas as pd
 import streamlit as st
 
 from diffing import status
-from diffing.common import words
 from diffing.common.errors import UserError
 from diffing.common.escape import md
 from diffing.models import providers
 from diffing.reader import presets
 from diffing.study import collect, imports, known_cases, prompts
-from diffing.study.study import ReaderChoice, Sampling, Study, StudySettings
+from diffing.study.settings import ReaderChoice, Sampling, StudySettings
+from diffing.study.study import Study
 from pages.parts import shell
 
 HELD_OUT = StudySettings.model_fields["held_out"].default
@@ -88,10 +88,10 @@ with asked:
         st.subheader("What it will take", anchor=False)
         pair = [providers.parse(text, key, key_env) for text, key in ((first, "a"), (second, "b")) if text.strip()]
         if len(pair) == 2:
-            st.write(md(words.estimate(collect.expected(pair, len(table), sampling.draws))))
+            st.write(md(collect.expected(pair, len(table), sampling.draws).in_words()))
         else:
             st.caption("Name both checkpoints to see calls, dollars and time.")
-        st.write(md(words.detectable(least)))
+        st.write(md(status.power_in_words(least)))
         if st.button("Make the study", type="primary", disabled=not (name and len(pair) == 2)):
             open_it(Study.create(name, pair, table, sampling=sampling, reader=choice))
         st.caption("Making a study spends nothing; the next page asks for a limit before it collects.")

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from diffing import status
-from diffing.common import tables, words
+from diffing.common import tables
 from diffing.common.errors import UserError
 from diffing.common.escape import md
 from diffing.study import prompts
@@ -35,7 +35,7 @@ if "added" in st.session_state:
     st.success(st.session_state.pop("added"))
 
 active = table[table["active"]]
-st.write(md(words.detectable(status.foreseen(study, len(active)))))
+st.write(md(status.power_in_words(status.foreseen(study, len(active)))))
 
 with st.container(key="stack-prompts"):
     left, right = st.columns([13, 6], gap="medium")

@@ -8,12 +8,13 @@ from diffing import status as statuses
 from diffing.common import words
 from diffing.common.errors import UserError
 from diffing.common.escape import md
-from diffing.labels import plan as label_plan
+from diffing.common.step import checked
+from diffing.labels import plan
 from diffing.models import generate, providers
-from diffing.reader import encodings as activations
 from diffing.reader import presets
+from diffing.reader.encodings import table_path, unread
 from diffing.study import collect
-from diffing.study.study import ReaderChoice
+from diffing.study.settings import ReaderChoice
 from pages.parts import job_panel, shell
 
 shell.page("Run")
@@ -58,7 +59,7 @@ if any(c.source != "import" for c in study.checkpoints):
         "retry": retry,
     }
     expected = collect.estimate(study, collect.Options.model_validate(options))
-    st.write(f"To do: {md(words.estimate(expected))}")
+    st.write(f"To do: {md(expected.in_words())}")
     job_panel.start_button(study, "collect", "Collect answers", lambda: options, disabled=not expected.calls)
 else:
     st.caption("All checkpoints of this study were imported; 'import' brings further answers.")
@@ -71,7 +72,7 @@ if len(failed):
         st.caption("Collecting again asks only for these and for what is missing.")
 
 st.subheader("Reading and comparing", anchor=False)
-lacking = activations.lacking(study)
+lacking = unread(study)
 a, b = shell.pair(study)
 left, right = st.columns(2, gap="large")
 with left:
@@ -105,7 +106,7 @@ with right:
     again = state["diff"] == "done" and [a, b] == [c.key for c in study.checkpoints[:2]]
     job_panel.start_button(
         study, "diff", "Compare again" if again else "Compare", lambda: {"a": a, "b": b},
-        disabled=not activations.path_of(study).exists(), primary=not again,
+        disabled=not table_path(study).exists(), primary=not again,
     )  # fmt: skip
     job_panel.panel(study, "diff")
 
@@ -127,7 +128,7 @@ told = {
 try:
     if model and st.button("What will it cost?"):
         with st.spinner("Laying out what the model would read"):
-            price = label_plan.estimate(study, told)
+            price = plan.estimate(study, checked("label", plan.Options, told))
             st.write(
                 f"{price.labels} labels to write, {price.scores} to score: {price.calls:,} calls, about "
                 f"{price.tokens_in:,} tokens in and {price.tokens_out:,} out, {md(words.dollars(price.cost))}."

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.openai_server import OpenAIServer
+from tests.fakes.openai_server import OpenAIServer
 
 # A slow machine is no failure: no example is held to a time.
 settings.register_profile("untimed", deadline=None)

@@ -7,12 +7,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from diffing.diff import compute as diff
-from diffing.diff import series as several
-from diffing.labels import names as labels
+from diffing import labels
+from diffing.diff import compute, series
 from diffing.reader import encode
-from tests.fake_reader import FakeReader
-from tests.test_diff import computed, made
+from tests.fakes.diff_study import computed, made
+from tests.fakes.reader import FakeReader
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "method.md"
@@ -25,9 +24,9 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> dict[str, pd.DataFrame]:
     study = made(draws=2, keys="abc")
     study.add_responses(study.responses().head(4).assign(flag="truncated"))
     found = computed(study)
-    keyed: dict[str, Any] = {name: getattr(found, name) for name in diff.TABLES}
-    line = several.trend(study, ["a", "b", "c"]).drop(columns="frequency_c")
-    rest = several.against_rest(study, "a").drop(columns="frequency_c")
+    keyed: dict[str, Any] = {name: getattr(found, name) for name in compute.TABLES}
+    line = series.trend(study, ["a", "b", "c"]).drop(columns="frequency_c")
+    rest = series.against_rest(study, "a").drop(columns="frequency_c")
     return keyed | {"named": labels.named(study, found.features, found.a, found.b), "trend": line, "rest": rest}
 
 

@@ -2,10 +2,9 @@
 
 import pytest
 
-from diffing import status
-from diffing.diff import compute as diff
+from diffing import diff, status
 from diffing.study import sample
-from tests import finding_study
+from tests.fakes import finding_study
 
 
 def test_before_a_diff_the_smallest_difference_is_that_of_all_the_readers_features() -> None:

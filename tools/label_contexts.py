@@ -100,9 +100,9 @@ def differences(starter: Starter, path: Path, prompts: int) -> NDArray[np.float6
 
 def choose(used: np.ndarray, different: Sequence[np.ndarray], most_used: int, each: int) -> dict[int, str]:
     """The most used features, then those that differ most on each pair; a feature is chosen once."""
-    chosen = {int(f): "used" for f in np.argsort(-used)[:most_used]}
+    chosen = {int(f): "used" for f in np.argsort(-used, kind="stable")[:most_used]}
     for difference in different:
-        fresh = [int(f) for f in np.argsort(-np.abs(difference)) if int(f) not in chosen]
+        fresh = [int(f) for f in np.argsort(-np.abs(difference), kind="stable") if int(f) not in chosen]
         chosen |= dict.fromkeys(fresh[:each], "different")
     return chosen
 
@@ -146,7 +146,7 @@ class Contexts:
 
 def describe(feature: int, contexts: Contexts, documents: float) -> str:
     column = contexts.encoded.activations[:, [feature]].tocoo()
-    order = np.argsort(-column.data)
+    order = np.argsort(-column.data, kind="stable")
     fired, values = column.row[order], column.data[order]
     rng = np.random.default_rng(feature)
     _, earliest = np.unique(contexts.encoded.documents[fired], return_index=True)

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import typer
 
+from diffing import diff, labels
 from diffing.common import files
-from diffing.diff import compute as diffs
-from diffing.diff.compute import Diff
-from diffing.labels import names as labels
+from diffing.diff.stored import Diff
+from diffing.reader import firing
 from diffing.reader.encodings import Encodings
 from diffing.study import sample
 from diffing.study.study import Study
@@ -48,7 +48,7 @@ def marked(pieces: list[tuple[str, float]]) -> str:
             continue
         # The space before a word is not what a reader of the line looks for.
         lead = " " if text[:1] == " " and text.strip() else ""
-        words.append(f"{lead}⟦{labels.shown(text)}⟧")
+        words.append(f"{lead}⟦{firing.shown(text)}⟧")
     line = "".join(words).strip()
     return f"{'… ' if start else ''}{line}{' …' if end < len(pieces) else ''}"
 
@@ -56,7 +56,7 @@ def marked(pieces: list[tuple[str, float]]) -> str:
 def passages(encodings: Encodings, feature: int) -> list[str]:
     """The strongest passages of the sample's discovery answers, each of another prompt."""
     table = encodings.occurrences(feature)
-    table = table[table["document"].isin(labels.readable(encodings.study, encodings))]
+    table = table[table["document"].isin(firing.readable(encodings.study, encodings))]
     table = table.assign(prompt=encodings.documents["prompt_id"].to_numpy()[table["document"]])
     table = table.sort_values(["peak", "document"], ascending=[False, True]).drop_duplicates("prompt")
     return [
@@ -190,7 +190,7 @@ Mean balanced accuracy {accuracy.mean():.3f}, standard error {spread:.3f}.
 
 def page(study: Study, length: Study, scores: Path) -> str:
     """The whole page."""
-    found, long = (diffs.load(one, one.checkpoints[0].key, one.checkpoints[1].key) for one in (study, length))
+    found, long = (diff.load(one, one.checkpoints[0].key, one.checkpoints[1].key) for one in (study, length))
     top = found.top(SHOWN, by="delta_equal_length")["feature"].tolist()
     rows = list(
         labels.named(study, found.features, found.a, found.b)

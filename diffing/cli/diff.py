@@ -10,14 +10,12 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
+from diffing import labels
 from diffing.cli.terminal import After, AsJson, Before, Name, do, say, show, tell
-from diffing.common import files, tables, words
+from diffing.common import files, tables
 from diffing.common.errors import UserError
-from diffing.diff import compute as diffs
 from diffing.diff import summary
-from diffing.diff.compute import Diff
-from diffing.findings import findings
-from diffing.labels import names as labels
+from diffing.diff.stored import Diff, load, up_to_date
 from diffing.study.study import Study
 
 app = typer.Typer()
@@ -41,7 +39,7 @@ def diff(
     if by not in ("", "category"):
         raise UserError(f"'{by}' is nothing to group by; use --by category.")
     opened = Study.open(name)
-    found = current(opened, *findings.sides(opened, a, b))
+    found = current(opened, *opened.sides(a, b))
     table = _table(opened, found, by, probes)
     if csv is not None:
         with files.replacing(csv.expanduser()) as temporary:
@@ -54,7 +52,7 @@ def diff(
             )
         )
         return
-    say(f"{found.a} against {found.b}: {words.answer(found.summary)}")
+    say(f"{found.a} against {found.b}: {summary.answer(found.summary)}")
     if by or probes:
         rows = table.iloc[table["delta"].abs().argsort(kind="stable")[::-1]].head(top or len(table))
     else:
@@ -67,10 +65,10 @@ def diff(
 
 def current(study: Study, a: str, b: str) -> Diff:
     """The diff with the usual settings, computed first where it is missing or older than what it is made from."""
-    folder = diffs.folder_of(study, a, b, diffs.DiffSettings())
-    if not (folder / "summary.json").exists() or diffs.load(study, a, b).outdated(study):
+    found = up_to_date(study, a, b)
+    if found is None:
         do(study, "diff", {"a": a, "b": b}, detach=False, as_json=False)
-    return diffs.load(study, a, b)
+    return found or load(study, a, b)
 
 
 def _table(study: Study, found: Diff, by: str, probes: bool) -> pd.DataFrame:

@@ -24,10 +24,11 @@ from diffing.cli.terminal import (
 )
 from diffing.common import tables, words
 from diffing.common.errors import UserError
+from diffing.common.step import checked
 from diffing.diff import summary
 from diffing.findings import arms, baseline, drafting, evidence, findings, verification
 from diffing.findings.evidence import Standing
-from diffing.jobs.run import JobStatus
+from diffing.jobs.job import JobStatus
 from diffing.models.questions import Estimate
 from diffing.study.study import Study
 
@@ -60,7 +61,7 @@ def findings_command(
     Example: `python -m diffing findings flash --add "ends with an offer to help" --more new --feature 17`
     """
     study, who = Study.open(name), author or getpass.getuser()
-    a, b = findings.sides(study, a, b)
+    a, b = study.sides(a, b)
     members: dict[str, Any] = {
         "features": feature or [], "probes": probe or [],
         "examples": [_example(text) for text in example or []],
@@ -111,10 +112,8 @@ def draft(
     Example: `python -m diffing draft flash --model openrouter:openai/gpt-4o-mini --dry-run`
     """
     study = Study.open(name)
-    options = {
-        "a": a, "b": b, "model": model, "key_env": key_env, "families": families, "most": most,
-        "max_dollars": max_dollars,
-    }  # fmt: skip
+    given = dict(a=a, b=b, model=model, key_env=key_env, families=families, most=most, max_dollars=max_dollars)
+    options = checked("draft", drafting.Options, given)
     if dry_run:
         _expected(drafting.estimate(study, options), as_json)
         return
@@ -146,11 +145,9 @@ def verify(
     Example: `python -m diffing verify flash --judge openrouter:google/gemini-2.5-flash --max-dollars 5`
     """
     study = Study.open(name)
-    options = {
-        "a": a, "b": b, "model": judge, "key_env": key_env, "findings": finding or [],
-        "claims_per_call": claims_per_call, "own_error": own_error, "max_dollars": max_dollars,
-        "max_requests": max_requests, "concurrency": concurrency,
-    }  # fmt: skip
+    given = dict(a=a, b=b, model=judge, key_env=key_env, findings=finding or [], claims_per_call=claims_per_call)
+    limits = dict(max_dollars=max_dollars, max_requests=max_requests, concurrency=concurrency)
+    options = checked("verify", verification.Options, given | limits | {"own_error": own_error})
     if dry_run:
         _expected(verification.estimate(study, options), as_json)
         return
@@ -186,10 +183,9 @@ def baseline_command(
     Example: `python -m diffing baseline flash --model openrouter:google/gemini-2.5-flash --draws 1`
     """
     study = Study.open(name)
-    options = {
-        "a": a, "b": b, "model": model, "rater": judge, "key_env": key_env, "draws": draws, "most": most,
-        "max_dollars": max_dollars, "max_requests": max_requests, "concurrency": concurrency,
-    }  # fmt: skip
+    given = dict(a=a, b=b, model=model, rater=judge, key_env=key_env, draws=draws, most=most)
+    limits = dict(max_dollars=max_dollars, max_requests=max_requests, concurrency=concurrency)
+    options = checked("baseline", baseline.Options, given | limits)
     if dry_run:
         _expected(baseline.estimate(study, options), as_json)
         return

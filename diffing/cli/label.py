@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from diffing import labels
 from diffing.cli.terminal import (
     After,
     AsJson,
@@ -22,7 +23,8 @@ from diffing.cli.terminal import (
 )
 from diffing.common import tables, words
 from diffing.common.errors import UserError
-from diffing.labels import names as labels
+from diffing.common.step import checked
+from diffing.labels import history, plan
 from diffing.study.study import Study
 
 app = typer.Typer()
@@ -64,17 +66,23 @@ def label(
     """
     opened = Study.open(name)
     only_import = bool(import_from) and top is None and not (model or score or rewrite)
-    options: dict[str, Any] = {
-        "a": a, "b": b, "score": score, "write": not only_import, "rewrite": rewrite, "import_from": import_from,
-        "refresh": refresh, "judge": judge, "key_env": key_env, "max_dollars": max_dollars,
-        "max_requests": max_requests, "features": numbers(features) if features else None,
-    }  # fmt: skip
-    options |= {k: v for k, v in {"top": top, "model": model}.items() if v}
+    given: dict[str, Any] = dict(
+        a=a,
+        b=b,
+        features=numbers(features) if features else None,
+        write=not only_import,
+        rewrite=rewrite,
+        score=score,
+        refresh=refresh,
+        import_from=import_from,
+        judge=judge,
+        key_env=key_env,
+        max_dollars=max_dollars,
+        max_requests=max_requests,
+    )
+    options = checked("label", plan.Options, given | {k: v for k, v in (("top", top), ("model", model)) if v})
     if dry_run:
-        # Slow to import, and only a price needs it.
-        from diffing.labels import plan as label_plan
-
-        expected = label_plan.estimate(opened, options, asyncio.run(label_plan.prices(options)))
+        expected = plan.estimate(opened, options, asyncio.run(plan.prices(options)))
         if as_json:
             tell(expected._asdict())
         else:
@@ -110,7 +118,7 @@ def told(opened: Study, state: str, result: dict[str, Any]) -> None:
         say(f"Stopped by {result['stopped_by']}; run it again to go on.")
     current = labels.current(opened)
     standing = [(feature, current[feature]) for feature in result["features"] if feature in current]
-    found = [words.scores(one.score) for _, one in standing]
+    found = [history.scores(one.score) for _, one in standing]
     columns = dict.fromkeys((name for one in found for name in one), "")
     show(
         [

@@ -8,7 +8,8 @@ from diffing.cli.terminal import AsJson, Detach, Name, do, say, show, tell
 from diffing.common import words
 from diffing.reader import presets
 from diffing.reader.presets import PRESETS, downloaded
-from diffing.study.study import ReaderChoice, Study
+from diffing.study.settings import ReaderChoice
+from diffing.study.study import Study
 
 app = typer.Typer()
 
@@ -76,7 +77,7 @@ def feature(
     Example: `python -m diffing feature sample 17 --top 3`
     """
     # Torch is slow to import, and other commands need none of it.
-    from diffing.reader.encode import feature_examples
+    from diffing.reader.query import feature_examples
 
     found = feature_examples(Study.open(name), number, top, held_out, quantiles)
     if as_json:

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
+from diffing import jobs
 from diffing import status as statuses
 from diffing.cli import serve
 from diffing.cli.terminal import AsJson, Detach, MaxDollars, MaxRequests, Name, do, say, tell
 from diffing.common import words
 from diffing.common.errors import UserError
-from diffing.jobs import run as jobs
+from diffing.common.step import checked
 from diffing.study import collect as collecting
 from diffing.study import sample
 from diffing.study.study import Study
@@ -38,14 +39,13 @@ def collect(
     Example: `python -m diffing collect flash --limit 20 --max-dollars 1`
     """
     opened = Study.open(name)
-    options = {
-        "limit": limit, "max_dollars": max_dollars, "max_requests": max_requests, "concurrency": concurrency,
-        "timeout": timeout, "retry": retry or [],
-    }  # fmt: skip
+    limits = dict(limit=limit, max_dollars=max_dollars, max_requests=max_requests)
+    given = dict(concurrency=concurrency, timeout=timeout, retry=retry or [])
+    options = checked("collect", collecting.Options, limits | given)
     if dry_run:
         prices = asyncio.run(collecting.check(opened))
-        estimate = collecting.estimate(opened, collecting.Options.model_validate(options), prices)
-        tell(estimate._asdict()) if as_json else say(words.estimate(estimate))
+        estimate = collecting.estimate(opened, options, prices)
+        tell(estimate._asdict()) if as_json else say(estimate.in_words())
         return
     status = do(opened, "collect", options, detach, as_json)
     if status is None or as_json:
@@ -59,7 +59,7 @@ def collect(
         say(f"Stopped by {result['stopped_by']}; run it again to go on.")
     rest = collecting.estimate(opened, collecting.Options(concurrency=concurrency))
     if rest.calls:
-        say("The rest: " + words.estimate(rest))
+        say("The rest: " + rest.in_words())
 
 
 @app.command("jobs")
@@ -86,7 +86,7 @@ def jobs_command(
         return
     for one in found:
         status = one.status()
-        say(f"{status.id}  {status.state}  {words.of_job(status)}  {status.error}".rstrip())
+        say(f"{status.id}  {status.state}  {status.in_words()}  {status.error}".rstrip())
     if job:
         for text in found[0].log_tail(50):
             say(f"  {text}")

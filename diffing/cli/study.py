@@ -16,9 +16,9 @@ from diffing.models import providers
 from diffing.reader import presets
 from diffing.reader.encodings import Encodings
 from diffing.report import exports
-from diffing.study import collect as collecting
-from diffing.study import imports, known_cases, prompt_writer, prompts, study
-from diffing.study.study import ReaderChoice, Sampling, Study
+from diffing.study import collect, imports, known_cases, prompt_writer, prompts, study
+from diffing.study.settings import ReaderChoice, Sampling
+from diffing.study.study import Study
 
 app = typer.Typer()
 
@@ -69,12 +69,13 @@ def new(
         sampling=sampling.model_copy(update=asked), reader=chosen,
     )  # fmt: skip
     status = statuses.of(made)
-    estimate = collecting.estimate(made, collecting.Options())
+    estimate = collect.estimate(made, collect.Options())
     if as_json:
         tell(status | {"estimate": estimate._asdict()})
         return
     say(f"Made study '{name}': " + " against ".join(f"{c.key} = {c.name}" for c in made.checkpoints) + ".")
-    say(f"{estimate.calls:,} calls, {words.about(estimate.cost)}. " + words.detectable(status["detectable"]))
+    power = statuses.power_in_words(status["detectable"])
+    say(f"{estimate.calls:,} calls, {words.about(estimate.cost)}. {power}")
     if note:
         say(note)
     say(f"Next: python -m diffing collect {name} --limit 20   (a pilot that projects cost and time)")
@@ -123,7 +124,7 @@ def prompts_command(
         return
     split = table.groupby(["category", "split"]).size().unstack(fill_value=0)
     show([{"category": k, **{s: int(v) for s, v in row.items()}} for k, row in split.iterrows()])
-    say(words.detectable(statuses.of(opened)["detectable"]))
+    say(statuses.power_in_words(statuses.of(opened)["detectable"]))
 
 
 @app.command("import")
@@ -167,7 +168,7 @@ def status_command(name: Name, as_json: AsJson = False) -> None:
     stored = opened.responses()
     for row in stored[stored["flag"] == "failed"].head(5).itertuples():
         say(f"failed: prompt {row.prompt_id}, {row.checkpoint}, draw {row.draw}: {row.error}")
-    say(words.detectable(status["detectable"]))
+    say(statuses.power_in_words(status["detectable"]))
     if status["next"]:
         say(f"Next: {status['next']['how']}")
 

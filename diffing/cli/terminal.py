@@ -12,10 +12,10 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from diffing.common import words
+from diffing import jobs
 from diffing.common.errors import UserError
-from diffing.jobs import run as jobs
-from diffing.jobs.run import JobStatus
+from diffing.jobs.job import JobStatus
+from diffing.jobs.run import Told
 from diffing.study.study import Study
 
 console = Console()
@@ -69,7 +69,7 @@ def show(rows: list[dict[str, Any]], title: str = "") -> None:
     (console if console.is_terminal else Console(width=UNFOLDED)).print(table)
 
 
-def do(study: Study, kind: str, options: dict[str, Any], detach: bool, as_json: bool) -> JobStatus | None:
+def do(study: Study, kind: str, options: Told, detach: bool, as_json: bool) -> JobStatus | None:
     """Run a step in the foreground with a progress bar, or start it detached and say where to look."""
     if detach:
         job = jobs.start(study, kind, options)
@@ -88,7 +88,7 @@ def do(study: Study, kind: str, options: dict[str, Any], detach: bool, as_json: 
         task = bar.add_task(kind, total=None, words="")
 
         def watch(status: JobStatus) -> None:
-            bar.update(task, completed=status.done, total=status.total or None, words=words.of_job(status))
+            bar.update(task, completed=status.done, total=status.total or None, words=status.in_words())
 
         status = jobs.run_here(study, kind, options, watch)
     if status.state == "failed":

@@ -1,14 +1,14 @@
 """Tests, corrections, intervals and power for paired shares; `docs/method.md` gives the formulas.
 
 Pure functions of numbers and arrays, vectorised over features. Promises exact p-values, valid at any sample
-size. Does not know studies or prompts; the null distributions themselves are in `diffing.nulls`.
+size. Does not know studies or prompts; the null distributions themselves are in `diffing.common.nulls`.
 """
 
 import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binom, norm
+from scipy.special import bdtr, bdtrc, gammaln, ndtri, xlog1py, xlogy
 
 from diffing.common import nulls
 
@@ -22,7 +22,7 @@ WINDOW = 5.5
 def mcnemar(more_a: ArrayLike, more_b: ArrayLike) -> Floats:
     """Exact two-sided McNemar test of discordant counts; 1 where there is none."""
     a, b = np.asarray(more_a), np.asarray(more_b)
-    p: Floats = np.minimum(1.0, 2 * binom.cdf(np.minimum(a, b), a + b, 0.5))
+    p: Floats = np.minimum(1.0, 2 * bdtr(np.minimum(a, b), a + b, 0.5))
     return p
 
 
@@ -53,7 +53,7 @@ def benjamini_hochberg(p: Floats) -> Floats:
 def bonett_price(more_a: Ints, more_b: Ints, prompts: int, level: float = 0.95) -> tuple[Floats, Floats]:
     """Bonett and Price's adjusted Wald interval for the difference of two paired shares, B minus A."""
     a, b = (np.asarray(more_a) + 1) / (prompts + 2), (np.asarray(more_b) + 1) / (prompts + 2)
-    half = norm.ppf((1 + level) / 2) * np.sqrt((a + b - (b - a) ** 2) / (prompts + 2))
+    half = ndtri((1 + level) / 2) * np.sqrt((a + b - (b - a) ** 2) / (prompts + 2))
     return np.maximum(b - a - half, -1.0), np.minimum(b - a + half, 1.0)
 
 
@@ -108,7 +108,7 @@ def _resampled(sizes: Ints, a: Ints, b: Ints, count: int, points: int, tail: flo
 
 def wilson(share: Floats, count: int, level: float = 0.95) -> tuple[Floats, Floats]:
     """Wilson's interval for one share; for a mean over several draws it is wider than need be."""
-    z = norm.ppf((1 + level) / 2)
+    z = ndtri((1 + level) / 2)
     centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
     half = z / (1 + z**2 / count) * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
     return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
@@ -149,9 +149,13 @@ def smallest_detectable(
 def _least_significant(prompts: int, level: float) -> np.ndarray:
     """For each number of discordant prompts, the smallest majority with a two-sided p of at most `level`."""
     discordant = np.arange(prompts + 1)
-    # isf gives the smallest k with P(X > k) <= level / 2; a majority of k + 1 is then P(X >= k + 1).
-    least = binom.isf(level / 2, discordant, 0.5) + 1
-    return np.where(2 * 0.5 ** discordant.astype(float) <= level, np.minimum(least, discordant), np.inf)
+    # The smallest k with P(X > k) <= level / 2, by halving: a majority of k + 1 is then P(X >= k + 1).
+    low, high = np.full(prompts + 1, -1), discordant.copy()
+    while (high - low > 1).any():
+        middle = (low + high) // 2
+        enough = bdtrc(middle, discordant, 0.5) <= level / 2
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    return np.where(2 * 0.5 ** discordant.astype(float) <= level, np.minimum(high + 1, discordant), np.inf)
 
 
 def _mcnemar_power(prompts: int, discordance: float, delta: float, least: np.ndarray) -> float:
@@ -161,6 +165,9 @@ def _mcnemar_power(prompts: int, discordance: float, delta: float, least: np.nda
         return 0.0
     discordant = np.arange(prompts + 1)
     up = (discordance / 2 + delta) / total
+    reached = np.where(np.isfinite(least), least, discordant)
     with np.errstate(invalid="ignore"):
-        found = binom.sf(least - 1, discordant, up) + binom.cdf(discordant - least, discordant, up)
-    return float(binom.pmf(discordant, prompts, total) @ np.where(np.isfinite(least), found, 0.0))
+        found = bdtrc(reached - 1, discordant, up) + bdtr(discordant - reached, discordant, up)
+    ways = gammaln(prompts + 1) - gammaln(discordant + 1) - gammaln(prompts - discordant + 1)
+    mass = np.exp(ways + xlogy(discordant, total) + xlog1py(prompts - discordant, -total))
+    return float(mass @ np.where(np.isfinite(least), found, 0.0))

@@ -35,7 +35,7 @@ Floats = NDArray[np.float64]
 
 
 class Directed(Store, Protocol):
-    """What is needed of `diffing.activations.Encodings`."""
+    """What is needed of `diffing.reader.encodings.Encodings`."""
 
     def decoder(self) -> Array | None: ...
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from diffing.study import responses
 from diffing.study.study import Study
 
 FEW = 10
@@ -148,7 +149,7 @@ def _unread(*sides: tuple[float, float, Any]) -> str:
 
 def from_table(pairs: pd.DataFrame, prompts: pd.DataFrame) -> Pairing:
     """A pairing from rows of prompt, draw, document numbers, lengths and reasons for exclusion."""
-    good = pairs[pairs["excluded"] == ""]
+    good = responses.kept(pairs)
     known = prompts[prompts["id"].isin(good["prompt_id"])][["id", "split", "category", "tags"]]
     known = _grouped(known)
     place = pd.Series(np.arange(len(known)), index=known["id"])

@@ -11,6 +11,7 @@ import pandas as pd
 
 from diffing.diff import pairing
 from diffing.reader.encodings import Encodings
+from diffing.study import prompts
 from diffing.study.study import Study
 
 Order = Literal["most different", "strongest", "against the difference", "random"]
@@ -31,7 +32,7 @@ def pairs(
         peak_a=peaks[found.a],
         peak_b=peaks[found.b],
     ).reset_index(drop=True)
-    return table if held_out else table[table["split"] == "discovery"].reset_index(drop=True)
+    return table if held_out else table[prompts.discovery(table)].reset_index(drop=True)
 
 
 def ordered(table: pd.DataFrame, order: Order, delta: float, seed: int) -> pd.DataFrame:
@@ -45,8 +46,7 @@ def ordered(table: pd.DataFrame, order: Order, delta: float, seed: int) -> pd.Da
     if order == "against the difference":
         # What disagrees with the sign of the difference, the clearest first.
         against = -np.sign(delta or 1.0) * table["difference"]
-        return (
-            table[against > 0].assign(against=against).sort_values("against", ascending=False, ignore_index=True)
-        )
+        clear = table[against > 0].assign(against=against)
+        return clear.sort_values("against", ascending=False, kind="stable", ignore_index=True)
     by = table["difference"].abs() if order == "most different" else table["peak"]
     return table.loc[by.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
-from scipy.stats import rankdata
 
 from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Shown
@@ -22,6 +21,9 @@ WIDTH = 8192
 """Columns that the features are hashed into when there are more: inner products keep about 1 % of error."""
 LIMIT = 500
 """Prompts that are used at most, drawn by the seed."""
+
+DIGITS = 5
+"""Of a score, behind the point; one further is about where processors begin to disagree."""
 
 Floats = NDArray[np.float64]
 
@@ -105,12 +107,26 @@ def _judged(inner: Floats, label: Floats, held: NDArray[np.bool_]) -> tuple[Floa
     # A penalty as large as an average answer: nothing is tuned, so nothing leaks.
     kernel[np.diag_indices_from(kernel)] += max(float(np.trace(kernel)) / len(kernel), 1e-9)
     weight = cho_solve(cho_factor(kernel, lower=True, check_finite=False), truth[train], check_finite=False)
-    return inner[np.ix_(test, train)] @ weight, truth[test]
+    score = inner[np.ix_(test, train)] @ weight
+    # Labels are 1 or -1, and so scores of that size; inner products have float32's seven digits. Answers that show
+    # the same features must tie, however a processor rounds.
+    return np.round(score, DIGITS), truth[test]
 
 
 def _auc(score: Floats, truth: Floats) -> Floats:
     """The Mann-Whitney AUC of each column, ties counting half."""
     half = len(score) // 2
-    ranks = rankdata(score, axis=0)
+    ranks = _ranks(score)
     rank_sum = np.sum(np.where(truth > 0, ranks, 0.0), axis=0)
     return np.asarray((rank_sum - half * (half + 1) / 2) / half**2)
+
+
+def _ranks(score: Floats) -> Floats:
+    """Each column's ranks from 1 up; equal scores share the mean of theirs."""
+    # By hand, as `scipy.stats` takes a second to import, and pages read what is stored here.
+    ordered = np.sort(score, axis=0)
+    sides = [
+        np.column_stack([np.searchsorted(ordered[:, i], score[:, i], side) for i in range(score.shape[1])])
+        for side in ("left", "right")
+    ]
+    return np.asarray((sides[0] + sides[1] + 1) / 2)

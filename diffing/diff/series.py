@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from diffing.common import files, nulls, stats
 from diffing.common.errors import UserError
 from diffing.diff import measure, pairing, presence
-from diffing.diff.compute import DiffSettings, inputs_of
 from diffing.diff.presence import Shown
+from diffing.diff.stored import DiffSettings, inputs_of
 from diffing.reader.encodings import Encodings
+from diffing.study import responses
 from diffing.study.study import Study
 
 MOST = 7
@@ -83,7 +84,7 @@ def _documents(study: Study, documents: pd.DataFrame, keys: list[str]) -> tuple[
     usable = None
     for other in keys[1:]:
         pairs = pairing.table(study, documents, keys[0], other)
-        pairs = pairs[pairs["excluded"] == ""].set_index(["prompt_id", "draw"])
+        pairs = responses.kept(pairs).set_index(["prompt_id", "draw"])
         here = pairs[["doc_of_b"]].rename(columns={"doc_of_b": other})
         usable = here.assign(**{keys[0]: pairs["doc_of_a"]}) if usable is None else usable.join(here, how="inner")
     assert usable is not None

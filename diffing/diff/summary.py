@@ -65,3 +65,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def answer(told: dict[str, Any]) -> str:
+    """A diff's summary as one sentence that claims no more than was found."""
+    families, share = told["families"], told["share_surviving"]
+    if not families:
+        return f"no feature differs after correction over {told['tested']:,} tests; that does not prove no change."
+    shown = f"{families:,} families of features differ (q < 0.05, {told['tested']:,} tested)"
+    return f"{shown}; {share:.0%} of them survive at equal length." if share is not None else f"{shown}."

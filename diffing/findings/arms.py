@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import BaseModel, Field
 
+from diffing import jobs
 from diffing.common import files
+from diffing.common.step import Progress
 from diffing.findings import findings, verification
 from diffing.findings.findings import Finding
-from diffing.jobs import run as jobs
-from diffing.jobs.run import Progress
 from diffing.models import questions
 from diffing.models.ask import Answer
 from diffing.models.questions import Asking, Question, Spent
@@ -112,7 +112,7 @@ def ratings(study: Study, rater: str = "") -> dict[str, Rating]:
 
 def compare(study: Study, a: str = "", b: str = "", gpu_hour: float = GPU_HOUR) -> list[Arm]:
     """The table: a row an arm."""
-    a, b = findings.sides(study, a, b)
+    a, b = study.sides(a, b)
     checked, rated = verification.read(study, a, b), ratings(study)
     spent = {arm: _spent(study, kinds) for arm, kinds in STEPS.items()}
     mine = {arm: [f for f in _compared(study, a, b) if f.origin in ARMS[arm]] for arm in ARMS}

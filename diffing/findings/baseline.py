@@ -8,16 +8,14 @@ the model that names it. How the arms compare is in `diffing.arms`.
 
 import random
 from collections.abc import Sequence
-from typing import Any
 
 from pydantic import BaseModel, Field
 
 from diffing.common.errors import UserError
+from diffing.common.step import Progress, Result
 from diffing.findings import arms, clusters, findings, listings
 from diffing.findings.clusters import Cluster
 from diffing.findings.findings import Example, Finding
-from diffing.jobs import run as jobs
-from diffing.jobs.run import Progress
 from diffing.models import questions
 from diffing.models.ask import Answer, Messages
 from diffing.models.questions import Asking, Estimate, Question, Spent
@@ -70,47 +68,43 @@ class Same(BaseModel):
     same: list[list[int]]
 
 
-def options_of(options: dict[str, Any]) -> Options:
-    return jobs.checked("baseline", Options, options)
-
-
-def estimate(study: Study, options: dict[str, Any]) -> Estimate:
+def estimate(study: Study, options: Options) -> Estimate:
     """Calls, tokens and dollars of a run; what naming and rating take is not known before, and taken as usual."""
-    told = options_of(options)
-    a, b = findings.sides(study, told.a, told.b)
-    wanted = listings.Store(study, told.who).wanted(listings.pairs(study, a, b, told.draws))
-    listing = questions.estimate(listings.questions(wanted, study.settings.seed), questions.price_of(told))
-    later = NAMED * told.most + 1 + (2 * told.most if told.rate else 0)
+    a, b = study.sides(options.a, options.b)
+    wanted = listings.Store(study, options.who).wanted(listings.pairs(study, a, b, options.draws))
+    listing = questions.estimate(listings.questions(wanted, study.settings.seed), questions.price_of(options))
+    later = NAMED * options.most + 1 + (2 * options.most if options.rate else 0)
     tokens_in, tokens_out = listing.tokens_in + 350 * later, listing.tokens_out + 40 * later
-    price = questions.price_of(told)
+    price = questions.price_of(options)
     cost = None if price is None else price.of(tokens_in, tokens_out)
     return Estimate(listing.calls + later, tokens_in, tokens_out, cost)
 
 
-def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def run(study: Study, options: Options, progress: Progress) -> Result:
     """The job: list, cluster, name, write down, rate."""
-    told = options_of(options)
-    a, b = findings.sides(study, told.a, told.b)
+    a, b = study.sides(options.a, options.b)
     seed = study.settings.seed
-    store, pairs = listings.Store(study, told.who), listings.pairs(study, a, b, told.draws)
+    store, pairs = listings.Store(study, options.who), listings.pairs(study, a, b, options.draws)
     if not pairs:
         raise UserError(f"Study '{study.name}' has no discovery pair of answers to read; collect some first.")
     wanted = store.wanted(pairs)
     spent = questions.put(
-        listings.questions(wanted, seed), told, progress, store.keep(wanted, seed), "pairs of answers"
+        listings.questions(wanted, seed), options, progress, store.keep(wanted, seed), "pairs of answers"
     )
     result = {"read": len(pairs) - len(store.wanted(pairs)), "of": len(pairs)}
     items = store.items(pairs)
     chosen: list[Named] = []
     if not spent.left:
-        named = _named(clusters.clusters(items)[: NAMED * told.most], told, seed, progress, spent)
-        chosen = _merged(named, told, progress, spent)[: told.most]
+        named = _named(clusters.clusters(items)[: NAMED * options.most], options, seed, progress, spent)
+        chosen = _merged(named, options, progress, spent)[: options.most]
     if spent.left:
         # A limit was reached: the next run goes on from here, and then writes findings of the whole.
         return result | {"listed": len(items), "claims": 0, "findings": []} | spent.summary()
-    written = [_write(study, claim, cluster, (a, b), told) for claim, cluster in chosen]
-    if told.rate:
-        arms.rate(study, a, b, told.model_copy(update={"model": told.rater or told.model}), progress, spent)
+    written = [_write(study, claim, cluster, (a, b), options) for claim, cluster in chosen]
+    if options.rate:
+        arms.rate(
+            study, a, b, options.model_copy(update={"model": options.rater or options.model}), progress, spent
+        )
     return (
         result
         | {"listed": len(items), "claims": len(written), "findings": [finding.id for finding in written]}
@@ -118,7 +112,7 @@ def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, 
     )
 
 
-def _named(found: Sequence[Cluster], told: Asking, seed: int, progress: Progress, spent: Spent) -> list[Named]:
+def _named(found: Sequence[Cluster], asking: Asking, seed: int, progress: Progress, spent: Spent) -> list[Named]:
     """Each cluster with a claim; one that could not be named goes by its most central phrase."""
     claims = {number: cluster.items[0].text for number, cluster in enumerate(found)}
     asked = [
@@ -130,7 +124,7 @@ def _named(found: Sequence[Cluster], told: Asking, seed: int, progress: Progress
         if answer.value is not None:
             claims[int(question.key)] = " ".join(answer.value.claim.split())
 
-    spent.join(questions.put(asked, told, progress, take, "names", spent))
+    spent.join(questions.put(asked, asking, progress, take, "names", spent))
     return [(claims[number], cluster) for number, cluster in enumerate(found)]
 
 
@@ -144,7 +138,7 @@ def _phrases(cluster: Cluster, seed: int) -> Messages:
     return [{"role": "system", "content": NAMING}, {"role": "user", "content": f"{listed}\n\n{form}"}]
 
 
-def _merged(named: Sequence[Named], told: Asking, progress: Progress, spent: Spent) -> list[Named]:
+def _merged(named: Sequence[Named], asking: Asking, progress: Progress, spent: Spent) -> list[Named]:
     """Claims that mean the same as one, by the model's word where it can be used; the strongest first."""
     if len(named) < 2:
         return list(named)
@@ -160,7 +154,7 @@ def _merged(named: Sequence[Named], told: Asking, progress: Progress, spent: Spe
             groups.extend(answer.value.same)
 
     asked = Question("same", messages, Same, max_tokens=TOKENS, usual=80)
-    spent.join(questions.put([asked], told, progress, take, "calls", spent))
+    spent.join(questions.put([asked], asking, progress, take, "calls", spent))
     return joined(named, groups)
 
 
@@ -183,7 +177,7 @@ def joined(named: Sequence[Named], groups: Sequence[Sequence[int]]) -> list[Name
     return sorted((one for one in together.values() if one[1].net), key=lambda one: clusters.strength(one[1]))
 
 
-def _write(study: Study, claim: str, cluster: Cluster, compared: tuple[str, str], told: Options) -> Finding:
+def _write(study: Study, claim: str, cluster: Cluster, compared: tuple[str, str], options: Options) -> Finding:
     side: findings.Side = "b" if cluster.net > 0 else "a"
     other: findings.Side = "a" if side == "b" else "b"
     return findings.add(
@@ -193,7 +187,7 @@ def _write(study: Study, claim: str, cluster: Cluster, compared: tuple[str, str]
         a=compared[0],
         b=compared[1],
         origin="baseline",
-        author=told.who,
+        author=options.who,
         author_kind="llm",
         examples=_examples(cluster, side),
         counter_examples=_examples(cluster, other),

@@ -14,9 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.cluster import AgglomerativeClustering
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, TfidfVectorizer
-from sklearn.preprocessing import normalize
 
 from diffing.findings.listings import Item
 
@@ -86,6 +83,10 @@ def strength(cluster: Cluster) -> tuple[int, int, str]:
 
 def vectorised(texts: Sequence[str]) -> Any:
     """Rows of length 1, half of them by words and half by letters."""
+    # Over a second to import, for one step of one rival.
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, TfidfVectorizer
+    from sklearn.preprocessing import normalize
+
     stop = sorted(ENGLISH_STOP_WORDS - TURNS | {"answer", "response", "model"})
     ways = (
         TfidfVectorizer(ngram_range=(1, 2), stop_words=stop, sublinear_tf=True),
@@ -103,6 +104,10 @@ def vectorised(texts: Sequence[str]) -> Any:
 
 def grouped(vectors: Any) -> NDArray[np.int64]:
     """The number of each row's cluster."""
+    # As heavy as what makes the vectors.
+    from sklearn.cluster import AgglomerativeClustering
+    from sklearn.preprocessing import normalize
+
     count = vectors.shape[0]
     if count == 1:
         return np.zeros(1, np.int64)

@@ -8,19 +8,16 @@ from a model's word, and that every feature of a draft was among those shown.
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from pydantic import BaseModel, Field
 
-from diffing.diff import compute as diff
-from diffing.diff.compute import Diff
+from diffing import diff, labels
+from diffing.common.step import Progress, Result
+from diffing.diff.stored import Diff
 from diffing.findings import findings
 from diffing.findings.exhibits import Chooser, Exhibits
 from diffing.findings.findings import Finding
 from diffing.findings.proposals import Family, Proposal, distinct, families, moving, plain
-from diffing.jobs import run as jobs
-from diffing.jobs.run import Progress
-from diffing.labels import names as labels
 from diffing.labels.passages import CLOSE, OPEN, WIDTHS, Finder
 from diffing.models import questions
 from diffing.models.ask import Answer, Messages
@@ -72,16 +69,12 @@ class Drafts(BaseModel):
     drafts: list[Draft]
 
 
-def options_of(options: dict[str, Any]) -> Options:
-    return jobs.checked("draft", Options, options)
-
-
 # By a language model.
 
 
-def question(study: Study, stored: Diff, told: Options) -> Question[Drafts] | None:
+def question(study: Study, stored: Diff, options: Options) -> Question[Drafts] | None:
     """The one question that a language model is asked; None where no family differs."""
-    shown = families(study, stored, told.families)
+    shown = families(study, stored, options.families)
     if not shown:
         return None
     finder = Finder(study, Encodings.open(study), "write")
@@ -95,7 +88,7 @@ def question(study: Study, stored: Diff, told: Options) -> Question[Drafts] | No
     if counted:
         parts.append("\n".join(["Counted in the answers, without features:", *counted]))
     parts.append(
-        f"Reply with a JSON object: drafts, at most {told.most}, the most telling first, each with claim, "
+        f"Reply with a JSON object: drafts, at most {options.most}, the most telling first, each with claim, "
         "features (numbers from above, all of one group) and why (one sentence on what the passages show)."
     )
     messages: Messages = [
@@ -104,7 +97,12 @@ def question(study: Study, stored: Diff, told: Options) -> Question[Drafts] | No
     ]
     known = {family.feature: family.sign for family in shown}
     return Question(
-        "drafts", messages, Drafts, max_tokens=4000, usual=60 * told.most, check=lambda told: _fault(told, known)
+        "drafts",
+        messages,
+        Drafts,
+        max_tokens=4000,
+        usual=60 * options.most,
+        check=lambda drafts: _fault(drafts, known),
     )
 
 
@@ -124,20 +122,20 @@ def _described(family: Family, finder: Finder, sides: tuple[str, str]) -> str:
     return "\n".join(lines)
 
 
-def _fault(told: Drafts, known: dict[int, int]) -> str:
-    if not told.drafts:
+def _fault(drafts: Drafts, known: dict[int, int]) -> str:
+    if not drafts.drafts:
         return "it proposes nothing"
-    if not any(set(draft.features) & set(known) for draft in told.drafts):
+    if not any(set(draft.features) & set(known) for draft in drafts.drafts):
         return "none of its features is one of those shown"
-    named = [draft.claim for draft in told.drafts if NAMES_A_SIDE.search(draft.claim)]
+    named = [draft.claim for draft in drafts.drafts if NAMES_A_SIDE.search(draft.claim)]
     return f"a claim must not name a group: {named[0]!r}" if named else ""
 
 
-def read(told: Drafts, shown: Sequence[Family], most: int) -> list[Proposal]:
+def read(drafts: Drafts, shown: Sequence[Family], most: int) -> list[Proposal]:
     """Usable drafts: known features only, the side that the data gives, no claim twice."""
     delta = {family.feature: family.delta for family in shown}
     found: list[Proposal] = []
-    for draft in told.drafts:
+    for draft in drafts.drafts:
         known = [feature for feature in dict.fromkeys(draft.features) if feature in delta]
         total = sum(delta[feature] for feature in known)
         if not known or total == 0:
@@ -153,35 +151,34 @@ def read(told: Drafts, shown: Sequence[Family], most: int) -> list[Proposal]:
 # The job.
 
 
-def estimate(study: Study, options: dict[str, Any]) -> Estimate:
+def estimate(study: Study, options: Options) -> Estimate:
     """Calls, tokens and dollars of a run. Spends nothing."""
-    told = options_of(options)
-    if not told.model:
+    if not options.model:
         return Estimate(0, 0, 0, 0.0)
-    a, b = findings.sides(study, told.a, told.b)
-    asked = question(study, diff.load(study, a, b), told)
-    return questions.estimate([asked] if asked else [], questions.price_of(told))
+    a, b = study.sides(options.a, options.b)
+    asked = question(study, diff.load(study, a, b), options)
+    return questions.estimate([asked] if asked else [], questions.price_of(options))
 
 
-def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def run(study: Study, options: Options, progress: Progress) -> Result:
     """The job: propose claims and write them down as findings."""
-    told = options_of(options)
-    a, b = findings.sides(study, told.a, told.b)
+    a, b = study.sides(options.a, options.b)
     stored = diff.load(study, a, b)
     spent, proposals = Spent(), list[Proposal]()
     chooser = Chooser(study, Encodings.open(study), a, b)
-    if told.model:
-        asked = question(study, stored, told)
+    if options.model:
+        asked = question(study, stored, options)
 
         def take(_question: Question[Drafts], answer: Answer[Drafts]) -> None:
             if answer.value is not None:
-                proposals.extend(read(answer.value, families(study, stored, told.families), told.most))
+                proposals.extend(read(answer.value, families(study, stored, options.families), options.most))
 
-        spent = questions.put([asked] if asked else [], told, progress, take, "calls")
+        spent = questions.put([asked] if asked else [], options, progress, take, "calls")
     else:
-        proposals = plain(study, stored, told.families, told.most, chooser)
+        proposals = plain(study, stored, options.families, options.most, chooser)
     written = [
-        _write(study, one, chooser.choose(one.features, one.probes, one.sign), stored, told) for one in proposals
+        _write(study, one, chooser.choose(one.features, one.probes, one.sign), stored, options)
+        for one in proposals
     ]
     return {
         "drafted": len({finding.id for finding in written}),
@@ -190,16 +187,16 @@ def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, 
     }
 
 
-def _write(study: Study, proposal: Proposal, exhibits: Exhibits, stored: Diff, told: Options) -> Finding:
+def _write(study: Study, proposal: Proposal, exhibits: Exhibits, stored: Diff, options: Options) -> Finding:
     return findings.add(
         study,
         proposal.claim,
         "b" if proposal.sign > 0 else "a",
         a=stored.a,
         b=stored.b,
-        origin="sae" if told.model else "template",
-        author=told.who if told.model else "plain template",
-        author_kind="llm" if told.model else "rule",
+        origin="sae" if options.model else "template",
+        author=options.who if options.model else "plain template",
+        author_kind="llm" if options.model else "rule",
         reader=labels.sae_of(study.settings.reader) if proposal.features else "",
         features=proposal.features,
         probes=proposal.probes,

@@ -14,17 +14,16 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from diffing import diff, labels
 from diffing.common import files
 from diffing.common.errors import UserError
-from diffing.diff import compute as diff
 from diffing.diff import measure, summary
-from diffing.diff.compute import Diff
+from diffing.diff.stored import Diff
 from diffing.findings import findings, verdicts, verification
 from diffing.findings.findings import Finding
 from diffing.findings.verdicts import Check
 from diffing.findings.verification import Verification
 from diffing.labels import contradictions
-from diffing.labels import names as labels
 from diffing.labels.contradictions import SMALL, SMALL_AMOUNT
 from diffing.labels.history import Label
 from diffing.study.study import Study
@@ -79,7 +78,7 @@ class Standing(NamedTuple):
 
 def of(study: Study, a: str = "", b: str = "") -> list[Standing]:
     """All findings of a comparison, by status, the largest net share first."""
-    a, b = findings.sides(study, a, b)
+    a, b = study.sides(a, b)
     try:
         stored = diff.load(study, a, b)
     except UserError:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from diffing.findings.findings import Example
 from diffing.probes.probes import PROBES
 from diffing.reader.encodings import Encodings
+from diffing.study import prompts, responses
 from diffing.study.study import Study
 
 Floats = NDArray[np.float64]
@@ -34,11 +35,9 @@ class Chooser:
     """Chooses among the discovery pairs of one comparison."""
 
     def __init__(self, study: Study, encodings: Encodings | None, a: str, b: str) -> None:
-        table = study.prompts()
-        discovery = table.loc[table["split"] == "discovery", "id"]
-        pairs = study.pairs(a, b)
-        pairs = pairs[(pairs["excluded"] == "") & pairs["prompt_id"].isin(discovery)]
-        self.pairs = pairs.reset_index(drop=True)
+        shown = study.prompts().loc[prompts.discovery, "id"]
+        pairs = responses.kept(study.pairs(a, b))
+        self.pairs = pairs[pairs["prompt_id"].isin(shown)].reset_index(drop=True)
         self.encodings = encodings
         self._documents: list[NDArray[np.int64]] = []
         if encodings is not None:

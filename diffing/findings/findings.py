@@ -2,7 +2,7 @@
 
 A study's `findings.jsonl` holds one change a line; a finding is the sum of its lines. Promises that ids never
 change, that of two people who edit at once neither loses anything, and that what is written here is only what was
-said: how far a finding got follows from evidence (`diffing.evidence`) and stands in no file.
+said: how far a finding got follows from evidence (`diffing.findings.evidence`) and stands in no file.
 """
 
 import json
@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from diffing.common import files
 from diffing.common.errors import UserError
-from diffing.study.study import Study, first_fault
+from diffing.common.step import first_fault
+from diffing.study.study import Study
 
 Origin = Literal["hand", "sae", "baseline", "template"]
 Side = Literal["a", "b"]
@@ -143,7 +144,7 @@ def add(
         raise UserError("A finding needs a claim; say what the answers show.")
     if side not in ("a", "b"):
         raise UserError(f"'{side}' is no side; write 'a' or 'b', whichever shows it more.")
-    a, b = sides(study, a, b)
+    a, b = study.sides(a, b)
     identifier = "f" + files.content_hash(["finding", a, b, side, origin, claim.lower()], 7)
     before = {finding.id: finding for finding in load(study)}.get(identifier)
     if before is not None:
@@ -153,16 +154,6 @@ def add(
         return change(study, identifier, author, author_kind, add=new) if new else before
     put = {"claim": claim, "side": side, "a": a, "b": b, "origin": origin, **fields}
     return change(study, identifier, author, author_kind, put=put | {"created": files.now()})
-
-
-def sides(study: Study, a: str = "", b: str = "") -> tuple[str, str]:
-    """The checkpoints compared: the first two of the study where none are named."""
-    keys = [checkpoint.key for checkpoint in study.checkpoints]
-    a, b = a or keys[0], b or keys[1]
-    study.checkpoint(a), study.checkpoint(b)
-    if a == b:
-        raise UserError(f"'{a}' cannot be compared with itself; name another checkpoint.")
-    return a, b
 
 
 def change(

@@ -19,7 +19,7 @@ from diffing.common import files
 from diffing.findings.verdicts import BETWEEN, COLUMNS
 from diffing.models import ask
 from diffing.models.questions import Asking, Question, block
-from diffing.study import prompts
+from diffing.study import prompts, responses
 from diffing.study.study import Study
 
 VERSION = 1
@@ -79,8 +79,8 @@ def pairs(study: Study, a: str, b: str, split: str = "held-out", within: bool = 
     """
     table = study.prompts().set_index("id")
     table = table[table["split"] == split]
-    paired = study.pairs(a, b)
-    paired = paired[(paired["excluded"] == "") & paired["prompt_id"].isin(table.index)]
+    paired = responses.kept(study.pairs(a, b))
+    paired = paired[paired["prompt_id"].isin(table.index)]
     found = []
     for prompt_id, rows in paired.sort_values("draw").groupby("prompt_id"):
         shown = prompts.shown(table.loc[prompt_id])
@@ -204,7 +204,7 @@ class Store:
 
 
 def table(found: Sequence[Pair], told: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """All verdicts of some lines on these pairs, as `diffing.verdicts` reads them; what is not there is missing.
+    """All verdicts of some lines on these pairs, as `diffing.findings.verdicts` reads them; what is not there is missing.
 
     Claims that were never asked about have no rows.
     """

@@ -12,13 +12,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from rapidfuzz import fuzz
 
+from diffing import labels
 from diffing.diff import measure
-from diffing.diff.compute import Diff
+from diffing.diff.stored import Diff
 from diffing.findings.exhibits import Chooser
 from diffing.labels import contradictions
-from diffing.labels import names as labels
 from diffing.labels.history import Label
 from diffing.probes.probes import PROBES
+from diffing.reader import firing
 from diffing.reader.encodings import Encodings
 from diffing.study.study import Study
 
@@ -149,10 +150,9 @@ def _sayings(study: Study, features: Sequence[int]) -> dict[int, str]:
     if not features:
         return {}
     encodings = Encodings.open(study)
-    described = labels.describe(encodings, features, labels.readable(study, encodings))
+    described = firing.describe(encodings, features, firing.readable(study, encodings))
     said = {}
-    for feature, label in described.items():
-        tops = label.evidence.get("top_tokens", {}) if isinstance(label.evidence, dict) else {}
-        words = ", ".join(f"“{piece}”" for piece in (tops if isinstance(tops, dict) else {}))
+    for feature, lexical in described.items():
+        words = ", ".join(f"“{piece}”" for piece, _ in lexical.top)
         said[feature] = f"uses tokens like {words}" if words else f"activates feature {feature}"
     return said

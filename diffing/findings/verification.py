@@ -1,6 +1,6 @@
 """The `verify` job: findings tested by a judge on held-out prompts, from their wording alone.
 
-Chooses what to ask, has it asked (`diffing.judging`) and reads what follows (`diffing.verdicts`). Promises that no
+Chooses what to ask, has it asked (`diffing.findings.judging`) and reads what follows (`diffing.findings.verdicts`). Promises that no
 discovery prompt is used, that nothing asked already is asked again, and that what is read back is computed anew
 from the kept verdicts: a finding whose wording changed is unverified at once. Does not promise that the judge is
 right; its own error, where there are several draws to estimate it on, stands beside the result.
@@ -16,15 +16,15 @@ import pandas as pd
 from pydantic import Field
 
 from diffing.common.errors import UserError
+from diffing.common.step import Progress, Result
 from diffing.findings import findings, judging, verdicts
 from diffing.findings.findings import Finding
 from diffing.findings.judging import Pair, Store, Verdicts
 from diffing.findings.verdicts import Check, OwnError
-from diffing.jobs import run as jobs
-from diffing.jobs.run import Progress
 from diffing.models import questions
 from diffing.models.questions import Asking, Estimate, Question
-from diffing.study.study import Study, load_settings
+from diffing.study.settings import load_settings
+from diffing.study.study import Study
 
 
 class Options(Asking):
@@ -65,24 +65,20 @@ class Verification:
     tokens_out: int = 0
 
 
-def options_of(options: dict[str, Any]) -> Options:
-    return jobs.checked("verify", Options, options)
-
-
-def plan(study: Study, told: Options) -> Plan:
+def plan(study: Study, options: Options) -> Plan:
     """The questions that are still to be asked; spends nothing."""
-    a, b = findings.sides(study, told.a, told.b)
-    chosen = _chosen(study, a, b, told.findings)
+    a, b = study.sides(options.a, options.b)
+    chosen = _chosen(study, a, b, options.findings)
     between = judging.pairs(study, a, b)
     if not between:
         raise UserError(
             f"Study '{study.name}' has no held-out pair of answers to verify on; collect more, or make a study "
             "with a larger held-out share."
         )
-    found = between + (judging.pairs(study, a, b, within=True) if told.own_error else [])
+    found = between + (judging.pairs(study, a, b, within=True) if options.own_error else [])
     claims = {finding.wording: finding.claim for finding in chosen}
-    wanted = Store(study, told.who).wanted(found, list(claims))
-    asked = judging.questions(found, claims, wanted, study.settings.seed, told.claims_per_call)
+    wanted = Store(study, options.who).wanted(found, list(claims))
+    asked = judging.questions(found, claims, wanted, study.settings.seed, options.claims_per_call)
     return Plan(asked, found)
 
 
@@ -98,23 +94,21 @@ def _chosen(study: Study, a: str, b: str, ids: Sequence[str]) -> list[Finding]:
     return chosen
 
 
-def estimate(study: Study, options: dict[str, Any]) -> Estimate:
+def estimate(study: Study, options: Options) -> Estimate:
     """Calls, tokens and dollars of a run. Spends nothing."""
-    told = options_of(options)
-    return questions.estimate(plan(study, told).questions, questions.price_of(told))
+    return questions.estimate(plan(study, options).questions, questions.price_of(options))
 
 
-def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def run(study: Study, options: Options, progress: Progress) -> Result:
     """The job: ask what has not been asked, and say what came of it."""
-    told = options_of(options)
-    a, b = findings.sides(study, told.a, told.b)
-    planned = plan(study, told)
-    keep = Store(study, told.who).keep({pair.key: pair for pair in planned.pairs}, told)
-    spent = questions.put(planned.questions, told, progress, keep, "judgements")
-    found = read(study, a, b, told.who)
+    a, b = study.sides(options.a, options.b)
+    planned = plan(study, options)
+    keep = Store(study, options.who).keep({pair.key: pair for pair in planned.pairs}, options)
+    spent = questions.put(planned.questions, options, progress, keep, "judgements")
+    found = read(study, a, b, options.who)
     names = [identifier for identifier, check in found.checks.items() if check.verified]
     return {
-        "judge": told.who,
+        "judge": options.who,
         "checked": len(found.checks),
         "verified": len([name for name in names if name not in found.same_as]),
         "merged": len(found.same_as),
@@ -124,7 +118,7 @@ def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, 
 
 def read(study: Study, a: str = "", b: str = "", judge: str = "") -> Verification:
     """What the kept verdicts say of all findings of a comparison; the latest judge's where none is named."""
-    a, b = findings.sides(study, a, b)
+    a, b = study.sides(a, b)
     paths = [judging.path_of(study), findings.path_of(study)]
     paths += [study.folder / name for name in ("responses.parquet", "prompts.csv")]
     states = [path.stat() if path.exists() else None for path in paths]
@@ -162,7 +156,7 @@ def _read(folder: str, a: str, b: str, judge: str, _stamp: tuple[Any, ...]) -> V
 
 def table(study: Study, a: str = "", b: str = "") -> pd.DataFrame:
     """Every verdict that `read` counts, with the claim's words where a finding still has them."""
-    a, b = findings.sides(study, a, b)
+    a, b = study.sides(a, b)
     judge = read(study, a, b).judge
     found = _table(study, a, b, [line for line in judging.lines(study) if line["judge"] == judge])
     said = {finding.wording: finding.claim for finding in findings.load(study)}

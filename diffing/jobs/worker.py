@@ -11,7 +11,8 @@ import signal
 import sys
 from pathlib import Path
 
-from diffing.jobs import run as jobs
+from diffing.jobs import run
+from diffing.jobs.job import Job
 
 
 def main(folder: Path, locks: list[int]) -> None:
@@ -19,13 +20,13 @@ def main(folder: Path, locks: list[int]) -> None:
     for lock in locks:
         # A child of this worker must not keep the lock after the worker is gone.
         os.set_inheritable(lock, False)
-    job = jobs.Job(folder)
+    job = Job(folder)
     # A polite end of the process is a cancel: the step stops at its next safe point.
     signal.signal(signal.SIGTERM, lambda *_: job.cancel())
     try:
-        if jobs.execute(job).state == "done":
+        if run.execute(job).state == "done":
             # Before the locks go, so that a page sees one of the two steps running at any time.
-            jobs.follow(job)
+            run.follow(job)
     finally:
         # Not left to the end of the process, which takes a while. Unlocking also frees what a forked child holds.
         for lock in locks:

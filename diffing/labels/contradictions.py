@@ -12,11 +12,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from diffing import diff, labels
 from diffing.common import files
-from diffing.diff import compute as diff
 from diffing.diff import measure
-from diffing.labels import names as labels
 from diffing.probes import near as surface
+from diffing.probes import scan
 from diffing.reader.encodings import Encodings
 from diffing.study.study import Study
 
@@ -128,8 +128,7 @@ def of(
     settings: diff.DiffSettings | None = None,
 ) -> dict[int, list[Contradiction]]:
     """What counting says against the labels that stand, by feature; those without any flag are absent."""
-    keys = [checkpoint.key for checkpoint in study.checkpoints]
-    stored = diff.load(study, a or keys[0], b or keys[1], settings)
+    stored = diff.load(study, *study.sides(a, b), settings)
     rows = stored.features.set_index("feature")
     probes = stored.probes.set_index("probe")
     encodings = Encodings.open(study)
@@ -209,7 +208,7 @@ def share_near(encodings: Encodings, feature: int) -> Near | None:
     shown = encodings.occurrences(feature)
     if shown["count"].sum() < FEW:
         return None
-    hits, around = np.zeros(len(surface.PRESENCE)), np.zeros(len(surface.PRESENCE))
+    hits, around = np.zeros(len(scan.PRESENCE)), np.zeros(len(scan.PRESENCE))
     active = tokens = 0
     for document in shown.nlargest(DOCUMENTS, "count")["document"].tolist():
         table = encodings.tokens(document)
@@ -220,4 +219,4 @@ def share_near(encodings: Encodings, feature: int) -> Near | None:
         active += len(positions)
         tokens += len(here)
     share, chance = (hits / active).tolist(), (around / tokens).tolist()
-    return Near(dict(zip(surface.PRESENCE, share, strict=True)), dict(zip(surface.PRESENCE, chance, strict=True)))
+    return Near(dict(zip(scan.PRESENCE, share, strict=True)), dict(zip(scan.PRESENCE, chance, strict=True)))

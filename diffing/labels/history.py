@@ -7,7 +7,7 @@ ship with an SAE or were imported come before all others and are not copied into
 """
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from json import JSONDecodeError
 from pathlib import Path
@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from diffing.common import files
 from diffing.common.errors import UserError
-from diffing.study.study import Study, first_fault
+from diffing.common.step import first_fault
+from diffing.study.study import Study
 
 Kind = Literal["rule", "llm", "person"]
 
@@ -234,3 +235,15 @@ def edit(study: Study, sae: str, feature: int, label: str, author: str, descript
         raise UserError(f"The label of feature {feature} is empty; write one, or reject the one it has.")
     written = Label(label=label.strip(), description=description.strip(), author=author, author_kind="person")
     return add(study, sae, feature, written)
+
+
+def scores(score: Mapping[str, Any] | None) -> dict[str, str]:
+    """A label's scores by kind and side, never one figure."""
+    found = {}
+    for method in ("detection", "fuzzing"):
+        for side, one in ((score or {}).get(method) or {}).items():
+            shown = (
+                "–" if one["balanced"] is None else f"{one['balanced']:.2f} ({one['low']:.2f}–{one['high']:.2f})"
+            )
+            found[f"{method} {side}"] = shown
+    return found

@@ -8,15 +8,12 @@ hypothesis: see `scoring` for how it is tried, `contradictions` for what speaks 
 import asyncio
 from typing import Any
 
+from diffing import labels
 from diffing.common.errors import UserError
-from diffing.jobs.run import Progress
-from diffing.labels import contradictions, scoring
-from diffing.labels import history as label_history
-from diffing.labels import names as labels
-from diffing.labels import prompt as label_prompt
-from diffing.labels import sources as label_sources
+from diffing.common.step import Progress, Result
+from diffing.labels import contradictions, history, prompt, scoring, sources
 from diffing.labels.history import Label
-from diffing.labels.plan import Estimate, Options, Plan, checked, estimate
+from diffing.labels.plan import Estimate, Options, Plan, estimate
 from diffing.labels.prompt import Material, Written
 from diffing.labels.scoring import Batch, Verdicts
 from diffing.models import ask, questions
@@ -32,24 +29,23 @@ WRITE_TOKENS, JUDGE_TOKENS = 2000, 1500
 """Most tokens of an answer; hidden reasoning counts."""
 
 
-def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def run(study: Study, options: Options, progress: Progress) -> Result:
     """The job: import, write, score, each where it was asked for."""
-    told = checked(options)
     result: dict[str, Any] = {}
-    if told.import_from:
+    if options.import_from:
         try:
-            result["imported"] = label_sources.bring(
-                study, told.import_from, progress, told.features, told.refresh
+            result["imported"] = sources.bring(
+                study, options.import_from, progress, options.features, options.refresh
             )
         except UserError as error:
-            if not (told.write or told.score):
+            if not (options.write or options.score):
                 raise
             # A source that cannot be reached holds up nothing else.
             progress.log(str(error))
             result["import_error"] = str(error)
-    if not (told.write or told.score):
+    if not (options.write or options.score):
         return result
-    opened = Plan(study, told)
+    opened = Plan(study, options)
     asked = Asked(opened, progress)
     asyncio.run(asked.all())
     return result | asked.summary() | {"contradictions": flags(opened)}
@@ -76,8 +72,8 @@ class Asked:
         self.written = self.scored = self.done = self.total = 0
 
     async def all(self) -> None:
-        told = self.opened.options
-        async with ChatClient(told.concurrency, told.timeout, told.attempts) as client:
+        options = self.opened.options
+        async with ChatClient(options.concurrency, options.timeout, options.attempts) as client:
             unwritten = self.opened.unwritten()
             if unwritten:
                 await self._write(client, unwritten)
@@ -127,12 +123,12 @@ class Asked:
         answer = await ask.ask_structured(
             client,
             opened.author,
-            label_prompt.messages(material),
+            prompt.messages(material),
             Written,
             max_tokens=WRITE_TOKENS,
             price=price,
             budget=self.budget,
-            check=label_prompt.fault,
+            check=prompt.fault,
             replaces=opened.replaces(material.feature),
         )
         self.bill.add(answer)
@@ -150,10 +146,10 @@ class Asked:
                 author=opened.author.model,
                 author_kind="llm",
                 evidence={**material.evidence, "observations": told.observations},
-                prompt_version=label_prompt.VERSION,
+                prompt_version=prompt.VERSION,
                 cost=answer.cost,
             )
-            label_history.add(opened.study, opened.sae, material.feature, label)
+            history.add(opened.study, opened.sae, material.feature, label)
             self.written += 1
         self.done += 1
         self._told("labels")
@@ -216,7 +212,7 @@ class Asked:
             "sides": list(opened.sides),
             "same_family": families[0] == families[1],
         }
-        label_history.tell(
+        history.tell(
             opened.study, opened.sae, feature, "score", opened.judge.model, about=score.label.key, score=told
         )
         self.scored += 1

@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 
 from diffing.common import files
 from diffing.common.errors import UserError
-from diffing.jobs.run import Progress
+from diffing.common.step import Progress
 
 SITE = "https://www.neuronpedia.org"
 BUCKET = "https://neuronpedia-datasets.s3.us-east-1.amazonaws.com"

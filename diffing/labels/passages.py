@@ -87,7 +87,7 @@ class Finder:
         self.seed = study.settings.seed
         self.half = half
         table = study.prompts()
-        open_ones = table.loc[table["active"] & (table["split"] == "discovery"), "id"]
+        open_ones = table.loc[table["active"] & prompts.discovery(table), "id"]
         chosen = {identifier for identifier in open_ones if prompts.half_of(identifier) == half}
         documents = encodings.documents
         self._eligible = documents["prompt_id"].isin(chosen).to_numpy() & (documents["error"] == "").to_numpy()
@@ -217,7 +217,9 @@ class Finder:
             sides = set(documents.tolist())
             for other in self.neighbours(feature):
                 shown = self.encodings.occurrences(other)
-                shown = shown[shown["document"].isin(sides)].sort_values("peak", key=abs, ascending=False)
+                shown = shown[shown["document"].isin(sides)].sort_values(
+                    "peak", key=abs, ascending=False, kind="stable"
+                )
                 for document in shown["document"].head(DOCUMENTS).tolist():
                     positions, values = self._active(document, other)
                     order = np.argsort(-np.abs(values), kind="stable")[:PER_DOCUMENT]

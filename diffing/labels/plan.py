@@ -5,27 +5,24 @@ run would ask. Spends nothing and writes nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from diffing import diff, labels
 from diffing.common.errors import UserError
-from diffing.diff import compute as diff
-from diffing.jobs import run as jobs
-from diffing.labels import names as labels
-from diffing.labels import prompt as label_prompt
-from diffing.labels import scoring
+from diffing.labels import prompt, scoring
 from diffing.labels.history import Dossier, Label
-from diffing.labels.passages import Array, Finder
+from diffing.labels.passages import Finder
 from diffing.labels.prompt import Material
 from diffing.models import ask, providers
 from diffing.models.chat import ChatClient
 from diffing.models.providers import Endpoint, Price
-from diffing.probes import near as surface
+from diffing.probes import near
+from diffing.probes.scan import scan
 from diffing.reader import lens
 from diffing.reader.encodings import Encodings
-from diffing.study import responses
 from diffing.study.study import Study
 
 AUTHOR = "openrouter:openai/gpt-4o-mini"
@@ -88,12 +85,9 @@ class Plan:
     """One run's study, opened once."""
 
     def __init__(self, study: Study, options: Options) -> None:
-        keys = [checkpoint.key for checkpoint in study.checkpoints]
         self.study = study
         self.options = options
-        self.sides = (options.a or keys[0], options.b or keys[1])
-        for key in self.sides:
-            study.checkpoint(key)
+        self.sides = study.sides(options.a, options.b)
         self.sae = labels.sae_of(study.settings.reader)
         self.encodings = Encodings.open(study)
         self.author = providers.endpoint(providers.parse(options.model, "author", options.key_env))
@@ -145,8 +139,8 @@ class Plan:
         """What the author is shown; features that no passage of the half shows are left out."""
         documents = np.concatenate([self.writer.side(side) for side in self.sides])
         documents.sort()
-        texts = self._texts(documents)
-        nearest = surface.nearest(self.encodings, features, documents.tolist(), surface.scan(texts))
+        texts = [self.encodings.texts[document] for document in documents.tolist()]
+        nearest = near.nearest(self.encodings, features, documents.tolist(), scan(texts))
         promoted = lens.stored(self.encodings.reader_key, features)
         self.writer.prepare(features)
         found = []
@@ -154,15 +148,10 @@ class Plan:
             dossier = self.dossier(feature)
             tokens = [token for token, _ in promoted[feature].promoted] if feature in promoted else []
             probes = dict([*nearest.telling(feature).items()][:3])
-            made = label_prompt.gather(self.writer, feature, self.sides, probes, tokens, rejected(dossier))
+            made = prompt.gather(self.writer, feature, self.sides, probes, tokens, rejected(dossier))
             if made.firing:
                 found.append(made)
         return found
-
-    def _texts(self, documents: Array) -> list[str]:
-        answers = self.study.responses().set_index(responses.KEY)["text"]
-        keys = self.encodings.documents.loc[documents, responses.KEY].itertuples(index=False, name=None)
-        return [str(answers[key]) for key in keys]
 
     def replaces(self, feature: int) -> str:
         """Names the label that a new one is to take the place of, so that it is asked afresh; else empty."""
@@ -190,30 +179,25 @@ def rejected(dossier: Dossier) -> list[str]:
     return found
 
 
-def checked(options: dict[str, Any]) -> Options:
-    return jobs.checked("label", Options, options)
-
-
-async def prices(options: dict[str, Any]) -> dict[str, Price | None]:
+async def prices(options: Options) -> dict[str, Price | None]:
     """Prices by model: the list's, and the endpoint's own where no list has it. Spends nothing."""
-    told = checked(options)
-    author = providers.endpoint(providers.parse(told.model, "author", told.key_env))
-    points = [author, *([judge_for(author, told)] if told.score else [])]
+    author = providers.endpoint(providers.parse(options.model, "author", options.key_env))
+    points = [author, *([judge_for(author, options)] if options.score else [])]
     async with ChatClient() as client:
         # A server without a key costs nothing as far as the list knows, but may state what it charges.
         listed = {point.model: providers.price(point) if point.key_env else None for point in points}
         return {p.model: listed[p.model] or await client.check_model(p) for p in points}
 
 
-def estimate(study: Study, options: dict[str, Any], prices: Mapping[str, Price | None] | None = None) -> Estimate:
+def estimate(study: Study, options: Options, prices: Mapping[str, Price | None] | None = None) -> Estimate:
     """Calls, tokens and dollars of a run, from the very questions that it would ask. Spends nothing.
 
     `prices` by model; a model that it does not name costs what the price list says.
     """
-    opened = Plan(study, checked(options))
+    opened = Plan(study, options)
     unwritten = opened.unwritten()
     materials = opened.materials(unwritten) if unwritten else []
-    writes = [ask.size(label_prompt.messages(material)) for material in materials]
+    writes = [ask.size(prompt.messages(material)) for material in materials]
     to_score = opened.unscored()
     if opened.options.score:
         # A label that does not exist yet is as long as most.

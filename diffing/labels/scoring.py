@@ -12,9 +12,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel
-from scipy.stats import binomtest
 
-from diffing.common import files
+from diffing.common import files, stats
 from diffing.labels.history import Label
 from diffing.labels.passages import CLOSE, OPEN, WIDTHS, Context, Finder
 from diffing.models.ask import Messages
@@ -171,10 +170,10 @@ def balanced_accuracy(
         return None, None, None
     pairs = ((true_positives, positives), (true_negatives, negatives))
     shares = [k / n for k, n in pairs]
-    ends = [binomtest(k, n).proportion_ci(method="wilson") for k, n in pairs]
+    ends = [stats.wilson(np.array(k / n), n) for k, n in pairs]
     mean = sum(shares) / 2
-    below = sum((p - float(end.low)) ** 2 for p, end in zip(shares, ends, strict=True)) ** 0.5 / 2
-    above = sum((float(end.high) - p) ** 2 for p, end in zip(shares, ends, strict=True)) ** 0.5 / 2
+    below = sum((p - float(low)) ** 2 for p, (low, _) in zip(shares, ends, strict=True)) ** 0.5 / 2
+    above = sum((float(high) - p) ** 2 for p, (_, high) in zip(shares, ends, strict=True)) ** 0.5 / 2
     return mean, max(0.0, mean - below), min(1.0, mean + above)
 
 

@@ -16,15 +16,15 @@ import pandas as pd
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
+from diffing import labels
 from diffing.common import files, hub, tables
 from diffing.common.errors import UserError
-from diffing.jobs.run import Progress
-from diffing.labels import history as label_history
-from diffing.labels import names as labels
-from diffing.labels import neuronpedia
+from diffing.common.step import Progress
+from diffing.labels import history, neuronpedia
 from diffing.reader import presets
 from diffing.reader.encodings import Encodings
-from diffing.study.study import ReaderChoice, Study
+from diffing.study.settings import ReaderChoice
+from diffing.study.study import Study
 
 COLUMNS = ["feature", "label", "description", "author", "author_kind", "date", "evidence"]
 FEATURE_NAMES = ("feature", "index", "feature_id", "feature_index", "latent", "id")
@@ -68,7 +68,7 @@ def bring(
     if found > len(table):
         progress.log(f"{name}: left out {found - len(table):,} rows without a label or of no feature")
     table.attrs = {"sae": labels.sae_of(study.settings.reader), "source": name}
-    folder = label_history.imported_dir(study)
+    folder = history.imported_dir(study)
     folder.mkdir(exist_ok=True)
     files.write_parquet(folder / f"{slug(name)}.parquet", table)
     return {
@@ -136,7 +136,7 @@ def _single(
     progress: Progress,
 ) -> tuple[pd.DataFrame, str]:
     """Labels of some features, with those that were asked one by one before."""
-    path = label_history.imported_dir(study) / f"{slug(name)}.parquet"
+    path = history.imported_dir(study) / f"{slug(name)}.parquet"
     before = pd.read_parquet(path) if path.exists() else frame([])
     if refresh:
         before = before[~before["feature"].isin(features)]

@@ -15,10 +15,11 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from diffing.common import files
-from diffing.models import chat
+from diffing.models import replies
 from diffing.models.budget import Budget
-from diffing.models.chat import ChatClient, Reply, Request
+from diffing.models.chat import ChatClient
 from diffing.models.providers import Endpoint, Price
+from diffing.models.replies import Reply, Request
 
 Messages = list[dict[str, str]]
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -171,12 +172,12 @@ class _Asking:
     async def put(self, messages: Messages, limit: int, attempt: int) -> Reply | None:
         """One reply, in whichever form the endpoint takes; None where the budget forbids it."""
         memo = files.content_hash(["dialect", self.point.base_url, self.point.model])
-        known = dialect = Dialect(*chat.cache().get(memo, []))
+        known = dialect = Dialect(*replies.cache().get(memo, []))
         most = None if self.price is None else self.price.of(1.3 * size(messages), limit)
         while True:
             request = self._request(messages, limit, attempt, dialect)
             call = partial(self.client.ask, self.point, request, self.price)
-            if self.budget is None or request.key in chat.cache():
+            if self.budget is None or request.key in replies.cache():
                 reply = await call()
             else:
                 spent = await self.budget.spend(self.point.model, most, call)
@@ -188,7 +189,7 @@ class _Asking:
                 break
             dialect = other
         if not reply.error and dialect != known:
-            chat.cache().set(memo, list(dialect))
+            replies.cache().set(memo, list(dialect))
         return reply
 
     def _request(self, messages: Messages, limit: int, attempt: int, dialect: Dialect) -> Request:

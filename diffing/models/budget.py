@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from diffing.common.errors import UserError
-from diffing.models.chat import Reply
+from diffing.models.replies import Reply
 
 
 class Budget:

@@ -1,8 +1,8 @@
 """The language model up to the hook: loading no layer above it, and what the hook sees for a batch of windows.
 
 Holds where hooks lie in each architecture, and the plain forward pass: sequences padded to the right, where a
-causal model cannot see the padding. Promises the values that a forward hook on the
-whole model would give. Does not promise speed: that is for a packed pass beside this one.
+causal model cannot see the padding. Promises the values that a forward hook on the whole model would give, up to
+rounding. Does not promise speed: that is for a packed pass beside this one.
 """
 
 import json
@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,15 +21,12 @@ from transformers.pytorch_utils import Conv1D
 from transformers.utils import logging as transformers_logging
 
 from diffing.common.errors import UserError
-from diffing.models.weights import Hook, ModelFiles
+from diffing.models.hooks import SANDWICH, Hook, layers_of, place
+from diffing.models.weights import ModelFiles
 
 log = logging.getLogger(__name__)
 
 TEXT_PREFIX = re.compile(r"^(?:model\.)?language_model\.(?:model\.)?")
-
-SANDWICH = {"gemma2", "gemma3_text"}
-"""Models that normalise what attention and MLP give before adding it: their outputs are taken after that."""
-PLAIN = {"llama", "mistral", "gemma", "qwen2", "qwen3", "gpt2", "gpt_neox"}
 
 
 def load(found: ModelFiles, hook: Hook, device: torch.device, dtype: torch.dtype) -> "Forward":
@@ -58,15 +55,6 @@ def load(found: ModelFiles, hook: Hook, device: torch.device, dtype: torch.dtype
             f"The model's files lack {len(missing)} of its tensors, '{missing[0]}' among them; fetch it again."
         )
     return Forward(model.eval().requires_grad_(False).to(device), hook)
-
-
-def width(config: PretrainedConfig, hook: Hook) -> int:
-    """Size of what the hook sees."""
-    size = int(config.hidden_size)
-    if hook.kind != "z":
-        return size
-    heads = int(config.num_attention_heads)
-    return heads * int(getattr(config, "head_dim", None) or size // heads)
 
 
 @contextmanager
@@ -161,51 +149,3 @@ class Forward:
 
     def _see_output(self, _module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
         self._seen = output[0] if isinstance(output, tuple) else output
-
-
-def layers_of(model: nn.Module) -> nn.ModuleList:
-    for name in ("layers", "h"):
-        if isinstance(layers := getattr(model, name, None), nn.ModuleList):
-            return layers
-    raise UserError(f"The layers of a {type(model).__name__} are not known here; choose another reader.")
-
-
-def place(model: nn.Module, hook: Hook) -> tuple[nn.Module, Literal["in", "out"]]:
-    """The module whose input or output the hook sees."""
-    layer = layers_of(model)[hook.layer]
-    if hook.kind == "resid_post":
-        return layer, "out"
-    if hook.kind == "resid_pre":
-        return layer, "in"
-    config: Any = model.config
-    kind = config.model_type
-    if kind not in SANDWICH | PLAIN:
-        raise UserError(
-            f"Where {hook.kind} lies in a {kind} model is not known here; choose an SAE of the residual stream."
-        )
-    if hook.kind == "resid_mid" and getattr(config, "use_parallel_residual", False):
-        raise UserError(
-            f"This {kind} model adds attention and MLP at once and has no resid_mid; choose another SAE."
-        )
-    attention = first(layer, "self_attn", "attn", "attention")
-    if hook.kind == "z":
-        return first(attention, "o_proj", "c_proj", "dense"), "in"
-    if kind in SANDWICH:
-        return {
-            "attn_out": (layer.get_submodule("post_attention_layernorm"), "out"),
-            "resid_mid": (layer.get_submodule("pre_feedforward_layernorm"), "in"),
-            "mlp_out": (layer.get_submodule("post_feedforward_layernorm"), "out"),
-        }[hook.kind]  # type: ignore[return-value]
-    if hook.kind == "attn_out":
-        return attention, "out"
-    if hook.kind == "mlp_out":
-        return layer.get_submodule("mlp"), "out"
-    return first(layer, "post_attention_layernorm", "ln_2"), "in"
-
-
-def first(module: nn.Module, *names: str) -> nn.Module:
-    """The first child of these names."""
-    for name in names:
-        if isinstance(child := getattr(module, name, None), nn.Module):
-            return child
-    raise UserError(f"A {type(module).__name__} has none of {', '.join(names)}; choose another reader.")

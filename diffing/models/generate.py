@@ -1,8 +1,10 @@
 """Answers from a local Hugging Face checkpoint, batch by batch, through `transformers`' own `generate`.
 
 Promises the same cache and the same records as an endpoint's answers, and that a run killed and resumed on the
-same machine samples what an undisturbed one would have. It is no serving engine: for speed serve the model (vLLM)
-and name its URL. Torch and transformers are slow to import, so only a run that samples does.
+same machine, with the same versions and number of threads, samples what an undisturbed one would have: elsewhere a
+probability differs in its last bits, and from a token that hangs on them the answer goes another way. It is no
+serving engine: for speed serve the model (vLLM) and name its URL. Torch and transformers are slow to import, so
+only a run that samples does.
 """
 
 import time
@@ -12,9 +14,9 @@ from typing import Any
 
 from diffing.common import files
 from diffing.common.errors import UserError
-from diffing.models import chat, providers
-from diffing.models.chat import Reply, Request
-from diffing.study.study import Checkpoint
+from diffing.models import providers
+from diffing.models.providers import Checkpoint
+from diffing.models.replies import Reply, Request, cache
 
 BATCH = 16
 """Answers sampled together."""
@@ -42,7 +44,7 @@ def answers(
     """Each place with its answer, stored before it is handed on; `check` raises where a run is to end."""
     missing = []
     for place, asked in enumerate(requests):
-        stored = chat.cache().get(asked.key)
+        stored = cache().get(asked.key)
         if stored is None:
             missing.append(place)
         else:
@@ -62,9 +64,9 @@ def answers(
     for begin in range(0, len(ready), BATCH):
         group = ready[begin : begin + BATCH]
         replies = _sample(model, tokenizer, [texts[i] for i in group], [requests[i] for i in group], check)
-        with chat.cache().transact():
+        with cache().transact():
             for place, reply in zip(group, replies, strict=True):
-                chat.cache().set(requests[place].key, reply.model_dump(exclude={"cached"}))
+                cache().set(requests[place].key, reply.model_dump(exclude={"cached"}))
         yield from zip(group, replies, strict=True)
 
 

@@ -9,13 +9,41 @@ import os
 import re
 import tomllib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dotenv import dotenv_values
+from pydantic import Field, field_validator
 
 from diffing.common import files
 from diffing.common.errors import UserError
-from diffing.study.study import Checkpoint
+from diffing.common.step import Settings
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""A checkpoint's key and a study's name: both stand in file names and in columns."""
+
+
+class Checkpoint(Settings):
+    """A model under study."""
+
+    key: str
+    """Short name inside the study: a column value, a word in file names."""
+    name: str
+    """What people read."""
+    source: str
+    """`provider:model`, `hf:folder or id`, or `import`."""
+    base_url: str = ""
+    """Endpoint, where the provider is not a named one."""
+    key_env: str = ""
+    """Name of the environment variable that holds the key, where the provider is not a named one."""
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+    """Sent with each request of this checkpoint only, over the study's own `extra_body`."""
+
+    @field_validator("key")
+    @classmethod
+    def _plain_key(cls, key: str) -> str:
+        if not NAME.fullmatch(key):
+            raise ValueError(f"{key!r} is no checkpoint key; use letters, digits, '.', '_' and '-'")
+        return key
 
 
 class Provider(NamedTuple):

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from diffing.common.errors import Cancelled, UserError
-from diffing.jobs.run import Progress
+from diffing.common.step import Progress
 from diffing.models import ask, providers
 from diffing.models.ask import Answer, Bill, Messages
 from diffing.models.budget import Budget

@@ -1,13 +1,12 @@
-"""From an answer to windows of token ids, and from token spans back to pieces of text.
+"""From an answer to windows of token ids, and where each counted token stands in the answer.
 
 Holds the framing of an answer (chat template or none, alone or after its prompt), the windows for texts longer
-than the reader takes, the exact span of each counted token, and the display pieces. Promises that only tokens
+than the reader takes, and the exact span of each counted token. Promises that only tokens
 with characters of the answer count, each once, and that spans refer to the answer as it was given. Does not
 promise that a highlight never splits a script's ligature: only characters and their marks stay whole.
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
@@ -54,14 +53,6 @@ class Reading(NamedTuple):
     windows: list[Window]
     spans: NDArray[np.int32]
     """[n_kept, 2] character offsets into the answer, in token order over the windows; they cover it whole."""
-
-
-class Piece(NamedTuple):
-    """A run of text that can be shown on its own, and the tokens [first, last) that it is made of."""
-
-    text: str
-    first: int
-    last: int
 
 
 class Framing:
@@ -216,36 +207,3 @@ def _tiled(offsets: NDArray[np.int64], length: int) -> NDArray[np.int32]:
     spans[:, 1] = np.maximum(spans[:, 1], spans[:, 0])
     spans[-1, 1] = length
     return spans.astype(np.int32)
-
-
-def pieces(answer: str, spans: NDArray[np.int32]) -> list[Piece]:
-    """The answer in order, in the smallest runs that can be shown: joined, they are the answer again.
-
-    Tokens that share a character are one piece, and so are a character and the marks that belong to it.
-    """
-    found: list[Piece] = []
-    first, begin, end = 0, 0, 0
-    for token, (start, stop) in enumerate(spans.tolist()):
-        if start >= end and stop > start and end > begin and not _inside(answer, start):
-            found.append(Piece(answer[begin:start], first, token))
-            first, begin = token, start
-        end = max(end, stop)
-    if len(spans):
-        found.append(Piece(answer[begin:], first, len(spans)))
-    return found
-
-
-JOINER = "\u200d"
-
-
-def _inside(text: str, at: int) -> bool:
-    """Whether a cut before this character would part what is seen as one."""
-    if not 0 < at < len(text):
-        return False
-    here, there = text[at], text[at - 1]
-    return (
-        unicodedata.category(here).startswith("M")
-        or JOINER in (here, there)
-        or "\U0001f3fb" <= here <= "\U0001f3ff"
-        or ("\U0001f1e6" <= here <= "\U0001f1ff" and "\U0001f1e6" <= there <= "\U0001f1ff")
-    )

@@ -1,14 +1,13 @@
 """Which place in a model a hook names, and which of the model's files and tensors it takes to compute it.
 
 Holds the meaning of hook names and the choice of files, in a local folder or on the Hub. Promises to fetch no file
-that has nothing but layers above the hook. Loads no model: `diffing.forward` does.
+that has nothing but layers above the hook. Loads no model: `diffing.models.forward` does.
 """
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
@@ -16,11 +15,8 @@ from transformers import AutoConfig, PretrainedConfig
 
 from diffing.common import hub
 from diffing.common.errors import UserError
+from diffing.models.hooks import Hook
 
-Kind = Literal["resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out", "z"]
-
-HOOK = re.compile(r"blocks\.(\d+)\.(?:attn\.)?hook_(resid_pre|resid_mid|resid_post|attn_out|mlp_out|z)")
-MODULE_HOOK = re.compile(r"(?:\w+\.)*?(?:layers|h)\.(\d+)")
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -31,33 +27,6 @@ TOKENIZER_FILES = (
     "vocab.json",
     "merges.txt",
 )
-
-
-class Hook(NamedTuple):
-    """A place in the model."""
-
-    layer: int
-    kind: Kind
-
-    @property
-    def layers(self) -> int:
-        """How many layers must be kept to compute it."""
-        return self.layer + 1
-
-
-def parse_hook(name: str) -> Hook:
-    """The place that a hook name of TransformerLens, or a layer's path in `transformers`, stands for."""
-    if match := HOOK.fullmatch(name):
-        layer, kind = int(match[1]), match[2]
-        # The same tensor, one layer less to load.
-        if kind == "resid_pre" and layer > 0:
-            return Hook(layer - 1, "resid_post")
-        return Hook(layer, kind)  # type: ignore[arg-type]
-    if match := MODULE_HOOK.fullmatch(name):
-        return Hook(int(match[1]), "resid_post")
-    raise UserError(
-        f"Hook '{name}' is no residual stream, attention output or MLP output of a layer; choose another SAE."
-    )
 
 
 class ModelFiles(NamedTuple):

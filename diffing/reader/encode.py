@@ -7,7 +7,7 @@ the study's table with the reason.
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,17 +19,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from diffing.common import files
 from diffing.common.errors import UserError
-from diffing.jobs import run as jobs
-from diffing.jobs.run import Progress
-from diffing.reader import encodings as activations
-from diffing.reader import lens
+from diffing.common.step import Progress, Result
+from diffing.reader import lens, pieces
 from diffing.reader.batches import Task
 from diffing.reader.cache import Cache
 from diffing.reader.encoder import Encoder, ReaderLike
-from diffing.reader.encodings import Encodings, TokenTable
+from diffing.reader.encodings import decoder_path, encodable, save_table
 from diffing.reader.fleet import Fleet
+from diffing.reader.pieces import TokenTable
 from diffing.study import prompts
-from diffing.study.study import ReaderChoice, Study
+from diffing.study.settings import ReaderChoice
+from diffing.study.study import Study
 
 if TYPE_CHECKING:
     from diffing.reader.reader import Reader
@@ -44,7 +44,7 @@ SHARE = 256
 
 
 class Options(BaseModel):
-    """What one run of `encode` is told; none of it changes an encoding but the device's precision."""
+    """What one run of `encode` is told; it changes an encoding only by the device's precision and rounding."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -54,16 +54,15 @@ class Options(BaseModel):
     """Tokens in a batch; None takes what suits the device."""
 
 
-def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def run(study: Study, options: Options, progress: Progress) -> Result:
     """Encode what the study lacks, and bring its table up to date."""
-    asked = jobs.checked("encode", Options, options)
-    wanted = activations.encodable(study)
+    wanted = encodable(study)
     if wanted.empty:
         raise UserError(f"Study '{study.name}' has no answers to encode; collect or import some first.")
     tasks = tasks_of(study, wanted)
     began = time.monotonic()
     progress.update(0, len(wanted), "answers", note="loading the reader")
-    devices = devices_for(asked.device, len(wanted))
+    devices = devices_for(options.device, len(wanted))
     load = partial(prepare, study.settings.reader, study.folder, tasks, devices[0])
 
     def told(done: int, total: int) -> None:
@@ -72,23 +71,23 @@ def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, 
 
     done_now = [0]
     if len(devices) > 1:
-        with Fleet(load, devices, asked.budget) as fleet:
-            key, n_features = fleet.ready()
+        with Fleet(load, devices, options.budget) as fleet:
+            key, n_features = fleet.ready(progress.check)
             cache = Cache(key, n_features)
             before = len(cache.find(task.key for task in tasks))
             loaded = time.monotonic()
             errors = fleet.run(tasks, told, progress.check)
     else:
-        reader = load(devices[0])
+        reader = load(devices[0], look=progress.check)
         key, n_features = reader.key, reader.n_features
         cache = Cache(key, n_features)
         before = len(cache.find(task.key for task in tasks))
         loaded = time.monotonic()
-        errors = Encoder(reader, cache, asked.budget).run(tasks, told, progress.check)
+        errors = Encoder(reader, cache, options.budget).run(tasks, told, progress.check)
     seconds = time.monotonic() - loaded
     places = cache.find(task.key for task in tasks)
     wanted["error"] = [errors.get(task.key, "") for task in tasks]
-    activations.save(study, wanted, [places.get(task.key) for task in tasks], key, n_features)
+    save_table(study, wanted, [places.get(task.key) for task in tasks], key, n_features)
     failed = int((wanted["error"] != "").sum())
     for reason, count in wanted.loc[wanted["error"] != "", "error"].value_counts().items():
         progress.log(f"{count} answers: {reason}")
@@ -130,13 +129,22 @@ def load_reader(choice: ReaderChoice, device: str) -> "Reader":
     return Reader.load(choice, device)
 
 
-def prepare(choice: ReaderChoice, folder: Path, tasks: Sequence[Task], lead: str, device: str) -> ReaderLike:
+def prepare(
+    choice: ReaderChoice,
+    folder: Path,
+    tasks: Sequence[Task],
+    lead: str,
+    device: str,
+    look: Callable[[], None] = lambda: None,
+) -> ReaderLike:
     """The reader on a device, ready for a study's answers.
 
     On the device that leads, what other steps want of the reader is stored, and before its first run on the study
-    it is held against the answers: a reader that does not fit is an error.
+    it is held against the answers: a reader that does not fit is an error. `look` raises where the run is to end:
+    all this takes seconds, and minutes on a busy machine.
     """
     reader: Any = load_reader(choice, device)
+    look()
     if device != lead:
         return reader  # type: ignore[no-any-return]
     save_decoder(reader)
@@ -144,7 +152,7 @@ def prepare(choice: ReaderChoice, folder: Path, tasks: Sequence[Task], lead: str
     if hasattr(reader, "facts"):
         path = folder / CHECKED
         if not path.exists() or files.read_json(path)["reader"] != reader.key:
-            found = reader.check([task.text for task in tasks], [task.messages for task in tasks])
+            found = reader.check([task.text for task in tasks], [task.messages for task in tasks], look)
             found.require()
             files.write_json(path, {"reader": reader.key, **found._asdict()})
         lens.store(reader)
@@ -163,7 +171,7 @@ def devices_for(device: str, answers: int) -> list[str]:
 
 def save_decoder(reader: ReaderLike) -> None:
     """Keep the SAE's decoder where the diff can map it: directions only, so half precision is enough."""
-    path = activations.decoder_path(reader.key)
+    path = decoder_path(reader.key)
     if path.exists():
         return
     decoder = reader.decoder().to("cpu", torch.float16).numpy()
@@ -202,54 +210,7 @@ def read_text(reader: ReaderLike, text: str, top: int = 20) -> TextFeatures:
                 "peak": float(one.peak[run]),
                 "count": int(one.count[run]),
                 "total": float(values[entries].sum()),
-                "values": activations.largest(cut, dense).tolist(),
+                "values": pieces.largest(cut, dense).tolist(),
             }
         )
     return TextFeatures(pieces=[piece.text for piece in cut], features=features)
-
-
-def feature_examples(
-    study: Study, feature: int, top: int = 5, held_out: bool = False, quantiles: bool = False
-) -> dict[str, Any]:
-    """For each checkpoint how many answers show the feature, and the strongest of them piece by piece.
-
-    Held-out prompts stay hidden unless asked for. `quantiles` draws over the whole range, not from the top.
-    """
-    encodings = Encodings.open(study)
-    split = study.prompts().set_index("id")["split"]
-    shown = np.ones(len(encodings), bool)
-    if not held_out:
-        shown = (encodings.documents["prompt_id"].map(split) != "held-out").to_numpy()
-    among = np.flatnonzero(shown)
-    occurrences = encodings.occurrences(feature)["document"].to_numpy()
-    sides = []
-    for checkpoint in study.checkpoints:
-        own = (encodings.documents["checkpoint"] == checkpoint.key).to_numpy() & shown
-        encoded = own & (encodings.documents["error"] == "").to_numpy()
-        if quantiles:
-            table = encodings.quantiles(feature, checkpoint.key, top, study.settings.seed, among)
-        else:
-            table = encodings.top(feature, checkpoint.key, top, among)
-        sides.append(
-            {
-                "checkpoint": checkpoint.key,
-                "name": checkpoint.name,
-                "documents": int(encoded.sum()),
-                "active": int(encoded[occurrences].sum()),
-                "examples": [example(encodings, feature, row) for row in table.to_dict("records")],
-            }
-        )
-    return {"feature": feature, "reader": encodings.reader_key, "held_out": held_out, "sides": sides}
-
-
-def example(encodings: Encodings, feature: int, row: dict[str, Any]) -> dict[str, Any]:
-    """One document of a feature as plain data: `pieces` are (text, activation)."""
-    document = int(row["document"])
-    pieces = encodings.tokens(document).pieces(encodings.dense(document, feature))
-    return {
-        "prompt_id": row["prompt_id"],
-        "draw": int(row["draw"]),
-        "peak": float(row["peak"]),
-        "count": int(row["count"]),
-        "pieces": [[text, float(value)] for text, value in pieces],
-    }

@@ -2,9 +2,10 @@
 
 Three things happen at once: one batch runs on the device, the one before it is made sparse and copied on a second
 stream, and the one before that is written by a thread. Batches are cut from the whole list of answers, stored ones
-too, so that a run resumed after a crash repeats the same arithmetic on the same batches. Promises that an answer
-which was stored is not encoded again, that one which fails costs no other, and that running out of memory halves
-the token budget and goes on.
+too, so that a run resumed after a crash repeats the same arithmetic on the same batches; only the answers that are
+missing from a batch are read in other company. Promises that an answer which was stored is not encoded again, that
+one which fails costs no other, and that running out of memory halves the token budget and goes on. Does not
+promise the last bits: company, threads and processor change those (`docs/method.md`, "What rounding changes").
 """
 
 import logging

@@ -3,7 +3,7 @@
 The study holds one small table that says where each answer's record lies in the shared cache; the records are
 mapped, never read whole. Flat arrays over all (document, feature) pairs are gathered from the records when first
 asked for. Promises that what is opened fits the reader the study names now. Does not keep up with answers that
-change after encoding: `lacking` counts those.
+change after encoding: `unread` counts those.
 """
 
 import mmap
@@ -19,43 +19,16 @@ from scipy import sparse
 from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.reader.cache import Array, Cache, Encoding, Kinds, Place, columns, from_buffer, map_shard
+from diffing.reader.pieces import TokenTable
 from diffing.study import responses
 from diffing.study.study import Study
 
 if TYPE_CHECKING:
-    from diffing.models.tokens import Piece
+    pass
 
 DOCUMENT = ["prompt_id", "checkpoint", "draw", "tokens", "error"]
 
 AGAIN = "run `python -m diffing encode {study}`"
-
-
-class TokenTable(NamedTuple):
-    """An answer's tokens and where they stand in its text."""
-
-    ids: Array
-    spans: Array
-    """int32 [tokens, 2], in characters; tokens that share a character have overlapping spans."""
-    text: str
-
-    def cut(self) -> "list[Piece]":
-        """The whole text in order, in the smallest runs that can be shown, and which tokens each is made of."""
-        # Heavy to import, and only what shows text needs it.
-        from diffing.models.tokens import pieces
-
-        return pieces(self.text, self.spans)
-
-    def pieces(self, values: Array) -> list[tuple[str, float]]:
-        """The whole text in pieces, each with the largest of its tokens' values."""
-        cut = self.cut()
-        return list(zip((piece.text for piece in cut), largest(cut, values).tolist(), strict=True))
-
-
-def largest(cut: "list[Piece]", values: Array) -> Array:
-    """On each piece the value of largest magnitude among its tokens'."""
-    first = [piece.first for piece in cut]
-    high, low = np.maximum.reduceat(values, first), np.minimum.reduceat(values, first)
-    return np.where(high >= -low, high, low)
 
 
 class Group(NamedTuple):
@@ -96,7 +69,7 @@ class Encodings:
 
     @classmethod
     def open(cls, study: Study) -> "Encodings":
-        path = path_of(study)
+        path = table_path(study)
         again = AGAIN.format(study=study.name)
         if not path.exists():
             raise UserError(f"Study '{study.name}' has no encodings yet; {again}.")
@@ -173,7 +146,7 @@ class Encodings:
 
     def tokens(self, document: int) -> TokenTable:
         one = self.encoding(document)
-        text = self._answers[document]
+        text = self.texts[document]
         if files.content_hash(text) != self._hashes[document]:
             raise UserError(
                 f"An answer of study '{self.study.name}' changed after it was encoded; "
@@ -186,10 +159,9 @@ class Encodings:
         return [str(answer) for answer in self.table["answer"]]
 
     @cached_property
-    def _answers(self) -> list[str]:
-        answers = self.study.responses().set_index(responses.KEY)["text"]
-        rows = pd.MultiIndex.from_frame(self.documents[responses.KEY])
-        return [str(text) for text in answers.reindex(rows, fill_value="")]
+    def texts(self) -> list[str]:
+        """Every document's answer, as the study has it now."""
+        return responses.texts(self.study.responses(), self.documents)
 
     def token_rows(self, document: int) -> tuple[Array, Array, Array]:
         """Where each of the document's features begins, then positions and values, feature after feature."""
@@ -301,7 +273,7 @@ class Encodings:
         return sparse.csr_array((self.peak, self.feature, self.indptr), shape=(len(self), self.n_features))
 
 
-def path_of(study: Study) -> Path:
+def table_path(study: Study) -> Path:
     """The table that says where each of the study's answers lies in the cache."""
     return study.folder / "encodings.parquet"
 
@@ -310,7 +282,9 @@ def decoder_path(reader_key: str) -> Path:
     return files.cache_dir("decoders") / f"{reader_key}.npy"
 
 
-def save(study: Study, documents: pd.DataFrame, places: Sequence[Place | None], key: str, n_features: int) -> None:
+def save_table(
+    study: Study, documents: pd.DataFrame, places: Sequence[Place | None], key: str, n_features: int
+) -> None:
     """Write the study's table: documents with `answer` (hash of the text) and `error`, and a place for each."""
     nowhere = Place(*([-1] + [0] * (len(Place._fields) - 1)))
     table = documents.reset_index(drop=True)
@@ -321,10 +295,10 @@ def save(study: Study, documents: pd.DataFrame, places: Sequence[Place | None], 
         "reader_key": key,
         "n_features": n_features,
     }
-    files.write_parquet(path_of(study), table)
+    files.write_parquet(table_path(study), table)
 
 
-def lacking(study: Study) -> int:
+def unread(study: Study) -> int:
     """How many answers that could be encoded are not, by the study's present reader."""
     wanted = encodable(study)
     try:

@@ -75,8 +75,11 @@ class Fleet:
                 process.terminate()
                 process.join()
 
-    def ready(self) -> Ready:
-        """Wait until every reader is loaded."""
+    def ready(self, check: Callable[[], None] = lambda: None) -> Ready:
+        """Wait until every reader is loaded; `check` raises where the run is to end."""
+        for connection in self.connections:
+            while not connection.poll(0.5):
+                check()
         answers = [self._receive(worker) for worker in range(len(self.devices))]
         if not isinstance(answers[0], Ready):
             raise RuntimeError(f"A worker began with {answers[0]!r}")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from diffing.common import files, hub
 from diffing.common.errors import UserError
-from diffing.study.study import ReaderChoice
+from diffing.study.settings import ReaderChoice
 
 STARTER = Path(__file__).resolve().parents[1] / "starter"
 

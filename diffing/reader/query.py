@@ -15,10 +15,10 @@ from rapidfuzz import fuzz
 from scipy import sparse
 
 from diffing.common.errors import UserError
-from diffing.probes import near as surface
 from diffing.reader.cache import Encoding
 from diffing.reader.encodings import Encodings
 from diffing.study import responses
+from diffing.study.study import Study
 
 SUPPORT = 5
 """Documents that must show both before their correlation is looked at."""
@@ -56,7 +56,7 @@ def by_tokens(encodings: Encodings, text: str, most: int = 50) -> pd.DataFrame:
     pattern = re.compile(re.escape(text), re.IGNORECASE)
     hits, active = np.zeros(encodings.n_features), np.zeros(encodings.n_features)
     touched = tokens = 0
-    for document, answer in enumerate(_answers(encodings)):
+    for document, answer in enumerate(encodings.texts):
         one = encodings.encoding(document)
         active[one.feature] += one.count
         tokens += len(one.ids)
@@ -90,12 +90,6 @@ def _touching(one: Encoding, spans: Array) -> NDArray[np.bool_]:
     np.add.at(edges, low, 1)
     np.add.at(edges, np.maximum(high, low), -1)
     return np.asarray(np.cumsum(edges)[:-1] > 0)
-
-
-def _answers(encodings: Encodings) -> list[str]:
-    answers = encodings.study.responses().set_index(responses.KEY)["text"]
-    rows = pd.MultiIndex.from_frame(encodings.documents[responses.KEY])
-    return [str(text) for text in answers.reindex(rows, fill_value="")]
 
 
 def between(encodings: Encodings, left: int, right: int, most: int = 50) -> pd.DataFrame:
@@ -138,13 +132,6 @@ def of_feature(encodings: Encodings, feature: int) -> NDArray[np.bool_]:
     shows = np.zeros(len(encodings.documents), dtype=bool)
     shows[encodings.occurrences(feature)["document"]] = True
     return shows
-
-
-def of_probe(encodings: Encodings, probe: str) -> NDArray[np.bool_]:
-    """Which documents show a surface probe."""
-    if probe not in surface.PRESENCE:
-        raise UserError(f"There is no probe '{probe}'; the probes are {', '.join(surface.PRESENCE)}.")
-    return np.array([bool(surface.PROBES[probe].spans(text)) for text in _answers(encodings)], dtype=bool)
 
 
 def correlated(
@@ -199,3 +186,50 @@ def npmi(together: Floats, left: Floats | int, right: Floats | int, number: int)
         value = np.log(both * number * number / (np.asarray(left, float) * right)) / -np.log(both)
     value = np.where(both >= 1, 1.0, value)
     return np.asarray(np.where(np.asarray(together) > 0, value, -1.0))
+
+
+def feature_examples(
+    study: Study, feature: int, top: int = 5, held_out: bool = False, quantiles: bool = False
+) -> dict[str, Any]:
+    """For each checkpoint how many answers show the feature, and the strongest of them piece by piece.
+
+    Held-out prompts stay hidden unless asked for. `quantiles` draws over the whole range, not from the top.
+    """
+    encodings = Encodings.open(study)
+    split = study.prompts().set_index("id")["split"]
+    shown = np.ones(len(encodings), bool)
+    if not held_out:
+        shown = (encodings.documents["prompt_id"].map(split) != "held-out").to_numpy()
+    among = np.flatnonzero(shown)
+    occurrences = encodings.occurrences(feature)["document"].to_numpy()
+    sides = []
+    for checkpoint in study.checkpoints:
+        own = (encodings.documents["checkpoint"] == checkpoint.key).to_numpy() & shown
+        encoded = own & (encodings.documents["error"] == "").to_numpy()
+        if quantiles:
+            table = encodings.quantiles(feature, checkpoint.key, top, study.settings.seed, among)
+        else:
+            table = encodings.top(feature, checkpoint.key, top, among)
+        sides.append(
+            {
+                "checkpoint": checkpoint.key,
+                "name": checkpoint.name,
+                "documents": int(encoded.sum()),
+                "active": int(encoded[occurrences].sum()),
+                "examples": [example(encodings, feature, row) for row in table.to_dict("records")],
+            }
+        )
+    return {"feature": feature, "reader": encodings.reader_key, "held_out": held_out, "sides": sides}
+
+
+def example(encodings: Encodings, feature: int, row: dict[str, Any]) -> dict[str, Any]:
+    """One document of a feature as plain data: `pieces` are (text, activation)."""
+    document = int(row["document"])
+    pieces = encodings.tokens(document).pieces(encodings.dense(document, feature))
+    return {
+        "prompt_id": row["prompt_id"],
+        "draw": int(row["draw"]),
+        "peak": float(row["peak"]),
+        "count": int(row["count"]),
+        "pieces": [[text, float(value)] for text, value in pieces],
+    }

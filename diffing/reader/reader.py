@@ -1,12 +1,13 @@
 """The reader: a language model up to a hook, its tokenizer, and an SAE, as one thing that encodes text.
 
 Holds loading, the content key, and the self-check. Promises the activations that a forward hook on the whole
-model followed by SAELens's `encode` gives, for whatever batch a text comes in. Importing it takes seconds:
+model followed by SAELens's `encode` gives, up to rounding, for whatever batch a text comes in: in float32 to 1e-4
+of the largest, and a feature nearer than that to its bar may be active or not. Importing it takes seconds:
 import it where a reader is used.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,14 +17,13 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from diffing.common import files, hub
 from diffing.common.errors import UserError
-from diffing.models import forward, packed, tokens
-from diffing.models import weights as model_files
+from diffing.models import forward, hooks, packed, tokens, weights
 from diffing.models.forward import Forward
 from diffing.models.tokens import Framing, Message, Reading
 from diffing.models.weights import ModelFiles
 from diffing.reader import presets, sae, sparsify
 from diffing.reader.sae import SaeFacts
-from diffing.study.study import ReaderChoice
+from diffing.study.settings import ReaderChoice
 
 log = logging.getLogger(__name__)
 
@@ -74,11 +74,11 @@ class Reader:
         model = source.model or facts.model
         if not model:
             raise UserError("The SAE does not say which model it was trained on; name the reader's model too.")
-        hook = model_files.parse_hook(facts.hook)
-        found = model_files.find(model, hook, facts.model_revision)
+        hook = hooks.parse_hook(facts.hook)
+        found = weights.find(model, hook, facts.model_revision)
         window = window_of(found.config, facts)
         framing = Framing(load_tokenizer(found.folder), window, choice.context, facts.prepend_bos)
-        fit(forward.width(found.config, hook), dictionary, facts, model)
+        fit(hooks.width(found.config, hook), dictionary, facts, model)
         loaded = forward.load(found, hook, where, numbers)
         key = files.content_hash(
             {
@@ -109,9 +109,17 @@ class Reader:
         """Active features as (row, feature, value in float32), by row then feature, on the reader's device."""
         return sparsify.sparse(self.sae, hidden)
 
-    def check(self, answers: Sequence[str], prompts: Sequence[Sequence[Message]] | None = None) -> "ReaderCheck":
-        """Try the reader on a study's own texts; `ReaderCheck.require` makes an error of what does not fit."""
-        return check(self, answers, prompts)
+    def check(
+        self,
+        answers: Sequence[str],
+        prompts: Sequence[Sequence[Message]] | None = None,
+        look: Callable[[], None] = lambda: None,
+    ) -> "ReaderCheck":
+        """Try the reader on a study's own texts; `ReaderCheck.require` makes an error of what does not fit.
+
+        `look` is called before each text is read, and may raise to end it.
+        """
+        return check(self, answers, prompts, look)
 
     def decoder(self) -> Tensor:
         """What each feature writes: [n_features, d_in]."""
@@ -133,7 +141,7 @@ class Reader:
     def unembedding(self) -> Tensor:
         """One row a token: [vocabulary, d_model]; the only tensor read for it, unless it is the embedding's."""
         if self._unembedding is None:
-            head = model_files.unembedding(self.model_files)
+            head = weights.unembedding(self.model_files)
             self._unembedding = (self.forward.embedding if head is None else head).to(self.device, self.dtype)
         return self._unembedding
 
@@ -166,7 +174,10 @@ class ReaderCheck(NamedTuple):
 
 
 def check(
-    reader: Reader, answers: Sequence[str], prompts: Sequence[Sequence[Message]] | None = None
+    reader: Reader,
+    answers: Sequence[str],
+    prompts: Sequence[Sequence[Message]] | None,
+    look: Callable[[], None],
 ) -> ReaderCheck:
     """Read a sample spread over the texts and hold L0 and unexplained variance against what is usual."""
     chosen = range(0, len(answers), max(1, len(answers) // CHECKED_TEXTS))
@@ -182,6 +193,7 @@ def check(
         )
     seen: list[Tensor] = []
     for window in (window for reading in readings for window in reading.windows):
+        look()
         seen.append(reader.hidden([window.ids])[window.start : window.stop])
         if sum(map(len, seen)) >= CHECKED_TOKENS:
             break
@@ -248,5 +260,5 @@ def fit(width: int, dictionary: Any, facts: SaeFacts, model: str) -> None:
 
 def model_hashes(found: ModelFiles) -> list[str]:
     """Hashes of a local model's files that change an encoding."""
-    small = [found.folder / name for name in ("config.json", *model_files.TOKENIZER_FILES)]
+    small = [found.folder / name for name in ("config.json", *weights.TOKENIZER_FILES)]
     return [hub.file_hash(path) for path in [*small, *found.files] if path.exists()]

@@ -1,7 +1,7 @@
 """A loaded SAE at work: the features of a batch of tokens, sparse before anything leaves the device.
 
-Promises what SAELens's own `encode` gives, and that only a slice of the tokens is held densely at once. Takes any
-object with the parts that the arithmetic names, so it needs no SAELens itself.
+Promises what SAELens's own `encode` gives, up to rounding, and that only a slice of the tokens is held densely at
+once. Takes any object with the parts that the arithmetic names, so it needs no SAELens itself.
 """
 
 from collections.abc import Iterator

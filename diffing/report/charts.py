@@ -1,4 +1,4 @@
-"""The report's charts as SVG and PNG, drawn by matplotlib: the same bytes each time from the same figures.
+"""The report's charts as SVG and PNG, drawn by matplotlib: from the same figures the same bytes on one machine.
 
 A is always blue and B always orange, with the letter beside the colour. Promises that no outside text is read as
 markup or formula. Needs no browser and keeps no state between charts.

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from diffing.diff import pairing
-from diffing.diff.compute import Diff
+from diffing.diff.stored import Diff
 from diffing.findings import evidence, judging
 from diffing.findings.evidence import Standing
 from diffing.findings.exhibits import Chooser

@@ -12,7 +12,7 @@ import pandas as pd
 
 from diffing.common.tables import clean
 from diffing.diff import measure, pairing
-from diffing.probes import near as surface
+from diffing.probes import near
 from diffing.report.facts import Facts
 from diffing.report.text import moving
 from diffing.study import prompts
@@ -33,7 +33,7 @@ def build(facts: Facts) -> dict[str, Any]:
     documents = facts.encodings.documents
     found = pairing.pair(facts.study, documents, facts.a.key, facts.b.key)
     peaks = {_name(facts, feature): facts.encodings.peaks(feature) for feature in facts.top[:FEATURES]}
-    counted = {f"counted: {name}": surface.PROBES[name] for name in _counted(facts)}
+    counted = {f"counted: {name}": near.PROBES[name] for name in _counted(facts)}
     rows = facts.prompts.set_index("id")
     texts = facts.pairs.set_index(["prompt_id", "draw"])
     examples = []

@@ -13,9 +13,9 @@ import pandas as pd
 from diffing.common.colours import level
 from diffing.findings.exhibits import Chooser
 from diffing.findings.findings import Example, Finding
-from diffing.probes import near as surface
+from diffing.probes import near, scan
 from diffing.report.facts import Facts
-from diffing.study import prompts
+from diffing.study import prompts, responses
 
 SHOWN = 2
 """Pairs of each kind."""
@@ -58,7 +58,7 @@ def of_finding(
     facts: Facts, chooser: Chooser, finding: Finding, features: Sequence[int]
 ) -> tuple[list[Pair], list[Pair]]:
     """Examples and counter-examples: those chosen when it was written, else those that the figures choose."""
-    probes = [name for name in finding.probes if name in surface.PRESENCE]
+    probes = [name for name in finding.probes if name in scan.PRESENCE]
     chosen = [_allowed(facts, finding, some) for some in (finding.examples, finding.counter_examples)]
     found = chooser.choose(features, probes, finding.sign, SHOWN) if not all(chosen) else None
     if found is not None:
@@ -78,7 +78,7 @@ def of_feature(facts: Facts, chooser: Chooser, feature: int) -> tuple[list[Pair]
 def _allowed(facts: Facts, finding: Finding, chosen: Sequence[Example]) -> list[Example]:
     """Those that may be shown: of prompts that are still there, and held-out ones only where they were seen."""
     split = facts.prompts.set_index("id")["split"]
-    whole = facts.pairs[facts.pairs["excluded"] == ""].set_index(["prompt_id", "draw"]).index
+    whole = responses.kept(facts.pairs).set_index(["prompt_id", "draw"]).index
     known = [one for one in chosen if one.prompt_id in split.index and (one.prompt_id, one.draw) in whole]
     return [one for one in known if finding.held_out_seen or split[one.prompt_id] == "discovery"]
 
@@ -141,7 +141,7 @@ def largest_peak(table: pd.DataFrame, feature: int) -> float:
 
 
 def _by_probes(text: str, probes: Sequence[str]) -> list[Piece]:
-    found = surface.probe_spans(text)
+    found = near.probe_spans(text)
     spans = sorted((start, end, name) for name in probes for start, end in found[name])
     pieces, at = [], 0
     for start, end, name in spans:

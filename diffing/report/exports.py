@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from diffing import labels
 from diffing.common import files, tables
 from diffing.common.errors import UserError
-from diffing.labels import names as labels
-from diffing.labels.history import Dossier
+from diffing.labels.history import Dossier, Label
 from diffing.reader.encodings import Encodings
 from diffing.study import responses
 from diffing.study.study import Study
@@ -80,7 +80,7 @@ def label_records(known: dict[int, Dossier], only: Collection[int] | None = None
     }
 
 
-def _plain(label: labels.Label) -> dict[str, Any]:
+def _plain(label: Label) -> dict[str, Any]:
     plain = label.model_dump(mode="json")
     return {name: plain[name] for name in (*COLUMNS[1:], "prompt_version", "cost")}
 

@@ -10,17 +10,18 @@ from functools import cached_property
 
 import pandas as pd
 
-from diffing.diff import compute as diff
-from diffing.diff.compute import Diff
-from diffing.findings import evidence, findings, verification
+from diffing import diff, labels
+from diffing.diff.stored import Diff
+from diffing.findings import evidence, verification
 from diffing.findings.evidence import Standing
 from diffing.findings.verification import Verification
-from diffing.jobs.run import JobStatus, recent
+from diffing.jobs.job import JobStatus, recent
 from diffing.labels import contradictions
-from diffing.labels import names as labels
 from diffing.labels.contradictions import Contradiction
+from diffing.models.providers import Checkpoint
+from diffing.reader import firing
 from diffing.reader.encodings import Encodings
-from diffing.study.study import Checkpoint, Study
+from diffing.study.study import Study
 
 EACH = 10
 """Families shown of each side."""
@@ -111,7 +112,7 @@ def sure(standing: Standing) -> str:
 
 def gather(study: Study, a: str = "", b: str = "") -> Facts:
     """Everything about one comparison; a `UserError` says which step is missing."""
-    a, b = findings.sides(study, a, b)
+    a, b = study.sides(a, b)
     encodings, stored = Encodings.open(study), diff.load(study, a, b)
     standings = evidence.of(study, a, b)
     top = strongest(stored)
@@ -170,5 +171,5 @@ def called(
 ) -> dict[int, str]:
     """A name for each feature: its label, or the tokens it fires on where it has none that counting lets stand."""
     bare = [f for f in shown if f in doubted or table.at[f, "named_by"] == "rule"]
-    described = labels.describe(encodings, bare, labels.readable(study, encodings)) if bare else {}
-    return {f: described[f].label if f in described else str(table.at[f, "label"]) for f in shown}
+    described = firing.describe(encodings, bare, firing.readable(study, encodings)) if bare else {}
+    return {f: described[f].in_words() if f in described else str(table.at[f, "label"]) for f in shown}

@@ -20,21 +20,18 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
+from diffing import labels
 from diffing.common import escape, files, tables
 from diffing.common.errors import UserError
-from diffing.diff import compute as diff
-from diffing.diff import pairing, summary
-from diffing.findings import evidence, findings, verification
-from diffing.jobs import run as jobs
-from diffing.jobs.run import Progress
-from diffing.labels import names as labels
-from diffing.labels import sources as label_sources
+from diffing.common.step import Progress, Result
+from diffing.diff import compute, pairing, summary
+from diffing.findings import evidence, verification
+from diffing.labels import sources
 from diffing.models import providers
-from diffing.reader import encodings as activations
+from diffing.reader.encodings import Encodings
 from diffing.report import charts as report_charts
-from diffing.report import comparator, exports, notebook
+from diffing.report import comparator, exports, notebook, render
 from diffing.report import facts as report_facts
-from diffing.report import render as report_render
 from diffing.report import tables as report_tables
 from diffing.report.facts import Facts, own_features, sure
 from diffing.study.study import Study
@@ -61,12 +58,11 @@ class Options(BaseModel):
     b: str = ""
 
 
-def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def run(study: Study, options: Options, progress: Progress) -> Result:
     """The job: write everything into a fresh folder, run the notebook there, and put the files in place."""
-    told = jobs.checked("report", Options, options)
-    a, b = findings.sides(study, told.a, told.b)
+    a, b = study.sides(options.a, options.b)
     name = f"{study.name}-{a}-{b}"
-    out = Path(told.out).expanduser().resolve() if told.out else study.folder / "reports" / f"{a}-{b}"
+    out = Path(options.out).expanduser().resolve() if options.out else study.folder / "reports" / f"{a}-{b}"
     before = _before(out)
 
     def step(number: int, note: str) -> None:
@@ -91,9 +87,9 @@ def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, 
         step(4, "running the notebook")
         bundle.text("analysis.ipynb", notebook.executed(notebook.build(facts), fresh))
         step(5, "writing the report")
-        values = report_render.context(facts, charts, quick_list(facts))
-        bundle.text("report.html", report_render.html(values))
-        bundle.text("report.md", report_render.markdown(values))
+        values = render.context(facts, charts, quick_list(facts))
+        bundle.text("report.html", render.html(values))
+        bundle.text("report.md", render.markdown(values))
         bundle.json("manifest.json", manifest(facts, fresh))
         pack(fresh, name, facts.diff.summary["created"])
         _put(fresh, out, before)
@@ -114,10 +110,8 @@ def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, 
 
 
 def _refresh(study: Study, a: str, b: str) -> None:
-    activations.Encodings.open(study)
-    folder = diff.folder_of(study, a, b, diff.DiffSettings())
-    if not (folder / "summary.json").exists() or diff.load(study, a, b).outdated(study):
-        diff.compute(study, a, b)
+    Encodings.open(study)
+    compute.current(study, a, b)
 
 
 def _before(out: Path) -> list[str]:
@@ -235,7 +229,7 @@ FIGURES = ["feature", "label", "named_by", "frequency_a", "frequency_b", "delta"
 def quick_list(facts: Facts) -> str:
     """A page of Neuronpedia with the strongest features; empty where the reader's SAE is not there."""
     try:
-        place = label_sources.neuronpedia_id(facts.study.settings.reader)
+        place = sources.neuronpedia_id(facts.study.settings.reader)
     except UserError:
         # No fault: most readers are not there, and the report simply has no such link.
         return ""

@@ -1,7 +1,8 @@
 """The report's notebook: the exported files read again, the main figures computed anew, and drawn.
 
 It needs pandas, NumPy, SciPy and matplotlib but nothing of this project. Promises that it was run before it is
-handed over, in a process of its own without keys, and that the same files give the same notebook, outputs and all.
+handed over, in a process of its own without keys, and that on one machine the same files give the same notebook,
+outputs and all.
 """
 
 import json

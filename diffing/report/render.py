@@ -14,10 +14,7 @@ from markupsafe import Markup, escape
 
 from diffing.common import colours
 from diffing.common.escape import visible
-from diffing.report import advice as report_advice
-from diffing.report import claims as report_findings
-from diffing.report import examples as report_examples
-from diffing.report import tables as report_tables
+from diffing.report import advice, claims, examples, tables
 from diffing.report import text as report_text
 from diffing.report.charts import Chart
 from diffing.report.examples import Answer
@@ -41,24 +38,24 @@ def context(facts: Facts, charts: list[Chart], link: str) -> dict[str, Any]:
         "charts": {chart.name: chart for chart in charts},
         "link": link,
         "answer": report_text.answer(facts),
-        "views": report_findings.views(facts),
-        "blocked": report_findings.blocked(facts),
-        "rejected": report_findings.rejected(facts),
-        "own_error": report_findings.own_error(facts),
+        "views": claims.views(facts),
+        "blocked": claims.blocked(facts),
+        "rejected": claims.rejected(facts),
+        "own_error": claims.own_error(facts),
         "missing": report_text.not_found(facts),
-        "implications": report_advice.implications(facts),
-        "conclusion": report_advice.conclusion(facts),
-        "recommendations": report_advice.recommendations(facts),
-        "limits": report_advice.limits(facts),
+        "implications": advice.implications(facts),
+        "conclusion": advice.conclusion(facts),
+        "recommendations": advice.recommendations(facts),
+        "limits": advice.limits(facts),
         "tables": {
-            name: getattr(report_tables, name)(facts)
+            name: getattr(tables, name)(facts)
             for name in ("compared", "categories", "excluded", "flags", "top", "probes", "work", "arms_compared")
         },
-        "setup": report_tables.setup(facts),
-        "doubted": report_tables.doubted(facts),
-        "settings": report_tables.settings(facts),
-        "hashes": report_tables.hashes(facts),
-        "versions": report_tables.versions(),
+        "setup": tables.setup(facts),
+        "doubted": tables.doubted(facts),
+        "settings": tables.settings(facts),
+        "hashes": tables.hashes(facts),
+        "versions": tables.versions(),
         "colours": (colours.A, colours.B),
     }
 
@@ -66,7 +63,7 @@ def context(facts: Facts, charts: list[Chart], link: str) -> dict[str, Any]:
 def html(values: dict[str, Any]) -> str:
     made = _environment(lambda value: visible(value) if _bare(value) else value)
     made.filters["code"] = lambda text: _code(text, lambda part: Markup("<code>{}</code>").format(part), escape)
-    made.filters["spaces"] = report_examples.seen
+    made.filters["spaces"] = examples.seen
     return made.get_template("report.html.jinja").render(values)
 
 
@@ -110,6 +107,6 @@ def _code(text: str, code: Callable[[str], Markup], plain: Callable[[str], Marku
 
 def fenced(answer: Answer) -> Markup:
     """An excerpt of an answer as a block that Markdown leaves alone."""
-    text = visible(report_examples.excerpt(answer))
+    text = visible(examples.excerpt(answer))
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
     return Markup(f"{fence}text\n{text}\n{fence}".replace("\n", LINE))

@@ -17,11 +17,11 @@ from diffing.diff import measure
 from diffing.findings import arms
 from diffing.jobs.run import STEPS
 from diffing.labels import contradictions
+from diffing.models.providers import Checkpoint
 from diffing.report.claims import members, yes
 from diffing.report.facts import Facts
 from diffing.report.text import interval, points, share, small
 from diffing.study import responses
-from diffing.study.study import Checkpoint
 
 PACKAGES = (
     "numpy", "pandas", "scipy", "scikit-learn", "torch", "transformers", "tokenizers", "sae-lens", "safetensors",
@@ -106,7 +106,7 @@ def reader(facts: Facts) -> str:
 
 def categories(facts: Facts) -> Table:
     """Prompts that were compared, by category."""
-    good = set(facts.pairs.loc[facts.pairs["excluded"] == "", "prompt_id"])
+    good = set(responses.kept(facts.pairs)["prompt_id"])
     table = facts.prompts[facts.prompts["id"].isin(good)]
     counts = table.groupby(["category", "split"]).size().unstack(fill_value=0)
     counts = counts.reindex(columns=["discovery", "held-out"], fill_value=0)

@@ -18,14 +18,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from diffing.common import files
 from diffing.common.errors import Cancelled, UserError
-from diffing.jobs import run as jobs
-from diffing.jobs.run import Progress
-from diffing.models import chat, generate, providers
+from diffing.common.step import Progress, Result
+from diffing.common.words import about, duration
+from diffing.models import chat, generate, providers, replies
 from diffing.models.budget import Budget
-from diffing.models.chat import ChatClient, Reply, Request
-from diffing.models.providers import Endpoint, Price
+from diffing.models.chat import ChatClient
+from diffing.models.providers import Checkpoint, Endpoint, Price
+from diffing.models.replies import Reply, Request
 from diffing.study import prompts, responses
-from diffing.study.study import Checkpoint, Study
+from diffing.study.study import Study
 
 FLUSH_SECONDS = 5.0
 USUAL_TOKENS = (60, 500)
@@ -72,6 +73,10 @@ class Estimate(NamedTuple):
     """None before any answer gave a latency."""
     measured: bool
     """Whether tokens and latency come from answers already stored rather than from an assumption."""
+
+    def in_words(self) -> str:
+        basis = "from the answers so far" if self.measured else "at usual lengths"
+        return f"{self.calls:,} calls, {about(self.cost)}, {duration(self.seconds)} ({basis})."
 
 
 def wanted(study: Study, options: Options) -> list[tuple[str, str, int]]:
@@ -170,17 +175,16 @@ def estimate(study: Study, options: Options, prices: dict[str, Price | None] | N
     return Estimate(len(missing), cost, slowest, bool(len(fresh)))
 
 
-def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def run(study: Study, options: Options, progress: Progress) -> Result:
     """The job: ask what is missing, endpoints and local models alike."""
-    told = jobs.checked("collect", Options, options)
     if not study.prompts()["active"].any():
         raise UserError(f"Study '{study.name}' has no prompts; add some with 'prompts {study.name} --add FILE'.")
-    asks = plan(study, told)
-    ledger = Ledger(study, len(asks), Budget(told.max_dollars, told.max_requests), progress)
+    asks = plan(study, options)
+    ledger = Ledger(study, len(asks), Budget(options.max_dollars, options.max_requests), progress)
     remote = [ask for ask in asks if not generate.is_local(ask.checkpoint)]
     try:
         if remote:
-            asyncio.run(_collect(remote, told, ledger))
+            asyncio.run(_collect(remote, options, ledger))
             progress.check()
         for checkpoint in study.checkpoints:
             mine = [ask for ask in asks if ask.checkpoint.key == checkpoint.key]
@@ -252,7 +256,7 @@ async def _collect(asks: list[Ask], options: Options, ledger: Ledger) -> None:
                 ask = queue.pop()
                 key, price = ask.checkpoint.key, prices[ask.checkpoint.key]
                 call = partial(client.ask, points[key], ask.request, price)
-                stored = ask.request.key in chat.cache()
+                stored = ask.request.key in replies.cache()
                 reply = await (call() if stored else ledger.budget.spend(key, _most(ask, price), call))
                 if reply is None:
                     return

@@ -14,8 +14,9 @@ import pandas as pd
 
 from diffing.common import files, tables
 from diffing.common.errors import UserError
+from diffing.models.providers import Checkpoint
 from diffing.study import prompts, responses, study
-from diffing.study.study import Checkpoint, Study
+from diffing.study.study import Study
 
 PROMPT_NAMES = ("prompt", "instruction", "question", "input", "text")
 RESPONSE_NAMES = ("response", "output", "answer", "completion")

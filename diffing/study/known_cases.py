@@ -7,7 +7,7 @@ model is asked when the study is made and again before anything is spent; nothin
 from typing import NamedTuple
 
 from diffing.common.errors import UserError
-from diffing.study.study import ReaderChoice, Sampling
+from diffing.study.settings import ReaderChoice, Sampling
 
 
 class KnownCase(NamedTuple):

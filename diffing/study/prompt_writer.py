@@ -9,14 +9,13 @@ import asyncio
 import json
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from diffing.common.errors import UserError
-from diffing.jobs import run as jobs
-from diffing.jobs.run import Progress
+from diffing.common.step import Progress, Result
 from diffing.models import ask, providers
 from diffing.models.ask import Answer, Bill
 from diffing.models.chat import ChatClient
@@ -126,13 +125,14 @@ class Options(BaseModel):
     count: int = Field(default=10, ge=1)
 
 
-def run(study: Study, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def run(study: Study, options: Options, progress: Progress) -> Result:
     """The job: write prompts and add them to the study."""
-    told = jobs.checked("prompts", Options, options)
-    point = providers.endpoint(providers.parse(told.model, "writer"))
+    point = providers.endpoint(providers.parse(options.model, "writer"))
     progress.check()
     held_out = study.settings.held_out
-    written = asyncio.run(write(point, told.description, told.categories, told.count, study.prompts(), held_out))
+    written = asyncio.run(
+        write(point, options.description, options.categories, options.count, study.prompts(), held_out)
+    )
     for fault in written.faults:
         progress.log(fault)
     # Read again: somebody may have added prompts while these were written.

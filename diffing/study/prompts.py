@@ -53,6 +53,11 @@ def prompt_id(text: str, messages: str) -> str:
     return files.content_hash(turns[0]["content"] if _is_one_question(turns) else turns, 12)
 
 
+def discovery(table: pd.DataFrame) -> pd.Series:
+    """Which rows are of prompts that labels, drafts and examples may be made from: held-out ones stay unseen."""
+    return table["split"] == "discovery"
+
+
 def split_of(identifier: str, held_out: float) -> str:
     """`held-out` for about this share of all ids, by a hash that depends on the id alone."""
     share = int(files.content_hash(["split", identifier], 8), 16) / 16**8

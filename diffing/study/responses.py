@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from diffing.common import stats
+
 KEY = ["prompt_id", "checkpoint", "draw"]
 
 COLUMNS: dict[str, str] = {
@@ -114,6 +116,17 @@ def pairs(table: pd.DataFrame, prompts: pd.DataFrame, a: str, b: str) -> pd.Data
     return joined
 
 
+def kept(paired: pd.DataFrame) -> pd.DataFrame:
+    """The pairs that count: those with an answer on both sides."""
+    return paired[paired["excluded"] == ""]
+
+
+def texts(table: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
+    """The answers' texts in the order of `rows`, which name prompt, checkpoint and draw; empty where none is."""
+    answers = table.set_index(KEY)["text"]
+    return [str(text) for text in answers.reindex(pd.MultiIndex.from_frame(rows[KEY]), fill_value="")]
+
+
 def counts(table: pd.DataFrame, checkpoint: str, expected: int) -> dict[str, int]:
     """How many answers of a checkpoint are stored, and how many are of each troubled kind."""
     rows = table[table["checkpoint"] == checkpoint]
@@ -128,15 +141,12 @@ def counts(table: pd.DataFrame, checkpoint: str, expected: int) -> dict[str, int
 
 def compare_flags(paired: pd.DataFrame) -> pd.DataFrame:
     """Whether one side has more of a kind of trouble: a sign test over prompts, a row a flag."""
-    # Half a second that a starting worker, which never comes here, can do without.
-    from scipy.stats import binomtest
-
     rows = []
     for name in (*FLAGS, "missing"):
         hits = paired.assign(a=paired["flag_a"] == name, b=paired["flag_b"] == name)
         by_prompt = hits.groupby("prompt_id")[["a", "b"]].mean()
         more_a = int((by_prompt["a"] > by_prompt["b"]).sum())
         more_b = int((by_prompt["b"] > by_prompt["a"]).sum())
-        p = binomtest(more_a, more_a + more_b).pvalue if more_a + more_b else 1.0
+        p = float(stats.mcnemar(more_a, more_b))
         rows.append({"flag": name, "a": int(hits["a"].sum()), "b": int(hits["b"].sum()), "p": float(p)})
     return pd.DataFrame(rows)

@@ -7,12 +7,12 @@ gets completed on the next call. No model wrote these answers, so no figure abou
 from pathlib import Path
 from typing import Any
 
-from diffing import status
 from diffing.common import files, tables
 from diffing.common.errors import UserError
-from diffing.jobs import run as jobs
+from diffing.models.providers import Checkpoint
 from diffing.study import responses
-from diffing.study.study import Checkpoint, Sampling, Study, names
+from diffing.study.settings import Sampling
+from diffing.study.study import Study, names
 
 FOLDER = Path(__file__).parents[1] / "starter" / "sample"
 NAME = "sample"
@@ -20,8 +20,6 @@ BEFORE = Checkpoint(key="before", name="Sample model, before", source="import")
 AFTER = Checkpoint(key="after", name="Sample model, after", source="import")
 DRAWS = 2
 HELD_OUT = 0.5
-STEPS = ("encode", "diff")
-"""What opening it does where it is missing: neither needs a key."""
 NOTE = (
     "Hand-made sample data: people's questions with answers written for this project, in which ten differences "
     "were planted. There is no such model."
@@ -31,7 +29,7 @@ NOTE = (
 def ensure() -> Study:
     """The sample study, made or completed where needed; another study of that name is left alone."""
     # Two pages may ask at once; the second finds what the first made.
-    with files.locked(files.studies_dir() / ".sample.lock"):
+    with files.locked(lock()):
         if NAME not in names():
             return create()
         study = Study.open(NAME)
@@ -42,13 +40,9 @@ def ensure() -> Study:
         return study
 
 
-def begin(study: Study) -> None:
-    """Start what its encoding and diff still lack, as jobs, once however many ask at the same time."""
-    with files.locked(files.studies_dir() / ".sample.lock"):
-        missing = [step["job"] for step in status.of(study)["steps"] if step["state"] != "done"]
-        first, *rest = [kind for kind in STEPS if kind in missing] or [""]
-        if first and not any(jobs.running(study, kind) for kind in STEPS):
-            jobs.start(study, first, then=rest)
+def lock() -> Path:
+    """Held by whoever makes the sample or starts its steps."""
+    return files.studies_dir() / ".sample.lock"
 
 
 def create(name: str = NAME) -> Study:

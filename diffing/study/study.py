@@ -5,111 +5,22 @@ adds its own files beside them. Promises that names cannot leave `studies/`, tha
 that folders written by older versions still open. Computes nothing: the steps do.
 """
 
-import re
 import shutil
 import tempfile
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import pandas as pd
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ValidationError
 
 from diffing.common import files
 from diffing.common.errors import UserError
+from diffing.common.step import first_fault
+from diffing.models.providers import NAME, Checkpoint
 from diffing.study import prompts, responses
-
-FORMAT = 1
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-
-class Settings(BaseModel):
-    """Base of all that stands in `study.toml`: unknown fields are an error, so that a typing slip is seen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Checkpoint(Settings):
-    """A model under study."""
-
-    key: str
-    """Short name inside the study: a column value, a word in file names."""
-    name: str
-    """What people read."""
-    source: str
-    """`provider:model`, `hf:folder or id`, or `import`."""
-    base_url: str = ""
-    """Endpoint, where the provider is not a named one."""
-    key_env: str = ""
-    """Name of the environment variable that holds the key, where the provider is not a named one."""
-    extra_body: dict[str, Any] = Field(default_factory=dict)
-    """Sent with each request of this checkpoint only, over the study's own `extra_body`."""
-
-    @field_validator("key")
-    @classmethod
-    def _plain_key(cls, key: str) -> str:
-        if not NAME.fullmatch(key):
-            raise ValueError(f"{key!r} is no checkpoint key; use letters, digits, '.', '_' and '-'")
-        return key
-
-
-class Sampling(Settings):
-    """How each checkpoint is asked."""
-
-    temperature: float | None = 1.0
-    """None leaves it to the provider."""
-    max_tokens: int | None = Field(default=2048, gt=0)
-    """Longest answer in tokens; None leaves it to the provider."""
-    system: str = ""
-    """System prompt, sent before every prompt; nothing is sent when empty."""
-    draws: int = Field(default=1, ge=1)
-    """Answers sampled to each prompt."""
-    extra_body: dict[str, Any] = Field(default_factory=dict)
-    """Further fields of the request: reasoning effort, provider routing."""
-
-
-class ReaderChoice(Settings):
-    """Which reader encodes the answers; `diffing.reader` gives the names their meaning."""
-
-    preset: str = "starter"
-    """A named reader; empty when the fields below name one."""
-    release: str = ""
-    """SAELens release."""
-    sae_id: str = ""
-    """SAE id within the release."""
-    model: str = ""
-    """Hugging Face id or local folder of the language model; empty takes the one the SAE names."""
-    sae: str = ""
-    """Local folder of an SAE in SAELens's format, instead of release and id."""
-    context: Literal["answer", "prompt+answer"] = "answer"
-    """Whether the reader sees the prompt too; only the answer's tokens count either way."""
-
-
-class StudySettings(Settings):
-    """All that `study.toml` holds."""
-
-    format: int = FORMAT
-    name: str
-    created: str
-    note: str = ""
-    held_out: float = Field(default=0.3, ge=0, lt=1)
-    """Share of prompts kept out of discovery, by the hash of their content."""
-    seed: int = 0
-    """Seed of everything random in the study."""
-    sampling: Sampling = Sampling()
-    reader: ReaderChoice = ReaderChoice()
-    checkpoints: list[Checkpoint]
-
-    @model_validator(mode="after")
-    def _two_or_more(self) -> Self:
-        keys = [c.key for c in self.checkpoints]
-        if len(keys) < 2:
-            raise ValueError("a study compares at least two checkpoints; name another one")
-        if len(set(keys)) < len(keys):
-            raise ValueError(f"checkpoint keys must differ, got {', '.join(keys)}; rename one")
-        return self
+from diffing.study.settings import StudySettings, load_settings
 
 
 class Study:
@@ -134,7 +45,7 @@ class Study:
         checkpoints: Sequence[Checkpoint],
         prompt_table: pd.DataFrame | None = None,
         **settings: Any,
-    ) -> "Study":
+    ) -> Self:
         """Make the folder, whole or not at all; `settings` are fields of `StudySettings`."""
         folder = folder_of(name)
         if folder.exists():
@@ -164,7 +75,7 @@ class Study:
         return cls(folder, full)
 
     @classmethod
-    def open(cls, name: str) -> "Study":
+    def open(cls, name: str) -> Self:
         folder = folder_of(name)
         path = folder / "study.toml"
         if not path.exists():
@@ -173,7 +84,7 @@ class Study:
         return cls(folder, load_settings(path))
 
     @classmethod
-    def list(cls) -> Sequence["Study"]:
+    def list(cls) -> Sequence[Self]:
         """All studies that open, by name; `names()` also has those that do not."""
         found = []
         for name in names():
@@ -213,15 +124,14 @@ class Study:
             table = responses.merge(self.responses(), rows)
             files.write_parquet(self.folder / "responses.parquet", table)
 
-    def diff(self, a: str = "", b: str = "") -> pd.DataFrame:
-        """Two checkpoints' features table with labels, computed where needed; the first two unless named."""
-        # The diff stands on studies, so it cannot be imported above.
-        from diffing.diff import compute as diff
-        from diffing.labels import names as labels
-
+    def sides(self, a: str = "", b: str = "") -> tuple[str, str]:
+        """The checkpoints compared: the first two of the study where none are named."""
         keys = [checkpoint.key for checkpoint in self.checkpoints]
-        found = diff.current(self, a or keys[0], b or keys[1])
-        return labels.named(self, found.features, found.a, found.b)
+        a, b = a or keys[0], b or keys[1]
+        self.checkpoint(a), self.checkpoint(b)
+        if a == b:
+            raise UserError(f"'{a}' cannot be compared with itself; name another checkpoint.")
+        return a, b
 
     def pairs(self, a: str, b: str) -> pd.DataFrame:
         """Both sides' answers by (prompt, draw), with the reason where a pair is excluded."""
@@ -241,34 +151,3 @@ def names() -> list[str]:
     """Names of all study folders, whether or not they open."""
     root = files.studies_dir()
     return sorted(p.parent.name for p in root.glob("[!.]*/study.toml")) if root.exists() else []
-
-
-def load_settings(path: Path) -> StudySettings:
-    """Settings from a file of this format or an older one."""
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"'{path.name}' of study '{path.parent.name}' is not TOML ({error}); mend it.") from error
-    if raw.get("format", FORMAT) > FORMAT:
-        raise UserError(
-            f"Study '{path.parent.name}' was written in format {raw['format']}, this version reads up to "
-            f"{FORMAT}; update Checkpoint Diffing."
-        )
-    sampling = raw.setdefault("sampling", {})
-    # TOML has no null: an absent value was None when this file was written.
-    for field in ("temperature", "max_tokens"):
-        sampling.setdefault(field, None)
-    try:
-        return StudySettings.model_validate(raw)
-    except ValidationError as error:
-        raise UserError(
-            f"'{path.name}' of study '{path.parent.name}' does not hold: {first_fault(error)}; mend it."
-        ) from error
-
-
-def first_fault(error: ValidationError) -> str:
-    """The first thing that pydantic found wrong, as half a sentence."""
-    fault = error.errors()[0]
-    where = ".".join(str(part) for part in fault["loc"])
-    message = str(fault["msg"]).removeprefix("Value error, ")
-    return f"{where}: {message}" if where else message

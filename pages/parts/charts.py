@@ -139,7 +139,7 @@ def activations(a: np.ndarray, b: np.ndarray, mark_a: float | None, mark_b: floa
 
 def by_group(rows: pd.DataFrame, title: str) -> go.Figure:
     """A feature's difference in each group of prompts: `group`, `delta`, `ci_low`, `ci_high`; `n` where known."""
-    rows = rows.sort_values("delta")
+    rows = rows.sort_values("delta", kind="stable")
     counts = [f" ({n})" for n in rows["n"]] if "n" in rows else [""] * len(rows)
     names = [short(str(group), 28) + count for group, count in zip(rows["group"], counts, strict=True)]
     colour = np.where(rows["delta"] < 0, A, B)

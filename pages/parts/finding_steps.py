@@ -3,7 +3,7 @@
 Nothing is asked before its price was shown; the job keeps to the limit.
 """
 
-from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import streamlit as st
@@ -11,12 +11,11 @@ import streamlit as st
 from diffing.common import words
 from diffing.common.errors import UserError
 from diffing.common.escape import md
+from diffing.common.step import checked
 from diffing.models import providers
 from diffing.models.questions import Asking, Estimate
 from diffing.study.study import Study
 from pages.parts import job_panel
-
-Estimator = Callable[[Study, dict[str, Any]], Estimate]
 
 
 def model(label: str, key: str, note: str = "", limit: float = 1.0) -> dict[str, Any]:
@@ -49,7 +48,7 @@ def model(label: str, key: str, note: str = "", limit: float = 1.0) -> dict[str,
 
 
 def step(
-    study: Study, kind: str, label: str, options: dict[str, Any], estimate: Estimator, possible: bool = True
+    study: Study, kind: str, label: str, options: dict[str, Any], module: ModuleType, possible: bool = True
 ) -> None:
     """The step's buttons and its latest job; where a model is asked, the price comes first."""
     asks, key = bool(options["model"]), f"price-{kind}"
@@ -57,7 +56,8 @@ def step(
         if asks and st.button("What would it cost?", key=f"ask-{kind}", icon=":material/payments:"):
             try:
                 with st.spinner("Counting what would be asked"):
-                    st.session_state[key] = options, estimate(study, options)
+                    asked = checked(kind, module.Options, options)
+                    st.session_state[key] = options, module.estimate(study, asked)
             except UserError as error:
                 st.error(md(str(error)))
         told = st.session_state.get(key)

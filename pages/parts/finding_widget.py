@@ -1,7 +1,7 @@
 """One finding on a page: its claim, how far it got, what speaks against it, what it rests on, ways to change it.
 
 Every change is a line of the findings' history; nothing is overwritten. Status and contradictions are computed by
-`diffing.evidence` and shown as they are.
+`diffing.findings.evidence` and shown as they are.
 """
 
 import re
@@ -11,13 +11,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from diffing import labels
 from diffing.common.errors import UserError
 from diffing.common.escape import esc, md, visible
 from diffing.findings import evidence, findings
 from diffing.findings.evidence import Standing
 from diffing.findings.findings import Example, Finding
-from diffing.labels import names as labels
-from diffing.probes import near as surface
+from diffing.probes import near, scan
 from diffing.study import prompts
 from diffing.study.study import Study
 from pages.parts.charts import short
@@ -176,7 +176,7 @@ def _edit(study: Study, finding: Finding, author: str) -> None:
     with st.expander("Change it"), st.form(f"edit-{finding.id}", border=False):
         claim = st.text_area("Claim", finding.claim, height=80, help="With other words it must be verified again.")
         numbers = st.text_input("Features", ", ".join(map(str, finding.features)), help="Numbers.")
-        probes = st.multiselect("Probes", surface.NAMES, [p for p in finding.probes if p in surface.PROBES])
+        probes = st.multiselect("Probes", scan.NAMES, [p for p in finding.probes if p in near.PROBES])
         names = {f"{pair.prompt_id}, draw {pair.draw + 1}": pair for pair in finding.examples}
         against = {f"{pair.prompt_id}, draw {pair.draw + 1}": pair for pair in finding.counter_examples}
         kept = st.multiselect("Examples", list(names), list(names), help="The page Compare adds some.")
@@ -225,14 +225,14 @@ def save(study: Study, finding: Finding, claim: str, wanted: dict[str, Sequence[
 def make(study: Study, a: str, b: str, author: str, found: Loaded | None) -> None:
     """The form for a finding by hand; features and probes in the address stand in it already, and their side."""
     given = st.query_params.get("features", "")
-    named = [name for name in st.query_params.get("probes", "").split(",") if name in surface.PROBES]
+    named = [name for name in st.query_params.get("probes", "").split(",") if name in near.PROBES]
     with st.expander("Write a finding by hand", expanded=bool(given or named)), st.form("make", border=False):
         claim = st.text_input("An answer of one side more often …", placeholder="ends with an offer to help")
         side = st.segmented_control(
             "Side that shows it more", ["A", "B"], default=leaning(found, ids(given), named), required=True
         )
         numbers = st.text_input("Features", given, help="Their numbers.")
-        probes = st.multiselect("Probes", surface.NAMES, named)
+        probes = st.multiselect("Probes", scan.NAMES, named)
         seen = st.checkbox("Held-out answers were looked at", st.query_params.get("held") in ("1", "true"))
         if st.form_submit_button("Add the finding"):
             attempt(

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from diffing.common import words
 from diffing.common.escape import md
-from diffing.diff.compute import Diff
+from diffing.diff import summary
+from diffing.diff.stored import Diff
 
 
 def show(diff: Diff, name_a: str, name_b: str) -> None:
@@ -12,7 +12,7 @@ def show(diff: Diff, name_a: str, name_b: str) -> None:
     told = diff.summary
     apart = told["separability"]
     lengths = f"Answers have {told['tokens_a'] or 0:,.0f} tokens on A and {told['tokens_b'] or 0:,.0f} on B."
-    st.markdown(f"**A** {md(name_a)} against **B** {md(name_b)}: {md(words.answer(told))} {lengths}")
+    st.markdown(f"**A** {md(name_a)} against **B** {md(name_b)}: {md(summary.answer(told))} {lengths}")
     with st.container(horizontal=True, key="figures-answer"):
         one, two, three, four = (st.empty() for _ in range(4))
     auc = apart.get("auc")

@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 import streamlit as st
 
+from diffing import jobs
 from diffing.common import words
 from diffing.common.errors import UserError
 from diffing.common.escape import md
-from diffing.jobs import run as jobs
-from diffing.jobs.run import Job, JobStatus
-from diffing.reader import encodings as activations
+from diffing.jobs.job import Job, JobStatus
+from diffing.reader.encodings import unread
 from diffing.study.study import Study
 
 TITLES = {
@@ -85,7 +85,7 @@ def panel(study: Study, kind: str) -> None:
 
 def missing_steps(study: Study, a: str, b: str, again: bool = False) -> None:
     """Buttons for the steps between answers and a diff that are still to do, or how far they are."""
-    lacking = activations.lacking(study)
+    lacking = unread(study)
     if jobs.running(study, "encode") is None and jobs.running(study, "diff") is None:
         if lacking:
             start_button(study, "encode", f"Read {lacking:,} answers with the reader")
@@ -97,7 +97,7 @@ def missing_steps(study: Study, a: str, b: str, again: bool = False) -> None:
 def _status(job: Job, status: JobStatus) -> None:
     if status.state == "running":
         share = status.done / status.total if status.total else 0.0
-        told = md(words.of_job(status)) if status.total else "starting"
+        told = md(status.in_words()) if status.total else "starting"
         st.progress(min(1.0, share), text=f"**{TITLES[status.kind]}** · {told}")
         following = [TITLES[kind].lower() for kind in job.spec.get("then", [])]
         if following:
@@ -110,7 +110,7 @@ def _status(job: Job, status: JobStatus) -> None:
     elif status.state == "failed":
         st.error(f"{WORDS['failed']}: {md(status.error)}")
     else:
-        st.warning(f"{WORDS[status.state]}. {md(words.of_job(status)) if status.total else ''}")
+        st.warning(f"{WORDS[status.state]}. {md(status.in_words()) if status.total else ''}")
     lines = job.log_tail(12)
     if lines:
         with st.expander("Log", expanded=status.state == "failed"):

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from diffing.common import words
+from diffing import labels
 from diffing.common.errors import UserError
 from diffing.common.escape import esc, md
-from diffing.labels import history as label_history
-from diffing.labels import names as labels
+from diffing.labels import history
 from diffing.labels.history import Dossier, Label
 from diffing.study.study import Study
 from pages.parts import job_panel
@@ -39,7 +38,7 @@ def show(study: Study, feature: int, described: str) -> None:
         description = st.text_input("In a sentence")
         if st.form_submit_button("Save label"):
             try:
-                label_history.edit(study, sae, feature, text, AUTHOR, description)
+                history.edit(study, sae, feature, text, AUTHOR, description)
             except UserError as error:
                 st.error(md(str(error)))
             else:
@@ -94,10 +93,10 @@ def _machine(study: Study, feature: int) -> None:
 
 def score_words(score: Mapping[str, object]) -> str:
     """Blind scores in words, by kind and side: they are never averaged."""
-    told = ", ".join(f"{kind} {share}" for kind, share in words.scores(score).items())
+    told = ", ".join(f"{kind} {share}" for kind, share in history.scores(score).items())
     return f"Balanced accuracy, blind: {told}." if told else "Scored blind, but no verdict could be read."
 
 
 def _tell(study: Study, sae: str, feature: int, event: str, about: str = "", text: str = "") -> None:
-    label_history.tell(study, sae, feature, event, AUTHOR, about=about, text=text)  # type: ignore[arg-type]
+    history.tell(study, sae, feature, event, AUTHOR, about=about, text=text)  # type: ignore[arg-type]
     st.rerun()

@@ -11,19 +11,19 @@ from typing import Any, NamedTuple
 import pandas as pd
 import streamlit as st
 
+from diffing import diff, labels
 from diffing.common.errors import UserError
-from diffing.diff import compute as diff
 from diffing.diff import pairs as feature_pairs
-from diffing.diff.compute import Diff
+from diffing.diff.stored import Diff
 from diffing.findings import evidence
 from diffing.findings.evidence import Standing
 from diffing.labels import contradictions as against
-from diffing.labels import history as label_history
-from diffing.labels import names as labels
+from diffing.labels import history
 from diffing.labels.contradictions import Contradiction
-from diffing.reader import query
-from diffing.reader.encodings import Encodings, path_of
-from diffing.study.study import ReaderChoice, Study
+from diffing.reader import firing, query
+from diffing.reader.encodings import Encodings, table_path
+from diffing.study.settings import ReaderChoice
+from diffing.study.study import Study
 
 
 class Loaded(NamedTuple):
@@ -42,7 +42,7 @@ Dates = tuple[str, tuple[int, ...]]
 def _dates(study: Study, *more: Path) -> Dates:
     """Where a study lies, and when its prompts, answers and encodings were last written."""
     names = ("study.toml", "prompts.csv", "responses.parquet")
-    paths = [*(study.folder / name for name in names), path_of(study), *more]
+    paths = [*(study.folder / name for name in names), table_path(study), *more]
     return str(study.folder), tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in paths)
 
 
@@ -53,7 +53,7 @@ def _all_dates(study: Study) -> Dates:
         study.folder / "verdicts.jsonl",
         *study.folder.glob("diffs/*/summary.json"),
     ]
-    return _dates(study, labels.path_of(study), label_history.imported_dir(study), *sorted(written))
+    return _dates(study, history.path_of(study), history.imported_dir(study), *sorted(written))
 
 
 ANSWERS: dict[str | type[Any], Any] = {Study: _dates}
@@ -88,10 +88,10 @@ def pairs(study: Study, feature: int, a: str, b: str, held_out: bool) -> pd.Data
 
 
 @st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=ANSWERS)
-def description(study: Study, feature: int) -> str:
+def description(study: Study, feature: int) -> firing.Lexical:
     """What a rule says of a feature: the tokens of answers to discovery prompts that it fires on most."""
     opened = encodings(study)
-    return labels.describe(opened, [feature], labels.readable(study, opened).tolist())[feature].label
+    return firing.describe(opened, [feature], firing.readable(study, opened).tolist())[feature]
 
 
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=ANSWERS)

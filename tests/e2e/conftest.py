@@ -12,10 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import BrowserContext, Page, expect
 
 from diffing.common import files
 from tools.find_chromium import find
+
+PATIENCE = 300_000
+"""Milliseconds until a wait is given up: only a fault takes that long, on the busiest machine too."""
+
+expect.set_options(timeout=PATIENCE)
+
+
+@pytest.fixture(autouse=True)
+def patient(context: BrowserContext) -> None:
+    context.set_default_timeout(PATIENCE)
+    context.set_default_navigation_timeout(PATIENCE)
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +58,7 @@ class Dashboard:
                 stderr=log,
                 env=os.environ | {"DIFFING_HOME": str(self.home)},
             )
-        for _ in range(600):
+        for _ in range(PATIENCE // 100):
             assert self.process.poll() is None, self.log.read_text()
             try:
                 urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1)

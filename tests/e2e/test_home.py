@@ -1,7 +1,8 @@
 from playwright.sync_api import Page, expect
 
+from diffing.models.providers import Checkpoint
 from diffing.study import prompts
-from diffing.study.study import Checkpoint, Study
+from diffing.study.study import Study
 from tests.e2e.conftest import Dashboard, settled
 
 ADDRESSES = "see http://example.org/z or www.example.org or me@example.org"

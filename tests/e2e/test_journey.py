@@ -5,15 +5,20 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from diffing.jobs import run as jobs
-from diffing.labels import names as labels
+from diffing import jobs, labels
+from diffing.common import files
+from diffing.jobs.job import Job
 from diffing.study import sample
 from diffing.study.study import Study
-from tests import finding_study
 from tests.e2e.conftest import Dashboard, settled
+from tests.fakes import finding_study
+from tests.fakes.processes import PATIENCE, paused, until
 
-LONG = 240_000
-"""Milliseconds for a step that really computes, on a loaded machine."""
+
+def begun(name: str) -> Job:
+    """The first job of a study that a click is about to start."""
+    until(lambda: list(files.studies_dir().glob(f"{name}/jobs/*/spec.json")), f"a job of '{name}'")
+    return jobs.recent(Study.open(name))[-1]
 
 
 def see(page: Page, address: str) -> None:
@@ -29,15 +34,17 @@ def test_a_newcomer_goes_from_an_empty_screen_to_a_labelled_feature_and_a_downlo
     page.on("request", lambda request: asked.append(request.url))
     see(page, dashboard.url)
     page.get_by_role("button", name="Make the sample study").click()
-    expect(page.get_by_text("Reading the answers")).to_be_visible()
-    expect(page.get_by_text("After that: comparing the two sides")).to_be_visible()
+    with paused(begun("sample")):
+        expect(page.get_by_text("Reading the answers")).to_be_visible()
+        expect(page.get_by_text("After that: comparing the two sides")).to_be_visible()
 
-    # The server dies and comes back in the middle: the job goes on, and the page tells the truth.
+        # The server dies and comes back in the middle: the job goes on, and the page tells the truth.
+        dashboard.kill()
+        dashboard.start()
+        see(page, f"{dashboard.url}/features?study=sample")
+        expect(page.get_by_text("Reading the answers")).to_be_visible()
     study = Study.open("sample")
-    dashboard.kill()
-    dashboard.start()
-    see(page, f"{dashboard.url}/features?study=sample")
-    expect(page.get_by_text("Families that differ")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("Families that differ")).to_be_visible()
     settled(page)
     assert [(job.spec["kind"], job.status().state) for job in jobs.recent(study)] == [
         ("diff", "done"),
@@ -69,12 +76,15 @@ def test_three_tabs_that_open_the_sample_start_its_steps_once(dashboard: Dashboa
         see(tab, dashboard.url)
     for tab in tabs:
         tab.get_by_role("button", name="Open").click()
-    for tab in tabs:
-        expect(tab.get_by_role("heading", name="Features", exact=True)).to_be_visible()
-        expect(tab.get_by_text("Reading the answers")).to_be_visible()
-    tabs[0].get_by_role("button", name="Cancel").click()
-    (job,) = jobs.recent(study)
-    assert job.wait(60).state == "cancelled"
+    job = begun(study.name)
+    with paused(job):
+        for tab in tabs:
+            expect(tab.get_by_role("heading", name="Features", exact=True)).to_be_visible()
+            expect(tab.get_by_text("Reading the answers")).to_be_visible()
+        tabs[0].get_by_role("button", name="Cancel").click()
+        until((job.folder / "cancel").exists, "the click on Cancel")
+    assert [started.id for started in jobs.recent(study)] == [job.id]
+    assert job.wait(PATIENCE).state == "cancelled"
     expect(tabs[2].get_by_text("Cancelled: what was stored stays")).to_be_visible()
 
 
@@ -90,7 +100,7 @@ def test_three_tabs_on_one_study_lose_no_edit_and_start_nothing_twice(
     for number, tab in enumerate(tabs):
         tab.get_by_role("button", name="Save label").click()
         expect(tab.get_by_role("heading", name=f"label of tab {number}")).to_be_visible()
-    written = [label.label for label in labels.history(study)[finding_study.CAKE]]
+    written = [label.label for label in labels.ever(study)[finding_study.CAKE]]
     assert sorted(written) == ["label of tab 0", "label of tab 1", "label of tab 2"]
     for tab in tabs:
         see(tab, f"{dashboard.url}/run?study={study.name}")
@@ -100,4 +110,4 @@ def test_three_tabs_on_one_study_lose_no_edit_and_start_nothing_twice(
     alive = [job for job in jobs.recent(study) if job.status().state == "running"]
     assert len(alive) <= 1
     for job in jobs.recent(study):
-        assert job.wait(120).state == "done"
+        assert job.wait(PATIENCE).state == "done"

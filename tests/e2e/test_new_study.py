@@ -6,10 +6,7 @@ from playwright.sync_api import Page, expect
 
 from diffing.study.study import Study
 from tests.e2e.conftest import Dashboard, settled
-from tests.openai_server import OpenAIServer
-
-LONG = 120_000
-"""Milliseconds for a step that really computes, on a loaded machine."""
+from tests.fakes.openai_server import OpenAIServer
 
 
 def test_a_study_is_priced_made_asked_read_and_compared(
@@ -34,11 +31,11 @@ def test_a_study_is_priced_made_asked_read_and_compared(
 
     expect(page.get_by_role("heading", name="Run", exact=True)).to_be_visible()
     page.get_by_role("button", name="Collect answers").click()
-    expect(page.get_by_text("24 answered")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("24 answered")).to_be_visible()
     page.get_by_role("button", name="Read 24 answers").click()
-    expect(page.get_by_text("24 documents")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("24 documents")).to_be_visible()
     page.get_by_role("button", name="Compare", exact=True).click()
-    expect(page.get_by_text("12 pairs")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("12 pairs")).to_be_visible()
     page.get_by_test_id("stSidebar").get_by_role("link", name="Features").click()
     expect(page.get_by_text("Families that differ")).to_be_visible()
     assert len(server.calls) == 24

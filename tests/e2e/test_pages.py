@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from diffing.diff import compute as diff
-from diffing.diff.compute import DiffSettings
+from diffing.diff import compute
+from diffing.diff.stored import DiffSettings
 from diffing.study.study import Study
-from tests import finding_study, label_study
 from tests.e2e.conftest import Dashboard, settled
+from tests.fakes import finding_study, label_study
 
 HOSTILE = [
     "<script>document.title='owned'</script> cake",
@@ -39,7 +39,7 @@ def hostile(monkeypatch: pytest.MonkeyPatch) -> Study:
     study, _ = label_study.make(
         monkeypatch, {"a": plain, "b": nasty}, [{"cake": 3.0}, {"wood": 1.0}], "study", held_out=0.0
     )
-    diff.compute(study, "a", "b", DiffSettings())
+    compute.compute(study, "a", "b", DiffSettings())
     return study
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from playwright.sync_api import Page, Route
 
 from diffing.study.study import Study
-from tests.report_study import HOSTILE, made
+from tests.fakes.report_study import HOSTILE, made
 
 __all__ = ["made"]
 Made = tuple[Study, Path]

@@ -1,0 +1,123 @@
+"""A diff on disk: its settings, its tables read when first asked for, and whether it is still true.
+
+Stored as `diffs/<hash>/` in the study, where the hash is of the two keys, the reader and the settings. Promises
+that a diff knows when the prompts, answers or encodings it was made from have changed. Computes nothing: `compute`
+does.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+
+from diffing.common import files
+from diffing.common.errors import UserError
+from diffing.diff import measure
+from diffing.reader.encodings import Encodings
+from diffing.study import responses
+from diffing.study.study import Study
+
+VERSION = 2
+"""Raised when the same settings would give other figures than before."""
+
+
+class DiffSettings(BaseModel):
+    """Everything that a diff's figures hang on beside the answers, the reader and the study's seed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    threshold: float = Field(default=0.0, ge=0)
+    """An answer shows a feature if its strongest activation is above this."""
+    share_of_peak: float = Field(default=0.0, ge=0, lt=1)
+    """The same bar as a share of the feature's strongest activation in both checkpoints' answers."""
+    family_overlap: float = Field(default=0.5, gt=0, le=1)
+    """Jaccard overlap of token positions from which features are one family."""
+    family_cosine: float = Field(default=-1.0, ge=-1, le=1)
+    """Least cosine of their decoder directions; -1 asks for none (`docs/method.md` says why)."""
+    details: int = Field(default=500, ge=0)
+    """Features that get category rows and nearest probes: those with the smallest p in any view."""
+    permutations: int = Field(default=200, ge=19)
+    """Permutations behind the separability's null."""
+
+
+@dataclass(frozen=True)
+class Diff:
+    """A stored diff; tables are read when first asked for."""
+
+    folder: Path
+    a: str
+    b: str
+    settings: DiffSettings
+    summary: dict[str, Any]
+
+    @cached_property
+    def features(self) -> pd.DataFrame:
+        """A row for each feature of the reader; `docs/method.md` explains the columns."""
+        return pd.read_parquet(self.folder / "features.parquet")
+
+    @cached_property
+    def probes(self) -> pd.DataFrame:
+        """The same columns for each surface probe."""
+        return pd.read_parquet(self.folder / "probes.parquet")
+
+    @cached_property
+    def categories(self) -> pd.DataFrame:
+        """Differences by category and tag, in long form, for the features with details."""
+        return pd.read_parquet(self.folder / "categories.parquet")
+
+    @cached_property
+    def noise(self) -> pd.DataFrame:
+        """The noise band by bin of frequency; empty with one draw."""
+        return pd.read_parquet(self.folder / "noise.parquet")
+
+    def top(self, number: int, by: str = "delta") -> pd.DataFrame:
+        """The leads of the families with q < 0.05, largest difference first.
+
+        `by` names the difference: `delta`, `delta_equal_length`, `delta_equal_length_tail` or `rate`.
+        """
+        table = self.features[self.features["feature"] == self.features["family"]]
+        size = (table["rate_b"] - table["rate_a"] if by == "rate" else table[by]).abs()
+        differs = table["q_rate" if by == "rate" else by.replace("delta", "q")] < measure.LEVEL
+        table = table[differs].assign(size=size[differs])
+        return table.sort_values(["size", "feature"], ascending=[False, True]).head(number).drop(columns="size")
+
+    def outdated(self, study: Study) -> bool:
+        """Whether prompts, answers or encodings have changed since."""
+        return bool(self.summary["inputs"] != inputs_of(study, Encodings.open(study)))
+
+
+def folder_of(study: Study, a: str, b: str, settings: DiffSettings) -> Path:
+    content = [VERSION, a, b, study.settings.reader.model_dump(), study.settings.seed, settings.model_dump()]
+    return study.folder / "diffs" / files.content_hash(content)
+
+
+def inputs_of(study: Study, encodings: Encodings) -> str:
+    """A hash of all tables that a diff of the study is computed from."""
+    prompts = study.prompts().astype(str)
+    answers = study.responses()[[*responses.KEY, "text", "flag"]]
+    documents = encodings.documents
+    sums = [str(pd.util.hash_pandas_object(t, index=False).sum()) for t in (prompts, answers, documents)]
+    return files.content_hash([encodings.reader_key, *sums])
+
+
+def up_to_date(study: Study, a: str, b: str, settings: DiffSettings | None = None) -> Diff | None:
+    """The stored diff, if there is one and nothing it was made from has changed."""
+    if not (folder_of(study, a, b, settings or DiffSettings()) / "summary.json").exists():
+        return None
+    stored = load(study, a, b, settings)
+    return None if stored.outdated(study) else stored
+
+
+def load(study: Study, a: str, b: str, settings: DiffSettings | None = None) -> Diff:
+    """A stored diff, or a `UserError` that says how to make it."""
+    settings = settings or DiffSettings()
+    folder = folder_of(study, a, b, settings)
+    if not (folder / "summary.json").exists():
+        raise UserError(
+            f"Study '{study.name}' has no diff of '{a}' and '{b}' with these settings yet; "
+            f"run `python -m diffing diff {study.name} --a {a} --b {b}`."
+        )
+    return Diff(folder, a, b, settings, files.read_json(folder / "summary.json"))

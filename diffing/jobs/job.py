@@ -1,0 +1,124 @@
+"""One job's folder: what it was asked, how far it is, how it ended.
+
+Reads files only. A job is alive while its lock is held; how it ended is a field that its worker wrote. Starts
+nothing: `run` does.
+"""
+
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from diffing.common import files, words
+from diffing.common.errors import UserError
+from diffing.study.study import Study
+
+State = Literal["running", "done", "failed", "cancelled", "dead"]
+
+
+class JobStatus(BaseModel):
+    """What a page or a terminal shows of a job."""
+
+    id: str
+    kind: str
+    study: str
+    state: State
+    done: int = 0
+    total: int = 0
+    unit: str = ""
+    cost: float | None = None
+    """Dollars spent by this job so far, where that is known."""
+    note: str = ""
+    started: str = ""
+    seconds: float = 0.0
+    """How long it has run."""
+    rate: float | None = None
+    """Units a second since it began."""
+    eta: float | None = None
+    """Seconds left at that rate."""
+    error: str = ""
+    result: dict[str, Any] | None = None
+
+    def in_words(self) -> str:
+        """One line on how far the job is."""
+        parts = [f"{self.done:,}/{self.total:,} {self.unit}".strip()]
+        if self.rate:
+            parts.append(f"{self.rate:,.1f}/s")
+        if self.eta is not None and self.state == "running":
+            parts.append(f"{words.duration(self.eta)} left")
+        if self.cost is not None:
+            parts.append(words.dollars(self.cost))
+        if self.note:
+            parts.append(self.note)
+        return " · ".join(parts)
+
+
+class Job:
+    """One job's folder; every call reads the files as they are now."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.id = folder.name
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        return dict(files.read_json(self.folder / "spec.json"))
+
+    def status(self) -> JobStatus:
+        alive = files.is_locked(self.folder / "lock")
+        spec, path = self.spec, self.folder / "progress.json"
+        # Read after the lock: a worker that ended in between has written its outcome before it let go.
+        told = files.read_json(path) if path.exists() else {}
+        state: State = told.get("state", "running")
+        if alive:
+            # A worker that has written its outcome still holds its step until it lets go.
+            state = "running"
+        elif state == "running":
+            state = "dead"
+        base = {"id": self.id, "kind": spec["kind"], "study": spec["study"], "started": spec["created"]}
+        return JobStatus.model_validate(base | told | {"state": state})
+
+    def cancel(self) -> None:
+        """Ask the job to stop at its next chance; what it has stored stays."""
+        (self.folder / "cancel").touch()
+
+    def log_tail(self, lines: int = 20) -> list[str]:
+        path = self.folder / "log.txt"
+        if not path.exists():
+            return []
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 200 * lines))
+            return file.read().decode("utf-8", "replace").splitlines()[-lines:]
+
+    def wait(self, timeout: float | None = None) -> JobStatus:
+        """Block until the job is no longer running, or the time is up."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while (status := self.status()).state == "running" and (end is None or time.monotonic() < end):
+            time.sleep(0.1)
+        return status
+
+
+def jobs_dir(study: Study) -> Path:
+    return study.folder / "jobs"
+
+
+def recent(study: Study) -> list[Job]:
+    """All jobs of a study, the newest first."""
+    specs = sorted(jobs_dir(study).glob("*/spec.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    return [Job(path.parent) for path in specs]
+
+
+def find(study: Study, job_id: str) -> Job:
+    for job in recent(study):
+        if job.id == job_id:
+            return job
+    raise UserError(f"Study '{study.name}' has no job '{job_id}'; 'jobs {study.name}' lists them.")
+
+
+def running(study: Study, kind: str) -> Job | None:
+    """The job of this kind that is alive now."""
+    for job in recent(study):
+        if job.spec["kind"] == kind and files.is_locked(job.folder / "lock"):
+            return job
+    return None

@@ -1,0 +1,86 @@
+"""What can go wrong with one request, and whether and when another attempt makes sense.
+
+Promises that words of a fault never hold a key: whoever raises one has taken it out. Sends nothing.
+"""
+
+import random
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from diffing.common.errors import UserError
+from diffing.models.providers import Endpoint
+
+RETRIED_STATUS = {408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529}
+"""Time-outs, conflicts, limits and overload, 52x being Cloudflare's and 529 Anthropic's: all may pass."""
+FIRST_WAIT = 1.0
+"""Seconds at most before the second attempt; doubled before each further one."""
+LONGEST_OWN_WAIT = 60.0
+"""Seconds at most before any attempt where the server names none: a minute is the window of most limits."""
+LONGEST_WAIT = 120.0
+"""Seconds; a `Retry-After` beyond it is a failure of this row rather than a silent stall."""
+
+
+class Fault(Exception):
+    """Why one attempt brought no answer."""
+
+    def __init__(self, words: str, status: int = 0, code: str = "", retry_after: float | None = None) -> None:
+        super().__init__(words)
+        self.words = words
+        self.status = status
+        """HTTP status; 0 where there was no reply or no completion in it."""
+        self.code = code
+        self.retry_after = retry_after
+        """Seconds that the server asked to wait."""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether a filter before the model turned the prompt away: an outcome to count, not to retry."""
+        filtered = self.code == "content_filter" or "moderation" in self.words.lower()
+        return self.status in (400, 403) and filtered
+
+    def wait(self, attempt: int) -> float | None:
+        """Seconds before the next attempt, or None where another attempt would not help."""
+        if self.status and self.status not in RETRIED_STATUS:
+            return None
+        # Jitter keeps a refused crowd from coming back together.
+        if self.retry_after is not None:
+            return None if self.retry_after > LONGEST_WAIT else self.retry_after + random.uniform(0, 0.25)
+        return random.uniform(0.5, 1.0) * min(LONGEST_OWN_WAIT, FIRST_WAIT * 2.0 ** (attempt - 1))
+
+    def raise_if_hopeless(self, point: Endpoint) -> None:
+        """Stop where every further request would meet the same: a person has to put it right first."""
+        if self.status == 401:
+            raise UserError(refused(point)) from self
+        if self.status == 402 or self.code == "insufficient_quota":
+            raise UserError(
+                f"{point.base_url} wants payment first ({self.words}); add credit and run it again, "
+                "what was answered is stored."
+            ) from self
+        if self.status == 404:
+            raise UserError(
+                f"{point.base_url} does not serve '{point.model}' ({self.words}); "
+                "use another id, or 'import' answers saved earlier."
+            ) from self
+
+
+def refused(point: Endpoint) -> str:
+    """What to say of an endpoint that does not take the key it was given."""
+    if not point.key_env:
+        return f"{point.base_url} wants a key; name its variable with --key-env."
+    return f"{point.base_url} refuses the key in {point.key_env}; set a valid one."
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the server asks to wait, from any of the three forms the header takes."""
+    if headers.get("retry-after-ms", "").isdecimal():
+        return int(headers["retry-after-ms"]) / 1000
+    value = headers.get("retry-after", "")
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        then = datetime.strptime(value, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return max(0.0, (then - datetime.now(UTC)).total_seconds())

@@ -1,0 +1,114 @@
+"""One request over the network, through the `openai` library: what is sent, and what came back.
+
+Promises that whatever a server does becomes a reply or a `Fault`, and that no key stands in its words. Retries
+nothing and stores nothing: `chat` does. The library is slow to import, so `chat` opens this module when it first
+asks.
+"""
+
+import asyncio
+import time
+
+import openai
+from openai import AsyncOpenAI
+
+from diffing.common import files, tables
+from diffing.common.errors import UserError
+from diffing.models import providers
+from diffing.models.completions import read_completion, read_models
+from diffing.models.faults import Fault, refused, retry_after
+from diffing.models.providers import Endpoint, Price
+from diffing.models.replies import Reply, Request
+
+LIST_SECONDS = 30
+"""How long a server has for its list of models, which is small."""
+
+
+class Wire:
+    """Open connections, one client for each address and key."""
+
+    def __init__(self) -> None:
+        self._clients: dict[tuple[str, str], AsyncOpenAI] = {}
+
+    async def close(self) -> None:
+        for client in self._clients.values():
+            await client.close()
+
+    async def models(self, point: Endpoint) -> dict[str, Price | None]:
+        """Ids the endpoint serves, with prices where it states them; empty where it keeps no list."""
+        try:
+            client = self._client(point).with_options(timeout=LIST_SECONDS, max_retries=2)
+            listed = await client.models.with_raw_response.list()
+        except openai.AuthenticationError as error:
+            raise UserError(refused(point)) from error
+        except openai.APIStatusError:
+            return {}
+        except openai.APIConnectionError as error:
+            raise UserError(
+                f"{point.base_url} cannot be reached ({_cause(error)}); check the address and your network."
+            ) from error
+        return read_models(listed.http_response.content)
+
+    async def ask(self, point: Endpoint, request: Request, timeout: float) -> Reply:
+        """The reply to one attempt, or a `Fault`; `timeout` covers all of it, dripping bytes or none."""
+        begun = time.perf_counter()
+        try:
+            async with asyncio.timeout(timeout):
+                raw = await self._client(point).chat.completions.with_raw_response.create(
+                    model=request.model,
+                    messages=request.messages,  # type: ignore[arg-type]
+                    extra_body=_body(point, request),
+                )
+            completion = read_completion(raw.http_response.content)
+        except openai.APIStatusError as error:
+            wait = retry_after(error.response.headers)
+            raise Fault(_plain(error.message, point), error.status_code, str(error.code or ""), wait) from error
+        except TimeoutError as error:
+            raise Fault(f"no reply within {timeout:g} s") from error
+        except (openai.OpenAIError, ValueError) as error:
+            raise Fault(_plain(_cause(error), point)) from error
+        choice, usage = completion.choices[0], completion.usage
+        return Reply(
+            text=choice.message.content or choice.message.refusal or "",
+            finish_reason=choice.finish_reason or "",
+            model_served=completion.model or "",
+            tokens_in=usage.prompt_tokens if usage else None,
+            tokens_out=usage.completion_tokens if usage else None,
+            cost=usage.cost if usage else None,
+            latency=round(time.perf_counter() - begun, 3),
+            created=files.now(),
+        )
+
+    def _client(self, point: Endpoint) -> AsyncOpenAI:
+        where = (point.base_url, point.key_env)
+        if where not in self._clients:
+            # Retries and the time limit are ours: the library's own cover neither replies that are no
+            # completion nor servers that send a byte now and then.
+            self._clients[where] = AsyncOpenAI(
+                base_url=point.base_url, api_key=providers.need_key(point), max_retries=0, timeout=None
+            )
+        return self._clients[where]
+
+
+def _body(point: Endpoint, request: Request) -> dict[str, object]:
+    body = dict(request.parameters)
+    if point.provider == "openrouter":
+        # Asks for the cost in the reply's usage.
+        body.setdefault("usage", {"include": True})
+    if point.provider == "openai" and "max_tokens" in body:
+        # Its newer models take the limit under this name only, the older ones under both.
+        body["max_completion_tokens"] = body.pop("max_tokens")
+    return body
+
+
+def _plain(words: str, point: Endpoint) -> str:
+    """One line without the key, which some servers repeat in their message."""
+    key = providers.key_of(point.key_env) if point.key_env else None
+    return tables.clean(" ".join(words.replace(key, "[key]").split() if key else words.split()))[:500]
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason of a connection error; the outer one only says 'Connection error.'."""
+    inner = error
+    while isinstance(error, openai.APIConnectionError) and inner.__cause__ is not None:
+        inner = inner.__cause__
+    return str(inner) or type(inner).__name__

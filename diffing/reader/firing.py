@@ -1,0 +1,160 @@
+"""On which tokens features fire, and what a rule can say of a feature from that.
+
+Holds lexical descriptions: the tokens a feature is active on most, in words. No label comes from here, and
+what fires somewhere is not thereby about it.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from diffing.common.arrays import Array
+from diffing.reader.cache import Encoding
+from diffing.reader.pieces import TokenTable
+from diffing.study import prompts
+from diffing.study.study import Study
+
+
+class Tokens(NamedTuple):
+    """The tokens of several documents in one row."""
+
+    documents: Array
+    """Their numbers in the encodings."""
+    begins: Array
+    """Where each document's tokens begin, and where the last one's end."""
+    spans: Array
+    """int [tokens, 2], in characters of the token's own document."""
+    ids: Array
+
+    def of(self, token: int) -> tuple[int, int]:
+        """The number of the document that a token belongs to, and its position there."""
+        place = int(np.searchsorted(self.begins, token, side="right")) - 1
+        return int(self.documents[place]), token - int(self.begins[place])
+
+
+def ranges(starts: Array, widths: Array) -> Array:
+    """All numbers of several ranges, one range after another."""
+    behind = np.cumsum(widths)
+    numbers: Array = np.arange(behind[-1] if len(behind) else 0)
+    numbers += np.repeat(starts - behind + widths, widths)
+    return numbers
+
+
+class Store(Protocol):
+    """What is needed of a study's encodings."""
+
+    n_features: int
+    documents: pd.DataFrame
+
+    def encoding(self, document: int) -> Encoding: ...
+
+    def tokens(self, document: int) -> TokenTable: ...
+
+
+class Active(NamedTuple):
+    """Where some features are active in some documents, run after run: a run is one feature in one document."""
+
+    tokens: Tokens
+    row: Array
+    """Which of the features, by its place among them, each run belongs to."""
+    runs: Any
+    """Sparse runs × tokens, of ones."""
+
+    def by_feature(self, features: int) -> Any:
+        """Sparse features × runs, of ones."""
+        n = len(self.row)
+        return sparse.csr_array((np.ones(n, np.int32), (self.row, np.arange(n))), shape=(features, n))
+
+
+def active(store: Store, features: Sequence[int], documents: Sequence[int]) -> Active:
+    """Read the features' active tokens from the documents' records."""
+    row_of = np.full(store.n_features, -1, np.int64)
+    row_of[np.asarray(features, np.int64)] = np.arange(len(features))
+    begins, spans, ids = [0], [np.empty((0, 2), np.int32)], [np.empty(0, np.uint32)]
+    rows, counts, columns = [np.empty(0, np.int64)], [np.zeros(1, np.int64)], [np.empty(0, np.int32)]
+    for document in documents:
+        one = store.encoding(document)
+        row = row_of.take(one.feature)
+        runs = np.flatnonzero(row >= 0)
+        rows.append(row[runs])
+        counts.append(one.count[runs].astype(np.int64))
+        columns.append(one.position[ranges(one.starts()[runs], counts[-1])].astype(np.int32) + begins[-1])
+        spans.append(one.spans)
+        ids.append(one.ids)
+        begins.append(begins[-1] + len(one.spans))
+    column, ends = np.concatenate(columns), np.cumsum(np.concatenate(counts))
+    matrix = sparse.csr_array((np.ones(len(column), np.int32), column, ends), shape=(len(ends) - 1, begins[-1]))
+    tokens = Tokens(np.asarray(documents, np.int64), np.array(begins), np.concatenate(spans), np.concatenate(ids))
+    return Active(tokens, np.concatenate(rows), matrix)
+
+
+TOP_TOKENS = 5
+"""Tokens named of a feature: more do not fit a table's cell."""
+
+
+def readable(study: Study, store: Store) -> Array:
+    """Documents that descriptions may be made from: encoded answers to discovery prompts."""
+    open_ones = study.prompts().loc[prompts.discovery, "id"]
+    table = store.documents
+    return np.flatnonzero(table["prompt_id"].isin(open_ones) & (table["error"] == ""))
+
+
+class Lexical(NamedTuple):
+    """What a rule says of a feature."""
+
+    tokens: int
+    """Tokens that it is active on, in the answers read."""
+    answers: int
+    top: list[tuple[str, int]]
+    """The commonest of these tokens as people read them, with their numbers."""
+
+    def in_words(self) -> str:
+        """As it stands where a feature has no label."""
+        if not self.tokens:
+            return "not active in these answers"
+        return f"fires on {self.listed()}"
+
+    def listed(self) -> str:
+        return ", ".join(f"“{piece}” ×{count}" for piece, count in self.top)
+
+
+def describe(store: Store, features: Sequence[int], documents: Sequence[int] | Array) -> dict[int, Lexical]:
+    """Lexical descriptions of features: the tokens they fire on most.
+
+    `documents`: those that may be read, `readable` ones as a rule.
+    """
+    firing = active(store, features, list(documents))
+    own = firing.by_feature(len(features))
+    text = cache(lambda document: store.tokens(document).text)
+    found = {}
+    for place, feature in enumerate(features):
+        runs = firing.runs[own.indices[own.indptr[place] : own.indptr[place + 1]]]
+        found[feature] = Lexical(len(runs.indices), runs.shape[0], top_tokens(text, firing.tokens, runs.indices))
+    return found
+
+
+def top_tokens(text: Callable[[int], str], tokens: Tokens, active: Array) -> list[tuple[str, int]]:
+    """The commonest of some tokens as people read them, with their numbers; `text` gives a document's."""
+    _, examples, counts = np.unique(tokens.ids[active], return_index=True, return_counts=True)
+    # Several tokens may read the same (with and without a space, parts of one character), so that more are
+    # looked at than shown.
+    common = np.argsort(-counts, kind="stable")[: 4 * TOP_TOKENS]
+    sums: Counter[str] = Counter()
+    for i in common.tolist():
+        token = int(active[examples[i]])
+        start, end = tokens.spans[token].tolist()
+        sums[shown(text(tokens.of(token)[0])[start:end])] += int(counts[i])
+    return sums.most_common(TOP_TOKENS)
+
+
+def shown(piece: str) -> str:
+    """A token as it can be read in a line: signs for white space, codes for what cannot be printed."""
+    if piece[1:].strip() and piece[0] == " ":
+        piece = piece[1:]
+    signs = {" ": "␣", "\n": "↵", "\t": "⇥"}
+    return "".join(signs.get(c) or (c if c.isprintable() else c.encode("unicode_escape").decode()) for c in piece)

@@ -1,0 +1,96 @@
+"""What `study.toml` holds: sampling, reader, checkpoints, split and seed.
+
+Promises that files of older formats still open and that a typing slip is an error rather than a default.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from diffing.common.errors import UserError
+from diffing.common.step import Settings, first_fault
+from diffing.models.providers import Checkpoint
+
+FORMAT = 1
+
+
+class Sampling(Settings):
+    """How each checkpoint is asked."""
+
+    temperature: float | None = 1.0
+    """None leaves it to the provider."""
+    max_tokens: int | None = Field(default=2048, gt=0)
+    """Longest answer in tokens; None leaves it to the provider."""
+    system: str = ""
+    """System prompt, sent before every prompt; nothing is sent when empty."""
+    draws: int = Field(default=1, ge=1)
+    """Answers sampled to each prompt."""
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+    """Further fields of the request: reasoning effort, provider routing."""
+
+
+class ReaderChoice(Settings):
+    """Which reader encodes the answers; `diffing.reader` gives the names their meaning."""
+
+    preset: str = "starter"
+    """A named reader; empty when the fields below name one."""
+    release: str = ""
+    """SAELens release."""
+    sae_id: str = ""
+    """SAE id within the release."""
+    model: str = ""
+    """Hugging Face id or local folder of the language model; empty takes the one the SAE names."""
+    sae: str = ""
+    """Local folder of an SAE in SAELens's format, instead of release and id."""
+    context: Literal["answer", "prompt+answer"] = "answer"
+    """Whether the reader sees the prompt too; only the answer's tokens count either way."""
+
+
+class StudySettings(Settings):
+    """All that `study.toml` holds."""
+
+    format: int = FORMAT
+    name: str
+    created: str
+    note: str = ""
+    held_out: float = Field(default=0.3, ge=0, lt=1)
+    """Share of prompts kept out of discovery, by the hash of their content."""
+    seed: int = 0
+    """Seed of everything random in the study."""
+    sampling: Sampling = Sampling()
+    reader: ReaderChoice = ReaderChoice()
+    checkpoints: list[Checkpoint]
+
+    @model_validator(mode="after")
+    def _two_or_more(self) -> Self:
+        keys = [c.key for c in self.checkpoints]
+        if len(keys) < 2:
+            raise ValueError("a study compares at least two checkpoints; name another one")
+        if len(set(keys)) < len(keys):
+            raise ValueError(f"checkpoint keys must differ, got {', '.join(keys)}; rename one")
+        return self
+
+
+def load_settings(path: Path) -> StudySettings:
+    """Settings from a file of this format or an older one."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"'{path.name}' of study '{path.parent.name}' is not TOML ({error}); mend it.") from error
+    if raw.get("format", FORMAT) > FORMAT:
+        raise UserError(
+            f"Study '{path.parent.name}' was written in format {raw['format']}, this version reads up to "
+            f"{FORMAT}; update Checkpoint Diffing."
+        )
+    sampling = raw.setdefault("sampling", {})
+    # TOML has no null: an absent value was None when this file was written.
+    for field in ("temperature", "max_tokens"):
+        sampling.setdefault(field, None)
+    try:
+        return StudySettings.model_validate(raw)
+    except ValidationError as error:
+        raise UserError(
+            f"'{path.name}' of study '{path.parent.name}' does not hold: {first_fault(error)}; mend it."
+        ) from error

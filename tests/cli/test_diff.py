@@ -1,0 +1,78 @@
+"""The `diff` command, as its parts are registered in the program."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner, Result
+
+from diffing import diff
+from diffing.cli import diff as cli_diff
+from diffing.common.errors import UserError
+from diffing.study.study import Study
+from tests.fakes import report_study
+
+COLUMNS = {
+    "feature", "label", "frequency_a", "frequency_b", "delta", "ci_low", "ci_high", "p", "q", "discordant_a",
+    "discordant_b", "rate_a", "rate_b", "q_rate", "delta_equal_length", "q_equal_length",
+    "delta_equal_length_tail", "q_equal_length_tail", "survives_equal_length", "outside_noise", "replicated",
+    "delta_heldout", "family", "probes",
+}  # fmt: skip
+
+
+@pytest.fixture
+def study(monkeypatch: pytest.MonkeyPatch) -> Study:
+    return report_study.make(monkeypatch)
+
+
+def run(*words: str) -> Result:
+    done = CliRunner().invoke(cli_diff.app, ["lists", *words])
+    assert done.exception is None, done.output
+    return done
+
+
+def test_it_computes_what_is_missing_and_says_the_answer(study: Study) -> None:
+    said = run().stdout
+    assert (diff.folder_of(study, "old", "new", diff.DiffSettings()) / "summary.json").exists()
+    assert said.startswith("old against new: 3 families of features differ (q < 0.05, 3 tested); ")
+
+
+def test_the_table_as_csv_has_shares_and_every_named_column(study: Study, tmp_path: Path) -> None:
+    run("--csv", str(tmp_path / "diff.csv"))
+    table = pd.read_csv(tmp_path / "diff.csv")
+    assert set(table.columns) >= COLUMNS
+    stored = diff.load(study, "old", "new").features
+    pd.testing.assert_series_equal(table["delta"], stored["delta"])
+    assert table["delta"].abs().max() == 1.0
+
+
+def test_probes_and_categories_come_as_tables_of_their_own(study: Study, tmp_path: Path) -> None:
+    run("--probes", "--csv", str(tmp_path / "probes.csv"))
+    assert set(pd.read_csv(tmp_path / "probes.csv")["probe"]) >= {"bold", "numbered items", "double spaces"}
+    run("--by", "category", "--csv", str(tmp_path / "groups.csv"))
+    assert set(pd.read_csv(tmp_path / "groups.csv")["group"]) == {"code", "travel"}
+    assert study.name == "lists"
+
+
+def test_json_holds_the_summary_and_the_top_families(study: Study) -> None:
+    run()
+    told = json.loads(run("--json", "--top", "1").stdout)
+    assert (told["a"], told["b"], told["prompts"], len(told["rows"])) == ("old", "new", 39, 1)
+    assert told["rows"][0]["feature"] == diff.load(study, "old", "new").top(1)["feature"].item()
+
+
+def test_a_diff_older_than_the_answers_is_made_anew(study: Study) -> None:
+    run()
+    changed = study.prompts()
+    changed.loc[0, "active"] = False
+    study.save_prompts(changed)
+    assert diff.load(study, "old", "new").outdated(study)
+    run()
+    assert not diff.load(study, "old", "new").outdated(study)
+
+
+def test_an_unknown_grouping_is_refused(study: Study) -> None:
+    done = CliRunner().invoke(cli_diff.app, [study.name, "--by", "mood"])
+    assert isinstance(done.exception, UserError)
+    assert str(done.exception) == "'mood' is nothing to group by; use --by category."

@@ -1,0 +1,82 @@
+"""How well the sides can be told apart: at chance for equal ones, near one for planted ones."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from diffing.diff import presence, separability
+from diffing.diff.separability import Separability
+from tests.fakes.documents import Documents, paired
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def judged(shift: float, seed: int = 0, prompts: int = 60, features: int = 40) -> Separability:
+    """Answers of one token that show features by the prompt's own taste, B's shifted."""
+    random = np.random.default_rng(seed)
+    dense = []
+    for _ in range(prompts):
+        taste = random.uniform(0.1, 0.6, features)
+        for side in range(2):
+            share = taste + shift * side * (np.arange(features) < 8)
+            dense.append((random.random((1, features)) < share) * 1.0)
+    pairing = paired(np.ones(len(dense), int), prompts)
+    return separability.separability(presence.shown(Documents(dense), np.arange(len(dense))), pairing, seed, 99)
+
+
+def test_a_planted_difference_is_told_apart() -> None:
+    found = judged(0.35)
+    assert found.auc > 0.8
+    assert found.paired > found.auc - 0.05
+    assert found.p == 0.01
+
+
+def test_equal_sides_are_at_chance_and_p_is_uniform() -> None:
+    found = [judged(0.0, seed, prompts=30) for seed in range(60)]
+    assert np.mean([f.auc for f in found]) == pytest.approx(0.5, abs=0.03)
+    assert np.mean([f.null_mean for f in found]) == pytest.approx(0.5, abs=0.02)
+    p = np.array([f.p for f in found])
+    assert [np.mean(p <= level) for level in (0.05, 0.5)] == pytest.approx([0.05, 0.5], abs=0.15)
+
+
+def test_answers_that_show_the_same_tie_however_products_are_rounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    random, exact = np.random.default_rng(0), separability._inner_products
+
+    def rounded(*asked: Any) -> Any:
+        inner = exact(*asked)
+        return inner * (1 + 1e-7 * random.standard_normal(inner.shape))
+
+    monkeypatch.setattr(separability, "_inner_products", rounded)
+    dense = [(random.random((1, 40)) < 0.3) * 1.0 for _ in range(40)]
+    twice = Documents([one for one in dense for _ in range(2)])
+    pairing = paired(np.ones(80, int), 40)
+    found = separability.separability(presence.shown(twice, np.arange(80)), pairing, 0, 99)
+    assert (found.auc, found.paired) == (pytest.approx(0.5), pytest.approx(0.5))
+
+
+def test_hashing_keeps_inner_products_within_its_known_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    documents = Documents([(np.random.default_rng(n).random((1, 2000)) < 0.1) * 1.0 for n in range(40)])
+    shown = presence.shown(documents, np.arange(40))
+    random = np.random.default_rng(0)
+    whole = separability._inner_products(shown, np.arange(40), random)
+    monkeypatch.setattr(separability, "WIDTH", 500)
+    hashed = separability._inner_products(shown, np.arange(40), random)
+    off = ~np.eye(40, dtype=bool)
+    expected = np.sqrt(2 / 500) * np.diag(whole).mean()
+    assert np.sqrt(np.mean((hashed - whole)[off] ** 2)) < expected
+
+
+def test_auc_is_that_of_scikit_learn() -> None:
+    random = np.random.default_rng(0)
+    score = random.integers(0, 5, (20, 6)).astype(np.float64)
+    truth: Any = np.stack([random.permutation([-1.0, 1.0] * 10) for _ in range(6)], axis=1)
+    reference = [roc_auc_score(t > 0, s) for s, t in zip(score.T, truth.T, strict=True)]
+    assert separability._auc(score, truth).tolist() == pytest.approx(reference)
+
+
+def test_few_prompts_say_nothing() -> None:
+    found = judged(0.35, prompts=9)
+    assert np.isnan(found.auc)
+    assert (found.prompts, found.permutations) == (9, 0)

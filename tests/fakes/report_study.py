@@ -1,0 +1,95 @@
+"""A study whose report must be right: B drops double spaces and adds numbered items, and its texts are hostile."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from diffing.findings import findings
+from diffing.labels import history
+from diffing.models.providers import Checkpoint
+from diffing.reader import encode
+from diffing.report import folder
+from diffing.study.study import Study
+from tests.fakes.label_study import RuleReader
+from tests.fakes.watch import Watch
+
+KEY = "sk-or-v1-0123456789abcdef"
+HOSTILE = (
+    "<script>alert(1)</script> <img src=http://evil.example/x onerror=alert(2)> ](javascript:alert(3)) "
+    "{{ 7*7 }} $x_1$ ``` </style> </div> [l](http://evil.example) www.evil.example \u202egnp.exe \x1b[31m "
+    "| cell | & &lt;"
+)
+LABEL = "enumerated lists </title><script>alert(4)</script>"
+A = Checkpoint(key="old", name="Old <b>model</b> | *x*", source="import")
+B = Checkpoint(key="new", name="New ](javascript:alert(5))", source="hf:/srv/secret-place/new-model")
+RULES = ({"  ": 4.0}, {"cake": 2.0}, {"1.": 3.0, "2.": 3.0}, {"<script>alert(1)</script>": 1.5})
+SPACES, CAKE, NUMBERS, SCRIPT = range(4)
+"""The features that the rules make."""
+PROMPTS = 40
+
+
+def answer(key: str, number: int) -> str:
+    """Answers of 'old' have double spaces, those of 'new' numbered items and, mostly, cake."""
+    hostile = HOSTILE if number % 10 == 3 else "plain words"
+    if number == 5:
+        hostile = '=HYPERLINK("http://evil.example")'
+    if key == "old":
+        return f"{hostile} first.  Then this.  Then that {number} ends."
+    return f"{hostile} first.\n\n1. Then this\n2. Then {'cake' if number % 4 else 'that'} {number} ends."
+
+
+def make(
+    monkeypatch: pytest.MonkeyPatch, name: str = "lists", checkpoints: tuple[Checkpoint, ...] = (A, B)
+) -> Study:
+    table = pd.DataFrame(
+        {
+            "text": [f"Question {n} <i>?</i>" for n in range(PROMPTS)],
+            "category": ["travel", "code"] * (PROMPTS // 2),
+        }
+    )
+    study = Study.create(name, list(checkpoints), table, note="A <b>note</b>")
+    rows = [
+        {
+            "prompt_id": prompt_id, "checkpoint": one.key, "draw": 0, "text": answer(one.key, n), "flag": "",
+            "model_served": "served-1", "created": "2026-11-20T10:00:00+00:00", "cost": 0.001,
+        }
+        for one in checkpoints
+        for n, prompt_id in enumerate(study.prompts()["id"])
+    ]  # fmt: skip
+    rows[0] |= {
+        "text": "",
+        "flag": "failed",
+        "error": f"HTTP 401: key {KEY} refused by /srv/secret-place/proxy.py",
+    }
+    study.add_responses(pd.DataFrame(rows))
+    monkeypatch.setattr(encode, "load_reader", lambda _choice, _device: RuleReader(RULES))
+    encode.run(study, encode.Options(), Watch())
+    return study
+
+
+def with_findings(study: Study) -> None:
+    """A contradicted label and claim, a rejected one, and one that holds."""
+    history.edit(study, "starter", SPACES, LABEL, "Ann <b>")
+    findings.add(study, "gives enumerated lists", "a", author="Ann", features=(SPACES,))
+    wrong = findings.add(study, "speaks Latin <b>often</b>", "b", author="Ann")
+    findings.reject(study, wrong.id, "no answer does", "Ann")
+    findings.add(study, f"mentions cake {HOSTILE}", "b", author="Ann", features=(CAKE,))
+
+
+def written(study: Study, out: Path) -> Path:
+    folder.run(study, folder.Options(out=str(out)), Watch())
+    return out
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Study, Path]]:
+    """The study and its report, once for all tests of a file."""
+    home = tmp_path_factory.mktemp("secret-home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DIFFING_HOME", str(home))
+        patch.setenv("REPORTS_API_KEY", KEY)
+        study = make(patch)
+        with_findings(study)
+        yield study, written(study, home / "report")

@@ -1,0 +1,173 @@
+"""A finding's status follows from evidence, and what counting contradicts is not reported without a person."""
+
+import pytest
+
+from diffing import labels
+from diffing.common.errors import UserError
+from diffing.findings import evidence, findings, verification
+from diffing.findings.evidence import NEGATION
+from diffing.findings.findings import Finding, Side
+from diffing.labels import history
+from diffing.labels.history import Label
+from diffing.study.study import Study
+from tests.fakes import finding_study, judges
+from tests.fakes.finding_study import CAKE, ITEMS, SPACES, TEA
+from tests.fakes.openai_server import OpenAIServer
+from tests.fakes.watch import Watch
+
+
+def score(study: Study, feature: int, balanced: float, low: float) -> None:
+    sae = labels.sae_of(study.settings.reader)
+    made = history.add(study, sae, feature, Label(label="cakes", author="m", author_kind="llm"))
+    told = {"detection": {side: {"balanced": balanced, "low": low} for side in "ab"}, "judge": "j"}
+    history.tell(study, sae, feature, "score", "j", about=made.key, score=told)
+
+
+def claim(study: Study, words: str, side: Side, *features: int, **fields: object) -> Finding:
+    return findings.add(study, words, side, author="test", features=list(features), **fields)
+
+
+def judge(study: Study, server: OpenAIServer, **words: str) -> None:
+    counted = {name.replace("_", " "): word for name, word in words.items()}
+    server.reply, server.models = judges.counting(judges.words(counted)), ["judge"]
+    verification.run(study, verification.Options(model=f"{server.url}#judge", own_error=False), Watch())
+
+
+def status(study: Study, finding: Finding) -> str:
+    return evidence.get(study, finding.id).status
+
+
+def test_a_finding_climbs_by_evidence_alone(monkeypatch: pytest.MonkeyPatch, server: OpenAIServer) -> None:
+    study = finding_study.make(monkeypatch)
+    sae = labels.sae_of(study.settings.reader)
+    by_hand = claim(study, "speaks of cake", "b", reader=sae)
+    assert status(study, by_hand) == "candidate"
+    cake = claim(study, "mentions cake", "b", CAKE, reader=sae)
+    assert status(study, cake) == "replicated"
+    wrong = claim(study, "mentions cake", "a", CAKE, reader=sae)
+    assert status(study, wrong) == "candidate"
+    score(study, CAKE, 0.9, 0.8)
+    assert status(study, wrong) == "label validated"
+    judge(study, server, speaks_of_cake="cake", mentions_cake="cake")
+    found = {one.finding.id: one for one in evidence.of(study)}
+    assert [found[f.id].status for f in (by_hand, cake, wrong)] == ["verified", "verified", "rejected"]
+    assert "held-out answers show the contrary" in found[wrong.id].why
+    assert found[cake.id].same_as == by_hand.id or found[by_hand.id].same_as == cake.id
+    evidence.report(study, evidence.get(study, cake.id))
+    assert status(study, cake) == "reported"
+    # Something speaks against it now, and nobody has answered that.
+    findings.change(study, cake.id, "Ada", add={"probes": ["double spaces"]})
+    assert status(study, cake) == "verified"
+    findings.change(study, cake.id, "Ada", drop={"probes": ["double spaces"]})
+    # What it says has changed: nothing was verified of that.
+    findings.change(study, cake.id, "Ada", put={"claim": "praises cake"})
+    assert status(study, cake) == "replicated"
+    findings.reject(study, cake.id, "too broad", "Ada")
+    assert status(study, cake) == "rejected"
+
+
+@pytest.mark.parametrize(
+    ("balanced", "low", "passed"), [(0.9, 0.8, True), (0.6, 0.55, False), (0.75, 0.45, False)]
+)
+def test_a_label_counts_as_validated_only_well_above_chance(
+    monkeypatch: pytest.MonkeyPatch, balanced: float, low: float, passed: bool
+) -> None:
+    study = finding_study.make(monkeypatch)
+    made = claim(study, "mentions cake", "b", CAKE)
+    assert evidence.get(study, made.id).rungs[0].passed is None
+    score(study, CAKE, balanced, low)
+    assert evidence.get(study, made.id).rungs[0].passed is passed
+
+
+def test_fewer_numbered_lists_cannot_be_reported_where_numbered_items_rise(
+    monkeypatch: pytest.MonkeyPatch, server: OpenAIServer
+) -> None:
+    # The published failure: a feature that fires on double spaces is called "enumerated lists" and falls.
+    study = finding_study.make(monkeypatch)
+    sae = labels.sae_of(study.settings.reader)
+    score(study, SPACES, 0.99, 0.95)
+    made = claim(study, "shows enumerated lists", "a", SPACES, reader=sae)
+    found = evidence.get(study, made.id)
+    assert found.status == "replicated"
+    (objection,) = found.open
+    assert objection.kind == "counts" and "numbered items go from" in objection.words
+    # Even a judge who is fooled by the spaces does not get it into the report.
+    judge(study, server, shows_enumerated_lists="More")
+    assert status(study, made) == "verified"
+    with pytest.raises(UserError, match="numbered items go from"):
+        evidence.report(study, evidence.get(study, made.id))
+    evidence.allow(study, made.id, "the lists meant here are lettered ones", "Ada")
+    evidence.report(study, evidence.get(study, made.id))
+    assert status(study, made) == "reported"
+    # The reason was about that one claim; another wording needs another.
+    findings.change(study, made.id, "Ada", put={"claim": "gives numbered lists"})
+    assert [one.kind for one in evidence.get(study, made.id).open] == ["counts"]
+
+
+def test_what_a_claim_names_is_held_against_its_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = finding_study.make(monkeypatch)
+    blocked: dict[tuple[str, Side], bool] = {
+        ("gives numbered lists", "b"): False,
+        ("gives numbered lists", "a"): True,
+        ("gives fewer numbered lists", "a"): False,
+        ("gives fewer numbered lists", "b"): True,
+        ("writes prose instead of numbered lists", "b"): True,
+        ("has double spaces after full stops", "a"): False,
+        ("has double spaces after full stops", "b"): True,
+        ("has no double spaces", "b"): False,
+        ("mentions tea", "b"): False,
+        ("has a bulleted list", "a"): False,
+    }
+    made = {words: claim(study, *words).id for words in blocked}
+    found = {one.finding.id: one for one in evidence.of(study)}
+    assert {words: bool(found[identifier].open) for words, identifier in made.items()} == blocked
+
+
+def test_a_probe_that_a_finding_rests_on_is_held_against_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = finding_study.make(monkeypatch)
+    made = claim(study, "puts its points one under another", "a", probes=["numbered items"])
+    found = evidence.get(study, made.id)
+    assert [one.kind for one in found.open] == ["counts"]
+    assert found.rungs[1].passed is not True
+
+
+def test_what_vanishes_at_equal_length_or_in_the_noise_is_held_against_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = finding_study.make(monkeypatch)
+    made = claim(study, "mentions cake", "b", CAKE, ITEMS)
+    stored = evidence.diff.load(study, "a", "b")
+    table = stored.features.set_index("feature")
+    table["outside_noise"] = table["outside_noise"].astype("boolean")
+
+    def kinds(lengths: list[bool], noise: list[bool]) -> list[str]:
+        rows = table.loc[[CAKE, ITEMS]].assign(survives_equal_length=lengths, outside_noise=noise)
+        return [one.kind for one in evidence.against(made, rows, stored.probes.set_index("probe"))]
+
+    assert kinds([True, True], [True, True]) == []
+    assert kinds([False, True], [True, False]) == []
+    assert kinds([False, False], [True, True]) == ["length"]
+    assert kinds([False, False], [False, False]) == ["length", "noise"]
+
+
+def test_a_finding_of_another_reader_rests_on_nothing_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = finding_study.make(monkeypatch)
+    made = claim(study, "mentions tea", "a", TEA, reader="llama/another")
+    found = evidence.get(study, made.id)
+    assert (found.status, [rung.passed for rung in found.rungs]) == ("candidate", [None, None, None])
+    assert "another reader" in found.rungs[0].words
+
+
+def test_reasons_are_for_contradictions_and_reports_for_what_was_verified(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = finding_study.make(monkeypatch)
+    made = claim(study, "mentions tea", "a", TEA)
+    with pytest.raises(UserError, match="Nothing speaks against"):
+        evidence.allow(study, made.id, "because", "Ada")
+    with pytest.raises(UserError, match="is replicated, not verified"):
+        evidence.report(study, evidence.get(study, made.id))
+    contrary = claim(study, "has double spaces", "b", SPACES)
+    with pytest.raises(UserError, match="reason for finding .* is empty"):
+        evidence.allow(study, contrary.id, " ", "Ada")
+
+
+def test_a_negation_is_a_word_of_its_own() -> None:
+    assert not NEGATION.search("notes, another, nothing")
+    assert NEGATION.search("avoids long")

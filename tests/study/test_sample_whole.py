@@ -1,0 +1,114 @@
+"""The sample study from end to end with the bundled reader: what was planted is found, and what was not is not."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from diffing import labels
+from diffing.diff import compute
+from diffing.labels import labelling, names
+from diffing.models.providers import Checkpoint
+from diffing.probes import near as surface
+from diffing.probes.rules import Span
+from diffing.reader import encode
+from diffing.reader.encodings import Encodings
+from diffing.study import sample
+from diffing.study.study import Study
+from tests.fakes.labellers import written
+from tests.fakes.openai_server import Behaviour, Call, OpenAIServer
+from tests.fakes.watch import Watch
+
+
+@pytest.fixture(scope="module")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which the sample is encoded and compared once for all tests here."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DIFFING_HOME", str(home))
+        study = sample.create()
+        encode.run(study, encode.Options(), Watch())
+        compute.run(study, compute.Options(), Watch())
+    return home
+
+
+@pytest.fixture(autouse=True)
+def in_shared_home(shared_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs after the home of its own that every other test gets."""
+    monkeypatch.setenv("DIFFING_HOME", str(shared_home))
+
+
+def shown_by(encodings: Encodings, features: list[int], behaviours: list[dict[str, Any]]) -> dict[int, set[str]]:
+    """The behaviours that each feature shows: at least half of its active tokens lie within two of their spans."""
+    spans: dict[tuple[str, str, int], dict[str, list[Span]]] = {}
+    for behaviour in behaviours:
+        for prompt, side, draw, found in behaviour["instances"]:
+            spans.setdefault((prompt, side, draw), {})[behaviour["name"]] = [(s[0], s[1]) for s in found]
+    names = [behaviour["name"] for behaviour in behaviours]
+    near, active = np.zeros((len(features), len(names))), np.zeros(len(features))
+    for number, place in enumerate(
+        encodings.documents[["prompt_id", "checkpoint", "draw"]].itertuples(index=False)
+    ):
+        here = spans.get(tuple(place), {})
+        at = surface.near_tokens(encodings.tokens(number).spans, {name: here.get(name, []) for name in names})
+        for row, feature in enumerate(features):
+            positions, _ = encodings.activations(number, feature)
+            near[row] += at[positions].sum(axis=0)
+            active[row] += len(positions)
+    share = near / np.maximum(active, 1)[:, None]
+    return {f: {names[i] for i in np.flatnonzero(share[row] >= 0.5)} for row, f in enumerate(features)}
+
+
+def test_the_top_families_show_what_was_planted_with_its_sign_and_nothing_that_was_not() -> None:
+    study, known = sample.ensure(), sample.planted()
+    top = compute.current(study, "before", "after").top(20)
+    sign = {b["name"]: -1 if b["more_on"] == "before" else 1 for b in known["planted"]}
+    shown = shown_by(Encodings.open(study), top["feature"].tolist(), known["planted"] + known["not planted"])
+    found = {
+        name
+        for row in top.itertuples()
+        for name in shown[row.feature]
+        if name not in sign or np.sign(row.delta) == sign[name]
+    }
+    assert len(found & set(sign)) >= 8, sorted(found)
+    assert found <= set(sign)
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_two_draws_of_one_checkpoint_differ_in_nothing(side: str) -> None:
+    whole = sample.ensure()
+    rows = whole.responses().query("checkpoint == @side")
+    sides = [Checkpoint(key=f"draw{draw}", name=f"draw {draw}", source="import") for draw in (0, 1)]
+    study = Study.create(f"same-{side}", sides, whole.prompts())
+    study.add_responses(rows.assign(checkpoint=[f"draw{draw}" for draw in rows["draw"]], draw=0))
+    encode.run(study, encode.Options(), Watch())
+    found = compute.compute(study, "draw0", "draw1")
+    assert found.summary["tested"] > 100
+    for table in (found.features, found.probes):
+        q = table.filter(regex="^q")
+        assert not (q < 0.05).any(axis=None), q.min()
+
+
+def billed(call: Call) -> Behaviour:
+    """Counts as providers tell people to: a token for four characters of English."""
+    text = written("the word that stands between the marks", observations="They are all alike. " * 10)
+    sent = sum(len(message["content"]) for message in call.messages)
+    return Behaviour(text, usage={"prompt_tokens": sent // 4, "completion_tokens": len(text) // 4})
+
+
+def test_labelling_the_top_50_takes_as_many_calls_and_the_tokens_that_were_foretold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The labels that ship would leave nothing to write.
+    monkeypatch.setattr(names, "BUNDLED", names.BUNDLED.with_name("none.json"))
+    study = sample.ensure()
+    with OpenAIServer(billed, models=["maker/author"]) as server:
+        options: dict[str, Any] = {"model": f"{server.url}#maker/author", "top": 50}
+        expected = labelling.estimate(study, labelling.Options(**options))
+        result = labelling.run(study, labelling.Options(**options), Watch())
+    assert expected.calls == result["calls"] == len(server.calls) <= 50
+    assert len(labels.current(study)) == len(result["features"])
+    spent = result["tokens_in"] + result["tokens_out"]
+    assert abs(expected.tokens_in + expected.tokens_out - spent) <= 0.15 * spent
+    assert abs(expected.tokens_in - result["tokens_in"]) <= 0.15 * result["tokens_in"]

@@ -1,0 +1,122 @@
+"""The house: each room of the engine has one sentence, stands on the rooms below it alone, and opens quickly.
+
+Imports are read from the source, inside functions too: an import there is for weight, never for order.
+"""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from diffing.common.files import PROJECT
+
+ENGINE = PROJECT / "diffing"
+ORDER = [
+    "common",
+    "models",
+    "study",
+    "jobs",
+    "reader",
+    "probes",
+    "diff",
+    "labels",
+    "findings",
+    "report",
+    "status",
+    "api",
+    "cli",
+]
+"""From the ground up: a room may import itself and what stands before it."""
+BESIDE = {"__init__.py", "__main__.py", "starter", "__pycache__"}
+"""What lies in `diffing/` and is no room."""
+HEAVY = ("torch", "openai", "sklearn", "matplotlib")
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in ENGINE.rglob("*.py") if path.parent != ENGINE or path.name not in BESIDE)
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ENGINE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> Iterator[tuple[int, str]]:
+    """Every import of a file, wherever it stands, as line and dotted name."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno} imports by dots"
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def rises(path: Path) -> list[str]:
+    """Imports of a file that point at a room above its own."""
+    mine = ORDER.index(room_of(path))
+    found = []
+    for line, name in imported(path):
+        parts = name.split(".")
+        if parts[0] == "diffing" and len(parts) > 1:
+            # `from diffing import Study` is what stands in the top-level door: the API.
+            target = parts[1] if parts[1] in ORDER else "api"
+            if ORDER.index(target) > mine:
+                found.append(f"{path.relative_to(PROJECT)}:{line} imports {name}")
+    return found
+
+
+def test_the_engine_holds_its_rooms_and_nothing_else() -> None:
+    assert {path.name.removesuffix(".py") for path in ENGINE.iterdir() if path.name not in BESIDE} == set(ORDER)
+
+
+def test_every_import_points_down() -> None:
+    assert [line for path in modules() for line in rises(path)] == []
+
+
+def test_an_import_that_points_up_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "diffing" / "common").mkdir(parents=True)
+    low = tmp_path / "diffing" / "common" / "words.py"
+    low.write_text("def f() -> None:\n    from diffing.report import text\n")
+    monkeypatch.setattr("tests.test_rooms.ENGINE", tmp_path / "diffing")
+    monkeypatch.setattr("tests.test_rooms.PROJECT", tmp_path)
+    assert rises(low) == ["diffing/common/words.py:2 imports diffing.report.text"]
+
+
+@pytest.mark.parametrize("room", [room for room in ORDER if (ENGINE / room).is_dir()])
+def test_every_door_says_in_a_sentence_what_its_room_holds(room: str) -> None:
+    said = ast.get_docstring(ast.parse((ENGINE / room / "__init__.py").read_text(encoding="utf-8")))
+    assert said
+    first = said.splitlines()[0]
+    assert first.endswith(".") and len(first) > 30
+
+
+def test_a_door_hands_on_no_name_that_is_a_module_of_its_room() -> None:
+    for room in ORDER:
+        if (ENGINE / room).is_dir():
+            tree = ast.parse((ENGINE / room / "__init__.py").read_text(encoding="utf-8"))
+            handed = {a.asname or a.name for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) for a in n.names}
+            assert not handed & {path.stem for path in (ENGINE / room).glob("*.py")}, room
+
+
+def test_the_engine_knows_no_streamlit() -> None:
+    names = [name for path in ENGINE.rglob("*.py") for _, name in imported(path)]
+    assert [name for name in names if name.split(".")[0] in ("streamlit", "pages")] == []
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["diffing.cli.app", "diffing.status", *(f"diffing.{room}" for room in ORDER if (ENGINE / room).is_dir())],
+)
+def test_nothing_heavy_is_loaded_before_it_is_used(module: str) -> None:
+    code = f"import sys, diffing.{module}; print(*(m for m in {HEAVY} if m in sys.modules))"
+    told = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == ""
+
+
+def test_what_the_package_hands_on_is_what_it_says() -> None:
+    import diffing
+
+    handed = {name for name in vars(diffing) if not name.startswith("_")} - set(ORDER)
+    assert handed == set(diffing.__all__)
