@@ -12,20 +12,19 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import comb
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
+from diffing.common.arrays import Array
 from diffing.diff import groups, measure, pairing, separability
 from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Flat
 
 LEVELS = (0.0001, 0.001, 0.01, 0.05, 0.1, 0.5)
-Array = NDArray[Any]
 
 
 @dataclass

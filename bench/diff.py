@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+
+from diffing.common.arrays import Array
 
 ACTIVE = 90
 """Features active on a token."""
@@ -34,8 +35,6 @@ COLUMNS = {
     "differing": "differing",
     "families": "families",
 }
-
-Array = NDArray[Any]
 
 
 def make(name: str, features: int, prompts: int, draws: int) -> None:

@@ -19,8 +19,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from diffing.common.arrays import Array
 from diffing.models.providers import Checkpoint
-from diffing.reader.cache import Array, Cache
+from diffing.reader.cache import Cache
 from diffing.reader.compact import compact, encodings
 from diffing.reader.encodings import Encodings, encodable, save_table
 from diffing.study.study import Study
@@ -100,7 +101,7 @@ def main() -> None:
         "| frequencies | entries | features an answer | disk MB | open ms | common feature ms | rare feature ms |",
         end="",
     )
-    print(" one answer ms | all sums s |\n|---|---|---|---|---|---|---|---|---|")
+    print(" one answer ms |\n|---|---|---|---|---|---|---|---|")
     for kind in ("1/rank", "log-normal"):
         with tempfile.TemporaryDirectory(prefix="bench-store-") as folder:
             os.environ["DIFFING_HOME"] = folder
@@ -112,12 +113,11 @@ def main() -> None:
             common, rare = int(counts.argmax()), int(np.flatnonzero(counts)[counts[counts > 0].argmin()])
             found = Encodings.open(study)
             asked = [clock(partial(found.occurrences, feature)) for feature in (common, rare)]
-            one = clock(partial(found.token_rows, 7))
-            sums = clock(partial(getattr, found, "total"), 1) / 1e3
+            one = clock(partial(found.dense, 7, common))
             entries = sum(int(n) for n in found.table["entries"])
             print(
                 f"| {kind} | {entries:,} | {found.indptr[-1] / answers:,.0f} | {size / 1e6:.0f} | {opening:.0f} "
-                f"| {asked[0]:.1f} | {asked[1]:.1f} | {one:.1f} | {sums:.2f} |"
+                f"| {asked[0]:.1f} | {asked[1]:.1f} | {one:.1f} |"
             )
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.1f} GB")
 

@@ -12,12 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from diffing.common import stats
+from diffing.common.arrays import Array, Bools
 from diffing.findings import verdicts
-
-Array = NDArray[np.int64]
 
 CLAIMS = 200
 TOGETHER = 10
@@ -103,7 +101,7 @@ def _judge(truth: Array, first: int, case: Case, random: np.random.Generator) ->
     return np.where(leans, first, said)
 
 
-def published(table: pd.DataFrame, seed: int) -> NDArray[np.bool_]:
+def published(table: pd.DataFrame, seed: int) -> Bools:
     """Which claims, each of B, the published rule accepts: one draw, and one order for a prompt and ten claims."""
     batch, prompt = table["claim"].astype(int).to_numpy() // TOGETHER, table["prompt_id"].to_numpy()
     coin = np.random.default_rng([seed, 1]).integers(0, 2, (batch.max() + 1, prompt.max() + 1))

@@ -19,11 +19,11 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 import typer
-from numpy.typing import NDArray
 from sae_lens import SAE
 from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM
 
+from diffing.common.arrays import Floats
 from tools.starter_corpus import Document, chat_pieces, encode_texts, half, pack, read_corpus
 
 ASSISTANT_SOURCES = {"WildBench", "Arena-Hard-Auto", "GPTeacher", "HaluEval", "GSM8K"}
@@ -72,7 +72,7 @@ class Starter:
         return Encoded(tokens, documents, pieces, sp.vstack(parts).tocsc())
 
 
-def shares(encoded: Encoded, documents: int) -> NDArray[np.float64]:
+def shares(encoded: Encoded, documents: int) -> Floats:
     """For every feature, the share of documents in which it fires."""
     entries = encoded.activations.tocoo()
     seen = np.unique(np.stack([encoded.documents[entries.row], entries.col]), axis=1)
@@ -90,7 +90,7 @@ def read_pair(path: Path) -> tuple[list[str], list[str]]:
     return [first[p] for p in common], [second[p] for p in common]
 
 
-def differences(starter: Starter, path: Path, prompts: int) -> NDArray[np.float64]:
+def differences(starter: Starter, path: Path, prompts: int) -> Floats:
     """Difference of the two checkpoints' shares, both answers cut to the shorter one's tokens."""
     before, after = (encode_texts(starter.tokenizer, answers[:prompts]) for answers in read_pair(path))
     both = [(a[: len(b)], b[: len(a)]) for a, b in zip(before, after, strict=True) if len(a) and len(b)]

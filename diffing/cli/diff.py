@@ -14,6 +14,7 @@ from diffing import labels
 from diffing.cli.terminal import After, AsJson, Before, Name, do, say, show, tell
 from diffing.common import files, tables
 from diffing.common.errors import UserError
+from diffing.common.words import yes
 from diffing.diff import summary
 from diffing.diff.stored import Diff, load, up_to_date
 from diffing.study.study import Study
@@ -94,9 +95,5 @@ def _brief(row: dict[str, Any]) -> dict[str, Any]:
     return {
         **head, "A %": f"{100 * row['frequency_a']:.0f}", "B %": f"{100 * row['frequency_b']:.0f}",
         "B-A points": change, "q": f"{q:.1e}" if pd.notna(q) else "not tested",
-        "equal length": _yes(row["survives_equal_length"]), "replicated": row["replicated"] or "-",
+        "equal length": yes(row["survives_equal_length"]), "replicated": row["replicated"] or "-",
     } | ({} if "probe" in row else {"near": row["probes"]})  # fmt: skip
-
-
-def _yes(value: Any) -> str:
-    return "-" if pd.isna(value) else "yes" if value else "no"

@@ -11,8 +11,9 @@ one way (measured in the tests). That far out it decides nothing.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import erfcx
+
+from diffing.common.arrays import Floats, Ints
 
 FAR = 1e-9
 """Two-sided p below which the saddlepoint value is given."""
@@ -22,9 +23,6 @@ NOTHING = -45.0
 """Logarithm of what is too small to be added up."""
 CHUNK = 200_000
 """Cells of a working array, so that memory stays bounded."""
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 def coin_tail(sizes: Ints, counts: Ints, observed: Ints) -> Floats:

@@ -7,13 +7,11 @@ size. Does not know studies or prompts; the null distributions themselves are in
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import bdtr, bdtrc, gammaln, ndtri, xlog1py, xlogy
 
 from diffing.common import nulls
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from diffing.common.arrays import Floats, Ints
 
 WINDOW = 5.5
 """Standard deviations each way that hold all but 1e-6 of a resampled mean: far beyond any interval's end."""

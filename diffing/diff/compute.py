@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from diffing.common import files, stats
+from diffing.common.arrays import Floats, Ints
 from diffing.common.aside import Aside
 from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
@@ -161,7 +161,7 @@ def _noise(features: pd.DataFrame, bins: pd.DataFrame) -> dict[str, Any]:
     return {"noise_band": band, "outside_noise": outside}
 
 
-def _without_truncated(shown: Shown, pairs: Pairing, delta: NDArray[np.float64]) -> dict[str, Any]:
+def _without_truncated(shown: Shown, pairs: Pairing, delta: Floats) -> dict[str, Any]:
     """The plain difference and its q without the pairs that a token limit cut."""
     if not pairs.truncated.any():
         return {"delta_untruncated": delta}
@@ -174,7 +174,7 @@ def _without_truncated(shown: Shown, pairs: Pairing, delta: NDArray[np.float64])
     }
 
 
-def _detailed(features: pd.DataFrame, number: int) -> NDArray[np.int64]:
+def _detailed(features: pd.DataFrame, number: int) -> Ints:
     """The features with the smallest p in any view, ascending."""
     columns = ["p", "p_equal_length", "p_equal_length_tail", "p_rate", "p_heterogeneity"]
     least = features[columns].min(axis=1)
@@ -182,11 +182,9 @@ def _detailed(features: pd.DataFrame, number: int) -> NDArray[np.int64]:
     return np.asarray(np.sort(order["feature"].to_numpy(dtype=np.int64)[:number]))
 
 
-def _families(
-    features: pd.DataFrame, ties: families.Ties, encodings: Encodings, settings: DiffSettings
-) -> NDArray[np.int64]:
+def _families(features: pd.DataFrame, ties: families.Ties, encodings: Encodings, settings: DiffSettings) -> Ints:
     """Each feature's family: its lead's number, its own where it is not tested."""
-    family: NDArray[np.int64] = features["feature"].to_numpy(dtype=np.int64).copy()
+    family: Ints = features["feature"].to_numpy(dtype=np.int64).copy()
     tested = features[features["testable"]]
     order = np.lexsort([tested["feature"], tested["p_discovery"].fillna(np.inf)])
     close = settings.family_overlap, settings.family_cosine
@@ -198,8 +196,8 @@ def _families(
 def _probes(
     fires: firing.Active,
     pairs: Pairing,
-    documents: NDArray[np.int64],
-    detailed: NDArray[np.int64],
+    documents: Ints,
+    detailed: Ints,
     scanned: scan.Scan,
     seed: int,
 ) -> tuple[pd.DataFrame, dict[int, str]]:

@@ -11,11 +11,11 @@ import logging
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse.csgraph import connected_components
 
+from diffing.common.arrays import Array, Floats
 from diffing.diff.presence import Encoded, Store
 
 KEEP = 96
@@ -30,8 +30,6 @@ PAIRS = 4096
 """Decoder rows compared at once."""
 
 log = logging.getLogger(__name__)
-Array = NDArray[Any]
-Floats = NDArray[np.float64]
 
 
 class Directed(Store, Protocol):

@@ -6,13 +6,12 @@ overlap, so they have differences and intervals and no test.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from diffing.common import stats
+from diffing.common.arrays import Array, Bools, Floats, Ints
 from diffing.diff import measure
 from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Shown
@@ -25,11 +24,9 @@ CELLS = 300_000
 """Cells of a working array: it should stay in a processor's cache."""
 
 COLUMNS = ["feature", "kind", "group", "n", "delta", "ci_low", "ci_high", "discordant_a", "discordant_b"]
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
-def heterogeneity(leads: Leads, pairing: Pairing, testable: NDArray[np.bool_], seed: int) -> dict[str, Floats]:
+def heterogeneity(leads: Leads, pairing: Pairing, testable: Bools, seed: int) -> dict[str, Floats]:
     """Q, p and q of each testable feature over the categories with enough prompts; NaN for the others."""
     found = {name: np.full(len(testable), np.nan) for name in ("heterogeneity", "p_heterogeneity")}
     rows = np.flatnonzero(testable)
@@ -89,7 +86,7 @@ def _permuted(
     return np.asarray((1 + exceeding) / (1 + done))
 
 
-def _less(left: Ints, right: Ints) -> NDArray[np.bool_]:
+def _less(left: Ints, right: Ints) -> Bools:
     """Row by row, whether `left` comes before `right` in dictionary order."""
     unequal = left != right
     first = unequal.argmax(axis=1)
@@ -106,7 +103,7 @@ def _undecided(exceeding: Floats, done: int, tests: int) -> Ints:
     return np.flatnonzero(could & ~does)
 
 
-def _passing(p: Floats, tests: int) -> NDArray[np.bool_]:
+def _passing(p: Floats, tests: int) -> Bools:
     """Which of the smallest p among many tests Benjamini and Hochberg's rule calls."""
     order = np.sort(p)
     passing = np.flatnonzero(order <= measure.LEVEL * np.arange(1, len(p) + 1) / tests)
@@ -171,7 +168,7 @@ def table(shown: Shown, pairing: Pairing, features: Ints) -> pd.DataFrame:
     return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
 
 
-def _of_group(ahead: NDArray[Any], pairing: Pairing) -> pd.DataFrame:
+def _of_group(ahead: Array, pairing: Pairing) -> pd.DataFrame:
     prompts = len(ahead)
     more_a = np.stack([np.sum(ahead == -size, axis=0) for size in pairing.sizes], axis=1)
     more_b = np.stack([np.sum(ahead == size, axis=0) for size in pairing.sizes], axis=1)
@@ -188,7 +185,7 @@ def _of_group(ahead: NDArray[Any], pairing: Pairing) -> pd.DataFrame:
     )
 
 
-def differences(shown: Shown, pairing: Pairing, features: Ints) -> NDArray[Any]:
+def differences(shown: Shown, pairing: Pairing, features: Ints) -> Array:
     """Prompts x some features: by how much B leads, in the pairing's whole units."""
     column = np.full(shown.n_features, -1, dtype=np.int64)
     column[features] = np.arange(len(features))

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from diffing.common import stats
+from diffing.common import nulls, stats
+from diffing.common.arrays import Array, Floats, Ints
 from diffing.diff import tally
 from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Shown
-from diffing.diff.tally import Leads, Tally, View
+from diffing.diff.tally import Amounts, Leads, Tally, View
 
 LEVEL = 0.05
 """False discovery rate that everything is called by."""
@@ -32,9 +33,6 @@ VIEWS: dict[View, str] = {
     "ending": "_equal_length_tail",
 }
 """What is counted, and the suffix of its columns."""
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 def table(shown: Shown, pairing: Pairing) -> tuple[pd.DataFrame, Tally]:
@@ -66,7 +64,7 @@ def table(shown: Shown, pairing: Pairing) -> tuple[pd.DataFrame, Tally]:
     columns |= _tested(counted)
     columns["verdict"] = verdict(columns["q"], *interval(pairing, n, more_a, more_b, 0.90))
     for name, amount in (("rate", counted.rate), ("mean", counted.strength)):
-        p = amount.test(LEAST)
+        p = sign_flip(amount, LEAST)
         columns |= {
             f"{name}_a": amount.sums["a"] / max(n, 1) + nothing,
             f"{name}_b": amount.sums["b"] / max(n, 1) + nothing,
@@ -88,14 +86,14 @@ def interval(pairing: Pairing, prompts: int, more_a: Ints, more_b: Ints, level: 
     return stats.bootstrap(pairing.sizes, more_a, more_b, prompts, pairing.unit, draws, level)
 
 
-def difference(leads: Leads, prompts: int, cells: NDArray[Any] | slice = slice(None)) -> Floats:
+def difference(leads: Leads, prompts: int, cells: Array | slice = slice(None)) -> Floats:
     """Mean difference over prompts, from how often each side leads."""
     more_a, more_b = leads.of(cells)
     total = (more_b - more_a) @ leads.sizes
     return total / (leads.unit * prompts) if prompts else np.full(len(total), np.nan)
 
 
-def presence_p(leads: Leads, least: int, cells: NDArray[Any] | slice = slice(None)) -> Floats:
+def presence_p(leads: Leads, least: int, cells: Array | slice = slice(None)) -> Floats:
     """Exact two-sided p of each feature's presence; NaN where fewer than `least` prompts differ."""
     more_a, more_b = leads.of(cells)
     p = np.full(len(more_a), np.nan)
@@ -153,3 +151,12 @@ def replication(leads: Leads, pairing: Pairing) -> dict[str, Any]:
         "delta_discovery": delta,
         "delta_heldout": delta_held,
     }
+
+
+def sign_flip(amount: Amounts, least: int) -> Floats:
+    """Exact two-sided sign-flip p of the rounded sum; NaN where fewer than `least` prompts differ in it."""
+    counts, observed = amount.coins()
+    p = np.full(len(counts), np.nan)
+    tested = np.flatnonzero(counts.sum(axis=1) >= least)
+    p[tested] = nulls.coin_tail(np.arange(1, counts.shape[1] + 1), counts[tested], observed[tested])
+    return p

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from diffing.common.arrays import Array, Floats
 from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Shown
 
@@ -20,7 +20,6 @@ SHARE = 0.95
 """Share of features that differ by less than the band between two halves of one checkpoint."""
 
 COLUMNS = ["low", "high", "points", "band"]
-Floats = NDArray[np.float64]
 
 
 def band(shown: Shown, pairing: Pairing) -> pd.DataFrame:
@@ -52,7 +51,7 @@ def band(shown: Shown, pairing: Pairing) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def halves(shown: Shown, pairing: Pairing, documents: NDArray[Any]) -> tuple[Floats, Floats]:
+def halves(shown: Shown, pairing: Pairing, documents: Array) -> tuple[Floats, Floats]:
     """One checkpoint's frequency of each feature, and the size of the difference between halves of its draws.
 
     With h of r draws in a half the difference is scaled by the root of h/r, to be of the size that chance gives

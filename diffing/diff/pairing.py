@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from diffing.common.arrays import Array, Bools, Ints
 from diffing.study import responses
 from diffing.study.study import Study
 
@@ -21,8 +21,6 @@ FEW = 10
 """Prompts that a category needs to be compared with others."""
 UNIT = 120
 """Largest whole number that stands for a difference of 1 (exact for every mixture of up to five draws)."""
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Pairing:
     tokens_a: Ints
     """Length of A's answer in each pair, in the reader's tokens."""
     tokens_b: Ints
-    truncated: NDArray[np.bool_]
+    truncated: Bools
     """Pairs with an answer that was cut by its token limit."""
     excluded: dict[str, int]
     """How many pairs were left out, by reason."""
@@ -77,7 +75,7 @@ class Pairing:
         found = {round(self.unit * k / r) for r in np.unique(self.draws).tolist() for k in range(1, r + 1)}
         return np.array(sorted(found or {1}), dtype=np.int64)
 
-    def units(self, counts: NDArray[Any], rows: NDArray[Any] | slice) -> NDArray[Any]:
+    def units(self, counts: Array, rows: Array | slice) -> Array:
         """Counts of draws (prompts down) as whole units; the rounding is the same on both sides."""
         draws = self.draws[rows]
         if len(draws) == 0 or np.all(draws == self.unit):
@@ -85,7 +83,7 @@ class Pairing:
         scaled = counts * (self.unit / draws.astype(np.float32))[:, None]
         return np.rint(scaled).astype(np.int16)
 
-    def only(self, keep: NDArray[np.bool_]) -> "Pairing":
+    def only(self, keep: Bools) -> "Pairing":
         """The same with some pairs only, and the prompts they leave."""
         rows, row = np.unique(self.row[keep], return_inverse=True)
         return Pairing(

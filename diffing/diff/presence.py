@@ -5,15 +5,13 @@ that a threshold of 0 reads no activation and keeps nothing.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from diffing.common.arrays import Array
 from diffing.probes.scan import BY_LENGTH, NAMES, Scan
 from diffing.reader.firing import Tokens
-
-Array = NDArray[Any]
 
 
 class Encoded(Protocol):

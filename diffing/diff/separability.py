@@ -5,12 +5,12 @@ One answer a side and prompt is used. Promises a null that keeps prompts whole: 
 prompt by a coin and repeats the whole cross-validation.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
+from diffing.common.arrays import Array, Bools, Floats
 from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Shown
 
@@ -24,8 +24,6 @@ LIMIT = 500
 
 DIGITS = 5
 """Of a score, behind the point; one further is about where processors begin to disagree."""
-
-Floats = NDArray[np.float64]
 
 
 class Separability(NamedTuple):
@@ -77,7 +75,7 @@ def separability(shown: Shown, pairing: Pairing, seed: int, permutations: int = 
     )
 
 
-def _inner_products(shown: Shown, documents: NDArray[Any], random: np.random.Generator) -> Floats:
+def _inner_products(shown: Shown, documents: Array, random: np.random.Generator) -> Floats:
     """Documents x documents over centred features of unit variance."""
     shows = [shown.document(document).feature for document in documents.tolist()]
     share = np.zeros(shown.n_features)
@@ -99,7 +97,7 @@ def _inner_products(shown: Shown, documents: NDArray[Any], random: np.random.Gen
     return np.asarray(table @ table.T, dtype=np.float64)
 
 
-def _judged(inner: Floats, label: Floats, held: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def _judged(inner: Floats, label: Floats, held: Bools) -> tuple[Floats, Floats]:
     """Scores of the held prompts' answers by a ridge fitted on the others, and their labels."""
     train, test = np.flatnonzero(np.tile(~held, 2)), np.flatnonzero(np.tile(held, 2))
     truth = np.concatenate([label, -label])

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from diffing.common import files, nulls, stats
+from diffing.common.arrays import Array, Ints
 from diffing.common.errors import UserError
 from diffing.diff import measure, pairing, presence
 from diffing.diff.presence import Shown
@@ -26,9 +26,6 @@ from diffing.study.study import Study
 MOST = 7
 """Checkpoints in a series at most: the null goes through all their orders."""
 CELLS = 4_000_000
-
-Array = NDArray[Any]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

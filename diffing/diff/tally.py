@@ -7,12 +7,11 @@ that are not 0. Promises that its memory does not grow with prompts times featur
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from diffing.common import nulls
+from diffing.common.arrays import Array, Floats, Ints
 from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Document, Shown
 
@@ -21,9 +20,6 @@ CELLS = 4_000_000
 SPREAD = 64
 """Least standard deviation, in whole coins, of the rounded sums that rates and strengths are tested by."""
 
-Array = NDArray[Any]
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 View = Literal["whole", "beginning", "ending"]
 
 
@@ -76,14 +72,6 @@ class Amounts:
             np.add.at(observed, feature, level.astype(np.float64))
             np.add.at(counts, feature * (top + 1) + np.abs(level).astype(np.intp), kind(1))
         return counts.reshape(n, top + 1)[:, 1:], observed.astype(np.int64)
-
-    def test(self, least: int) -> Floats:
-        """Exact two-sided sign-flip p of the rounded sum; NaN where fewer than `least` prompts differ in it."""
-        counts, observed = self.coins()
-        p = np.full(len(counts), np.nan)
-        tested = np.flatnonzero(counts.sum(axis=1) >= least)
-        p[tested] = nulls.coin_tail(np.arange(1, counts.shape[1] + 1), counts[tested], observed[tested])
-        return p
 
 
 @dataclass

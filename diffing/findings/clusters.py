@@ -12,9 +12,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
+from diffing.common.arrays import Ints
 from diffing.findings.listings import Item
 
 APART = 0.84
@@ -102,7 +102,7 @@ def vectorised(texts: Sequence[str]) -> Any:
     return normalize(sparse.hstack(parts).tocsr()) if parts else sparse.identity(len(texts), format="csr")
 
 
-def grouped(vectors: Any) -> NDArray[np.int64]:
+def grouped(vectors: Any) -> Ints:
     """The number of each row's cluster."""
     # As heavy as what makes the vectors.
     from sklearn.cluster import AgglomerativeClustering

@@ -10,15 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from diffing.common.arrays import Bools, Floats, Ints
 from diffing.findings.findings import Example
 from diffing.probes.probes import PROBES
 from diffing.reader.encodings import Encodings
 from diffing.study import prompts, responses
 from diffing.study.study import Study
-
-Floats = NDArray[np.float64]
 
 SHOWN = 3
 """Pairs of each kind."""
@@ -39,7 +37,7 @@ class Chooser:
         pairs = responses.kept(study.pairs(a, b))
         self.pairs = pairs[pairs["prompt_id"].isin(shown)].reset_index(drop=True)
         self.encodings = encodings
-        self._documents: list[NDArray[np.int64]] = []
+        self._documents: list[Ints] = []
         if encodings is not None:
             rows = encodings.documents.reset_index(names="document").set_index(["prompt_id", "draw", "checkpoint"])
             for key in (a, b):
@@ -60,7 +58,7 @@ class Chooser:
             self._first(order, sign * weight > 0, most), self._first(order[::-1], sign * weight < 0, most)
         )
 
-    def shows(self, features: Sequence[int], probes: Sequence[str]) -> NDArray[np.bool_]:
+    def shows(self, features: Sequence[int], probes: Sequence[str]) -> Bools:
         """Which answers show any of these: A's of all pairs, then B's."""
         shown = np.zeros(2 * len(self.pairs), bool)
         for feature in features if self.encodings is not None else ():
@@ -82,7 +80,7 @@ class Chooser:
         a, b = (peak[documents] for documents in self._documents)
         return a, b
 
-    def _first(self, order: NDArray[np.int64], allowed: NDArray[np.bool_], most: int) -> list[Example]:
+    def _first(self, order: Ints, allowed: Bools, most: int) -> list[Example]:
         """The first pairs in order, each prompt once."""
         chosen: dict[str, Example] = {}
         for row in order[allowed[order]].tolist():

@@ -204,7 +204,7 @@ class Store:
 
 
 def table(found: Sequence[Pair], told: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """All verdicts of some lines on these pairs, as `diffing.findings.verdicts` reads them; what is not there is missing.
+    """All verdicts of some lines on these pairs, as `verdicts` reads them; what is not there is missing.
 
     Claims that were never asked about have no rows.
     """

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from rapidfuzz import fuzz
 
 from diffing import labels
+from diffing.common.arrays import Bools
 from diffing.diff import measure
 from diffing.diff.stored import Diff
 from diffing.findings.exhibits import Chooser
@@ -130,7 +130,7 @@ def plain(study: Study, stored: Diff, each: int, most: int, chooser: Chooser) ->
 
 def apart(proposals: Sequence[Proposal], chooser: Chooser) -> list[Proposal]:
     """Without those that nearly the same answers show as an earlier one: a closing question and any question."""
-    kept: list[tuple[Proposal, NDArray[np.bool_]]] = []
+    kept: list[tuple[Proposal, Bools]] = []
     for one in proposals:
         shown = chooser.shows(one.features, one.probes)
         if all(phi(shown, other) < TOGETHER for _, other in kept):
@@ -138,7 +138,7 @@ def apart(proposals: Sequence[Proposal], chooser: Chooser) -> list[Proposal]:
     return [one for one, _ in kept]
 
 
-def phi(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+def phi(one: Bools, other: Bools) -> float:
     """Correlation of two yes-or-no columns; 0 where either never changes."""
     if not len(one) or one.all() or other.all() or not one.any() or not other.any():
         return 0.0

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from diffing.common import stats
+from diffing.common.arrays import Floats
 
 LEVEL = 0.05
 """False discovery rate that findings are called verified by."""
@@ -32,7 +32,6 @@ where the verdict is missing; `order`: 0 where the first one stood first; `shows
 claim at all."""
 
 PAIR = ["claim", "kind", "prompt_id", "draw"]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
+from diffing.common.arrays import Array
 from diffing.reader.encodings import Encodings
 from diffing.study import prompts
 from diffing.study.study import Study
 
-Array = np.ndarray[Any, np.dtype[Any]]
 Item = TypeVar("Item")
 Half = Literal["write", "score"]
 Kind = Literal["fires", "random", "tokens", "neighbour", "misplaced"]

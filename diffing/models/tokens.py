@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, processors
 from transformers import PreTrainedTokenizerBase
 
+from diffing.common.arrays import Ints
 from diffing.common.errors import UserError
 
 VERSION = 1
@@ -123,7 +124,7 @@ class Framing:
     def _bos(self) -> int | None:
         return self.tokenizer.bos_token_id  # type: ignore[no-any-return]
 
-    def _encode(self, before: str, text: str) -> tuple[list[int], NDArray[np.int64], int]:
+    def _encode(self, before: str, text: str) -> tuple[list[int], Ints, int]:
         """All ids up to the answer's end, the spans of the answer's tokens, and where those begin."""
         lead = [self._bos] if not self.template and self.prepend_bos and self._bos is not None else []
         if self._special is not None and self._special.search(text):
@@ -199,7 +200,7 @@ def windows(ids: Sequence[int], first: int, size: int, bos: int | None = None) -
     return found
 
 
-def _tiled(offsets: NDArray[np.int64], length: int) -> NDArray[np.int32]:
+def _tiled(offsets: Ints, length: int) -> NDArray[np.int32]:
     """Spans that leave out no character: what a tokenizer drops goes to the token that follows it."""
     spans = np.clip(offsets, 0, length)
     reached = np.maximum.accumulate(spans[:, 1])

@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import sparse
 
+from diffing.common.arrays import Array, Bools
 from diffing.common.errors import UserError
 from diffing.probes.probes import PROBES, Probe, probe_spans
 from diffing.probes.rules import Span
 from diffing.probes.scan import PRESENCE, Scan, scan, table
-from diffing.reader.cache import Array
 from diffing.reader.encodings import Encodings
 from diffing.reader.firing import Active, Store, Tokens, active, ranges
 
@@ -125,7 +124,7 @@ def compare(firing: Active, features: Sequence[int], scanned: Scan) -> Nearest:
     )
 
 
-def of_probe(encodings: Encodings, probe: str) -> NDArray[np.bool_]:
+def of_probe(encodings: Encodings, probe: str) -> Bools:
     """Which documents show a surface probe."""
     if probe not in PRESENCE:
         raise UserError(f"There is no probe '{probe}'; the probes are {', '.join(PRESENCE)}.")

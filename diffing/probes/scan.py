@@ -9,9 +9,9 @@ from itertools import chain
 import numpy as np
 import pandas as pd
 
+from diffing.common.arrays import Array
 from diffing.probes.probes import PROBES
 from diffing.probes.rules import Answer
-from diffing.reader.cache import Array
 
 NAMES = tuple(sorted(PROBES, key=lambda name: PROBES[name].counted_only))
 """All probes; those that only have an amount stand last."""

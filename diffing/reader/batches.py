@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from diffing.reader.cache import Array
+from diffing.common.arrays import Array
 
 if TYPE_CHECKING:
     from diffing.models.tokens import Reading, Window

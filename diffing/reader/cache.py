@@ -24,6 +24,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from diffing.common import files
+from diffing.common.arrays import Array
 
 STEPS = 4096
 """Codes to a factor of two."""
@@ -34,7 +35,6 @@ FACTORS = np.exp2(-np.arange(2**16) / STEPS).astype(np.float32)
 SHARD_LIMIT = 2**30
 """Bytes from which a shard takes no further record."""
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
 TABLE = (
     "CREATE TABLE IF NOT EXISTS encodings (key TEXT PRIMARY KEY, shard INTEGER, offset INTEGER, size INTEGER,"

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffing.reader.cache import STEPS, Array, Encoding
+from diffing.common.arrays import Array
+from diffing.reader.cache import STEPS, Encoding
 
 
 @dataclass(frozen=True, slots=True)

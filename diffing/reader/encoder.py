@@ -22,9 +22,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from diffing.common.arrays import Array
 from diffing.common.errors import UserError
 from diffing.reader.batches import Item, Task, by_length, cut, cut_windows, halves, kept_ids, windows_of
-from diffing.reader.cache import Array, Cache, Encoding, Place, Writer
+from diffing.reader.cache import Cache, Encoding, Place, Writer
 from diffing.reader.compact import Compact, compact, encodings
 
 if TYPE_CHECKING:

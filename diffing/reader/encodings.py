@@ -17,8 +17,9 @@ import pandas as pd
 from scipy import sparse
 
 from diffing.common import files
+from diffing.common.arrays import Array
 from diffing.common.errors import UserError
-from diffing.reader.cache import Array, Cache, Encoding, Kinds, Place, columns, from_buffer, map_shard
+from diffing.reader.cache import Cache, Encoding, Kinds, Place, columns, from_buffer, map_shard
 from diffing.reader.pieces import TokenTable
 from diffing.study import responses
 from diffing.study.study import Study
@@ -103,37 +104,6 @@ class Encodings:
         """How many of the document's tokens the feature is active on."""
         return self._gather("count", "<u2")
 
-    @cached_property
-    def first(self) -> Array:
-        """Position of the first active token."""
-        return self._edges[0]
-
-    @cached_property
-    def last(self) -> Array:
-        """Position of the last active token."""
-        return self._edges[1]
-
-    @cached_property
-    def total(self) -> Array:
-        """Sum of the activations over the document's tokens, float32."""
-        sums = np.empty(self.indptr[-1], np.float32)
-        for document in np.flatnonzero(np.diff(self.indptr)).tolist():
-            one = self.encoding(document)
-            runs = slice(self.indptr[document], self.indptr[document + 1])
-            np.add.reduceat(one.values(), one.starts()[:-1], out=sums[runs])
-        return sums
-
-    @cached_property
-    def _edges(self) -> tuple[Array, Array]:
-        wide = any(place.tokens >= 2**16 for place in self._places)
-        first = np.empty(self.indptr[-1], np.uint32 if wide else np.uint16)
-        last = np.empty_like(first)
-        for document in np.flatnonzero(np.diff(self.indptr)).tolist():
-            one = self.encoding(document)
-            runs, starts = slice(self.indptr[document], self.indptr[document + 1]), one.starts()
-            first[runs], last[runs] = one.position[starts[:-1]], one.position[starts[1:] - 1]
-        return first, last
-
     def _gather(self, column: str, kind: str) -> Array:
         parts = [np.empty(0, kind)]
         for place in self._places:
@@ -162,11 +132,6 @@ class Encodings:
     def texts(self) -> list[str]:
         """Every document's answer, as the study has it now."""
         return responses.texts(self.study.responses(), self.documents)
-
-    def token_rows(self, document: int) -> tuple[Array, Array, Array]:
-        """Where each of the document's features begins, then positions and values, feature after feature."""
-        one = self.encoding(document)
-        return one.starts(), one.position, one.values()
 
     def activations(self, document: int, feature: int) -> tuple[Array, Array]:
         """Positions and values of one feature in one document; both empty where it is not active."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from diffing.reader.cache import Array
+from diffing.common.arrays import Array
 
 
 class Piece(NamedTuple):

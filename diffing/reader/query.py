@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from rapidfuzz import fuzz
 from scipy import sparse
 
+from diffing.common.arrays import Array, Bools, Floats
 from diffing.common.errors import UserError
 from diffing.reader.cache import Encoding
 from diffing.reader.encodings import Encodings
@@ -26,9 +26,6 @@ HITS = 3
 """Active tokens on a text that a feature needs to be found by it."""
 ALIKE = 60
 """Similarity of words, in percent, from which a label is found by them."""
-
-Array = NDArray[Any]
-Floats = NDArray[np.float64]
 
 
 def by_label(labels: Mapping[int, str], text: str, most: int = 50) -> pd.DataFrame:
@@ -81,7 +78,7 @@ def by_tokens(encodings: Encodings, text: str, most: int = 50) -> pd.DataFrame:
     return table.sort_values(["best", "feature"], ascending=[False, True]).drop(columns="best").head(most)
 
 
-def _touching(one: Encoding, spans: Array) -> NDArray[np.bool_]:
+def _touching(one: Encoding, spans: Array) -> Bools:
     """Which tokens share a character with one of the spans."""
     ends = np.maximum.accumulate(one.spans[:, 1])
     low = np.searchsorted(ends, spans[:, 0], side="right")
@@ -127,7 +124,7 @@ def documents(encodings: Encodings, weights: Mapping[int, float], most: int = 50
     return table.head(most).reset_index(drop=True)
 
 
-def of_feature(encodings: Encodings, feature: int) -> NDArray[np.bool_]:
+def of_feature(encodings: Encodings, feature: int) -> Bools:
     """Which documents show a feature."""
     shows = np.zeros(len(encodings.documents), dtype=bool)
     shows[encodings.occurrences(feature)["document"]] = True
@@ -135,7 +132,7 @@ def of_feature(encodings: Encodings, feature: int) -> NDArray[np.bool_]:
 
 
 def correlated(
-    encodings: Encodings, shows: NDArray[np.bool_], permutations: int = 199, most: int = 50, seed: int = 0
+    encodings: Encodings, shows: Bools, permutations: int = 199, most: int = 50, seed: int = 0
 ) -> pd.DataFrame:
     """Features that documents show together with a given set of documents, by normalised pointwise information.
 
@@ -170,7 +167,7 @@ def correlated(
     )
 
 
-def _shuffled(table: pd.DataFrame, target: NDArray[np.bool_], random: np.random.Generator) -> NDArray[np.bool_]:
+def _shuffled(table: pd.DataFrame, target: Bools, random: np.random.Generator) -> Bools:
     """The target after its prompts changed places, all of a prompt's documents together."""
     prompts, prompt = np.unique(table["prompt_id"].to_numpy(), return_inverse=True)
     slot = table.groupby(["checkpoint", "draw"], sort=True).ngroup().to_numpy()

@@ -6,9 +6,10 @@ is good. Names no use that the figures do not touch.
 
 from typing import NamedTuple
 
+from diffing.common.words import count, listed, points
 from diffing.diff import measure
 from diffing.report.facts import Facts
-from diffing.report.text import count, listed, moving, points
+from diffing.report.text import moving
 
 
 class Group(NamedTuple):

@@ -22,9 +22,9 @@ from matplotlib.typing import RcKeyType
 from diffing.common import colours
 from diffing.common.colours import GREY
 from diffing.common.escape import visible
+from diffing.common.words import count, points, share
 from diffing.diff import measure
 from diffing.report.facts import Facts, sure
-from diffing.report.text import count, points, share
 
 INK, PAPER = "#24292f", "#ffffff"
 NIGHT = {INK: "#e6e8eb", PAPER: "#14171c"}

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from diffing.common.words import count, interval, listed, points, share, small, yes
 from diffing.diff import pairing
-from diffing.diff.stored import Diff
 from diffing.findings import evidence, judging
 from diffing.findings.evidence import Standing
 from diffing.findings.exhibits import Chooser
@@ -19,8 +19,8 @@ from diffing.findings.verdicts import Check
 from diffing.labels import contradictions
 from diffing.report import examples as report_examples
 from diffing.report.examples import Pair
-from diffing.report.facts import Facts, own_features, sure
-from diffing.report.text import confidence, count, interval, listed, points, share, small
+from diffing.report.facts import Facts, members, own_features, sure
+from diffing.report.text import confidence
 
 STRONGEST = 6
 """Families shown with a pair of answers where there are no findings."""
@@ -258,10 +258,6 @@ def _of_family(facts: Facts, chooser: Chooser, feature: int) -> View:
     )
 
 
-def members(diff: Diff, lead: int) -> int:
-    return int((diff.features["family"] == lead).sum())
-
-
 def figure(facts: Facts, feature: int) -> Figure:
     return _figure(f"feature {feature}", facts.named[feature], facts.table.loc[feature])
 
@@ -282,7 +278,3 @@ def _figure(what: str, name: str, row: "pd.Series[Any]") -> Figure:
         equal_length=yes(row["survives_equal_length"]),
         replicated=str(row["replicated"]) or "–",
     )
-
-
-def yes(value: Any) -> str:
-    return "–" if pd.isna(value) else "yes" if value else "no"

@@ -173,3 +173,7 @@ def called(
     bare = [f for f in shown if f in doubted or table.at[f, "named_by"] == "rule"]
     described = firing.describe(encodings, bare, firing.readable(study, encodings)) if bare else {}
     return {f: described[f].in_words() if f in described else str(table.at[f, "label"]) for f in shown}
+
+
+def members(diff: Diff, lead: int) -> int:
+    return int((diff.features["family"] == lead).sum())

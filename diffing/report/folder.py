@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict
 from diffing import labels
 from diffing.common import escape, files, tables
 from diffing.common.errors import UserError
+from diffing.common.keys import holds_key
 from diffing.common.step import Progress, Result
 from diffing.diff import compute, pairing, summary
 from diffing.findings import evidence, verification
@@ -41,7 +42,6 @@ FORMAT = 1
 QUICK = 20
 """Features in the link to Neuronpedia."""
 FOLDERS = re.compile(r"(?<![\w.:/])(?:/[\w.@+~-]+){2,}/?")
-SECRETS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 SHORTEST = 8
 """Characters of a variable's value from which it may be a key."""
 STEPS = 6
@@ -170,7 +170,7 @@ def secrets(study: Study) -> list[str]:
     """Values of this machine's keys, the longest first, so that none is left in part."""
     named = {one.key_env for one in providers.PROVIDERS.values()} | {one.key_env for one in study.checkpoints}
     found = {providers.key_of(name) for name in named if name}
-    found |= {value for name, value in os.environ.items() if any(word in name.upper() for word in SECRETS)}
+    found |= {value for name, value in os.environ.items() if holds_key(name)}
     return sorted((key for key in found if key and len(key) >= SHORTEST), key=lambda key: (-len(key), key))
 
 

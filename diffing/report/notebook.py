@@ -18,14 +18,13 @@ import nbformat
 from nbclient import NotebookClient
 
 from diffing.common import colours
+from diffing.common.keys import without_keys
 from diffing.diff import measure
 from diffing.report.facts import Facts
 from diffing.report.render import TEMPLATES, md
 
 TIMEOUT = 300
 """Seconds that one cell may take."""
-SECRET = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
-"""Words in the names of variables that the notebook's process must not see."""
 CELL = re.compile(r"^# %% *(?P<kind>\[markdown\]|\w+)\n(?P<body>.*?)(?=^# %%|\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -88,8 +87,7 @@ def executed(made: nbformat.NotebookNode, folder: Path) -> str:
 
 def environment(scratch: Path) -> dict[str, str]:
     """What the notebook's process sees: no key, and none of the user's own start-up files."""
-    kept = {name: value for name, value in os.environ.items() if not any(word in name.upper() for word in SECRET)}
-    return kept | {
+    return without_keys(os.environ) | {
         "IPYTHONDIR": str(scratch / "ipython"),
         "MPLCONFIGDIR": matplotlib.get_configdir(),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",

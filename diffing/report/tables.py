@@ -13,14 +13,13 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from diffing.common import words
+from diffing.common.words import interval, points, share, small, yes
 from diffing.diff import measure
 from diffing.findings import arms
 from diffing.jobs.run import STEPS
 from diffing.labels import contradictions
 from diffing.models.providers import Checkpoint
-from diffing.report.claims import members, yes
-from diffing.report.facts import Facts
-from diffing.report.text import interval, points, share, small
+from diffing.report.facts import Facts, members
 from diffing.study import responses
 
 PACKAGES = (

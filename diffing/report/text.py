@@ -4,11 +4,12 @@ Plain text made from figures by templates; no model writes here. Promises that a
 it got, and that "no change" is said only where an interval allows it. Escapes nothing: what lays it out does.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import NamedTuple
 
 import pandas as pd
 
+from diffing.common.words import count, interval, listed, points, share
 from diffing.diff import measure
 from diffing.findings.evidence import Standing
 from diffing.labels import contradictions
@@ -16,32 +17,6 @@ from diffing.report.facts import Facts, own_features, sure
 
 MANY = 4
 """Things named in a sentence."""
-
-
-def share(value: float) -> str:
-    return "–" if pd.isna(value) else f"{100 * value:.0f} %"
-
-
-def points(value: float) -> str:
-    return "–" if pd.isna(value) else f"{100 * value:+.0f}".replace("-", "−")
-
-
-def interval(low: float, high: float) -> str:
-    return "–" if pd.isna(low) or pd.isna(high) else f"{points(low)} to {points(high)}"
-
-
-def small(value: float) -> str:
-    """A p- or q-value."""
-    return "not tested" if pd.isna(value) else f"{value:.2g}"
-
-
-def listed(things: Iterable[str]) -> str:
-    found = list(things)
-    return " and ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
-
-
-def count(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 # The answer.

@@ -1,15 +1,12 @@
 """Families from planted co-firing, against a plain computation of the overlaps."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 from scipy.cluster.hierarchy import fcluster, linkage
 
+from diffing.common.arrays import Array
 from diffing.diff import families
 from tests.fakes.documents import Documents
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def widened(documents: Documents, feature: int) -> set[tuple[int, int]]:

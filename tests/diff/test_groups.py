@@ -2,19 +2,17 @@
 
 from collections.abc import Iterable
 from itertools import permutations
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from diffing.common import stats
+from diffing.common.arrays import Array
 from diffing.diff import groups, measure, presence, tally
 from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Shown
 from tests.fakes.documents import Documents, paired
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def study(differences: Array, categories: Iterable[str], tags: Iterable[str] = ()) -> tuple[Shown, Pairing]:

@@ -7,11 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from diffing.common.arrays import Array
 from diffing.diff import measure, presence
 from diffing.diff.pairing import Pairing
 from tests.fakes.documents import Documents, paired, random_documents
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def table(documents: Documents, pairing: Pairing, threshold: float = 0.0, share: float = 0.0) -> pd.DataFrame:

@@ -1,16 +1,13 @@
 """The band of sampling noise: scale, bins, and silence with one draw."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
+from diffing.common.arrays import Array
 from diffing.diff import noise, presence
 from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Shown
 from tests.fakes.documents import Documents, paired
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def study(prompts: int, draws: int, shares: Array, seed: int = 0) -> tuple[Shown, Pairing]:

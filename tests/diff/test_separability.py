@@ -10,8 +10,6 @@ from diffing.diff import presence, separability
 from diffing.diff.separability import Separability
 from tests.fakes.documents import Documents, paired
 
-Array = np.ndarray[Any, np.dtype[Any]]
-
 
 def judged(shift: float, seed: int = 0, prompts: int = 60, features: int = 40) -> Separability:
     """Answers of one token that show features by the prompt's own taste, B's shifted."""

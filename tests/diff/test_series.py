@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from diffing.common.arrays import Array
 from diffing.common.errors import UserError
 from diffing.diff import measure, series
 from diffing.diff.presence import Shown, shown
@@ -14,8 +15,6 @@ from diffing.reader import encode
 from tests.fakes.diff_study import made
 from tests.fakes.documents import Documents
 from tests.fakes.reader import FakeReader
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def study(values: Array, draws: int) -> tuple[Shown, Array, Array]:

@@ -1,15 +1,13 @@
 """Documents whose activations are given, in the shape of a study's encodings, and pairings of them."""
 
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from diffing.common.arrays import Array
 from diffing.diff import pairing
 from diffing.diff.pairing import Pairing
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class Documents:

@@ -78,19 +78,16 @@ def test_flat_arrays_are_those_of_the_dense_matrices(reader: FakeReader) -> None
     rows = np.repeat(np.arange(len(dense)), np.diff(found.indptr))
     columns = [dense[r][:, f] for r, f in zip(rows, found.feature, strict=True)]
     assert found.count.tolist() == [np.count_nonzero(c) for c in columns]
-    assert found.first.tolist() == [np.flatnonzero(c)[0] for c in columns]
-    assert found.last.tolist() == [np.flatnonzero(c)[-1] for c in columns]
-    np.testing.assert_allclose(found.total, [c.sum() for c in columns], rtol=1e-4)
     assert found.documents["tokens"].tolist() == [len(d) for d in dense]
-    kinds = [str(array.dtype) for array in (found.feature, found.peak, found.total)]
-    assert kinds == ["uint16", "float32", "float32"]
+    assert [str(array.dtype) for array in (found.feature, found.peak)] == ["uint16", "float32"]
 
 
 def test_token_activations_are_those_of_the_dense_matrices(reader: FakeReader) -> None:
     study = make_study()
     found = encoded(study)
     for document, dense in enumerate(reference(study, reader)):
-        starts, position, value = found.token_rows(document)
+        record = found.encoding(document)
+        starts, position, value = record.starts(), record.position, record.values()
         rebuilt = np.zeros_like(dense)
         features = found.feature[found.indptr[document] : found.indptr[document + 1]]
         rebuilt[position, np.repeat(features, np.diff(starts))] = value
