@@ -22,7 +22,7 @@ from diffing.cli.terminal import (
     show,
     tell,
 )
-from diffing.common import words
+from diffing.common import tables, words
 from diffing.common.errors import UserError
 from diffing.common.step import checked
 from diffing.diff import summary
@@ -206,9 +206,10 @@ def baseline_command(
 
 def _example(text: str) -> list[Any]:
     prompt_id, _, draw = text.partition(":")
-    if draw and not draw.isdigit():
+    number = tables.number(draw or "0")
+    if number is None:
         raise UserError(f"'{text}' names no pair of answers; write PROMPT:DRAW, such as 7364772401cd:0.")
-    return [prompt_id, int(draw or 0)]
+    return [prompt_id, number]
 
 
 def _list(stands: Sequence[Standing]) -> None:

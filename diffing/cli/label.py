@@ -21,7 +21,7 @@ from diffing.cli.terminal import (
     show,
     tell,
 )
-from diffing.common import words
+from diffing.common import tables, words
 from diffing.common.errors import UserError
 from diffing.common.step import checked
 from diffing.labels import history, plan
@@ -131,8 +131,10 @@ def told(opened: Study, state: str, result: dict[str, Any]) -> None:
 
 
 def numbers(text: str) -> list[int]:
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    for part in parts:
-        if not part.isdigit():
+    read = []
+    for part in filter(None, map(str.strip, text.split(","))):
+        number = tables.number(part)
+        if number is None:
             raise UserError(f"'{part}' is no feature's number; write them as in --features 12,40.")
-    return [int(part) for part in parts]
+        read.append(number)
+    return read
