@@ -1,4 +1,4 @@
-"""The process of a detached job: `python -m diffing.worker FOLDER LOCK LOCK`.
+"""The process of a detached job: `python -m diffing.jobs.worker FOLDER LOCK LOCK`.
 
 Started by `diffing.jobs.start` only, with the locks of the step and the job already held on inherited file
 descriptors; they are let go when the process ends, however it ends.
@@ -16,6 +16,7 @@ from diffing.jobs.job import Job
 
 
 def main(folder: Path, locks: list[int]) -> None:
+    # To standard error, which is the job's log.
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
     for lock in locks:
         # A child of this worker must not keep the lock after the worker is gone.
