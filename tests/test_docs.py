@@ -45,12 +45,6 @@ def test_every_module_stands_once_on_the_map() -> None:
     assert sorted(named) == sorted(there)
 
 
-def test_only_pages_and_what_they_share_need_streamlit() -> None:
-    wanted = re.compile(r"^\s*(?:import|from) (?:streamlit|diffing\.ui)", re.MULTILINE)
-    engine = (ROOT / "diffing").glob("*.py")
-    assert [path.name for path in engine if wanted.search(path.read_text(encoding="utf-8"))] == []
-
-
 def test_every_path_that_a_page_names_is_there() -> None:
     pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("diffing/starter/**/*.md")]
     said = re.compile(r"\b(?:bench|diffing|docs|pages|tests|tools)/[\w/.-]*\w")
