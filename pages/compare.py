@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from diffing.common import colours
 from diffing.common.errors import UserError
 from diffing.common.escape import esc, md, visible
 from diffing.findings.findings import Example
@@ -218,11 +219,11 @@ with st.container(horizontal=True, vertical_alignment="center"):
 for one in [draw, *(other for other in draws if other != draw)]:
     for column, side, key in zip(st.columns(2, gap="medium"), ("a", "b"), (a, b), strict=True):
         with column, st.container(border=True):
-            hue = highlight.A if side == "a" else highlight.B
+            hue = colours.A if side == "a" else colours.B
             which = f" · draw {one + 1}" if len(draws) > 1 else ""
             answer = mine.loc[key, one] if (key, one) in mine.index else None
             flag = f" · {answer['flag']}" if answer is not None and answer["flag"] else ""
-            st.html(f'<b style="color:rgb({hue})">{side.upper()}</b> {esc(names[side] + which + flag)}')
+            st.html(f'<b style="color:{hue}">{side.upper()}</b> {esc(names[side] + which + flag)}')
             if answer is None or not answer["text"]:
                 st.caption(md(answer["error"]) if answer is not None and answer["error"] else "No answer.")
             elif probe:

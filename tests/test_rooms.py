@@ -4,6 +4,8 @@ Imports are read from the source, inside functions too: an import there is for w
 """
 
 import ast
+import importlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -90,6 +92,16 @@ def test_every_door_says_in_a_sentence_what_its_room_holds(room: str) -> None:
     assert said
     first = said.splitlines()[0]
     assert first.endswith(".") and len(first) > 30
+
+
+def test_the_house_is_described_by_its_doors() -> None:
+    page = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    said = dict(
+        re.findall(r"^- \*\*(\w+)\*\*: (.+)$", page.split("## The house")[1].split("\n## ")[0], re.MULTILINE)
+    )
+    doors = {room: importlib.import_module(f"diffing.{room}").__doc__ or "" for room in ORDER}
+    assert said == {room: door.splitlines()[0] for room, door in doors.items()}
+    assert list(said) == ORDER
 
 
 def test_a_door_hands_on_no_name_that_is_a_module_of_its_room() -> None:

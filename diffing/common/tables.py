@@ -25,6 +25,9 @@ from diffing.common.errors import UserError
 # Long answers exceed csv's default of 131,072 characters a field.
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
 
+MOST_DIGITS = 18
+"""Digits of a number that is read: it fits into 64 bits, and Python refuses to read very long ones."""
+
 UNPACK: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.decompress, ".xz": lzma.decompress, "": bytes}
 
 
@@ -46,6 +49,14 @@ def read(path: Path) -> pd.DataFrame:
     if table.empty:
         raise UserError(f"'{path.name}' holds no rows; bring a file with at least one.")
     return table
+
+
+def number(text: str) -> int | None:
+    """The whole number that a text is, None where it is none.
+
+    `isdigit` would not do: it holds for "²", which cannot be read as a number.
+    """
+    return int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else None
 
 
 def take(table: pd.DataFrame, wanted: Mapping[str, str], path: Path) -> pd.DataFrame:

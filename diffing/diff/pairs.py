@@ -1,15 +1,18 @@
-"""Where a feature shows: the pairs of answers of two checkpoints, with its strongest activation on each side.
+"""Pairs of answers as people look at them: where a feature shows, and what the two answers of one pair differ by.
 
 Orders pairs so that examples for a difference and against it are equally easy to reach. Promises that held-out
-prompts stay out unless asked for, and that a pair excluded from the diff is not shown as one of its examples.
+prompts stay out unless asked for, that a pair excluded from the diff is not shown as one of its examples, and that
+a colour means the same wherever a feature is shown.
 """
 
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
 
-from diffing.diff import pairing
+from diffing.diff import measure, pairing
+from diffing.probes import scan
+from diffing.reader import query
 from diffing.reader.encodings import Encodings
 from diffing.study import prompts
 from diffing.study.study import Study
@@ -50,3 +53,51 @@ def ordered(table: pd.DataFrame, order: Order, delta: float, seed: int) -> pd.Da
         return clear.sort_values("against", ascending=False, kind="stable", ignore_index=True)
     by = table["difference"].abs() if order == "most different" else table["peak"]
     return table.loc[by.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)
+
+
+class Stop(NamedTuple):
+    """Where one looks in a queue of pairs, and where the next looks are; behind the last pair comes the first."""
+
+    at: int
+    before: int
+    after: int
+
+
+def stop(asked: int | None, length: int) -> Stop:
+    """The pair that was asked for, the first where none was, the last where there are fewer."""
+    at = min(asked or 0, length - 1)
+    return Stop(at, (at - 1) % length, (at + 1) % length)
+
+
+def full_colour(row: pd.Series) -> float:
+    """The activation that full colour stands for: a feature's strongest in all answers of the diff.
+
+    So the same answer has the same shades on every page and in the report. `row` is the feature's of the diff.
+    """
+    return float(max(abs(row["peak_a"]), abs(row["peak_b"])))
+
+
+def documents(encodings: Encodings, prompt_id: str) -> dict[tuple[str, int], int]:
+    """Where the answers to a prompt stand in the encodings, by checkpoint and draw; without those never read."""
+    table = encodings.documents
+    here = table[(table["prompt_id"] == prompt_id) & (table["error"] == "")]
+    return dict(zip(zip(here["checkpoint"], here["draw"], strict=True), here.index, strict=True))
+
+
+def differences(
+    encodings: Encodings, left: int, right: int, table: pd.DataFrame, everywhere: bool
+) -> pd.DataFrame:
+    """Features that two documents differ by, rare and strong ones first, with their figures in the diff.
+
+    `everywhere`: only those that differ over the whole study too. `table` is a diff's, a row a feature.
+    """
+    rows = query.between(encodings, left, right, encodings.n_features).merge(table, on="feature", how="left")
+    return (rows[rows["q"] < measure.LEVEL] if everywhere else rows).reset_index(drop=True)
+
+
+def counted(text_a: str, text_b: str) -> pd.DataFrame:
+    """What can be counted in either of two texts: `probe`, `A`, `B`, what they differ by first."""
+    counts = scan.table([text_a, text_b]).T.set_axis(["A", "B"], axis=1).rename_axis("probe")
+    counts = counts[counts.sum(axis=1) > 0]
+    alike = (counts["A"] == counts["B"]).sort_values(kind="stable")
+    return counts.loc[alike.index].reset_index()

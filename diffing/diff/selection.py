@@ -1,15 +1,17 @@
-"""Which features of a diff are looked at, and in which order: the filters of the features page.
+"""Which features and probes of a diff are looked at, and in which order: filters, rankings and places in them.
 
 Pure functions of tables. Promises that what was not tested is never shown, and what is not significant only where
 it was asked for; that a family's rows stay together, its lead on top; and that a seed always draws the same dots.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import pandas as pd
 
 from diffing.diff.measure import LEVEL
+from diffing.probes.probes import PROBES
 
 SAMPLED = 2000
 """Dots of features that do not differ: a sample, because 65,000 of them would say no more."""
@@ -97,6 +99,55 @@ def dots(table: pd.DataFrame, rows: pd.DataFrame, asked: Asked, seed: int) -> pd
         differing = differing[differing["family"].isin(families)]
     shown = pd.concat([differing, rest.sample(min(SAMPLED, len(rest)), random_state=seed)])
     return shown.assign(delta=shown[delta], q=shown[q])
+
+
+def differing(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose difference holds after correction."""
+    return table[table["q"] < LEVEL]
+
+
+def differ_between_groups(groups: pd.DataFrame) -> bool:
+    """Whether a feature's difference is not the same in all of these groups of prompts."""
+    return bool(groups["q_heterogeneity"].iloc[0] < LEVEL)
+
+
+def probes(table: pd.DataFrame) -> pd.DataFrame:
+    """A diff's probes with what each counts as `description`, the largest difference first."""
+    about = [PROBES[name].description for name in table["probe"]]
+    # Where shares are equal, the amounts in an answer may still tell two probes apart.
+    order = table.assign(size=-table["delta"].abs()).sort_values(["size", "q_mean"], kind="stable").index
+    return table.assign(description=about).loc[order]
+
+
+def row_of(table: pd.DataFrame, feature: int) -> pd.Series | None:
+    """A feature's row of a diff, by its number and not by its place."""
+    rows = table[table["feature"] == feature]
+    return rows.iloc[0] if len(rows) else None
+
+
+def family_of(table: pd.DataFrame, row: pd.Series) -> pd.DataFrame:
+    """The other members of a feature's family."""
+    return table[(table["family"] == row["family"]) & (table["feature"] != row["feature"])]
+
+
+class Place(NamedTuple):
+    """Where a feature stands in a ranking; nothing stands before or after one that is not in it."""
+
+    at: int | None
+    """From 0."""
+    of: int
+    before: int | None = None
+    after: int | None = None
+
+
+def place(ranking: Sequence[int], feature: int) -> Place:
+    """A feature's place in a ranking, and its neighbours there."""
+    if feature not in ranking:
+        return Place(None, len(ranking))
+    at = ranking.index(feature)
+    last = len(ranking) - 1
+    before = ranking[at - 1] if at > 0 else None
+    return Place(at, len(ranking), before, ranking[at + 1] if at < last else None)
 
 
 def _ordered(rows: pd.DataFrame, by: str, members: bool) -> pd.DataFrame:

@@ -116,8 +116,7 @@ def named(label: str) -> list[str]:
 
 def nearest(words: str) -> dict[str, float]:
     """The diff's column `probes` read again: countable things, the share of a feature's tokens at each."""
-    pairs = (one.strip().rpartition(":") for one in words.split(";") if one.strip())
-    return {name: float(share) for name, _, share in pairs}
+    return dict(surface.read_column(words))
 
 
 def of(

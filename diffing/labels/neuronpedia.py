@@ -165,7 +165,7 @@ def get(url: str) -> bytes:
             if error.code != 429 and error.code < 500:
                 break
             told = error.headers.get("Retry-After", "")
-            wait = float(told) if told.isdigit() else wait
+            wait = float(told) if told.isdecimal() else wait
         except (URLError, HTTPException, OSError) as error:
             fault = str(getattr(error, "reason", "") or error) or type(error).__name__
         if attempt + 1 == TRIES or wait > LONGEST_WAIT:

@@ -230,16 +230,17 @@ def frame(rows: Sequence[dict[str, Any]], author: str = "", date: str = "", wher
             "rename two of them."
         )
     for row in rows:
-        number = str(row.get(feature, "")).strip()
-        if not number.isdigit():
-            raise UserError(f"'{where}' has '{number[:40]}' where a feature's number should stand; mend it.")
+        written = str(row.get(feature, "")).strip()
+        number = tables.number(written)
+        if number is None:
+            raise UserError(f"'{where}' has '{written[:40]}' where a feature's number should stand; mend it.")
         kind = str(row.get("author_kind") or "llm")
         if kind not in ("rule", "llm", "person"):
             raise UserError(f"'{where}' has the author's kind '{kind[:40]}'; use rule, llm or person.")
         told = row.get("description") if label != "description" else ""
         made.append(
             {
-                "feature": int(number),
+                "feature": number,
                 "label": _text(row.get(label)),
                 "description": _text(told),
                 "author": _text(row.get("author")) or author,

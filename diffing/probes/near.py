@@ -5,9 +5,9 @@ into it, as an encoding of the whole answer would. Promises that a cut never sho
 is near a span says where a feature fires, not what makes it fire.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -102,8 +102,27 @@ class Nearest:
         return {PRESENCE[i]: float(share[i]) for i in shown[np.argsort(-above, kind="stable")]}
 
     def words(self, feature: int, most: int = 3) -> str:
-        """As the diff's column has it: `double spaces:0.96; bold:0.10`."""
-        return "; ".join(f"{name}:{share:.2f}" for name, share in [*self.telling(feature).items()][:most])
+        """The best of them as the diff's column `probes` has them."""
+        return column(Tie(name, share) for name, share in [*self.telling(feature).items()][:most])
+
+
+class Tie(NamedTuple):
+    """A probe that a feature goes with."""
+
+    probe: str
+    share: float
+    """Of the feature's active tokens, how many lie near one of the probe's spans."""
+
+
+def column(ties: Iterable[Tie]) -> str:
+    """As the diff's column `probes` has them: `double spaces:0.96; bold:0.10`."""
+    return "; ".join(f"{tie.probe}:{tie.share:.2f}" for tie in ties)
+
+
+def read_column(text: str) -> list[Tie]:
+    """What `column` wrote."""
+    parts = (part.strip().rpartition(":") for part in text.split(";") if part.strip())
+    return [Tie(probe, float(share)) for probe, _, share in parts]
 
 
 def nearest(store: Encoded, features: Sequence[int], documents: Sequence[int], scanned: Scan) -> Nearest:

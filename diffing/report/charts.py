@@ -19,12 +19,14 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.typing import RcKeyType
 
+from diffing.common import colours
+from diffing.common.colours import GREY
 from diffing.common.escape import visible
 from diffing.common.words import count, points, share
 from diffing.diff import measure
 from diffing.report.facts import Facts, sure
 
-A_COLOUR, B_COLOUR, INK, GREY, PAPER = "#4684d7", "#c78901", "#24292f", "#8a8f98", "#ffffff"
+INK, PAPER = "#24292f", "#ffffff"
 NIGHT = {INK: "#e6e8eb", PAPER: "#14171c"}
 """What ink and paper become where the reader's system is dark."""
 STYLE: dict[RcKeyType, Any] = {
@@ -67,7 +69,7 @@ def top(facts: Facts) -> Chart | None:
     names = [f"{short(facts.named[f])}  #{f}" for f in rows["feature"]]
 
     def on(axes: Axes) -> None:
-        for offset, side, colour in ((0.16, "a", A_COLOUR), (-0.16, "b", B_COLOUR)):
+        for offset, side, colour in ((0.16, "a", colours.A), (-0.16, "b", colours.B)):
             _ranges(axes, np.arange(len(rows)) + offset, rows, side, colour)
         axes.set_yticks(range(len(rows)), names)
         _shares(axes, "share of prompts whose answers show it, with 95 % intervals")
@@ -138,10 +140,8 @@ def replication(facts: Facts) -> Chart | None:
 
     def on(axes: Axes) -> None:
         _diagonal(axes)
-        colours = np.where(rows["replicated"] == "yes", _colours(rows["delta_discovery"]), GREY)
-        axes.scatter(
-            rows["delta_discovery"], rows["delta_heldout"], c=colours, s=12, linewidths=0, rasterized=True
-        )
+        shades = np.where(rows["replicated"] == "yes", _colours(rows["delta_discovery"]), GREY)
+        axes.scatter(rows["delta_discovery"], rows["delta_heldout"], c=shades, s=12, linewidths=0, rasterized=True)
         axes.yaxis.set_major_formatter(lambda value, _: points(value))
         axes.set_ylabel("B − A on held-out prompts")
         _differences(axes, "B − A on discovery prompts, points")
@@ -185,7 +185,7 @@ def lengths(facts: Facts) -> Chart | None:
     edges = np.linspace(0, max(values.max() for values in sides.values()) + 1, 31).tolist()
 
     def on(axes: Axes) -> None:
-        for (side, values), colour in zip(sides.items(), (A_COLOUR, B_COLOUR), strict=True):
+        for (side, values), colour in zip(sides.items(), (colours.A, colours.B), strict=True):
             axes.hist(values, edges, color=colour, alpha=0.22)
             axes.hist(values, edges, color=colour, histtype="step", label=side)
             axes.axvline(values.mean(), color=colour, linewidth=1, linestyle="--")
@@ -207,7 +207,7 @@ def verified(facts: Facts) -> Chart | None:
     def on(axes: Axes) -> None:
         for place, one in enumerate(reversed(told_of)):
             assert one.check is not None
-            colour = B_COLOUR if facts.side(one.finding.more) == "B" else A_COLOUR
+            colour = colours.B if facts.side(one.finding.more) == "B" else colours.A
             colour = colour if sure(one) == "verified" else GREY
             axes.plot([one.check.low, one.check.high], [place, place], color=colour, linewidth=1)
             axes.plot(one.check.net, place, "o", color=colour, markersize=5)
@@ -234,7 +234,7 @@ def short(text: str, width: int = 46) -> str:
 
 
 def _colours(delta: "pd.Series[float]", q: "pd.Series[float] | None" = None) -> np.ndarray:
-    side = np.where(delta < 0, A_COLOUR, B_COLOUR)
+    side = np.where(delta < 0, colours.A, colours.B)
     return side if q is None else np.where(q < measure.LEVEL, side, GREY)
 
 

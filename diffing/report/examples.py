@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
+from diffing.common.colours import level
+from diffing.diff import pairs
 from diffing.findings.exhibits import Chooser
 from diffing.findings.findings import Example, Finding
 from diffing.probes import near, scan
 from diffing.report.facts import Facts
 from diffing.study import prompts, responses
-from pages.parts.highlight import level
 
 SHOWN = 2
 """Pairs of each kind."""
@@ -127,17 +127,12 @@ def _by_features(facts: Facts, document: int, features: Sequence[int]) -> list[P
     share, told = np.zeros(len(cut)), [""] * len(cut)
     for feature in features:
         values = [value for _, value in tokens.pieces(facts.encodings.dense(document, feature))]
-        largest = largest_peak(facts.table, feature)
+        largest = pairs.full_colour(facts.table.loc[feature]) or 1.0
         for place, value in enumerate(values):
             if abs(value) > 0:
                 share[place] = max(share[place], abs(value) / largest)
                 told[place] += f"{'; ' if told[place] else ''}feature {feature}: {value:.2f}"
     return [Piece(text, level(float(s), 1.0), words) for text, s, words in zip(cut, share, told, strict=True)]
-
-
-def largest_peak(table: pd.DataFrame, feature: int) -> float:
-    row = table.loc[feature, ["peak_a", "peak_b"]].abs().max()
-    return float(row) if row > 0 else 1.0
 
 
 def _by_probes(text: str, probes: Sequence[str]) -> list[Piece]:

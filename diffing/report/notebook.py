@@ -17,7 +17,9 @@ import matplotlib
 import nbformat
 from nbclient import NotebookClient
 
+from diffing.common import colours
 from diffing.common.keys import without_keys
+from diffing.diff import measure
 from diffing.report.facts import Facts
 from diffing.report.render import TEMPLATES, md
 
@@ -40,6 +42,9 @@ def build(facts: Facts) -> nbformat.NotebookNode:
         key_b=facts.b.key,
         study=facts.study.name,
         threshold=facts.diff.settings.threshold,
+        colour_a=colours.A,
+        colour_b=colours.B,
+        level=measure.LEVEL,
     )
     cells = [_cell(number, match["kind"], match["body"]) for number, match in enumerate(CELL.finditer(text))]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}

@@ -12,10 +12,11 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from diffing.common import colours
 from diffing.common.escape import visible
 from diffing.report import advice, claims, examples, tables
 from diffing.report import text as report_text
-from diffing.report.charts import A_COLOUR, B_COLOUR, Chart
+from diffing.report.charts import Chart
 from diffing.report.examples import Answer
 from diffing.report.facts import Facts
 
@@ -55,7 +56,7 @@ def context(facts: Facts, charts: list[Chart], link: str) -> dict[str, Any]:
         "settings": tables.settings(facts),
         "hashes": tables.hashes(facts),
         "versions": tables.versions(),
-        "colours": (A_COLOUR, B_COLOUR),
+        "colours": (colours.A, colours.B),
     }
 
 

@@ -203,6 +203,28 @@ def shown(prompt: "pd.Series[Any]") -> str:
     return "\n\n".join(f"{turn['role']}: {turn['content']}" for turn in turns)
 
 
+def containing(table: pd.DataFrame, search: str) -> pd.Series:
+    """Which prompts have these words in their text, their conversation or their tags, in capitals or not."""
+    words = table["text"] + table["messages"] + table["tags"]
+    return words.str.contains(search, case=False, regex=False)
+
+
+def listed(
+    table: pd.DataFrame, answers: pd.DataFrame, category: str | None, search: str, held_out: bool
+) -> pd.DataFrame:
+    """The active prompts of a category that a search finds, in themselves or in one of the `answers` to them.
+
+    Held-out ones stay out unless they are asked for.
+    """
+    kept = table["active"] & (discovery(table) | held_out)
+    if category:
+        kept &= table["category"] == category
+    if search:
+        hits = answers.loc[answers["text"].str.contains(search, case=False, regex=False), "prompt_id"]
+        kept &= containing(table, search) | table["id"].isin(hits)
+    return table[kept]
+
+
 def _content(table: pd.DataFrame) -> "pd.Series[str]":
     nothing = pd.Series("", index=table.index, dtype=object)
     return table.get("messages", nothing) + table.get("text", nothing)

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-A_COLOUR, B_COLOUR, GREY = "#4684d7", "#c78901", "#8a8f98"
+from diffing.common.colours import GREY, A, B
+from diffing.diff.measure import LEVEL
+
 FONT = {"family": "Source Sans, sans-serif", "size": 13}
 
 
@@ -50,7 +52,7 @@ def frequency_bars(rows: pd.DataFrame, a: str, b: str, per_mille: bool = False) 
     ]
     figure = go.Figure()
     # B first: horizontal bars are drawn from below, and A is to stand on top.
-    for side, name, colour in (("b", f"B · {b}", B_COLOUR), ("a", f"A · {a}", A_COLOUR)):
+    for side, name, colour in (("b", f"B · {b}", B), ("a", f"A · {a}", A)):
         amount = rows[f"rate_{side}" if per_mille else f"frequency_{side}"]
         interval = {
             "type": "data", "symmetric": False, "array": rows[f"high_{side}"] - amount,
@@ -77,12 +79,12 @@ def bars_height(rows: int) -> int:
 
 
 def volcano(
-    rows: pd.DataFrame, band: float | None, per_mille: bool = False, level: float = 0.05, height: int = 420
+    rows: pd.DataFrame, band: float | None, per_mille: bool = False, level: float = LEVEL, height: int = 420
 ) -> go.Figure:
     """Difference against evidence for each feature: `delta`, `q`, `feature`, `label`; the noise band is grey."""
     rows = rows.assign(
         evidence=-np.log10(rows["q"].clip(lower=1e-300)),
-        colour=np.where(rows["q"] >= level, GREY, np.where(rows["delta"] < 0, A_COLOUR, B_COLOUR)),
+        colour=np.where(rows["q"] >= level, GREY, np.where(rows["delta"] < 0, A, B)),
     )
     figure = go.Figure()
     # A trace a colour: plotly would check a colour for each dot.
@@ -116,12 +118,12 @@ def activations(a: np.ndarray, b: np.ndarray, mark_a: float | None, mark_b: floa
     figure = go.Figure()
     both = np.concatenate([a, b])
     size = float(both.max()) / 30 if len(both) else 1.0
-    for name, values, colour in (("A", a, A_COLOUR), ("B", b, B_COLOUR)):
+    for name, values, colour in (("A", a, A), ("B", b, B)):
         figure.add_histogram(
             x=values, name=name, marker_color=colour, xbins={"start": 0, "size": size or 1.0},
             hovertemplate=name + " %{y} answers at %{x}<extra></extra>",
         )  # fmt: skip
-    for name, value, colour, side in (("A", mark_a, A_COLOUR, "right"), ("B", mark_b, B_COLOUR, "left")):
+    for name, value, colour, side in (("A", mark_a, A, "right"), ("B", mark_b, B, "left")):
         if value is not None:
             # Each name on its own side of its line: the two may lie close together.
             figure.add_vline(
@@ -140,7 +142,7 @@ def by_group(rows: pd.DataFrame, title: str) -> go.Figure:
     rows = rows.sort_values("delta", kind="stable")
     counts = [f" ({n})" for n in rows["n"]] if "n" in rows else [""] * len(rows)
     names = [short(str(group), 28) + count for group, count in zip(rows["group"], counts, strict=True)]
-    colour = np.where(rows["delta"] < 0, A_COLOUR, B_COLOUR)
+    colour = np.where(rows["delta"] < 0, A, B)
     figure = go.Figure(
         go.Scatter(
             x=rows["delta"],

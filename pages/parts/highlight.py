@@ -7,12 +7,8 @@ and values come from.
 
 from collections.abc import Iterable
 
-import numpy as np
-
+from diffing.common.colours import LEVELS, SECOND, A, B, level, rgb
 from diffing.common.escape import esc
-
-LEVELS = 10
-A, B, SECOND = "70,132,215", "199,137,1", "0,150,110"
 
 STYLE = (
     "<style>"
@@ -22,24 +18,17 @@ STYLE = (
     # The browser shows a title to the mouse only.
     ".answer bdi:focus-visible::after{content:' ' attr(title);font-size:.75em}"
     + "".join(
-        f".{side}{level}{{background:rgba({colour},{0.12 + 0.78 * level / LEVELS:.2f})}}"
+        f".{side}{level}{{background:rgba({rgb(colour)},{0.12 + 0.78 * level / LEVELS:.2f})}}"
         for side, colour in (("a", A), ("b", B), ("n", SECOND))
         for level in range(1, LEVELS + 1)
     )
     + "".join(
-        f".s{level}{{box-shadow:inset 0 -0.28em rgba({SECOND},{0.25 + 0.7 * level / LEVELS:.2f})}}"
+        f".s{level}{{box-shadow:inset 0 -0.28em rgba({rgb(SECOND)},{0.25 + 0.7 * level / LEVELS:.2f})}}"
         for level in range(1, LEVELS + 1)
     )
     + ".scale{font-size:.8rem;opacity:.85}.scale i{display:inline-block;width:.8em;height:.8em;border-radius:2px;"
     "margin:0 1px;vertical-align:-.05em}" + "</style>"
 )
-
-
-def level(value: float, largest: float) -> int:
-    """1 to 10 for an active token, 0 for a silent one; logarithmic, so that weak activations stay visible."""
-    if value <= 0 or largest <= 0:
-        return 0
-    return max(1, min(LEVELS, round(LEVELS * float(np.log1p(9 * min(1.0, value / largest)) / np.log(10)))))
 
 
 def answer(

@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from diffing.common import colours
 from diffing.common.escape import esc
 from diffing.reader.encodings import Encodings
 from diffing.study import prompts
@@ -39,7 +40,7 @@ def show(
         key = encodings.documents["checkpoint"].iloc[document]
         with column, st.container(border=True):
             st.html(
-                f'<b style="color:rgb({highlight.A if side == "a" else highlight.B})">{side.upper()}</b> '
+                f'<b style="color:{colours.A if side == "a" else colours.B}">{side.upper()}</b> '
                 f"{esc(study.checkpoint(key).name)} · "
                 + (f"strongest {row[f'peak_{side}']:.1f}" if row[f"peak_{side}"] > 0 else "does not show it")
             )

@@ -8,11 +8,11 @@ from typing import Literal, NamedTuple, NoReturn
 
 import streamlit as st
 
+from diffing.common import colours
 from diffing.common.errors import UserError
 from diffing.common.escape import esc, md
 from diffing.study import study
 from diffing.study.study import Study
-from pages.parts import highlight
 
 STYLE = """<style>
 [data-testid=stMainBlockContainer]{padding:3rem 2.5rem 4rem;max-width:96rem}
@@ -113,8 +113,8 @@ def pair(study: Study) -> tuple[str, str]:
 def sides(study: Study, a: str, b: str) -> str:
     """Both checkpoints' names with their letters in their colours, as HTML."""
     lines = [
-        f'<b style="color:rgb({colour})">{letter}</b> {esc(study.checkpoint(key).name)}'
-        for letter, key, colour in (("A", a, highlight.A), ("B", b, highlight.B))
+        f'<b style="color:{colour}">{letter}</b> {esc(study.checkpoint(key).name)}'
+        for letter, key, colour in (("A", a, colours.A), ("B", b, colours.B))
     ]
     return f'<div class="sides">{"<br>".join(lines)}</div>'
 

@@ -1,0 +1,27 @@
+"""The colours that mean something, and the ten shades of an activation: one place for pages, charts and reports.
+
+A is always blue and B always orange. Files that cannot import (the theme, the report's style sheet) write the same
+values; a test holds them equal.
+"""
+
+import numpy as np
+
+A, B = "#4684d7", "#c78901"
+SECOND = "#00966e"
+"""A second feature's underline, and a text that belongs to neither side."""
+GREY = "#8a8f98"
+"""What does not differ, and lines that only help to read a chart."""
+LEVELS = 10
+"""Shades from just visible to full colour; the eye tells no more apart under a word."""
+
+
+def rgb(colour: str) -> str:
+    """`#4684d7` as style sheets mix it with an opacity: `70,132,215`."""
+    return ",".join(str(int(colour[place : place + 2], 16)) for place in (1, 3, 5))
+
+
+def level(value: float, largest: float) -> int:
+    """1 to 10 for an active token, 0 for a silent one; logarithmic, so that weak activations stay visible."""
+    if value <= 0 or largest <= 0:
+        return 0
+    return max(1, min(LEVELS, round(LEVELS * float(np.log1p(9 * min(1.0, value / largest)) / np.log(10)))))
