@@ -6,15 +6,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffing.probes import near as surface
-from diffing.probes import scan
+from diffing.probes import near, scan
 from diffing.reader.cache import Encoding
 
 
 def test_two_tokens_on_either_side_of_a_span_are_near_it() -> None:
     tokens = np.array([[i, i + 1] for i in range(10)])
-    near = surface.near_tokens(tokens, {"a": [(4, 6)], "b": [(0, 1), (9, 10)], "c": [], "d": [(5, 6), (6, 7)]})
-    assert [np.flatnonzero(column).tolist() for column in near.T] == [
+    there = near.near_tokens(tokens, {"a": [(4, 6)], "b": [(0, 1), (9, 10)], "c": [], "d": [(5, 6), (6, 7)]})
+    assert [np.flatnonzero(column).tolist() for column in there.T] == [
         [2, 3, 4, 5, 6, 7],
         [0, 1, 2, 7, 8, 9],
         [],
@@ -24,8 +23,8 @@ def test_two_tokens_on_either_side_of_a_span_are_near_it() -> None:
 
 def test_tokens_that_share_a_character_and_gaps_between_tokens_are_handled() -> None:
     tokens = np.array([[0, 2], [2, 3], [2, 3], [2, 3], [5, 6], [6, 7], [7, 8]])
-    near = surface.near_tokens(tokens, {"shared": [(2, 3)], "gap": [(3, 5)], "behind": [(8, 9)]})
-    assert near.T.tolist() == [[True] * 6 + [False], [False, False, True, True, True, True, False], [False] * 7]
+    there = near.near_tokens(tokens, {"shared": [(2, 3)], "gap": [(3, 5)], "behind": [(8, 9)]})
+    assert there.T.tolist() == [[True] * 6 + [False], [False, False, True, True, True, True, False], [False] * 7]
 
 
 @settings(max_examples=60)
@@ -41,7 +40,7 @@ def test_nearness_equals_the_plain_definition(data: st.DataObject) -> None:
     for start, end in spans:
         for hit in [i for i, (s, e) in enumerate(tokens) if s < end and e > start]:
             plain[max(0, hit - 2) : hit + 3] = True
-    np.testing.assert_array_equal(surface.near_tokens(tokens, {"it": spans}), plain)
+    np.testing.assert_array_equal(near.near_tokens(tokens, {"it": spans}), plain)
 
 
 class Store:
@@ -74,7 +73,7 @@ def test_a_feature_is_tied_to_the_probe_its_active_tokens_fall_on() -> None:
     texts = ["abcdefgh  ijklmnop  qrs", "nothing to see here", "uvw! xyz abc  def"]
     fires = [{3: [8, 9, 18], 7: [0, 1]}, {7: [3, 4, 5], 9: [1]}, {3: [2, 13], 7: [9]}]
     store = Store(texts, fires)
-    found = surface.nearest(store, [7, 3, 5], [0, 1, 2], scan.scan(texts))
+    found = near.nearest(store, [7, 3, 5], [0, 1, 2], scan.scan(texts))
     # By hand: spaces at 8–9, 18–19 (tokens 6–11, 16–21) and 12–13 (10–15); the exclamation mark at 3 (1–5).
     assert found.tokens.to_dict() == {7: 6, 3: 5, 5: 0}
     assert found.share[["double spaces", "exclamation marks"]].to_numpy().tolist() == [[0, 0], [0.8, 0.2], [0, 0]]
@@ -85,6 +84,6 @@ def test_a_feature_is_tied_to_the_probe_its_active_tokens_fall_on() -> None:
 def test_nearness_is_over_the_documents_given() -> None:
     texts = ["a  b" + "x" * 20, "c  d" + "x" * 20]
     store = Store(texts, [{1: [1, 2, 3]}, {1: [20, 21, 22]}])
-    first, second = (surface.nearest(store, [1], [d], scan.scan([texts[d]])) for d in (0, 1))
+    first, second = (near.nearest(store, [1], [d], scan.scan([texts[d]])) for d in (0, 1))
     assert [first.words(1), second.words(1)] == ["double spaces:1.00", ""]
-    assert surface.nearest(store, [1], [], scan.scan([])).share.to_numpy().tolist() == [[0.0] * len(scan.PRESENCE)]
+    assert near.nearest(store, [1], [], scan.scan([])).share.to_numpy().tolist() == [[0.0] * len(scan.PRESENCE)]

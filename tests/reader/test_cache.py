@@ -8,8 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffing.reader import cache as shards
-from diffing.reader.cache import Cache, Encoding
+from diffing.reader.cache import Cache, Encoding, from_buffer, to_bytes
 from diffing.reader.compact import compact, encodings
 
 # Records.
@@ -53,8 +52,8 @@ def rebuilt(encoding: Encoding, n_features: int) -> np.ndarray:
 def test_a_record_gives_back_positions_exactly_and_values_within_its_bound(dense: list[np.ndarray]) -> None:
     for matrix, one in zip(dense, compacted(dense), strict=True):
         assert isinstance(one, Encoding)
-        data, place = shards.to_bytes(one, matrix.shape[1])
-        back = shards.from_buffer(b"\0" * 8 + data, place._replace(offset=8), matrix.shape[1])
+        data, place = to_bytes(one, matrix.shape[1])
+        back = from_buffer(b"\0" * 8 + data, place._replace(offset=8), matrix.shape[1])
         found = rebuilt(back, matrix.shape[1])
         assert (found != 0).tolist() == (matrix != 0).tolist()
         peaks = np.abs(matrix).max(0)
@@ -69,8 +68,8 @@ def test_a_text_of_100000_tokens_and_a_dictionary_of_100000_features_keep_their_
     batch = compact(row, feature, row + 1.0, torch.zeros_like(row), row, 1, n_features)
     one = encodings(batch, [np.arange(tokens, dtype=np.uint32)], [np.zeros((tokens, 2), np.int32)])[0]
     assert isinstance(one, Encoding)
-    data, place = shards.to_bytes(one, n_features)
-    back = shards.from_buffer(data, place._replace(offset=0), n_features)
+    data, place = to_bytes(one, n_features)
+    back = from_buffer(data, place._replace(offset=0), n_features)
     assert back.feature.tolist() == [7, 99_999]
     assert back.count.tolist() == [1_000, 99_000]
     assert back.peak.tolist() == [100_000, 99_000]
@@ -133,7 +132,7 @@ def test_two_writers_at_once_have_a_shard_each() -> None:
 
 
 def test_a_full_shard_is_followed_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shards, "SHARD_LIMIT", 100)
+    monkeypatch.setattr("diffing.reader.cache.SHARD_LIMIT", 100)
     cache = Cache("reader", 3)
     with cache.writer() as writer:
         for number in range(6):
@@ -145,7 +144,7 @@ def test_a_full_shard_is_followed_by_the_next(monkeypatch: pytest.MonkeyPatch) -
 def test_a_record_whose_row_was_not_committed_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     cache = Cache("reader", 3)
     with cache.writer() as writer, monkeypatch.context() as broken:
-        broken.setattr(shards, "INSERT", "INSERT INTO no_such_table VALUES (?)")
+        broken.setattr("diffing.reader.cache.INSERT", "INSERT INTO no_such_table VALUES (?)")
         with pytest.raises(sqlite3.OperationalError):
             writer.add([("one", 1, sample(1.0))])
     assert cache.find(["one"]) == {}

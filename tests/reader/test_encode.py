@@ -36,7 +36,7 @@ ODD = {
 }
 
 STEP = 1.7e-4
-"""From one stored value to the next: a logarithm's last bit may decide between two of them (`shards.STEPS`)."""
+"""From one stored value to the next: a logarithm's last bit may decide between two of them (`cache.STEPS`)."""
 
 
 @pytest.fixture

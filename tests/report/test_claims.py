@@ -12,8 +12,7 @@ from diffing.diff import compute
 from diffing.findings import evidence, findings, verification
 from diffing.labels import history
 from diffing.labels.history import Label
-from diffing.report import claims
-from diffing.report import facts as report_facts
+from diffing.report import claims, facts
 from tests.fakes import judges, report_study
 from tests.fakes.openai_server import OpenAIServer
 from tests.fakes.report_study import CAKE, NUMBERS, SPACES, Made, bare, names, section, written
@@ -54,7 +53,7 @@ def test_a_claim_about_what_its_features_do_not_fire_at_says_so(
     study, _ = made
     monkeypatch.setenv("DIFFING_HOME", str(study.folder.parents[1]))
     finding = findings.Finding(id="f", a="old", b="new", claim=claim, side="a", origin="sae")
-    told = claims.places(report_facts.gather(study, "old", "new"), finding, [SPACES])
+    told = claims.places(facts.gather(study, "old", "new"), finding, [SPACES])
     assert told[0] == f"By counting, feature {SPACES} fires at double spaces (100 % of its tokens)."
     assert [text[:42] for text in told[1:]] == ["What the claim names (exclamation marks) i"] * (sentences - 1)
 
