@@ -47,4 +47,4 @@ def test_the_first_option_that_does_not_fit_is_named(options: dict[str, Any], fa
 
 def test_settings_stay_as_they_were_written() -> None:
     with pytest.raises(ValidationError, match="frozen"):
-        Options().limit = 2  # type: ignore[misc]  # what must fail
+        Options().limit = 2

@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 from diffing.labels import prompt
 from diffing.labels.passages import CLOSE, OPEN, Context, Kind
@@ -35,6 +36,7 @@ def test_a_passage_stays_on_its_line_and_forges_no_mark() -> None:
 
 
 def test_a_label_that_says_nothing_is_refused() -> None:
-    told = {"observations": "", "description": "Fires on anything.", "not_about": "", "confidence": "low"}
+    told: dict[str, Any] = {"observations": "", "not_about": "", "confidence": "low"}
+    told["description"] = "Fires on anything."
     assert "'Various.' says nothing" in prompt.fault(Written(label="Various.", **told))
     assert prompt.fault(Written(label="various fruits", **told)) == ""

@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from diffing.common import colours
 from diffing.report import charts, facts
 from tests.fakes.report_study import Made
 
@@ -25,6 +26,6 @@ def test_no_label_becomes_markup_or_a_formula(made: Made, monkeypatch: pytest.Mo
 def test_each_side_has_its_colour_and_its_letter(made: Made) -> None:
     _, out = made
     drawn = (out / "charts" / "top_differences.svg").read_text(encoding="utf-8")
-    assert all(colour in drawn for colour in (charts.A_COLOUR, charts.B_COLOUR))
+    assert all(colour in drawn for colour in (colours.A, colours.B))
     shown = [text.strip() for text in ElementTree.fromstring(drawn).itertext()]
     assert {"A", "B"} <= set(shown)
