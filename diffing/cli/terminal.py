@@ -25,12 +25,12 @@ UNFOLDED = 1000
 
 def say(text: str = "") -> None:
     """A line for a person."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def warn(text: str) -> None:
     """The same where errors go."""
-    errors.print(text, markup=False, highlight=False, soft_wrap=True)
+    errors.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def tell(value: Any) -> None:
@@ -42,9 +42,9 @@ def show(rows: list[dict[str, Any]], title: str = "") -> None:
     """Rows as a table, columns in the first row's order."""
     if not rows:
         return
-    table = Table(title=title or None, title_justify="left")
+    table = Table(title=Text(title) if title else None, title_justify="left")
     for name in rows[0]:
-        table.add_column(str(name))
+        table.add_column(Text(str(name)))
     for row in rows:
         table.add_row(*(Text(str(value)) for value in row.values()))
     (console if console.is_terminal else Console(width=UNFOLDED)).print(table)

@@ -1,8 +1,8 @@
 """The `draft` job: claims proposed from the families and probes that differ on discovery prompts.
 
 With a model named, a language model reads figures, labels and passages of both sides and proposes claims; without
-one, the drafts are plain (`diffing.proposals`). Promises that the side of a claim comes from the diff and never
-from a model's word, and that every feature of a draft was among those shown.
+one, the drafts are plain (`proposals`). Promises that the side of a claim comes from the diff and never from a
+model's word, and that every feature of a draft was among those shown.
 """
 
 import json

@@ -39,7 +39,7 @@ class Missing(Exception):
 
 
 def bulk(model: str, source: str, folder: Path, progress: Progress) -> list[dict[str, Any]]:
-    """All labels of a source, as rows for `label_sources.frame`."""
+    """All labels of a source, as rows for `sources.frame`."""
     found = listing(f"v1/{model}/{source}/explanations/")
     batches = [(key, tag) for key, tag in found if key.endswith((".jsonl.gz", ".jsonl"))]
     if not batches:

@@ -1,7 +1,7 @@
 """Findings as the report shows them: the claim, its figures, what was made of it, and how sure it is.
 
 Promises that what is blocked or rejected is never worded as a claim, and that a feature without a finding gets no
-interpretation. Words are `report_text`'s, pairs are `report_examples`'s.
+interpretation. Words are `text`'s, pairs are `examples`'s.
 """
 
 from collections.abc import Sequence

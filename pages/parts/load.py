@@ -83,7 +83,7 @@ def encodings(study: Study) -> Encodings:
 
 @st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=ANSWERS)
 def pairs(study: Study, feature: int, a: str, b: str, held_out: bool) -> pd.DataFrame:
-    """The pairs of answers with a feature's strongest activations, as `feature_pairs.pairs` has them."""
+    """The pairs of answers with a feature's strongest activations, as `diffing.diff.pairs` has them."""
     return feature_pairs.pairs(study, encodings(study), feature, a, b, held_out)
 
 
