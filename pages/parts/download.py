@@ -15,9 +15,7 @@ def csv(label: str, table: pd.DataFrame, name: str) -> None:
         text: str = table.map(cell).to_csv(index=False)
         return text.encode("utf-8", "replace")
 
-    st.download_button(
-        label, content, f"{name}.csv", "text/csv", on_click="ignore", icon=":material/download:"
-    )  # fmt: skip
+    st.download_button(label, content, f"{name}.csv", "text/csv", on_click="ignore", icon=":material/download:")
 
 
 def file(label: str, path: Path, kind: str) -> None:
