@@ -4,21 +4,48 @@ Adds nothing of its own: each verb opens the room that does the work, and only t
 that `import diffing` stays quick.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
+from diffing.common.errors import UserError
 from diffing.study import study
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from diffing.findings.evidence import Standing
+    from diffing.jobs.job import JobStatus
+    from diffing.reader.encodings import Encodings
+
 
 class Study(study.Study):
     """One study's folder, with its verbs. Cheap to make; every call reads the files as they are now."""
 
+    def run(self, step: str, **options: Any) -> "JobStatus":
+        """Run a step in this process, as a job that does what is missing; a `UserError` says why it could not."""
+        from diffing import jobs
+
+        status = jobs.run_here(self, step, options)
+        if status.state == "failed":
+            raise UserError(status.error)
+        return status
+
+    def encodings(self) -> "Encodings":
+        """What the reader saw in the answers, opened by memory map."""
+        from diffing.reader.encodings import Encodings
+
+        return Encodings.open(self)
+
     def diff(self, a: str = "", b: str = "") -> "pd.DataFrame":
         """Two checkpoints' features table with labels, computed where needed; the first two unless named."""
         from diffing.diff import compute
-        from diffing.labels import names
+        from diffing.labels import named
 
         found = compute.current(self, *self.sides(a, b))
-        return names.named(self, found.features, found.a, found.b)
+        return named(self, found.features, found.a, found.b)
+
+    def findings(self, a: str = "", b: str = "") -> "Sequence[Standing]":
+        """The claims made of two checkpoints, each with how far it got and what speaks against it."""
+        from diffing.findings import evidence
+
+        return evidence.of(self, a, b)

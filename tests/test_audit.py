@@ -39,7 +39,7 @@ def test_a_known_weakness_fails(
         audit.main()
     assert "Upgrade what is named above" in str(ended.value.code)
     assert capsys.readouterr().out == (
-        "Audited 2 packages: 1 known weaknesses.\nweak 1.0: PYSEC-1, CVE-1; mended in: 1.1\n"
+        "Packages audited: 2. Known weaknesses: 1.\nweak 1.0: PYSEC-1, CVE-1; mended in: 1.1\n"
     )
 
 
@@ -52,7 +52,7 @@ def test_an_accepted_weakness_passes_with_its_reason(
     audit.main()
     reason = audit.ACCEPTED["CVE-2025-69872"]
     assert capsys.readouterr().out == (
-        "Audited 1 packages: 0 known weaknesses.\n"
+        "Packages audited: 1. Known weaknesses: 0.\n"
         "Not known to the service: own.\n"
         f"diskcache 1.0: GHSA-1, CVE-2025-69872; accepted: {reason}\n"
     )

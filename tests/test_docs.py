@@ -1,5 +1,7 @@
 """The pages about the code and the method name what there is."""
 
+import ast
+import importlib
 import re
 from pathlib import Path
 from typing import Any
@@ -7,11 +9,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from diffing import labels
+from diffing import Study, jobs, labels
 from diffing.diff import compute, series
+from diffing.diff.stored import Diff
 from diffing.reader import encode
+from diffing.reader.encodings import Encodings
 from tests.fakes.diff_study import computed, made
 from tests.fakes.reader import FakeReader
+from tests.test_rooms import ORDER
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "method.md"
@@ -38,22 +43,42 @@ def test_every_column_is_explained(tables: dict[str, pd.DataFrame]) -> None:
     assert "q_untruncated" in tables["features"]
 
 
-def test_every_module_stands_once_on_the_map() -> None:
+def test_the_house_is_described_by_its_doors() -> None:
     page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    named = re.findall(r"`(\w+)`", page.split("## Map of")[1].split("\n## ")[0])
-    there = [path.stem for folder in ("diffing", "diffing/ui") for path in (ROOT / folder).glob("[!_]*.py")]
-    assert sorted(named) == sorted(there)
+    said = dict(
+        re.findall(r"^- \*\*(\w+)\*\*: (.+)$", page.split("## The house")[1].split("\n## ")[0], re.MULTILINE)
+    )
+    doors = {room: importlib.import_module(f"diffing.{room}").__doc__ or "" for room in ORDER}
+    assert said == {room: door.splitlines()[0] for room, door in doors.items()}
+    assert list(said) == ORDER
 
 
-def test_only_pages_and_what_they_share_need_streamlit() -> None:
-    wanted = re.compile(r"^\s*(?:import|from) (?:streamlit|diffing\.ui)", re.MULTILINE)
-    engine = (ROOT / "diffing").glob("*.py")
-    assert [path.name for path in engine if wanted.search(path.read_text(encoding="utf-8"))] == []
+def test_every_name_on_the_page_of_the_api_is_there() -> None:
+    page = (ROOT / "docs" / "python-api.md").read_text(encoding="utf-8")
+    code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
+    tree = ast.parse(code)
+    modules: dict[str, Any] = {"study": Study, "encodings": Encodings, "stored": Diff, "job": jobs.Job}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                whole = importlib.import_module(str(node.module))
+                modules[alias.name] = getattr(whole, alias.name, None) or importlib.import_module(
+                    f"{node.module}.{alias.name}"
+                )
+    asked = {
+        (node.value.id, node.attr)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    }
+    # What only an object has, set when it is made.
+    own = {("stored", "summary"), ("encodings", "documents")}
+    assert {(name, attribute) for name, attribute in asked - own if not hasattr(modules[name], attribute)} == set()
+    assert ("study", "diff") in asked
 
 
 def test_every_path_that_a_page_names_is_there() -> None:
     pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("diffing/starter/**/*.md")]
-    said = re.compile(r"\b(?:bench|diffing|docs|pages|tests|tools)/[\w/.-]*\w")
+    said = re.compile(r"\b(?:bench|diffing|docs|examples|pages|tests|tools)/[\w/.-]*\w")
     named = {path for page in pages for path in said.findall(page.read_text(encoding="utf-8"))}
     assert {path for path in named if not (ROOT / path).exists()} == set()
     assert "docs/method.md" in named

@@ -46,8 +46,8 @@ def passages(contexts: Contexts, feature: int, random: np.random.Generator) -> l
             break
     if len(active) < PASSAGES or len(silent) < PASSAGES:
         return []
-    rows = [(contexts.span(*contexts.window(at, NARROW)), truth) for truth in (True, False)
-            for at in (active if truth else silent)]  # fmt: skip
+    places = [(at, True) for at in active] + [(at, False) for at in silent]
+    rows = [(contexts.span(*contexts.window(at, NARROW)), truth) for at, truth in places]
     return [rows[i] for i in random.permutation(len(rows))]
 
 

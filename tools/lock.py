@@ -56,11 +56,10 @@ def resolve(kept: str, extras: list[str], upgrade: bool) -> dict[str, str]:
         torch.write_text(
             f"torch=={pins((ROOT / DIRECT[0]).read_text(encoding='utf-8'))['torch']}\n", encoding="utf-8"
         )
-        command = [
-            "uv", "pip", "compile", "pyproject.toml", "--constraint", str(torch), "--output-file", str(out),
-            "--universal", "--python-version", "3.11", "--fork-strategy", "fewest", "--generate-hashes",
-            "--no-header", "--no-emit-index-url", "--no-emit-find-links", "--annotation-style", "line", "--quiet",
-        ]  # fmt: skip
+        command = ["uv", "pip", "compile", "pyproject.toml", "--constraint", str(torch), "--output-file", str(out)]
+        command += ["--universal", "--python-version", "3.11", "--fork-strategy", "fewest", "--generate-hashes"]
+        command += ["--no-header", "--no-emit-index-url", "--no-emit-find-links", "--annotation-style", "line"]
+        command += ["--quiet"]
         command += [f"--extra={extra}" for extra in extras]
         command += ["--upgrade", "--exclude-newer", COOLING] if upgrade else []
         subprocess.run(command, cwd=ROOT, check=True)

@@ -4,9 +4,8 @@ Promises that outside text is printed as it is, never as markup, and that `--jso
 """
 
 import json
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
@@ -22,24 +21,6 @@ console = Console()
 errors = Console(stderr=True)
 UNFOLDED = 1000
 """Columns of a table that goes to a file or a pipe, where nothing is to be cut."""
-
-Name = Annotated[str, typer.Argument(help="Name of the study.", metavar="STUDY")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for another program.")]
-Before = Annotated[
-    str, typer.Option("--a", help="Checkpoint before; the study's first unless named.", metavar="KEY")
-]
-After = Annotated[
-    str, typer.Option("--b", help="Checkpoint after; the study's second unless named.", metavar="KEY")
-]
-KeyEnv = Annotated[str, typer.Option(help="Variable that holds the key of a model written as URL#MODEL.")]
-MaxDollars = Annotated[float | None, typer.Option(help="Stop before this much is spent.", min=0)]
-MaxRequests = Annotated[int | None, typer.Option(help="Stop after this many requests.", min=0)]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say calls, tokens and dollars; spend nothing.")]
-Detach = Annotated[bool, typer.Option("--detach", help="Run as a job of its own and return at once.")]
-Columns = Annotated[
-    list[str] | None,
-    typer.Option("--column", help="Which of the file's columns is ours, as OURS=THEIRS.", metavar="OURS=THEIRS"),
-]
 
 
 def say(text: str = "") -> None:
@@ -81,10 +62,8 @@ def do(study: Study, kind: str, options: Told, detach: bool, as_json: bool) -> J
     if not errors.is_terminal:
         # A bar would show nothing in a log, and silence looks like a fault.
         warn(f"{kind} of '{study.name}' …")
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}", markup=False),
-        console=errors, transient=True, disable=not errors.is_terminal,
-    ) as bar:  # fmt: skip
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}", markup=False)
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task(kind, total=None, words="")
 
         def watch(status: JobStatus) -> None:

@@ -1,9 +1,9 @@
 """The `verify` job: findings tested by a judge on held-out prompts, from their wording alone.
 
 Chooses what to ask, has it asked (`judging`) and reads what follows (`verdicts`). Promises that no discovery
-prompt is used, that nothing asked already is asked again, and that what is read back is computed anew from the kept
-verdicts: a finding whose wording changed is unverified at once. Does not promise that the judge is right; its own
-error, where there are several draws to estimate it on, stands beside the result.
+prompt is used, that nothing asked already is asked again, and that what is read back is computed anew from the
+kept verdicts: a finding whose wording changed is unverified at once. Does not promise that the judge is right;
+its own error, where there are several draws to estimate it on, stands beside the result.
 """
 
 from collections.abc import Sequence

@@ -19,7 +19,7 @@ from diffing.probes.probes import PROBES, Probe, probe_spans
 from diffing.probes.rules import Span
 from diffing.probes.scan import PRESENCE, Scan, scan, table
 from diffing.reader.encodings import Encodings
-from diffing.reader.firing import Active, Store, Tokens, active, ranges
+from diffing.reader.firing import Active, Encoded, Tokens, active, ranges
 
 __all__ = ["PRESENCE", "PROBES", "Probe", "Scan", "near_tokens", "nearest", "probe_spans", "scan", "table"]
 
@@ -125,7 +125,7 @@ def read_column(text: str) -> list[Tie]:
     return [Tie(probe, float(share)) for probe, _, share in parts]
 
 
-def nearest(store: Store, features: Sequence[int], documents: Sequence[int], scanned: Scan) -> Nearest:
+def nearest(store: Encoded, features: Sequence[int], documents: Sequence[int], scanned: Scan) -> Nearest:
     """The nearest probes of features over some documents; `scanned` is the scan of just these documents' texts."""
     return compare(active(store, features, documents), features, scanned)
 

@@ -45,13 +45,18 @@ def ranges(starts: Array, widths: Array) -> Array:
     return numbers
 
 
-class Store(Protocol):
-    """What is needed of a study's encodings."""
+class Encoded(Protocol):
+    """Encodings by document, which is all that counting asks for."""
 
     n_features: int
-    documents: pd.DataFrame
 
     def encoding(self, document: int) -> Encoding: ...
+
+
+class Store(Encoded, Protocol):
+    """A study's encodings with the texts that they were read from."""
+
+    documents: pd.DataFrame
 
     def tokens(self, document: int) -> TokenTable: ...
 
@@ -71,7 +76,7 @@ class Active(NamedTuple):
         return sparse.csr_array((np.ones(n, np.int32), (self.row, np.arange(n))), shape=(features, n))
 
 
-def active(store: Store, features: Sequence[int], documents: Sequence[int]) -> Active:
+def active(store: Encoded, features: Sequence[int], documents: Sequence[int]) -> Active:
     """Read the features' active tokens from the documents' records."""
     row_of = np.full(store.n_features, -1, np.int64)
     row_of[np.asarray(features, np.int64)] = np.arange(len(features))

@@ -17,7 +17,6 @@ from sae_lens import SAE
 from sae_lens.loading import pretrained_sae_loaders
 from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_directory
 from safetensors import SafetensorError, safe_open
-from transformer_lens.loading_from_pretrained import get_official_model_name
 
 from diffing.common import hub
 from diffing.common.errors import UserError
@@ -25,6 +24,18 @@ from diffing.common.errors import UserError
 log = logging.getLogger(__name__)
 
 ARCHITECTURES = ("standard", "gated", "topk", "jumprelu", "abstopk", "matching_pursuit")
+SHORT_NAMES = {
+    "gpt2-small": "gpt2",
+    "mistral-7b": "mistralai/Mistral-7B-v0.1",
+    "qwen3-0.6b": "Qwen/Qwen3-0.6B",
+    "qwen3-1.7b": "Qwen/Qwen3-1.7B",
+    "qwen3-4b": "Qwen/Qwen3-4B",
+    "qwen3-8b": "Qwen/Qwen3-8B",
+    "qwen3-14b": "Qwen/Qwen3-14B",
+}
+"""TransformerLens's short names in SAELens's directory that are more than a name without its owner."""
+OWNERS = {"gemma-": "google", "pythia-": "EleutherAI"}
+"""Whose the models are that SAELens's directory names without their owner."""
 HARMLESS = {"center_unembed", "fold_ln", "device", "dtype", "torch_dtype", "n_devices", "move_to_device"}
 """Ways of loading the model that change nothing at a hook."""
 OFF_ONLY = {"fold_value_biases", "refactor_factored_attn_matrices"}
@@ -170,10 +181,10 @@ def model_id(registry: str, own: str) -> str:
     name = own or registry
     if "/" in name or not name:
         return name
-    try:
-        return str(get_official_model_name(name))
-    except ValueError:
-        return name
+    if name in SHORT_NAMES:
+        return SHORT_NAMES[name]
+    owner = next((owner for start, owner in OWNERS.items() if name.startswith(start)), "")
+    return f"{owner}/{name}" if owner else name
 
 
 @contextmanager

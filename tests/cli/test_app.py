@@ -1,3 +1,5 @@
+"""The program: every command has its example, a slip costs one sentence, and files read back the same."""
+
 import json
 import subprocess
 import sys
@@ -6,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from diffing.cli import read as cli_read
@@ -47,7 +50,7 @@ def test_the_program_runs_as_a_module_and_fails_with_code_2() -> None:
 
 
 def test_every_command_shows_an_example() -> None:
-    commands = [command.name or command.callback.__name__ for command in app.registered_commands]
+    commands = sorted(typer.main.get_group(app).commands)
     assert commands
     for name in commands:
         assert "Example: " in CliRunner().invoke(app, [name, "--help"]).output, name

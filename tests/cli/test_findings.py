@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 from diffing.cli.findings import app
 from diffing.common.errors import UserError
 from diffing.findings import findings
+from diffing.study.study import Study
 from tests.fakes import finding_study, judges
 from tests.fakes.listers import scripted
 from tests.fakes.openai_server import OpenAIServer
@@ -39,7 +40,7 @@ def test_a_finding_is_written_changed_and_rejected_by_hand(monkeypatch: pytest.M
     assert (made["status"], made["verification"], made["examples"]) == ("replicated", None, [["p1", 1]])
     one = made["id"]
     run("findings", "study", one, "--probe", "double spaces", "--note", "see the cakes", "--author", "Bo")
-    (found,) = findings.load(findings.Study.open("study"))
+    (found,) = findings.load(Study.open("study"))
     assert (found.features, found.probes, found.notes[0].text) == ((2,), ("double spaces",), "see the cakes")
     # Double spaces fall in b, so more of them there is contradicted.
     shown = run("findings", "study", one).stdout

@@ -1,3 +1,5 @@
+"""Files: whole or not at all, lines of many writers, and locks that the dead let go."""
+
 import fcntl
 import hashlib
 import json

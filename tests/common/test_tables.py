@@ -1,3 +1,5 @@
+"""Tables: any text comes back as it went out, and a bad file is named with its fault."""
+
 import csv
 import gzip
 import io

@@ -13,7 +13,7 @@ from diffing.diff import compute
 from diffing.diff.stored import Diff, DiffSettings
 from diffing.reader import encode
 from diffing.study.study import Study
-from tests.fakes.diff_study import computed, made, words
+from tests.fakes.diff_study import COLUMNS, computed, made, words
 from tests.fakes.reader import FakeReader
 from tests.fakes.watch import Watch
 
@@ -23,14 +23,6 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> FakeReader:
     fake = FakeReader(window=64)
     monkeypatch.setattr(encode, "load_reader", lambda _choice, _device: fake)
     return fake
-
-
-COLUMNS = {
-    *("feature", "frequency_a", "frequency_b", "delta", "ci_low", "ci_high", "p", "q"),
-    *("discordant_a", "discordant_b", "rate_a", "rate_b", "q_rate", "delta_equal_length", "q_equal_length"),
-    *("delta_equal_length_tail", "q_equal_length_tail", "survives_equal_length", "outside_noise"),
-    *("replicated", "delta_heldout", "family", "probes"),
-}
 
 
 def test_a_diff_has_a_row_for_each_feature_and_every_column() -> None:

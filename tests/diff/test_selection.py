@@ -8,18 +8,17 @@ import pytest
 from diffing.diff import selection
 from diffing.diff.selection import Asked
 
+COLUMNS = [
+    *("feature", "family", "label", "probes", "delta", "delta_equal_length", "q"),
+    *("survives_equal_length", "replicated", "named_by"),
+]
 ROWS = [
-    # feature, family, label, probes, delta, at equal length, q, survives, replicated, named by
     (1, 1, "bold words", "bold +0.9", 0.30, 0.25, 0.001, True, "yes", "llm"),
     (2, 1, "bold headings", "bold +0.8", 0.50, 0.20, 0.002, True, "no", "rule"),
     (3, 3, "apologies", "", -0.40, -0.01, 0.010, False, "yes", "person"),
     (4, 4, "numbers", "numbered +0.3", 0.10, 0.05, 0.200, None, "", "rule"),
     (5, 5, "rare", "", 0.02, 0.02, None, None, "", "rule"),
 ]
-COLUMNS = [
-    "feature", "family", "label", "probes", "delta", "delta_equal_length", "q", "survives_equal_length",
-    "replicated", "named_by",
-]  # fmt: skip
 GROUPS = pd.DataFrame(
     {"feature": [1, 3, 1, 3], "group": ["code", "code", "travel", "travel"], "delta": [0.0, -0.1, 0.2, 0.1]}
 )

@@ -1,3 +1,5 @@
+"""The home page: every study is listed, and nobody outside is asked."""
+
 from playwright.sync_api import Page, expect
 
 from diffing.models.providers import Checkpoint

@@ -5,11 +5,10 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from diffing import jobs, labels
+from diffing import Study, jobs, labels
 from diffing.common import files
 from diffing.jobs.job import Job
 from diffing.study import sample
-from diffing.study.study import Study
 from tests.e2e.conftest import Dashboard, settled
 from tests.fakes import finding_study
 from tests.fakes.processes import PATIENCE, paused, until

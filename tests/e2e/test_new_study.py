@@ -4,7 +4,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from diffing.study.study import Study
+from diffing import Study
 from tests.e2e.conftest import Dashboard, settled
 from tests.fakes.openai_server import OpenAIServer
 

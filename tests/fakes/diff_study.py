@@ -18,6 +18,13 @@ from diffing.study.study import Study
 from tests.fakes.watch import Watch
 
 Answer = Callable[[int, str, int], str]
+COLUMNS = {
+    *("feature", "frequency_a", "frequency_b", "delta", "ci_low", "ci_high", "p", "q"),
+    *("discordant_a", "discordant_b", "rate_a", "rate_b", "q_rate", "delta_equal_length", "q_equal_length"),
+    *("delta_equal_length_tail", "q_equal_length_tail", "survives_equal_length", "outside_noise"),
+    *("replicated", "delta_heldout", "family", "probes"),
+}
+"""What every table of features has."""
 
 
 def words(prompt: int, checkpoint: str, draw: int) -> str:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from diffing.models.providers import Checkpoint
+from diffing.models.tokens import Reading
 from diffing.reader import encode
 from diffing.reader.encodings import Encodings
 from diffing.study.settings import ReaderChoice
@@ -32,7 +33,7 @@ class RuleReader(FakeReader):
             for word, value in rule.items():
                 self.encoder[self.numbers[word], feature] = value
 
-    def read(self, messages: list[dict[str, str]], answer: str):  # type: ignore[no-untyped-def]
+    def read(self, messages: list[dict[str, str]], answer: str) -> Reading:
         reading = super().read(messages, answer)
         for window in reading.windows:
             spans = reading.spans[: len(window.ids)]

@@ -50,14 +50,13 @@ def make(
         }
     )
     study = Study.create(name, list(checkpoints), table, note="A <b>note</b>")
+    same = {"draw": 0, "flag": "", "cost": 0.001}
+    served = {"model_served": "served-1", "created": "2026-11-20T10:00:00+00:00"}
     rows = [
-        {
-            "prompt_id": prompt_id, "checkpoint": one.key, "draw": 0, "text": answer(one.key, n), "flag": "",
-            "model_served": "served-1", "created": "2026-11-20T10:00:00+00:00", "cost": 0.001,
-        }
+        {"prompt_id": prompt_id, "checkpoint": one.key, "text": answer(one.key, n), **same, **served}
         for one in checkpoints
         for n, prompt_id in enumerate(study.prompts()["id"])
-    ]  # fmt: skip
+    ]
     rows[0] |= {
         "text": "",
         "flag": "failed",

@@ -165,16 +165,18 @@ def margin(sae: Any, hidden: Tensor) -> Tensor:
         if kind == "gated":
             gate = (taken @ exact.W_enc + exact.b_gate).abs()
             return torch.minimum(gate, (taken @ (exact.W_enc * exact.r_mag.exp()) + exact.b_mag).abs())
-        before = taken @ exact.W_enc + exact.b_enc
+        before: Tensor = taken @ exact.W_enc + exact.b_enc
         if kind == "jumprelu":
-            return (before - exact.threshold.clamp(min=0)).abs()
+            threshold: Tensor = exact.threshold.clamp(min=0)
+            return (before - threshold).abs()
         if kind not in ("topk", "abstopk"):
             return before.abs()
         if sae.cfg.rescale_acts_by_decoder_norm:
             before = before * exact.W_dec.norm(dim=-1)
         size = before.abs() if kind == "abstopk" else before
         # What is among the k leaves by falling to the one behind them, what is not comes in by reaching the last.
-        last, behind = size.topk(sae.cfg.k + 1, dim=-1).values[:, -2:].split(1, dim=-1)
+        largest = size.topk(sae.cfg.k + 1, dim=-1).values
+        last, behind = largest[:, -2:-1], largest[:, -1:]
         return torch.minimum(torch.where(size >= last, size - behind, last - size), before.abs())
 
 

@@ -12,6 +12,7 @@ from diffing.common.errors import Cancelled, UserError
 from diffing.common.step import checked
 from diffing.findings import arms, baseline, clusters, findings, listings, verification
 from diffing.findings.clusters import Cluster
+from diffing.findings.findings import Side
 from diffing.findings.listings import Item
 from diffing.study import sample
 from diffing.study.study import Study
@@ -155,8 +156,8 @@ def test_whoever_names_a_cluster_sees_how_often_each_phrase_was_said(server: Ope
     assert lines.count("- mentions cake") > lines.count("- mentions a cake") > 0
 
 
-def items(*told: tuple[str, str, str]) -> list[Item]:
-    return [Item(prompt, 0, side, text) for prompt, side, text in told]  # type: ignore[arg-type]
+def items(*told: tuple[str, Side, str]) -> list[Item]:
+    return [Item(prompt, 0, side, text) for prompt, side, text in told]
 
 
 def test_like_phrases_are_put_together_and_unlike_ones_are_not() -> None:
@@ -167,8 +168,9 @@ def test_like_phrases_are_put_together_and_unlike_ones_are_not() -> None:
         "starts with an apology",
         "begins with an apology",
     ]
-    told = [(str(n), side, text) for side, texts in (("b", lists), ("a", sorry)) for n, text in enumerate(texts)]
-    found = clusters.clusters(items(*told, ("9", "a", "mentions a rare bird")))
+    told = items(*[(str(n), "b", text) for n, text in enumerate(lists)], ("9", "a", "mentions a rare bird"))
+    told += items(*[(str(n), "a", text) for n, text in enumerate(sorry)])
+    found = clusters.clusters(told)
     assert {c.net > 0: {i.text for i in c.items} <= set(lists) for c in found} == {True: True, False: False}
     for cluster in found:
         texts = {item.text for item in cluster.items}
@@ -176,11 +178,12 @@ def test_like_phrases_are_put_together_and_unlike_ones_are_not() -> None:
 
 
 def test_a_cluster_s_side_is_the_one_where_it_was_listed_on_more_prompts() -> None:
-    told = [(str(n), "a", "uses lists") for n in range(4)] + [(str(n), "b", "uses lists") for n in range(3, 10)]
-    (cluster,) = clusters.clusters(items(*told))
+    fewer = items(*[(str(n), "a", "uses lists") for n in range(4)])
+    more = items(*[(str(n), "b", "uses lists") for n in range(3, 10)])
+    (cluster,) = clusters.clusters(fewer + more)
     assert (cluster.net, cluster.support) == (6 - 3, 10)
-    even = [(str(n), "ab"[n % 2], "uses lists") for n in range(10)]
-    assert clusters.clusters(items(*even)) == []
+    even = items(*[(str(n), "b" if n % 2 else "a", "uses lists") for n in range(10)])
+    assert clusters.clusters(even) == []
     assert clusters.clusters([]) == []
 
 
@@ -204,7 +207,7 @@ def test_both_arms_stand_in_one_table(monkeypatch: pytest.MonkeyPatch, server: O
     findings.add(study, "speaks of rain", "b", origin="sae", author="m", author_kind="llm", features=[CAKE])
     findings.add(study, "speaks of cake and tea", "b", author="Ada")
     server.reply, server.models, server.prices = scripted(), ["model"], {"model": (1e-6, 2e-6)}
-    asked = {"model": f"{server.url}#model"}
+    asked: dict[str, Any] = {"model": f"{server.url}#model"}
     status = jobs.run_here(study, "baseline", asked)
     assert status.state == "done", status.error
     verification.run(study, verification.Options(**(asked | {"own_error": False})), Watch())

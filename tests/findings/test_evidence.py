@@ -1,8 +1,10 @@
 """A finding's status follows from evidence, and what counting contradicts is not reported without a person."""
 
+from typing import Any
+
 import pytest
 
-from diffing import labels
+from diffing import diff, labels
 from diffing.common.errors import UserError
 from diffing.findings import evidence, findings, verification
 from diffing.findings.evidence import NEGATION
@@ -19,11 +21,11 @@ from tests.fakes.watch import Watch
 def score(study: Study, feature: int, balanced: float, low: float) -> None:
     sae = labels.sae_of(study.settings.reader)
     made = history.add(study, sae, feature, Label(label="cakes", author="m", author_kind="llm"))
-    told = {"detection": {side: {"balanced": balanced, "low": low} for side in "ab"}, "judge": "j"}
+    told: dict[str, Any] = {"detection": {side: {"balanced": balanced, "low": low} for side in "ab"}, "judge": "j"}
     history.tell(study, sae, feature, "score", "j", about=made.key, score=told)
 
 
-def claim(study: Study, words: str, side: Side, *features: int, **fields: object) -> Finding:
+def claim(study: Study, words: str, side: Side, *features: int, **fields: Any) -> Finding:
     return findings.add(study, words, side, author="test", features=list(features), **fields)
 
 
@@ -134,7 +136,7 @@ def test_a_probe_that_a_finding_rests_on_is_held_against_it_too(monkeypatch: pyt
 def test_what_vanishes_at_equal_length_or_in_the_noise_is_held_against_it(monkeypatch: pytest.MonkeyPatch) -> None:
     study = finding_study.make(monkeypatch)
     made = claim(study, "mentions cake", "b", CAKE, ITEMS)
-    stored = evidence.diff.load(study, "a", "b")
+    stored = diff.load(study, "a", "b")
     table = stored.features.set_index("feature")
     table["outside_noise"] = table["outside_noise"].astype("boolean")
 

@@ -109,7 +109,7 @@ def test_faults_are_told_in_a_sentence() -> None:
     with pytest.raises(UserError, match="needs a claim"):
         findings.add(study, "  ", "b", author="test")
     with pytest.raises(UserError, match="no side"):
-        findings.add(study, "x", "after", author="test")  # type: ignore[arg-type]
+        findings.add(study, "x", "after", author="test")  # type: ignore[arg-type]  # no side
     with pytest.raises(UserError, match="with itself"):
         findings.add(study, "x", "a", a="c", b="c", author="test")
     with pytest.raises(UserError, match="no checkpoint 'd'"):

@@ -254,7 +254,7 @@ def test_verification_runs_as_a_job(server: OpenAIServer) -> None:
 
 
 def test_what_cannot_be_verified_is_said_in_a_sentence(server: OpenAIServer) -> None:
-    asked = {"model": f"{server.url}#judge"}
+    asked: dict[str, Any] = {"model": f"{server.url}#judge"}
     server.models = ["judge"]
     study = study_of({"a": [["tea"]], "b": [["cake"]]}, held_out=0.0)
     with pytest.raises(UserError, match="no findings"):

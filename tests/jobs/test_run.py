@@ -1,3 +1,5 @@
+"""Jobs: how far one is and how it ended, whatever ends it, and one at a time of each kind."""
+
 import os
 import signal
 import subprocess
@@ -15,7 +17,8 @@ from diffing import jobs
 from diffing.common import files
 from diffing.common.errors import Busy, UserError
 from diffing.common.step import Progress, Result
-from diffing.jobs.job import Job, JobStatus
+from diffing.jobs.job import Job, JobStatus, jobs_dir
+from diffing.jobs.run import Reporter
 from diffing.models import providers
 from diffing.study.study import Study
 from tests.fakes.openai_server import OpenAIServer
@@ -74,9 +77,7 @@ def test_a_detached_job_tells_its_progress_and_outcome(study: Study) -> None:
     job = start(study)
     status = job.wait(PATIENCE)
     assert (status.state, status.done, status.total, status.unit) == ("done", 40, 40, "answers")
-    assert status.result == {
-        "asked": 40, "answered": 40, "failed": 0, "left": 0, "cost": 0.0, "stopped_by": "",
-    }  # fmt: skip
+    assert status.result == dict(asked=40, answered=40, failed=0, left=0, cost=0.0, stopped_by="")
     assert jobs.find(study, job.id).status() == status
     assert jobs.running(study, "collect") is None
 
@@ -179,7 +180,7 @@ def test_a_result_that_json_cannot_hold_is_a_failure_and_not_a_silence(study: St
 
 
 def test_the_lock_tells_whether_a_job_lives_and_the_file_how_it_ended(study: Study) -> None:
-    folder = jobs.jobs_dir(study) / "j"
+    folder = jobs_dir(study) / "j"
     files.write_json(folder / "spec.json", {"kind": "verify", "study": "s", "options": {}, "created": "now"})
     seen = []
     for told in ("running", "done", "cancelled"):
@@ -204,9 +205,9 @@ def test_cancel_reaches_a_step_at_its_next_look(study: Study, step: str) -> None
 def test_rate_and_time_left_count_the_work_of_this_run_only(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
-    folder = jobs.jobs_dir(study) / "j"
+    folder = jobs_dir(study) / "j"
     files.write_json(folder / "spec.json", {"kind": "verify", "study": "s", "options": {}, "created": "now"})
-    reporter = jobs.Reporter(Job(folder), None)
+    reporter = Reporter(Job(folder), None)
     reporter.update(90, 100)
     clock[0] += 10
     reporter.update(95, 100)
@@ -221,7 +222,7 @@ def test_an_unknown_step_or_job_is_named(study: Study) -> None:
 
 
 def test_the_workers_log_is_shown_from_its_end(study: Study) -> None:
-    folder = jobs.jobs_dir(study) / "j"
+    folder = jobs_dir(study) / "j"
     folder.mkdir(parents=True)
     assert Job(folder).log_tail() == []
     Path(folder / "log.txt").write_text("".join(f"line {i}\n" for i in range(1000)))

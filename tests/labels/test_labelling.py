@@ -1,6 +1,7 @@
 """The labelling step against a scripted server: asked once, stored at once, counted to the token."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -57,18 +58,16 @@ def run(study: Study, server: OpenAIServer, **more: Any) -> dict[str, Any]:
 
 def test_every_feature_gets_its_label_and_a_second_run_asks_nothing(study: Study, server: OpenAIServer) -> None:
     result = run(study, server)
-    assert {name: result[name] for name in ("features", "written", "failed", "calls", "stopped_by")} == {
-        "features": list(range(50)), "written": 50, "failed": 0, "calls": 50, "stopped_by": "",
-    }  # fmt: skip
+    counts = dict(features=list(range(50)), written=50, failed=0, calls=50, stopped_by="")
+    assert {name: result[name] for name in counts} == counts
     assert len(server.calls) == 50
     found = labels.current(study)
     assert {feature: label.label for feature, label in found.items()} == {
         n: f"the word {colour}" for n, colour in enumerate(COLOURS)
     }
     one = found[7]
-    assert (one.author, one.author_kind, one.confidence, one.prompt_version) == (
-        "maker/author", "llm", "high", "label-1",
-    )  # fmt: skip
+    assert (one.author, one.author_kind) == ("maker/author", "llm")
+    assert (one.confidence, one.prompt_version) == ("high", "label-1")
     assert (one.description, one.not_about) == ("Fires on one word only.", "It is not about colours in general.")
     again = run(study, server)
     assert (again["written"], again["calls"], len(server.calls)) == (0, 0, 50)
@@ -86,9 +85,8 @@ def test_the_ledger_is_the_sum_of_the_usage_that_the_server_reported(study: Stud
     result = run(study, server)
     numbers = range(1, len(server.calls) + 1)
     assert len(server.calls) > 50
-    assert (result["tokens_in"], result["tokens_out"], result["calls"]) == (
-        sum(numbers), 2 * len(server.calls), len(server.calls),
-    )  # fmt: skip
+    assert (result["tokens_in"], result["tokens_out"]) == (sum(numbers), 2 * len(server.calls))
+    assert result["calls"] == len(server.calls)
     assert result["cost"] == sum(numbers) / 64
     assert sum(label.cost or 0.0 for label in labels.current(study).values()) == result["cost"]
 
@@ -99,9 +97,8 @@ def test_the_ledger_is_the_sum_of_the_usage_that_the_server_reported(study: Stud
     ids=["truncated", "misshapen", "runaway", "unknown", "two lines"],
 )
 def test_one_bad_reply_in_fifty_costs_only_itself(study: Study, server: OpenAIServer, bad: str) -> None:
-    server.reply = lambda call: bad if f"{OPEN}colour7 " in call.messages[1]["content"] + " " or (
-        f"{OPEN}colour7⟧" in call.messages[1]["content"]
-    ) else label_of(call)  # fmt: skip
+    about_seven = re.compile(rf"{OPEN}colour7\b")
+    server.reply = lambda call: bad if about_seven.search(call.messages[1]["content"]) else label_of(call)
     watch = Watch()
     result = labelling.run(study, labelling.Options(**(options(server))), watch)
     assert (result["written"], result["failed"], list(result["errors"])) == (49, 1, ["7"])
@@ -152,10 +149,8 @@ def score_of(study: Study, feature: int = 0) -> dict[str, Any]:
 def test_an_oracle_scores_one_on_both_sides(study: Study, server: OpenAIServer) -> None:
     run(study, server, score=True, features=[0])
     score = score_of(study)
-    assert {(m, side): score[m][side]["balanced"] for m in ("detection", "fuzzing") for side in score[m]} == {
-        ("detection", "before"): 1.0, ("detection", "after"): 1.0,
-        ("fuzzing", "before"): 1.0, ("fuzzing", "after"): 1.0,
-    }  # fmt: skip
+    for method in ("detection", "fuzzing"):
+        assert {side: told["balanced"] for side, told in score[method].items()} == {"before": 1.0, "after": 1.0}
     assert (score["judge"], score["same_family"]) == ("other/judge", False)
     calls = len(server.calls)
     assert run(study, server, score=True, features=[0])["calls"] == 0

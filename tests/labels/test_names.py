@@ -12,7 +12,7 @@ from diffing import labels
 from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.labels import history, names
-from diffing.labels.names import Label
+from diffing.labels.history import Label
 from diffing.models.providers import Checkpoint
 from diffing.reader import firing
 from diffing.reader.cache import Encoding

@@ -8,7 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from diffing.labels.passages import CLOSE, OPEN, Context, Finder
+from diffing.reader.encodings import Encodings
 from diffing.study import prompts
+from diffing.study.study import Study
 from tests.fakes import label_study
 
 WORDS = ["red", "blue", "green", "grey", "plain", "wood", "stone"]
@@ -16,7 +18,9 @@ NUMBERS = count()
 RULES = [{"red": 1.0, "blue": 5.0}, {"blue": 2.0, "grey": 1.0}, {"plain": 1.0}, {"red": 3.0}]
 
 
-def study_of(monkeypatch: pytest.MonkeyPatch, seed: int, documents: int, shown: int, length: int, name: str = "s"):  # type: ignore[no-untyped-def]
+def study_of(
+    monkeypatch: pytest.MonkeyPatch, seed: int, documents: int, shown: int, length: int, name: str = "s"
+) -> tuple[Study, Encodings]:
     """Feature 0 is active in exactly `shown` of the documents of each side."""
     random = np.random.default_rng(seed)
     answers = {}
@@ -33,7 +37,7 @@ def study_of(monkeypatch: pytest.MonkeyPatch, seed: int, documents: int, shown: 
     return label_study.make(monkeypatch, answers, RULES, name, seed=seed)
 
 
-def active_inside(encodings, context: Context, feature: int) -> int:  # type: ignore[no-untyped-def]
+def active_inside(encodings: Encodings, context: Context, feature: int) -> int:
     positions, _ = encodings.activations(context.document, feature)
     return int(((positions >= context.start) & (positions < context.stop)).sum())
 

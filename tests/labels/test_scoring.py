@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
 from diffing.labels import scoring
-from diffing.labels.passages import CLOSE, OPEN, Context, Finder
+from diffing.labels.passages import CLOSE, OPEN, Context, Finder, Kind
 from diffing.labels.scoring import Item, Verdict, Verdicts, balanced_accuracy, family, share
 from tests.fakes import label_study
 
 
-def passage(kind: str, number: int) -> Context:
-    return Context(number, f"p{number}", "a", 0, 0, 8, "tea", (), 1.0, kind)  # type: ignore[arg-type]
+def passage(kind: Kind, number: int) -> Context:
+    return Context(number, f"p{number}", "a", 0, 0, 8, "tea", (), 1.0, kind)
 
 
 def asked(positive: int = 50, negative: int = 50) -> list[Item]:

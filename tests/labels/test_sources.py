@@ -87,10 +87,9 @@ def study(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Study:
 
 
 def explained(index: int, words: str, way: str = "oai_token-act-pair") -> dict[str, Any]:
-    return {
-        "id": f"cl{index}", "modelId": "tiny", "layer": "0-res", "index": str(index), "authorId": "u",
-        "description": words, "embedding": [0.5, 0.25], "typeName": way, "explanationModelName": "gpt-4o-mini",
-    }  # fmt: skip
+    source = {"id": f"cl{index}", "modelId": "tiny", "layer": "0-res", "index": str(index), "authorId": "u"}
+    made = {"embedding": [0.5, 0.25], "typeName": way, "explanationModelName": "gpt-4o-mini"}
+    return {**source, "description": words, **made}
 
 
 def packed(rows: list[dict[str, Any]]) -> bytes:

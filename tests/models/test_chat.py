@@ -1,3 +1,5 @@
+"""The client: trouble is asked through or named, a reply is paid once, and no secret is repeated."""
+
 import asyncio
 import json
 import threading

@@ -1,3 +1,5 @@
+"""A model on this machine answers as it would alone, whenever the run is stopped."""
+
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -83,9 +85,7 @@ def test_a_local_checkpoint_answers_as_the_model_alone_would(folder: Path) -> No
     told = rows[["text", "finish_reason", "tokens_in", "tokens_out"]].itertuples(index=False, name=None)
     assert list(told) == [greedy(folder, text, 12) for text in TEXTS]
     assert (set(rows["cost"]), set(rows["error"])) == ({0.0}, {""})
-    assert run(study).result == {
-        "asked": 0, "answered": 0, "failed": 0, "left": 0, "cost": None, "stopped_by": "",
-    }  # fmt: skip
+    assert run(study).result == dict(asked=0, answered=0, failed=0, left=0, cost=None, stopped_by="")
 
 
 class StopsAfter:

@@ -1,3 +1,5 @@
+"""Where a checkpoint answers: an address in one word, keys that nobody sees, prices by name."""
+
 from pathlib import Path
 
 import pytest

@@ -1,3 +1,5 @@
+"""The home page: what each study needs next, and what opening the sample starts."""
+
 from collections.abc import Sequence
 from pathlib import Path
 

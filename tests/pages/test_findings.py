@@ -141,7 +141,7 @@ def test_a_judge_is_asked_only_after_its_price_was_shown(study: Study, server: O
     app.text_input(key="judge").input(f"{server.url}#judge").run()
     assert next(b for b in app.button if b.label == start).disabled
     app = press(app, "What would it cost?")
-    asked = verification.plan(study, verification.options_of({"model": f"{server.url}#judge"})).questions
+    asked = verification.plan(study, verification.Options(model=f"{server.url}#judge")).questions
     assert any(text.value.startswith(f"{len(asked)} calls") for text in app.markdown)
     assert not next(b for b in app.button if b.label == start).disabled
 

@@ -1,5 +1,7 @@
 """Each page in the states that its users meet: nothing yet, half done, failed rows, all there."""
 
+from typing import Any
+
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -7,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from diffing import diff, jobs, labels
 from diffing.common import escape, files
 from diffing.diff import compute
+from diffing.jobs.job import jobs_dir
 from diffing.labels import history
 from diffing.models.providers import Checkpoint
 from diffing.study import prompts
@@ -30,6 +33,12 @@ def diffed(monkeypatch: pytest.MonkeyPatch) -> Study:
     return finding_study.make(monkeypatch, prompts=80)
 
 
+def answer(study: Study) -> None:
+    """The same answer of both checkpoints to every prompt."""
+    rows = [{"prompt_id": prompt, "checkpoint": side} for prompt in study.prompts()["id"] for side in "ab"]
+    study.add_responses(pd.DataFrame(rows).assign(draw=0, text="Yes."))
+
+
 @pytest.fixture
 def asked() -> Study:
     sides = [Checkpoint(key=k, name=f"model {k}", source=f"openai:{k}") for k in "ab"]
@@ -49,8 +58,7 @@ def test_a_wrong_link_gets_a_sentence_and_a_way_home(name: str, query: dict[str,
 
 
 def test_a_study_without_encodings_offers_the_next_step(asked: Study) -> None:
-    asked.add_responses(pd.DataFrame([{"prompt_id": i, "checkpoint": k, "draw": 0, "text": "Yes."}
-                                      for i in asked.prompts()["id"] for k in "ab"]))  # fmt: skip
+    answer(asked)
     app = opened("pages/features.py", study="greet")
     assert "have not been compared yet" in app.info[0].value
     assert [b.label for b in app.button] == ["Read 20 answers with the reader"]
@@ -65,8 +73,8 @@ def test_features_show_the_answer_the_charts_and_the_table(diffed: Study) -> Non
         "Found with 80 % power",
     ]
     assert len(app.get("plotly_chart")) == 2
-    assert set(app.dataframe[0].value["feature"]) == {finding_study.SPACES, finding_study.ITEMS,
-                                                      finding_study.CAKE, finding_study.TEA}  # fmt: skip
+    differing = {finding_study.SPACES, finding_study.ITEMS, finding_study.CAKE, finding_study.TEA}
+    assert set(app.dataframe[0].value["feature"]) == differing
 
 
 def test_a_direction_narrows_charts_and_table_alike(diffed: Study) -> None:
@@ -127,7 +135,9 @@ def test_a_blind_score_stands_beside_its_label_kind_by_kind(diffed: Study) -> No
     sae = labels.sae_of(diffed.settings.reader)
     history.edit(diffed, sae, finding_study.CAKE, "the word cake", "Ada")
     about = labels.current(diffed)[finding_study.CAKE].key
-    score = {"detection": {"a": {"balanced": 0.91, "low": 0.85, "high": 0.96}, "b": {"balanced": None}}}
+    score: dict[str, Any] = {
+        "detection": {"a": {"balanced": 0.91, "low": 0.85, "high": 0.96}, "b": {"balanced": None}}
+    }
     history.tell(diffed, sae, finding_study.CAKE, "score", "maker/judge", about=about, score=score)
     app = opened("pages/feature.py", study=diffed.name, feature=str(finding_study.CAKE))
     told = [line.value.replace("\\", "") for line in app.caption if "Balanced accuracy" in line.value]
@@ -198,9 +208,8 @@ def test_a_new_study_is_priced_before_it_is_made() -> None:
 
 
 def test_a_running_step_shows_how_far_it_is_and_what_follows(asked: Study) -> None:
-    asked.add_responses(pd.DataFrame([{"prompt_id": i, "checkpoint": k, "draw": 0, "text": "Yes."}
-                                      for i in asked.prompts()["id"] for k in "ab"]))  # fmt: skip
-    folder = jobs.jobs_dir(asked) / "j"
+    answer(asked)
+    folder = jobs_dir(asked) / "j"
     spec = {"kind": "encode", "study": "greet", "options": {}, "then": ["diff"], "created": "now"}
     files.write_json(folder / "spec.json", spec)
     files.write_json(folder / "progress.json", {"state": "running", "done": 5, "total": 20, "unit": "answers"})

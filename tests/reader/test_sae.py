@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 import torch
 from sae_lens import SAE
+from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_directory
+from transformer_lens.loading_from_pretrained import get_official_model_name
 
 from diffing.common.errors import UserError
+from diffing.reader import sae
 from diffing.reader.reader import Reader
 from diffing.study.settings import ReaderChoice
 from tests.fakes import tiny
@@ -167,3 +170,12 @@ def test_the_registrys_other_kinds_are_refused_before_anything_is_fetched(
     tiny.block_network(monkeypatch)
     with pytest.raises(UserError, match=words):
         Reader.load(ReaderChoice(release=release, sae_id=sae_id))
+
+
+def test_the_short_names_of_saelens_mean_what_transformer_lens_takes_them_for() -> None:
+    names = {entry.model for entry in get_pretrained_saes_directory().values()}
+    short = sorted(name for name in names if "/" not in name)
+    assert len(short) >= 10
+    assert {name: sae.model_id(name, "") for name in short} == {n: get_official_model_name(n) for n in short}
+    assert sae.model_id("owner/model", "gpt2-small") == "owner/model"
+    assert sae.model_id("", "somebody's own") == "somebody's own"

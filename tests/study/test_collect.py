@@ -1,3 +1,5 @@
+"""Collecting answers: each asked and paid once, inside its limits, after any interruption."""
+
 import json
 import os
 import random
@@ -44,10 +46,9 @@ def asked(study: Study, status: JobStatus) -> dict[str, Any]:
 def test_all_checkpoints_answer_all_prompts(server: OpenAIServer) -> None:
     study = make(server, 3, draws=2, system="Be brief.", temperature=None, max_tokens=50)
     server.reply = lambda call: Behaviour(call.model, model=f"{call.model}-001", usage={"cost": 0.5})
-    assert asked(study, run(study)) == {
-        "state": "done", "rows": 12, "asked": 12, "answered": 12, "failed": 0, "left": 0, "cost": 6.0,
-        "stopped_by": "",
-    }  # fmt: skip
+    assert asked(study, run(study)) == dict(
+        state="done", rows=12, asked=12, answered=12, failed=0, left=0, cost=6.0, stopped_by=""
+    )
     assert server.calls[0].messages[0] == {"role": "system", "content": "Be brief."}
     assert {k: v for k, v in server.calls[0].body.items() if k not in ("messages", "model")} == {"max_tokens": 50}
     rows = study.responses()
@@ -176,10 +177,9 @@ def key(monkeypatch: pytest.MonkeyPatch) -> str:
 def test_a_run_stops_at_its_dollars(server: OpenAIServer, key: str) -> None:
     study = make(server, 40, key_env=key)
     server.reply = lambda _: Behaviour("fine", usage={"cost": 0.25})
-    assert asked(study, run(study, max_dollars=5, concurrency=8)) == {
-        "state": "done", "rows": 20, "asked": 20, "answered": 20, "failed": 0, "left": 60, "cost": 5.0,
-        "stopped_by": "the limit of $5",
-    }  # fmt: skip
+    assert asked(study, run(study, max_dollars=5, concurrency=8)) == dict(
+        state="done", rows=20, asked=20, answered=20, failed=0, left=60, cost=5.0, stopped_by="the limit of $5"
+    )
 
 
 def test_money_is_set_aside_for_the_longest_answer_and_given_back(server: OpenAIServer, key: str) -> None:

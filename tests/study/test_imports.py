@@ -1,4 +1,7 @@
+"""Imported answers: any packing, columns by other names, and a bad row that makes nothing."""
+
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -9,12 +12,12 @@ from diffing.study import imports
 from diffing.study.study import Study
 
 
-def write(path: Path, rows: list[dict[str, object]]) -> Path:
+def write(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
     path.write_text("\n".join(json.dumps(row) for row in rows))
     return path
 
 
-LONG = [
+LONG: list[dict[str, object]] = [
     {"prompt": "Hi", "checkpoint": "old model", "response": "Hello.", "category": "greeting"},
     {"prompt": "Hi", "checkpoint": "new/model", "response": "Hey!", "category": "greeting"},
     {"prompt": "Bye", "checkpoint": "old model", "response": "Goodbye."},

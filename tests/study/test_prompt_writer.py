@@ -1,3 +1,5 @@
+"""Prompts from a model: enough in each category, nothing twice, and a failure that costs its own."""
+
 import asyncio
 import json
 import random

@@ -1,3 +1,5 @@
+"""Prompts: what makes one itself, the split that follows from it, and files that a person edited."""
+
 import json
 from pathlib import Path
 

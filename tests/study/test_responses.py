@@ -1,3 +1,5 @@
+"""The table of answers: flags, excluded pairs, and trouble that one side has more of."""
+
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +43,13 @@ def test_an_answer_has_the_gravest_flag(text: str, finish_reason: str, error: st
 
 def test_a_pair_with_an_unusable_side_is_excluded_whole() -> None:
     table = rows(
-        ("p1", "a", 0, ""), ("p1", "b", 0, "refusal"),
-        ("p2", "a", 0, "failed"), ("p2", "b", 0, ""),
-        ("p3", "a", 0, "truncated"), ("p3", "b", 0, "blocked"),
-        ("p4", "b", 0, "empty"),
-        ("p5", "a", 0, ""), ("p5", "b", 0, ""),
-        ("p1", "a", 1, ""), ("p2", "c", 0, "failed"),
-    )  # fmt: skip
+        *[("p1", "a", 0, ""), ("p1", "b", 0, "refusal")],
+        *[("p2", "a", 0, "failed"), ("p2", "b", 0, "")],
+        *[("p3", "a", 0, "truncated"), ("p3", "b", 0, "blocked")],
+        *[("p4", "b", 0, "empty")],
+        *[("p5", "a", 0, ""), ("p5", "b", 0, "")],
+        *[("p1", "a", 1, ""), ("p2", "c", 0, "failed")],
+    )
     pairs = responses.pairs(table, asked("p1", "p2", "p3", "p4", "p5", "p6", off="p5"), "a", "b")
     assert pairs[["prompt_id", "draw", "flag_a", "flag_b", "excluded"]].to_numpy().tolist() == [
         ["p1", 0, "", "refusal", ""],
@@ -82,9 +84,9 @@ def test_the_table_keeps_its_types_on_disk(tmp_path: Path) -> None:
 
 def test_counts_tell_stored_troubled_and_missing() -> None:
     table = rows(("p1", "a", 0, ""), ("p2", "a", 0, "failed"), ("p3", "a", 0, "truncated"), ("p1", "b", 0, ""))
-    assert responses.counts(table, "a", 5) == {
-        "stored": 2, "failed": 1, "blocked": 0, "empty": 0, "truncated": 1, "refusal": 0, "missing": 2,
-    }  # fmt: skip
+    assert responses.counts(table, "a", 5) == dict(
+        stored=2, failed=1, blocked=0, empty=0, truncated=1, refusal=0, missing=2
+    )
 
 
 def test_more_trouble_on_one_side_is_tested_by_prompts() -> None:

@@ -203,7 +203,7 @@ def test_a_step_that_ends_while_the_status_is_read_is_not_started_again(monkeypa
     monkeypatch.setattr(status, "of", slowly)
     monkeypatch.setattr(jobs, "running", lambda _study, kind: kind if kind in alive else None)
     monkeypatch.setattr(jobs, "start", lambda _study, kind, **_: begun.append(kind))
-    sample.begin(study)
+    status.begin(study)
     assert begun == []
 
 

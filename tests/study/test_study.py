@@ -1,5 +1,8 @@
+"""A study's folder: it opens as it was made, leaves nothing where it is not made, and loses no answer."""
+
 import threading
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -52,7 +55,7 @@ def test_no_name_leaves_the_folder_of_studies(name: str, own_home: Path) -> None
 
 def test_what_does_not_hold_is_named_and_makes_nothing() -> None:
     blank = pd.DataFrame({"text": ["x", " "]})
-    bad = {
+    bad: dict[str, dict[str, Any]] = {
         "a study compares at least two checkpoints; name another one": {"checkpoints": SIDES[:1]},
         "checkpoint keys must differ, got a, a; rename one": {"checkpoints": [SIDES[0], SIDES[0]]},
         "held_out: Input should be less than 1": {"checkpoints": SIDES, "held_out": 1.0},
@@ -60,7 +63,7 @@ def test_what_does_not_hold_is_named_and_makes_nothing() -> None:
     }
     for sentence, settings in bad.items():
         with pytest.raises(UserError) as caught:
-            Study.create("s", **settings)  # type: ignore[arg-type]
+            Study.create("s", **settings)
         assert sentence in str(caught.value)
     assert names() == []
 
