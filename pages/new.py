@@ -96,7 +96,7 @@ with asked:
         kept = pick.multiselect(
             "Categories (all where none is chosen)",
             sorted(counts.index),
-            key="categories",
+            key=fresh("categories", *sorted(counts.index)),
             format_func=lambda one: f"{one} ({counts[one]})",
         )
         table = table[table["category"].isin(kept)] if kept else table

@@ -89,10 +89,11 @@ with left:
         )
         device = st.selectbox("Device", ["auto", "cpu", "cuda"], key="device")
     if reader and reader != now:
-        present = presets.downloaded(presets.get(reader))
+        other = presets.get(reader)
+        present = "It is here." if all(presets.downloaded(other)) else "Not here yet."
         st.caption(
-            f"{md(presets.get(reader).title)}: {presets.get(reader).download_gb:.0f} GB to download, "
-            f"{presets.get(reader).memory_gb:.0f} GB of memory. {'It is here.' if all(present) else 'Not here yet.'}"
+            f"{md(other.title)}: {other.download_gb:.0f} GB to download, {other.memory_gb:.0f} GB of memory. "
+            f"{present}"
         )
         if st.button("Read with this one from now on", key="take-reader"):
             chosen = ReaderChoice(preset=reader, context=study.settings.reader.context)

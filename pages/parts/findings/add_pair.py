@@ -7,6 +7,7 @@ from diffing.findings import findings
 from diffing.findings.findings import Example
 from pages.parts.address import Comparison
 from pages.parts.charts import short
+from pages.parts.keys import fresh
 
 AUTHOR = "person"
 """The page of findings asks for a name; here a click is all."""
@@ -24,7 +25,7 @@ def show(here: Comparison, pair: Example, held_out: bool) -> None:
         chosen = st.selectbox(
             "Finding",
             list(mine),
-            key="add-to",
+            key=fresh("add-to", *mine),
             format_func=lambda identifier: short(visible(mine[identifier].claim), 70),
         )
         kind = st.segmented_control("It is", [EXAMPLE, AGAINST], default=EXAMPLE, required=True, key="add-as")
