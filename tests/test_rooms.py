@@ -110,7 +110,7 @@ def test_the_engine_knows_no_streamlit() -> None:
     ["diffing.cli.app", "diffing.status", *(f"diffing.{room}" for room in ORDER if (ENGINE / room).is_dir())],
 )
 def test_nothing_heavy_is_loaded_before_it_is_used(module: str) -> None:
-    code = f"import sys, diffing.{module}; print(*(m for m in {HEAVY} if m in sys.modules))"
+    code = f"import sys, {module}; print(*(m for m in {HEAVY} if m in sys.modules))"
     told = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert told.stdout.strip() == ""
 

@@ -62,7 +62,7 @@ def test_a_second_process_changes_no_figure(monkeypatch: pytest.MonkeyPatch) -> 
     study = made()
     alone = computed(study)
     alone_features, alone_probes = alone.features, alone.probes
-    monkeypatch.setattr(diff, "ASIDE", 1)
+    monkeypatch.setattr(compute, "ASIDE", 1)
     helped = computed(study)
     pd.testing.assert_frame_equal(alone_features, helped.features)
     pd.testing.assert_frame_equal(alone_probes, helped.probes)
