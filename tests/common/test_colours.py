@@ -1,24 +1,52 @@
-"""Colours: A's and B's are the same in every file that cannot import them, and shades that can be told apart."""
+"""The colours stand in one place: files that cannot import them hold the same."""
 
 import re
 import tomllib
 
+import pytest
+
 from diffing.common import colours
 from diffing.common.files import PROJECT
 
+CANNOT_IMPORT = {".streamlit/config.toml", "diffing/report/templates/report.css", "diffing/common/colours.py"}
 
-def test_the_theme_and_the_report_show_the_same_blue_and_orange() -> None:
-    theme = tomllib.loads((PROJECT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))["theme"]
-    both = [colours.A, colours.B]
+
+def test_the_theme_has_the_colours() -> None:
+    theme = tomllib.loads((PROJECT / ".streamlit/config.toml").read_text())["theme"]
     assert theme["primaryColor"] == colours.A
-    assert [theme[light]["chartCategoricalColors"] for light in ("light", "dark")] == [both, both]
-    style = (PROJECT / "diffing" / "report" / "templates" / "report.css").read_text(encoding="utf-8")
-    mixed = {side: value.replace(" ", "") for side, value in re.findall(r"--(a|b): ([\d, ]+);", style)}
-    assert mixed == {"a": colours.rgb(colours.A), "b": colours.rgb(colours.B)}
+    assert [theme[mode]["chartCategoricalColors"] for mode in ("light", "dark")] == [[colours.A, colours.B]] * 2
 
 
-def test_every_active_token_has_a_shade_and_a_silent_one_has_none() -> None:
-    assert [colours.level(value, 8.0) for value in (-1.0, 0.0, 1e-9, 8.0, 80.0)] == [0, 0, 1, 10, 10]
-    assert colours.level(1.0, 0.0) == 0
-    shades = [colours.level(n / 100, 1.0) for n in range(1, 101)]
-    assert shades == sorted(shades) and set(shades) == set(range(1, 11))
+def test_the_reports_style_sheet_has_the_colours() -> None:
+    sheet = (PROJECT / "diffing/report/templates/report.css").read_text()
+    for side, colour in (("a", colours.A), ("b", colours.B)):
+        (said,) = re.findall(rf"--{side}: ([\d, ]+);", sheet)
+        assert said.replace(" ", "") == colours.rgb(colour)
+
+
+def test_no_other_file_writes_them() -> None:
+    written = [colours.A, colours.B, colours.SECOND, *map(colours.rgb, (colours.A, colours.B, colours.SECOND))]
+    places = [PROJECT / "dashboard.py", *(PROJECT / "pages").rglob("*.py"), *(PROJECT / "diffing").rglob("*.py")]
+    places += [*(PROJECT / "diffing/report/templates").iterdir(), *(PROJECT / ".streamlit").iterdir()]
+    found = {
+        str(path.relative_to(PROJECT))
+        for path in places
+        if any(colour in path.read_text(encoding="utf-8").lower().replace(", ", ",") for colour in written)
+    }
+    assert found == CANNOT_IMPORT
+
+
+def test_a_colour_in_parts() -> None:
+    assert [colours.rgb(colour) for colour in ("#4684d7", "#c78901", "#00966e")] == [
+        "70,132,215", "199,137,1", "0,150,110",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "largest", "level"),
+    [(0.0, 5.0, 0), (-1.0, 5.0, 0), (1.0, 0.0, 0), (5.0, 5.0, 10), (50.0, 5.0, 10), (1e-9, 5.0, 1), (1.0, 9.0, 3)],
+)
+def test_weak_activations_stay_visible_and_strong_ones_end_at_full_colour(
+    value: float, largest: float, level: int
+) -> None:
+    assert colours.level(value, largest) == level
