@@ -14,34 +14,19 @@ from diffing.diff.measure import LEVEL
 FONT = {"family": "Source Sans, sans-serif", "size": 13}
 
 
+TOP_LEFT = {"x": 0, "xanchor": "left", "xref": "container", "y": 1, "yanchor": "top", "yref": "container"}
+"""In the figure's own corner, so that long names of rows, which move the axes, do not move the title."""
+
+
 def _layout(figure: go.Figure, title: str, height: int, legend: bool = False) -> go.Figure:
     # The title has a line of its own, and so has the legend: neither runs into the other at any width.
     figure.update_layout(
-        title={
-            "text": title,
-            "font": {"size": 15},
-            "x": 0,
-            "xanchor": "left",
-            "xref": "container",
-            "y": 1,
-            "yanchor": "top",
-            "yref": "container",
-            "pad": {"t": 8, "l": 2},
-        },
+        title=TOP_LEFT | {"text": title, "font": {"size": 15}, "pad": {"t": 8, "l": 2}},
         height=height,
         font=FONT,
         margin={"l": 8, "r": 12, "t": 66 if legend else 48, "b": 48},
         showlegend=legend,
-        legend={
-            "orientation": "h",
-            "x": 0,
-            "xanchor": "left",
-            "xref": "container",
-            "y": 1,
-            "yanchor": "top",
-            "yref": "container",
-            "title": {"text": ""},
-        },
+        legend=TOP_LEFT | {"orientation": "h", "title": {"text": ""}},
         hoverlabel={"align": "left"},
     )
     if legend:
