@@ -196,6 +196,16 @@ def test_batches_hold_every_answer_once_and_keep_the_budget(chunks: list[list[in
     assert all(len(b) == 1 or sum(i.fed for i in b) <= budget for b in batches)
 
 
+def test_batches_are_cut_alike_whatever_is_stored_already() -> None:
+    reading = Reading([], np.empty((0, 2), np.int32))
+    tasks = [Task(f"{number}", [], "") for number in range(9)]
+    lengths = [7, 3, 9, 9, 1, 4, 12, 2, 5]
+    fresh = [Item(task, fed, reading) for task, fed in zip(tasks, lengths, strict=True)]
+    resumed = [item if number % 2 else item._replace(reading=None) for number, item in enumerate(fresh)]
+    keys = [[[item.task.key for item in batch] for batch in cut([items], 12)] for items in (fresh, resumed[::-1])]
+    assert keys[0] == keys[1] == [["6"], ["2"], ["3"], ["0", "8"], ["5", "1", "7", "4"]]
+
+
 # Killed, and several at once.
 
 
