@@ -1,8 +1,7 @@
-"""Probes over many answers: counts in whole and cut answers, and which probes a feature's active tokens fall on.
+"""Which probes a feature's active tokens fall on.
 
-Spans are found once in the whole answer and kept in flat arrays; a cut of the answer counts the spans that reach
-into it, as an encoding of the whole answer would. Promises that a cut never shows what the whole does not. What
-is near a span says where a feature fires, not what makes it fire.
+Holds nearness of tokens and spans, and a feature's ties to probes, in figures and as a column of the diff. What is
+near a span says where a feature fires, not what makes it fire. Hands on the names of `probes` and `scan`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +24,10 @@ __all__ = ["PRESENCE", "PROBES", "Probe", "Scan", "near_tokens", "nearest", "pro
 
 
 AROUND = 2
-"""Tokens on either side of a span that still count as near it."""
+"""Tokens on either side of a span that still count as near it.
+
+Features often fire on a mark's neighbour rather than on the mark, as on the word that bold opens. Chosen by eye.
+"""
 
 
 def near(tokens: Tokens, scanned: Scan, n: int) -> Any:
@@ -34,11 +36,13 @@ def near(tokens: Tokens, scanned: Scan, n: int) -> Any:
     `scanned` is the scan of just the tokens' documents, in their order.
     """
     counts = np.diff(tokens.begins)
+    # All texts one behind another, a character apart, so that one search over all of them does.
     base = np.concatenate([[0], np.cumsum(scanned.lengths + 1)])
     offset = np.repeat(base[:-1], counts)
     starts, ends = tokens.spans[:, 0] + offset, tokens.spans[:, 1] + offset
     # A token that shares a character with the next one may end behind it.
     ends = np.maximum.accumulate(ends) if len(ends) else ends
+    # By probe, and inside a probe still by text and place: what follows needs ascending spans.
     order = np.argsort(scanned.probe, kind="stable")
     order = order[scanned.probe[order] < n]
     document, probe = scanned.document[order], scanned.probe[order].astype(np.int64)
@@ -50,6 +54,7 @@ def near(tokens: Tokens, scanned: Scan, n: int) -> Any:
     read = low < last
     low = np.maximum(low - AROUND, first)[read]
     high = np.minimum(high + AROUND, last)[read]
+    # Each probe has a row of tokens of its own, and all rows are one range of numbers.
     total = int(tokens.begins[-1])
     low, high = low + probe[read] * total, high + probe[read] * total
     # What the span before has covered already is left to it.
@@ -70,12 +75,12 @@ def near_tokens(token_spans: Array, spans: Mapping[str, Sequence[Span]]) -> Arra
     """For one document: bool [tokens, probes], true within `AROUND` tokens of a span; spans in ascending order."""
     borders = np.asarray(token_spans, np.int64).reshape(-1, 2)
     tokens = Tokens(np.zeros(1), np.array([0, len(borders)]), borders, np.zeros(len(borders)))
-    flat = np.array([span for one in spans.values() for span in one], np.int64).reshape(-1, 2)
-    probe = np.repeat(np.arange(len(spans)), [len(one) for one in spans.values()])
+    flat = np.array([span for own in spans.values() for span in own], np.int64).reshape(-1, 2)
+    probe = np.repeat(np.arange(len(spans)), [len(own) for own in spans.values()])
+    # Any length will do that no span and no token passes: the text itself is not at hand.
     length = np.array([max([0, *flat[:, 1], *tokens.spans[:, 1]])])
-    one = Scan(1, length, np.zeros(len(flat), np.int32), probe, flat[:, 0], flat[:, 1])
-    found: Array = near(tokens, one, len(spans)).toarray() > 0
-    return found
+    scanned = Scan(1, length, np.zeros(len(flat), np.int32), probe, flat[:, 0], flat[:, 1])
+    return np.asarray(near(tokens, scanned, len(spans)).toarray() > 0)
 
 
 @dataclass(frozen=True)
@@ -92,17 +97,20 @@ class Nearest:
     def telling(self, feature: int, least: float = 0.1, times: float = 2.0, hits: int = 3) -> dict[str, float]:
         """Shares of the feature's probes that chance does not explain, by what they have above it, best first.
 
-        Shown are shares of at least `least` and `times` the chance, from at least `hits` active tokens.
+        Shown are shares of at least `least` and `times` the chance, from at least `hits` active tokens. The three
+        bounds were chosen by eye: under them a tie tells a person nothing about the feature.
         """
         row = self.share.index.get_loc(feature)
         share, chance = self.share.to_numpy()[row], self.chance.to_numpy()
+        # The share was a whole number of tokens before it was divided.
         count = np.rint(share * self.tokens.to_numpy()[row])
-        shown = np.flatnonzero((share >= least) & (share >= times * chance) & (count >= hits) & (chance < 1))
-        above = (share[shown] - chance[shown]) / (1 - chance[shown])
-        return {PRESENCE[i]: float(share[i]) for i in shown[np.argsort(-above, kind="stable")]}
+        # Where all tokens lie near a probe's spans, it can tell no feature from another.
+        telling = np.flatnonzero((share >= least) & (share >= times * chance) & (count >= hits) & (chance < 1))
+        above = (share[telling] - chance[telling]) / (1 - chance[telling])
+        return {PRESENCE[i]: float(share[i]) for i in telling[np.argsort(-above, kind="stable")]}
 
     def words(self, feature: int, most: int = 3) -> str:
-        """The best of them as the diff's column `probes` has them."""
+        """The best of them as the diff's column `probes` has them; more than three do not fit a table's cell."""
         return column(Tie(name, share) for name, share in [*self.telling(feature).items()][:most])
 
 
@@ -121,6 +129,7 @@ def column(ties: Iterable[Tie]) -> str:
 
 def read_column(text: str) -> list[Tie]:
     """What `column` wrote."""
+    # At the last colon: a name may have one itself.
     parts = (part.strip().rpartition(":") for part in text.split(";") if part.strip())
     return [Tie(probe, float(share)) for probe, _, share in parts]
 
@@ -133,6 +142,7 @@ def nearest(store: Encoded, features: Sequence[int], documents: Sequence[int], s
 def compare(firing: Active, features: Sequence[int], scanned: Scan) -> Nearest:
     """`nearest`, from what `active` found."""
     here = near(firing.tokens, scanned, len(PRESENCE))
+    # Products of sparse matrices of ones count: features × runs × tokens × probes, nothing dense but the last.
     groups = firing.by_feature(len(features))
     tokens = groups @ np.diff(firing.runs.indptr)
     hits = (groups @ (firing.runs @ here)).toarray()

@@ -1,4 +1,9 @@
-"""DOC."""
+"""Probes over many answers: where every probe fires in every text, and how often in the whole or a cut of it.
+
+Spans are found once in the whole answer and kept in flat arrays; a cut of the answer counts the spans that reach
+into it, as an encoding of the whole answer would. Promises that a cut never shows what the whole does not. Knows
+no reader and no tokens: `near` does.
+"""
 
 import dataclasses
 from array import array
@@ -14,7 +19,7 @@ from diffing.probes.probes import PROBES
 from diffing.probes.rules import Answer
 
 NAMES = tuple(sorted(PROBES, key=lambda name: PROBES[name].counted_only))
-"""All probes; those that only have an amount stand last."""
+"""All probes; those that only have an amount stand last, so that a number says whether a probe can be shown."""
 
 PRESENCE = tuple(name for name in NAMES if not PROBES[name].counted_only)
 """Probes that an answer shows or does not."""
@@ -38,6 +43,7 @@ class Scan:
         low = np.zeros(self.texts, np.int64) if start is None else np.maximum(start, 0)
         high = self.lengths if end is None else np.minimum(end, self.lengths)
         inside = np.minimum(self.end, high[self.document]) - np.maximum(self.start, low[self.document])
+        # One number for each (text, probe): a single pass then counts all of them.
         cells = self.document.astype(np.int64) * len(NAMES) + self.probe
         amount = np.where(BY_LENGTH[self.probe], np.maximum(inside, 0), inside > 0)
         sums = np.bincount(cells, amount, minlength=self.texts * len(NAMES)).astype(np.int64)
@@ -55,6 +61,7 @@ class Scan:
         number = np.full(self.texts, -1, np.int64)
         number[documents] = np.arange(len(documents))
         keep = np.flatnonzero(number[self.document] >= 0)
+        # Stable: within a text spans stay ordered by probe and place.
         keep = keep[np.argsort(number[self.document[keep]], kind="stable")]
         return Scan(
             len(documents),
@@ -73,15 +80,15 @@ def scan(texts: Sequence[str]) -> Scan:
     """Run every probe over every text."""
     # As objects, spans would take over 100 bytes each.
     flat = array("i")
-    found = np.zeros((len(texts), len(NAMES)), np.int64)
+    counts = np.zeros((len(texts), len(NAMES)), np.int64)
     for row, text in enumerate(texts):
         answer = Answer(text)
         for column, probe in enumerate(PROBES[name] for name in NAMES):
-            here = probe.find(answer)
-            flat.extend(chain.from_iterable(here))
-            found[row, column] = len(here)
+            spans = probe.find(answer)
+            flat.extend(chain.from_iterable(spans))
+            counts[row, column] = len(spans)
     borders = np.array(flat, np.int32).reshape(-1, 2)
-    cells = np.repeat(np.arange(found.size), found.ravel())
+    cells = np.repeat(np.arange(counts.size), counts.ravel())
     return Scan(
         texts=len(texts),
         lengths=np.array([len(text) for text in texts], np.int64),
