@@ -6,11 +6,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from diffing.diff import compute
 from diffing.findings import findings
 from diffing.labels import history
 from diffing.models.providers import Checkpoint
 from diffing.reader import encode
 from diffing.report import folder
+from diffing.report.facts import Facts, gather
 from diffing.study.study import Study
 from tests.fakes.label_study import RuleReader
 from tests.fakes.watch import Watch
@@ -80,6 +82,17 @@ def with_findings(study: Study) -> None:
 def written(study: Study, out: Path) -> Path:
     folder.run(study, folder.Options(out=str(out)), Watch())
     return out
+
+
+@pytest.fixture(scope="module")
+def facts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Facts]:
+    """What its report is made from, once for all tests of a file, for those that need no report."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DIFFING_HOME", str(tmp_path_factory.mktemp("home")))
+        study = make(patch)
+        with_findings(study)
+        compute.compute(study, "old", "new")
+        yield gather(study, "old", "new")
 
 
 @pytest.fixture(scope="module")
