@@ -11,10 +11,10 @@ from diffing.common import tables
 from diffing.common.errors import UserError
 from diffing.common.escape import md
 from diffing.study import prompts
-from pages.parts import job_panel, shell
+from pages.parts import address, job_panel, shell
 
 shell.page("Prompts")
-study = shell.opened_study()
+study = address.study()
 table = study.prompts()
 
 
@@ -44,9 +44,13 @@ with right:
     split = active.groupby(["category", "split"]).size().unstack(fill_value=0)
     split = split.reindex(columns=["discovery", "held-out"], fill_value=0).reset_index()
     st.dataframe(
-        split, hide_index=True, height=412, alt="Active prompts by category and split",
+        split,
+        hide_index=True,
+        height=412,
+        key="by-category",
+        alt="Active prompts by category and split",
         column_config={side: st.column_config.NumberColumn(width=70) for side in ("discovery", "held-out")},
-    )  # fmt: skip
+    )
     st.caption(
         f"{study.settings.held_out:.0%} of prompts are held out by a hash of their content: labels and drafts "
         "never see them, and findings are tested on them."
@@ -56,7 +60,7 @@ with left:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         category = st.multiselect(
             "Category", sorted(set(table["category"])), placeholder="All", key="category", bind="query-params"
-        )  # fmt: skip
+        )
         side = st.segmented_control("Split", ["discovery", "held-out"], key="split", bind="query-params")
         search = st.text_input("Search", key="q", bind="query-params")
     shown = table
@@ -65,8 +69,7 @@ with left:
     if side:
         shown = shown[shown["split"] == side]
     if search:
-        content = shown["text"] + shown["messages"] + shown["tags"]
-        shown = shown[content.str.contains(search, case=False, regex=False)]
+        shown = shown[prompts.containing(shown, search)]
     columns = ["prompt", "category", *(["tags"] if table["tags"].any() else []), "split", "active"]
     view = shown.assign(prompt=[prompts.shown(row) for _, row in shown.iterrows()])
     st.caption(f"{len(shown):,} of {len(table):,} prompts")
@@ -88,7 +91,8 @@ with left:
     rows = shown.iloc[[r for r in picked["selection"]["rows"] if r < len(shown)]]
     with st.container(horizontal=True):
         for label, value in (("Deactivate", False), ("Activate", True)):
-            if st.button(f"{label} {len(rows)} selected" if len(rows) else label, disabled=rows.empty):
+            told = f"{label} {len(rows)} selected" if len(rows) else label
+            if st.button(told, key=label.lower(), disabled=rows.empty):
                 table.loc[table["id"].isin(rows["id"]), "active"] = value
                 study.save_prompts(table)
                 st.rerun()
@@ -97,14 +101,14 @@ with left:
 
 one, many, written = st.tabs(["Add one", "Import a file", "Have some written"])
 with one, st.form("one", clear_on_submit=True):
-    text = st.text_area("Prompt")
+    text = st.text_area("Prompt", key="new-prompt")
     with st.container(horizontal=True):
-        kind = st.text_input("Category")
-        tags = st.text_input("Tags", help="Separated by semicolons.")
-    if st.form_submit_button("Add") and text.strip():
+        kind = st.text_input("Category", key="new-category")
+        tags = st.text_input("Tags", key="new-tags", help="Separated by semicolons.")
+    if st.form_submit_button("Add", key="add-prompt") and text.strip():
         add(pd.DataFrame([{"text": text, "category": kind, "tags": tags}]))
 with many:
-    upload = st.file_uploader("CSV, JSONL, JSON, Parquet or TXT (one prompt a line)")
+    upload = st.file_uploader("CSV, JSONL, JSON, Parquet or TXT (one prompt a line)", key="file")
     if upload is not None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / Path(upload.name).name
@@ -124,12 +128,12 @@ with many:
                     theirs = st.selectbox(f"Column for {ours}", choices, index=guess, key=f"map-{ours}")
                     if theirs != "(none)":
                         mapped[ours] = theirs
-            st.dataframe(raw.head(5), hide_index=True, alt="The file's first rows")
+            st.dataframe(raw.head(5), hide_index=True, key="first-rows", alt="The file's first rows")
             rows = "1 prompt" if len(raw) == 1 else f"{len(raw):,} prompts"
             ready = bool({"text", "messages"} & set(mapped))
             if not ready:
                 st.caption("Say above which column holds the prompt: its text, or its messages.")
-            if st.button(f"Import {rows}", disabled=not ready):
+            if st.button(f"Import {rows}", key="import", disabled=not ready):
                 try:
                     new = prompts.load(path, mapped)
                 except UserError as error:
@@ -138,11 +142,13 @@ with many:
                 add(new)
 with written:
     st.caption("A language model writes prompts by category; what resembles a prompt of the study is left out.")
-    wish = st.text_area("What do you want to know?", placeholder="Does the newer one give in when contradicted?")
-    model = st.text_input("Who writes", placeholder="openrouter:google/gemini-2.5-flash")
+    wish = st.text_area(
+        "What do you want to know?", key="wish", placeholder="Does the newer one give in when contradicted?"
+    )
+    model = st.text_input("Who writes", key="writer", placeholder="openrouter:google/gemini-2.5-flash")
     known = sorted(set(prompts.bundled()["category"]) | set(table["category"]))
-    kinds = st.multiselect("Categories", known)
-    count = st.number_input("Prompts in each category", 1, 100, 10)
+    kinds = st.multiselect("Categories", known, key="kinds")
+    count = st.number_input("Prompts in each category", 1, 100, 10, key="count")
     job_panel.start_button(
         study,
         "prompts",

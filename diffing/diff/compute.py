@@ -151,7 +151,9 @@ def measured(
     facts = {"a": a, "b": b, "seed": seed, "settings": settings.model_dump()}
     facts |= {"reader": study.settings.reader.model_dump(), "shows": SHOWS}
     flags = responses.compare_flags(study.pairs(a, b)).to_dict("records")
-    return tables, facts | {"flags": flags} | summary.of(pairs, features, probes, tallied.views["whole"], apart)
+    return tables, facts | {"flags": flags} | summary.of(
+        pairs, features, probes, tallied.views["whole"], apart._asdict()
+    )
 
 
 def _noise(features: pd.DataFrame, bins: pd.DataFrame) -> dict[str, Any]:

@@ -6,7 +6,7 @@ it was asked for; that a family's rows stay together, its lead on top; and that 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import pandas as pd
 
@@ -57,6 +57,11 @@ class Asked:
     only: tuple[int, ...] = ()
     """Features picked one by one, which are shown whether or not they differ."""
 
+    @property
+    def by_tokens(self) -> bool:
+        """Whether tokens are counted rather than prompts."""
+        return self.view == "per 1,000 tokens"
+
 
 def prepared(table: pd.DataFrame, categories: pd.DataFrame, group: str | None = None) -> pd.DataFrame:
     """A diff's features with `rate_difference`, their family's `size`, and `delta_in_group` where one is named."""
@@ -101,6 +106,12 @@ def dots(table: pd.DataFrame, rows: pd.DataFrame, asked: Asked, seed: int) -> pd
     return shown.assign(delta=shown[delta], q=shown[q])
 
 
+def noise_band(table: pd.DataFrame, asked: Asked) -> float | None:
+    """The usual difference between two draws of one checkpoint; it is known of whole answers alone."""
+    band = table["noise_band"].median() if asked.view == "plain" else float("nan")
+    return None if pd.isna(band) else float(band)
+
+
 def differing(table: pd.DataFrame) -> pd.DataFrame:
     """The rows whose difference holds after correction."""
     return table[table["q"] < LEVEL]
@@ -117,6 +128,12 @@ def probes(table: pd.DataFrame) -> pd.DataFrame:
     # Where shares are equal, the amounts in an answer may still tell two probes apart.
     order = table.assign(size=-table["delta"].abs()).sort_values(["size", "q_mean"], kind="stable").index
     return table.assign(description=about).loc[order]
+
+
+def leaning(features: pd.DataFrame, probes: pd.DataFrame) -> Literal["a", "b"]:
+    """The side that most of these rows of a diff are shown more on; B where nothing tells."""
+    deltas = [*features["delta"], *probes["delta"]]
+    return "a" if sum(1 if delta < 0 else -1 for delta in deltas) > 0 else "b"
 
 
 def row_of(table: pd.DataFrame, feature: int) -> pd.Series | None:

@@ -4,6 +4,7 @@ Promises plain values that JSON can hold: what is not known is null. Computes no
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,11 @@ import pandas as pd
 from diffing.common import stats
 from diffing.diff import measure
 from diffing.diff.pairing import Pairing
-from diffing.diff.separability import Separability
 from diffing.diff.tally import Leads
 
 
 def of(
-    pairs: Pairing, features: pd.DataFrame, probes: pd.DataFrame, leads: Leads, apart: Separability
+    pairs: Pairing, features: pd.DataFrame, probes: pd.DataFrame, leads: Leads, apart: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Counts of prompts, tests and differences, families, separability, and what could not have been seen."""
     n, tested = len(pairs.prompts), int(features["testable"].sum())
@@ -48,7 +48,7 @@ def of(
         "families_surviving": survive,
         "share_surviving": survive / len(heads) if len(heads) else None,
         "verdicts": features.loc[features["testable"], "verdict"].value_counts().to_dict(),
-        "separability": apart._asdict(),
+        "separability": dict(apart),
         "background_discordance": background,
         "smallest_detectable": stats.smallest_detectable(n, tested, background) if tested else None,
         "tokens_a": float(pairs.tokens_a.mean()) if len(pairs.row) else None,

@@ -3,7 +3,7 @@
 A language model lists what differs in each discovery pair, the lists are clustered and named, and the strongest
 clusters become findings like any others: verified by the same judge on the same held-out prompts. A blind rater
 then reads the claims of both arms. Promises that the side of a claim is counted from the lists and not taken from
-the model that names it. How the arms compare is in `arms`.
+the model that names it. How the arms compare is in `diffing.findings.arms`.
 """
 
 import random

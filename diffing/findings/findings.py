@@ -6,7 +6,7 @@ said: how far a finding got follows from evidence (`diffing.findings.evidence`) 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -158,6 +158,25 @@ def add(
         return change(study, identifier, author, author_kind, add=new) if new else before
     put = {"claim": claim, "side": side, "a": a, "b": b, "origin": origin, **fields}
     return change(study, identifier, author, author_kind, put=put | {"created": files.now()})
+
+
+def revise(
+    study: Study, finding: Finding, claim: str, wanted: Mapping[str, Sequence[Any]], author: str, reader: str
+) -> Finding:
+    """Write down only what differs from `finding` as its editor saw it, so that what others add meanwhile stays.
+
+    `wanted`: what lists are to hold. `reader` is whose features are meant, should some be added.
+    """
+    claim = " ".join(claim.split())
+    add = {name: [each for each in new if each not in getattr(finding, name)] for name, new in wanted.items()}
+    drop = {name: [each for each in getattr(finding, name) if each not in new] for name, new in wanted.items()}
+    put: dict[str, Any] = {"claim": claim} if claim and claim != finding.claim else {}
+    if add.get("features"):
+        put["reader"] = reader
+    add, drop = ({name: new for name, new in lists.items() if new} for lists in (add, drop))
+    if not (put or add or drop):
+        return finding
+    return change(study, finding.id, author, put=put, add=add, drop=drop)
 
 
 def change(

@@ -1,4 +1,4 @@
-"""The process of a detached job: `python -m diffing.worker FOLDER LOCK LOCK`.
+"""The process of a detached job: `python -m diffing.jobs.worker FOLDER LOCK LOCK`.
 
 Started by `diffing.jobs.start` only, with the locks of the step and the job already held on inherited file
 descriptors; they are let go when the process ends, however it ends.

@@ -2,7 +2,7 @@
 
 Promises that every answer is handed over as it comes, so that its taker can store it; that a question without a
 usable answer costs only itself; that a run told to stop waits for what is paid for; and that a dry run counts the
-very messages that would be sent. How one question is put is `diffing.ask`'s.
+very messages that would be sent. How one question is put is `diffing.models.ask`'s.
 """
 
 import asyncio

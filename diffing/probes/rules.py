@@ -2,7 +2,7 @@
 
 Promises spans inside the text, ascending, not empty and not overlapping, and time in proportion to the text
 however it is written: every repetition is either bounded or cannot be tried twice. What a rule counts, and under
-which name, stands in `diffing.probes`.
+which name, stands in `diffing.probes.probes`.
 """
 
 import re

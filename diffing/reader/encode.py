@@ -1,6 +1,6 @@
 """The encoding step: a study's answers through its reader into the cache, each once.
 
-Holds the job, and what the commands `feature` and `read` show. The work itself is in `pipeline.py`, several GPUs
+Holds the job, and what the commands `feature` and `read` show. The work itself is in `encoder.py`, several GPUs
 in `fleet.py`. Failed, blocked and empty answers are not encoded; an answer that the reader cannot take stands in
 the study's table with the reason.
 """

@@ -64,9 +64,6 @@ class TokenTable(NamedTuple):
 
     def cut(self) -> list[Piece]:
         """The whole text in order, in the smallest runs that can be shown, and which tokens each is made of."""
-        # Heavy to import, and only what shows text needs it.
-        from diffing.reader.pieces import pieces
-
         return pieces(self.text, self.spans)
 
     def pieces(self, values: Array) -> list[tuple[str, float]]:

@@ -7,7 +7,7 @@ library or touches the network.
 from pathlib import Path
 from typing import NamedTuple
 
-from diffing.common import files, hub
+from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.study.settings import ReaderChoice
 
@@ -254,10 +254,16 @@ def downloaded(preset: Preset) -> Downloaded:
         return Downloaded(
             (Path(preset.model) / "config.json").exists(), (Path(preset.sae) / "sae_weights.safetensors").exists()
         )
+    # The hub's own package is heavy, and every command and page looks at the table above.
+    from diffing.common import hub
+
     return Downloaded(_has_model(preset), hub.cached(preset.sae_repo, preset.sae_file) is not None)
 
 
 def _has_model(preset: Preset) -> bool:
+    # Loaded by now, where this is asked.
+    from diffing.common import hub
+
     if hub.cached(preset.model, "config.json") is None:
         return False
     index = hub.cached(preset.model, "model.safetensors.index.json")

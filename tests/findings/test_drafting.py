@@ -143,9 +143,9 @@ def test_without_a_model_probes_and_labels_make_the_drafts(monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("most", "expected"),
     [
-        (2, ["A 0.3", "B 0.9"]),
-        (4, ["A 0.3", "B 0.7", "B 0.8", "B 0.9"]),
-        (5, ["A 0.3", "B 0.6", "B 0.7", "B 0.8", "B 0.9"]),
+        (2, ["A 0.9", "B 0.4"]),
+        (4, ["A 0.8", "A 0.9", "B 0.3", "B 0.4"]),
+        (5, ["A 0.7", "A 0.8", "A 0.9", "B 0.3", "B 0.4"]),
     ],
 )
 def test_both_sides_get_their_share_and_what_one_leaves_the_other_takes(
@@ -153,7 +153,7 @@ def test_both_sides_get_their_share_and_what_one_leaves_the_other_takes(
 ) -> None:
     study = finding_study.make(monkeypatch)
     stored, chooser = diff.load(study, "a", "b"), Chooser(study, Encodings.open(study), "a", "b")
-    moving = pd.DataFrame({"delta_discovery": [0.9, 0.8, 0.7, 0.6, -0.3]}, index=list(proposals.PROBES)[:5])
+    moving = pd.DataFrame({"delta_discovery": [-0.9, -0.8, -0.7, 0.4, 0.3]}, index=list(proposals.PROBES)[:5])
     monkeypatch.setattr(proposals, "moving", lambda _stored: moving)
     monkeypatch.setattr(proposals, "families", lambda *_: [])
     monkeypatch.setattr(proposals, "apart", lambda kept, _chooser: kept)

@@ -7,7 +7,6 @@ import pytest
 
 from diffing import jobs
 from diffing.common.errors import Cancelled, UserError
-from diffing.common.step import checked
 from diffing.findings import findings, judging, verification
 from diffing.findings.findings import Finding
 from diffing.study import sample
@@ -280,5 +279,3 @@ def test_what_cannot_be_verified_is_said_in_a_sentence(server: OpenAIServer) -> 
         verification.run(study, verification.Options(**asked), Watch())
     with pytest.raises(UserError, match="is no finding"):
         verification.run(study, verification.Options(**(asked | {"findings": ["f123"]})), Watch())
-    with pytest.raises(UserError, match="claims_per_call"):
-        checked("verify", verification.Options, asked | {"claims_per_call": 9})

@@ -10,14 +10,13 @@ import pytest
 
 from diffing import labels
 from diffing.common.errors import Cancelled, UserError
-from diffing.common.step import checked
 from diffing.labels import labelling
 from diffing.labels.history import edit, tell
 from diffing.labels.passages import OPEN
 from diffing.study import prompts
 from diffing.study.study import Study
 from tests.fakes import label_study
-from tests.fakes.labellers import both, label_of, oracle, passages, verdicts, written
+from tests.fakes.labellers import both, label_of, oracle, written
 from tests.fakes.openai_server import Behaviour, Call, OpenAIServer
 from tests.fakes.watch import Watch
 
@@ -157,18 +156,6 @@ def test_an_oracle_scores_one_on_both_sides(study: Study, server: OpenAIServer) 
     assert len(server.calls) == calls
 
 
-@pytest.mark.parametrize("answer", [True, False])
-def test_a_judge_that_always_says_the_same_scores_one_half(
-    study: Study, server: OpenAIServer, answer: bool
-) -> None:
-    server.reply = both(lambda call: verdicts([answer] * len(passages(call))))
-    run(study, server, score=True, features=[0])
-    score = score_of(study)
-    for method in ("detection", "fuzzing"):
-        assert [score[method][side]["balanced"] for side in ("before", "after")] == [0.5, 0.5]
-        assert all(one["low"] <= 0.5 <= one["high"] for one in score[method].values())
-
-
 def test_a_verdict_that_cannot_be_read_counts_as_a_wrong_one(study: Study, server: OpenAIServer) -> None:
     server.reply = both(lambda _: "no comment")
     run(study, server, score=True, features=[0])
@@ -299,11 +286,6 @@ def test_a_model_that_is_not_served_stops_before_anything_is_spent(study: Study,
     with pytest.raises(UserError, match="does not serve 'maker/autor'"):
         run(study, server, model=f"{server.url}#maker/autor")
     assert server.calls == []
-
-
-def test_options_are_checked() -> None:
-    with pytest.raises(UserError, match="label cannot run: tops: Extra inputs are not permitted"):
-        checked("label", labelling.Options, {"tops": 3})
 
 
 def test_a_hint_is_given_of_what_lies_near(monkeypatch: pytest.MonkeyPatch, server: OpenAIServer) -> None:

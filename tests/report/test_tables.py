@@ -5,9 +5,6 @@ import pytest
 from diffing.report import tables
 from diffing.report.facts import Facts
 from diffing.study.settings import ReaderChoice
-from tests.fakes.report_study import facts
-
-__all__ = ["facts"]
 
 
 @pytest.mark.parametrize(
@@ -25,11 +22,11 @@ def test_a_path_is_shown_by_its_last_part_and_a_name_as_it_is(text: str, shown: 
     assert tables.plain_path(text) == shown
 
 
-def test_no_absolute_path_stands_in_a_setting(facts: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_absolute_path_stands_in_a_setting(gathered: Facts, monkeypatch: pytest.MonkeyPatch) -> None:
     reader = ReaderChoice(preset="", model="/srv/secret-place/model", sae="~/secret-place/sae")
-    monkeypatch.setattr(facts.study, "settings", facts.study.settings.model_copy(update={"reader": reader}))
-    told = dict(tables.settings(facts))
+    monkeypatch.setattr(gathered.study, "settings", gathered.study.settings.model_copy(update={"reader": reader}))
+    told = dict(tables.settings(gathered))
     assert (told["study.reader.model"], told["study.reader.sae"]) == ("model", "sae")
     assert told["study.checkpoints.new.source"] == "hf:new-model"
-    cells = [*tables.settings(facts), *tables.setup(facts), *tables.compared(facts).rows]
+    cells = [*tables.settings(gathered), *tables.setup(gathered), *tables.compared(gathered).rows]
     assert [cell for row in cells for cell in row if "secret-place" in cell or cell.startswith(("/", "~"))] == []
