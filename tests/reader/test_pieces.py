@@ -34,9 +34,9 @@ def test_a_character_and_its_marks_stay_in_one_piece(text: str, shown: list[str]
 def test_pieces_join_to_any_answer_and_have_every_token_once(text: str, data: st.DataObject) -> None:
     borders = st.integers(0, len(text))
     ends = sorted(data.draw(st.lists(borders, max_size=6)))
-    starts = [data.draw(st.integers(0, end)) for end in ends]
+    drawn = [data.draw(st.integers(0, end)) for end in ends]
     # Tokens of shared characters begin before the one ahead of them ends, but never before it begins.
-    starts = np.maximum.accumulate(np.array(starts, np.int32)) if starts else np.empty(0, np.int32)
+    starts = np.maximum.accumulate(np.array(drawn, np.int32)) if drawn else np.empty(0, np.int32)
     cut = pieces.pieces(text, np.stack([starts, np.array(ends, np.int32)], axis=1))
     assert "".join(piece.text for piece in cut) == (text if len(ends) else "")
     assert [token for piece in cut for token in range(piece.first, piece.last)] == list(range(len(ends)))
