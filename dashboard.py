@@ -8,7 +8,7 @@ from diffing.common.errors import UserError
 from diffing.common.escape import esc, md
 from diffing.study import sample
 from diffing.study.study import Study, names
-from pages.parts import job_panel, shell
+from pages.parts import address, highlight, job_panel, shell
 
 shell.page("Studies")
 st.caption("What changed between two checkpoints of a model? A study asks both the same prompts and compares.")
@@ -19,7 +19,8 @@ def open_study(study: Study, compared: bool) -> None:
     if study.settings.note == sample.NOTE:
         statuses.begin(study)
         compared = True
-    st.switch_page(f"pages/{'features' if compared else 'run'}.py", query_params={"study": study.name})
+    page = "pages/features.py" if compared else "pages/run.py"
+    st.switch_page(page, query_params=address.written(study=study.name))
 
 
 def make_sample() -> None:
@@ -32,9 +33,11 @@ def make_sample() -> None:
 studies = shell.all_studies()
 if studies:
     with st.container(horizontal=True):
-        if st.button("New study", icon=":material/add_circle:", type="primary"):
+        if st.button("New study", icon=":material/add_circle:", type="primary", key="new-study"):
             st.switch_page("pages/new.py")
-        if sample.NAME not in names() and st.button("Make the sample study", icon=":material/science:"):
+        if sample.NAME not in names() and st.button(
+            "Make the sample study", key="make-sample", icon=":material/science:"
+        ):
             make_sample()
 else:
     st.markdown(
@@ -44,7 +47,7 @@ else:
     )
     st.info("No studies yet. The sample needs no key, no GPU and no network, and is ready in a minute or two.")
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Make the sample study", icon=":material/science:", type="primary"):
+        if st.button("Make the sample study", key="make-sample", icon=":material/science:", type="primary"):
             make_sample()
         st.page_link("pages/new.py", label="New study", icon=":material/add_circle:")
 
@@ -61,10 +64,10 @@ for name, study, fault in studies:
             st.subheader(md(name), anchor=False, width="content")
             if st.button("Open", key=f"open-{name}", icon=":material/arrow_forward:", help=f"Open {md(name)}"):
                 open_study(study, state["diff"] != "to do")
-        keys = [checkpoint.key for checkpoint in study.checkpoints]
-        st.html(shell.sides(study, keys[0], keys[1]))
-        if len(keys) > 2:
-            st.html("<small>and " + esc(", ".join(c.name for c in study.checkpoints[2:])) + "</small>")
+        checkpoints = [checkpoint.name for checkpoint in study.checkpoints]
+        st.html(highlight.sides(*checkpoints[:2]))
+        if len(checkpoints) > 2:
+            st.html(f"<small>and {esc(', '.join(checkpoints[2:]))}</small>")
         paid = [words.dollars(status["cost"])] if status["cost"] else []
         facts = [f"{status['prompts']['active']:,} prompts", f"{answers:,} answers", *paid]
         st.caption(" · ".join(md(fact) for fact in facts))
@@ -81,4 +84,4 @@ for name, study, fault in studies:
         with st.container(horizontal=True, gap="xsmall"):
             for entry in shell.PAGES:
                 if entry.needs_study:
-                    st.page_link(entry.path, label=entry.label, icon=entry.icon, query_params={"study": name})
+                    shell.link(entry, name)

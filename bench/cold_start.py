@@ -45,8 +45,9 @@ print(len(found), tokens)
 """
 
 OURS = """
-from diffing import jobs, sample
-from diffing.activations import Encodings
+from diffing import jobs
+from diffing.reader.encodings import Encodings
+from diffing.study import sample
 
 study = sample.ensure()
 status = jobs.run_here(study, "encode", {"device": "cpu"})

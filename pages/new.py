@@ -1,7 +1,6 @@
 """A new study: two checkpoints and a prompt set, with what it will take before anything is spent."""
 
 import tempfile
-from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -14,7 +13,8 @@ from diffing.reader import presets
 from diffing.study import collect, imports, known_cases, prompts
 from diffing.study.settings import ReaderChoice, Sampling, StudySettings
 from diffing.study.study import Study
-from pages.parts import shell
+from pages.parts import address, shell, upload
+from pages.parts.keys import fresh
 
 HELD_OUT = StudySettings.model_fields["held_out"].default
 
@@ -22,13 +22,7 @@ shell.page("New study")
 
 
 def open_it(study: Study) -> None:
-    st.switch_page("pages/run.py", query_params={"study": study.name})
-
-
-def uploaded(upload: st.runtime.uploaded_file_manager.UploadedFile, folder: str) -> Path:
-    path = Path(folder) / Path(upload.name).name
-    path.write_bytes(upload.getvalue())
-    return path
+    st.switch_page("pages/run.py", query_params=address.written(study=study.name))
 
 
 asked, brought = st.tabs(["Ask two checkpoints", "Bring answers that exist"])
@@ -36,17 +30,26 @@ asked, brought = st.tabs(["Ask two checkpoints", "Bring answers that exist"])
 with asked:
     left, right = st.columns(2)
     case = left.selectbox(
-        "Start from", ["", *known_cases.KNOWN_CASES], format_func=lambda name: name or "two checkpoints of my own"
+        "Start from",
+        ["", *known_cases.KNOWN_CASES],
+        key="case",
+        format_func=lambda name: name or "two checkpoints of my own",
     )
     known = known_cases.KNOWN_CASES.get(case)
-    name = right.text_input("Name", value=case, help="Letters, digits, '.', '_' and '-'.")
+    name = right.text_input("Name", value=case, key=fresh("name", case), help="Letters, digits, '.', '_' and '-'.")
     if known:
         st.info(md(known.note))
     first = left.text_input(
-        "Before (A)", value=known.checkpoints[0] if known else "", placeholder="openai:gpt-4o-mini"
+        "Before (A)",
+        value=known.checkpoints[0] if known else "",
+        key=fresh("before", case),
+        placeholder="openai:gpt-4o-mini",
     )
     second = right.text_input(
-        "After (B)", value=known.checkpoints[1] if known else "", placeholder="openai:gpt-4o"
+        "After (B)",
+        value=known.checkpoints[1] if known else "",
+        key=fresh("after", case),
+        placeholder="openai:gpt-4o",
     )
     st.caption(
         f"`provider:model`, where the provider is {', '.join(providers.PROVIDERS)}; `URL#model` for any other "
@@ -58,28 +61,37 @@ with asked:
     pick = right.container()
     st.subheader("How they are asked and read", anchor=False)
     with st.container(horizontal=True):
-        draws = st.number_input("Draws", 1, 20, 1, help="Answers to each prompt; two or more show the noise.")
-        temperature = st.number_input("Temperature", 0.0, 2.0, 1.0, 0.1)
-        longest = st.number_input("Longest answer in tokens", 16, 32768, 2048)
-        key_env = st.text_input("Variable that holds the key", help="Only for URL#model checkpoints.")
+        draws = st.number_input(
+            "Draws", 1, 20, 1, key="draws", help="Answers to each prompt; two or more show the noise."
+        )
+        temperature = st.number_input("Temperature", 0.0, 2.0, 1.0, 0.1, key="temperature")
+        longest = st.number_input("Longest answer in tokens", 16, 32768, 2048, key="longest")
+        key_env = st.text_input(
+            "Variable that holds the key", key="key-env", help="Only for URL#model checkpoints."
+        )
     names = [preset.name for preset in presets.PRESETS]
     reader = st.selectbox(
-        "Reader", names, index=names.index(known.reader.preset) if known else 0,
+        "Reader",
+        names,
+        index=names.index(known.reader.preset) if known else 0,
+        key=fresh("reader", case),
         format_func=lambda one: f"{one}: {presets.get(one).title}",
         help="The model and the sparse autoencoder that turn answers into features. It can be changed later.",
-    )  # fmt: skip
+    )
 
     try:
         if own is None:
             table = prompts.bundled()
         else:
             with tempfile.TemporaryDirectory() as folder:
-                table = prompts.load(uploaded(own, folder))
+                table = prompts.load(upload.saved(own, folder))
         counts = table.get("category", pd.Series(dtype=str)).value_counts()
         kept = pick.multiselect(
-            "Categories (all where none is chosen)", sorted(counts.index),
+            "Categories (all where none is chosen)",
+            sorted(counts.index),
+            key=fresh("categories", *sorted(counts.index)),
             format_func=lambda one: f"{one} ({counts[one]})",
-        )  # fmt: skip
+        )
         table = table[table["category"].isin(kept)] if kept else table
         pick.caption(f"{len(table):,} prompts; {HELD_OUT:.0%} of them are held out to test findings on.")
         sampling = Sampling(draws=int(draws), temperature=float(temperature), max_tokens=int(longest))
@@ -92,7 +104,7 @@ with asked:
         else:
             st.caption("Name both checkpoints to see calls, dollars and time.")
         st.write(md(status.power_in_words(least)))
-        if st.button("Make the study", type="primary", disabled=not (name and len(pair) == 2)):
+        if st.button("Make the study", key="make-study", type="primary", disabled=not (name and len(pair) == 2)):
             open_it(Study.create(name, pair, table, sampling=sampling, reader=choice))
         st.caption("Making a study spends nothing; the next page asks for a limit before it collects.")
     except UserError as error:
@@ -105,9 +117,9 @@ with brought:
     )
     called = st.text_input("Name", key="import-name")
     file = st.file_uploader("Answers", key="answers")
-    if st.button("Import", disabled=not (called and file)) and file:
+    if st.button("Import", key="import", disabled=not (called and file)) and file:
         try:
             with tempfile.TemporaryDirectory() as folder:
-                open_it(imports.into(called, imports.load(uploaded(file, folder))))
+                open_it(imports.into(called, imports.load(upload.saved(file, folder))))
         except UserError as error:
             st.error(md(str(error)))

@@ -1,24 +1,20 @@
 """The steps of a study as jobs: start, watch, cancel, resume; and whether keys are set."""
 
-from functools import partial
-
 import streamlit as st
 
 from diffing import status as statuses
-from diffing.common import words
-from diffing.common.errors import UserError
 from diffing.common.escape import md
-from diffing.common.step import checked
-from diffing.labels import plan
 from diffing.models import generate, providers
 from diffing.reader import presets
 from diffing.reader.encodings import table_path, unread
 from diffing.study import collect
 from diffing.study.settings import ReaderChoice
-from pages.parts import job_panel, shell
+from pages.parts import address, highlight, job_panel, label_job, shell
+from pages.parts.address import Comparison
+from pages.parts.keys import fresh
 
 shell.page("Run")
-study = shell.opened_study()
+study = address.study()
 status = statuses.of(study)
 st.caption("Each step is a process of its own: it goes on when this tab or the dashboard closes.")
 
@@ -30,7 +26,7 @@ st.subheader("Answers", anchor=False)
 counts = [
     {"checkpoint": f"{c['key']}: {c['name']}", **status["responses"][c["key"]]} for c in status["checkpoints"]
 ]
-st.dataframe(counts, hide_index=True, alt="Answers stored, in trouble and missing, by checkpoint")
+st.dataframe(counts, hide_index=True, key="counts", alt="Answers stored, in trouble and missing, by checkpoint")
 
 remote = [c for c in study.checkpoints if c.source != "import" and not generate.is_local(c)]
 points = [providers.endpoint(c) for c in remote]
@@ -47,11 +43,14 @@ if any(c.source != "import" for c in study.checkpoints):
             0,
             status["prompts"]["active"],
             0,
+            key="pilot",
             help="0 asks all; a pilot projects cost and time.",
         )
-        dollars = st.number_input("Limit in dollars", 0.0, value=5.0, step=1.0, help="The run stops before it.")
-        concurrency = st.number_input("Calls at once at each endpoint", 1, 256, 32)
-        retry = st.multiselect("Ask again", ["blocked", "empty", "truncated", "refusal"])
+        dollars = st.number_input(
+            "Limit in dollars", 0.0, value=5.0, step=1.0, key="limit", help="The run stops before it."
+        )
+        concurrency = st.number_input("Calls at once at each endpoint", 1, 256, 32, key="concurrency")
+        retry = st.multiselect("Ask again", ["blocked", "empty", "truncated", "refusal"], key="retry")
     options = {
         "limit": int(pilot) or None,
         "max_dollars": float(dollars),
@@ -68,12 +67,13 @@ job_panel.panel(study, "collect")
 failed = study.responses().query("flag == 'failed'")
 if len(failed):
     with st.expander(f"{len(failed)} failed answers"):
-        st.dataframe(failed[["prompt_id", "checkpoint", "draw", "error"]], hide_index=True)
+        columns = ["prompt_id", "checkpoint", "draw", "error"]
+        st.dataframe(failed[columns], hide_index=True, key="failed", alt="Answers that failed, and why")
         st.caption("Collecting again asks only for these and for what is missing.")
 
 st.subheader("Reading and comparing", anchor=False)
 lacking = unread(study)
-a, b = shell.pair(study)
+here = Comparison(study, *address.pair(study))
 left, right = st.columns(2, gap="large")
 with left:
     st.caption("First the reader turns every answer into features.")
@@ -81,16 +81,21 @@ with left:
     now = study.settings.reader.preset
     with st.container(horizontal=True):
         reader = st.selectbox(
-            "Reader", names, names.index(now) if now in names else None, placeholder="a reader of your own"
+            "Reader",
+            names,
+            names.index(now) if now in names else None,
+            key=fresh("reader", now),
+            placeholder="a reader of your own",
         )
-        device = st.selectbox("Device", ["auto", "cpu", "cuda"])
+        device = st.selectbox("Device", ["auto", "cpu", "cuda"], key="device")
     if reader and reader != now:
-        here = presets.downloaded(presets.get(reader))
+        other = presets.get(reader)
+        present = "It is here." if all(presets.downloaded(other)) else "Not here yet."
         st.caption(
-            f"{md(presets.get(reader).title)}: {presets.get(reader).download_gb:.0f} GB to download, "
-            f"{presets.get(reader).memory_gb:.0f} GB of memory. {'It is here.' if all(here) else 'Not here yet.'}"
+            f"{md(other.title)}: {other.download_gb:.0f} GB to download, {other.memory_gb:.0f} GB of memory. "
+            f"{present}"
         )
-        if st.button("Read with this one from now on"):
+        if st.button("Read with this one from now on", key="take-reader"):
             chosen = ReaderChoice(preset=reader, context=study.settings.reader.context)
             study.save_settings(study.settings.model_copy(update={"reader": chosen}))
             st.rerun()
@@ -101,49 +106,27 @@ with left:
     job_panel.panel(study, "encode")
 with right:
     st.caption("Then the two sides are compared, feature by feature.")
-    st.html(shell.sides(study, a, b))
+    st.html(highlight.sides(*here.names))
     state = {step["step"]: step["state"] for step in status["steps"]}
-    again = state["diff"] == "done" and [a, b] == [c.key for c in study.checkpoints[:2]]
+    again = state["diff"] == "done" and (here.a, here.b) == study.sides()
     job_panel.start_button(
-        study, "diff", "Compare again" if again else "Compare", lambda: {"a": a, "b": b},
-        disabled=not table_path(study).exists(), primary=not again,
-    )  # fmt: skip
+        study,
+        "diff",
+        "Compare again" if again else "Compare",
+        lambda: {"a": here.a, "b": here.b},
+        disabled=not table_path(study).exists(),
+        primary=not again,
+    )
     job_panel.panel(study, "diff")
 
 st.subheader("Labels", anchor=False)
-with st.container(horizontal=True, vertical_alignment="bottom"):
-    model = st.text_input("Who writes", placeholder="openrouter:google/gemini-2.5-flash")
-    judge = st.text_input("Who judges", placeholder="a model of another family")
-    top = st.number_input("Families to label", 1, 500, 50)
-    limit = st.number_input("Limit in dollars", 0.0, value=2.0, step=1.0, key="label-limit")
-told = {
-    "a": a,
-    "b": b,
-    "top": int(top),
-    "model": model,
-    "score": bool(judge),
-    "judge": judge,
-    "max_dollars": limit,
-}
-try:
-    if model and st.button("What will it cost?"):
-        with st.spinner("Laying out what the model would read"):
-            price = plan.estimate(study, checked("label", plan.Options, told))
-            st.write(
-                f"{price.labels} labels to write, {price.scores} to score: {price.calls:,} calls, about "
-                f"{price.tokens_in:,} tokens in and {price.tokens_out:,} out, {md(words.dollars(price.cost))}."
-            )
-except UserError as error:
-    st.error(md(str(error)))
-job_panel.start_button(study, "label", "Write labels", partial(dict, told), disabled=not model)
-job_panel.panel(study, "label")
+label_job.show(here)
 
 st.subheader("Findings and the report", anchor=False)
-to = {"study": study.name, "a": a, "b": b}
 with st.container(horizontal=True):
     for view in ("Findings", "Draft", "Verify", "Report"):
         st.page_link(
-            "pages/findings.py", label=view, icon=":material/fact_check:", query_params=to | {"show": view}
+            "pages/findings.py", label=view, icon=":material/fact_check:", query_params=here.link(show=view)
         )
 for kind in ("draft", "baseline", "verify", "report"):
     if job_panel.latest(study, kind) is not None:

@@ -16,7 +16,6 @@ from diffing.reader import encode
 from diffing.reader.encodings import Encodings
 from tests.fakes.diff_study import computed, made
 from tests.fakes.reader import FakeReader
-from tests.test_rooms import ORDER
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "method.md"
@@ -41,16 +40,6 @@ def test_every_column_is_explained(tables: dict[str, pd.DataFrame]) -> None:
         tables, []
     )
     assert "q_untruncated" in tables["features"]
-
-
-def test_the_house_is_described_by_its_doors() -> None:
-    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    said = dict(
-        re.findall(r"^- \*\*(\w+)\*\*: (.+)$", page.split("## The house")[1].split("\n## ")[0], re.MULTILINE)
-    )
-    doors = {room: importlib.import_module(f"diffing.{room}").__doc__ or "" for room in ORDER}
-    assert said == {room: door.splitlines()[0] for room, door in doors.items()}
-    assert list(said) == ORDER
 
 
 def test_every_name_on_the_page_of_the_api_is_there() -> None:

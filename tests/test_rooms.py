@@ -4,9 +4,12 @@ Imports are read from the source, inside functions too: an import there is for w
 """
 
 import ast
+import importlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -92,6 +95,16 @@ def test_every_door_says_in_a_sentence_what_its_room_holds(room: str) -> None:
     assert first.endswith(".") and len(first) > 30
 
 
+def test_the_house_is_described_by_its_doors() -> None:
+    page = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    said = dict(
+        re.findall(r"^- \*\*(\w+)\*\*: (.+)$", page.split("## The house")[1].split("\n## ")[0], re.MULTILINE)
+    )
+    doors = {room: importlib.import_module(f"diffing.{room}").__doc__ or "" for room in ORDER}
+    assert said == {room: door.splitlines()[0] for room, door in doors.items()}
+    assert list(said) == ORDER
+
+
 def test_a_door_hands_on_no_name_that_is_a_module_of_its_room() -> None:
     for room in ORDER:
         if (ENGINE / room).is_dir():
@@ -110,7 +123,7 @@ def test_the_engine_knows_no_streamlit() -> None:
     ["diffing.cli.app", "diffing.status", *(f"diffing.{room}" for room in ORDER if (ENGINE / room).is_dir())],
 )
 def test_nothing_heavy_is_loaded_before_it_is_used(module: str) -> None:
-    code = f"import sys, diffing.{module}; print(*(m for m in {HEAVY} if m in sys.modules))"
+    code = f"import sys, {module}; print(*(m for m in {HEAVY} if m in sys.modules))"
     told = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert told.stdout.strip() == ""
 
@@ -120,3 +133,14 @@ def test_what_the_package_hands_on_is_what_it_says() -> None:
 
     handed = {name for name in vars(diffing) if not name.startswith("_")} - set(ORDER)
     assert handed == set(diffing.__all__)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(ENGINE).as_posix())
+def test_every_module_says_what_it_holds_and_names_what_there_is(path: Path) -> None:
+    said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    assert len(said.split()) >= 6 and said.rstrip().endswith(".")
+    for name in re.findall(r"`(diffing(?:\.\w+)+)`", said):
+        room, last = name.rsplit(".", 1)
+        assert find_spec(name) or hasattr(importlib.import_module(room), last), name
+    here = {one.name for folder in (path.parent, ENGINE) for one in folder.iterdir()}
+    assert {name for name in re.findall(r"`(\w+\.py)`", said) if name not in here} == set()

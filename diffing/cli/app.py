@@ -1,7 +1,7 @@
 """`python -m diffing …`: a thin face on the engine, one command a step.
 
 Promises exit code 0 for done, 2 with one sentence for anything the user can put right, and `--json` where another
-program would read the answer. Computes nothing itself; the commands stand in `cli_study`, `cli_run` and the like.
+program would read the answer. Computes nothing itself; the commands stand in `study`, `run` and the like.
 """
 
 import sys

@@ -11,7 +11,8 @@ import pandas as pd
 import typer
 
 from diffing import labels
-from diffing.cli.terminal import After, AsJson, Before, Name, do, say, show, tell
+from diffing.cli.options import After, AsJson, Before, Name
+from diffing.cli.terminal import do, say, show, tell
 from diffing.common import files, tables
 from diffing.common.errors import UserError
 from diffing.common.words import yes
@@ -86,14 +87,12 @@ def _brief(row: dict[str, Any]) -> dict[str, Any]:
     low, high = (100 * row[end] for end in ("ci_low", "ci_high"))
     change = f"{100 * row['delta']:+.0f} [{low:+.0f}, {high:+.0f}]"
     if "group" in row:
-        return {
-            "feature": row["feature"], "label": row["label"], row["kind"]: row["group"], "prompts": row["n"],
-            "B-A points": change,
-        }  # fmt: skip
+        named = {"feature": row["feature"], "label": row["label"], row["kind"]: row["group"]}
+        return named | {"prompts": row["n"], "B-A points": change}
     head = {"probe": row["probe"]} if "probe" in row else {"feature": row["feature"], "label": row["label"]}
     q = row["q"]
-    return {
-        **head, "A %": f"{100 * row['frequency_a']:.0f}", "B %": f"{100 * row['frequency_b']:.0f}",
-        "B-A points": change, "q": f"{q:.1e}" if pd.notna(q) else "not tested",
-        "equal length": yes(row["survives_equal_length"]), "replicated": row["replicated"] or "-",
-    } | ({} if "probe" in row else {"near": row["probes"]})  # fmt: skip
+    near = {} if "probe" in row else {"near": row["probes"]}
+    shares = {"A %": f"{100 * row['frequency_a']:.0f}", "B %": f"{100 * row['frequency_b']:.0f}"}
+    tested = {"B-A points": change, "q": f"{q:.1e}" if pd.notna(q) else "not tested"}
+    held = {"equal length": yes(row["survives_equal_length"]), "replicated": row["replicated"] or "–"}
+    return head | shares | tested | held | near

@@ -7,21 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from diffing.cli.terminal import (
-    After,
-    AsJson,
-    Before,
-    Detach,
-    DryRun,
-    KeyEnv,
-    MaxDollars,
-    MaxRequests,
-    Name,
-    do,
-    say,
-    show,
-    tell,
-)
+from diffing.cli.options import After, AsJson, Before, Detach, DryRun, KeyEnv, MaxDollars, MaxRequests, Name
+from diffing.cli.terminal import do, say, show, tell
 from diffing.common import tables, words
 from diffing.common.errors import UserError
 from diffing.common.step import checked
@@ -63,10 +50,11 @@ def findings_command(
     study, who = Study.open(name), author or getpass.getuser()
     a, b = study.sides(a, b)
     members: dict[str, Any] = {
-        "features": feature or [], "probes": probe or [],
+        "features": feature or [],
+        "probes": probe or [],
         "examples": [_example(text) for text in example or []],
         "counter_examples": [_example(text) for text in counter or []],
-    }  # fmt: skip
+    }
     members = {field: values for field, values in members.items() if values}
     if add:
         if more not in ("", a, b):
@@ -131,11 +119,11 @@ def verify(
     b: After = "",
     judge: Annotated[str, typer.Option(help="Who judges, as PROVIDER:MODEL.")] = "",
     key_env: KeyEnv = "",
+    concurrency: Concurrency = 16,
     claims_per_call: Annotated[int, typer.Option(help="Claims in one call.", min=1, max=3)] = 3,
     own_error: Annotated[bool, typer.Option(help="Also judge draws of one checkpoint against each other.")] = True,
     max_dollars: MaxDollars = None,
     max_requests: MaxRequests = None,
-    concurrency: Concurrency = 16,
     dry_run: DryRun = False,
     detach: Detach = False,
     as_json: AsJson = False,

@@ -6,21 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from diffing import labels
-from diffing.cli.terminal import (
-    After,
-    AsJson,
-    Before,
-    Detach,
-    DryRun,
-    KeyEnv,
-    MaxDollars,
-    MaxRequests,
-    Name,
-    do,
-    say,
-    show,
-    tell,
-)
+from diffing.cli.options import After, AsJson, Before, Detach, DryRun, KeyEnv, MaxDollars, MaxRequests, Name
+from diffing.cli.terminal import do, say, show, tell
 from diffing.common import tables, words
 from diffing.common.errors import UserError
 from diffing.common.step import checked
@@ -66,21 +53,12 @@ def label(
     """
     opened = Study.open(name)
     only_import = bool(import_from) and top is None and not (model or score or rewrite)
-    given: dict[str, Any] = dict(
-        a=a,
-        b=b,
-        features=numbers(features) if features else None,
-        write=not only_import,
-        rewrite=rewrite,
-        score=score,
-        refresh=refresh,
-        import_from=import_from,
-        judge=judge,
-        key_env=key_env,
-        max_dollars=max_dollars,
-        max_requests=max_requests,
-    )
-    options = checked("label", plan.Options, given | {k: v for k, v in (("top", top), ("model", model)) if v})
+    what = dict(a=a, b=b, features=numbers(features) if features else None, import_from=import_from)
+    how = dict(write=not only_import, rewrite=rewrite, score=score, refresh=refresh)
+    asking = dict(judge=judge, key_env=key_env, max_dollars=max_dollars, max_requests=max_requests)
+    # Left out, they take the step's own defaults.
+    named = {option: value for option, value in (("top", top), ("model", model)) if value}
+    options = checked("label", plan.Options, what | how | asking | named)
     if dry_run:
         expected = plan.estimate(opened, options, asyncio.run(plan.prices(options)))
         if as_json:

@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from diffing.cli.terminal import AsJson, Detach, Name, do, say, show, tell
+from diffing.cli.options import AsJson, Detach, Name
+from diffing.cli.terminal import do, say, show, tell
 from diffing.common import words
 from diffing.reader import presets
 from diffing.reader.presets import PRESETS, downloaded

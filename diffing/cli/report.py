@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from diffing.cli.terminal import After, AsJson, Before, Detach, Name, do, say
+from diffing.cli.options import After, AsJson, Before, Detach, Name
+from diffing.cli.terminal import do, say
 from diffing.common import words
 from diffing.study.study import Study
 

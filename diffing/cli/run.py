@@ -8,7 +8,8 @@ import typer
 from diffing import jobs
 from diffing import status as statuses
 from diffing.cli import serve
-from diffing.cli.terminal import AsJson, Detach, MaxDollars, MaxRequests, Name, do, say, tell
+from diffing.cli.options import AsJson, Detach, MaxDollars, MaxRequests, Name
+from diffing.cli.terminal import do, say, tell
 from diffing.common import words
 from diffing.common.errors import UserError
 from diffing.common.step import checked

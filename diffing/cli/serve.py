@@ -33,9 +33,14 @@ def start(port: int = PORT) -> tuple[str, bool]:
     with log.open("wb") as out:
         server = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", "dashboard.py", "--server.port", str(port)],
-            cwd=files.PROJECT, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+            cwd=files.PROJECT,
             env=os.environ | {"DIFFING_HOME": str(files.home())},
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            # It goes on when the terminal that started it is closed.
+            start_new_session=True,
+        )
     files.write_text(_pid_file(port), str(server.pid))
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:

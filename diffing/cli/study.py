@@ -9,7 +9,8 @@ import pandas as pd
 import typer
 
 from diffing import status as statuses
-from diffing.cli.terminal import AsJson, Columns, Name, pairs, say, show, tell
+from diffing.cli.options import AsJson, Columns, Name
+from diffing.cli.terminal import pairs, say, show, tell
 from diffing.common import words
 from diffing.common.errors import UserError
 from diffing.models import providers
@@ -64,10 +65,10 @@ def new(
     parsed = [providers.parse(text, chr(ord("a") + i), key_env) for i, text in enumerate(written)]
     table = prompts.load(prompt_file) if prompt_file else prompts.bundled()
     chosen = presets.check(ReaderChoice(preset=reader) if reader else choice)
+    sampling = sampling.model_copy(update=asked)
     made = Study.create(
-        name, parsed, table, note=note, held_out=held_out, seed=seed,
-        sampling=sampling.model_copy(update=asked), reader=chosen,
-    )  # fmt: skip
+        name, parsed, table, note=note, held_out=held_out, seed=seed, sampling=sampling, reader=chosen
+    )
     status = statuses.of(made)
     estimate = collect.estimate(made, collect.Options())
     if as_json:

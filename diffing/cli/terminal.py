@@ -4,9 +4,8 @@ Promises that outside text is printed as it is, never as markup, and that `--jso
 """
 
 import json
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
@@ -23,33 +22,15 @@ errors = Console(stderr=True)
 UNFOLDED = 1000
 """Columns of a table that goes to a file or a pipe, where nothing is to be cut."""
 
-Name = Annotated[str, typer.Argument(help="Name of the study.", metavar="STUDY")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for another program.")]
-Before = Annotated[
-    str, typer.Option("--a", help="Checkpoint before; the study's first unless named.", metavar="KEY")
-]
-After = Annotated[
-    str, typer.Option("--b", help="Checkpoint after; the study's second unless named.", metavar="KEY")
-]
-KeyEnv = Annotated[str, typer.Option(help="Variable that holds the key of a model written as URL#MODEL.")]
-MaxDollars = Annotated[float | None, typer.Option(help="Stop before this much is spent.", min=0)]
-MaxRequests = Annotated[int | None, typer.Option(help="Stop after this many requests.", min=0)]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say calls, tokens and dollars; spend nothing.")]
-Detach = Annotated[bool, typer.Option("--detach", help="Run as a job of its own and return at once.")]
-Columns = Annotated[
-    list[str] | None,
-    typer.Option("--column", help="Which of the file's columns is ours, as OURS=THEIRS.", metavar="OURS=THEIRS"),
-]
-
 
 def say(text: str = "") -> None:
     """A line for a person."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def warn(text: str) -> None:
     """The same where errors go."""
-    errors.print(text, markup=False, highlight=False, soft_wrap=True)
+    errors.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def tell(value: Any) -> None:
@@ -61,9 +42,9 @@ def show(rows: list[dict[str, Any]], title: str = "") -> None:
     """Rows as a table, columns in the first row's order."""
     if not rows:
         return
-    table = Table(title=title or None, title_justify="left")
+    table = Table(title=Text(title) if title else None, title_justify="left")
     for name in rows[0]:
-        table.add_column(str(name))
+        table.add_column(Text(str(name)))
     for row in rows:
         table.add_row(*(Text(str(value)) for value in row.values()))
     (console if console.is_terminal else Console(width=UNFOLDED)).print(table)
@@ -81,10 +62,8 @@ def do(study: Study, kind: str, options: Told, detach: bool, as_json: bool) -> J
     if not errors.is_terminal:
         # A bar would show nothing in a log, and silence looks like a fault.
         warn(f"{kind} of '{study.name}' …")
-    with Progress(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}", markup=False),
-        console=errors, transient=True, disable=not errors.is_terminal,
-    ) as bar:  # fmt: skip
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}", markup=False)
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task(kind, total=None, words="")
 
         def watch(status: JobStatus) -> None:

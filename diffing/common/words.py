@@ -29,6 +29,11 @@ def duration(seconds: float | None) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+def moment(date: str) -> str:
+    """A point in time as people read it, to the minute."""
+    return date[:16].replace("T", " ") + " UTC"
+
+
 def share(value: float) -> str:
     return "–" if pd.isna(value) else f"{100 * value:.0f} %"
 

@@ -6,7 +6,7 @@ it was asked for; that a family's rows stay together, its lead on top; and that 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import pandas as pd
 
@@ -14,7 +14,7 @@ from diffing.diff.measure import LEVEL
 from diffing.probes.probes import PROBES
 
 SAMPLED = 2000
-"""Dots of features that do not differ: a sample, because 65,000 of them would say no more."""
+"""Dots of features that do not differ: a sample, because 65,000 of them would say no more. Chosen by eye."""
 
 
 class View(NamedTuple):
@@ -57,6 +57,11 @@ class Asked:
     only: tuple[int, ...] = ()
     """Features picked one by one, which are shown whether or not they differ."""
 
+    @property
+    def by_tokens(self) -> bool:
+        """Whether tokens are counted rather than prompts."""
+        return self.view == "per 1,000 tokens"
+
 
 def prepared(table: pd.DataFrame, categories: pd.DataFrame, group: str | None = None) -> pd.DataFrame:
     """A diff's features with `rate_difference`, their family's `size`, and `delta_in_group` where one is named."""
@@ -70,6 +75,7 @@ def prepared(table: pd.DataFrame, categories: pd.DataFrame, group: str | None = 
 def chosen(table: pd.DataFrame, asked: Asked) -> pd.DataFrame:
     """The rows of a prepared table that pass all filters, the largest difference first."""
     delta, q, _ = VIEWS[asked.view]
+    # First of all, and so that no filter below lets it in again: what was not tested.
     kept = table[q].notna()
     if asked.more:
         kept &= table[delta] < 0 if asked.more == "A" else table[delta] > 0
@@ -82,6 +88,7 @@ def chosen(table: pd.DataFrame, asked: Asked) -> pd.DataFrame:
     if asked.search:
         text = table["label"] + " " + table["probes"] + " #" + table["feature"].astype(str)
         kept &= text.str.contains(asked.search, case=False, regex=False)
+    # Whoever picked a dot wants that feature, and not to hear that its family's lead is another.
     if asked.only:
         kept &= table["feature"].isin(asked.only)
     else:
@@ -94,11 +101,18 @@ def dots(table: pd.DataFrame, rows: pd.DataFrame, asked: Asked, seed: int) -> pd
     """Difference and evidence, as `delta` and `q`: of the chosen rows' families, and of a sample of the rest."""
     delta, q, _ = VIEWS[asked.view]
     differing, rest = table[table[q] < LEVEL], table[table[q] >= LEVEL]
+    # Where no row is chosen, all that differ stay: an empty picture would look like a study without differences.
     if len(rows):
         families = table.loc[table["feature"].isin(asked.only), "family"] if asked.only else rows["family"]
         differing = differing[differing["family"].isin(families)]
     shown = pd.concat([differing, rest.sample(min(SAMPLED, len(rest)), random_state=seed)])
     return shown.assign(delta=shown[delta], q=shown[q])
+
+
+def noise_band(table: pd.DataFrame, asked: Asked) -> float | None:
+    """The usual difference between two draws of one checkpoint; it is known of whole answers alone."""
+    band = table["noise_band"].median() if asked.view == "plain" else float("nan")
+    return None if pd.isna(band) else float(band)
 
 
 def differing(table: pd.DataFrame) -> pd.DataFrame:
@@ -117,6 +131,12 @@ def probes(table: pd.DataFrame) -> pd.DataFrame:
     # Where shares are equal, the amounts in an answer may still tell two probes apart.
     order = table.assign(size=-table["delta"].abs()).sort_values(["size", "q_mean"], kind="stable").index
     return table.assign(description=about).loc[order]
+
+
+def leaning(features: pd.DataFrame, probes: pd.DataFrame) -> Literal["a", "b"]:
+    """The side that most of these rows of a diff are shown more on; B where nothing tells."""
+    deltas = [*features["delta"], *probes["delta"]]
+    return "a" if sum(1 if delta < 0 else -1 for delta in deltas) > 0 else "b"
 
 
 def row_of(table: pd.DataFrame, feature: int) -> pd.Series | None:
@@ -152,9 +172,11 @@ def place(ranking: Sequence[int], feature: int) -> Place:
 
 def _ordered(rows: pd.DataFrame, by: str, members: bool) -> pd.DataFrame:
     own = rows[by].abs()
+    # Stable everywhere: equal differences stay in the order of their numbers.
     if not members:
         return rows.loc[own.sort_values(ascending=False, kind="stable").index]
     lead = own.groupby(rows["family"]).transform("max")
+    # By the family's largest difference, then family by family, its lead on top whatever its own difference.
     ranks = pd.DataFrame(
         {"lead": -lead, "family": rows["family"], "rest": rows["feature"] != rows["family"], "own": -own}
     )

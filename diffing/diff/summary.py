@@ -1,9 +1,11 @@
 """The answer in a few figures: what a diff says on one line, with everything that its figures hang on.
 
-Promises plain values that JSON can hold: what is not known is null. Computes no test of its own.
+Promises plain values that JSON can hold once they have gone through `plain`: what is not known is null. Makes no
+test of its own.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,21 +14,22 @@ import pandas as pd
 from diffing.common import stats
 from diffing.diff import measure
 from diffing.diff.pairing import Pairing
-from diffing.diff.separability import Separability
 from diffing.diff.tally import Leads
 
 
 def of(
-    pairs: Pairing, features: pd.DataFrame, probes: pd.DataFrame, leads: Leads, apart: Separability
+    pairs: Pairing, features: pd.DataFrame, probes: pd.DataFrame, leads: Leads, apart: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Counts of prompts, tests and differences, families, separability, and what could not have been seen."""
     n, tested = len(pairs.prompts), int(features["testable"].sum())
     more_a, more_b = leads.of()
     # A prompt that differs in one draw of r counts for 1/r squared: what it adds to the difference's variance.
     discordance = (more_a + more_b) @ (leads.sizes / leads.unit) ** 2 / max(n, 1)
+    # The median: a few features that truly differ do not move it (`docs/method.md`).
     background = float(np.median(discordance[features["testable"]])) if tested else math.nan
     heads = features[(features["feature"] == features["family"]) & (features["q"] < measure.LEVEL)]
     survive = int(heads["survives_equal_length"].fillna(False).sum())
+    # Where no pair was truncated there is no such column, and nothing to leave out.
     untruncated = features.get("q_untruncated", features["q"])
     return {
         "prompts": n,
@@ -48,7 +51,7 @@ def of(
         "families_surviving": survive,
         "share_surviving": survive / len(heads) if len(heads) else None,
         "verdicts": features.loc[features["testable"], "verdict"].value_counts().to_dict(),
-        "separability": apart._asdict(),
+        "separability": dict(apart),
         "background_discordance": background,
         "smallest_detectable": stats.smallest_detectable(n, tested, background) if tested else None,
         "tokens_a": float(pairs.tokens_a.mean()) if len(pairs.row) else None,
@@ -67,10 +70,10 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def answer(told: dict[str, Any]) -> str:
+def answer(facts: dict[str, Any]) -> str:
     """A diff's summary as one sentence that claims no more than was found."""
-    families, share = told["families"], told["share_surviving"]
+    families, share, tested = facts["families"], facts["share_surviving"], facts["tested"]
     if not families:
-        return f"no feature differs after correction over {told['tested']:,} tests; that does not prove no change."
-    shown = f"{families:,} families of features differ (q < 0.05, {told['tested']:,} tested)"
-    return f"{shown}; {share:.0%} of them survive at equal length." if share is not None else f"{shown}."
+        return f"no feature differs after correction over {tested:,} tests; that does not prove no change."
+    differ = f"{families:,} families of features differ (q < 0.05, {tested:,} tested)"
+    return f"{differ}; {share:.0%} of them survive at equal length." if share is not None else f"{differ}."

@@ -1,4 +1,4 @@
-"""Where work runs: in this process, in one of its own, or on another machine.
+"""Where work runs: in this process or in one of its own.
 
 A step's name and options go in; a job's folder comes out, which tells how far the step is and how it ended.
 """

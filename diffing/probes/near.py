@@ -1,8 +1,7 @@
-"""Probes over many answers: counts in whole and cut answers, and which probes a feature's active tokens fall on.
+"""Which surface probes a feature's active tokens fall on, and how often chance alone would have them there.
 
-Spans are found once in the whole answer and kept in flat arrays; a cut of the answer counts the spans that reach
-into it, as an encoding of the whole answer would. Promises that a cut never shows what the whole does not. What
-is near a span says where a feature fires, not what makes it fire.
+A token is near a span when it shares a character with it or stands within two tokens of one that does. What is
+near a span says where a feature fires, not what makes it fire.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,8 @@
-"""DOC."""
+"""Probes over many answers: every span found once, in flat arrays, and how often each probe counts in each answer.
+
+A cut of an answer counts the spans that reach into it, as an encoding of the whole answer would. Promises that a
+cut shows nothing that the whole does not, and that scans of parts put together are the scan of the whole.
+"""
 
 import dataclasses
 from array import array

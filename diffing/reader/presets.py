@@ -1,13 +1,14 @@
 """Readers by name: which model and SAE each one is, and what it needs of the machine.
 
 Sizes are computed from the shapes of the tensors and the bytes that a number takes. Nothing here imports a tensor
-library or touches the network.
+library or touches the network, so that pages can ask which readers there are. Does not promise that a preset's
+files are still where it says: loading finds out.
 """
 
 from pathlib import Path
 from typing import NamedTuple
 
-from diffing.common import files, hub
+from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.study.settings import ReaderChoice
 
@@ -221,6 +222,7 @@ class Source(NamedTuple):
 
 def resolve(choice: ReaderChoice) -> Source:
     """The parts that a choice names; its own fields stand over its preset's."""
+    # Which of two SAEs was meant nobody can tell, and the wrong one would give plausible figures.
     if choice.sae and (choice.release or choice.sae_id):
         raise UserError("The reader names a local SAE and a release; leave one of them out.")
     if choice.sae:
@@ -254,12 +256,19 @@ def downloaded(preset: Preset) -> Downloaded:
         return Downloaded(
             (Path(preset.model) / "config.json").exists(), (Path(preset.sae) / "sae_weights.safetensors").exists()
         )
+    # The hub's own package is heavy, and every command and page looks at the table above.
+    from diffing.common import hub
+
     return Downloaded(_has_model(preset), hub.cached(preset.sae_repo, preset.sae_file) is not None)
 
 
 def _has_model(preset: Preset) -> bool:
+    # Loaded by now, where this is asked.
+    from diffing.common import hub
+
     if hub.cached(preset.model, "config.json") is None:
         return False
+    # Models of more than one file have an index; of those only the files with layers up to the hook are needed.
     index = hub.cached(preset.model, "model.safetensors.index.json")
     if index is None:
         return hub.cached(preset.model, "model.safetensors") is not None

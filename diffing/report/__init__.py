@@ -1,1 +1,4 @@
-"""One comparison as a folder that can be handed over."""
+"""One comparison as a folder that can be handed over.
+
+A study with its diff, labels and findings goes in; HTML, Markdown, a notebook, tables and charts come out.
+"""

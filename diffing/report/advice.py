@@ -1,7 +1,7 @@
 """What follows from a diff for whoever uses the models: implications, recommendations, conclusion, limits.
 
 Worded by templates from what can be counted, and hedged: figures say what changed in the answers, not whether that
-is good. Names no use that the figures do not touch.
+is good. Promises that an implication is drawn only from what differs.
 """
 
 from typing import NamedTuple
@@ -38,20 +38,26 @@ GROUPS = (
     ),
     Group(
         "Punctuation and typography",
-        ("em dashes", "exclamation marks", "semicolons", "ellipses", "parentheses", "quotations", "emoji",
-         "all-caps words", "percentages"),
+        (
+            *("em dashes", "exclamation marks", "semicolons", "ellipses", "parentheses", "quotations"),
+            *("emoji", "all-caps words", "percentages"),
+        ),
         "Mostly style; look again at style checks, speech output and detectors of machine-written text.",
     ),
     Group(
         "Tone",
-        ("hedges", "apologies", "unfortunately", "intensifiers", "praising opening", "assenting opening",
-         "contractions", "first person", "second person"),
+        (
+            *("hedges", "apologies", "unfortunately", "intensifiers", "praising opening", "assenting opening"),
+            *("contractions", "first person", "second person"),
+        ),
         "Have people read a sample: a change of tone may please or irritate, and these figures cannot say which.",
     ),
     Group(
         "Course of the conversation",
-        ("closing question", "closing offer", "question marks", "announcing opening", "summary lines",
-         "worked examples", "notes to the reader"),
+        (
+            *("closing question", "closing offer", "question marks", "announcing opening", "summary lines"),
+            *("worked examples", "notes to the reader"),
+        ),
         "Conversations may go on or end in other places; in one-shot use, cut or forbid what invites a reply.",
     ),
     Group(
@@ -60,8 +66,9 @@ GROUPS = (
         "Run the requests near your own policy's border again before switching: both more and less can hurt.",
     ),
     Group("Language", ("non-English script",), "Check that answers come in the language of the request."),
-)  # fmt: skip
+)
 LENGTHS = ("words", "characters", "sentences", "paragraphs")
+"""Probes that every answer shows, so that only their amount can differ."""
 
 
 class Implication(NamedTuple):
@@ -72,25 +79,25 @@ class Implication(NamedTuple):
 
 def implications(facts: Facts) -> list[Implication]:
     """For each side of use in which something countable differs: what was seen, and what to look at."""
-    found = []
+    drawn = []
     for group in GROUPS:
         rows = [facts.probes.loc[name] for name in group.probes if name in facts.probes.index]
         rows = sorted((row for row in rows if row["q"] < measure.LEVEL), key=lambda row: -abs(row["delta"]))
         if rows:
             seen = [f"{row['probe']} {points(row['delta'])} points" for row in rows]
-            found.append(Implication(group.area, f"B against A: {listed(seen)}", group.advice))
-    return found + _length(facts)
+            drawn.append(Implication(group.area, f"B against A: {listed(seen)}", group.advice))
+    return drawn + _length(facts)
 
 
 def _length(facts: Facts) -> list[Implication]:
     rows = [facts.probes.loc[name] for name in LENGTHS if name in facts.probes.index]
-    told = [
+    amounts = [
         f"{row['mean_a']:,.1f} {row['probe']} an answer on A, {row['mean_b']:,.1f} on B"
         for row in rows
         if row["q_mean"] < measure.LEVEL
     ]
     advice = "Cost and waiting time follow the length; check token limits, and ask for a length where it matters."
-    return [Implication("Length", listed(told), advice)] if told else []
+    return [Implication("Length", listed(amounts), advice)] if amounts else []
 
 
 def conclusion(facts: Facts) -> list[str]:
@@ -124,6 +131,7 @@ def conclusion(facts: Facts) -> list[str]:
         claims = "No claim held before the judge; what is reported stays at the figures."
     else:
         claims = "No judge was asked, so findings stop at “replicated”."
+    # Two spaces where the sentence on length is empty.
     return [f"A and B differ on these prompts. {length} {claims}".replace("  ", " ")]
 
 

@@ -14,21 +14,21 @@ from diffing.diff.measure import LEVEL
 FONT = {"family": "Source Sans, sans-serif", "size": 13}
 
 
+TOP_LEFT = {"x": 0, "xanchor": "left", "xref": "container", "y": 1, "yanchor": "top", "yref": "container"}
+"""In the figure's own corner, so that long names of rows, which move the axes, do not move the title."""
+
+
 def _layout(figure: go.Figure, title: str, height: int, legend: bool = False) -> go.Figure:
     # The title has a line of its own, and so has the legend: neither runs into the other at any width.
     figure.update_layout(
-        title={
-            "text": title, "font": {"size": 15}, "x": 0, "xanchor": "left", "xref": "container",
-            "y": 1, "yanchor": "top", "yref": "container", "pad": {"t": 8, "l": 2},
-        },
-        height=height, font=FONT, margin={"l": 8, "r": 12, "t": 66 if legend else 48, "b": 48},
+        title=TOP_LEFT | {"text": title, "font": {"size": 15}, "pad": {"t": 8, "l": 2}},
+        height=height,
+        font=FONT,
+        margin={"l": 8, "r": 12, "t": 66 if legend else 48, "b": 48},
         showlegend=legend,
-        legend={
-            "orientation": "h", "x": 0, "xanchor": "left", "xref": "container",
-            "y": 1, "yanchor": "top", "yref": "container", "title": {"text": ""},
-        },
+        legend=TOP_LEFT | {"orientation": "h", "title": {"text": ""}},
         hoverlabel={"align": "left"},
-    )  # fmt: skip
+    )
     if legend:
         figure.update_layout(legend={"y": 1 - 30 / height})
     return figure
@@ -55,14 +55,24 @@ def frequency_bars(rows: pd.DataFrame, a: str, b: str, per_mille: bool = False) 
     for side, name, colour in (("b", f"B · {b}", B), ("a", f"A · {a}", A)):
         amount = rows[f"rate_{side}" if per_mille else f"frequency_{side}"]
         interval = {
-            "type": "data", "symmetric": False, "array": rows[f"high_{side}"] - amount,
-            "arrayminus": amount - rows[f"low_{side}"], "thickness": 1, "width": 2, "color": GREY,
-        }  # fmt: skip
+            "type": "data",
+            "symmetric": False,
+            "array": rows[f"high_{side}"] - amount,
+            "arrayminus": amount - rows[f"low_{side}"],
+            "thickness": 1,
+            "width": 2,
+            "color": GREY,
+        }
         figure.add_bar(
-            y=names, x=amount, name=short(name, 40), orientation="h", marker_color=colour,
-            error_x=None if per_mille else interval, customdata=rows["feature"],
+            y=names,
+            x=amount,
+            name=short(name, 40),
+            orientation="h",
+            marker_color=colour,
+            error_x=None if per_mille else interval,
+            customdata=rows["feature"],
             hovertemplate=f"%{{y}}<br>{side.upper()} %{{x:{'.2f' if per_mille else '.1%'}}}<extra></extra>",
-        )  # fmt: skip
+        )
     if per_mille:
         figure.update_xaxes(rangemode="tozero", title="active tokens in 1,000")
     else:
@@ -90,23 +100,39 @@ def volcano(
     # A trace a colour: plotly would check a colour for each dot.
     for colour, dots in rows.groupby("colour", sort=False):
         figure.add_scattergl(
-            x=dots["delta"], y=dots["evidence"], mode="markers", customdata=dots["feature"], showlegend=False,
+            x=dots["delta"],
+            y=dots["evidence"],
+            mode="markers",
+            customdata=dots["feature"],
+            showlegend=False,
             text=[short(f"#{f} {label}", 70) for f, label in zip(dots["feature"], dots["label"], strict=True)],
             marker={"color": colour, "size": 7, "opacity": 0.75},
             hovertemplate="%{text}<br>B − A %{x:+.1%}<extra></extra>",
-        )  # fmt: skip
+        )
     if band:
         figure.add_vrect(
-            x0=-band, x1=band, fillcolor=GREY, opacity=0.14, line_width=0,
+            x0=-band,
+            x1=band,
+            fillcolor=GREY,
+            opacity=0.14,
+            line_width=0,
             annotation={
-                "text": "noise of one checkpoint", "x": 0, "xref": "x", "xanchor": "center",
-                "y": 1, "yref": "paper", "yanchor": "bottom", "font": {"size": 11, "color": GREY},
+                "text": "noise of one checkpoint",
+                "x": 0,
+                "xref": "x",
+                "xanchor": "center",
+                "y": 1,
+                "yref": "paper",
+                "yanchor": "bottom",
+                "font": {"size": 11, "color": GREY},
             },
-        )  # fmt: skip
+        )
     figure.add_hline(
-        y=-np.log10(level), line={"dash": "dot", "color": GREY, "width": 1},
-        annotation={"text": f"q = {level}", "font": {"size": 11, "color": GREY}}, annotation_position="top right",
-    )  # fmt: skip
+        y=-np.log10(level),
+        line={"dash": "dot", "color": GREY, "width": 1},
+        annotation={"text": f"q = {level}", "font": {"size": 11, "color": GREY}},
+        annotation_position="top right",
+    )
     unit = "B − A, tokens in 1,000" if per_mille else "B − A"
     figure.update_xaxes(tickformat="" if per_mille else ".0%", title=f"← more on A    {unit}    more on B →")
     figure.update_yaxes(title="surer ↑ (−log₁₀ q)", rangemode="tozero")
@@ -120,17 +146,27 @@ def activations(a: np.ndarray, b: np.ndarray, mark_a: float | None, mark_b: floa
     size = float(both.max()) / 30 if len(both) else 1.0
     for name, values, colour in (("A", a, A), ("B", b, B)):
         figure.add_histogram(
-            x=values, name=name, marker_color=colour, xbins={"start": 0, "size": size or 1.0},
+            x=values,
+            name=name,
+            marker_color=colour,
+            xbins={"start": 0, "size": size or 1.0},
             hovertemplate=name + " %{y} answers at %{x}<extra></extra>",
-        )  # fmt: skip
+        )
     for name, value, colour, side in (("A", mark_a, A, "right"), ("B", mark_b, B, "left")):
         if value is not None:
             # Each name on its own side of its line: the two may lie close together.
             figure.add_vline(
-                x=value, line={"color": colour, "width": 2, "dash": "dot"},
-                annotation={"text": f"this {name}", "yanchor": "bottom", "xanchor": side, "y": 1, "yref": "paper",
-                            "font": {"color": colour}},
-            )  # fmt: skip
+                x=value,
+                line={"color": colour, "width": 2, "dash": "dot"},
+                annotation={
+                    "text": f"this {name}",
+                    "yanchor": "bottom",
+                    "xanchor": side,
+                    "y": 1,
+                    "yref": "paper",
+                    "font": {"color": colour},
+                },
+            )
     figure.update_layout(barmode="group", bargap=0.15, bargroupgap=0)
     figure.update_xaxes(title="strongest activation in an answer")
     figure.update_yaxes(title="answers")
@@ -159,7 +195,7 @@ def by_group(rows: pd.DataFrame, title: str) -> go.Figure:
             },
             hovertemplate="%{y}<br>B − A %{x:+.1%}<extra></extra>",
             showlegend=False,
-        )  # fmt: skip
+        )
     )
     figure.add_vline(x=0, line={"color": GREY, "width": 1})
     figure.update_xaxes(tickformat=".0%", title="← more on A    B − A    more on B →")

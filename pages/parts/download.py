@@ -1,5 +1,6 @@
 """Tables and files of a page, to take away. Cells that a spreadsheet would run are made text."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -15,11 +16,15 @@ def csv(label: str, table: pd.DataFrame, name: str) -> None:
         text: str = table.map(cell).to_csv(index=False)
         return text.encode("utf-8", "replace")
 
-    st.download_button(
-        label, content, f"{name}.csv", "text/csv", on_click="ignore", icon=":material/download:"
-    )  # fmt: skip
+    _button(label, content, f"{name}.csv", "text/csv")
 
 
 def file(label: str, path: Path, kind: str) -> None:
     """A button that hands over a file as it is when it is clicked."""
-    st.download_button(label, path.read_bytes, path.name, kind, on_click="ignore", icon=":material/download:")
+    _button(label, path.read_bytes, path.name, kind)
+
+
+def _button(label: str, content: Callable[[], bytes], name: str, kind: str) -> None:
+    st.download_button(
+        label, content, name, kind, key=f"download-{name}", on_click="ignore", icon=":material/download:"
+    )

@@ -10,10 +10,19 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from diffing.diff.measure import LEVEL
+from pages.parts import address
+
 SHARE, POINTS = "%.1f %%", "%+.1f"
 IN_HUNDREDS = [
-    "frequency_a", "frequency_b", "delta", "ci_low", "ci_high", "delta_equal_length", "delta_in_group",
-]  # fmt: skip
+    "frequency_a",
+    "frequency_b",
+    "delta",
+    "ci_low",
+    "ci_high",
+    "delta_equal_length",
+    "delta_in_group",
+]
 
 FIGURES: dict[str, Any] = {
     "frequency_a": st.column_config.NumberColumn("A", help="Share of prompts that show it on A.", format=SHARE),
@@ -22,7 +31,7 @@ FIGURES: dict[str, Any] = {
     "ci_low": st.column_config.NumberColumn("from", help="95 % interval of B − A", format=POINTS),
     "ci_high": st.column_config.NumberColumn("to", help="95 % interval of B − A", format=POINTS),
     "q": st.column_config.NumberColumn(
-        "q", format="%.2g", help="After Benjamini–Hochberg over all tested; below 0.05 it counts as different."
+        "q", format="%.2g", help=f"After Benjamini–Hochberg over all tested; below {LEVEL} it counts as different."
     ),
     "delta_equal_length": st.column_config.NumberColumn(
         "equal length", help="B − A with both answers cut to the shorter one's first tokens.", format=POINTS
@@ -78,9 +87,7 @@ def shown(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
 
 def mark(**what: str) -> None:
     """Say in the address which feature or probe is chosen; nothing where none is named."""
-    for name in ("feature", "probe"):
-        st.query_params.pop(name, None)
-    st.query_params.update(what)
+    address.put(**{"feature": None, "probe": None} | what)
 
 
 def choosing(key: str, name: str, values: Sequence[Any]) -> Callable[[], None]:

@@ -4,6 +4,7 @@ import streamlit as st
 
 from diffing.common.escape import md
 from diffing.diff import summary
+from diffing.diff.measure import LEVEL
 from diffing.diff.stored import Diff
 
 
@@ -28,7 +29,7 @@ def show(diff: Diff, name_a: str, name_b: str) -> None:
     two.metric(
         "Families that differ",
         f"{told['families']:,}",
-        help=f"Features that fire together count once. q < 0.05 over {told['tested']:,} tested features.",
+        help=f"Features that fire together count once. q < {LEVEL} over {told['tested']:,} tested features.",
         border=True,
     )
     share = told["share_surviving"]

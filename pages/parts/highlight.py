@@ -86,3 +86,13 @@ def spans(text: str, found: Iterable[tuple[int, int]], side: str) -> str:
         )
         done = end
     return "".join([*out, esc(text[done:]), "</div>"])
+
+
+def letter(side: str) -> str:
+    """A or B in its colour."""
+    return f'<b style="color:{A if side == "a" else B}">{side.upper()}</b>'
+
+
+def sides(name_a: str, name_b: str) -> str:
+    """Both checkpoints' names with their letters."""
+    return f'<div class="sides">{letter("a")} {esc(name_a)}<br>{letter("b")} {esc(name_b)}</div>'

@@ -17,6 +17,7 @@ from diffing.common.escape import md
 from diffing.jobs.job import Job, JobStatus
 from diffing.reader.encodings import unread
 from diffing.study.study import Study
+from pages.parts.address import Comparison
 
 TITLES = {
     "prompts": "Writing prompts",
@@ -83,14 +84,17 @@ def panel(study: Study, kind: str) -> None:
     shown()
 
 
-def missing_steps(study: Study, a: str, b: str, again: bool = False) -> None:
+def missing_steps(here: Comparison, again: bool = False) -> None:
     """Buttons for the steps between answers and a diff that are still to do, or how far they are."""
+    study = here.study
     lacking = unread(study)
     if jobs.running(study, "encode") is None and jobs.running(study, "diff") is None:
         if lacking:
             start_button(study, "encode", f"Read {lacking:,} answers with the reader")
         else:
-            start_button(study, "diff", "Compare again" if again else "Compare", lambda: {"a": a, "b": b})
+            start_button(
+                study, "diff", "Compare again" if again else "Compare", lambda: {"a": here.a, "b": here.b}
+            )
     panel(study, "encode" if lacking else "diff")
 
 

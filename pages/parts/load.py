@@ -14,6 +14,7 @@ import streamlit as st
 from diffing import diff, labels
 from diffing.common.errors import UserError
 from diffing.diff import pairs as feature_pairs
+from diffing.diff import selection
 from diffing.diff.stored import Diff
 from diffing.findings import evidence
 from diffing.findings.evidence import Standing
@@ -24,6 +25,7 @@ from diffing.reader import firing, query
 from diffing.reader.encodings import Encodings, table_path
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
+from pages.parts import address
 
 
 class Loaded(NamedTuple):
@@ -34,6 +36,11 @@ class Loaded(NamedTuple):
     """`diff.features` with `label`, `named_by` (person, llm, rule) and `score`."""
     outdated: bool
     """Whether answers or encodings have changed since."""
+
+    def row(self, text: str) -> "pd.Series | None":
+        """The row of the feature whose number a text is; None where there is none."""
+        number = address.number(text, below=int(self.table["feature"].max()) + 1)
+        return None if number is None else selection.row_of(self.table, number)
 
 
 Dates = tuple[str, tuple[int, ...]]
@@ -83,7 +90,7 @@ def encodings(study: Study) -> Encodings:
 
 @st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=ANSWERS)
 def pairs(study: Study, feature: int, a: str, b: str, held_out: bool) -> pd.DataFrame:
-    """The pairs of answers with a feature's strongest activations, as `feature_pairs.pairs` has them."""
+    """The pairs of answers with a feature's strongest activations, as `diffing.diff.pairs` has them."""
     return feature_pairs.pairs(study, encodings(study), feature, a, b, held_out)
 
 
@@ -100,6 +107,12 @@ def correlated(study: Study, feature: int) -> pd.DataFrame:
     opened = encodings(study)
     found = query.correlated(opened, query.of_feature(opened, feature), seed=study.settings.seed)
     return found[found["feature"] != feature].reset_index(drop=True)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=EVERYTHING)
+def dossiers(study: Study) -> dict[int, history.Dossier]:
+    """All that is known of each feature's name."""
+    return labels.dossiers(study)
 
 
 @st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=EVERYTHING)

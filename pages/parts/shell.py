@@ -1,18 +1,18 @@
-"""The frame around every page: title, navigation, the study in the address.
+"""The frame around every page: title, navigation, and the steps of a study as badges.
 
 Each page calls `page()` first, so that a link opened cold has the same frame as one reached by clicking.
 """
 
 from collections.abc import Collection, Mapping
-from typing import Literal, NamedTuple, NoReturn
+from typing import Literal, NamedTuple
 
 import streamlit as st
 
-from diffing.common import colours
 from diffing.common.errors import UserError
-from diffing.common.escape import esc, md
+from diffing.common.escape import md
 from diffing.study import study
 from diffing.study.study import Study
+from pages.parts import address
 
 STYLE = """<style>
 [data-testid=stMainBlockContainer]{padding:3rem 2.5rem 4rem;max-width:96rem}
@@ -47,7 +47,6 @@ PAGES = [
     Page("pages/findings.py", "Findings", ":material/fact_check:", True),
 ]
 
-
 Colour = Literal["green", "orange", "gray", "blue"]
 STAGES: dict[str, tuple[str, Colour]] = {
     "done": (":material/check:", "green"),
@@ -65,7 +64,8 @@ def page(title: str) -> None:
         page_title=f"{title} · Checkpoint Diffing", page_icon="🔬", layout="wide", initial_sidebar_state=240
     )
     st.html(STYLE)
-    current = st.query_params.get("study", "")
+    address.renew()
+    current = address.text("study")
     with st.sidebar:
         st.markdown("### Checkpoint Diffing")
         for entry in PAGES:
@@ -75,48 +75,13 @@ def page(title: str) -> None:
             st.caption(f"Study **{md(current)}**")
             for entry in PAGES:
                 if entry.needs_study:
-                    st.page_link(entry.path, label=entry.label, icon=entry.icon, query_params={"study": current})
+                    link(entry, current)
     st.title(title)
 
 
-def opened_study() -> Study:
-    """The study named in the address, or a word on what is wrong and the way home."""
-    name = st.query_params.get("study", "")
-    try:
-        if not name:
-            raise UserError("No study is chosen; pick one on the first page.")
-        return Study.open(name)
-    except UserError as error:
-        lost(str(error))
-
-
-def pair(study: Study) -> tuple[str, str]:
-    """Keys of the two checkpoints in the address, the first two where it names none."""
-    keys = [c.key for c in study.checkpoints]
-    if len(keys) == 2 and {"a", "b"}.isdisjoint(st.query_params):
-        with st.sidebar:
-            st.html(sides(study, keys[0], keys[1]))
-        return keys[0], keys[1]
-    for side in ("a", "b"):
-        if st.query_params.get(side, keys[0]) not in keys:
-            lost(f"Study '{study.name}' has no checkpoint '{st.query_params[side]}'; choose another in its link.")
-    with st.sidebar:
-        # The address carries keys, so the options are keys; the names stand beside them.
-        a = st.selectbox("A (before)", keys, 0, key="a", bind="query-params")
-        b = st.selectbox("B (after)", keys, 1, key="b", bind="query-params")
-        st.html(sides(study, a, b))
-    if a == b:
-        lost("A checkpoint cannot be compared with itself; choose two in the sidebar.")
-    return a, b
-
-
-def sides(study: Study, a: str, b: str) -> str:
-    """Both checkpoints' names with their letters in their colours, as HTML."""
-    lines = [
-        f'<b style="color:{colour}">{letter}</b> {esc(study.checkpoint(key).name)}'
-        for letter, key, colour in (("A", a, colours.A), ("B", b, colours.B))
-    ]
-    return f'<div class="sides">{"<br>".join(lines)}</div>'
+def link(entry: Page, study: str) -> None:
+    """To a page of a study."""
+    st.page_link(entry.path, label=entry.label, icon=entry.icon, query_params=address.written(study=study))
 
 
 def stage(step: Mapping[str, str], running: Collection[str]) -> None:
@@ -124,13 +89,6 @@ def stage(step: Mapping[str, str], running: Collection[str]) -> None:
     state = "running" if step["job"] in running else step["state"]
     icon, colour = STAGES[state]
     st.badge(f"{step['step']}: {state}", icon=icon, color=colour, help=md(step["detail"]))
-
-
-def lost(message: str) -> NoReturn:
-    """A wrong or old link: a sentence and the way home, and the page ends here."""
-    st.warning(md(message))
-    st.page_link("dashboard.py", label="To the studies", icon=":material/arrow_back:")
-    st.stop()
 
 
 def all_studies() -> list[tuple[str, Study | None, str]]:

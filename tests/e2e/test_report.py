@@ -1,14 +1,18 @@
 """The report as a person sees it: opened from disk in a browser that reaches no network."""
 
-from pathlib import Path
+from collections.abc import Iterator
 
+import pytest
 from playwright.sync_api import Page, Route
 
-from diffing.study.study import Study
-from tests.fakes.report_study import HOSTILE, made
+from tests.fakes import report_study
+from tests.fakes.report_study import HOSTILE, Made
 
-__all__ = ["made"]
-Made = tuple[Study, Path]
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+    with report_study.reported(tmp_path_factory.mktemp("secret-home")) as study_and_folder:
+        yield study_and_folder
 
 
 def opened(page: Page, made: Made) -> Page:

@@ -4,6 +4,8 @@ import json
 import re
 
 from diffing.findings import arms, baseline, listings
+from diffing.findings.findings import Side
+from diffing.findings.listings import Item
 from tests.fakes import judges
 from tests.fakes.openai_server import Behaviour, Call, Replier
 
@@ -42,3 +44,7 @@ def scripted(listing: Replier = lister, name: Replier | None = None, same: str =
         return judges.counting(lambda claim, text: sum(text.count(w) for w in SAYS if w in claim))(call)
 
     return reply
+
+
+def items(*told: tuple[str, Side, str]) -> list[Item]:
+    return [Item(prompt, 0, side, text) for prompt, side, text in told]

@@ -1,6 +1,8 @@
 """A study whose report must be right: B drops double spaces and adds numbered items, and its texts are hostile."""
 
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -10,11 +12,13 @@ from diffing.findings import findings
 from diffing.labels import history
 from diffing.models.providers import Checkpoint
 from diffing.reader import encode
-from diffing.report import folder
+from diffing.report import charts, folder, notebook
 from diffing.study.study import Study
 from tests.fakes.label_study import RuleReader
 from tests.fakes.watch import Watch
 
+Made = tuple[Study, Path]
+"""A study, and the folder of its report."""
 KEY = "sk-or-v1-0123456789abcdef"
 HOSTILE = (
     "<script>alert(1)</script> <img src=http://evil.example/x onerror=alert(2)> ](javascript:alert(3)) "
@@ -82,13 +86,27 @@ def written(study: Study, out: Path) -> Path:
     return out
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Study, Path]]:
-    """The study and its report, once for all tests of a file."""
-    home = tmp_path_factory.mktemp("secret-home")
+@contextmanager
+def reported(home: Path) -> Iterator[Made]:
+    """The study and its report, with `home` as the program's home and a key in the environment."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DIFFING_HOME", str(home))
         patch.setenv("REPORTS_API_KEY", KEY)
         study = make(patch)
         with_findings(study)
         yield study, written(study, home / "report")
+
+
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without what takes longest: the charts, and the notebook's run."""
+    monkeypatch.setattr(notebook, "executed", lambda *_: "{}\n")
+    monkeypatch.setattr(charts, "draw", lambda _facts: [])
+
+
+def names(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def section(text: str, title: str) -> str:
+    """What stands under a heading of the Markdown report."""
+    return re.split(rf"^#+ {re.escape(title)}$", text, flags=re.MULTILINE)[1].split("\n## ")[0]

@@ -10,16 +10,14 @@ import pytest
 from diffing import jobs
 from diffing.common.errors import Cancelled, UserError
 from diffing.common.step import checked
-from diffing.findings import arms, baseline, clusters, findings, listings, verification
+from diffing.findings import arms, baseline, findings, listings, verification
 from diffing.findings.clusters import Cluster
-from diffing.findings.findings import Side
-from diffing.findings.listings import Item
 from diffing.study import sample
 from diffing.study.study import Study
 from tests.fakes import finding_study, judges
 from tests.fakes.answers import study_of
 from tests.fakes.finding_study import CAKE
-from tests.fakes.listers import SAYS, lister, scripted
+from tests.fakes.listers import SAYS, items, lister, scripted
 from tests.fakes.openai_server import Behaviour, Call, OpenAIServer, Replier, failure
 from tests.fakes.watch import Watch
 
@@ -154,37 +152,6 @@ def test_whoever_names_a_cluster_sees_how_often_each_phrase_was_said(server: Ope
     (call,) = [c for c in server.calls if c.messages[0]["content"] == baseline.NAMING]
     lines = call.prompt.splitlines()
     assert lines.count("- mentions cake") > lines.count("- mentions a cake") > 0
-
-
-def items(*told: tuple[str, Side, str]) -> list[Item]:
-    return [Item(prompt, 0, side, text) for prompt, side, text in told]
-
-
-def test_like_phrases_are_put_together_and_unlike_ones_are_not() -> None:
-    lists = ["uses numbered lists", "uses a numbered list", "numbered lists for steps", "has a list with numbers"]
-    sorry = [
-        "opens with an apology",
-        "apologizes at the start",
-        "starts with an apology",
-        "begins with an apology",
-    ]
-    told = items(*[(str(n), "b", text) for n, text in enumerate(lists)], ("9", "a", "mentions a rare bird"))
-    told += items(*[(str(n), "a", text) for n, text in enumerate(sorry)])
-    found = clusters.clusters(told)
-    assert {c.net > 0: {i.text for i in c.items} <= set(lists) for c in found} == {True: True, False: False}
-    for cluster in found:
-        texts = {item.text for item in cluster.items}
-        assert texts <= set(lists) or texts <= set(sorry)
-
-
-def test_a_cluster_s_side_is_the_one_where_it_was_listed_on_more_prompts() -> None:
-    fewer = items(*[(str(n), "a", "uses lists") for n in range(4)])
-    more = items(*[(str(n), "b", "uses lists") for n in range(3, 10)])
-    (cluster,) = clusters.clusters(fewer + more)
-    assert (cluster.net, cluster.support) == (6 - 3, 10)
-    even = items(*[(str(n), "b" if n % 2 else "a", "uses lists") for n in range(10)])
-    assert clusters.clusters(even) == []
-    assert clusters.clusters([]) == []
 
 
 def test_groups_and_equal_names_join_clusters_and_count_their_sides_anew() -> None:

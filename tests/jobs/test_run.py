@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -179,22 +178,6 @@ def test_a_result_that_json_cannot_hold_is_a_failure_and_not_a_silence(study: St
     assert status.error.startswith("ValueError: Out of range float values")
 
 
-def test_the_lock_tells_whether_a_job_lives_and_the_file_how_it_ended(study: Study) -> None:
-    folder = jobs_dir(study) / "j"
-    files.write_json(folder / "spec.json", {"kind": "verify", "study": "s", "options": {}, "created": "now"})
-    seen = []
-    for told in ("running", "done", "cancelled"):
-        files.write_json(folder / "progress.json", {"state": told})
-        with files.locked(folder / "lock"):
-            held = Job(folder).status().state
-        seen.append((told, held, Job(folder).status().state))
-    assert seen == [
-        ("running", "running", "dead"),
-        ("done", "running", "done"),
-        ("cancelled", "running", "cancelled"),
-    ]
-
-
 def test_cancel_reaches_a_step_at_its_next_look(study: Study, step: str) -> None:
     def cancel(status: JobStatus) -> None:
         jobs.find(study, status.id).cancel()
@@ -219,14 +202,6 @@ def test_an_unknown_step_or_job_is_named(study: Study) -> None:
         jobs.start(study, "guess")
     with pytest.raises(UserError, match="Study 's' has no job 'x'; 'jobs s' lists them."):
         jobs.find(study, "x")
-
-
-def test_the_workers_log_is_shown_from_its_end(study: Study) -> None:
-    folder = jobs_dir(study) / "j"
-    folder.mkdir(parents=True)
-    assert Job(folder).log_tail() == []
-    Path(folder / "log.txt").write_text("".join(f"line {i}\n" for i in range(1000)))
-    assert Job(folder).log_tail(2) == ["line 998", "line 999"]
 
 
 def test_a_step_that_is_done_starts_the_one_that_follows(study: Study) -> None:

@@ -10,14 +10,13 @@ import pytest
 
 from diffing import labels
 from diffing.common.errors import Cancelled, UserError
-from diffing.common.step import checked
 from diffing.labels import labelling
 from diffing.labels.history import edit, tell
 from diffing.labels.passages import OPEN
 from diffing.study import prompts
 from diffing.study.study import Study
 from tests.fakes import label_study
-from tests.fakes.labellers import both, label_of, oracle, passages, verdicts, written
+from tests.fakes.labellers import both, label_of, oracle, written
 from tests.fakes.openai_server import Behaviour, Call, OpenAIServer
 from tests.fakes.watch import Watch
 
@@ -157,18 +156,6 @@ def test_an_oracle_scores_one_on_both_sides(study: Study, server: OpenAIServer) 
     assert len(server.calls) == calls
 
 
-@pytest.mark.parametrize("answer", [True, False])
-def test_a_judge_that_always_says_the_same_scores_one_half(
-    study: Study, server: OpenAIServer, answer: bool
-) -> None:
-    server.reply = both(lambda call: verdicts([answer] * len(passages(call))))
-    run(study, server, score=True, features=[0])
-    score = score_of(study)
-    for method in ("detection", "fuzzing"):
-        assert [score[method][side]["balanced"] for side in ("before", "after")] == [0.5, 0.5]
-        assert all(one["low"] <= 0.5 <= one["high"] for one in score[method].values())
-
-
 def test_a_verdict_that_cannot_be_read_counts_as_a_wrong_one(study: Study, server: OpenAIServer) -> None:
     server.reply = both(lambda _: "no comment")
     run(study, server, score=True, features=[0])
@@ -198,6 +185,27 @@ def test_a_judge_that_is_away_leaves_the_score_to_the_next_run(study: Study, ser
     before, server.reply = len(server.calls), both(oracle)
     assert run(study, server, score=True, features=[0])["scored"] == 1
     assert len(server.calls) - before < before
+
+
+def test_labels_and_scores_are_stored_before_they_are_counted(study: Study, server: OpenAIServer) -> None:
+    class Counting(Watch):
+        """Looks into the files at every count."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen: list[tuple[int, int]] = []
+
+        def update(self, done: int, total: int, unit: str = "", cost: float | None = None, note: str = "") -> None:
+            super().update(done, total, unit, cost, note)
+            if unit == "labels":
+                self.seen.append((done, len(labels.current(study))))
+            if unit == "scoring calls" and done == total:
+                self.seen.append((3, sum(label.score is not None for label in labels.current(study).values())))
+
+    watch = Counting()
+    labelling.run(study, labelling.Options(**(options(server, score=True, features=[0, 1, 2]))), watch)
+    assert len(watch.seen) == 1 + 3 + 1
+    assert all(stored >= counted for counted, stored in watch.seen)
 
 
 def test_limits_stop_in_peace_and_the_next_run_goes_on(study: Study, server: OpenAIServer) -> None:
@@ -278,11 +286,6 @@ def test_a_model_that_is_not_served_stops_before_anything_is_spent(study: Study,
     with pytest.raises(UserError, match="does not serve 'maker/autor'"):
         run(study, server, model=f"{server.url}#maker/autor")
     assert server.calls == []
-
-
-def test_options_are_checked() -> None:
-    with pytest.raises(UserError, match="label cannot run: tops: Extra inputs are not permitted"):
-        checked("label", labelling.Options, {"tops": 3})
 
 
 def test_a_hint_is_given_of_what_lies_near(monkeypatch: pytest.MonkeyPatch, server: OpenAIServer) -> None:

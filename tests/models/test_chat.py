@@ -1,30 +1,19 @@
 """The client: trouble is asked through or named, a reply is paid once, and no secret is repeated."""
 
 import asyncio
-import json
 import threading
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
-import diskcache
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from diffing.common.errors import UserError
-from diffing.models import completions, faults, providers, replies
+from diffing.models import faults, providers
 from diffing.models.chat import ChatClient
 from diffing.models.providers import Endpoint, Price
 from diffing.models.replies import Reply, Request
 from tests.fakes.openai_server import Behaviour, Call, OpenAIServer, failure, in_turn
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8,
-)
 
 
 @pytest.fixture(autouse=True)
@@ -281,44 +270,3 @@ def test_an_unreachable_host_is_named() -> None:
 
     with pytest.raises(UserError, match="http://127.0.0.1:9/v1 cannot be reached"):
         asyncio.run(check())
-
-
-@given(JSON)
-def test_any_reply_is_read_or_refused(value: Any) -> None:
-    for body in (value, {"choices": value}, {"choices": [value]}, {"choices": [{"message": value}]}):
-        for read in (completions.read_completion, completions.read_models):
-            read_or_refuse(read, json.dumps(body).encode())
-
-
-@given(st.binary(max_size=40))
-def test_any_bytes_are_read_or_refused(data: bytes) -> None:
-    read_or_refuse(completions.read_completion, data)
-    assert isinstance(completions.read_models(data), dict)
-
-
-def read_or_refuse(read: Callable[[bytes], object], data: bytes) -> None:
-    try:
-        assert read(data) is not None
-    except ValueError as error:
-        assert str(error)
-
-
-@given(JSON, JSON, st.text())
-def test_odd_fields_beside_it_never_cost_an_answer(usage: Any, model: Any, text: str) -> None:
-    body = {"choices": [{"message": {"content": text}, "finish_reason": usage}], "usage": usage, "model": model}
-    if usage != "error":
-        read = completions.read_completion(json.dumps(body).encode())
-        assert read.choices[0].message.content == text
-
-
-def test_text_in_parts_and_half_characters_are_mended() -> None:
-    body = {"choices": [{"message": {"content": [{"text": "a\ud83d"}, {"text": "b"}, {"image": 1}]}}]}
-    read = completions.read_completion(json.dumps(body).encode())
-    assert read.choices[0].message.content == "a\ufffdb"
-
-
-def test_a_pickle_in_the_cache_is_never_loaded() -> None:
-    replies.cache().set("key", {"text": "x"})
-    replies.cache()._sql("UPDATE Cache SET mode = ?", (diskcache.core.MODE_PICKLE,))
-    with pytest.raises(UserError, match="holds a pickle"):
-        replies.cache().get("key")

@@ -134,7 +134,8 @@ def test_a_prompt_that_the_model_cannot_take_costs_only_itself(tmp_path: Path) -
     config = tiny.configs()["llama"]
     config.max_position_embeddings = 40
     tiny.model(refusing, config, never + tiny.TEMPLATE)
-    study = make(refusing, texts=["Hi", "never", "word " * 40], max_tokens=5000)
+    # Greedy: which token is drawn hangs on the folder's name, and one in some twenty runs would draw an early end.
+    study = make(refusing, texts=["Hi", "never", "word " * 40], max_tokens=5000, temperature=0.0)
     run(study)
     rows = by_text(study)
     assert list(rows["flag"] == "failed") == [False, True, True]

@@ -151,17 +151,6 @@ def test_windows_count_every_answer_token_once_in_order(size: int, bos: int | No
     assert counted == ids[13:]
 
 
-def test_pieces_join_bytes_and_marks() -> None:
-    text = "a😀e\u0301👍🏽"
-    spans = np.array([[0, 1], [1, 2], [1, 2], [1, 2], [2, 3], [3, 4], [4, 5], [5, 6], [5, 6]], np.int32)
-    assert [tuple(piece) for piece in pieces(text, spans)] == [
-        ("a", 0, 1),
-        ("😀", 1, 4),
-        ("e\u0301", 4, 6),
-        ("👍🏽", 6, 9),
-    ]
-
-
 def sentencepiece_like() -> PreTrainedTokenizerFast:
     """Spaces as ▁, one put before the text, unknown characters as bytes: as Llama 2 and Mistral have it."""
     backend = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>"))

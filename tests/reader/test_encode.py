@@ -12,20 +12,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from diffing.common import files
 from diffing.common.errors import Cancelled, UserError
 from diffing.common.step import checked
 from diffing.models.providers import Checkpoint
-from diffing.models.tokens import Reading, Window
 from diffing.reader import encode, query
-from diffing.reader.batches import Item, Task, cut
 from diffing.reader.cache import Cache
-from diffing.reader.encoder import Encoder
 from diffing.reader.encodings import Encodings, encodable, unread
-from diffing.reader.fleet import Fleet
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
 from tests.fakes import tiny
@@ -42,7 +36,7 @@ ODD = {
 }
 
 STEP = 1.7e-4
-"""From one stored value to the next: a logarithm's last bit may decide between two of them (`shards.STEPS`)."""
+"""From one stored value to the next: a logarithm's last bit may decide between two of them (`cache.STEPS`)."""
 
 
 @pytest.fixture
@@ -186,16 +180,6 @@ def test_progress_ends_with_every_token_stored() -> None:
     assert result["tokens"] == 7
 
 
-@given(st.lists(st.lists(st.integers(1, 30), max_size=8), max_size=5), st.integers(1, 40))
-def test_batches_hold_every_answer_once_and_keep_the_budget(chunks: list[list[int]], budget: int) -> None:
-    names = [(c, n, fed) for c, chunk in enumerate(chunks) for n, fed in enumerate(chunk)]
-    flat = {(c, n): Item(Task(f"{c} {n}", [], ""), fed, None) for c, n, fed in names}
-    items = [[flat[c, n] for n in range(len(chunk))] for c, chunk in enumerate(chunks)]
-    batches = list(cut(items, budget))
-    assert sorted(i for b in batches for i in b) == sorted(i for c in items for i in c)
-    assert all(len(b) == 1 or sum(i.fed for i in b) <= budget for b in batches)
-
-
 # Killed, and several at once.
 
 
@@ -221,11 +205,6 @@ def given_to(path: Path) -> list[list[list[int]]]:
     """The batches that a slow reader was given; it may have been killed while it noted one."""
     whole = path.read_text().split("\n")[:-1] if path.exists() else []
     return [json.loads(line) for line in whole]
-
-
-def load_fake(_device: str) -> FakeReader:
-    torch.set_num_threads(1)
-    return FakeReader()
 
 
 def test_sigkill_at_ten_moments_leaves_the_same_arrays_and_encodes_nothing_twice(
@@ -278,51 +257,6 @@ def test_sigkill_at_ten_moments_leaves_the_same_arrays_and_encodes_nothing_twice
         np.testing.assert_allclose(one.values(), other.values(), rtol=STEP)
 
 
-def test_several_workers_encode_what_one_would() -> None:
-    tasks = [Task(f"key {n}", [], " ".join(f"w{n}x{m}" for m in range(n % 7 + 1))) for n in range(30)]
-    tasks.append(Task("bad", [], "unreadable"))
-    watch = Watch()
-    with Fleet(load_fake, ["cpu", "cpu"]) as fleet:
-        ready = fleet.ready()
-        cache = Cache(ready.key, ready.n_features)
-        errors = fleet.run(tasks, watch.update, watch.check)
-    assert errors == {"bad": "This text is not for reading; write another."}
-    alone = FakeReader()
-    for task in tasks[:-1]:
-        one = cache.read(cache.find([task.key])[task.key])
-        expected = alone.expected(task.text).numpy()
-        assert one.feature.tolist() == np.flatnonzero(expected.max(0)).tolist()
-        np.testing.assert_array_equal(one.peak, expected.max(0)[one.feature])
-    tokens = sum(len(alone.expected(task.text)) for task in tasks[:-1])
-    assert (watch.told[-1]["done"], watch.told[-1]["total"]) == (tokens, tokens)
-
-
-def load_missing(_device: str) -> FakeReader:
-    raise UserError("There is no such model; choose another.")
-
-
-def load_and_die(_device: str) -> FakeReader:
-    os._exit(3)
-
-
-def load_slowly(_device: str) -> FakeReader:
-    time.sleep(2)
-    return FakeReader()
-
-
-def test_workers_can_be_stopped_while_they_load() -> None:
-    with Fleet(load_slowly, ["cpu"]) as fleet, pytest.raises(Cancelled):
-        fleet.ready(Watch(checks=1).check)
-
-
-def test_a_worker_that_cannot_load_or_dies_is_told() -> None:
-    with Fleet(load_missing, ["cpu"]) as missing, Fleet(load_and_die, ["cpu"]) as dying:
-        with pytest.raises(UserError, match="no such model"):
-            missing.ready()
-        with pytest.raises(RuntimeError, match=r"died \(exit code 3\)"):
-            dying.ready()
-
-
 # One text, one feature.
 
 
@@ -357,15 +291,6 @@ def test_examples_of_a_feature_keep_held_out_prompts_back() -> None:
     assert max(value for _, value in first["pieces"]) == pytest.approx(first["peak"])
     with pytest.raises(UserError, match="There is no feature 40"):
         query.feature_examples(study, 40)
-
-
-def test_a_reading_without_tokens_is_an_error_of_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    reader, watch = FakeReader(), Watch()
-    nothing = Reading([Window([1], 1, 1)], np.zeros((0, 2), np.int32))
-    monkeypatch.setattr(reader, "read", lambda _messages, _text: nothing)
-    encoder = Encoder(reader, Cache(reader.key, reader.n_features))
-    errors = encoder.run([Task("key", [], "text")], watch.update, watch.check)
-    assert errors == {"key": "The reader sees no token of this answer."}
 
 
 # A real reader.

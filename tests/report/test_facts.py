@@ -5,8 +5,7 @@ import pytest
 from diffing.diff import compute
 from diffing.findings import findings, verification
 from diffing.findings.evidence import Standing
-from diffing.report import claims
-from diffing.report import facts as report_facts
+from diffing.report import claims, facts
 from tests.fakes import judges, report_study
 from tests.fakes.openai_server import OpenAIServer
 from tests.fakes.report_study import CAKE
@@ -28,7 +27,7 @@ def told_of(identifier: str, same_as: str = "") -> Standing:
     ],
 )
 def test_each_meaning_is_claimed_once_and_none_is_lost(standings: list[Standing], kept: list[str]) -> None:
-    assert [one.finding.id for one in report_facts.each_meaning_once(standings)] == kept
+    assert [one.finding.id for one in facts.each_meaning_once(standings)] == kept
 
 
 def test_what_no_judge_saw_stands_by_the_size_of_its_difference(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,10 +35,10 @@ def test_what_no_judge_saw_stands_by_the_size_of_its_difference(monkeypatch: pyt
     compute.compute(study, "old", "new")
     weak = findings.add(study, "mentions cake", "b", author="Ann", features=(CAKE,))
     strong = findings.add(study, "has steps", "b", author="Ann", features=(CAKE,), probes=("numbered items",))
-    facts = report_facts.gather(study, "old", "new")
-    assert [one.finding.id for one in facts.claimed] == [strong.id, weak.id]
-    sizes = [report_facts.size(one, study, facts.diff) for one in facts.claimed]
-    assert sizes[0] == facts.probes.loc["numbered items", "delta"] > sizes[1] > 0.5
+    gathered = facts.gather(study, "old", "new")
+    assert [one.finding.id for one in gathered.claimed] == [strong.id, weak.id]
+    sizes = [facts.size(one, study, gathered.diff) for one in gathered.claimed]
+    assert sizes[0] == gathered.probes.loc["numbered items", "delta"] > sizes[1] > 0.5
 
 
 def test_a_report_names_the_judges_whose_verdicts_it_leaves_out(
@@ -51,6 +50,6 @@ def test_a_report_names_the_judges_whose_verdicts_it_leaves_out(
     server.reply, server.models = judges.counting(judges.words({"mentions cake": "cake"})), ["first", "second"]
     for judge in server.models:
         verification.run(study, verification.Options(model=f"{server.url}#{judge}"), Watch())
-    facts = report_facts.gather(study, "old", "new")
-    assert facts.verification.judge == "second"
-    assert "Verdicts of other judges (first) are kept" in claims.own_error(facts)
+    gathered = facts.gather(study, "old", "new")
+    assert gathered.verification.judge == "second"
+    assert "Verdicts of other judges (first) are kept" in claims.own_error(gathered)

@@ -10,7 +10,7 @@ from diffing import labels
 from diffing.diff import compute
 from diffing.labels import labelling, names
 from diffing.models.providers import Checkpoint
-from diffing.probes import near as surface
+from diffing.probes.near import near_tokens
 from diffing.probes.rules import Span
 from diffing.reader import encode
 from diffing.reader.encodings import Encodings
@@ -51,7 +51,7 @@ def shown_by(encodings: Encodings, features: list[int], behaviours: list[dict[st
         encodings.documents[["prompt_id", "checkpoint", "draw"]].itertuples(index=False)
     ):
         here = spans.get(tuple(place), {})
-        at = surface.near_tokens(encodings.tokens(number).spans, {name: here.get(name, []) for name in names})
+        at = near_tokens(encodings.tokens(number).spans, {name: here.get(name, []) for name in names})
         for row, feature in enumerate(features):
             positions, _ = encodings.activations(number, feature)
             near[row] += at[positions].sum(axis=0)

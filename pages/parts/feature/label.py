@@ -13,16 +13,19 @@ from diffing.common.escape import esc, md
 from diffing.labels import history
 from diffing.labels.history import Dossier, Label
 from diffing.study.study import Study
-from pages.parts import job_panel
+from pages.parts import label_job, load
+from pages.parts.address import Comparison
 
 AUTHOR = "person"
 BY = {"person": "a person", "llm": "a language model", "rule": "a rule"}
 
 
-def show(study: Study, feature: int, described: str) -> None:
-    """The widget; `described` is the rule's description, for a feature that nobody has named."""
+def show(here: Comparison, feature: int, described: str) -> None:
+    """The whole section; `described` is the rule's description, for a feature that nobody has named."""
+    st.subheader("Label", anchor=False)
+    study = here.study
     sae = labels.sae_of(study.settings.reader)
-    dossier = labels.dossiers(study).get(feature, Dossier())
+    dossier = load.dossiers(study).get(feature, Dossier())
     current = dossier.current
     _standing(current, described)
     with st.container(horizontal=True):
@@ -34,9 +37,9 @@ def show(study: Study, feature: int, described: str) -> None:
         if st.button("Starred" if dossier.starred else "Star", key="star", icon=":material/star:"):
             _tell(study, sae, feature, star)
     with st.form("label", clear_on_submit=True, border=False):
-        text = st.text_input("Your label", placeholder="what it fires on, in a few words")
-        description = st.text_input("In a sentence")
-        if st.form_submit_button("Save label"):
+        text = st.text_input("Your label", key="own-label", placeholder="what it fires on, in a few words")
+        description = st.text_input("In a sentence", key="own-description")
+        if st.form_submit_button("Save label", key="save-label"):
             try:
                 history.edit(study, sae, feature, text, AUTHOR, description)
             except UserError as error:
@@ -49,7 +52,9 @@ def show(study: Study, feature: int, described: str) -> None:
     with st.expander(f"History ({len(dossier.labels) + len(dossier.comments)})"):
         _history(dossier)
     with st.expander("Write or score it with a language model"):
-        _machine(study, feature)
+        label_job.show(here, [feature])
+    for flag in load.contradictions(*here, feature):
+        st.warning(f"The counts disagree with this label: {md(flag.words)}")
 
 
 def _standing(current: Label | None, described: str) -> None:
@@ -73,22 +78,6 @@ def _history(dossier: Dossier) -> None:
         st.html(f"{esc(one.label)} <small>· {esc(one.author)} · {esc(one.date[:10])} {esc(status)}</small>")
     for event in dossier.comments:
         st.html(f"<small>{esc(event.author)}, {esc(event.date[:10])}: {esc(event.text)}</small>")
-
-
-def _machine(study: Study, feature: int) -> None:
-    model = st.text_input("Who writes", placeholder="openrouter:google/gemini-2.5-flash", key="label-model")
-    judge = st.text_input("Who judges, of another family", key="label-judge")
-    limit = st.number_input("Limit in dollars", 0.0, value=0.5, step=0.5, key="label-limit")
-    score = st.toggle("Score it blind too", value=bool(judge))
-    options = {
-        "features": [feature],
-        "model": model,
-        "judge": judge,
-        "score": score,
-        "max_dollars": float(limit),
-    }
-    job_panel.start_button(study, "label", "Write a label", lambda: options, disabled=not model.strip())
-    job_panel.panel(study, "label")
 
 
 def score_words(score: Mapping[str, object]) -> str:

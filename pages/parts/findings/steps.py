@@ -14,8 +14,8 @@ from diffing.common.escape import md
 from diffing.common.step import checked
 from diffing.models import providers
 from diffing.models.questions import Asking, Estimate
-from diffing.study.study import Study
 from pages.parts import job_panel
+from pages.parts.address import Comparison
 
 
 def model(label: str, key: str, note: str = "", limit: float = 1.0) -> dict[str, Any]:
@@ -48,9 +48,10 @@ def model(label: str, key: str, note: str = "", limit: float = 1.0) -> dict[str,
 
 
 def step(
-    study: Study, kind: str, label: str, options: dict[str, Any], module: ModuleType, possible: bool = True
+    here: Comparison, kind: str, label: str, options: dict[str, Any], module: ModuleType, possible: bool = True
 ) -> None:
     """The step's buttons and its latest job; where a model is asked, the price comes first."""
+    study, options = here.study, options | {"a": here.a, "b": here.b}
     asks, key = bool(options["model"]), f"price-{kind}"
     with st.container(horizontal=True, vertical_alignment="center"):
         if asks and st.button("What would it cost?", key=f"ask-{kind}", icon=":material/payments:"):

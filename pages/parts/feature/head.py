@@ -4,6 +4,8 @@ import pandas as pd
 import streamlit as st
 
 from diffing.common.escape import esc, md
+from diffing.diff.measure import LEVEL
+from diffing.probes import near
 
 
 def points(share: float) -> str:
@@ -11,17 +13,15 @@ def points(share: float) -> str:
     return f"{100 * share:+.1f}".replace("-", "−")
 
 
-def show(row: pd.Series, probes: bool = True) -> None:
-    """The feature's row of the diff as figures; `probes` adds those nearest to it."""
+def show(row: pd.Series) -> None:
+    """The feature's row of the diff as figures, and the probes nearest to it."""
     st.html(f"<h2 style='margin:0;font-size:1.35rem'>#{row['feature']} · {esc(row['label'])}</h2>")
     interval = f"{points(row['ci_low'])} to {points(row['ci_high'])}"
     cut = row["delta_equal_length"]
     with st.container(horizontal=True, key="figures-feature"):
         st.metric("A", f"{row['frequency_a']:.1%}", help="Share of prompts whose answer shows it.", border=True)
         st.metric("B", f"{row['frequency_b']:.1%}", help="Share of prompts whose answer shows it.", border=True)
-        st.metric(
-            "B − A in points", points(row["delta"]), help=f"95 % interval {interval}.", border=True
-        )  # fmt: skip
+        st.metric("B − A in points", points(row["delta"]), help=f"95 % interval {interval}.", border=True)
         st.metric(
             "At equal length",
             points(cut) if pd.notna(cut) else "–",
@@ -31,23 +31,25 @@ def show(row: pd.Series, probes: bool = True) -> None:
         st.metric(
             "q",
             f"{row['q']:.1g}" if pd.notna(row["q"]) else "not tested",
-            help="Chance of so large a difference by luck, corrected over all tested features; below 0.05 it "
-            "counts as different.",
+            help="Chance of so large a difference by luck, corrected over all tested features; below "
+            f"{LEVEL} it counts as different.",
             border=True,
         )
     st.caption(md(" · ".join(fact for fact in facts(row, interval) if fact)))
-    if probes and row["probes"]:
-        near = (part.strip().rpartition(":") for part in str(row["probes"]).split(";"))
-        st.caption("Goes with what can be counted: " + md(", ".join(f"{name} {r}" for name, _, r in near)))
+    ties = near.read_column(row["probes"])
+    if ties:
+        told = ", ".join(f"{tie.probe} {tie.share:.2f}" for tie in ties)
+        st.caption(f"Goes with what can be counted: {md(told)}")
 
 
 def facts(row: pd.Series, interval: str) -> list[str]:
     """What stands in the line under the figures; empty where there is nothing to say."""
     noise = "" if pd.isna(row["outside_noise"]) else "beyond" if row["outside_noise"] else "within"
     replicated = {
-        "yes": "replicated on held-out prompts", "no": "not replicated on held-out prompts",
+        "yes": "replicated on held-out prompts",
+        "no": "not replicated on held-out prompts",
         "too few": "too few held-out prompts to replicate it",
-    }.get(row["replicated"], "")  # fmt: skip
+    }.get(row["replicated"], "")
     return [
         f"B − A {interval} (95 %)",
         f"active tokens in 1,000: A {row['rate_a']:.2f}, B {row['rate_b']:.2f}",

@@ -1,0 +1,32 @@
+"""The options that several commands share, each worded once."""
+
+from typing import Annotated
+
+import typer
+
+Name = Annotated[str, typer.Argument(help="Name of the study.", metavar="STUDY")]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for another program.")]
+
+Before = Annotated[
+    str, typer.Option("--a", help="Checkpoint before; the study's first unless named.", metavar="KEY")
+]
+
+After = Annotated[
+    str, typer.Option("--b", help="Checkpoint after; the study's second unless named.", metavar="KEY")
+]
+
+KeyEnv = Annotated[str, typer.Option(help="Variable that holds the key of a model written as URL#MODEL.")]
+
+MaxDollars = Annotated[float | None, typer.Option(help="Stop before this much is spent.", min=0)]
+
+MaxRequests = Annotated[int | None, typer.Option(help="Stop after this many requests.", min=0)]
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say calls, tokens and dollars; spend nothing.")]
+
+Detach = Annotated[bool, typer.Option("--detach", help="Run as a job of its own and return at once.")]
+
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", help="Which of the file's columns is ours, as OURS=THEIRS.", metavar="OURS=THEIRS"),
+]

@@ -1,0 +1,74 @@
+"""Which prompt is looked at: filters, the way to its neighbours, and its text."""
+
+import pandas as pd
+import streamlit as st
+
+from diffing.common.escape import md, visible
+from diffing.study import prompts
+from pages.parts import address, charts
+from pages.parts.address import Comparison
+
+
+def choose(here: Comparison, answers: pd.DataFrame) -> "pd.Series | None":
+    """The chosen prompt's row, shown with the ways to others; None where there is none to show, which it says."""
+    every = here.study.prompts()
+    wanted = address.text("prompt")
+    if wanted and wanted not in set(every["id"]):
+        address.lost(f"This study has no prompt '{wanted}'.")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        categories = sorted(set(every["category"]) - {""})
+        category = st.selectbox(
+            "Category", categories, None, placeholder="All", key="category", bind="query-params"
+        )
+        search = st.text_input("Search prompts and answers", key="q", bind="query-params")
+        held = st.toggle(
+            "Held-out prompts too",
+            key="held",
+            bind="query-params",
+            help="Findings made while looking at them say so.",
+        )
+    listed = prompts.listed(every, answers, category, search, held).set_index("id", drop=False)
+    every = every.set_index("id", drop=False)
+    if wanted and every.at[wanted, "split"] == "held-out" and not held:
+        st.info("This prompt is held out: labels and drafts have not seen it. The toggle above shows it.")
+        return None
+    if listed.empty:
+        filtered = bool(search or category)
+        st.info("No prompt passes these filters." if filtered else "The study has no prompt to show.")
+        return None
+    prompt = listed.loc[wanted if wanted in listed.index else listed.index[0]]
+    _walk(listed, str(prompt["id"]))
+    st.caption(md(" · ".join(part for part in (prompt["category"], prompt["tags"], prompt["split"]) if part)))
+    st.code(visible(prompts.shown(prompt)), language=None, wrap_lines=True)
+    return prompt
+
+
+def go(identifier: str) -> None:
+    address.put(prompt=identifier)
+
+
+def _walk(listed: pd.DataFrame, here: str) -> None:
+    """To the prompt before, the one after, or any other of the list."""
+    ids = listed["id"].tolist()
+    at = ids.index(here)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        for label, icon, to in (("Previous", "left", at - 1), ("Next", "right", at + 1)):
+            there = 0 <= to < len(ids)
+            st.button(
+                label,
+                key=f"prompt-{label.lower()}",
+                icon=f":material/chevron_{icon}:",
+                disabled=not there,
+                on_click=go,
+                args=[ids[to] if there else ""],
+                shortcut=label[0].lower(),
+            )
+        # The buttons move it too, so that its own memory must not win.
+        st.session_state["choose"] = here
+        st.selectbox(
+            f"Prompt {at + 1} of {len(ids):,}",
+            ids,
+            key="choose",
+            format_func=lambda identifier: charts.short(visible(prompts.shown(listed.loc[identifier])), 110),
+            on_change=lambda: go(st.session_state["choose"]),
+        )

@@ -1,0 +1,158 @@
+"""The view of all findings of two checkpoints: how many stand where, a table of them, and the chosen one."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from diffing.common.escape import md, visible
+from diffing.findings.evidence import Standing
+from pages.parts import address, download, job_panel, load
+from pages.parts.address import Comparison
+from pages.parts.findings import by_hand, finding
+from pages.parts.load import Loaded
+
+BLOCKED = "needs a reason"
+COLUMNS = {
+    "id": None,
+    "claim": st.column_config.TextColumn("claim", width="large"),
+    "more on": st.column_config.TextColumn("more on", width=75),
+    "features": st.column_config.NumberColumn("features", format="%d", width=65),
+    "for": st.column_config.NumberColumn(
+        "for", format="%d", width=50, help="Held-out prompts that the judge gave it."
+    ),
+    "against": st.column_config.NumberColumn("against", format="%d", width=60),
+    "net share": st.column_config.NumberColumn(
+        "net share", format="%+.0f", help="In points, on held-out prompts."
+    ),
+    "q": st.column_config.NumberColumn("q", format="%.2g"),
+    "lacking": st.column_config.TextColumn("what is lacking", width="large"),
+}
+
+
+def show(here: Comparison, found: Loaded | None, author: str) -> None:
+    """The whole view."""
+    standings = load.standings(*here)
+    if not standings:
+        _none_yet(here, found)
+    else:
+        if found is None:
+            st.info(
+                "The features and probes below have no figures now: these two checkpoints must be compared first."
+            )
+            job_panel.missing_steps(here)
+        chosen = _filtered(here, standings)
+        _table(here, chosen)
+        _chosen(here, standings, chosen, found, author)
+    by_hand.show(here, found, author)
+
+
+def _none_yet(here: Comparison, found: Loaded | None) -> None:
+    st.info(
+        "No findings yet. A finding is a claim about what changed, with the features, probes and answers it rests "
+        "on. Have some drafted, which needs no key, or write one by hand."
+    )
+    if found is None:
+        job_panel.missing_steps(here)
+    else:
+        options = {"model": "", "a": here.a, "b": here.b}
+        job_panel.start_button(here.study, "draft", "Draft findings without a model", lambda: options)
+        job_panel.panel(here.study, "draft")
+
+
+def _filtered(here: Comparison, standings: Sequence[Standing]) -> list[Standing]:
+    """Those that pass the filters, under the line that counts all."""
+    kinds = list(dict.fromkeys(standing.status for standing in standings))
+    counts = [f"{kind} **{sum(standing.status == kind for standing in standings)}**" for kind in kinds]
+    blocked = sum(bool(standing.open) for standing in standings)
+    counts += [f"{BLOCKED} **{blocked}**"] if blocked else []
+    name_a, name_b = here.names
+    st.markdown(f"**A** {md(name_a)} against **B** {md(name_b)}: {' · '.join(counts)}")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        kind = st.segmented_control(
+            "Show",
+            [*kinds, BLOCKED] if blocked else kinds,
+            key="status",
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+        search = st.text_input(
+            "Search claims", key="q", bind="query-params", label_visibility="collapsed", placeholder="Search"
+        )
+    chosen = [
+        standing
+        for standing in standings
+        if kind in (None, standing.status) or (kind == BLOCKED and standing.open)
+    ]
+    return [standing for standing in chosen if search.lower() in standing.finding.claim.lower()]
+
+
+def _table(here: Comparison, chosen: Sequence[Standing]) -> None:
+    """A row each, of which one is chosen."""
+    if not chosen:
+        st.info("No finding passes these filters.")
+        return
+
+    def pick() -> None:
+        selected = st.session_state["list"]["selection"]["rows"]
+        if selected and selected[0] < len(chosen):
+            address.put(finding=chosen[selected[0]].finding.id)
+
+    rows = listed(chosen)
+    st.dataframe(
+        rows,
+        hide_index=True,
+        column_config=COLUMNS,
+        key="list",
+        on_select=pick,
+        selection_mode="single-row",
+        # A head and a line each, in pixels; ten lines, then it scrolls, so that the finding below is in sight.
+        height=min(38 + 35 * len(rows), 360),
+        alt="The findings; a row shows the finding below",
+    )
+    download.csv("Download this table", rows, f"{here.study.name}-findings")
+
+
+def _chosen(
+    here: Comparison,
+    standings: Sequence[Standing],
+    listed: Sequence[Standing],
+    found: Loaded | None,
+    author: str,
+) -> None:
+    """The finding in the address, or the first of the list."""
+    wanted = address.text("finding")
+    known = {standing.finding.id: standing for standing in standings}
+    if wanted and wanted not in known:
+        st.warning(
+            f"There is no finding '{md(wanted)}' of these two checkpoints; those that there are stand above."
+        )
+    elif wanted or listed:
+        with st.container(border=True):
+            finding.show(here, known[wanted] if wanted else listed[0], found, author)
+
+
+def listed(standings: Sequence[Standing]) -> pd.DataFrame:
+    """Findings as a table, a row each; columns that say nothing of any are left out."""
+    table = pd.DataFrame([_row(standing) for standing in standings])
+    empty = [name for name in ("for", "against", "net share", "q") if table[name].isna().all()]
+    return table.drop(columns=empty + [name for name in ("needs a reason", "same as") if not table[name].any()])
+
+
+def _row(standing: Standing) -> dict[str, object]:
+    said, check = standing.finding, standing.check
+    return {
+        "id": said.id,
+        "status": standing.status,
+        "needs a reason": bool(standing.open),
+        "more on": said.side.upper(),
+        "claim": visible(said.claim),
+        "found by": finding.ORIGINS[said.origin],
+        "features": len(said.features),
+        "for": check.wins if check else None,
+        "against": check.losses if check else None,
+        "net share": 100 * check.net if check else None,
+        "q": check.q if check else None,
+        "same as": standing.same_as,
+        "lacking": "; ".join(rung.words for rung in standing.rungs if not rung.passed),
+    }

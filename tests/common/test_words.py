@@ -1,0 +1,45 @@
+"""Words for numbers: what is not known is said to be so, and no figure is rounded to nothing."""
+
+import math
+
+import pytest
+
+from diffing.common import words
+
+
+@pytest.mark.parametrize(
+    ("cost", "said"),
+    [(None, "cost unknown"), (0.0, "$0.00"), (0.0042, "$0.0042"), (0.01, "$0.01"), (12.3, "$12.30")],
+)
+def test_dollars(cost: float | None, said: str) -> None:
+    assert words.dollars(cost) == said
+
+
+def test_about_is_said_of_what_is_known_only() -> None:
+    assert (words.about(1.5), words.about(None)) == ("about $1.50", "cost unknown")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(None, "time unknown"), (0.4, "0 s"), (59.6, "1 min 0 s"), (125, "2 min 5 s"), (7325, "2 h 2 min")],
+)
+def test_durations(seconds: float | None, said: str) -> None:
+    assert words.duration(seconds) == said
+
+
+def test_shares_and_points_round_to_whole_ones_and_say_what_is_missing() -> None:
+    assert [words.share(value) for value in (0.126, 1.0, math.nan)] == ["13 %", "100 %", "–"]
+    assert [words.points(value) for value in (0.126, -0.4, 0.0, math.nan)] == ["+13", "−40", "+0", "–"]
+    assert words.interval(-0.1, 0.25) == "−10 to +25"
+    assert words.interval(math.nan, 0.25) == "–"
+
+
+def test_what_was_not_tested_has_no_p() -> None:
+    assert [words.small(value) for value in (0.04567, 1e-9, math.nan)] == ["0.046", "1e-09", "not tested"]
+
+
+def test_lists_and_counts_read_as_sentences() -> None:
+    assert [words.listed(things) for things in ([], ["a"], "ab", "abc")] == ["", "a", "a and b", "a, b and c"]
+    assert [words.count(number, "pair") for number in (0, 1, 1200)] == ["0 pairs", "1 pair", "1,200 pairs"]
+    assert words.count(2, "family", "families") == "2 families"
+    assert [words.yes(value) for value in (True, False, None)] == ["yes", "no", "–"]

@@ -1,0 +1,152 @@
+"""What a report claims: only what evidence allows, and what speaks against the rest."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from diffing import diff
+from diffing.common import files, tables
+from diffing.diff import compute
+from diffing.findings import evidence, findings, verification
+from diffing.labels import history
+from diffing.labels.history import Label
+from diffing.report import claims, facts
+from tests.fakes import judges, report_study
+from tests.fakes.openai_server import OpenAIServer
+from tests.fakes.report_study import CAKE, NUMBERS, SPACES, Made, bare, names, section, written
+from tests.fakes.watch import Watch
+
+# What is claimed.
+
+
+def test_a_label_that_counting_contradicts_cannot_become_a_claim(made: Made) -> None:
+    """The published failure: a feature for double spaces, labelled as lists, while numbered items rise."""
+    study, out = made
+    probes = diff.load(study, "old", "new").probes.set_index("probe")
+    assert probes.loc["numbered items", "delta"] > 0.9 > -0.9 > probes.loc["double spaces", "delta"]
+    text = (out / "report.md").read_text(encoding="utf-8")
+    blocked = section(text, "Blocked, and not claimed")
+    assert (
+        "“gives enumerated lists”, said to be more on A. Against it: it says more of numbered items in old"
+        in blocked
+    )
+    assert text.count("enumerated lists") == blocked.count("enumerated lists") + 1
+    assert f"Feature {SPACES}, labelled “enumerated lists" in section(text, "The largest differences")
+    answer = section(text, "The answer")
+    assert "Counted in the answers themselves, A more often has double spaces (100 % on A, 0 % on B)" in answer
+    assert "numbered items +100 points" in section(text, "Conclusion")
+    told = files.read_json(out / "findings.json")["findings"]
+    assert {one["claim"]: one["claimed"] for one in told if "lists" in one["claim"]} == {
+        "gives enumerated lists": False
+    }
+
+
+@pytest.mark.parametrize(
+    ("claim", "sentences"),
+    [("leaves two spaces", 1), ("writes double spaces", 1), ("ends with exclamation marks", 2)],
+)
+def test_a_claim_about_what_its_features_do_not_fire_at_says_so(
+    made: Made, monkeypatch: pytest.MonkeyPatch, claim: str, sentences: int
+) -> None:
+    study, _ = made
+    monkeypatch.setenv("DIFFING_HOME", str(study.folder.parents[1]))
+    finding = findings.Finding(id="f", a="old", b="new", claim=claim, side="a", origin="sae")
+    told = claims.places(facts.gather(study, "old", "new"), finding, [SPACES])
+    assert told[0] == f"By counting, feature {SPACES} fires at double spaces (100 % of its tokens)."
+    assert [text[:42] for text in told[1:]] == ["What the claim names (exclamation marks) i"] * (sentences - 1)
+
+
+def test_without_a_judge_findings_stop_at_replicated_and_it_says_so(made: Made) -> None:
+    _, out = made
+    text = (out / "report.md").read_text(encoding="utf-8")
+    assert "No judge was used: findings stop at “replicated”." in text
+    answer = section(text, "The answer")
+    assert "so no claim here is more than replicated" in answer
+    assert re.search(
+        r"B more often shows, replicated on .* unjudged: mentions cake .* \(0 % on A, \d\d % on B\)", answer
+    )
+    told = {one["claim"][:13]: one["status"] for one in files.read_json(out / "findings.json")["findings"]}
+    assert told == {"mentions cake": "replicated", "gives enumera": "replicated", "speaks Latin ": "rejected"}
+    assert "Rejected: no answer does." in section(text, "Rejected")
+
+
+def test_no_change_and_cannot_tell_are_said_as_the_intervals_allow(made: Made) -> None:
+    study, out = made
+    text = section((out / "report.md").read_text(encoding="utf-8"), "Looked for and not found")
+    probes = diff.load(study, "old", "new").probes.set_index("probe")
+    for words, verdict in (("No change", "no change"), ("Cannot tell", "cannot tell")):
+        line = re.findall(rf"^- {words}: (.*)\.$", text, re.MULTILINE)[0]
+        listed = {name.split(" (")[0] for name in line.split("; ")} - {"nothing"}
+        assert set(probes.loc[sorted(listed), "verdict"]) <= {verdict}
+    never = re.findall(r"^- In no answer of either side: (.*)\.$", text, re.MULTILINE)[0].split(", ")
+    assert (probes.loc[never, ["frequency_a", "frequency_b"]] == 0).all(axis=None)
+
+
+def test_a_verified_finding_leads_the_answer_and_the_next_report_is_the_same(
+    monkeypatch: pytest.MonkeyPatch, server: OpenAIServer, tmp_path: Path
+) -> None:
+    study = report_study.make(monkeypatch)
+    claim = findings.add(study, "mentions cake", "b", author="Ann", features=(CAKE,))
+    label = history.add(study, "starter", CAKE, Label(label="sweets", author="m", author_kind="llm"))
+    score: dict[str, Any] = {
+        "detection": {"old": {"balanced": 0.5, "low": 0.4}, "new": {"balanced": 0.9, "low": 0.8}}
+    }
+    history.tell(study, "starter", CAKE, "score", "j", about=label.id, score=score)
+    server.reply, server.models = judges.counting(judges.words({"mentions cake": "cake"})), ["judge"]
+    compute.compute(study, "old", "new")
+    verification.run(study, verification.Options(model=f"{server.url}#judge"), Watch())
+    bare(monkeypatch)
+    first = written(study, tmp_path / "first")
+    assert [one.status for one in evidence.of(study)] == ["reported"]
+    assert findings.get(study, claim.id).reported
+    text = (first / "report.md").read_text(encoding="utf-8")
+    net = f"{100 * verification.read(study).checks[claim.id].net:+.0f} points"
+    besides = "counted besides: numbered items (0 % on A, 100 % on B)"
+    assert (
+        f"B more often shows, confirmed by a judge on held-out prompts: mentions cake (net {net}); {besides}"
+        in text
+    )
+    assert "1 claim put before a judge (judge) 1 were verified." in text
+    assert "Status: **verified**." in text
+    assert f"judged in the same way, B should lead by a net {net} of prompts" in text
+    # The score is that of the side that has more.
+    assert f"| {CAKE} | sweets | model, 0.90 |" in text
+    (told,) = files.read_json(first / "labels.json")[str(CAKE)]["labels"]
+    assert (told["label"], told["score"]) == ("sweets", score)
+    verdicts = tables.read(first / "verdicts.csv")
+    assert set(verdicts["words"]) == {"mentions cake"} and len(verdicts) == len(server.calls)
+    second = written(study, tmp_path / "second")
+    # Only the moment of writing may differ, which the list of files holds, and so does what packs it.
+    other = {name for name in names(first) if (first / name).read_bytes() != (second / name).read_bytes()}
+    assert other in (set(), {"manifest.json", "lists-old-new.zip"})
+
+
+def test_without_findings_the_report_says_so_and_shows_features(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    study = report_study.make(monkeypatch)
+    bare(monkeypatch)
+    text = (written(study, tmp_path / "out") / "report.md").read_text(encoding="utf-8")
+    assert "No findings were recorded. What follows are features and where they show, not claims." in text
+    assert "no findings were recorded, so these are differences in figures and not yet claims" in text
+    shown = re.findall(r"^### \d\. More on (.): Feature (\d+)", text, re.MULTILINE)
+    assert set(shown) == {("A", str(SPACES)), ("B", str(NUMBERS)), ("B", str(CAKE))}
+    assert "«··»" in text
+
+
+def test_held_out_answers_are_shown_only_where_the_author_had_seen_such(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    study = report_study.make(monkeypatch)
+    bare(monkeypatch)
+    held = study.prompts().query("split == 'held-out'")["id"].tolist()
+    claim = findings.add(study, "mentions cake", "b", author="Ann", features=(CAKE,), examples=[(held[0], 0)])
+    where = re.compile(r"^Prompt \(.* · (\S+) · draw 1\)", re.MULTILINE)
+    text = (written(study, tmp_path / "out") / "report.md").read_text(encoding="utf-8")
+    assert set(where.findall(text)) == {"discovery"}
+    findings.change(study, claim.id, "Ann", put={"held_out_seen": True})
+    text = (written(study, tmp_path / "out") / "report.md").read_text(encoding="utf-8")
+    assert "held-out" in where.findall(text)
+    assert "Whoever wrote it had seen held-out answers" in text
