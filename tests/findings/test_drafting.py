@@ -15,6 +15,7 @@ from diffing.findings.exhibits import Chooser
 from diffing.findings.proposals import Family
 from diffing.labels import history
 from diffing.labels.history import Label
+from diffing.probes.probes import PROBES
 from diffing.reader.encodings import Encodings
 from diffing.study.study import Study
 from tests.fakes import finding_study
@@ -153,7 +154,7 @@ def test_both_sides_get_their_share_and_what_one_leaves_the_other_takes(
 ) -> None:
     study = finding_study.make(monkeypatch)
     stored, chooser = diff.load(study, "a", "b"), Chooser(study, Encodings.open(study), "a", "b")
-    moving = pd.DataFrame({"delta_discovery": [-0.9, -0.8, -0.7, 0.4, 0.3]}, index=list(proposals.PROBES)[:5])
+    moving = pd.DataFrame({"delta_discovery": [-0.9, -0.8, -0.7, 0.4, 0.3]}, index=list(PROBES)[:5])
     monkeypatch.setattr(proposals, "moving", lambda _stored: moving)
     monkeypatch.setattr(proposals, "families", lambda *_: [])
     monkeypatch.setattr(proposals, "apart", lambda kept, _chooser: kept)
