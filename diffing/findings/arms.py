@@ -24,8 +24,8 @@ from diffing.study.study import Study
 
 VERSION = "rating-1"
 GPU_HOUR = 2.50
-"""Dollars assumed for an hour of one GPU where no price is told: a round figure for a rented H100, which differs
-by provider and month. The figure stands beside what it was used for."""
+"""Dollars assumed for an hour of one GPU where no price is told: a round figure with no price list behind it,
+which is why it stands beside every sum that was made with it."""
 ARMS = {"features": ("sae", "template"), "baseline": ("baseline",)}
 """Origins of the findings of each arm; what people wrote by hand is in neither."""
 STEPS = {"features": ("encode", "label", "draft"), "baseline": ("baseline",)}

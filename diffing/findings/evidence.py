@@ -170,7 +170,8 @@ def _rows(finding: Finding, stored: Diff | None, reader: str) -> pd.DataFrame:
     """The diff's rows of a finding's features and probes."""
     if stored is None:
         return pd.DataFrame()
-    # A feature's number means nothing in another SAE. A finding that names no reader is older, or by hand.
+    # A feature's number means nothing in another SAE. A finding that names no reader is taken to mean
+    # this one.
     own = not finding.reader or finding.reader == reader
     features = stored.features[stored.features["feature"].isin(finding.features if own else [])]
     probes = stored.probes[stored.probes["probe"].isin(finding.probes)]

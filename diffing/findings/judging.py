@@ -85,16 +85,16 @@ def pairs(study: Study, a: str, b: str, split: str = "held-out", within: bool = 
     paired = paired[paired["prompt_id"].isin(table.index)]
     out = []
     for prompt_id, rows in paired.sort_values("draw").groupby("prompt_id"):
-        shown = prompts.shown(table.loc[prompt_id])
+        text = prompts.shown(table.loc[prompt_id])
         sides = {"a": rows["text_a"].tolist(), "b": rows["text_b"].tolist()}
         if not within:
             draws = zip(rows["draw"], *sides.values(), strict=True)
-            out += [Pair(BETWEEN, str(prompt_id), int(d), shown, left, right) for d, left, right in draws]
+            out += [Pair(BETWEEN, str(prompt_id), int(d), text, left, right) for d, left, right in draws]
             continue
         for kind, texts in sides.items():
             # Each draw in one pair, so that pairs are independent; an odd one out stays unused.
             twos = zip(texts[::2], texts[1::2], strict=False)
-            out += [Pair(kind, str(prompt_id), n, shown, *two) for n, two in enumerate(twos)]
+            out += [Pair(kind, str(prompt_id), n, text, *two) for n, two in enumerate(twos)]
     # Mixed, so that a run that stops early has judged prompts of all categories; draws of a prompt stay together.
     return sorted(out, key=lambda pair: files.content_hash(["order", pair.prompt_id]))
 

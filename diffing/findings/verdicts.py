@@ -145,7 +145,7 @@ def check(verdicts: pd.DataFrame) -> dict[str, Check]:
     voted = votes(paired)
     votes_for = {"wins": voted["vote"] > 0, "losses": voted["vote"] < 0, "ties": voted["vote"] == 0}
     table = pd.DataFrame(votes_for | {"missing": voted["vote"].isna()}).groupby(voted["claim"]).sum()
-    shown = voted.groupby("claim")[["shows_a", "shows_b"]].mean()
+    presence = voted.groupby("claim")[["shows_a", "shows_b"]].mean()
     p = stats.mcnemar(table["losses"].to_numpy(np.int64), table["wins"].to_numpy(np.int64))
     # A claim without a single vote was not tested: a p of 1 would make the correction harder for the others.
     p[(table["missing"] == voted.groupby("claim").size()).to_numpy()] = np.nan
@@ -168,8 +168,8 @@ def check(verdicts: pd.DataFrame) -> dict[str, Check]:
             net=_share(wins - losses, prompts),
             low=low,
             high=high,
-            presence_a=float(shown.loc[claim, "shows_a"]),
-            presence_b=float(shown.loc[claim, "shows_b"]),
+            presence_a=float(presence.loc[claim, "shows_a"]),
+            presence_b=float(presence.loc[claim, "shows_b"]),
             flipped=float(flipped[claim]),
         )
     return checks

@@ -27,7 +27,7 @@ BUCKET = "https://neuronpedia-datasets.s3.us-east-1.amazonaws.com"
 TRIES = 4
 """With waits of 1, 2 and 4 seconds between them: enough for a hiccup, and an outage is told soon."""
 TIMEOUT = 60.0
-"""Seconds without a byte. Chosen by eye: the bucket answers at once or not at all."""
+"""Seconds without a byte; chosen by eye."""
 LONGEST_WAIT = 120.0
 """Seconds: a server that wants more of them is not waited for, since a person may be sitting before the run."""
 FIRST_WAIT = 1.0

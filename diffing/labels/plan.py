@@ -144,7 +144,7 @@ class Plan:
     def materials(self, features: Sequence[int]) -> list[Material]:
         """What the author is shown; features that no passage of the half shows are left out."""
         documents = np.concatenate([self.writer.side(side) for side in self.sides])
-        # In the order in which they lie on disk.
+        # In the table's order, in which most of their records lie in the cache.
         documents.sort()
         texts = [self.encodings.texts[document] for document in documents.tolist()]
         nearest = near.nearest(self.encodings, features, documents.tolist(), scan(texts))

@@ -90,9 +90,9 @@ def gather(
     for side in sides:
         wide = finder.firing(feature, side, WIDE, WIDTHS["wide"])
         # What lies inside a wide passage would be shown, and paid for, twice; its middle decides.
-        shown = {(passage.document, token) for passage in wide for token in range(passage.start, passage.stop)}
+        covered = {(passage.document, token) for passage in wide for token in range(passage.start, passage.stop)}
         narrow = finder.firing(feature, side, FIRING, WIDTHS["narrow"])
-        firing += wide + [p for p in narrow if (p.document, (p.start + p.stop) // 2) not in shown]
+        firing += wide + [p for p in narrow if (p.document, (p.start + p.stop) // 2) not in covered]
         for kind in SILENT:
             silent += finder.silent(feature, side, EACH, WIDTHS["narrow"], kind, silent)
     # Sides stand mixed, by strength alone; ids settle ties, and begin with a hash of the prompt.

@@ -153,19 +153,19 @@ def _single(
 def neuronpedia_id(choice: ReaderChoice) -> str:
     """Where the reader's SAE stands on Neuronpedia, as SAELens's registry says."""
     source = presets.resolve(choice)
-    found = ""
+    place = ""
     if source.release:
         # Seconds to import, and most sources need none of it.
         from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_directory
 
         entry = get_pretrained_saes_directory().get(source.release)
-        found = (entry.neuronpedia_id or {}).get(source.sae_id) or "" if entry else ""
-    if not found:
+        place = (entry.neuronpedia_id or {}).get(source.sae_id) or "" if entry else ""
+    if not place:
         raise UserError(
             "SAELens does not say where this reader's SAE stands on Neuronpedia; "
             "name it with --import neuronpedia:MODEL/SOURCE."
         )
-    return found
+    return place
 
 
 def _hub(choice: ReaderChoice, where: str, refresh: bool) -> tuple[pd.DataFrame, str]:

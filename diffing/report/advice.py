@@ -102,9 +102,9 @@ def _length(facts: Facts) -> list[Implication]:
 
 def conclusion(facts: Facts) -> list[str]:
     """Paragraphs from the figures."""
-    told = facts.diff.summary
-    if not told["families"] and not any(moving(facts, side) for side in "AB"):
-        least = told["smallest_detectable"]
+    summary = facts.diff.summary
+    if not summary["families"] and not any(moving(facts, side) for side in "AB"):
+        least = summary["smallest_detectable"]
         reach = (
             f"A feature would have had to differ by about {100 * least:.0f} points to be found with 80 % power."
             if least is not None
@@ -114,7 +114,7 @@ def conclusion(facts: Facts) -> list[str]:
             f"On these prompts no difference between A and B was found. {reach} That is no proof that A and B "
             "behave alike, on these prompts or on others."
         ]
-    kept = told["share_surviving"]
+    kept = summary["share_surviving"]
     length = (
         "Most of what differs is left when both answers are cut to one length, so it is not length alone."
         if kept is not None and kept >= 0.5
@@ -137,7 +137,7 @@ def conclusion(facts: Facts) -> list[str]:
 
 def recommendations(facts: Facts) -> list[str]:
     """What to do next, from what is missing."""
-    told, name = facts.diff.summary, facts.study.name
+    summary, name = facts.diff.summary, facts.study.name
     out = [
         "Before relying on any of this for a use of your own, run the same comparison on prompts from that use."
     ]
@@ -149,7 +149,7 @@ def recommendations(facts: Facts) -> list[str]:
         out.append(f"Have a judge check the claims: `python -m diffing verify {name} --judge PROVIDER:MODEL`.")
     if facts.blocked:
         out.append(f"Decide on {count(len(facts.blocked), 'blocked finding')}: say why it holds, or reject it.")
-    if told["draws"] < 2:
+    if summary["draws"] < 2:
         out.append(
             "Collect a second draw of each answer: without it there is no noise of sampling to compare with."
         )
@@ -157,7 +157,7 @@ def recommendations(facts: Facts) -> list[str]:
         out.append(
             "Label the strongest features, and have the labels scored: tokens alone say little of a meaning."
         )
-    cut = told["pairs_truncated"]
+    cut = summary["pairs_truncated"]
     if cut:
         out.append(f"Raise the token limit: {count(cut, 'pair')} held an answer that was cut off.")
     return out
@@ -165,8 +165,8 @@ def recommendations(facts: Facts) -> list[str]:
 
 def limits(facts: Facts) -> list[str]:
     """What this way of comparing cannot show."""
-    told = facts.diff.summary
-    least = told["smallest_detectable"]
+    summary = facts.diff.summary
+    least = summary["smallest_detectable"]
     reach = (
         f"A single feature had to differ by about {100 * least:.0f} points to be found with 80 % power"
         if least is not None
@@ -178,17 +178,17 @@ def limits(facts: Facts) -> list[str]:
         "Only what stands in the answers is compared; why A and B differ does not follow.",
         "A label is a hypothesis about a feature. One that was never scored blind may be wrong, and even a "
         "scored one says where a feature fires, not all that it means.",
-        f"{reach} (α corrected for {told['tested']:,} tests); features that differ on fewer than "
+        f"{reach} (α corrected for {summary['tested']:,} tests); features that differ on fewer than "
         f"{measure.LEAST} prompts are not tested at all.",
-        f"The figures hold for these {told['prompts']:,} prompts and this way of sampling, and for others only as "
-        "far as these are like them.",
+        f"The figures hold for these {summary['prompts']:,} prompts and this way of sampling, and for others only "
+        "as far as these are like them.",
         "Surface probes count forms, in English where they are words, and do not know what was meant.",
         "Refusals are recognised by their wording, which misses some and takes in some others.",
     ]
-    if told["pairs_truncated"]:
+    if summary["pairs_truncated"]:
         out.append(
-            f"{count(told['pairs_truncated'], 'pair')} held a truncated answer; without them "
-            f"{told['differing_untruncated']:,} of {told['differing']:,} features still differ."
+            f"{count(summary['pairs_truncated'], 'pair')} held a truncated answer; without them "
+            f"{summary['differing_untruncated']:,} of {summary['differing']:,} features still differ."
         )
     if facts.verification.judge:
         out.append("A judge is a model too; its verdicts can share the mistakes of whoever wrote the claim.")

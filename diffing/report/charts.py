@@ -48,7 +48,7 @@ LOOK: dict[RcKeyType, Any] = {
     "axes.edgecolor": GREY,
 }
 WIDTH = 8.2
-"""Inches of every chart: a printed page between its margins."""
+"""Inches of every chart; chosen by eye."""
 
 
 class Chart(NamedTuple):
@@ -89,12 +89,12 @@ def top(facts: Facts) -> Chart | None:
         _shares(axes, "share of prompts whose answers show it, with 95 % intervals")
 
     lead, name = facts.table.loc[facts.top[0]], short(facts.named[facts.top[0]])
-    told = (
+    caption = (
         f"{count(len(rows), 'family', 'families')}; the largest difference is that of feature {facts.top[0]} "
         f"({name}), {share(lead['frequency_a'])} on A and {share(lead['frequency_b'])} on B."
     )
     # As high as its rows need, and room for the title and the axis; so are the other charts with rows.
-    return _chart("top_differences", "The strongest families of each side", told, on, 1.2 + 0.34 * len(rows))
+    return _chart("top_differences", "The strongest families of each side", caption, on, 1.2 + 0.34 * len(rows))
 
 
 def _ranges(axes: Axes, y: np.ndarray, rows: pd.DataFrame, side: str, colour: str) -> None:
@@ -125,8 +125,10 @@ def evidence(facts: Facts) -> Chart | None:
         _differences(axes, "← more on A · B − A, points · more on B →")
 
     differ = int((rows["q"] < measure.LEVEL).sum())
-    told = f"{count(len(rows), 'tested feature')}, of which {differ:,} lie above the line of q = {measure.LEVEL}."
-    return _chart("difference_and_evidence", "Difference and evidence, every tested feature", told, on, 3.6)
+    caption = (
+        f"{count(len(rows), 'tested feature')}, of which {differ:,} lie above the line of q = {measure.LEVEL}."
+    )
+    return _chart("difference_and_evidence", "Difference and evidence, every tested feature", caption, on, 3.6)
 
 
 def equal_length(facts: Facts) -> Chart | None:
@@ -144,8 +146,10 @@ def equal_length(facts: Facts) -> Chart | None:
         _differences(axes, "B − A of whole answers, points")
 
     kept = facts.diff.summary["survive_equal_length"]
-    told = f"Of {count(len(rows), 'differing feature')} {kept:,} survive at equal length; the rest may be length."
-    return _chart("equal_length", "What is left at equal length", told, on, 3.6)
+    caption = (
+        f"Of {count(len(rows), 'differing feature')} {kept:,} survive at equal length; the rest may be length."
+    )
+    return _chart("equal_length", "What is left at equal length", caption, on, 3.6)
 
 
 def replication(facts: Facts) -> Chart | None:
@@ -163,8 +167,12 @@ def replication(facts: Facts) -> Chart | None:
         _differences(axes, "B − A on discovery prompts, points")
 
     again = int((rows["replicated"] == "yes").sum())
-    told = f"Of {count(len(rows), 'feature')} chosen on discovery prompts {again:,} came again on held-out ones."
-    return _chart("replication", "Chosen on discovery prompts, looked for again on held-out ones", told, on, 3.6)
+    caption = (
+        f"Of {count(len(rows), 'feature')} chosen on discovery prompts {again:,} came again on held-out ones."
+    )
+    return _chart(
+        "replication", "Chosen on discovery prompts, looked for again on held-out ones", caption, on, 3.6
+    )
 
 
 def probes(facts: Facts) -> Chart | None:
@@ -185,8 +193,8 @@ def probes(facts: Facts) -> Chart | None:
         _differences(axes, "← more on A · B − A, points, with 95 % intervals · more on B →")
 
     differ = int((rows["q"] < measure.LEVEL).sum())
-    told = f"Of {count(len(rows), 'surface probe')} tested {differ} differ; grey ones do not after correction."
-    return _chart("surface_probes", "Counted without features", told, on, 1.1 + 0.2 * len(rows))
+    caption = f"Of {count(len(rows), 'surface probe')} tested {differ} differ; grey ones do not after correction."
+    return _chart("surface_probes", "Counted without features", caption, on, 1.1 + 0.2 * len(rows))
 
 
 def lengths(facts: Facts) -> Chart | None:
@@ -212,8 +220,8 @@ def lengths(facts: Facts) -> Chart | None:
         axes.set_ylabel("answers")
 
     means = {side: f"{values.mean():,.0f}" for side, values in sides.items()}
-    told = f"Answers of A have {means['A']} tokens on average, those of B {means['B']}."
-    return _chart("lengths", "How long the answers are", told, on, 2.6)
+    caption = f"Answers of A have {means['A']} tokens on average, those of B {means['B']}."
+    return _chart("lengths", "How long the answers are", caption, on, 2.6)
 
 
 def verified(facts: Facts) -> Chart | None:
@@ -235,19 +243,18 @@ def verified(facts: Facts) -> Chart | None:
         _differences(axes, "net share of held-out prompts for the claim, points, with 95 % intervals")
 
     held = sum(sure(standing) == "verified" for standing, _ in judged)
-    told = (
+    caption = (
         f"Of {count(len(judged), 'claim')} put forward here the judge confirmed {held}; the others are grey. "
         "Blocked, rejected and repeated ones are not drawn."
     )
-    return _chart("verification", "What the judge said of each claim", told, on, 1.1 + 0.3 * len(judged))
+    return _chart("verification", "What the judge said of each claim", caption, on, 1.1 + 0.3 * len(judged))
 
 
 # Drawing.
 
 
 def short(text: str, width: int = 46) -> str:
-    """Outside text that fits an axis, without what XML cannot hold; 46 letters leave the drawing two thirds of
-    it."""
+    """Outside text that fits an axis, without what XML cannot hold; 46 letters leave more than half of it."""
     plain = " ".join(visible(text).split())
     return plain if len(plain) <= width else plain[: width - 1].rstrip() + "…"
 

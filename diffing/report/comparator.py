@@ -18,8 +18,8 @@ from diffing.report.text import moving
 from diffing.study import prompts
 
 FEATURES = 8
-"""Families whose strongest activation stands beside each answer: each is a column of the tool, and must fit a
-screen."""
+"""Families whose strongest activation stands beside each answer: each is a column of the tool. Chosen
+by eye."""
 PROBES = 8
 """Differing surface probes, those that differ most; as many, for the same reason."""
 FIELDS = {"which is better": "category", "prompt id": "string", "split": "category", "draw": "number"}
@@ -42,7 +42,7 @@ def build(facts: Facts) -> dict[str, Any]:
         prompt_id, draw = str(documents["prompt_id"].iloc[a]), int(documents["draw"].iloc[a])
         both = [clean(str(texts.loc[(prompt_id, draw), f"text_{side}"])) for side in "ab"]
         numbers: dict[str, list[Any]] = {TOKENS: [int(paired.tokens_a[place]), int(paired.tokens_b[place])]}
-        # To three places: the tool shows no more, and a last bit need not differ between machines.
+        # Three places can be read, and last bits may differ between machines.
         numbers |= {name: [round(float(peak[a]), 3), round(float(peak[b]), 3)] for name, peak in peaks.items()}
         numbers |= {name: [probe.count(text) for text in both] for name, probe in counted.items()}
         examples.append(_example(rows.loc[prompt_id], draw, both, numbers))

@@ -126,7 +126,7 @@ def _by_features(facts: Facts, document: int, features: Sequence[int]) -> list[P
     tokens = facts.encodings.tokens(document)
     # Cut once by silent tokens: pieces hang on the tokens alone, so those of every feature lie on these.
     cut = [piece for piece, _ in tokens.pieces(np.zeros(len(tokens.ids), np.float32))]
-    share, told = np.zeros(len(cut)), [""] * len(cut)
+    share, notes = np.zeros(len(cut)), [""] * len(cut)
     for feature in features:
         values = [value for _, value in tokens.pieces(facts.encodings.dense(document, feature))]
         # Of both sides together, or the weaker side's answers would look as strong as the other's.
@@ -134,8 +134,8 @@ def _by_features(facts: Facts, document: int, features: Sequence[int]) -> list[P
         for place, value in enumerate(values):
             if abs(value) > 0:
                 share[place] = max(share[place], abs(value) / largest)
-                told[place] += f"{'; ' if told[place] else ''}feature {feature}: {value:.2f}"
-    return [Piece(text, level(float(s), 1.0), words) for text, s, words in zip(cut, share, told, strict=True)]
+                notes[place] += f"{'; ' if notes[place] else ''}feature {feature}: {value:.2f}"
+    return [Piece(text, level(float(s), 1.0), note) for text, s, note in zip(cut, share, notes, strict=True)]
 
 
 def _by_probes(text: str, probes: Sequence[str]) -> list[Piece]:
@@ -146,7 +146,7 @@ def _by_probes(text: str, probes: Sequence[str]) -> list[Piece]:
         # Of two that overlap the first is marked: a piece has one mark.
         if start < at:
             continue
-        # Level 6 of 10: a span is there or not, and full colour would drown its text.
+        # Level 6 of 10, by eye: a span is there or not, and has no strength to show.
         pieces += [Piece(text[at:start], 0, ""), Piece(text[start:end], 6, name)]
         at = end
     return [piece for piece in [*pieces, Piece(text[at:], 0, "")] if piece.text]

@@ -39,7 +39,7 @@ class Table(NamedTuple):
 def compared(facts: Facts) -> Table:
     """Both checkpoints side by side."""
     sides = [(facts.a, _side(facts, facts.a)), (facts.b, _side(facts, facts.b))]
-    told = facts.diff.summary
+    summary = facts.diff.summary
     rows = {
         "name": [checkpoint.name for checkpoint, _ in sides],
         "key": [checkpoint.key for checkpoint, _ in sides],
@@ -47,7 +47,7 @@ def compared(facts: Facts) -> Table:
         "model as served": [_served(table) for _, table in sides],
         "answers from": [_dates(table) for _, table in sides],
         "answers": [f"{len(table):,}" for _, table in sides],
-        "reader's tokens an answer": [f"{told[f'tokens_{s}'] or 0:,.0f}" for s in "ab"],
+        "reader's tokens an answer": [f"{summary[f'tokens_{s}'] or 0:,.0f}" for s in "ab"],
         "cost of the answers": [_cost(table) for _, table in sides],
     }
     return Table(["", "A", "B"], [[name, *values] for name, values in rows.items()])
@@ -78,7 +78,7 @@ def _cost(table: pd.DataFrame) -> str:
 
 def setup(facts: Facts) -> list[tuple[str, str]]:
     """How they were compared."""
-    told, settings = facts.diff.summary, facts.study.settings
+    summary, settings = facts.diff.summary, facts.study.settings
     sampling = settings.sampling
     asked = [
         f"temperature {sampling.temperature}" if sampling.temperature is not None else "provider's temperature"
@@ -86,14 +86,14 @@ def setup(facts: Facts) -> list[tuple[str, str]]:
     asked.append(f"at most {sampling.max_tokens:,} tokens" if sampling.max_tokens else "no token limit")
     imported = all(one.source == "import" for one in (facts.a, facts.b))
     return [
-        ("Prompts compared", f"{told['prompts']:,}: {told['discovery']:,} for discovery, the rest held out"),
-        ("Draws of an answer", f"{told['draws']}"),
-        ("Pairs of answers", f"{told['pairs']:,} compared, {sum(told['excluded'].values()):,} left out"),
+        ("Prompts compared", f"{summary['prompts']:,}: {summary['discovery']:,} for discovery, the rest held out"),
+        ("Draws of an answer", f"{summary['draws']}"),
+        ("Pairs of answers", f"{summary['pairs']:,} compared, {sum(summary['excluded'].values()):,} left out"),
         ("Sampling", "unknown, answers were imported" if imported else ", ".join(asked)),
         ("System prompt", sampling.system or "none"),
         ("Reader", f"{reader(facts)}, {facts.encodings.n_features:,} features"),
         ("Reader sees", "the prompt too" if settings.reader.context == "prompt+answer" else "the answer alone"),
-        ("Whether a prompt shows a feature", str(told["shows"])),
+        ("Whether a prompt shows a feature", str(summary["shows"])),
     ]
 
 
@@ -239,11 +239,11 @@ def settings(facts: Facts) -> list[tuple[str, str]]:
     """Everything that the figures hang on, by dotted name."""
     chosen = facts.study.settings.model_dump(mode="json")
     chosen["checkpoints"] = {one["key"]: one for one in chosen["checkpoints"]}
-    told: dict[str, Any] = {"study": chosen, "diff": facts.diff.settings.model_dump(mode="json")}
-    told["level of the false discovery rate"] = measure.LEVEL
-    told["no change within"] = measure.EQUIVALENT
+    entries: dict[str, Any] = {"study": chosen, "diff": facts.diff.settings.model_dump(mode="json")}
+    entries["level of the false discovery rate"] = measure.LEVEL
+    entries["no change within"] = measure.EQUIVALENT
     # What is empty was not chosen, and says nothing.
-    kept = [(name, str(value)) for name, value in _flat("", told) if value not in ("", None, {})]
+    kept = [(name, str(value)) for name, value in _flat("", entries) if value not in ("", None, {})]
     return [(name, plain_path(value) if name.endswith(PLACES) else value) for name, value in kept]
 
 
@@ -256,18 +256,18 @@ def _flat(name: str, value: Any) -> Iterable[tuple[str, Any]]:
 
 
 def hashes(facts: Facts) -> list[tuple[str, str]]:
-    told = facts.diff.summary
+    summary = facts.diff.summary
     return [
         ("diff", facts.diff.folder.name),
-        ("diff computed", told["created"]),
-        ("answers, prompts and encodings", told["inputs"]),
+        ("diff computed", summary["created"]),
+        ("answers, prompts and encodings", summary["inputs"]),
         ("reader, model and SAE", facts.encodings.reader_key),
     ]
 
 
 def versions() -> list[tuple[str, str]]:
-    found = [("Python", platform.python_version())]
-    return found + [(name, metadata.version(name)) for name in PACKAGES]
+    python = [("Python", platform.python_version())]
+    return python + [(name, metadata.version(name)) for name in PACKAGES]
 
 
 def plain_path(text: str) -> str:

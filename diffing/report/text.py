@@ -28,27 +28,27 @@ def answer(facts: Facts) -> list[str]:
 
 
 def _compared(facts: Facts) -> str:
-    told = facts.diff.summary
-    left = sum(told["excluded"].values())
+    summary = facts.diff.summary
+    left = sum(summary["excluded"].values())
     return (
-        f"B ({facts.b.name}) was compared with A ({facts.a.name}) on {count(told['prompts'], 'prompt')} with "
-        f"{count(told['pairs'], 'pair')} of answers; {count(left, 'pair')} had to be left out."
+        f"B ({facts.b.name}) was compared with A ({facts.a.name}) on {count(summary['prompts'], 'prompt')} with "
+        f"{count(summary['pairs'], 'pair')} of answers; {count(left, 'pair')} had to be left out."
     )
 
 
 def _amount(facts: Facts) -> str:
-    told = facts.diff.summary
-    apart = told["separability"]
-    if not told["families"]:
+    summary = facts.diff.summary
+    apart = summary["separability"]
+    if not summary["families"]:
         amount = (
-            f"Of {count(told['tested'], 'feature')} tested none differs after correction, which does not prove "
+            f"Of {count(summary['tested'], 'feature')} tested none differs after correction, which does not prove "
             "that nothing changed"
         )
     else:
         amount = (
-            f"Of {count(told['tested'], 'feature')} tested {told['differing']:,} differ after correction, in "
-            f"{count(told['families'], 'family', 'families')}; {share(told['share_surviving'])} of these survive "
-            "at equal length"
+            f"Of {count(summary['tested'], 'feature')} tested {summary['differing']:,} differ after correction, "
+            f"in {count(summary['families'], 'family', 'families')}; {share(summary['share_surviving'])} of these "
+            "survive at equal length"
         )
     if apart["auc"] is None:
         return f"{amount}."
