@@ -15,7 +15,7 @@ from diffing.diff import summary
 from diffing.findings import findings
 from diffing.reader import presets
 from diffing.reader.encodings import table_path, unread
-from diffing.study import responses, sample
+from diffing.study import responses, sample, spendings
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
 
@@ -40,7 +40,7 @@ def of(study: Study) -> dict[str, Any]:
         # Imported answers may hold more draws than the study would ask for.
         due = max(expected, len(active) * (int(rows["draw"].max()) + 1 if len(rows) else 0))
         by_checkpoint[checkpoint.key] = responses.counts(answers, checkpoint.key, due)
-    cost = float(stored["cost"].sum())
+    cost = spendings.total(study)
     status: dict[str, Any] = {
         "study": study.name,
         "checkpoints": [c.model_dump(include={"key", "name", "source"}) for c in study.checkpoints],

@@ -1,6 +1,5 @@
 """Commands that make, fill, show and export a study."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,14 +9,14 @@ import typer
 
 from diffing import status as statuses
 from diffing.cli.options import AsJson, Columns, Name
-from diffing.cli.terminal import pairs, say, show, tell
+from diffing.cli.terminal import do, pairs, say, show, tell
 from diffing.common import words
 from diffing.common.errors import UserError
 from diffing.models import providers
 from diffing.reader import presets
 from diffing.reader.encodings import Encodings
 from diffing.report import exports
-from diffing.study import collect, imports, known_cases, prompt_writer, prompts, study
+from diffing.study import collect, imports, known_cases, prompts, study
 from diffing.study.settings import ReaderChoice, Sampling
 from diffing.study.study import Study
 
@@ -104,14 +103,14 @@ def prompts_command(
     elif write:
         if not model:
             raise UserError("No model is named to write prompts; add --model PROVIDER:MODEL.")
-        point = providers.endpoint(providers.parse(model, "writer"))
-        written = asyncio.run(
-            prompt_writer.write(point, write, category or [], count, opened.prompts(), opened.settings.held_out)
-        )
-        found = written.imported
-        for fault in written.faults:
+        told = dict(description=write, model=model, categories=category or [], count=count)
+        status = do(opened, "prompts", told, detach=False, as_json=False)
+        result = (status.result if status else None) or {}
+        for fault in result["faults"]:
             say(fault)
-        say(f"Writing took {words.dollars(written.cost)}.")
+        say(f"Writing took {words.dollars(result['cost'])}.")
+        say(f"Added {result['added']} prompts; {result['turned_away']} were there already.")
+        return
     if found is not None:
         # The table keeps what is there and takes what is new.
         opened.save_prompts(pd.concat([opened.prompts(), found.table], ignore_index=True))

@@ -6,6 +6,7 @@ Promises that outside text is printed as it is, never as markup, and that `--jso
 import json
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
@@ -19,6 +20,8 @@ from diffing.study.study import Study
 
 console = Console()
 errors = Console(stderr=True)
+CANCELLED = 130
+"""Exit code of a run that was asked to stop, as shells give it for Ctrl-C."""
 UNFOLDED = 1000
 """Columns of a table that goes to a file or a pipe, where nothing is to be cut."""
 
@@ -69,11 +72,14 @@ def do(study: Study, kind: str, options: Told, detach: bool, as_json: bool) -> J
         def watch(status: JobStatus) -> None:
             bar.update(task, completed=status.done, total=status.total or None, words=status.in_words())
 
-        status = jobs.run_here(study, kind, options, watch)
+        status = jobs.run_here(study, kind, options, watch, warn)
     if status.state == "failed":
         raise UserError(status.error)
     if as_json:
         tell(status.model_dump())
+    if status.state == "cancelled":
+        warn(f"Cancelled at {status.in_words()}; what came in is stored, and the same command goes on from there.")
+        raise typer.Exit(CANCELLED)
     return status
 
 

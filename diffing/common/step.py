@@ -47,4 +47,7 @@ class Progress(Protocol):
     def check(self) -> None:
         """Raises `Cancelled` once the user has asked to stop."""
 
+    def billed(self, key: str, dollars: float) -> None:
+        """A reply was paid for, in this run or one before it; the key keeps it from being counted twice."""
+
     def log(self, line: str) -> None: ...

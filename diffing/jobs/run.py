@@ -2,13 +2,14 @@
 
 A job is a folder `studies/<study>/jobs/<id>/` with `spec.json`, `progress.json`, `log.txt` and `lock`. The worker
 holds two locks for its whole life: its own and its step's. Promises that a step runs at most once at a time on a
-study and that a killed job is seen as dead at once. Resuming is the steps' own business: each does only what is
-missing. Needs a local disk (flock).
+study, that a killed job is seen as dead at once, and that the first signal to end is a cancel, which waits for
+what is paid for. Resuming is the steps' own business: each does only what is missing. Needs a local disk (flock).
 """
 
 import fcntl
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib import import_module
 from typing import IO, Any
 
@@ -26,6 +28,8 @@ from diffing.common import files
 from diffing.common.errors import Busy, Cancelled, UserError
 from diffing.common.step import Result, checked
 from diffing.jobs.job import Job, JobStatus, State, jobs_dir
+from diffing.models.chat import GRACE_SECONDS
+from diffing.study.spendings import Spendings
 from diffing.study.study import Study
 
 STEPS = {
@@ -40,6 +44,13 @@ STEPS = {
     "report": "diffing.report.folder",
 }
 """Kinds of job, and the module whose `run(study, options, progress)` does each."""
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals by which people, systems and closed terminals ask a process to end."""
+STOPPING = (
+    f"Stopping: what is on its way, and may be paid for, is waited for up to {GRACE_SECONDS:.0f} s and stored. "
+    "Asked once more, it ends at once."
+)
 
 
 Told = BaseModel | Mapping[str, Any] | None
@@ -80,22 +91,55 @@ def run_here(
     kind: str,
     options: Told = None,
     watch: Callable[[JobStatus], None] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> JobStatus:
-    """Run a step in this process, with the same folder, locks and outcome as a detached one."""
-    with _claimed(study, kind, options) as (job, _):
-        return execute(job, watch)
+    """Run a step in this process, with the same folder, locks and outcome as a detached one.
+
+    `say` is told once that the run has been asked to stop.
+    """
+    with _claimed(study, kind, options) as (job, _), heeding_signals(job):
+        return execute(job, watch, say)
 
 
-def execute(job: Job, watch: Callable[[JobStatus], None] | None = None) -> JobStatus:
+@contextmanager
+def heeding_signals(job: Job) -> Iterator[None]:
+    """For the block, the first signal to end is a cancel of the job, and a second one ends its work at once."""
+    if threading.current_thread() is not threading.main_thread():
+        # Python hears signals there alone.
+        yield
+        return
+
+    def end(*_: object) -> None:
+        if (job.folder / "cancel").exists():
+            raise KeyboardInterrupt
+        job.cancel()
+
+    before = {number: signal.getsignal(number) for number in ENDING}
+    # One that is ignored was meant to be: `nohup` does that.
+    heard = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in heard:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in heard:
+            signal.signal(number, before[number] or signal.SIG_DFL)
+
+
+def execute(
+    job: Job, watch: Callable[[JobStatus], None] | None = None, say: Callable[[str], None] | None = None
+) -> JobStatus:
     """Do a claimed job's work in this process and write its outcome; the caller holds the locks."""
     spec = job.spec
-    reporter = Reporter(job, watch)
+    reporter = Reporter(job, watch, say)
     try:
         study = Study.open(spec["study"])
         step = import_module(STEPS[spec["kind"]])
         options = checked(spec["kind"], step.Options, spec["options"])
         reporter.finish("done", result=step.run(study, options, reporter))
-    except (Cancelled, KeyboardInterrupt):
+    except Cancelled as stop:
+        reporter.finish("cancelled", result=stop.result)
+    except KeyboardInterrupt:
         reporter.finish("cancelled")
     except UserError as error:
         reporter.log(str(error))
@@ -110,10 +154,16 @@ def execute(job: Job, watch: Callable[[JobStatus], None] | None = None) -> JobSt
 class Reporter:
     """Writes a job's progress as it goes, at most four times a second."""
 
-    def __init__(self, job: Job, watch: Callable[[JobStatus], None] | None = None) -> None:
+    def __init__(
+        self,
+        job: Job,
+        watch: Callable[[JobStatus], None] | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
         spec = job.spec
         self.job = job
         self.watch = watch
+        self.say = say
         self.stopped = False
         self.status = JobStatus(
             id=job.id, kind=spec["kind"], study=spec["study"], state="running", started=spec["created"]
@@ -141,8 +191,21 @@ class Reporter:
         if not self.stopped and time.monotonic() - self._checked > 0.2:
             self._checked = time.monotonic()
             self.stopped = (self.job.folder / "cancel").exists()
+            if self.stopped:
+                self.log(STOPPING)
+                # The terminal may be gone: that is what SIGHUP means.
+                with suppress(OSError):
+                    if self.say is not None:
+                        self.say(STOPPING)
         if self.stopped:
             raise Cancelled
+
+    def billed(self, key: str, dollars: float) -> None:
+        self._spendings.add(key, dollars)
+
+    @cached_property
+    def _spendings(self) -> Spendings:
+        return Spendings(Study.open(self.status.study))
 
     def log(self, line: str) -> None:
         with (self.job.folder / "log.txt").open("a", encoding="utf-8", errors="replace") as file:

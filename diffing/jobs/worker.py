@@ -7,7 +7,6 @@ descriptors; they are let go when the process ends, however it ends.
 import fcntl
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
 
@@ -21,10 +20,10 @@ def main(folder: Path, locks: list[int]) -> None:
         # A child of this worker must not keep the lock after the worker is gone.
         os.set_inheritable(lock, False)
     job = Job(folder)
-    # A polite end of the process is a cancel: the step stops at its next safe point.
-    signal.signal(signal.SIGTERM, lambda *_: job.cancel())
     try:
-        if run.execute(job).state == "done":
+        with run.heeding_signals(job):
+            state = run.execute(job).state
+        if state == "done":
             # Before the locks go, so that a page sees one of the two steps running at any time.
             run.follow(job)
     finally:

@@ -9,9 +9,9 @@ import asyncio
 from typing import Any
 
 from diffing import labels
-from diffing.common.errors import UserError
+from diffing.common.errors import Cancelled, UserError
 from diffing.common.step import Progress, Result
-from diffing.labels import contradictions, history, prompt, scoring, sources
+from diffing.labels import contradictions, history, prompt, rewriting, scoring, sources
 from diffing.labels.history import Label
 from diffing.labels.plan import Estimate, Options, Plan, estimate
 from diffing.labels.prompt import Material, Written
@@ -47,7 +47,10 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         return result
     opened = Plan(study, options)
     asked = Asked(opened, progress)
-    asyncio.run(asked.all())
+    try:
+        asyncio.run(asked.all())
+    except (Cancelled, KeyboardInterrupt) as stop:
+        raise Cancelled(result | asked.summary()) from stop
     return result | asked.summary() | {"contradictions": flags(opened)}
 
 
@@ -69,18 +72,28 @@ class Asked:
         self.budget = Budget(opened.options.max_dollars, opened.options.max_requests)
         self.bill = Bill()
         self.errors: dict[int, str] = {}
+        self.unanswered = 0
+        """Questions that the network or the server failed."""
         self.written = self.scored = self.done = self.total = 0
 
     async def all(self) -> None:
         options = self.opened.options
         async with ChatClient(options.concurrency, options.timeout, options.attempts) as client:
-            unwritten = self.opened.unwritten()
-            if unwritten:
-                await self._write(client, unwritten)
-            self.opened.dossiers = labels.dossiers(self.opened.study)
-            unscored = self.opened.unscored()
-            if unscored and not self.budget.stopped_by:
-                await self._score(client, unscored)
+            await client.heed(self._write_and_score(client), self.progress)
+
+    async def _write_and_score(self, client: ChatClient) -> None:
+        opened = self.opened
+        unwritten = opened.unwritten()
+        if opened.options.rewrite:
+            rewriting.begin(opened.study, opened.rewrite, {f: opened.replaces(f) for f in unwritten})
+        if unwritten:
+            await self._write(client, unwritten)
+        opened.dossiers = labels.dossiers(opened.study)
+        unscored = opened.unscored()
+        if unscored and not self.budget.stopped_by:
+            await self._score(client, unscored)
+        if not (self.budget.stopped_by or self.unanswered):
+            rewriting.end(opened.study)
 
     def summary(self) -> dict[str, Any]:
         return {
@@ -116,7 +129,7 @@ class Asked:
         async def one(material: Material) -> bool:
             return await self._write_one(client, material, price)
 
-        await questions.each(materials, one, client, self.progress)
+        await questions.each(materials, one, client)
 
     async def _write_one(self, client: ChatClient, material: Material, price: Price | None) -> bool:
         opened = self.opened
@@ -134,6 +147,7 @@ class Asked:
         self.bill.add(answer)
         if answer.refused:
             return False
+        self.unanswered += answer.unanswered
         if answer.value is None:
             self._failed(material.feature, answer.error)
         else:
@@ -170,7 +184,7 @@ class Asked:
         async def one(batch: Batch) -> bool:
             return await self._judge(client, batch, scores[batch.feature], price)
 
-        await questions.each(queue, one, client, self.progress)
+        await questions.each(queue, one, client)
 
     async def _judge(self, client: ChatClient, batch: Batch, score: "Score", price: Price | None) -> bool:
         opened, label, count = self.opened, score.label, len(batch.items)
@@ -189,6 +203,7 @@ class Asked:
             return False
         if answer.value is None and answer.unanswered:
             # The network's failure is not the label's: another run asks again.
+            self.unanswered += 1
             self._failed(batch.feature, answer.error)
         else:
             given = {one.passage: one.fits for one in answer.value.verdicts} if answer.value else {}

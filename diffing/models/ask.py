@@ -90,7 +90,7 @@ class Bill:
 
     def add(self, answer: Answer[Any]) -> None:
         for reply in answer.replies:
-            if reply.cached or reply.error:
+            if reply.cached or (reply.error and reply.cost is None):
                 continue
             self.calls += 1
             self.tokens_in += reply.tokens_in or 0

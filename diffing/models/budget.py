@@ -1,9 +1,9 @@
 """Keeps a run of paid calls inside its limits in dollars and requests.
 
-Money is set aside for each call before it is made: the most it can cost where that is known, else the dearest
-call so far. Promises that spending stays under the limit where prices and the longest answer are known; elsewhere
-the calls under way may pass it by what they cost more than the dearest before them. A request is one answer
-asked for, with its retries.
+Money is set aside for each call before it is made: the most it can cost where that is known, or the dearest call
+so far where that was more. Promises that spending stays under the limit where prices and the longest answer are
+known and kept to; elsewhere the calls under way may pass it by what they cost more than the dearest before them. A
+request is one answer asked for, with its retries.
 """
 
 import asyncio
@@ -33,7 +33,8 @@ class Budget:
     async def spend(self, who: str, most: float | None, call: Callable[[], Awaitable[Reply]]) -> Reply | None:
         """Make a call that costs at most this much, once there is room for it; None where a limit forbids it.
 
-        `who` tells apart what differs in price; where `most` is unknown, the first call of each goes alone.
+        `who` tells apart what differs in price; where `most` is unknown or nothing, the first call of each goes
+        alone, to see what is billed. A reply that another run has paid for meanwhile counts for nothing.
         """
         async with self._returned:
             await self._returned.wait_for(lambda: self._fits(who, most) or not self._under_way)
@@ -55,7 +56,9 @@ class Budget:
                 self._set_aside -= amount or 0.0
                 self._under_way -= 1
                 self._scouts.discard(who)
-                if reply is not None and reply.cost is not None:
+                if reply is not None and reply.cached:
+                    self.requests -= 1
+                elif reply is not None and reply.cost is not None:
                     self.cost = (self.cost or 0.0) + reply.cost
                     self._dearest[who] = max(reply.cost, self._dearest.get(who, 0.0))
                 self._returned.notify_all()
@@ -68,7 +71,9 @@ class Budget:
         return reply
 
     def _amount(self, who: str, most: float | None) -> float | None:
-        return self._dearest.get(who) if most is None else most
+        """What to set aside: a provider may bill more than it states, and bill for what it states to be free."""
+        dearest = self._dearest.get(who)
+        return max(most, dearest or 0.0) if most else dearest
 
     def _requests_used_up(self) -> bool:
         return self.max_requests is not None and self.requests >= self.max_requests

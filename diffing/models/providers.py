@@ -5,11 +5,13 @@ or `import`. Promises that a key is read from the environment or `.env` at the m
 Prices are list prices of the day noted: a provider's own report of a cost always goes before them.
 """
 
+import ipaddress
 import os
 import re
 import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, field_validator
@@ -74,6 +76,9 @@ LIST_PRICES = {
 """Dollars per million tokens in and out, January 2026; used where nobody reports a cost and `prices.toml` in the
 home names no other."""
 
+MOST_DOLLARS = 1e6
+"""What is stated beyond this, for a reply or a token, is a slip; sums of what is left stay finite."""
+
 
 class Endpoint(NamedTuple):
     """Where one checkpoint is asked."""
@@ -94,6 +99,15 @@ class Price(NamedTuple):
         return self.tokens_in * tokens_in + self.tokens_out * tokens_out
 
 
+def dollars(value: Any) -> float | None:
+    """A price or a cost as somebody else states it, as number or text; None unless finite and not negative."""
+    try:
+        stated = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return stated if 0.0 <= stated <= MOST_DOLLARS else None
+
+
 def parse(text: str, key: str, key_env: str = "") -> Checkpoint:
     """A checkpoint from `provider:model`, `URL#model`, `hf:folder` or `import`, optionally after `Name=`."""
     name, text = re.match(r"(?:([^=:#/]+)=)?(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]
@@ -108,6 +122,7 @@ def parse(text: str, key: str, key_env: str = "") -> Checkpoint:
             )
         if not model:
             raise UserError(f"'{text}' names no model; write the URL, then '#', then the model's name.")
+        host_of(base_url)
         return Checkpoint(
             key=key, name=name or model, source=f"custom:{model}", base_url=base_url.rstrip("/"), key_env=key_env
         )
@@ -139,7 +154,35 @@ def endpoint(checkpoint: Checkpoint) -> Endpoint:
             f"Checkpoint '{checkpoint.key}' ({checkpoint.source}) has no endpoint to ask; "
             "import its answers or name a provider."
         )
+    # A study's file may have been written by hand.
+    host_of(base_url)
     return Endpoint(kind, base_url, checkpoint.key_env or provider.key_env, model)
+
+
+def host_of(base_url: str) -> str:
+    """The host that an address names; a `UserError` where it is no address of the web."""
+    wrong = UserError(f"'{base_url}' is no address; write it as http://HOST:PORT/v1, an IPv6 host in brackets.")
+    try:
+        parts = urlsplit(base_url)
+        # Read for its check alone: a port that is no number, or none there can be, raises.
+        _ = parts.port
+        host = parts.hostname or ""
+        host.encode("idna")
+    except ValueError as error:
+        raise wrong from error
+    if parts.scheme not in ("http", "https") or not host or not base_url.isprintable() or " " in base_url:
+        raise wrong
+    return host
+
+
+def is_loopback(base_url: str) -> bool:
+    """Whether an address is on this machine, where no proxy can stand between."""
+    host = host_of(base_url)
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_unspecified
 
 
 def key_of(variable: str) -> str | None:
@@ -181,8 +224,15 @@ def _own_prices() -> dict[str, tuple[float, float]]:
         return {}
     try:
         own = tomllib.loads(path.read_text(encoding="utf-8"))
-        return {name: (float(values[0]), float(values[1])) for name, values in own.items()}
+        return {name: _pair(values) for name, values in own.items()}
     except (ValueError, TypeError, IndexError, KeyError) as error:
         raise UserError(
             f"'{path.name}' is wrong ({error}); write '\"model\" = [in, out]' in dollars per million tokens."
         ) from error
+
+
+def _pair(values: Any) -> tuple[float, float]:
+    tokens_in, tokens_out = dollars(values[0]), dollars(values[1])
+    if tokens_in is None or tokens_out is None:
+        raise ValueError("a price is a number of dollars that is finite and not negative")
+    return tokens_in, tokens_out

@@ -1,13 +1,15 @@
 """One request over the network, through the `openai` library: what is sent, and what came back.
 
-Promises that whatever a server does becomes a reply or a `Fault`, and that no key stands in its words. Retries
-nothing and stores nothing: `chat` does. The library is slow to import, so `chat` opens this module when it first
-asks.
+Promises that whatever a server does becomes a reply or a `Fault`, in bounded time and memory, that no key stands
+in its words, and that an endpoint on this machine is asked through no proxy. Retries nothing and stores nothing:
+`chat` does. The library is slow to import, so `chat` opens this module when it first asks.
 """
 
 import asyncio
 import time
+import urllib.request
 
+import httpx2
 import openai
 from openai import AsyncOpenAI
 
@@ -16,11 +18,14 @@ from diffing.common.errors import UserError
 from diffing.models import providers
 from diffing.models.completions import read_completion, read_models
 from diffing.models.faults import Fault, refused, retry_after
+from diffing.models.inflow import LARGEST_LIST, Inflow, TooLarge
 from diffing.models.providers import Endpoint, Price
 from diffing.models.replies import Reply, Request
 
 LIST_SECONDS = 30
-"""How long a server has for its list of models, which is small."""
+"""How long a server has for its list of models, which is small: for all of it, with retries."""
+LONGEST_ANSWER = 1_000_000
+"""Characters of an answer: twice what the longest output of today's models comes to. No reader reads more."""
 
 
 class Wire:
@@ -28,6 +33,7 @@ class Wire:
 
     def __init__(self) -> None:
         self._clients: dict[tuple[str, str], AsyncOpenAI] = {}
+        self._inflow = Inflow()
 
     async def close(self) -> None:
         for client in self._clients.values():
@@ -36,15 +42,27 @@ class Wire:
     async def models(self, point: Endpoint) -> dict[str, Price | None]:
         """Ids the endpoint serves, with prices where it states them; empty where it keeps no list."""
         try:
-            client = self._client(point).with_options(timeout=LIST_SECONDS, max_retries=2)
-            listed = await client.models.with_raw_response.list()
+            async with asyncio.timeout(LIST_SECONDS):
+                client = self._client(point).with_options(max_retries=2)
+                listed = await client.models.with_raw_response.list()
         except openai.AuthenticationError as error:
             raise UserError(refused(point)) from error
         except openai.APIStatusError:
             return {}
+        except TimeoutError as error:
+            raise UserError(
+                f"{point.base_url} did not send its list of models within {LIST_SECONDS} s; check the address, "
+                "or run it again."
+            ) from error
+        except TooLarge as error:
+            raise UserError(
+                f"The list of models of {point.base_url} is larger than {LARGEST_LIST / 1e6:g} MB, which none is; "
+                "check the address."
+            ) from error
         except openai.APIConnectionError as error:
             raise UserError(
-                f"{point.base_url} cannot be reached ({_cause(error)}); check the address and your network."
+                f"{point.base_url} cannot be reached{_through(point)} ({_cause(error)[:500]}); "
+                "check the address and your network."
             ) from error
         return read_models(listed.http_response.content)
 
@@ -64,10 +82,12 @@ class Wire:
             raise Fault(_plain(error.message, point), error.status_code, str(error.code or ""), wait) from error
         except TimeoutError as error:
             raise Fault(f"no reply within {timeout:g} s") from error
+        except TooLarge as error:
+            raise Fault(str(error), lasting=True) from error
         except (openai.OpenAIError, ValueError) as error:
             raise Fault(_plain(_cause(error), point)) from error
         choice, usage = completion.choices[0], completion.usage
-        return Reply(
+        reply = Reply(
             text=choice.message.content or choice.message.refusal or "",
             finish_reason=choice.finish_reason or "",
             model_served=completion.model or "",
@@ -77,16 +97,40 @@ class Wire:
             latency=round(time.perf_counter() - begun, 3),
             created=files.now(),
         )
+        if len(reply.text) > LONGEST_ANSWER:
+            words = (
+                f"the answer has {len(reply.text):,} characters, more than the {LONGEST_ANSWER:,} that are kept"
+            )
+            raise Fault(words, lasting=True, billed=reply.model_copy(update={"text": ""}))
+        return reply
 
     def _client(self, point: Endpoint) -> AsyncOpenAI:
         where = (point.base_url, point.key_env)
         if where not in self._clients:
             # Retries and the time limit are ours: the library's own cover neither replies that are no
             # completion nor servers that send a byte now and then.
+            key = providers.need_key(point)
             self._clients[where] = AsyncOpenAI(
-                base_url=point.base_url, api_key=providers.need_key(point), max_retries=0, timeout=None
+                base_url=point.base_url,
+                api_key=key,
+                max_retries=0,
+                timeout=None,
+                http_client=self._connection(point),
+                default_headers={"Accept-Encoding": "gzip, deflate"},
             )
         return self._clients[where]
+
+    def _connection(self, point: Endpoint) -> openai.DefaultAsyncHttpxClient:
+        hooks = {"response": [self._inflow.bound]}
+        direct = providers.is_loopback(point.base_url)
+        try:
+            return openai.DefaultAsyncHttpxClient(timeout=None, trust_env=not direct, event_hooks=hooks)
+        except (ImportError, ValueError, httpx2.InvalidURL) as error:
+            # An address of a proxy may hold a password, so none is shown.
+            raise UserError(
+                f"The proxy that is set in {' or '.join(_proxies())} cannot be used; "
+                "set it to an address that begins with http://, or unset it."
+            ) from error
 
 
 def _body(point: Endpoint, request: Request) -> dict[str, object]:
@@ -104,6 +148,21 @@ def _plain(words: str, point: Endpoint) -> str:
     """One line without the key, which some servers repeat in their message."""
     key = providers.key_of(point.key_env) if point.key_env else None
     return tables.clean(" ".join(words.replace(key, "[key]").split() if key else words.split()))[:500]
+
+
+def _proxies() -> list[str]:
+    """Names of the environment's variables that name a proxy."""
+    return [f"{kind}_proxy" for kind in urllib.request.getproxies_environment()]
+
+
+def _through(point: Endpoint) -> str:
+    """Half a sentence on the proxy that stands before an endpoint; empty where none does."""
+    host = providers.host_of(point.base_url)
+    if providers.is_loopback(point.base_url) or urllib.request.proxy_bypass(host):
+        return ""
+    named = {"https_proxy" if point.base_url.startswith("https:") else "http_proxy", "all_proxy"}
+    between = sorted(named.intersection(_proxies()))
+    return f" through the proxy that is set in {between[-1]}" if between else ""
 
 
 def _cause(error: BaseException) -> str:

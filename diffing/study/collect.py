@@ -9,7 +9,7 @@ and on request what came back blocked or empty.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -20,7 +20,7 @@ from diffing.common import files
 from diffing.common.errors import Cancelled, UserError
 from diffing.common.step import Progress, Result
 from diffing.common.words import about, duration
-from diffing.models import chat, generate, providers, replies
+from diffing.models import generate, providers, replies
 from diffing.models.budget import Budget
 from diffing.models.chat import ChatClient
 from diffing.models.providers import Checkpoint, Endpoint, Price
@@ -44,11 +44,11 @@ class Options(BaseModel):
     """Only this many prompts, chosen by their hash: a pilot."""
     concurrency: int = Field(default=32, gt=0)
     """Calls under way at once at each endpoint."""
-    timeout: float = Field(default=300.0, gt=0)
+    timeout: float = Field(default=300.0, gt=0, allow_inf_nan=False)
     """Seconds for one reply."""
     attempts: int = Field(default=6, gt=0)
     """Tries for one row before it counts as failed."""
-    max_dollars: float | None = Field(default=None, ge=0)
+    max_dollars: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     max_requests: int | None = Field(default=None, ge=0)
     retry: list[Literal["blocked", "empty", "truncated", "refusal"]] = []
     """Flags that are asked again although an answer is stored."""
@@ -191,6 +191,8 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
             if generate.is_local(checkpoint) and mine:
                 for place, reply in generate.answers(checkpoint, [ask.request for ask in mine], progress.check):
                     ledger.record(mine[place], reply)
+    except (Cancelled, KeyboardInterrupt) as stop:
+        raise Cancelled(ledger.summary()) from stop
     finally:
         ledger.flush()
     return ledger.summary()
@@ -242,59 +244,33 @@ class Ledger:
 
 
 async def _collect(asks: list[Ask], options: Options, ledger: Ledger) -> None:
-    """All endpoints at once, each with its own queue and workers, so that a slow one holds up no other."""
     async with ChatClient(options.concurrency, options.timeout, options.attempts) as client:
-        points = {ask.checkpoint.key: providers.endpoint(ask.checkpoint) for ask in asks}
-        prices = await _check_models(client, points)
-        ledger.progress.update(0, ledger.total, "answers")
-        queues: dict[str, list[Ask]] = {}
-        for ask in reversed(asks):
-            queues.setdefault(points[ask.checkpoint.key].base_url, []).append(ask)
-
-        async def work(queue: list[Ask]) -> None:
-            while queue and not client.stopping.is_set():
-                ask = queue.pop()
-                key, price = ask.checkpoint.key, prices[ask.checkpoint.key]
-                call = partial(client.ask, points[key], ask.request, price)
-                stored = ask.request.key in replies.cache()
-                reply = await (call() if stored else ledger.budget.spend(key, _most(ask, price), call))
-                if reply is None:
-                    return
-                ledger.record(ask, reply)
-
-        workers = [
-            asyncio.create_task(_or_stop(work(queue), client))
-            for queue in queues.values()
-            for _ in range(min(options.concurrency, len(queue)))
-        ]
-        watcher = asyncio.create_task(_watch(workers, client, ledger.progress))
-        outcomes = await asyncio.gather(*workers, return_exceptions=True)
-        watcher.cancel()
-        for outcome in outcomes:
-            if isinstance(outcome, Exception):
-                raise outcome
+        await client.heed(_ask_all(client, asks, options, ledger), ledger.progress)
 
 
-async def _or_stop(work: Coroutine[Any, Any, None], client: ChatClient) -> None:
-    """Let the others finish what they have begun, and begin no more, where one cannot go on."""
-    try:
-        await work
-    except Exception:
-        client.wind_down()
-        raise
+async def _ask_all(client: ChatClient, asks: list[Ask], options: Options, ledger: Ledger) -> None:
+    """All endpoints at once, each with its own queue and workers, so that a slow one holds up no other."""
+    points = {ask.checkpoint.key: providers.endpoint(ask.checkpoint) for ask in asks}
+    prices = await _check_models(client, points)
+    ledger.progress.update(0, ledger.total, "answers")
+    queues: dict[str, list[Ask]] = {}
+    for ask in reversed(asks):
+        queues.setdefault(points[ask.checkpoint.key].base_url, []).append(ask)
 
+    async def work(queue: list[Ask]) -> None:
+        while queue and not client.stopping.is_set():
+            ask = queue.pop()
+            key, price = ask.checkpoint.key, prices[ask.checkpoint.key]
+            call = partial(client.ask, points[key], ask.request, price)
+            stored = ask.request.key in replies.cache()
+            reply = await (call() if stored else ledger.budget.spend(key, _most(ask, price), call))
+            if reply is None:
+                return
+            ledger.record(ask, reply)
 
-async def _watch(workers: list["asyncio.Task[None]"], client: ChatClient, progress: Progress) -> None:
-    """Once the run is to end, give the replies on their way some time to come in, then drop them."""
-    while not client.stopping.is_set():
-        try:
-            progress.check()
-        except Cancelled:
-            client.wind_down()
-        await asyncio.sleep(0.2)
-    await asyncio.sleep(chat.GRACE_SECONDS)
-    for worker in workers:
-        worker.cancel()
+    await client.together(
+        work(queue) for queue in queues.values() for _ in range(min(options.concurrency, len(queue)))
+    )
 
 
 def _most(ask: Ask, price: Price | None) -> float | None:

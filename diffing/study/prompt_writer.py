@@ -73,35 +73,50 @@ async def write(
     count: int,
     existing: pd.DataFrame,
     held_out: float,
+    progress: Progress | None = None,
 ) -> Written:
-    """About `count` new prompts for each category; without categories, for those that the study has."""
+    """About `count` new prompts for each category; without categories, for those that the study has.
+
+    A run that is told to stop through `progress` waits for the replies on their way.
+    """
     names = list(dict.fromkeys(categories or existing["category"])) or [""]
+    async with ChatClient() as client:
+        work = _write(client, point, description, names, count, existing, held_out)
+        return await (work if progress is None else client.heed(work, progress))
+
+
+async def _write(
+    client: ChatClient,
+    point: Endpoint,
+    description: str,
+    names: list[str],
+    count: int,
+    existing: pd.DataFrame,
+    held_out: float,
+) -> Written:
     tables, turned_away = [prompts.empty()], list[str]()
     wanted, faults, bill = dict.fromkeys(names, count), dict[str, str](), Bill()
-    async with ChatClient() as client:
-        price = await client.check_model(point)
-        put = partial(
-            ask.ask_structured, client, point, shape=Batch, price=price, temperature=1.0, max_tokens=ROOM
+    price = await client.check_model(point)
+    put = partial(ask.ask_structured, client, point, shape=Batch, price=price, temperature=1.0, max_tokens=ROOM)
+    for turn in range(-(-count // AT_ONCE) + MORE_ROUNDS):
+        short = [name for name in names if wanted[name] > 0 and name not in faults]
+        there = pd.concat([existing, *tables], ignore_index=True)
+        tasks = [_task(description, name, min(wanted[name], AT_ONCE), there) for name in short]
+        # The turn keeps a reply whose prompts were all turned away from being read again.
+        answers: list[Answer[Batch]] = await asyncio.gather(
+            *(put(messages=task, replaces=f"turn {turn}" if turn else "") for task in tasks)
         )
-        for turn in range(-(-count // AT_ONCE) + MORE_ROUNDS):
-            short = [name for name in names if wanted[name] > 0 and name not in faults]
-            there = pd.concat([existing, *tables], ignore_index=True)
-            tasks = [_task(description, name, min(wanted[name], AT_ONCE), there) for name in short]
-            # The turn keeps a reply whose prompts were all turned away from being read again.
-            answers: list[Answer[Batch]] = await asyncio.gather(
-                *(put(messages=task, replaces=f"turn {turn}" if turn else "") for task in tasks)
-            )
-            for name, answer in zip(short, answers, strict=True):
-                bill.add(answer)
-                if answer.value is None:
-                    faults[name] = answer.error
-                    continue
-                offered = _table(answer.value, name, point)
-                compared = prompts.compare(offered, pd.concat([existing, *tables], ignore_index=True), held_out)
-                alike = [new for new, _, _ in compared.near]
-                tables.append(compared.table[~compared.table["text"].isin(alike)].head(wanted[name]))
-                wanted[name] -= len(tables[-1])
-                turned_away += compared.duplicates + alike
+        for name, answer in zip(short, answers, strict=True):
+            bill.add(answer)
+            if answer.value is None:
+                faults[name] = answer.error
+                continue
+            offered = _table(answer.value, name, point)
+            compared = prompts.compare(offered, pd.concat([existing, *tables], ignore_index=True), held_out)
+            alike = [new for new, _, _ in compared.near]
+            tables.append(compared.table[~compared.table["text"].isin(alike)].head(wanted[name]))
+            wanted[name] -= len(tables[-1])
+            turned_away += compared.duplicates + alike
     for name in names:
         if wanted[name] > 0:
             faults.setdefault(name, "the rest repeated what is there")
@@ -131,7 +146,7 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     progress.check()
     held_out = study.settings.held_out
     written = asyncio.run(
-        write(point, options.description, options.categories, options.count, study.prompts(), held_out)
+        write(point, options.description, options.categories, options.count, study.prompts(), held_out, progress)
     )
     for fault in written.faults:
         progress.log(fault)
@@ -139,7 +154,7 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     fresh = prompts.compare(written.imported.table, study.prompts(), held_out)
     study.save_prompts(pd.concat([study.prompts(), fresh.table], ignore_index=True))
     turned_away = len(written.imported.duplicates) + len(fresh.duplicates)
-    return {"added": len(fresh.table), "turned_away": turned_away, "cost": written.cost}
+    return {"added": len(fresh.table), "turned_away": turned_away, "faults": written.faults, "cost": written.cost}
 
 
 def _task(description: str, category: str, count: int, there: pd.DataFrame) -> list[dict[str, str]]:
