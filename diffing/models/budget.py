@@ -43,9 +43,10 @@ class Budget:
                 self.stopped_by = f"the limit of {limit}"
                 return None
             amount = self._amount(who, most)
-            if amount is None:
+            scouts = not most and who not in self._dearest
+            if scouts:
                 self._scouts.add(who)
-            self._set_aside += amount or 0.0
+            self._set_aside += amount
             self._under_way += 1
             self.requests += 1
         reply = None
@@ -53,9 +54,10 @@ class Budget:
             reply = await call()
         finally:
             async with self._returned:
-                self._set_aside -= amount or 0.0
+                self._set_aside -= amount
                 self._under_way -= 1
-                self._scouts.discard(who)
+                if scouts:
+                    self._scouts.discard(who)
                 if reply is not None and reply.cached:
                     self.requests -= 1
                 elif reply is not None and reply.cost is not None:
@@ -70,10 +72,10 @@ class Budget:
             )
         return reply
 
-    def _amount(self, who: str, most: float | None) -> float | None:
+    def _amount(self, who: str, most: float | None) -> float:
         """What to set aside: a provider may bill more than it states, and bill for what it states to be free."""
-        dearest = self._dearest.get(who)
-        return max(most, dearest or 0.0) if most else dearest
+        dearest = self._dearest.get(who, max(self._dearest.values(), default=0.0))
+        return max(most or 0.0, dearest)
 
     def _requests_used_up(self) -> bool:
         return self.max_requests is not None and self.requests >= self.max_requests
@@ -83,7 +85,9 @@ class Budget:
             return False
         if self.max_dollars is None:
             return True
-        amount, spent = self._amount(who, most), self.cost or 0.0
-        if amount is None:
-            return who not in self._scouts and spent < self.max_dollars
-        return spent + self._set_aside + amount <= self.max_dollars
+        if who in self._scouts:
+            return False
+        spent = self.cost or 0.0
+        # Where nothing is known yet, a call is made as long as anything is left.
+        left = most is not None or spent < self.max_dollars
+        return left and spent + self._set_aside + self._amount(who, most) <= self.max_dollars

@@ -76,8 +76,9 @@ class _Bounded(httpx2.AsyncByteStream):
             while packed:
                 yield self._unpacker.decompress(packed, SMALL)
                 packed = self._unpacker.unconsumed_tail
-        except zlib.error as error:
-            raise httpx2.DecodingError("the reply cannot be unpacked") from error
+        except zlib.error:
+            # zlib's own words name a number and no reply.
+            raise httpx2.DecodingError("the reply cannot be unpacked") from None
 
     async def aclose(self) -> None:
         await self._body.aclose()

@@ -101,7 +101,7 @@ class Wire:
             words = (
                 f"the answer has {len(reply.text):,} characters, more than the {LONGEST_ANSWER:,} that are kept"
             )
-            raise Fault(words, lasting=True, billed=reply.model_copy(update={"text": ""}))
+            raise Fault(words, lasting=True, billed=reply.model_copy(update={"text": "", "finish_reason": ""}))
         return reply
 
     def _client(self, point: Endpoint) -> AsyncOpenAI:

@@ -1,7 +1,7 @@
 """A server that sends whatever bytes it is told: what no honest HTTP library would write.
 
-`RawServer(rows)` looks up the first part of the path, `/NAME/v1/…`, and sends that row's bytes: whole, or as they are
-made, until the client has had enough. Bounded: a row that never ends does so after some hundred megabytes.
+`RawServer(rows)` looks up the first part of the path, `/NAME/v1/…`, and sends that row's bytes: whole, or as they
+are made, until the client has had enough. Bounded: a row that never ends does so after some hundred megabytes.
 """
 
 import json
@@ -54,11 +54,11 @@ def dripping(data: bytes, at_once: int) -> Row:
     return pieces
 
 
-def chunked(body: Callable[[], Iterator[bytes]], **headers: str) -> Row:
+def chunked(body: Callable[[], Iterator[bytes]], code: int = 200, **headers: str) -> Row:
     """A response of which nobody says how long it is."""
 
     def pieces(_: threading.Event) -> Iterator[bytes]:
-        yield http(content_length="", transfer_encoding="chunked", **headers)
+        yield http(code, content_length="", transfer_encoding="chunked", **headers)
         for piece in body():
             yield f"{len(piece):x}\r\n".encode() + piece + b"\r\n"
         yield b"0\r\n\r\n"
