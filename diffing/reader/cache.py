@@ -2,8 +2,9 @@
 
 A reader's cache is a folder of append-only shards and an SQLite index beside them; any number of studies and
 processes share it. A record's bytes are written before its row is committed, so a process killed at any moment
-leaves at most a tail that no row names, which the shard's next writer cuts off. Not promised: durability across
-a power cut, and locks on network disks.
+leaves at most a tail that no row names, which the shard's next writer cuts off. A row holds its record's
+checksum, so that a damaged record is noticed when it is read (`Encodings` says when) and dropped by `drop_damaged`;
+its place is never given to another record. Not promised: durability across a power cut, and locks on network disks.
 
 A feature active in a text is a *run*: its peak (float32, exact), how many tokens it is active on, and their
 positions. A run of one token needs no more. In a longer run each value is a 16-bit code on a logarithmic scale
@@ -12,8 +13,10 @@ itself, and a smaller one stays active and is off by at most 1.6e-5 of the peak.
 """
 
 import fcntl
+import logging
 import mmap
 import sqlite3
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -25,6 +28,8 @@ import numpy as np
 
 from diffing.common import files
 from diffing.common.arrays import Array
+
+logger = logging.getLogger(__name__)
 
 STEPS = 4096
 """Codes to a factor of two."""
@@ -38,8 +43,13 @@ SHARD_LIMIT = 2**30
 
 TABLE = (
     "CREATE TABLE IF NOT EXISTS encodings (key TEXT PRIMARY KEY, shard INTEGER, offset INTEGER, size INTEGER,"
-    " fed INTEGER, tokens INTEGER, runs INTEGER, entries INTEGER, coded INTEGER, signed INTEGER) WITHOUT ROWID"
+    " fed INTEGER, tokens INTEGER, runs INTEGER, entries INTEGER, coded INTEGER, signed INTEGER, sum INTEGER)"
+    " WITHOUT ROWID"
 )
+RETIRED = "CREATE TABLE IF NOT EXISTS retired (shard INTEGER PRIMARY KEY)"
+"""Shards that take no further record: one of theirs was dropped, and a study's table may still name its place."""
+NO_SUM = -1
+"""The checksum of a record that an older version wrote: it is accepted by its size."""
 
 
 class Place(NamedTuple):
@@ -60,8 +70,16 @@ class Place(NamedTuple):
     """Entries in runs of at least two tokens."""
     signed: int
     """1 where some value is negative."""
+    sum: int = NO_SUM
+    """CRC-32 of the record and of the lengths above, without which its bytes mean something else."""
+
+    def check(self, buffer: Any) -> int:
+        """What the sum should be, by the bytes in a shard."""
+        lengths = f"{self.tokens} {self.runs} {self.entries} {self.coded} {self.signed}".encode()
+        return zlib.crc32(memoryview(buffer)[self.offset : self.offset + self.size], zlib.crc32(lengths))
 
 
+COLUMNS = ", ".join(Place._fields).replace("sum", f"COALESCE(sum, {NO_SUM})")
 INSERT = (
     f"INSERT OR IGNORE INTO encodings (key, {', '.join(Place._fields)})"
     f" VALUES ({', '.join('?' * (1 + len(Place._fields)))})"
@@ -160,7 +178,8 @@ def to_bytes(encoding: Encoding, n_features: int) -> tuple[bytes, Place]:
         parts.append(np.ascontiguousarray(column, dtype=kind).reshape(length).tobytes())
     data = b"".join(parts)
     data += bytes(-len(data) % 4)
-    return data, place._replace(size=len(data))
+    place = place._replace(size=len(data))
+    return data, place._replace(sum=place._replace(offset=0).check(data))
 
 
 def from_buffer(buffer: Any, place: Place, n_features: int) -> Encoding:
@@ -180,26 +199,87 @@ class Cache:
 
     def __init__(self, key: str, n_features: int) -> None:
         self.key, self.n_features = key, n_features
+        self.folder = files.home() / "cache" / "encodings" / key
+        self._prepared = False
+
+    def _prepare(self) -> None:
+        """Make what a writer needs: folder, index, and what an older version's index lacks."""
+        if self._prepared and self._index_path.exists():
+            return
         files.cache_dir("encodings")
-        self.folder = files.cache_dir(f"encodings/{key}")
+        files.cache_dir(f"encodings/{self.key}")
         # Two processes that turn a new index to WAL at once would not wait for each other.
-        with files.locked(self.folder / "index.lock"), self._index() as index:
-            index.execute("PRAGMA journal_mode=WAL")
-            index.execute(TABLE)
+        with files.locked(self.folder / "index.lock"):
+            self._set_aside_if_damaged()
+            fresh = not self._index_path.exists()
+            with self._index() as index, index:
+                index.execute("PRAGMA journal_mode=WAL")
+                index.execute(TABLE)
+                index.execute(RETIRED)
+                if "sum" not in {row[1] for row in index.execute("PRAGMA table_info(encodings)")}:
+                    index.execute("ALTER TABLE encodings ADD COLUMN sum INTEGER")
+                if fresh:
+                    # Studies may name places in shards whose index is gone.
+                    old = [(int(path.stem),) for path in self.folder.glob("[0-9]*.bin")]
+                    index.executemany("INSERT OR IGNORE INTO retired VALUES (?)", old)
+        self._prepared = True
+
+    def _set_aside_if_damaged(self) -> None:
+        """An index that SQLite cannot read is derived data: it goes aside, and what it named is read again."""
+        if not self._index_path.exists() and not self._index_path.is_symlink():
+            return
+        try:
+            with self._index() as index:
+                if index.execute("PRAGMA quick_check").fetchone()[0] == "ok":
+                    return
+        except sqlite3.OperationalError as error:
+            if not self._index_path.is_dir():
+                raise
+            logger.warning("The index of the encodings is a folder (%s); it goes aside", error)
+        except sqlite3.DatabaseError as error:
+            logger.warning("The index of the encodings is damaged (%s); it goes aside", error)
+        stamp = files.now().replace(":", "")
+        for end in ("", "-wal", "-shm"):
+            path = self._index_path.with_name(f"index.sqlite{end}")
+            if path.exists():
+                path.rename(path.with_name(f"damaged-{stamp}-{path.name}"))
+
+    @property
+    def _index_path(self) -> Path:
+        return self.folder / "index.sqlite"
 
     @contextmanager
     def _index(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self.folder / "index.sqlite", timeout=60)) as index:
+        with closing(sqlite3.connect(self._index_path, timeout=60)) as index:
             # A commit outlives the process at any setting; only a power cut would need more.
             index.execute("PRAGMA synchronous=OFF")
             yield index
 
     def find(self, keys: Iterable[str]) -> dict[str, Place]:
         """The places of those keys that are stored."""
-        query = f"SELECT {', '.join(Place._fields)} FROM encodings WHERE key = ?"
+        if not self._index_path.exists():
+            return {}
+        self._prepare()
+        query = f"SELECT {COLUMNS} FROM encodings WHERE key = ?"
         with self._index() as index:
             rows = ((key, index.execute(query, (key,)).fetchone()) for key in keys)
             return {key: Place(*row) for key, row in rows if row is not None}
+
+    def committed(self, shards: Iterable[int]) -> dict[tuple[int, int], Place]:
+        """All places in some shards by shard and offset, also where nothing can be written."""
+        query = f"SELECT {COLUMNS} FROM encodings WHERE shard = ?"
+        for how in ("mode=ro", "immutable=1"):
+            # On a read-only disk SQLite cannot make the file by which readers and writers agree.
+            address = f"{self._index_path.as_uri()}?{how}"
+            try:
+                with closing(sqlite3.connect(address, uri=True)) as index:
+                    names = {row[1] for row in index.execute("PRAGMA table_info(encodings)")}
+                    asked = query if "sum" in names else query.replace(f"COALESCE(sum, {NO_SUM})", str(NO_SUM))
+                    rows = [Place(*row) for shard in shards for row in index.execute(asked, (shard,))]
+                    return {(place.shard, place.offset): place for place in rows}
+            except sqlite3.DatabaseError as error:
+                logger.info("The index cannot be opened with %s: %s", how, error)
+        return {}
 
     def path(self, shard: int) -> Path:
         return self.folder / f"{shard:04d}.bin"
@@ -208,6 +288,32 @@ class Cache:
         """One record; to read many, map the shard once with `map_shard`."""
         return from_buffer(map_shard(self.path(place.shard)), place, self.n_features)
 
+    def drop_damaged(self, keys: Iterable[str]) -> int:
+        """Forget those of the keys whose record is gone, cut or changed, so that they are read again.
+
+        What an older version wrote has no checksum and gets one if it is there whole. Reads every record once.
+        """
+        by_shard: dict[int, list[tuple[str, Place]]] = {}
+        for key, place in self.find(keys).items():
+            by_shard.setdefault(place.shard, []).append((key, place))
+        dropped: list[tuple[str, int, int]] = []
+        given: list[tuple[int, str]] = []
+        for shard, records in by_shard.items():
+            buffer = shard_bytes(self.path(shard))
+            for key, place in records:
+                if not sound(buffer, place):
+                    dropped.append((key, shard, place.offset))
+                elif place.sum == NO_SUM:
+                    given.append((place.check(buffer), key))
+        if dropped or given:
+            with self._index() as index, index:
+                index.executemany("UPDATE encodings SET sum = ? WHERE key = ?", given)
+                # By the place too: another process may have healed it by now.
+                index.executemany("DELETE FROM encodings WHERE key = ? AND shard = ? AND offset = ?", dropped)
+                shards = {(shard,) for _, shard, _ in dropped}
+                index.executemany("INSERT OR IGNORE INTO retired VALUES (?)", sorted(shards))
+        return len(dropped)
+
     @contextmanager
     def writer(self) -> Iterator["Writer"]:
         """A writer with a shard of its own for the time of the block."""
@@ -215,8 +321,15 @@ class Cache:
             yield writer
 
     def _own_shard(self) -> "Writer":
+        self._prepare()
         for shard in numbers():
-            file = self.path(shard).open("ab")
+            with self._index() as index:
+                if index.execute("SELECT 1 FROM retired WHERE shard = ?", (shard,)).fetchone():
+                    continue
+            try:
+                file = self.path(shard).open("ab", buffering=0)
+            except IsADirectoryError:
+                continue
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -225,12 +338,18 @@ class Cache:
             with self._index() as index:
                 query = "SELECT COALESCE(MAX(offset + size), 0) FROM encodings WHERE shard = ?"
                 end = int(index.execute(query, (shard,)).fetchone()[0])
-            if end < SHARD_LIMIT:
+            size = self.path(shard).stat().st_size
+            if end < SHARD_LIMIT and end <= size:
                 # What a killed writer left behind its last commit is in no row.
                 file.truncate(end)
                 return Writer(self, shard, file, end)
+            # Full, or shorter than its rows say: extending it would turn what is missing into zeros.
             file.close()
         raise AssertionError("unreachable: there is always a next number")
+
+
+VERIFIED: dict[tuple[str, int, int], set[int]] = {}
+"""Offsets of the records that this process found sound, by shard as it stood then: path, size, date."""
 
 
 class Writer:
@@ -241,16 +360,21 @@ class Writer:
 
     def add(self, records: Sequence[tuple[str, int, Encoding]]) -> None:
         """Store (key, fed tokens, encoding) triples, all or none; a key that another process stored stays."""
-        rows, offset = [], self.end
+        rows, parts, offset = [], [], self.end
         for key, fed, encoding in records:
             data, place = to_bytes(encoding, self.cache.n_features)
-            self.file.write(data)
+            parts.append(data)
             rows.append((key, *place._replace(shard=self.shard, offset=offset, fed=fed)))
             offset += place.size
-        self.file.flush()
+        try:
+            write_all(self.file, b"".join(parts))
+            with self.cache._index() as index, index:
+                index.executemany(INSERT, rows)
+        except BaseException:
+            # Bytes of a failed write would shift all that come after them.
+            self.file.truncate(self.end)
+            raise
         self.end = offset
-        with self.cache._index() as index, index:
-            index.executemany(INSERT, rows)
         if self.end >= SHARD_LIMIT:
             self.close()
             fresh = self.cache._own_shard()
@@ -258,6 +382,28 @@ class Writer:
 
     def close(self) -> None:
         self.file.close()
+
+
+def write_all(file: IO[bytes], data: bytes) -> None:
+    """All of it: an unbuffered file takes what fits, and says so."""
+    view = memoryview(data)
+    while len(view):
+        view = view[file.write(view) :]
+
+
+def sound(buffer: Any, place: Place) -> bool:
+    """Whether a shard's bytes hold the record that a place names."""
+    if place.offset < 0 or place.size < 0 or place.offset + place.size > len(buffer):
+        return False
+    return place.sum in (NO_SUM, place.check(buffer))
+
+
+def shard_bytes(path: Path) -> "mmap.mmap | bytes":
+    """A shard's bytes; none where there is no such file."""
+    try:
+        return map_shard(path)
+    except (FileNotFoundError, IsADirectoryError):
+        return b""
 
 
 def map_shard(path: Path) -> mmap.mmap | bytes:
