@@ -129,6 +129,8 @@ def sweep(folder: Path, *patterns: str) -> list[Path]:
         with suppress(OSError):
             if time.time() - path.lstat().st_mtime < SETTLED or path.is_symlink() or is_locked(path):
                 continue
+            if path.name.startswith(".old-"):
+                _put_back(path)
             shutil.rmtree(path) if path.is_dir() else path.unlink()
             swept.append(path)
     return swept
@@ -142,6 +144,13 @@ def now() -> str:
 def write_text(path: Path, text: str) -> None:
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _put_back(aside: Path) -> None:
+    """What a process killed between the two renames of `put_folder` had moved aside stands again where it was."""
+    for old in aside.iterdir():
+        if not (aside.parent / old.name).exists():
+            old.rename(aside.parent / old.name)
 
 
 # What stands in files.
@@ -163,8 +172,13 @@ def read_json(path: Path, again: str = "") -> Any:
 def write_parquet(path: Path, frame: pd.DataFrame) -> None:
     """A table with its checksum, in groups of rows that can be saved one without the other."""
     with replacing(path) as temporary:
-        frame.to_parquet(temporary, index=False, row_group_size=GROUP, write_page_checksum=True)
-        temporary.write_bytes(seals.seal_table(temporary.read_bytes()))
+        fill_parquet(temporary, frame)
+
+
+def fill_parquet(temporary: Path, frame: pd.DataFrame) -> None:
+    """The same into a file that takes another's place later."""
+    frame.to_parquet(temporary, index=False, row_group_size=GROUP, write_page_checksum=True)
+    temporary.write_bytes(seals.seal_table(temporary.read_bytes()))
 
 
 def read_parquet(path: Path, again: str = "", **how: Any) -> pd.DataFrame:

@@ -7,8 +7,10 @@ missing. Needs a local disk (flock).
 """
 
 import fcntl
+import logging
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 import threading
@@ -18,15 +20,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
 from typing import IO, Any
 
 from pydantic import BaseModel
 
-from diffing.common import files
+from diffing.common import damage, files
 from diffing.common.errors import Busy, Cancelled, UserError
 from diffing.common.step import Result, checked
 from diffing.jobs.job import Job, JobStatus, State, jobs_dir
 from diffing.study.study import Study
+
+logger = logging.getLogger(__name__)
 
 STEPS = {
     "prompts": "diffing.study.prompt_writer",
@@ -88,9 +93,9 @@ def run_here(
 
 def execute(job: Job, watch: Callable[[JobStatus], None] | None = None) -> JobStatus:
     """Do a claimed job's work in this process and write its outcome; the caller holds the locks."""
-    spec = job.spec
     reporter = Reporter(job, watch)
     try:
+        spec = job.told
         study = Study.open(spec["study"])
         step = import_module(STEPS[spec["kind"]])
         options = checked(spec["kind"], step.Options, spec["options"])
@@ -102,8 +107,9 @@ def execute(job: Job, watch: Callable[[JobStatus], None] | None = None) -> JobSt
         reporter.finish("failed", str(error))
     except Exception as error:
         # The job's own boundary: whatever broke is told in its status and stands whole in its log.
+        said = damage.in_words(error)
         reporter.log(traceback.format_exc())
-        reporter.finish("failed", f"{type(error).__name__}: {error}")
+        reporter.finish("failed", said or f"{type(error).__name__}: {error}")
     return reporter.status
 
 
@@ -145,19 +151,29 @@ class Reporter:
             raise Cancelled
 
     def log(self, line: str) -> None:
-        with (self.job.folder / "log.txt").open("a", encoding="utf-8", errors="replace") as file:
-            file.write(f"{datetime.now(UTC):%H:%M:%S} {line}\n")
+        try:
+            with (self.job.folder / "log.txt").open("a", encoding="utf-8", errors="replace") as file:
+                file.write(f"{datetime.now(UTC):%H:%M:%S} {line}\n")
+        except OSError as error:
+            # A log that cannot be written is no reason to lose what the step does.
+            logger.warning("%s", damage.in_words(error))
 
     def finish(self, state: State, error: str = "", result: Result | None = None) -> None:
         seconds = round(time.monotonic() - self._begun, 1)
         self.status = self.status.model_copy(
             update={"state": state, "error": error, "result": result, "seconds": seconds, "eta": None}
         )
-        self._write()
+        try:
+            self._write()
+        except OSError as fault:
+            # On a full disk the outcome cannot be kept, only told to whoever waits for it.
+            logger.warning("%s", damage.in_words(fault))
+            if self.watch is not None:
+                self.watch(self.status)
 
     def _write(self) -> None:
         self._written = time.monotonic()
-        files.write_json(self.job.folder / "progress.json", self.status.model_dump())
+        files.write_json(self.job.folder / "progress.json", self.status.model_dump(mode="json"), seal=True)
         if self.watch is not None:
             self.watch(self.status)
 
@@ -167,6 +183,17 @@ def plain(options: Told) -> dict[str, Any]:
     if isinstance(options, BaseModel):
         return options.model_dump(mode="json", exclude_unset=True)
     return dict(options or {})
+
+
+@contextmanager
+def _whole_or_not(folder: Path) -> Iterator[None]:
+    """A job's new folder; it goes again where what was asked could not be written into it."""
+    folder.mkdir()
+    try:
+        yield
+    finally:
+        if not (folder / "spec.json").exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -189,7 +216,10 @@ def _claimed(
             ) from error
         created = datetime.now(UTC)
         job = Job(root / f"{created:%Y%m%d-%H%M%S}-{kind}-{secrets.token_hex(2)}")
-        job.folder.mkdir()
+        # While the step's lock is held: what an earlier one of it left, and others whose owner is gone.
+        for place in (study.folder, study.folder / "diffs", study.folder / "reports", root):
+            files.sweep(place, *files.LEFT)
+        stack.enter_context(_whole_or_not(job.folder))
         own = stack.enter_context((job.folder / "lock").open("ab"))
         fcntl.flock(own, fcntl.LOCK_EX)
         spec = {
@@ -199,5 +229,5 @@ def _claimed(
             "then": list(then),
             "created": created.isoformat(timespec="seconds"),
         }
-        files.write_json(job.folder / "spec.json", spec)
+        files.write_json(job.folder / "spec.json", spec, seal=True)
         yield job, [step, own]

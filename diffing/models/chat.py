@@ -52,9 +52,9 @@ class ChatClient:
 
     async def ask(self, point: Endpoint, request: Request, price: Price | None = None) -> Reply:
         """The stored reply, else a fresh one, which is stored before it is returned."""
-        stored = cache().get(request.key)
+        stored = cache().reply(request.key)
         if stored is not None:
-            return Reply.model_validate(stored | {"cached": True})
+            return stored
         gate = self._gates.setdefault(point.base_url, asyncio.Semaphore(self.concurrency))
         async with gate:
             reply = await self._ask_with_retries(point, request)

@@ -3,8 +3,9 @@
 A reader's cache is a folder of append-only shards and an SQLite index beside them; any number of studies and
 processes share it. A record's bytes are written before its row is committed, so a process killed at any moment
 leaves at most a tail that no row names, which the shard's next writer cuts off. A row holds its record's
-checksum, so that a damaged record is noticed when it is read (`Encodings` says when) and dropped by `drop_damaged`;
-its place is never given to another record. Not promised: durability across a power cut, and locks on network disks.
+checksum, so that a damaged record is noticed when it is read (`Encodings` says when) and dropped by
+`drop_damaged`; its place is never given to another record. Not promised: durability across a power cut, and locks
+on network disks.
 
 A feature active in a text is a *run*: its peak (float32, exact), how many tokens it is active on, and their
 positions. A run of one token needs no more. In a longer run each value is a 16-bit code on a logarithmic scale

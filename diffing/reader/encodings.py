@@ -113,7 +113,8 @@ class Encodings:
                 buffer = map_shard(path)
         except Damaged as error:
             if isinstance(error.__cause__, FileNotFoundError):
-                raise UserError(f"The encodings of '{self.study.name}' are gone from the cache; {again}.") from error
+                gone = f"The encodings of '{self.study.name}' are gone from the cache"
+                raise UserError(f"{gone}; {again}.") from error
             raise
         places = self.table[(self.table["shard"] == shard) & (self.table["error"] == "")]
         if bool((places["offset"] + places["size"] > len(buffer)).any()) or bool((places["offset"] < 0).any()):

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from rapidfuzz import fuzz, process
 
-from diffing.common import files, tables
+from diffing.common import damage, files, tables
+from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 
 COLUMNS = ["id", "category", "tags", "text", "messages", "split", "active"]
@@ -129,23 +130,37 @@ def _is_yes(value: Any) -> bool:
 
 
 def read(path: Path) -> pd.DataFrame:
+    """A study's prompts; a person may have edited them, but not taken any away (`repair` accepts even that)."""
+    known = files.rows_put(path) or 0
+    with damage.reading(path):
+        content = path.read_text(encoding="utf-8")
+        if "\0" in content:
+            raise ValueError("it holds bytes that are no text")
+    # A study may have no prompts yet: then its file is a header alone.
+    table = empty() if content.strip() == ",".join(COLUMNS) else _table(path)
+    if len(table) < known:
+        raise Damaged(path, f"it holds {len(table):,} of the {known:,} prompts that were written")
+    return table
+
+
+def _table(path: Path) -> pd.DataFrame:
     try:
         table = tables.read(path)
-    except UserError:
-        # A study may have no prompts yet: then its file is a header alone.
-        if path.exists() and path.read_text(encoding="utf-8").strip() == ",".join(COLUMNS):
-            return empty()
-        raise
+    except UserError as error:
+        raise Damaged(path, str(error).partition(";")[0]) from error
     absent = [name for name in COLUMNS if name not in table]
     if absent:
-        raise UserError(f"'{path}' has no column '{absent[0]}'; put it back, or import the prompts again.")
+        raise Damaged(path, f"it has no column '{absent[0]}'")
     table["active"] = [_is_yes(value) for value in table["active"]]
     return table[COLUMNS]
 
 
 def write(path: Path, table: pd.DataFrame) -> None:
+    if len(table) < (files.rows_put(path) or 0):
+        files.forget_rows(path)
     with files.replacing(path) as temporary:
         tables.write_csv(temporary, table[COLUMNS])
+    files.put_rows(path, len(table))
 
 
 def load(path: Path, columns: Mapping[str, str] | None = None) -> pd.DataFrame:

@@ -7,6 +7,8 @@ gets completed on the next call. No model wrote these answers, so no figure abou
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from diffing.common import files, tables
 from diffing.common.errors import UserError
 from diffing.models.providers import Checkpoint
@@ -36,7 +38,7 @@ def ensure() -> Study:
         if study.settings.note != NOTE:
             raise UserError(f"A study '{NAME}' that is not the sample exists already; rename its folder.")
         if len(study.responses()) < len(tables.read(FOLDER / "responses.csv")):
-            _fill(study)
+            study.add_responses(_answers())
         return study
 
 
@@ -47,16 +49,15 @@ def lock() -> Path:
 
 def create(name: str = NAME) -> Study:
     """A new study with the sample's prompts and answers."""
-    study = Study.create(
+    return Study.create(
         name,
         [BEFORE, AFTER],
         tables.read(FOLDER / "prompts.csv"),
+        _answers(),
         note=NOTE,
         held_out=HELD_OUT,
         sampling=Sampling(temperature=None, max_tokens=None, draws=DRAWS),
     )
-    _fill(study)
-    return study
 
 
 def planted() -> dict[str, Any]:
@@ -65,8 +66,8 @@ def planted() -> dict[str, Any]:
     return found
 
 
-def _fill(study: Study) -> None:
+def _answers() -> pd.DataFrame:
     rows = tables.read(FOLDER / "responses.csv")
     rows["finish_reason"] = "stop"
     rows["flag"] = [responses.flag(text, "stop", "") for text in rows["text"]]
-    study.add_responses(rows)
+    return rows
