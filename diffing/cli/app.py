@@ -10,6 +10,7 @@ import typer
 
 from diffing.cli import diff as cli_diff
 from diffing.cli import findings as cli_findings
+from diffing.cli import keys as cli_keys
 from diffing.cli import label as cli_label
 from diffing.cli import read as cli_read
 from diffing.cli import report as cli_report
@@ -24,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="What changed between two checkpoints of a model?",
 )
-for part in (cli_study, cli_run, cli_read, cli_diff, cli_label, cli_findings, cli_report):
+for part in (cli_study, cli_keys, cli_run, cli_read, cli_diff, cli_label, cli_findings, cli_report):
     app.registered_commands += part.app.registered_commands
 
 

@@ -2,17 +2,19 @@
 
 Holds the two roots (`studies/` and `cache/`, both under `DIFFING_HOME`), whole-file replacement, JSON lines,
 content hashes and the advisory lock. Promises that a reader sees the old file or the new one, never a mixture; a
-killed writer may leave a hidden `.tmp` file beside it. Does not promise durability across a power cut, nor locks
-on network disks.
+killed writer may leave a hidden `.tmp` file beside it. What is made here is for its owner alone, folders 0700 and
+files 0600, because answers, prompts and replies may be private; a study of an older version is closed to others
+when it is next written to (`tighten`). Does not promise durability across a power cut, nor locks on network disks.
 """
 
 import fcntl
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,8 @@ from typing import Any
 import pandas as pd
 
 PROJECT = Path(__file__).resolve().parents[2]
+PRIVATE_FOLDER = 0o700
+PRIVATE_FILE = 0o600
 
 
 def home() -> Path:
@@ -34,8 +38,19 @@ def studies_dir() -> Path:
 def cache_dir(name: str = "") -> Path:
     """A folder of the cache, made if missing, readable by its owner only: replies may be private."""
     folder = home() / "cache" / name
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     return folder
+
+
+def tighten(folder: Path) -> None:
+    """Close a folder and the files in it to others, where they are ours and older than that rule."""
+    for path in (folder, *folder.iterdir()):
+        # A temporary file may be gone by now.
+        with suppress(FileNotFoundError):
+            told = path.lstat()
+            plain = path == folder or stat.S_ISREG(told.st_mode)
+            if plain and told.st_uid == os.geteuid() and told.st_mode & 0o077:
+                path.chmod(told.st_mode & 0o700)
 
 
 def canonical(value: Any) -> str:
@@ -51,16 +66,21 @@ def content_hash(value: Any, length: int = 16) -> str:
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends well, and vanishes otherwise."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o644)
+        temporary.chmod(PRIVATE_FILE)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def private(path: str, flags: int) -> int:
+    """Opens a file that is for its owner only where it is new."""
+    return os.open(path, flags, PRIVATE_FILE)
 
 
 def now() -> str:
@@ -89,8 +109,8 @@ def write_parquet(path: Path, frame: pd.DataFrame) -> None:
 def append_jsonl(path: Path, record: dict[str, Any]) -> None:
     """Add one record as one line; the lock keeps lines of several writers whole."""
     line = (json.dumps(record, ensure_ascii=True, allow_nan=False) + "\n").encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
+    path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    with open(path, "ab+", opener=private) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         end = file.seek(0, os.SEEK_END)
         file.seek(max(0, end - 1))
@@ -112,8 +132,8 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
 @contextmanager
 def locked(path: Path, wait: bool = True) -> Iterator[bool]:
     """Hold an advisory lock for the block; yields whether it was got (always true when waiting)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
+    path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    with open(path, "a", opener=private) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:

@@ -87,7 +87,6 @@ def compute(
         for name in TABLES:
             tables[name].to_parquet(fresh / f"{name}.parquet", index=False)
         files.write_json(fresh / "summary.json", summary.plain(facts))
-        fresh.chmod(0o755)
         # A folder cannot take the place of one that is not empty.
         shutil.rmtree(folder, ignore_errors=True)
         fresh.rename(folder)

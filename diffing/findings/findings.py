@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from diffing.common import files
 from diffing.common.errors import UserError
+from diffing.common.escape import tidied, tidy
 from diffing.common.step import first_fault
 from diffing.study.study import Study
 
@@ -139,7 +140,7 @@ def add(
 
     Members of lists that an earlier one lacks are added to it.
     """
-    claim = " ".join(claim.split())
+    claim = " ".join(tidy(claim).split())
     if not claim:
         raise UserError("A finding needs a claim; say what the answers show.")
     if side not in ("a", "b"):
@@ -163,7 +164,7 @@ def revise(
 
     `wanted`: what lists are to hold. `reader` is whose features are meant, should some be added.
     """
-    claim = " ".join(claim.split())
+    claim = " ".join(tidy(claim).split())
     add = {name: [each for each in new if each not in getattr(finding, name)] for name, new in wanted.items()}
     drop = {name: [each for each in getattr(finding, name) if each not in new] for name, new in wanted.items()}
     put: dict[str, Any] = {"claim": claim} if claim and claim != finding.claim else {}
@@ -189,7 +190,7 @@ def change(
     line = Change(
         finding=identifier,
         date=files.now(),
-        author=author,
+        author=tidy(author),
         author_kind=author_kind,
         put=plain(put or {}),
         add=plain(add or {}),
@@ -263,7 +264,7 @@ def folded(changes: Sequence[Change]) -> Finding | None:
 def _lines(study: Study) -> list[Change]:
     path = path_of(study)
     try:
-        return [Change.model_validate(line) for line in files.read_jsonl(path)]
+        return [Change.model_validate(tidied(line)) for line in files.read_jsonl(path)]
     except json.JSONDecodeError as error:
         raise UserError(f"'{path.name}' of study '{study.name}' has a line that is not JSON; mend it.") from error
     except ValidationError as error:
@@ -278,8 +279,8 @@ def _fresh(finding: Finding, name: str, members: Sequence[Any]) -> bool:
 
 
 def plain(value: dict[str, Any]) -> dict[str, Any]:
-    """The same as JSON has it: pairs and tuples as lists."""
-    return dict(json.loads(files.canonical(value)))
+    """The same as JSON has it, pairs and tuples as lists, without control characters or halves of characters."""
+    return dict(tidied(json.loads(files.canonical(value))))
 
 
 def _key(member: Any) -> str:

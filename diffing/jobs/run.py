@@ -24,6 +24,7 @@ from pydantic import BaseModel
 
 from diffing.common import files
 from diffing.common.errors import Busy, Cancelled, UserError
+from diffing.common.escape import visible
 from diffing.common.step import Result, checked
 from diffing.jobs.job import Job, JobStatus, State, jobs_dir
 from diffing.study.study import Study
@@ -146,7 +147,8 @@ class Reporter:
 
     def log(self, line: str) -> None:
         with (self.job.folder / "log.txt").open("a", encoding="utf-8", errors="replace") as file:
-            file.write(f"{datetime.now(UTC):%H:%M:%S} {line}\n")
+            # Servers' and models' words come here, and people look at logs in a terminal.
+            file.write(f"{datetime.now(UTC):%H:%M:%S} {visible(line)}\n")
 
     def finish(self, state: State, error: str = "", result: Result | None = None) -> None:
         seconds = round(time.monotonic() - self._begun, 1)
@@ -176,8 +178,9 @@ def _claimed(
     """A new job's folder with its own and its step's lock held; refused while the step runs."""
     if kind not in STEPS:
         raise UserError(f"'{kind}' is no step; the steps are {', '.join(STEPS)}.")
+    files.tighten(study.folder)
     root = jobs_dir(study)
-    root.mkdir(exist_ok=True)
+    root.mkdir(mode=files.PRIVATE_FOLDER, exist_ok=True)
     with ExitStack() as stack:
         step = stack.enter_context((root / f"{kind}.lock").open("ab"))
         try:

@@ -7,13 +7,14 @@ asks.
 
 import asyncio
 import time
+from typing import Any
 
 import openai
 from openai import AsyncOpenAI
 
 from diffing.common import files, tables
 from diffing.common.errors import UserError
-from diffing.models import providers
+from diffing.models import allowed, providers
 from diffing.models.completions import read_completion, read_models
 from diffing.models.faults import Fault, refused, retry_after
 from diffing.models.providers import Endpoint, Price
@@ -21,6 +22,22 @@ from diffing.models.replies import Reply, Request
 
 LIST_SECONDS = 30
 """How long a server has for its list of models, which is small."""
+
+
+OPENAI = allowed.host_of(providers.PROVIDERS["openai"].base_url)
+
+
+class Plain(AsyncOpenAI):
+    """The client for everybody but OpenAI: sends the key that it was given and nothing of its own accord.
+
+    The library takes an organisation, a project and whole headers from the environment for any host, and such a
+    header may hold another key.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.organization = self.project = self.admin_api_key = None
+        self._custom_headers = {}
 
 
 class Wire:
@@ -83,7 +100,8 @@ class Wire:
         if where not in self._clients:
             # Retries and the time limit are ours: the library's own cover neither replies that are no
             # completion nor servers that send a byte now and then.
-            self._clients[where] = AsyncOpenAI(
+            made = AsyncOpenAI if allowed.host_of(point.base_url) == OPENAI else Plain
+            self._clients[where] = made(
                 base_url=point.base_url, api_key=providers.need_key(point), max_retries=0, timeout=None
             )
         return self._clients[where]

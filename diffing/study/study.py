@@ -2,7 +2,8 @@
 
 A study is a folder `studies/<name>/` with `study.toml`, `prompts.csv` and `responses.parquet`; every later step
 adds its own files beside them. Promises that names cannot leave `studies/`, that files are replaced whole, and
-that folders written by older versions still open. Computes nothing: the steps do.
+that folders written by older versions still open, and that a study is for its owner's eyes from its first writing
+on (0700). Computes nothing: the steps do.
 """
 
 import shutil
@@ -59,13 +60,12 @@ class Study:
             )
         except ValidationError as error:
             raise UserError(f"Study '{name}' cannot be made: {first_fault(error)}.") from error
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(mode=files.PRIVATE_FOLDER, parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".new-"))
         try:
             study = cls(temporary, full)
             study.save_settings(full)
             study.save_prompts(prompts.empty() if prompt_table is None else prompt_table)
-            temporary.chmod(0o755)
             temporary.rename(folder)
         except OSError as error:
             raise UserError(f"Study '{name}' cannot be written to '{folder}': {error.strerror}.") from error
@@ -104,6 +104,7 @@ class Study:
 
     def save_settings(self, settings: StudySettings) -> None:
         self.settings = settings
+        files.tighten(self.folder)
         files.write_text(
             self.folder / "study.toml", tomli_w.dumps(settings.model_dump(mode="json", exclude_none=True))
         )
@@ -113,6 +114,7 @@ class Study:
 
     def save_prompts(self, table: pd.DataFrame) -> None:
         """Replace the prompt table; ids and the discovery/held-out split follow from the content."""
+        files.tighten(self.folder)
         prompts.write(self.folder / "prompts.csv", prompts.normal(table, self.settings.held_out))
 
     def responses(self) -> pd.DataFrame:
@@ -120,6 +122,7 @@ class Study:
 
     def add_responses(self, rows: pd.DataFrame) -> None:
         """Store answers; a row takes the place of an earlier one of the same prompt, checkpoint and draw."""
+        files.tighten(self.folder)
         with files.locked(self.folder / "responses.lock"):
             table = responses.merge(self.responses(), rows)
             files.write_parquet(self.folder / "responses.parquet", table)
