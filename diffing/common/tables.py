@@ -33,7 +33,12 @@ UNPACK: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.decompress, ".xz": lz
 
 def read(path: Path) -> pd.DataFrame:
     """The file's rows, all cells text; refuses what is empty, of an unknown kind or not UTF-8."""
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except (OSError, ValueError):
+        # Too long for a path, or behind a folder that is closed to us.
+        there = False
+    if not there:
         raise UserError(f"There is no file '{path}'; check the path.")
     suffixes = [s.lower() for s in path.suffixes]
     packing = suffixes.pop() if suffixes and suffixes[-1] in UNPACK else ""
