@@ -90,9 +90,9 @@ class Asked:
             await self._write(client, unwritten)
         opened.dossiers = labels.dossiers(opened.study)
         unscored = opened.unscored()
-        if unscored and not self.budget.stopped_by:
+        if unscored and not self.budget.stopped_by and not client.stopping.is_set():
             await self._score(client, unscored)
-        if not (self.budget.stopped_by or self.unanswered):
+        if not (self.budget.stopped_by or self.unanswered or client.stopping.is_set()):
             rewriting.end(opened.study)
 
     def summary(self) -> dict[str, Any]:

@@ -2,9 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 import pytest
 
 from diffing import jobs, status
@@ -13,8 +11,7 @@ from diffing.models import breaker, faults, providers
 from diffing.models.providers import Endpoint
 from diffing.study import collect as collecting
 from diffing.study import spendings
-from diffing.study.settings import Sampling
-from diffing.study.study import Study
+from tests.fakes.asked_study import collect, make
 from tests.fakes.openai_server import Behaviour, OpenAIServer, failure
 
 
@@ -23,20 +20,6 @@ def key(monkeypatch: pytest.MonkeyPatch) -> str:
     """Name of a key's variable: who has a key to pay with may be billed."""
     monkeypatch.setenv("SOME_KEY", "sk-some")
     return "SOME_KEY"
-
-
-def make(server: OpenAIServer, prompts: int, name: str = "s", key_env: str = "", **sampling: Any) -> Study:
-    """A study of the server's two models."""
-    sides = [providers.parse(f"{server.url}#{model}", model, key_env) for model in ("before", "after")]
-    texts = pd.DataFrame({"text": [f"Prompt {i}" for i in range(prompts)]})
-    return Study.create(name, sides, texts, sampling=Sampling(**sampling))
-
-
-def collect(study: Study, **options: Any) -> dict[str, Any]:
-    """A run's result, after it was done."""
-    told = jobs.run_here(study, "collect", options)
-    assert (told.state, told.error) == ("done", "")
-    return told.result or {}
 
 
 @pytest.mark.attack("R1")

@@ -7,38 +7,24 @@ import threading
 from collections import Counter
 from typing import Any
 
-import pandas as pd
+import numpy as np
 import pytest
 
 from diffing import jobs, labels
 from diffing.common import files
 from diffing.common.errors import Cancelled, UserError
 from diffing.labels import labelling, rewriting
-from diffing.models import claims, providers
+from diffing.models import chat, claims
 from diffing.models.chat import ChatClient
 from diffing.models.providers import Endpoint
 from diffing.models.replies import Request
-from diffing.study.settings import Sampling
 from diffing.study.study import Study
-from tests.fakes.label_study import make as label_study
+from tests.fakes import label_study
+from tests.fakes.asked_study import make
 from tests.fakes.labellers import both, label_of, oracle
 from tests.fakes.openai_server import Behaviour, Call, OpenAIServer
 from tests.fakes.processes import PATIENCE, until, worker_of
 from tests.fakes.watch import Watch
-
-
-def make(server: OpenAIServer, prompts: int, name: str = "s", key_env: str = "", **sampling: Any) -> Study:
-    """A study of the server's two models."""
-    sides = [providers.parse(f"{server.url}#{model}", model, key_env) for model in ("before", "after")]
-    texts = pd.DataFrame({"text": [f"Prompt {i}" for i in range(prompts)]})
-    return Study.create(name, sides, texts, sampling=Sampling(**sampling))
-
-
-def collect(study: Study, **options: Any) -> dict[str, Any]:
-    """A run's result, after it was done."""
-    told = jobs.run_here(study, "collect", options)
-    assert (told.state, told.error) == ("done", "")
-    return told.result or {}
 
 
 @pytest.mark.attack("R28")
@@ -121,29 +107,39 @@ def test_two_questions_alike_in_one_run_are_one(server: OpenAIServer) -> None:
 
 @pytest.fixture
 def labelled(monkeypatch: pytest.MonkeyPatch) -> Study:
-    """Twelve features, each of one word."""
-    words = [f"colour{n}" for n in range(12)]
-    answers = {side: [" ".join([*words, "and tea"])] * 40 for side in ("before", "after")}
-    return label_study(monkeypatch, answers, [{word: 1.0} for word in words])[0]
+    """Twelve features, each of one word that stands in a third of the answers."""
+    random, colours = np.random.default_rng(0), [f"colour{n}" for n in range(12)]
+
+    def answer() -> str:
+        plain = label_study.babble(random, ["tea", "milk", "cup", "and", "the"], [1] * 5, 20)
+        return " ".join(f"{colour} {plain}" for colour in random.choice(colours, 4, replace=False))
+
+    answers = {side: [answer() for _ in range(60)] for side in ("before", "after")}
+    return label_study.make(monkeypatch, answers, [{colour: n + 1.0} for n, colour in enumerate(colours)])[0]
 
 
 @pytest.mark.attack("R8")
 def test_a_rewrite_that_was_killed_asks_only_what_is_missing(labelled: Study) -> None:
     def author(call: Call) -> Behaviour:
-        return Behaviour(label_of(call), usage={"cost": 0.25})
+        # Longer than between two looks of a run, so that one that is told to end has some left.
+        return Behaviour(label_of(call), delay=1.5 * chat.LOOK_SECONDS)
 
     with OpenAIServer(author, models=["maker/author"]) as server:
-        told = {"model": f"{server.url}#maker/author", "features": list(range(12)), "concurrency": 1}
+        told: dict[str, Any] = {
+            "model": f"{server.url}#maker/author",
+            "features": list(range(12)),
+            "concurrency": 1,
+        }
 
         def run(watch: Watch | None = None, **more: Any) -> dict[str, Any]:
             return labelling.run(labelled, labelling.Options(**(told | more)), watch or Watch())
 
         assert run()["written"] == 12
-        for stop_after in (3, 5):
+        for stop_after in (2, 3):
             with pytest.raises(Cancelled):
                 run(Watch(stop_after=stop_after), rewrite=True)
         so_far = len(server.calls) - 12
-        assert 8 <= so_far < 12
+        assert 5 <= so_far < 12
         rest = labelling.estimate(labelled, labelling.Options(**told, rewrite=True))
         assert (rest.labels, run(rewrite=True)["written"]) == (12 - so_far, 12 - so_far)
         assert (len(server.calls), {len(own) for own in labels.ever(labelled).values()}) == (24, {2})
@@ -155,7 +151,7 @@ def test_a_rewrite_that_was_killed_asks_only_what_is_missing(labelled: Study) ->
 @pytest.mark.attack("R8")
 def test_a_rewrite_that_was_killed_while_scoring_writes_nothing_again(labelled: Study) -> None:
     with OpenAIServer(both(oracle), models=["maker/author", "other/judge"]) as server:
-        points = {"model": f"{server.url}#maker/author", "judge": f"{server.url}#other/judge"}
+        points: dict[str, Any] = {"model": f"{server.url}#maker/author", "judge": f"{server.url}#other/judge"}
         told = labelling.Options(**points, features=[0, 1, 2], rewrite=True, score=True, concurrency=1)
         server.models = ["maker/author"]
         with pytest.raises(UserError, match="does not serve 'other/judge'"):

@@ -16,25 +16,11 @@ from diffing import jobs, status
 from diffing.common import files
 from diffing.common.errors import Cancelled
 from diffing.models import providers, questions
-from diffing.study.settings import Sampling
 from diffing.study.study import Study
+from tests.fakes.asked_study import make
 from tests.fakes.openai_server import Behaviour, Call, OpenAIServer
 from tests.fakes.processes import PATIENCE, until, worker_of
 from tests.fakes.watch import Watch
-
-
-def make(server: OpenAIServer, prompts: int, name: str = "s", key_env: str = "", **sampling: Any) -> Study:
-    """A study of the server's two models."""
-    sides = [providers.parse(f"{server.url}#{model}", model, key_env) for model in ("before", "after")]
-    texts = pd.DataFrame({"text": [f"Prompt {i}" for i in range(prompts)]})
-    return Study.create(name, sides, texts, sampling=Sampling(**sampling))
-
-
-def collect(study: Study, **options: Any) -> dict[str, Any]:
-    """A run's result, after it was done."""
-    told = jobs.run_here(study, "collect", options)
-    assert (told.state, told.error) == ("done", "")
-    return told.result or {}
 
 
 def cli(*words: str) -> "subprocess.Popen[str]":

@@ -25,7 +25,7 @@ def http(status: int = 200, body: bytes | str = b"", **headers: str) -> bytes:
     """A whole response; `retry_after="2"` becomes the header `retry-after`, an empty value leaves one out."""
     data = body.encode() if isinstance(body, str) else body
     given = {k.replace("_", "-"): v for k, v in headers.items()}
-    both = {"content-type": "application/json", "content-length": str(len(data))} | given
+    both = {"content-type": "application/json", "content-length": str(len(data)), "connection": "close"} | given
     lines = "".join(f"{name}: {value}\r\n" for name, value in both.items() if value)
     return f"HTTP/1.1 {status} Said\r\n{lines}\r\n".encode("latin-1", "replace") + data
 
