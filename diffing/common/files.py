@@ -34,6 +34,7 @@ def studies_dir() -> Path:
 def cache_dir(name: str = "") -> Path:
     """A folder of the cache, made if missing, readable by its owner only: replies may be private."""
     folder = home() / "cache" / name
+    # The mode is for a folder that is made now: one that is there keeps what its owner has given it.
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
@@ -44,7 +45,10 @@ def canonical(value: Any) -> str:
 
 
 def content_hash(value: Any, length: int = 16) -> str:
-    """The first hex digits of the SHA-256 of a JSON value's canonical text."""
+    """The first hex digits of the SHA-256 of a JSON value's canonical text.
+
+    16 digits are 64 bits: among a million things the chance that any two meet is 3 in 100 million.
+    """
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:length]
 
 
@@ -52,14 +56,19 @@ def content_hash(value: Any, length: int = 16) -> str:
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends well, and vanishes otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    # In the same folder, since a file can be put in another's place at one stroke on one file system only; hidden,
+    # so that what a killed writer leaves behind is no study, job or table to anybody who lists the folder.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    # Whoever writes opens it by its name: Parquet and CSV writers want a path.
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
+        # `mkstemp` makes files for their owner alone; a study may be read by others.
         temporary.chmod(0o644)
         temporary.replace(path)
     finally:
+        # Gone already where it took its place.
         temporary.unlink(missing_ok=True)
 
 
@@ -90,6 +99,7 @@ def append_jsonl(path: Path, record: dict[str, Any]) -> None:
     """Add one record as one line; the lock keeps lines of several writers whole."""
     line = (json.dumps(record, ensure_ascii=True, allow_nan=False) + "\n").encode()
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Appending, so that the line goes to the end even where another writer has made the file longer meanwhile.
     with path.open("ab+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         end = file.seek(0, os.SEEK_END)
@@ -105,6 +115,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """All whole records; a last line that a killed writer left unfinished is not one."""
     if not path.exists():
         return []
+    # What stands after the last line break is nothing, or a line that is not whole.
     lines = path.read_bytes().split(b"\n")
     return [json.loads(line) for line in lines[:-1] if line.strip()]
 
@@ -113,6 +124,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
 def locked(path: Path, wait: bool = True) -> Iterator[bool]:
     """Hold an advisory lock for the block; yields whether it was got (always true when waiting)."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    # The file stays when the lock is let go: removing it would let two hold locks on two files of one name.
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -69,15 +69,15 @@ class Job:
         alive = files.is_locked(self.folder / "lock")
         spec, path = self.spec, self.folder / "progress.json"
         # Read after the lock: a worker that ended in between has written its outcome before it let go.
-        told = files.read_json(path) if path.exists() else {}
-        state: State = told.get("state", "running")
+        progress = files.read_json(path) if path.exists() else {}
+        state: State = progress.get("state", "running")
         if alive:
             # A worker that has written its outcome still holds its step until it lets go.
             state = "running"
         elif state == "running":
             state = "dead"
         base = {"id": self.id, "kind": spec["kind"], "study": spec["study"], "started": spec["created"]}
-        return JobStatus.model_validate(base | told | {"state": state})
+        return JobStatus.model_validate(base | progress | {"state": state})
 
     def cancel(self) -> None:
         """Ask the job to stop at its next chance; what it has stored stays."""
@@ -88,6 +88,7 @@ class Job:
         if not path.exists():
             return []
         with path.open("rb") as file:
+            # A log may be large, and 200 bytes are more than most lines have: of longer ones fewer are shown.
             file.seek(max(0, path.stat().st_size - 200 * lines))
             return file.read().decode("utf-8", "replace").splitlines()[-lines:]
 
@@ -95,6 +96,7 @@ class Job:
         """Block until the job is no longer running, or the time is up."""
         end = None if timeout is None else time.monotonic() + timeout
         while (status := self.status()).state == "running" and (end is None or time.monotonic() < end):
+            # Nothing tells of the end of a process that is not a child; ten looks a second go unnoticed.
             time.sleep(0.1)
         return status
 
@@ -105,6 +107,7 @@ def jobs_dir(study: Study) -> Path:
 
 def recent(study: Study) -> list[Job]:
     """All jobs of a study, the newest first."""
+    # By the time of the spec, which is written once: two ids may share their second. Without one it is no job yet.
     specs = sorted(jobs_dir(study).glob("*/spec.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
     return [Job(path.parent) for path in specs]
 

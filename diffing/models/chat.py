@@ -30,15 +30,20 @@ if TYPE_CHECKING:
 Outcome = TypeVar("Outcome")
 
 GRACE_SECONDS = 20.0
-"""How long a run that is told to stop waits for replies on their way: they may be paid for already."""
+"""How long a run that is told to stop waits for replies on their way: they may be paid for already. Twice what a
+call usually takes; chosen by eye."""
 LOOK_SECONDS = 0.2
-"""How often a run looks whether it is to end."""
+"""How often a run looks whether it is to end: a person who cancels sees it at once, and a look costs next to
+nothing."""
 LIKENESS = 40
 """How like an id, of 100, another must be to be named in its place."""
 
 
 class ChatClient:
-    """Asks any number of endpoints at once, each with its own bounded concurrency."""
+    """Asks any number of endpoints at once, each with its own bounded concurrency.
+
+    Six attempts wait for half a minute in all at most, where the server names no time of its own.
+    """
 
     def __init__(self, concurrency: int = 32, timeout: float = 300.0, attempts: int = 6) -> None:
         self.concurrency = concurrency
@@ -63,6 +68,7 @@ class ChatClient:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        # Where nothing was asked there is nothing to close, and looking for it would import it.
         if "_wire" in vars(self):
             await self._wire.close()
 
@@ -70,6 +76,7 @@ class ChatClient:
         """The stored reply, else a fresh one, which is stored before it is returned."""
         reply = _stored(request)
         if reply is None:
+            # By address, since an endpoint's limits hold for all its models together.
             gate = self._gates.setdefault(point.base_url, asyncio.Semaphore(self.concurrency))
             async with gate:
                 reply = await self._ask_alone(point, request, price)
@@ -87,6 +94,7 @@ class ChatClient:
             if (reply := _stored(request)) is not None:
                 return reply
             reply = await self._ask_with_retries(point, request)
+            # Part of what is stored, at the price of the day: a price list that changes later changes no past.
             if reply.cost is None and price is not None and None not in (reply.tokens_in, reply.tokens_out):
                 reply.cost = price.of(reply.tokens_in or 0, reply.tokens_out or 0)
             if not reply.error:
@@ -155,6 +163,7 @@ class ChatClient:
 
     async def check_model(self, point: Endpoint) -> Price | None:
         """The model's price after making sure that it is still served; spends nothing."""
+        # Google's ids may be written with this prefix; the list of models is kept without it.
         served, model = await self.models(point), point.model.removeprefix("models/")
         # A suffix such as ':nitro' chooses among a listed model's servers and is not listed itself.
         listed = next((name for name in (model, model.rpartition(":")[0]) if name in served), None)

@@ -16,11 +16,12 @@ from diffing.models.replies import Reply
 RETRIED_STATUS = {408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529}
 """Time-outs, conflicts, limits and overload, 52x being Cloudflare's and 529 Anthropic's: all may pass."""
 FIRST_WAIT = 1.0
-"""Seconds at most before the second attempt; doubled before each further one."""
+"""Seconds at most before the second attempt; doubled before each further one, so that a server in trouble is asked
+less and less."""
 LONGEST_OWN_WAIT = 60.0
 """Seconds at most before any attempt where the server names none: a minute is the window of most limits."""
 LONGEST_WAIT = 120.0
-"""Seconds; a `Retry-After` beyond it is a failure of this row rather than a silent stall."""
+"""Seconds; a `Retry-After` beyond it is a failure of this row rather than a silent stall: two windows."""
 
 
 NUMBER = re.compile(r"[+-]?[0-9]{1,9}(?:\.[0-9]{0,9})?")
@@ -67,7 +68,8 @@ class Fault(Exception):
         """Seconds before the next attempt, or None where another attempt would not help."""
         if self.lasting or (self.status and self.status not in RETRIED_STATUS):
             return None
-        # Jitter keeps a refused crowd from coming back together.
+        # Jitter keeps a refused crowd from coming back together: a quarter of a second where the server names the
+        # time, never earlier than that, else anything from half the wait up.
         if self.retry_after is not None:
             return None if self.retry_after > LONGEST_WAIT else self.retry_after + random.uniform(0, 0.25)
         return random.uniform(0.5, 1.0) * min(LONGEST_OWN_WAIT, FIRST_WAIT * 2.0 ** (attempt - 1))
@@ -98,10 +100,12 @@ def refused(point: Endpoint) -> str:
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the server asks to wait, from any of the three forms the header takes; else None."""
     in_ms, value = headers.get("retry-after-ms", "").strip(), headers.get("retry-after", "").strip()
+    # OpenAI's own header, finer than the standard's whole seconds.
     if NUMBER.fullmatch(in_ms):
         return max(0.0, float(in_ms) / 1000)
     if NUMBER.fullmatch(value):
         return max(0.0, float(value))
+    # Not a number: the other form that the standard allows is a date.
     try:
         then = datetime.strptime(value, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
     except ValueError:

@@ -24,7 +24,7 @@ Shape = TypeVar("Shape", bound=BaseModel)
 Item = TypeVar("Item")
 
 SLACK = 1.15
-"""Tokens in are counted roughly; an estimate rather says too much than too little."""
+"""Tokens in are counted roughly, and an estimate rather says too much; no measurement stands behind the 15 %."""
 
 
 class Asking(BaseModel):
@@ -145,9 +145,16 @@ async def _put(
         async def work(question: Question[Shape]) -> bool:
             nonlocal done
             answer = await ask.ask_structured(
-                client, asking.point, question.messages, question.shape, max_tokens=question.max_tokens,
-                attempts=asking.attempts, price=price, budget=budget, check=question.check,
-            )  # fmt: skip
+                client,
+                asking.point,
+                question.messages,
+                question.shape,
+                max_tokens=question.max_tokens,
+                attempts=asking.attempts,
+                price=price,
+                budget=budget,
+                check=question.check,
+            )
             spent.add(answer)
             if answer.refused:
                 return False
@@ -173,11 +180,13 @@ async def each(items: Sequence[Item], work: Callable[[Item], Awaitable[bool]], c
 
     One failing with an exception lets the others finish what they began and is raised at the end.
     """
+    # Taken from its end, so turned round: the first item first.
     queue = list(reversed(items))
 
     async def worker() -> None:
         while queue and not client.stopping.is_set():
             if not await work(queue.pop()):
+                # A limit that forbids one forbids the rest: nobody need ask it again.
                 queue.clear()
 
     # Shows how the endpoint wants to be asked, before many are asked in a way that it refuses.

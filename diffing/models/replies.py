@@ -28,6 +28,8 @@ class Request(NamedTuple):
 
     @property
     def key(self) -> str:
+        # The number is the key's form: another would ask for everything anew. Twice the usual digits, since two
+        # requests that met would give one the other's answer.
         return files.content_hash(["reply", 1, *self], 32)
 
 
@@ -58,9 +60,11 @@ class RefusingDisk(diskcache.JSONDisk):  # type: ignore[misc]  # diskcache ships
         return super().fetch(mode, filename, value, read)
 
 
+# Opening takes a database connection; one home is the rule, and tests go through several.
 @lru_cache(maxsize=4)
 def _open_cache(folder: str) -> diskcache.Cache:
-    # CVE-2025-69872 of diskcache is about pickles in its folder: RefusingDisk loads none.
+    # CVE-2025-69872 of diskcache is about pickles in its folder: RefusingDisk loads none. By default it would also
+    # throw out replies that were paid for once they take more than a gigabyte.
     return diskcache.Cache(folder, disk=RefusingDisk, eviction_policy="none", size_limit=2**62)
 
 

@@ -2,8 +2,8 @@
 
 A reader's cache is a folder of append-only shards and an SQLite index beside them; any number of studies and
 processes share it. A record's bytes are written before its row is committed, so a process killed at any moment
-leaves at most a tail that no row names, which the shard's next writer cuts off. Not promised: durability across
-a power cut, and locks on network disks.
+leaves at most a tail that no row names, which the shard's next writer cuts off. Does not promise durability across
+a power cut, nor locks on network disks.
 
 A feature active in a text is a *run*: its peak (float32, exact), how many tokens it is active on, and their
 positions. A run of one token needs no more. In a longer run each value is a 16-bit code on a logarithmic scale
@@ -27,13 +27,16 @@ from diffing.common import files
 from diffing.common.arrays import Array
 
 STEPS = 4096
-"""Codes to a factor of two."""
+"""Codes to a factor of two: 16 bits then reach 16 factors of two down, to 1/65,536, and half a step is 8.5e-5."""
 
 FACTORS = np.exp2(-np.arange(2**16) / STEPS).astype(np.float32)
 """Value of each code as a share of its run's peak."""
 
 SHARD_LIMIT = 2**30
-"""Bytes from which a shard takes no further record."""
+"""Bytes from which a shard takes no further record.
+
+Few files for a large study, and none so large that copying or checking one is a matter of its own. Chosen by eye.
+"""
 
 
 TABLE = (
@@ -130,12 +133,12 @@ def columns(place: Place, n_features: int) -> dict[str, tuple[str, int, int]]:
         "code": ("<u2", place.coded),
         "negative": ("u1", -(-place.entries // 8) * place.signed),
     }
-    found, start = {}, 0
+    laid_out, start = {}, 0
     for name, (kind, length) in sorted(sizes.items(), key=lambda item: -np.dtype(item[1][0]).itemsize):
-        found[name] = (kind, start, length)
+        laid_out[name] = (kind, start, length)
         # Not in place: with arrays, that would change what was just stored.
         start = start + np.dtype(kind).itemsize * length
-    return found
+    return laid_out
 
 
 def to_bytes(encoding: Encoding, n_features: int) -> tuple[bytes, Place]:
@@ -159,6 +162,7 @@ def to_bytes(encoding: Encoding, n_features: int) -> tuple[bytes, Place]:
             column = np.packbits(column) if signed else np.empty(0, np.uint8)
         parts.append(np.ascontiguousarray(column, dtype=kind).reshape(length).tobytes())
     data = b"".join(parts)
+    # So that the next record's widest columns begin at a multiple of their own size.
     data += bytes(-len(data) % 4)
     return data, place._replace(size=len(data))
 
@@ -180,6 +184,7 @@ class Cache:
 
     def __init__(self, key: str, n_features: int) -> None:
         self.key, self.n_features = key, n_features
+        # The parent by itself first: `cache_dir` closes to others only the folder that it is asked for.
         files.cache_dir("encodings")
         self.folder = files.cache_dir(f"encodings/{key}")
         # Two processes that turn a new index to WAL at once would not wait for each other.
@@ -189,6 +194,7 @@ class Cache:
 
     @contextmanager
     def _index(self) -> Iterator[sqlite3.Connection]:
+        # Others hold it for one batch's rows; a minute of waiting means that something else is wrong.
         with closing(sqlite3.connect(self.folder / "index.sqlite", timeout=60)) as index:
             # A commit outlives the process at any setting; only a power cut would need more.
             index.execute("PRAGMA synchronous=OFF")
@@ -220,6 +226,7 @@ class Cache:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
+                # Another process writes here; rather than wait, take the next.
                 file.close()
                 continue
             with self._index() as index:
@@ -247,6 +254,7 @@ class Writer:
             self.file.write(data)
             rows.append((key, *place._replace(shard=self.shard, offset=offset, fed=fed)))
             offset += place.size
+        # Bytes before rows: a row must never name what is not there.
         self.file.flush()
         self.end = offset
         with self.cache._index() as index, index:

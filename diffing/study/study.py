@@ -60,11 +60,13 @@ class Study:
         except ValidationError as error:
             raise UserError(f"Study '{name}' cannot be made: {first_fault(error)}.") from error
         folder.parent.mkdir(parents=True, exist_ok=True)
+        # Beside its place and hidden: `names` passes it over, should a killed process leave it behind.
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".new-"))
         try:
             study = cls(temporary, full)
             study.save_settings(full)
             study.save_prompts(prompts.empty() if prompt_table is None else prompt_table)
+            # `mkdtemp` makes folders for their owner alone; a study may be read by others.
             temporary.chmod(0o755)
             temporary.rename(folder)
         except OSError as error:
@@ -86,14 +88,14 @@ class Study:
     @classmethod
     def list(cls) -> Sequence[Self]:
         """All studies that open, by name; `names()` also has those that do not."""
-        found = []
+        studies = []
         for name in names():
             try:
-                found.append(cls.open(name))
+                studies.append(cls.open(name))
             except UserError:
                 # The caller who wants the reason opens it by name.
                 continue
-        return found
+        return studies
 
     def checkpoint(self, key: str) -> Checkpoint:
         for checkpoint in self.checkpoints:
@@ -104,6 +106,7 @@ class Study:
 
     def save_settings(self, settings: StudySettings) -> None:
         self.settings = settings
+        # TOML has no null: what is None is left out, and read as None again.
         files.write_text(
             self.folder / "study.toml", tomli_w.dumps(settings.model_dump(mode="json", exclude_none=True))
         )
@@ -120,6 +123,7 @@ class Study:
 
     def add_responses(self, rows: pd.DataFrame) -> None:
         """Store answers; a row takes the place of an earlier one of the same prompt, checkpoint and draw."""
+        # Read and written under one lock, or of two writers one would undo the other.
         with files.locked(self.folder / "responses.lock"):
             table = responses.merge(self.responses(), rows)
             files.write_parquet(self.folder / "responses.parquet", table)
@@ -128,6 +132,7 @@ class Study:
         """The checkpoints compared: the first two of the study where none are named."""
         keys = [checkpoint.key for checkpoint in self.checkpoints]
         a, b = a or keys[0], b or keys[1]
+        # Each raises where there is no such checkpoint.
         self.checkpoint(a), self.checkpoint(b)
         if a == b:
             raise UserError(f"'{a}' cannot be compared with itself; name another checkpoint.")
