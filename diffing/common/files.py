@@ -30,7 +30,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 SETTLED = 2.0
-"""Seconds after which a leftover without a lock has no owner: between making it and locking it lie microseconds."""
+"""Seconds after which a leftover without a lock has no owner: it is locked microseconds after it was made."""
 
 GROUP = 4096
 """Rows of a group in a Parquet file: the most that one damaged place costs."""
@@ -225,7 +225,8 @@ def read_jsonl(path: Path, again: str = "") -> list[dict[str, Any]]:
         try:
             found.append(record(line))
         except (ValueError, RecursionError) as error:
-            fault = f"line {number}: {damage.reason(error)}"
+            json_at = isinstance(error, json.JSONDecodeError)
+            fault = f"line {number} is not JSON" if json_at else f"line {number}: {damage.reason(error)}"
             raise damage.Damaged(path, fault, again) from error
     return found
 

@@ -1,17 +1,17 @@
 """Checksums inside what this program writes, so that a changed byte is noticed and never becomes a figure.
 
-A record (a line of JSON, a small JSON file) carries the CRC-32 of its other fields as `sum`; a Parquet file
+A record (a line of JSON, a small JSON file) carries the CRC-32 of its other fields as `crc32`; a Parquet file
 carries that of all its other bytes between its data and its footer, where no reader of Parquet looks. Promises
 that what was written without a seal, by an older version or another program, is read as it always was. A CRC
-finds accidents; it is no defence against somebody who forges a file, and their own edits of a record need its
-`sum` taken out.
+finds accidents; it is no defence against somebody who forges a file, and who edits a record by hand takes its
+`crc32` out.
 """
 
 import json
 import zlib
 from typing import Any
 
-SUM = "sum"
+SUM = "crc32"
 """The field of a record that holds its checksum."""
 MARK = b"crc:"
 """What stands before the four bytes of a Parquet file's checksum."""

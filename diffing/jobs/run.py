@@ -173,7 +173,7 @@ class Reporter:
 
     def _write(self) -> None:
         self._written = time.monotonic()
-        files.write_json(self.job.folder / "progress.json", self.status.model_dump(mode="json"), seal=True)
+        files.write_json(self.job.folder / "progress.json", self.status.model_dump(), seal=True)
         if self.watch is not None:
             self.watch(self.status)
 

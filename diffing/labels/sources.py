@@ -204,8 +204,8 @@ def from_file(path: Path, author: str = "") -> pd.DataFrame:
     if not path.is_file():
         raise UserError(f"There is no file '{path}'; check the path.")
     try:
-        value = files.read_json(path)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
         raise UserError(f"'{path.name}' is not JSON ({error}); fetch or write it again.") from error
     if isinstance(value, list):
         rows = [one if isinstance(one, dict) else {"feature": n, "label": one} for n, one in enumerate(value)]

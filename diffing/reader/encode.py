@@ -7,7 +7,6 @@ the study's table with the reason.
 
 import logging
 import time
-import zlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,15 +17,15 @@ import pandas as pd
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
-from diffing.common import files, seals
+from diffing.common import files
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
-from diffing.reader import lens, pieces
+from diffing.reader import decoders, lens, pieces
 from diffing.reader.batches import Task
 from diffing.reader.cache import Cache
 from diffing.reader.encoder import Encoder, ReaderLike
-from diffing.reader.encodings import decoder_path, decoder_sound, encodable, save_table
+from diffing.reader.encodings import encodable, save_table
 from diffing.reader.fleet import Fleet
 from diffing.reader.pieces import TokenTable
 from diffing.study import prompts
@@ -158,7 +157,7 @@ def prepare(
     look()
     if device != lead:
         return reader  # type: ignore[no-any-return]
-    save_decoder(reader)
+    decoders.save(reader)
     # A reader without an SAE's facts, as a rule-based one has none, promises nothing that could be checked.
     if hasattr(reader, "facts"):
         path = folder / CHECKED
@@ -187,24 +186,6 @@ def _checked_reader(path: Path) -> str:
     except (Damaged, LookupError, TypeError) as error:
         logger.warning("The reader is checked anew: %s", error)
         return ""
-
-
-def save_decoder(reader: ReaderLike) -> None:
-    """Keep the SAE's decoder where the diff can map it: directions only, so half precision is enough."""
-    path = decoder_path(reader.key)
-    if path.is_dir():
-        raise Damaged(path, "a folder stands in its place", "move it away and run encode again")
-    try:
-        if path.exists() and decoder_sound(path) and np.load(path, mmap_mode="r").size:
-            return
-    except (OSError, ValueError, EOFError) as error:
-        logger.warning("The stored decoder is damaged (%s) and is made anew", error)
-    decoder = reader.decoder().to("cpu", torch.float16).numpy()
-    with files.replacing(path) as temporary:
-        with temporary.open("wb") as file:
-            np.save(file, decoder)
-        with temporary.open("ab") as file:
-            file.write(seals.stamp(zlib.crc32(temporary.read_bytes())))
 
 
 class TextFeatures(BaseModel):

@@ -10,7 +10,6 @@ those of all records before the first use of all, each once in a process as long
 
 import logging
 import mmap
-import zlib
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -20,23 +19,14 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from diffing.common import damage, files, seals
+from diffing.common import damage, files
 from diffing.common.arrays import Array
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
-from diffing.reader.cache import (
-    NO_SUM,
-    VERIFIED,
-    Cache,
-    Encoding,
-    Kinds,
-    Place,
-    columns,
-    from_buffer,
-    map_shard,
-    sound,
-)
+from diffing.reader import decoders
+from diffing.reader.cache import VERIFIED, Cache, map_shard, sound
 from diffing.reader.pieces import TokenTable
+from diffing.reader.records import NO_SUM, Encoding, Kinds, Place, columns, from_buffer
 from diffing.study import responses
 from diffing.study.study import Study
 
@@ -304,14 +294,7 @@ class Encodings:
 
     def decoder(self) -> Array | None:
         """The SAE's decoder [features, width] as float16 by memory map, or None where the reader gave none."""
-        path = decoder_path(self.reader_key)
-        if not path.exists():
-            return None
-        again = AGAIN.format(study=self.study.name)
-        with damage.reading(path, again):
-            if not decoder_sound(path):
-                raise ValueError("its sum does not fit: it is not what was written")
-            return np.load(path, mmap_mode="r")
+        return decoders.opened(self.reader_key, AGAIN.format(study=self.study.name))
 
     def matrix(self) -> sparse.csr_array:
         """Documents × features, each value the feature's peak in the document."""
@@ -321,20 +304,6 @@ class Encodings:
 def table_path(study: Study) -> Path:
     """The table that says where each of the study's answers lies in the cache."""
     return study.folder / "encodings.parquet"
-
-
-def decoder_path(reader_key: str) -> Path:
-    return files.cache_dir("decoders") / f"{reader_key}.npy"
-
-
-def decoder_sound(path: Path) -> bool:
-    """Whether a stored decoder is what was written; an older version's has no checksum at its end."""
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        end = len(data) - seals.LENGTH
-        if data[end : end + len(seals.MARK)] != seals.MARK:
-            return True
-        with memoryview(data) as view:
-            return zlib.crc32(view[:end]) == int.from_bytes(view[-4:], "little")
 
 
 def save_table(
