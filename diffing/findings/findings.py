@@ -190,7 +190,7 @@ def change(
     line = Change(
         finding=identifier,
         date=files.now(),
-        author=author,
+        author=tables.clean(author),
         author_kind=author_kind,
         put=plain(put or {}),
         add=plain(add or {}),

@@ -80,7 +80,7 @@ class Job:
         path, again = self.folder / "spec.json", "start the job again"
         found = files.read_json(path, again)
         with damage.reading(path, again):
-            return {"then": []} | {name: found[name] for name in ("kind", "study", "options", "created")} | found
+            return {"then": [], **{name: found[name] for name in ("kind", "study", "options", "created")}, **found}
 
     def _by_name(self) -> dict[str, Any]:
         day, clock, *rest = (self.id + "---").split("-")
@@ -137,8 +137,13 @@ def jobs_dir(study: Study) -> Path:
 
 def recent(study: Study) -> list[Job]:
     """All jobs of a study, the newest first."""
-    specs = sorted(jobs_dir(study).glob("*/spec.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    return [Job(path.parent) for path in specs]
+    folders = {path.parent for name in ("spec.json", "lock") for path in jobs_dir(study).glob(f"*/{name}")}
+    return [Job(folder) for folder in sorted(folders, key=_asked, reverse=True)]
+
+
+def _asked(folder: Path) -> int:
+    spec = folder / "spec.json"
+    return (spec if spec.exists() else folder).stat().st_mtime_ns
 
 
 def find(study: Study, job_id: str) -> Job:

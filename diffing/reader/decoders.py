@@ -33,7 +33,8 @@ def opened(reader_key: str, again: str) -> Array | None:
     with damage.reading(path, again):
         if not sound(path):
             raise ValueError("its sum does not fit: it is not what was written")
-        return np.load(path, mmap_mode="r")
+        array: Array = np.load(path, mmap_mode="r")
+        return array
 
 
 def sound(path: Path) -> bool:

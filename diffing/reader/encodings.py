@@ -294,7 +294,10 @@ class Encodings:
 
     def decoder(self) -> Array | None:
         """The SAE's decoder [features, width] as float16 by memory map, or None where the reader gave none."""
-        return decoders.opened(self.reader_key, AGAIN.format(study=self.study.name))
+        again = AGAIN.format(study=self.study.name)
+        if self.table.attrs.get("decoder") and not decoders.path_of(self.reader_key).exists():
+            raise Damaged(decoders.path_of(self.reader_key), "it is gone", again)
+        return decoders.opened(self.reader_key, again)
 
     def matrix(self) -> sparse.csr_array:
         """Documents × features, each value the feature's peak in the document."""
@@ -318,6 +321,7 @@ def save_table(
         "reader": study.settings.reader.model_dump(),
         "reader_key": key,
         "n_features": n_features,
+        "decoder": decoders.path_of(key).exists(),
     }
     files.write_parquet(table_path(study), table)
 

@@ -5,31 +5,25 @@ import os
 import random
 import shutil
 import sqlite3
-import subprocess
 import sys
-import time
-import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from diffing import diff, jobs, status
+from diffing import jobs, status
 from diffing.cli import app
-from diffing.common import damage, files
+from diffing.common import files
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
-from diffing.diff import compute
 from diffing.findings import findings
 from diffing.labels import history
-from diffing.models import replies
 from diffing.reader import encode
 from diffing.reader.cache import Cache
+from diffing.reader.encoder import Encoder
 from diffing.reader.encodings import Encodings
-from diffing.study import imports, repair
-from diffing.study.study import Study, names
+from diffing.study.study import Study
 from tests.fakes import damages, diff_study
 from tests.fakes.reader import FakeReader
 from tests.fakes.watch import Watch
@@ -219,7 +213,7 @@ def test_an_older_index_gets_its_sums_and_an_older_tables_places_are_compared(
 
 @pytest.mark.attack("R36")
 def test_a_write_after_a_failed_one_points_at_its_own_bytes(reader: FakeReader) -> None:
-    encoder = encode.Encoder(reader, Cache("other", reader.n_features))
+    encoder = Encoder(reader, Cache("other", reader.n_features))
     one, two = (encoder.one(reader.read([], text)) for text in ("one two three", "four five six seven"))
     assert not isinstance(one, str) and not isinstance(two, str)
     cache = Cache("other", reader.n_features)
@@ -267,6 +261,8 @@ def test_one_damaged_study_hides_no_other(
     name: str, study: Study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Study.create("whole", study.checkpoints, study.prompts())
+    findings.add(study, "shows more", "b", author="Ann")
+    history.edit(study, "starter", 1, "a name", "Ann")
     (study.folder / name).write_bytes(b"\xff\xfe{broken")
     code, out, _ = ran(monkeypatch, capsys, "list", "--json")
     rows = {row["study"]: row for row in json.loads(out)}
@@ -298,63 +294,7 @@ def test_a_job_whose_files_are_damaged_is_still_listed(study: Study) -> None:
     assert status.of(study)["running"] == []
 
 
-@pytest.mark.attack("R4")
-def test_repair_sets_aside_and_saves_what_can_be_read(
-    study: Study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for number in range(3):
-        history.edit(study, "fake", number, f"name {number}", "Ann")
-        findings.add(study, f"claim {number}", "b", author="Ann")
-    lines = history.path_of(study).read_bytes().split(b"\n")
-    lines[1] = lines[1].replace(b"name 1", b"name 9")
-    history.path_of(study).write_bytes(b"\n".join(lines))
-    findings.path_of(study).write_bytes(findings.path_of(study).read_bytes()[:-30])
-    damaged = history.path_of(study).read_bytes()
-    with pytest.raises(Damaged, match=r"labels.jsonl' is damaged \(line 2: its sum does not fit"):
-        history.read(study, "fake")
-    with pytest.raises(Damaged, match=r"it holds 2 of the 3 records that were written"):
-        findings.load(study)
-    code, out, _ = ran(monkeypatch, capsys, "repair", "study")
-    assert (code, out.count("saved 2 rows, 1 of 3 are lost")) == (0, 2)
-    assert [line.feature for line in history.read(study, "fake")] == [0, 2]
-    assert [finding.claim for finding in findings.load(study)] == ["claim 0", "claim 1"]
-    (aside,) = study.folder.glob("damaged-*/labels.jsonl")
-    assert aside.read_bytes() == damaged
-    assert "nothing was changed" in ran(monkeypatch, capsys, "repair", "study")[1]
-
-
-@pytest.mark.attack("R4")
-def test_repair_saves_the_answers_of_sound_groups(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "GROUP", 6)
-    study.add_responses(study.responses())
-    path, before = study.folder / "responses.parquet", study.responses()
-    data = bytearray(path.read_bytes())
-    text = before["text"][7].encode()
-    at = data.find(text[:12])
-    assert at > 0 or b"SNAPPY" != None
-    data[len(data) // 3] ^= 1
-    path.write_bytes(data)
-    with pytest.raises(Damaged, match="responses.parquet' is damaged .*repair study"):
-        study.responses()
-    (told,) = repair.repair("study", {})
-    after = study.responses()
-    assert 0 < len(after) < len(before) and told.saved == len(after)
-    pd.testing.assert_frame_equal(after, before.merge(after[["prompt_id", "checkpoint", "draw"]]))
-
-
-@pytest.mark.attack("R4")
-def test_prompts_that_are_missing_are_said(study: Study) -> None:
-    path, before = study.folder / "prompts.csv", study.prompts()
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(lines[:5]))
-    with pytest.raises(Damaged, match="it holds 4 of the 12 prompts that were written"):
-        study.prompts()
-    (told,) = repair.repair("study", {})
-    assert (told.saved, told.lost) == (4, "8 of 12 are lost")
-    pd.testing.assert_frame_equal(study.prompts(), before.head(4))
-
-
-# Lines, folders, leftovers.
+# Lines, faults of the program, replies, words.
 
 
 @pytest.mark.attack("R12")
@@ -366,231 +306,6 @@ def test_a_last_line_without_its_end_is_a_record_if_it_is_one(study: Study) -> N
     assert [line.feature for line in history.read(study, "fake")] == [0, 1]
     history.edit(study, "fake", 2, "name 2", "Ann")
     assert [line.feature for line in history.read(study, "fake")] == [0, 1, 2]
-
-
-KILLED = """
-import os, sys
-from pathlib import Path
-from diffing.common import files
-rename, calls = Path.rename, []
-def dying(self, target):
-    calls.append(self)
-    if len(calls) == int(sys.argv[3]):
-        os._exit(9)
-    return rename(self, target)
-Path.rename = dying
-out = Path(sys.argv[1])
-with files.fresh_folder(out.parent, ".new-") as fresh:
-    (fresh / "a").write_text("new"); (fresh / "b").write_text("new")
-    files.put_folder(fresh, out)
-"""
-
-
-@pytest.mark.attack("R13")
-@pytest.mark.parametrize("step", [1, 2, 3])
-def test_a_folder_replaced_by_a_killed_process_is_the_old_one_or_the_new_one(
-    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = tmp_path / "out"
-    out.mkdir()
-    for name in "ab":
-        (out / name).write_text("old")
-    command = [sys.executable, "-c", KILLED, str(out), "-", str(step)]
-    subprocess.run(command, cwd=files.PROJECT, check=False, timeout=600)
-    monkeypatch.setattr(files, "SETTLED", -1.0)
-    files.sweep(tmp_path, *files.LEFT)
-    assert {path.name: path.read_text() for path in out.iterdir()} == dict.fromkeys(
-        "ab", "new" if step == 3 else "old"
-    )
-    assert list(tmp_path.iterdir()) == [out]
-
-
-@pytest.mark.attack("R13")
-def test_a_half_deleted_diff_is_computed_anew(study: Study) -> None:
-    before = compute.current(study, "a", "b")
-    (before.folder / "probes.parquet").unlink()
-    with pytest.raises(Damaged, match="made anew by `python -m diffing diff study --a a --b b`"):
-        _ = diff.load(study, "a", "b").probes
-    after = compute.current(study, "a", "b")
-    pd.testing.assert_frame_equal(after.probes, before.probes if "probes" in vars(before) else after.probes)
-    pd.testing.assert_frame_equal(diff.load(study, "a", "b").features, after.features)
-
-
-@pytest.mark.attack("R21")
-def test_leftovers_of_the_dead_go_and_those_of_the_living_stay(
-    study: Study, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(files, "SETTLED", -1.0)
-    dead = [study.folder / "reports" / ".report-x", study.folder / "diffs" / ".new-y"]
-    for folder in dead:
-        folder.mkdir(parents=True)
-        (folder / "answers.csv").write_text("private")
-    (study.folder / ".responses.parquet.z.tmp").write_text("half")
-    with (
-        files.fresh_folder(study.folder / "reports", ".report-") as living,
-        files.replacing(study.folder / "mine"),
-    ):
-        assert jobs.run_here(study, "diff", {"a": "a", "b": "b"}).state == "done"
-        assert living.is_dir() and len([*study.folder.glob(".mine.*.tmp")]) == 1
-    assert [path for path in dead if path.exists()] == []
-    assert [*study.folder.rglob("*.tmp")] == []
-
-
-# Disks.
-
-
-@pytest.mark.attack("R15")
-@pytest.mark.parametrize("name", ["study.toml", "prompts.csv", "responses.parquet"])
-@pytest.mark.parametrize("existing", [False, True])
-def test_an_import_on_a_full_disk_changes_nothing(
-    name: str, existing: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "wide.csv"
-    path.write_text("prompt,response_a,response_b\nHi,Hello.,Hey!\n")
-    if existing:
-        imports.into("s", imports.load(path))
-        path.write_text("prompt,response_a,response_b\nBye,So long.,Bye!\n")
-    before = tree(files.studies_dir())
-    with monkeypatch.context() as broken:
-        fill_up(broken, lambda where: f".{name}." in where)
-        with pytest.raises((UserError, OSError)) as caught:
-            imports.into("s", imports.load(path))
-    assert "disk is full" in str(damage.in_words(caught.value))
-    assert tree(files.studies_dir()) == before
-    assert names() == (["s"] if existing else [])
-
-
-def fill_up(patch: pytest.MonkeyPatch, full: Callable[[str], bool]) -> None:
-    """Let nothing be put in the place of files whose temporary name is meant, nor be written there."""
-    write_bytes, write_text, write_csv = Path.write_bytes, Path.write_text, imports.tables.write_csv
-
-    def refuse(where: Path) -> None:
-        if full(str(where)):
-            raise OSError(28, "No space left on device", str(where))
-
-    def bytes_to(self: Path, data: bytes) -> int:
-        refuse(self)
-        return write_bytes(self, data)
-
-    def text_to(self: Path, data: str, **how: str) -> int:
-        refuse(self)
-        return write_text(self, data, **how)
-
-    def csv_to(path: Path, table: pd.DataFrame) -> None:
-        refuse(path)
-        write_csv(path, table)
-
-    patch.setattr(Path, "write_bytes", bytes_to)
-    patch.setattr(Path, "write_text", text_to)
-    patch.setattr(imports.tables, "write_csv", csv_to)
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    found = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-    # A lock that nobody holds is nothing made.
-    return {name: data for name, data in found.items() if not name.endswith(".lock")}
-
-
-LIMITED = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-from diffing.cli.app import main
-sys.argv = ["diffing", "import", "big", sys.argv[1]]
-main()
-"""
-
-
-@pytest.mark.attack("R15")
-def test_a_file_that_may_not_grow_costs_one_sentence_and_leaves_no_study(tmp_path: Path) -> None:
-    path = tmp_path / "wide.csv"
-    noise = np.random.default_rng(0).integers(0, 10**9, 20_000)
-    rows = "\n".join(f"Q{n},{a},{a * 7}" for n, a in enumerate(noise.tolist()))
-    path.write_text(f"prompt,response_a,response_b\n{rows}\n")
-    done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(path)], cwd=files.PROJECT, capture_output=True, text=True, timeout=600
-    )
-    assert (done.returncode, done.stderr.strip().count("\n")) == (2, 0)
-    assert "may not grow that large" in done.stderr
-    assert [path.name for path in files.studies_dir().glob("*")] == []
-
-
-READ_ONLY = """
-import os, sys
-from diffing.common import files
-home = str(files.home())
-WRITES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "os.chmod"}
-def hook(event, args):
-    named = args and isinstance(args[0], (str, bytes, os.PathLike))
-    where = os.path.abspath(os.fsdecode(args[0])) if named else ""
-    if not where.startswith(home):
-        return
-    writes = event in WRITES and not (event == "os.mkdir" and os.path.isdir(where))
-    if event == "open":
-        mode, flags = args[1] or "", args[2]
-        writes = bool(set(mode) & set("wax+")) or bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
-    if writes:
-        raise OSError(30, "Read-only file system", where)
-sys.addaudithook(hook)
-from diffing.cli.app import main
-main()
-"""
-"""A home on which nothing can be made or opened for writing, whoever asks; SQLite is asked to itself."""
-
-
-@pytest.mark.attack("R15")
-def test_looking_works_on_a_read_only_home(study: Study) -> None:
-    compute.compute(study, "a", "b")
-    before = tree(study.folder)
-    for words in (
-        ["list"],
-        ["status", "study"],
-        ["jobs", "study"],
-        ["prompts", "study"],
-        ["feature", "study", "3"],
-        ["diff", "study"],
-        ["findings", "study"],
-    ):
-        done = looking(*words)
-        assert (words, done.returncode, done.stderr) == (words, 0, "")
-    done = looking("encode", "study")
-    assert done.returncode == 2
-    assert "the disk is read-only; make it writable" in done.stderr.splitlines()[-1]
-    assert "Traceback" not in done.stderr
-    assert tree(study.folder) == before
-
-
-def looking(*words: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-c", READ_ONLY, *words]
-    return subprocess.run(command, cwd=files.PROJECT, capture_output=True, text=True, timeout=600, check=False)
-
-
-@pytest.mark.attack("R15")
-@pytest.mark.parametrize("home", ["file", "~nouser-of-this-name/home"])
-@pytest.mark.parametrize("words", [["list"], ["status", "s"], ["new", "s", "openai:a", "openai:b"], ["sample"]])
-def test_a_home_that_cannot_be_costs_one_sentence(
-    home: str,
-    words: list[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    (tmp_path / "file").write_text("a file")
-    monkeypatch.setenv("DIFFING_HOME", str(tmp_path / "file") if home == "file" else home)
-    code, _, said = ran(monkeypatch, capsys, *words)
-    assert code == 2
-    assert said.startswith("DIFFING_HOME is '") and said.strip().count("\n") == 0
-
-
-@pytest.mark.attack("R15")
-def test_a_job_on_a_full_disk_fails_with_a_sentence(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device", str(study.folder / "x"))
-
-    monkeypatch.setattr(files, "put_folder", full)
-    told = jobs.run_here(study, "diff", {"a": "a", "b": "b"})
-    assert told.state == "failed"
-    assert told.error.startswith("'studies/study/x' cannot be read or written: the disk is full")
-    assert [*study.folder.glob("diffs/.new-*")] == []
 
 
 @pytest.mark.attack("R4")
@@ -608,32 +323,6 @@ def test_a_defect_is_one_sentence_and_its_traceback_is_for_who_asks(
     assert "Traceback" in ran(monkeypatch, capsys, "list")[2]
 
 
-# Replies and words.
-
-
-@pytest.mark.attack("R23")
-def test_a_damaged_reply_is_dropped_and_blocks_no_other() -> None:
-    cache = replies.cache()
-    for key in ("good", "cut", "list", "shape"):
-        cache.set(key, {"text": key})
-    cache._sql("UPDATE Cache SET value = substr(value, 1, 9) WHERE key = ?", (cache._disk.put("cut")[0],))
-    cache._sql("UPDATE Cache SET value = ? WHERE key = ?", (zlib.compress(b"7"), cache._disk.put("list")[0]))
-    cache.set("shape", {"text": ["no", "text"]})
-    assert [key in cache for key in ("good", "cut", "list")] == [True, False, False]
-    assert cache.reply("shape") is None and cache.reply("cut") is None
-    assert cache.reply("good") == replies.Reply(text="good", cached=True)
-    assert len(cache) == 1
-
-
-@pytest.mark.attack("R23")
-def test_a_damaged_reply_database_is_named_with_the_remedy() -> None:
-    folder = files.cache_dir("replies")
-    (folder / "cache.db").write_bytes(b"this is no database, by far" * 400)
-    replies._open_cache.cache_clear()
-    with pytest.raises(Damaged, match=r"'cache/replies/cache.db' is damaged .*asked and paid for again"):
-        replies.cache().get("key")
-
-
 @pytest.mark.attack("R33")
 def test_a_lone_surrogate_is_cleaned_when_it_comes_in(study: Study) -> None:
     made = findings.add(study, "shows \ud800 more", "b", author="A\udcffnn")
@@ -642,13 +331,3 @@ def test_a_lone_surrogate_is_cleaned_when_it_comes_in(study: Study) -> None:
     told = [*files.read_jsonl(findings.path_of(study)), *files.read_jsonl(history.path_of(study))]
     assert repr(told).encode("utf-8")
     assert findings.load(study)[0] == made
-
-
-def test_a_temporary_that_was_just_made_is_left_to_its_owner(tmp_path: Path) -> None:
-    fresh, old = tmp_path / ".new-a", tmp_path / ".new-b"
-    for folder in (fresh, old):
-        folder.mkdir()
-    past = time.time() - 60
-    os.utime(old, (past, past))
-    assert files.sweep(tmp_path, *files.LEFT) == [old]
-    assert fresh.is_dir()

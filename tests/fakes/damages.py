@@ -19,7 +19,7 @@ from diffing.diff import compute
 from diffing.findings import findings, judging
 from diffing.labels import history
 from diffing.reader import encode
-from diffing.reader.encodings import Encodings, decoders
+from diffing.reader.encodings import Encodings
 from diffing.study.study import Study
 from tests.fakes import diff_study
 from tests.fakes.reader import FakeReader
@@ -105,7 +105,7 @@ def look(name: str) -> dict[str, Any]:
     opened, found = Encodings.open(study), diff.load(study, "a", "b")
     found.check()
     told = status.of(study)
-    decoder = decoders.opened(opened.reader_key, "")
+    decoder = opened.decoder()
     frames = [study.prompts(), study.responses(), found.features, found.probes, found.categories, found.noise]
     return {
         "settings": study.settings.model_dump(),
