@@ -7,6 +7,7 @@ whether they are one prompt is for a person to say.
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -134,8 +135,6 @@ def read(path: Path) -> pd.DataFrame:
     known = files.rows_put(path) or 0
     with damage.reading(path):
         content = path.read_text(encoding="utf-8")
-        if "\0" in content:
-            raise ValueError("it holds bytes that are no text")
     # A study may have no prompts yet: then its file is a header alone.
     table = empty() if content.strip() == ",".join(COLUMNS) else _table(path)
     if len(table) < known:
@@ -151,8 +150,24 @@ def _table(path: Path) -> pd.DataFrame:
     absent = [name for name in COLUMNS if name not in table]
     if absent:
         raise Damaged(path, f"it has no column '{absent[0]}'")
+    if row := _zeroed(table):
+        raise Damaged(path, f"row {row} holds zero bytes that nobody wrote")
     table["active"] = [_is_yes(value) for value in table["active"]]
     return table[COLUMNS]
+
+
+def _zeroed(table: pd.DataFrame) -> int | None:
+    """The first row that a disk has filled with zeros: a prompt may hold some, but then its id fits them."""
+    for number, row in enumerate(table[COLUMNS].itertuples(index=False), start=1):
+        cells = [str(cell) for cell in row]
+        if "\0" in "".join(cells):
+            own, text, messages = cells[0], row.text, row.messages
+            others = "".join([own, row.category, row.tags, row.split, str(row.active)])
+            with suppress(ValueError):
+                if "\0" not in others and prompt_id(text, messages) == own:
+                    continue
+            return number
+    return None
 
 
 def write(path: Path, table: pd.DataFrame) -> None:
