@@ -49,7 +49,7 @@ e2e: $(VENV)/.installed-dev
 check: $(VENV)/.installed-dev
 	cd $(ROOT) && $(VENV)/bin/ruff check .
 	cd $(ROOT) && $(VENV)/bin/ruff format --check .
-	cd $(ROOT) && $(VENV)/bin/mypy diffing dashboard.py pages tools bench tests
+	cd $(ROOT) && $(VENV)/bin/mypy diffing dashboard.py pages tools bench tests examples
 	cd $(ROOT) && $(PYTHON) -m tools.audit
 
 fix: $(VENV)/.installed-dev

@@ -69,7 +69,8 @@ def main() -> None:
         print("| study | page | address | |\n|---|---|---|---|")
         for study in Study.list():
             prompt = str(study.prompts()["id"].iloc[0])
-            for page, links in {"": [{}], **LINKS}.items():
+            pages: dict[str, list[dict[str, str]]] = {"": [{}], **LINKS}
+            for page, links in pages.items():
                 for link in links:
                     query = {name: value.format(prompt=prompt) for name, value in link.items()}
                     fault = opened(page, {"study": study.name, **query} if page else {})

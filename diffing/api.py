@@ -41,8 +41,8 @@ class Study(study.Study):
         from diffing.diff import compute
         from diffing.labels import named
 
-        found = compute.current(self, *self.sides(a, b))
-        return named(self, found.features, found.a, found.b)
+        current = compute.current(self, *self.sides(a, b))
+        return named(self, current.features, current.a, current.b)
 
     def findings(self, a: str = "", b: str = "") -> "Sequence[Standing]":
         """The claims made of two checkpoints, each with how far it got and what speaks against it."""

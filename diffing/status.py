@@ -1,7 +1,7 @@
 """What is done and what is missing in a study, step by step, and what to do next.
 
-Reads the other steps' files and computes nothing heavy. Promises the same answer to the command line, the API
-and the pages.
+Reads the other steps' files and computes nothing heavy. Promises the same answer to all who ask: the command line
+and the pages word what they get here, and work nothing out for themselves.
 """
 
 import math
@@ -20,12 +20,14 @@ from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
 
 USUAL_DISCORDANCE = 0.05
-"""Share of prompts on which two draws of one checkpoint differ on a feature, assumed until draws show it."""
-
+"""Share of prompts on which two draws of one checkpoint differ on a feature, assumed until a diff says better. No
+measurement stands behind it."""
+ALPHA, POWER = 0.05, 0.8
+"""The level before correction and the power that the smallest difference is stated for: the customary ones."""
 LABELLED = 20
-"""Families that ought to have a label before findings are written."""
+"""Families that ought to have a label before findings are written: as many as the command `diff` shows."""
 USUAL_FEATURES = 65_536
-"""Features of a reader whose SAE is not on this machine yet."""
+"""Features of a reader whose SAE is not on this machine yet: what the larger bundled readers have, most often."""
 
 
 def of(study: Study) -> dict[str, Any]:
@@ -74,26 +76,26 @@ def _of(study: Study) -> dict[str, Any]:
 
 def detectable(prompts: int, tests: int, discordance: float = USUAL_DISCORDANCE) -> dict[str, Any]:
     """The smallest difference in shares found with 80 % power after correction, and what that assumes."""
-    delta = stats.smallest_detectable(prompts, tests, discordance) if prompts else math.inf
+    delta = stats.smallest_detectable(prompts, tests, discordance, ALPHA, POWER)
     return {
         "delta": None if math.isinf(delta) else round(delta, 4),
         "prompts": prompts,
         "tests": tests,
         "discordance": discordance,
-        "power": 0.8,
-        "alpha": 0.05,
+        "power": POWER,
+        "alpha": ALPHA,
     }
 
 
 def foreseen(study: Study, prompts: int) -> dict[str, Any]:
     """The smallest difference of the study: by what its diff tested and measured, else by what is usual."""
-    a, b = (checkpoint.key for checkpoint in study.checkpoints[:2])
     try:
-        told = diff.load(study, a, b).summary
+        facts = diff.load(study, *study.sides()).summary
     except UserError:
-        told = {}
-    if told.get("tested"):
-        return detectable(prompts, told["tested"], told["background_discordance"])
+        # There is no diff yet, or one that cannot be read: the step itself says so.
+        facts = {}
+    if facts.get("tested"):
+        return detectable(prompts, facts["tested"], facts["background_discordance"])
     return detectable(prompts, features(study))
 
 
@@ -136,18 +138,18 @@ def steps(study: Study, status: dict[str, Any]) -> list[dict[str, str]]:
 def later_steps(study: Study, answered: bool) -> list[dict[str, str]]:
     """Encoding, diff, labels and findings of the study's first two checkpoints."""
     name = study.name
-    a, b = (checkpoint.key for checkpoint in study.checkpoints[:2])
+    # Not counted where nothing was answered: it takes a look at every answer's text.
     lacking = unread(study) if answered else 0
     encoded = table_path(study).exists()
     try:
-        found = diff.load(study, a, b)
-        outdated = bool(lacking) or found.outdated(study)
-        leads = found.top(LABELLED)["feature"].tolist()
+        current = diff.load(study, *study.sides())
+        outdated = bool(lacking) or current.outdated(study)
+        leads = current.top(LABELLED)["feature"].tolist()
     except UserError:
         # Missing or damaged: the step makes it, and there is nothing of it to look at.
-        found, outdated, leads = None, False, []
-    current = labels.current(study) if leads else {}
-    named = [feature for feature in leads if feature in current]
+        current, outdated, leads = None, False, []
+    labelled = labels.current(study) if leads else {}
+    named = [feature for feature in leads if feature in labelled]
     written = [finding for finding in findings.load(study) if not finding.rejected]
     return [
         {
@@ -160,8 +162,8 @@ def later_steps(study: Study, answered: bool) -> list[dict[str, str]]:
         {
             "step": "diff",
             "job": "diff",
-            "state": "to do" if found is None else "partial" if outdated else "done",
-            "detail": summary.answer(found.summary) if found else "not computed",
+            "state": "to do" if current is None else "partial" if outdated else "done",
+            "detail": summary.answer(current.summary) if current else "not computed",
             "how": f"python -m diffing diff {name}",
         },
         {

@@ -1,7 +1,6 @@
 """A new study: two checkpoints and a prompt set, with what it will take before anything is spent."""
 
 import tempfile
-from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -14,7 +13,7 @@ from diffing.reader import presets
 from diffing.study import collect, imports, known_cases, prompts
 from diffing.study.settings import ReaderChoice, Sampling, StudySettings
 from diffing.study.study import Study
-from pages.parts import address, shell
+from pages.parts import address, shell, upload
 from pages.parts.keys import fresh
 
 HELD_OUT = StudySettings.model_fields["held_out"].default
@@ -24,12 +23,6 @@ shell.page("New study")
 
 def open_it(study: Study) -> None:
     st.switch_page("pages/run.py", query_params=address.written(study=study.name))
-
-
-def uploaded(upload: st.runtime.uploaded_file_manager.UploadedFile, folder: str) -> Path:
-    path = Path(folder) / Path(upload.name).name
-    path.write_bytes(upload.getvalue())
-    return path
 
 
 asked, brought = st.tabs(["Ask two checkpoints", "Bring answers that exist"])
@@ -91,7 +84,7 @@ with asked:
             table = prompts.bundled()
         else:
             with tempfile.TemporaryDirectory() as folder:
-                table = prompts.load(uploaded(own, folder))
+                table = prompts.load(upload.saved(own, folder))
         counts = table.get("category", pd.Series(dtype=str)).value_counts()
         kept = pick.multiselect(
             "Categories (all where none is chosen)",
@@ -127,6 +120,6 @@ with brought:
     if st.button("Import", key="import", disabled=not (called and file)) and file:
         try:
             with tempfile.TemporaryDirectory() as folder:
-                open_it(imports.into(called, imports.load(uploaded(file, folder))))
+                open_it(imports.into(called, imports.load(upload.saved(file, folder))))
         except UserError as error:
             st.error(md(str(error)))

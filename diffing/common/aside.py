@@ -26,6 +26,7 @@ class Aside(Generic[Result]):
     def __init__(self, work: Callable[[], Result], worth: bool = True) -> None:
         self._work = work
         self._child = 0
+        # The caller is one of the threads counted.
         alone = threading.active_count() == 1
         if worth and alone and sys.platform == "linux" and (os.cpu_count() or 1) > 1:
             self._pipe, write = os.pipe()
@@ -35,19 +36,22 @@ class Aside(Generic[Result]):
             os.close(write)
 
     def result(self) -> Result:
-        """What the computation gave, or the error that it ended with."""
+        """What the computation gave, or the error that it ended with. To be asked once: a pipe is read once."""
         if not self._child:
             return self._work()
+        # A copy of the descriptor, because closing the file closes what it was given, and leaving the block closes
+        # the pipe itself, whether the result was asked for or not.
         with os.fdopen(os.dup(self._pipe), "rb") as pipe:
             data = pipe.read()
+        # The child writes something whatever happens, an error too: nothing at all means that it was killed.
         answer: tuple[bool, Any] = (
             pickle.loads(data) if data else (False, RuntimeError("a child process was killed"))
         )
         fine, value = answer
-        if fine:
-            found: Result = value
-            return found
-        raise value
+        if not fine:
+            raise value
+        result: Result = value
+        return result
 
     def __enter__(self) -> Self:
         return self
@@ -55,6 +59,7 @@ class Aside(Generic[Result]):
     def __exit__(self, kind: type[BaseException] | None, error: Any, trace: TracebackType | None) -> None:
         if self._child:
             os.close(self._pipe)
+            # Nobody waits for its result any more, and it holds nothing that it would have to put away.
             os.kill(self._child, signal.SIGKILL)
             os.waitpid(self._child, 0)
             self._child = 0
@@ -63,7 +68,7 @@ class Aside(Generic[Result]):
 def _answer(work: Callable[[], Any], write: int) -> None:
     """The child's whole life; it leaves without running anything that the parent set up for its own end."""
     try:
-        # A lock that this process inherited would outlive the parent.
+        # A lock that this process inherited would outlive the parent. 0 to 2 stay: they are where it may complain.
         os.closerange(3, write)
         os.closerange(write + 1, os.sysconf("SC_OPEN_MAX"))
         try:
@@ -73,4 +78,5 @@ def _answer(work: Callable[[], Any], write: int) -> None:
         with os.fdopen(write, "wb") as pipe:
             pipe.write(answer)
     finally:
+        # Not `sys.exit`: that would run the parent's exit handlers and write out its buffered files a second time.
         os._exit(0)

@@ -1,7 +1,7 @@
 """The colours that mean something, and the ten shades of an activation: one place for pages, charts and reports.
 
-A is always blue and B always orange. Files that cannot import (the theme, the report's style sheet) write the same
-values; a test holds them equal.
+A is always blue and B always orange: two hues that stay apart for colour-blind eyes, on white and on black. Files
+that cannot import (the theme, the report's style sheet) write the same values; a test holds them equal.
 """
 
 import numpy as np
@@ -24,4 +24,5 @@ def level(value: float, largest: float) -> int:
     """1 to 10 for an active token, 0 for a silent one; logarithmic, so that weak activations stay visible."""
     if value <= 0 or largest <= 0:
         return 0
+    # log(1 + 9x) / log(10) takes 0 to 0 and 1 to 1, and a tenth of the largest to level 3: chosen by eye.
     return max(1, min(LEVELS, round(LEVELS * float(np.log1p(9 * min(1.0, value / largest)) / np.log(10)))))

@@ -13,8 +13,10 @@ from diffing.common import tables
 INVISIBLE = re.compile(r"[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 # A bare address becomes a link even where its characters are escaped: an invisible joiner keeps its parts apart.
 LINK = re.compile(r"https?:(?=//)|www(?=\.)|@(?=[-\w])", re.IGNORECASE)
+# All that CommonMark, its tables and strikethrough, and Streamlit's own `:red[…]`, `$…$` and emoji give a meaning.
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])")
-# What a spreadsheet would run gets an apostrophe, of which a reader takes one away.
+# What a spreadsheet would run gets an apostrophe, of which a reader takes one away; a tab or a carriage return is
+# passed over by some, which then run what follows. Apostrophes before such a sign get one more, so none is lost.
 FORMULA = re.compile(r"^'*[=+\-@\t\r]")
 
 
@@ -30,6 +32,7 @@ def esc(text: str) -> str:
 
 def md(text: str) -> str:
     """For Streamlit elements that read Markdown: every character stands for itself, on one line; no links."""
+    # One line, because a line break could begin a list, a heading or a block of code.
     line = LINK.sub("\\g<0>\u2060", " ".join(visible(text).split()))
     return MARKDOWN.sub(r"\\\1", line)
 

@@ -59,6 +59,7 @@ def studies_dir() -> Path:
 def cache_dir(name: str = "") -> Path:
     """A folder of the cache, made if missing, readable by its owner only: replies may be private."""
     folder = home() / "cache" / name
+    # The mode is for a folder that is made now: one that is there keeps what its owner has given it.
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
 
@@ -67,7 +68,10 @@ canonical = seals.canonical
 
 
 def content_hash(value: Any, length: int = 16) -> str:
-    """The first hex digits of the SHA-256 of a JSON value's canonical text."""
+    """The first hex digits of the SHA-256 of a JSON value's canonical text.
+
+    16 digits are 64 bits: among a million things the chance that any two meet is 3 in 100 million.
+    """
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:length]
 
 
@@ -75,16 +79,21 @@ def content_hash(value: Any, length: int = 16) -> str:
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends well, and vanishes otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    # In the same folder, since a file can be put in another's place at one stroke on one file system only; hidden,
+    # so that what a killed writer leaves behind is no study, job or table to anybody who lists the folder.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    # Whoever writes opens it by its name as well: Parquet and CSV writers want a path.
     temporary = Path(name)
     try:
         # Held for as long as this process works on it: `sweep` leaves it alone.
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield temporary
+        # `mkstemp` makes files for their owner alone; a study may be read by others.
         temporary.chmod(0o644)
         temporary.replace(path)
     finally:
         os.close(handle)
+        # Gone already where it took its place.
         temporary.unlink(missing_ok=True)
 
 
@@ -193,6 +202,7 @@ def append_jsonl(path: Path, record: dict[str, Any]) -> None:
     """Add one record as one line with its checksum; the lock keeps lines of several writers whole."""
     line = (json.dumps(seals.sealed(cleaned(record)), ensure_ascii=True, allow_nan=False) + "\n").encode()
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Appending, so that the line goes to the end even where another writer has made the file longer meanwhile.
     with path.open("ab+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         rows, size = _note(path) or (0, -1)
@@ -299,6 +309,7 @@ def _rows_path(path: Path) -> Path:
 def locked(path: Path, wait: bool = True) -> Iterator[bool]:
     """Hold an advisory lock for the block; yields whether it was got (always true when waiting)."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    # The file stays when the lock is let go: removing it would let two hold locks on two files of one name.
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

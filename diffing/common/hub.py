@@ -26,6 +26,7 @@ from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 
 LAYER_TENSOR = re.compile(r"(?:^|\.)(?:layers|h)\.(\d+)\.")
+"""How a layer's number stands in a tensor's name: `layers.5.` in most models, `h.5.` in GPT-2's."""
 FAULTS = (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError)
 """What a download can raise; `explained` turns any of them into a sentence."""
 
@@ -33,17 +34,19 @@ FAULTS = (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineMod
 def cached(repo: str, name: str, revision: str | None = None) -> Path | None:
     """A file of the cache, None when it was never downloaded or does not exist there."""
     try:
-        found = try_to_load_from_cache(repo, name, revision=revision)
+        path = try_to_load_from_cache(repo, name, revision=revision)
     except HFValidationError as error:
         raise explained(repo, error) from error
-    return Path(found) if isinstance(found, str) else None
+    # Else None, or the cache's mark that the repository was asked and has no such file.
+    return Path(path) if isinstance(path, str) else None
 
 
 def fetch(repo: str, name: str, revision: str | None = None) -> Path:
     """A file of a repository, downloaded if it is not in the cache."""
-    found = cached(repo, name, revision)
-    if found is not None:
-        return found
+    path = cached(repo, name, revision)
+    if path is not None:
+        return path
+    # `hf_hub_download` asks the network first whether a branch has moved, even where the file is cached.
     try:
         return Path(hf_hub_download(repo, name, revision=revision))
     except FAULTS as error:
@@ -52,13 +55,14 @@ def fetch(repo: str, name: str, revision: str | None = None) -> Path:
 
 def fetch_if_any(repo: str, name: str, revision: str | None = None) -> Path | None:
     """Like `fetch`, but None where the repository has no such file."""
-    found = try_to_load_from_cache(repo, name, revision=revision)
-    if found is not None:
+    path = try_to_load_from_cache(repo, name, revision=revision)
+    if path is not None:
         # Else the cache remembers that there is no such file.
-        return Path(found) if isinstance(found, str) else None
+        return Path(path) if isinstance(path, str) else None
     try:
         return Path(hf_hub_download(repo, name, revision=revision))
     except LocalEntryNotFoundError as error:
+        # A kind of `EntryNotFoundError`, but what it says is that the Hub was not reached.
         raise explained(repo, error, name) from error
     except EntryNotFoundError:
         return None
@@ -68,12 +72,13 @@ def fetch_if_any(repo: str, name: str, revision: str | None = None) -> Path | No
 
 def commit(repo: str) -> str:
     """The commit that the cache holds as the repository's main branch; empty when there is none."""
+    # The library has no call for this that stays away from the network; the layout is part of its documentation.
     reference = Path(constants.HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}" / "refs" / "main"
     return reference.read_text().strip() if reference.exists() else ""
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file; remembered for as long as its size and time stay."""
+    """SHA-256 of a file; remembered for as long as its size and time stay: weights take a minute to read."""
     stat = path.stat()
     stamp = files.content_hash([str(path.resolve()), stat.st_size, stat.st_mtime_ns])
     memo = files.cache_dir("hashes") / f"{stamp}.json"
@@ -89,17 +94,18 @@ def file_hash(path: Path) -> str:
 
 def below(weight_map: dict[str, str], layers: int) -> dict[str, str]:
     """Of a model's tensors → files, those of its first layers and of all that is no layer's."""
-    found = {}
+    kept = {}
     for tensor, file in weight_map.items():
         match = LAYER_TENSOR.search(tensor)
         if match is None or int(match[1]) < layers:
-            found[tensor] = file
-    return found
+            kept[tensor] = file
+    return kept
 
 
 @contextmanager
 def offline() -> Iterator[None]:
     """Make every Hub call inside answer from the cache or raise; the setting is the whole process's."""
+    # The environment's variable is read once, when the library is imported, and so would come too late here.
     before = constants.HF_HUB_OFFLINE
     constants.HF_HUB_OFFLINE = True
     try:
@@ -111,6 +117,8 @@ def offline() -> Iterator[None]:
 def explained(repo: str, error: Exception, name: str = "") -> UserError:
     """The sentence for a failed download."""
     what = f"'{name}' of '{repo}'" if name else f"'{repo}'"
+    # The order matters: to the library a gated repository is a kind of absent one, and an unreachable Hub a kind
+    # of absent file.
     if isinstance(error, GatedRepoError):
         return UserError(
             f"'{repo}' is gated; accept its licence at https://huggingface.co/{repo} and set HF_TOKEN."

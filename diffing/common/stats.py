@@ -42,14 +42,17 @@ def benjamini_hochberg(p: Floats) -> Floats:
     """The q-value of each p; NaN stands for a test that was not made and counts for nothing."""
     q = np.full(len(p), np.nan)
     made = np.flatnonzero(~np.isnan(p))
+    # Equal p get equal q in whatever order they stand; stable, so that no machine has an order of its own.
     order = made[np.argsort(p[made], kind="stable")]
     scaled = p[order] * len(order) / np.arange(1, len(order) + 1)
+    # The smallest of its own value and those of all larger p, so that q never falls as p rises.
     q[order] = np.minimum(1.0, np.minimum.accumulate(scaled[::-1])[::-1])
     return q
 
 
 def bonett_price(more_a: Ints, more_b: Ints, prompts: int, level: float = 0.95) -> tuple[Floats, Floats]:
     """Bonett and Price's adjusted Wald interval for the difference of two paired shares, B minus A."""
+    # One discordant prompt more each way: without them the interval has no width where nothing was discordant.
     a, b = (np.asarray(more_a) + 1) / (prompts + 2), (np.asarray(more_b) + 1) / (prompts + 2)
     half = ndtri((1 + level) / 2) * np.sqrt((a + b - (b - a) ** 2) / (prompts + 2))
     return np.maximum(b - a - half, -1.0), np.minimum(b - a + half, 1.0)
@@ -71,9 +74,12 @@ def bootstrap(
     a[:, added] += 1
     b[:, added] += 1
     count = prompts + 2
+    # Equal rows have equal intervals, as above.
     rows, place = np.unique(np.column_stack([a, b]), axis=0, return_inverse=True)
     a, b = rows[:, : len(sizes)], rows[:, len(sizes) :]
     centre = (b - a) @ sizes
+    # Standard deviation of the resampled sum. Windows are powers of two, so that few sizes of transform occur;
+    # eight more points give the narrowest sums some room, which no measurement asked for.
     spread = np.sqrt((a + b) @ sizes**2 - centre**2 / count)
     low, high = np.empty(len(rows)), np.empty(len(rows))
     points = np.exp2(np.ceil(np.log2(2 * WINDOW * spread + 8))).astype(np.int64)
@@ -91,11 +97,13 @@ def _resampled(sizes: Ints, a: Ints, b: Ints, count: int, points: int, tail: flo
     angle = 2 * np.pi * np.arange(points // 2 + 1) / points
     turn = np.outer(sizes, angle)
     mean = ((b - a) @ sizes).astype(np.int64)
-    one = 1 + ((a + b) @ (np.cos(turn) - 1) - 1j * ((b - a) @ np.sin(turn))) / count
+    # The characteristic function of one prompt drawn: prompts without a difference, the 1, are most of them.
+    single = 1 + ((a + b) @ (np.cos(turn) - 1) - 1j * ((b - a) @ np.sin(turn))) / count
     window = mean - points // 2
     # Zero to the power of many stays zero.
-    size = count * np.log(np.maximum(np.abs(one), 1e-300))
-    phase = count * np.angle(one) + np.outer(window, angle)
+    size = count * np.log(np.maximum(np.abs(single), 1e-300))
+    # The window's start is a turn, so that the transform's first point is the window's.
+    phase = count * np.angle(single) + np.outer(window, angle)
     mass = np.fft.irfft(np.exp(size + 1j * phase), n=points, axis=1)
     below = np.cumsum(mass, axis=1)
     # The largest s with P(T < s) <= tail, and the smallest with P(T > s) <= tail.
@@ -124,9 +132,9 @@ def smallest_detectable(
 ) -> float:
     """The smallest difference in shares that the exact McNemar test finds with the given power.
 
-    The level is `alpha / tests`. `discordance` is the share of prompts whose two sides differ by chance
-    alone, in total, half of it each way; a true difference of delta adds delta to one way. `math.inf` where
-    no difference, however large, would be found.
+    The level is `alpha / tests`, Bonferroni's: no more than the correction that a diff uses would grant.
+    `discordance` is the share of prompts whose two sides differ by chance alone, in total, half of it each way; a
+    true difference of delta adds delta to one way. `math.inf` where no difference, however large, would be found.
     """
     if prompts < 1 or tests < 1:
         return math.inf
@@ -135,6 +143,7 @@ def smallest_detectable(
     if largest <= 0 or _mcnemar_power(prompts, discordance, largest, least) < power:
         return math.inf
     low, high = 0.0, largest
+    # A hundredth of a point: what is shown is rounded to whole points.
     while high - low > 1e-4:
         middle = (low + high) / 2
         if _mcnemar_power(prompts, discordance, middle, least) < power:
@@ -153,6 +162,7 @@ def _least_significant(prompts: int, level: float) -> np.ndarray:
         middle = (low + high) // 2
         enough = bdtrc(middle, discordant, 0.5) <= level / 2
         low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    # Infinite where even a unanimous majority is not rare enough.
     return np.where(2 * 0.5 ** discordant.astype(float) <= level, np.minimum(high + 1, discordant), np.inf)
 
 
@@ -164,8 +174,9 @@ def _mcnemar_power(prompts: int, discordance: float, delta: float, least: np.nda
     discordant = np.arange(prompts + 1)
     up = (discordance / 2 + delta) / total
     reached = np.where(np.isfinite(least), least, discordant)
-    with np.errstate(invalid="ignore"):
-        found = bdtrc(reached - 1, discordant, up) + bdtr(discordant - reached, discordant, up)
+    # Both tails count: a majority for the wrong side is significant too, however rarely it comes.
+    significant = bdtrc(reached - 1, discordant, up) + bdtr(discordant - reached, discordant, up)
+    # By logarithms, since the binomial coefficients of a thousand prompts are beyond float64.
     ways = gammaln(prompts + 1) - gammaln(discordant + 1) - gammaln(prompts - discordant + 1)
     mass = np.exp(ways + xlogy(discordant, total) + xlog1py(prompts - discordant, -total))
-    return float(mass @ np.where(np.isfinite(least), found, 0.0))
+    return float(mass @ np.where(np.isfinite(least), significant, 0.0))

@@ -33,8 +33,10 @@ def checked(kind: str, shape: type[Options], options: Mapping[str, Any]) -> Opti
 
 def first_fault(error: ValidationError) -> str:
     """The first thing that pydantic found wrong, as half a sentence."""
+    # One at a time: whoever mends a slip runs the step again, and most faults after the first follow from it.
     fault = error.errors()[0]
     where = ".".join(str(part) for part in fault["loc"])
+    # pydantic puts this before the sentences of our own validators.
     message = str(fault["msg"]).removeprefix("Value error, ")
     return f"{where}: {message}" if where else message
 

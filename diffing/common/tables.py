@@ -1,7 +1,8 @@
 """Reads the tables people bring: CSV, JSONL, JSON, Parquet and plain text, also `.gz` and `.xz`.
 
 Every cell comes back as text exactly as the file holds it; lists and objects come back as JSON text, absent
-values as empty text. Promises one sentence on what is wrong with a file and where; guesses no encoding.
+values as empty text. Promises one sentence on what is wrong with a file and where. Guesses no encoding, and of a
+CSV's dialect only whether its cells are parted by commas, semicolons or tabs.
 """
 
 import csv
@@ -22,12 +23,14 @@ import pyarrow as pa
 
 from diffing.common.errors import UserError
 
-# Long answers exceed csv's default of 131,072 characters a field.
+# Long answers exceed csv's default of 131,072 characters a field; 2**31 - 1 is the most that every platform takes.
 csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
 
 MOST_DIGITS = 18
-"""Digits of a number that is read: it fits into 64 bits, and Python refuses to read very long ones."""
+"""Digits of a number that is read: 18 nines fit into 64 bits and 19 do not; Python refuses to read very long
+ones."""
 
+# The last one, for files that are not packed, hands the bytes on as they are.
 UNPACK: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.decompress, ".xz": lzma.decompress, "": bytes}
 
 
@@ -97,11 +100,13 @@ def _plain(value: Any) -> Any:
 
 def clean(text: str) -> str:
     """Text that UTF-8 can hold: surrogate pairs joined, lone surrogates replaced."""
+    # By way of UTF-16, in which a pair of surrogates is a character's proper form.
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _decode(path: Path, data: bytes) -> str:
     try:
+        # Spreadsheets begin a UTF-8 file with a mark, which would become part of the first column's name.
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
@@ -118,11 +123,13 @@ def _csv(path: Path, text: str) -> pd.DataFrame:
     head = text.split("\n", 1)[0]
     # Where the decimal mark is a comma, spreadsheets write semicolons between cells.
     delimiter = "\t" if ".tsv" in path.name.lower() else ";" if ";" in head and "," not in head else ","
+    # Strict, because a quote that is never closed would otherwise swallow the rest of the file without a word.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[list[str]] = []
     try:
         header = next(reader, [])
         for row in reader:
+            # Editors leave an empty line at the end; csv gives it as no cells at all.
             if not row:
                 continue
             if len(row) != len(header):
@@ -143,6 +150,7 @@ def _objects(path: Path, values: list[Any]) -> pd.DataFrame:
         if not isinstance(value, dict):
             raise UserError(f"'{path.name}' holds no JSON object in row {number}; each row must be one.")
     columns = list(dict.fromkeys(str(key) for value in values for key in value))
+    # JSON's escapes can spell half a character, which no UTF-8 file could hold; CSV cannot.
     return _frame([[clean(as_text(value.get(c))) for c in columns] for value in values], columns)
 
 
@@ -176,5 +184,6 @@ def _parquet(path: Path, data: bytes) -> pd.DataFrame:
         # Text that is no UTF-8 shows only when it is looked at.
         return pd.read_parquet(io.BytesIO(data)).map(as_text).astype(object)
     except (OSError, ValueError, NotImplementedError, pa.ArrowException) as error:
+        # The library's own words may run to pages and hold bytes of the file; the first lines tell enough.
         reason = clean(" ".join(str(error).split()))[:200]
         raise UserError(f"'{path.name}' is not a Parquet file ({reason}); write it again.") from error

@@ -1,17 +1,19 @@
-"""Words for numbers, the same on the command line, on the pages and in the report."""
+"""Words for numbers, the same on the command line, on the pages and in the report.
+
+Holds what is said of plain numbers; how a job, an estimate or an answer is put stands with these. It rounds for
+reading: nothing may be computed from its words.
+"""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
-
-if TYPE_CHECKING:
-    pass
 
 
 def dollars(cost: float | None) -> str:
     if cost is None:
         return "cost unknown"
+    # Below a cent two places would say that it is free.
     return f"${cost:.2f}" if cost == 0 or cost >= 0.01 else f"${cost:.4f}"
 
 
@@ -37,6 +39,7 @@ def share(value: float) -> str:
 
 
 def points(value: float) -> str:
+    # A real minus sign: a hyphen is narrower than the plus above it, and breaks off at a line's end.
     return "–" if pd.isna(value) else f"{100 * value:+.0f}".replace("-", "−")
 
 
@@ -45,13 +48,13 @@ def interval(low: float, high: float) -> str:
 
 
 def small(value: float) -> str:
-    """A p- or q-value."""
+    """A p- or q-value; two digits are as many as anybody reads."""
     return "not tested" if pd.isna(value) else f"{value:.2g}"
 
 
 def listed(things: Iterable[str]) -> str:
-    found = list(things)
-    return " and ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
+    names = list(things)
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def count(number: int, one: str, many: str = "") -> str:

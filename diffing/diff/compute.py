@@ -2,7 +2,8 @@
 
 Stored as `diffs/<hash>/` in the study, where the hash is of the two keys, the reader and the settings. Promises
 that a folder holds all its files or does not exist, and that a diff knows when the answers or encodings it was
-made from have changed. The arithmetic is in `measure`, `groups`, `families`, `separability` and `noise`.
+made from have changed. The arithmetic is in `measure`, `groups`, `families`, `separability` and `noise`; `stored`
+opens what is written here.
 """
 
 import dataclasses
@@ -30,9 +31,12 @@ from diffing.study.study import Study
 
 TABLES = ("features", "probes", "categories", "noise")
 ASIDE = 500
-"""Answers that make a second process worth its start."""
+"""Answers that make a second process worth its start, and the copying of its result. Chosen by eye."""
 OWN = 8
-"""One text in so many is scanned by the first process, which would else wait for the second."""
+"""One text in so many is scanned by the first process, which would else wait for the second.
+
+Measured at 1,000 prompts and 65,536 features, where both are then done at one time (`docs/performance.md`).
+"""
 SHOWS = "strongest activation over the answer's tokens above the bar, averaged over draws"
 
 
@@ -57,9 +61,9 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         progress.check()
         progress.update(done, total, "steps", note=note)
 
-    found = compute(study, *study.sides(options.a, options.b), settings, tell)
+    computed = compute(study, *study.sides(options.a, options.b), settings, tell)
     kept = ("pairs", "prompts", "tested", "differing", "families", "separability", "smallest_detectable")
-    return {"diff": found.folder.name, **{name: found.summary[name] for name in kept}}
+    return {"diff": computed.folder.name, **{name: computed.summary[name] for name in kept}}
 
 
 def compute(
@@ -74,6 +78,7 @@ def compute(
         raise UserError(f"'{a}' cannot be compared with itself; name two checkpoints.")
     settings = settings or DiffSettings()
     encodings = Encodings.open(study)
+    # Before the work: what changes meanwhile makes the diff outdated, and not falsely current.
     inputs = inputs_of(study, encodings)
     tables, facts = measured(study, encodings, a, b, settings, tell)
     facts |= {"inputs": inputs, "created": files.now()}
@@ -109,6 +114,7 @@ def measured(
 
     # Two processes on two processors: more threads would only wait for each other.
     with threadpool_limits(1), Aside(unpaired, worth=len(documents) >= ASIDE) as aside:
+        # The second process was forked before this: what is gathered here it would only carry along.
         shown = presence.shown(encodings, documents, settings.threshold, settings.share_of_peak)
         tell(1, 7, "counting features")
         features, tallied = measure.table(shown, pairs)
@@ -125,6 +131,7 @@ def measured(
         tell(3, 7, "telling the sides apart")
         apart = separability.separability(shown, pairs, seed, settings.permutations)
         tell(4, 7, "describing features")
+        # Descriptions read discovery prompts only, ties to probes all: words may end up in a label.
         read = np.intersect1d(documents, firing.readable(study, encodings))
         described = firing.describe(encodings, detailed.tolist(), read.tolist())
         fires = firing.active(encodings, detailed.tolist(), documents.tolist())
@@ -149,6 +156,7 @@ def measured(
 def _noise(features: pd.DataFrame, bins: pd.DataFrame) -> dict[str, Any]:
     band = noise.of_features(bins, ((features["frequency_a"] + features["frequency_b"]) / 2).to_numpy())
     outside = pd.array(features["delta"].abs() > band, dtype="boolean")
+    # A comparison with no band is False, which would read as "inside it".
     outside[np.isnan(band)] = pd.NA
     return {"noise_band": band, "outside_noise": outside}
 
@@ -178,6 +186,7 @@ def _families(features: pd.DataFrame, ties: families.Ties, encodings: Encodings,
     """Each feature's family: its lead's number, its own where it is not tested."""
     family: Ints = features["feature"].to_numpy(dtype=np.int64).copy()
     tested = features[features["testable"]]
+    # By discovery prompts, so that held-out ones choose no lead; what was not tested there comes last.
     order = np.lexsort([tested["feature"], tested["p_discovery"].fillna(np.inf)])
     close = settings.family_overlap, settings.family_cosine
     named = tested["feature"].to_numpy()
@@ -196,6 +205,7 @@ def _probes(
     """The probes' own table, and the nearest probes of the detailed features."""
     nearest = near.compare(fires, detailed.tolist(), scanned)
     words = {feature: nearest.words(feature) for feature in detailed.tolist()}
+    # The scan knows only the paired documents, and numbers them from 0.
     renumbered = dataclasses.replace(
         pairs, a=np.searchsorted(documents, pairs.a), b=np.searchsorted(documents, pairs.b)
     )

@@ -19,13 +19,16 @@ from diffing.diff.presence import Shown
 from diffing.diff.tally import Amounts, Leads, Tally, View
 
 LEVEL = 0.05
-"""False discovery rate that everything is called by."""
+"""False discovery rate that everything is called by: the usual one, and one for all, so that columns agree."""
 LEAST = 6
-"""Prompts that must differ before a feature is tested: under six no exact test can reach 0.05."""
+"""Prompts that must differ before a feature is tested: under six no exact test can reach 0.05.
+
+If all six lie one way, p is 2 / 64 = 0.03; with five it would be 0.06.
+"""
 LEAST_HELD_OUT = 5
-"""The same for one-sided tests on held-out prompts."""
+"""The same for one-sided tests on held-out prompts: 1 / 32 = 0.03."""
 EQUIVALENT = 0.05
-"""Differences that count as none when the 90 % interval lies inside."""
+"""Differences that count as none when the 90 % interval lies inside: five answers in a hundred. Chosen by eye."""
 
 VIEWS: dict[View, str] = {
     "whole": "",
@@ -39,6 +42,7 @@ def table(shown: Shown, pairing: Pairing) -> tuple[pd.DataFrame, Tally]:
     """A row for each feature, and the tally that it was computed from."""
     counted = tally.count(shown, pairing, VIEWS)
     n = counted.prompts
+    # Without prompts nothing is known: a share of 0 would claim that something was looked at.
     nothing = np.nan if n == 0 else 0.0
     frequency_a, frequency_b = (counted.frequency[side] + nothing for side in "ab")
     more_a, more_b = counted.views["whole"].of()
@@ -62,6 +66,7 @@ def table(shown: Shown, pairing: Pairing) -> tuple[pd.DataFrame, Tally]:
         "discordant_b": more_b.sum(axis=1),
     }
     columns |= _tested(counted)
+    # Two one-sided tests at 5 % each are one interval of 90 %.
     columns["verdict"] = verdict(columns["q"], *interval(pairing, n, more_a, more_b, 0.90))
     for name, amount in (("rate", counted.rate), ("mean", counted.strength)):
         p = sign_flip(amount, LEAST)
@@ -80,6 +85,7 @@ def interval(pairing: Pairing, prompts: int, more_a: Ints, more_b: Ints, level: 
     """Bonett and Price's interval at one draw, the bootstrap over prompts at several; NaN without prompts."""
     if prompts == 0:
         return np.full(len(more_a), np.nan), np.full(len(more_a), np.nan)
+    # One size: with one draw a prompt differs wholly or not at all.
     if pairing.sizes.tolist() == [pairing.unit]:
         return stats.bonett_price(more_a[:, 0], more_b[:, 0], prompts, level)
     draws = int(pairing.draws.max())
@@ -112,14 +118,16 @@ def _tested(counted: Tally) -> dict[str, Any]:
     cuts = [name for name in VIEWS.values() if name]
     joint = stats.benjamini_hochberg(np.concatenate([p[name] for name in cuts]))
     q |= dict(zip(cuts, np.split(joint, len(cuts)), strict=True))
-    found: dict[str, Any] = {"testable": ~np.isnan(p[""]), "p": p[""], "q": q[""]}
+    columns: dict[str, Any] = {"testable": ~np.isnan(p[""]), "p": p[""], "q": q[""]}
     for name in cuts:
-        found |= {f"delta{name}": delta[name], f"p{name}": p[name], f"q{name}": q[name]}
+        columns |= {f"delta{name}": delta[name], f"p{name}": p[name], f"q{name}": q[name]}
+    # In one of the cuts is enough: an ending is cut off by one of them, an opening by the other.
     same = [(np.sign(delta[name]) == np.sign(delta[""])) & (q[name] < LEVEL) for name in cuts]
     survives = pd.array(np.logical_or(*same), dtype="boolean")
+    # Written so that a q of NaN, not tested, asks nothing either.
     survives[~(q[""] < LEVEL)] = pd.NA
-    found["survives_equal_length"] = survives
-    return found
+    columns["survives_equal_length"] = survives
+    return columns
 
 
 def verdict(q: Floats, low: Floats, high: Floats) -> NDArray[np.object_]:
@@ -132,16 +140,17 @@ def replication(leads: Leads, pairing: Pairing) -> dict[str, Any]:
     """Selected on discovery prompts alone, then tested one-sided on the held-out ones."""
     split = pairing.cells["split"].to_numpy()
     size = pairing.cells["prompts"].to_numpy()
-    found, held = split == "discovery", split == "held-out"
-    p = presence_p(leads, LEAST, found)
+    discovery, held = split == "discovery", split == "held-out"
+    p = presence_p(leads, LEAST, discovery)
     q = stats.benjamini_hochberg(p)
-    delta = difference(leads, int(size[found].sum()), found)
+    delta = difference(leads, int(size[discovery].sum()), discovery)
     delta_held = difference(leads, int(size[held].sum()), held)
     selected = q < LEVEL
     p_held = presence_p(leads, LEAST_HELD_OUT, held)
     # Towards the other side there is nothing to replicate, and such a p can decide nothing.
     one_sided = np.where(np.sign(delta_held) == np.sign(delta), p_held / 2, 1.0)
     one_sided[~selected | np.isnan(p_held)] = np.nan
+    # Corrected over what was selected alone: only that was asked again.
     confirmed = stats.benjamini_hochberg(one_sided) < LEVEL
     words = np.where(confirmed, "yes", np.where(np.isnan(p_held), "too few", "no"))
     return {

@@ -14,8 +14,9 @@ from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Shown
 
 FEATURES = 200
-"""Features that a bin of frequency needs at least."""
+"""Features that a bin of frequency needs at least: of their 400 points 20 then lie above the band."""
 BINS = 20
+"""Bins at most: the band moves slowly with frequency, and more of them would only be rougher. Chosen by eye."""
 SHARE = 0.95
 """Share of features that differ by less than the band between two halves of one checkpoint."""
 
@@ -36,7 +37,9 @@ def band(shown: Shown, pairing: Pairing) -> pd.DataFrame:
     start = 0
     while len(frequency) - start >= least:
         end = min(start + size, len(frequency))
+        # Features of one frequency are all in one bin: `of_features` could not tell two of them apart.
         end = int(np.searchsorted(frequency, frequency[end - 1], side="right"))
+        # What is left over is too few for a bin of its own, and joins this one.
         if len(frequency) - end < least:
             end = len(frequency)
         rows.append(
@@ -61,6 +64,7 @@ def halves(shown: Shown, pairing: Pairing, documents: Array) -> tuple[Floats, Fl
     number = int(several.sum())
     draws = pairing.draws[pairing.row]
     half = draws // 2
+    # Of an odd number of draws the last is left out.
     used = several[pairing.row] & (pairing.slot < 2 * half)
     sign = np.where(pairing.slot < half, 1.0, -1.0)
     weight = sign / half.clip(1) * np.sqrt(half / draws)
@@ -78,5 +82,6 @@ def of_features(bins: pd.DataFrame, frequency: Floats) -> Floats:
     """The band at each feature's frequency; NaN where there is no band."""
     if bins.empty:
         return np.full(len(frequency), np.nan)
+    # Over the highest bin the highest one stands: no feature of one checkpoint alone was commoner.
     place = np.searchsorted(bins["high"].to_numpy(), frequency).clip(max=len(bins) - 1)
     return np.asarray(bins["band"].to_numpy()[place], dtype=np.float64)

@@ -1,7 +1,7 @@
 """Which encoded answers of two checkpoints are compared with which, and why others are left out.
 
 One pair is one (prompt, draw) with an answer on both sides. Promises that a pair is left out whole, with a
-reason, and that a prompt whose pairs are all left out is no prompt of the diff. Reads tables; opens no arrays.
+reason, and that a prompt whose pairs are all left out is no prompt of the diff. Reads tables; opens no encodings.
 """
 
 import math
@@ -18,9 +18,21 @@ from diffing.study import responses
 from diffing.study.study import Study
 
 FEW = 10
-"""Prompts that a category needs to be compared with others."""
+"""Prompts that a category needs to be compared with others: the mean of fewer says little. Chosen by eye."""
 UNIT = 120
-"""Largest whole number that stands for a difference of 1 (exact for every mixture of up to five draws)."""
+"""Largest whole number that stands for a difference of 1.
+
+It fits a signed byte, and is divided by 1 to 6 and by 8: exact for any mixture of so many draws, and rounded for
+others (`Pairing.units`).
+"""
+WHOLE = {
+    "row": "row",
+    "a": "doc_of_a",
+    "b": "doc_of_b",
+    "tokens_a": "tokens_of_a",
+    "tokens_b": "tokens_of_b",
+}
+"""A pairing's numbers and the columns they come from; floats there, as pairs that are left out have gaps."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +84,16 @@ class Pairing:
     @cached_property
     def sizes(self) -> Ints:
         """Every difference but 0 that a prompt can have, in units."""
-        found = {round(self.unit * k / r) for r in np.unique(self.draws).tolist() for k in range(1, r + 1)}
-        return np.array(sorted(found or {1}), dtype=np.int64)
+        possible = {round(self.unit * k / r) for r in np.unique(self.draws).tolist() for k in range(1, r + 1)}
+        # Without prompts there is still one size, so that tables of counts have a column.
+        return np.array(sorted(possible or {1}), dtype=np.int64)
 
     def units(self, counts: Array, rows: Array | slice) -> Array:
         """Counts of draws (prompts down) as whole units; the rounding is the same on both sides."""
         draws = self.draws[rows]
         if len(draws) == 0 or np.all(draws == self.unit):
             return counts
+        # float32: blocks are prompts × features, and six digits are enough to round to a whole number of 120.
         scaled = counts * (self.unit / draws.astype(np.float32))[:, None]
         return np.rint(scaled).astype(np.int16)
 
@@ -129,6 +143,7 @@ def _grouped(prompts: pd.DataFrame) -> pd.DataFrame:
     """Prompts with their group, in the order that blocks are counted in."""
     size = prompts.groupby("category")["id"].transform("size")
     group = prompts["category"].where(size >= FEW, "")
+    # By split and group, as blocks lie inside one cell of both; by id, so that the order is the same on every run.
     return prompts.assign(group=group).sort_values(["split", "group", "id"], kind="stable", ignore_index=True)
 
 
@@ -156,12 +171,3 @@ def from_table(pairs: pd.DataFrame, prompts: pd.DataFrame) -> Pairing:
     cut = (good["flag_a"] == "truncated") | (good["flag_b"] == "truncated")
     reasons = Counter(reason for reason in pairs["excluded"] if reason)
     return Pairing(known, truncated=cut.to_numpy(dtype=bool), excluded=dict(sorted(reasons.items())), **whole)
-
-
-WHOLE = {
-    "row": "row",
-    "a": "doc_of_a",
-    "b": "doc_of_b",
-    "tokens_a": "tokens_of_a",
-    "tokens_b": "tokens_of_b",
-}

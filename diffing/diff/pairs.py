@@ -1,8 +1,8 @@
 """Pairs of answers as people look at them: where a feature shows, and what the two answers of one pair differ by.
 
 Orders pairs so that examples for a difference and against it are equally easy to reach. Promises that held-out
-prompts stay out unless asked for, that a pair excluded from the diff is not shown as one of its examples, and that
-a colour means the same wherever a feature is shown.
+prompts stay out unless asked for, and that a pair excluded from the diff is not shown as one of its examples. Has
+nothing to do with a screen: pages and reports show what is ordered here.
 """
 
 from typing import Literal, NamedTuple, get_args
@@ -25,15 +25,15 @@ def pairs(
     study: Study, encodings: Encodings, feature: int, a: str, b: str, held_out: bool = False
 ) -> pd.DataFrame:
     """A row for each pair: prompt_id, split, category, draw, document_a, document_b, peak_a, peak_b."""
-    found = pairing.pair(study, encodings.documents, a, b)
+    paired = pairing.pair(study, encodings.documents, a, b)
     peaks = encodings.peaks(feature)
-    table = found.prompts.iloc[found.row][["id", "split", "category"]].rename(columns={"id": "prompt_id"})
+    table = paired.prompts.iloc[paired.row][["id", "split", "category"]].rename(columns={"id": "prompt_id"})
     table = table.assign(
-        draw=encodings.documents["draw"].to_numpy()[found.a],
-        document_a=found.a,
-        document_b=found.b,
-        peak_a=peaks[found.a],
-        peak_b=peaks[found.b],
+        draw=encodings.documents["draw"].to_numpy()[paired.a],
+        document_a=paired.a,
+        document_b=paired.b,
+        peak_a=peaks[paired.a],
+        peak_b=peaks[paired.b],
     ).reset_index(drop=True)
     return table if held_out else table[prompts.discovery(table)].reset_index(drop=True)
 
@@ -47,7 +47,7 @@ def ordered(table: pd.DataFrame, order: Order, delta: float, seed: int) -> pd.Da
         return table.sample(frac=1, random_state=seed).reset_index(drop=True)
     table = table[table["peak"] > 0]
     if order == "against the difference":
-        # What disagrees with the sign of the difference, the clearest first.
+        # What disagrees with the sign of the difference, the clearest first; of no difference, what A shows more.
         against = -np.sign(delta or 1.0) * table["difference"]
         clear = table[against > 0].assign(against=against)
         return clear.sort_values("against", ascending=False, kind="stable", ignore_index=True)
@@ -72,7 +72,7 @@ def stop(asked: int | None, length: int) -> Stop:
 def full_colour(row: pd.Series) -> float:
     """The activation that full colour stands for: a feature's strongest in all answers of the diff.
 
-    So the same answer has the same shades on every page and in the report. `row` is the feature's of the diff.
+    So the same answer has the same shades wherever this is asked. `row` is the feature's of the diff.
     """
     return float(max(abs(row["peak_a"]), abs(row["peak_b"])))
 
@@ -99,5 +99,6 @@ def counted(text_a: str, text_b: str) -> pd.DataFrame:
     """What can be counted in either of two texts: `probe`, `A`, `B`, what they differ by first."""
     counts = scan.table([text_a, text_b]).T.set_axis(["A", "B"], axis=1).rename_axis("probe")
     counts = counts[counts.sum(axis=1) > 0]
+    # False comes before true; stable, so that each half keeps the probes' own order.
     alike = (counts["A"] == counts["B"]).sort_values(kind="stable")
     return counts.loc[alike.index].reset_index()

@@ -1,7 +1,7 @@
 """Which features each document shows: its encoding above a threshold, one document at a time.
 
 Surface probes come in the same shape, so that everything counted for features is counted for them too. Promises
-that a threshold of 0 reads no activation and keeps nothing.
+that a threshold of 0 reads no activation but peaks, and keeps nothing. Knows no sides and no pairs.
 """
 
 from dataclasses import dataclass, field
@@ -11,30 +11,8 @@ import numpy as np
 
 from diffing.common.arrays import Array
 from diffing.probes.scan import BY_LENGTH, NAMES, Scan
-from diffing.reader.firing import Tokens
-
-
-class Encoded(Protocol):
-    """What is needed of a `diffing.reader.cache.Encoding`."""
-
-    @property
-    def feature(self) -> Array: ...
-    @property
-    def peak(self) -> Array: ...
-    @property
-    def count(self) -> Array: ...
-    @property
-    def position(self) -> Array: ...
-    def starts(self) -> Array: ...
-    def values(self) -> Array: ...
-
-
-class Store(Protocol):
-    """What is needed of `diffing.reader.encodings.Encodings`."""
-
-    @property
-    def n_features(self) -> int: ...
-    def encoding(self, document: int) -> Encoded: ...
+from diffing.reader.cache import Encoding
+from diffing.reader.firing import Encoded, Tokens
 
 
 class Document(Protocol):
@@ -72,28 +50,28 @@ class Entries(NamedTuple):
 class Whole(NamedTuple):
     """A document with no bar, of whose encoding only that is read which is asked for."""
 
-    one: Encoded
+    encoding: Encoding
 
     @property
     def feature(self) -> Array:
-        return self.one.feature
+        return self.encoding.feature
 
     @property
     def counts(self) -> Array:
-        return self.one.count
+        return self.encoding.count
 
     @property
     def firsts(self) -> Array:
-        return self.one.position[self.one.starts()[:-1]]
+        return self.encoding.position[self.encoding.starts()[:-1]]
 
     @property
     def lasts(self) -> Array:
-        ends: Array = self.one.starts()[1:] - 1
-        return self.one.position[ends]
+        ends: Array = self.encoding.starts()[1:] - 1
+        return self.encoding.position[ends]
 
     @property
     def peaks(self) -> Array:
-        return np.asarray(np.abs(self.one.peak))
+        return np.asarray(np.abs(self.encoding.peak))
 
 
 class Shown(Protocol):
@@ -108,9 +86,10 @@ class Shown(Protocol):
 class Stored:
     """A study's encodings, above a bar for each feature where there is one."""
 
-    store: Store
+    store: Encoded
     bar: Array | None = None
     _seen: dict[int, Document] = field(default_factory=dict)
+    """What lies above the bar, kept: several steps ask for each document, and every activation must be decoded."""
 
     @property
     def n_features(self) -> int:
@@ -124,16 +103,15 @@ class Stored:
         return self._seen[number]
 
 
-def _over(one: Encoded, bar: Array) -> Document:
+def _over(encoding: Encoding, bar: Array) -> Document:
     """What lies above each feature's bar."""
-    position = one.position
-    owner = np.repeat(np.arange(len(one.feature)), one.count)
-    over = np.flatnonzero(np.abs(one.values()) > bar[one.feature][owner])
+    owner = np.repeat(np.arange(len(encoding.feature)), encoding.count)
+    over = np.flatnonzero(np.abs(encoding.values()) > bar[encoding.feature][owner])
     kept, begins, count = np.unique(owner[over], return_index=True, return_counts=True)
-    position = position[over]
-    return Entries(
-        one.feature[kept], count, position[begins], position[begins + count - 1], np.abs(one.peak[kept])
-    )
+    # Positions ascend inside a run, and so do those of it that are left.
+    position = encoding.position[over]
+    firsts, lasts = position[begins], position[begins + count - 1]
+    return Entries(encoding.feature[kept], count, firsts, lasts, np.abs(encoding.peak[kept]))
 
 
 @dataclass(frozen=True)
@@ -153,7 +131,7 @@ class Flat:
         return Entries(*(a[entries] for a in (self.feature, self.count, self.first, self.last, self.peak)))
 
 
-def shown(store: Store, documents: Array, threshold: float = 0.0, share_of_peak: float = 0.0) -> Stored:
+def shown(store: Encoded, documents: Array, threshold: float = 0.0, share_of_peak: float = 0.0) -> Stored:
     """What is active above `threshold`, and above a share of the feature's strongest activation in `documents`.
 
     The bar knows no sides: both checkpoints' documents set it together.
@@ -162,8 +140,9 @@ def shown(store: Store, documents: Array, threshold: float = 0.0, share_of_peak:
         return Stored(store)
     strongest = np.zeros(store.n_features, dtype=np.float32)
     for document in documents.tolist():
-        one = store.encoding(document)
-        strongest[one.feature] = np.maximum(strongest[one.feature], np.abs(one.peak))
+        encoding = store.encoding(document)
+        # A document has each feature once, so that plain indexing loses none.
+        strongest[encoding.feature] = np.maximum(strongest[encoding.feature], np.abs(encoding.peak))
     return Stored(store, np.maximum(threshold, share_of_peak * strongest))
 
 
@@ -174,6 +153,7 @@ def as_features(scanned: Scan, tokens: Tokens) -> Flat:
     reaches there.
     """
     count = np.diff(tokens.begins)
+    # All texts one behind another, a character apart, so that one search over all of them does.
     base = np.concatenate([[0], np.cumsum(scanned.lengths + 1)])
     offset = np.repeat(base[:-1], count)
     starts = tokens.spans[:, 0] + offset
@@ -187,9 +167,11 @@ def as_features(scanned: Scan, tokens: Tokens) -> Flat:
     amount = np.where(BY_LENGTH[scanned.probe], scanned.end - scanned.start, 1)[read]
     width = len(NAMES)
     cell = scanned.document[read].astype(np.int64) * width + scanned.probe[read]
+    # Spans come by document and probe: a run of one cell is all that one document shows of one probe.
     opens = np.flatnonzero(np.diff(cell, prepend=-1))
     low = np.maximum(first, begin)[read] - begin[read]
     high = np.minimum(last, behind - 1)[read] - begin[read]
+    # `reduceat` takes no empty list of places.
     if len(opens) == 0:
         nothing = np.empty(0, np.int64)
         return Flat(width, np.zeros(len(count) + 1, np.int64), *[nothing] * 5)

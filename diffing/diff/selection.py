@@ -14,7 +14,7 @@ from diffing.diff.measure import LEVEL
 from diffing.probes.probes import PROBES
 
 SAMPLED = 2000
-"""Dots of features that do not differ: a sample, because 65,000 of them would say no more."""
+"""Dots of features that do not differ: a sample, because 65,000 of them would say no more. Chosen by eye."""
 
 
 class View(NamedTuple):
@@ -75,6 +75,7 @@ def prepared(table: pd.DataFrame, categories: pd.DataFrame, group: str | None = 
 def chosen(table: pd.DataFrame, asked: Asked) -> pd.DataFrame:
     """The rows of a prepared table that pass all filters, the largest difference first."""
     delta, q, _ = VIEWS[asked.view]
+    # First of all, and so that no filter below lets it in again: what was not tested.
     kept = table[q].notna()
     if asked.more:
         kept &= table[delta] < 0 if asked.more == "A" else table[delta] > 0
@@ -87,6 +88,7 @@ def chosen(table: pd.DataFrame, asked: Asked) -> pd.DataFrame:
     if asked.search:
         text = table["label"] + " " + table["probes"] + " #" + table["feature"].astype(str)
         kept &= text.str.contains(asked.search, case=False, regex=False)
+    # Whoever picked a dot wants that feature, and not to hear that its family's lead is another.
     if asked.only:
         kept &= table["feature"].isin(asked.only)
     else:
@@ -99,6 +101,7 @@ def dots(table: pd.DataFrame, rows: pd.DataFrame, asked: Asked, seed: int) -> pd
     """Difference and evidence, as `delta` and `q`: of the chosen rows' families, and of a sample of the rest."""
     delta, q, _ = VIEWS[asked.view]
     differing, rest = table[table[q] < LEVEL], table[table[q] >= LEVEL]
+    # Where no row is chosen, all that differ stay: an empty picture would look like a study without differences.
     if len(rows):
         families = table.loc[table["feature"].isin(asked.only), "family"] if asked.only else rows["family"]
         differing = differing[differing["family"].isin(families)]
@@ -169,9 +172,11 @@ def place(ranking: Sequence[int], feature: int) -> Place:
 
 def _ordered(rows: pd.DataFrame, by: str, members: bool) -> pd.DataFrame:
     own = rows[by].abs()
+    # Stable everywhere: equal differences stay in the order of their numbers.
     if not members:
         return rows.loc[own.sort_values(ascending=False, kind="stable").index]
     lead = own.groupby(rows["family"]).transform("max")
+    # By the family's largest difference, then family by family, its lead on top whatever its own difference.
     ranks = pd.DataFrame(
         {"lead": -lead, "family": rows["family"], "rest": rows["feature"] != rows["family"], "own": -own}
     )

@@ -2,7 +2,7 @@
 
 Only prompts and draws that every named checkpoint answered count. Promises exact p-values for presence under
 permutation of the checkpoints within each prompt, down to 1e-12. Stored by the content they were computed from,
-so that a stored table is never out of date.
+so that a stored table is never out of date. Looks at presence alone: rates, lengths and families are the diff's.
 """
 
 import logging
@@ -28,8 +28,9 @@ from diffing.study.study import Study
 logger = logging.getLogger(__name__)
 
 MOST = 7
-"""Checkpoints in a series at most: the null goes through all their orders."""
+"""Checkpoints in a series at most: the null goes through all their orders, 5,040 of seven."""
 CELLS = 4_000_000
+"""Cells of one block, checkpoints times prompts times features: 8 MB of 16 bits."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +109,9 @@ def count(shown: Shown, documents: Array, row: Array) -> Counts:
         raise UserError(
             "The prompts have too many different numbers of draws to compare at once; drop some draws."
         )
-    # A sum of these weights tells which values a prompt has, whatever their order.
-    possible = np.unique([unit * k // r for r in np.unique(draws).tolist() for k in range(r + 1)])
-    weights = np.zeros(unit + 1, dtype=np.int64)
-    weights[possible[1:]] = (checkpoints + 1) ** np.arange(len(possible) - 1)
+    weights = _weights(unit, np.unique(draws), checkpoints)
     sums = np.zeros((checkpoints, n), dtype=np.int64)
-    found: dict[tuple[int, ...], Ints] = {}
+    patterns: dict[tuple[int, ...], Ints] = {}
     step = max(1, CELLS // (n * checkpoints))
     for start in range(0, len(draws), step):
         height = min(step, len(draws) - start)
@@ -124,36 +122,54 @@ def count(shown: Shown, documents: Array, row: Array) -> Counts:
                 here = row[column]
                 grid[here - start, shown.document(int(numbers[column])).feature] += unit // draws[here]
         sums += values.sum(axis=1)
-        _add_patterns(found, values, weights)
-    patterns = sorted(found)
-    numbers = np.stack([found[p] for p in patterns], axis=1) if patterns else np.zeros((n, 0), np.int64)
-    return Counts(patterns, numbers, sums, len(draws), unit)
+        _add_patterns(patterns, values, weights)
+    ordered = sorted(patterns)
+    numbers = np.stack([patterns[p] for p in ordered], axis=1) if ordered else np.zeros((n, 0), np.int64)
+    return Counts(ordered, numbers, sums, len(draws), unit)
 
 
-def _add_patterns(found: dict[tuple[int, ...], Ints], values: Array, weights: Ints) -> None:
+def _weights(unit: int, draws: Array, checkpoints: int) -> Ints | None:
+    """A weight for each value: the sum over a prompt's checkpoints tells its values, whatever their order.
+
+    None where the sums would not fit 64 bits, as with over 21 draws of seven checkpoints.
+    """
+    possible = np.unique([unit * k // r for r in draws.tolist() for k in range(r + 1)])
+    # Digits of a number to the base of one more than the checkpoints, so that none runs over; 0 needs no digit.
+    if (checkpoints + 1) ** (len(possible) - 1) > 2**63:
+        return None
+    weights = np.zeros(unit + 1, dtype=np.int64)
+    weights[possible[1:]] = (checkpoints + 1) ** np.arange(len(possible) - 1)
+    return weights
+
+
+def _add_patterns(patterns: dict[tuple[int, ...], Ints], values: Array, weights: Ints | None) -> None:
     """Count the unlike patterns of a block of checkpoints x prompts x features."""
     differing = (values != values[0]).any(axis=0)
     place = np.flatnonzero(differing)
     own = values.reshape(len(values), -1)[:, place]
-    code = (
-        weights[own].sum(axis=0) if weights is not None else np.sort(own, axis=0).T.copy().view(f"V{2 * len(own)}")
-    )
-    _, first, which = np.unique(code, return_index=True, return_inverse=True)
+    if weights is not None:
+        _, first, which = np.unique(weights[own].sum(axis=0), return_index=True, return_inverse=True)
+    else:
+        # The values themselves, in order: more to compare than one number for each.
+        _, first, which = np.unique(np.sort(own, axis=0), axis=1, return_index=True, return_inverse=True)
     n = values.shape[2]
     for number, example in enumerate(first.tolist()):
         pattern = tuple(sorted(own[:, example].tolist()))
         here = np.bincount(place[which == number] % n, minlength=n)
-        found[pattern] = found.get(pattern, np.zeros(n, np.int64)) + here
+        patterns[pattern] = patterns.get(pattern, np.zeros(n, np.int64)) + here
 
 
 def table(counts: Counts, keys: Sequence[str], kind: str) -> pd.DataFrame:
     """A row for each feature: every checkpoint's frequency, the contrast, its p and q."""
     frequency = counts.sums / (counts.unit * counts.prompts) if counts.prompts else counts.sums * np.nan
+    # Twice the distance from the middle: whole numbers, whose sum is 0.
     score = 2 * np.arange(len(keys)) - (len(keys) - 1)
     contrast: dict[str, Any]
     if kind == "trend":
+        # A prompt on which all agree adds nothing, as scores sum to 0.
         observed = score @ counts.sums
         outcomes = [np.array([int(np.dot(score, order)) for order in permutations(p)]) for p in counts.patterns]
+        # Least squares: distances are half the scores, so their squares are a quarter, over the half above.
         contrast = {"slope": (score @ frequency) / (score @ score / 2)}
     else:
         # What a prompt adds on which all agree is certain, and is left out on both sides.
@@ -168,6 +184,6 @@ def table(counts: Counts, keys: Sequence[str], kind: str) -> pd.DataFrame:
         lower, upper = nulls.step_tails(outcomes, counts.numbers[tested], observed[tested])
         p[tested] = np.minimum(1.0, 2 * np.minimum(lower, upper))
     shares = {f"frequency_{key}": share for key, share in zip(keys, frequency, strict=True)}
-    found = {"feature": np.arange(len(differing)), "n_prompts": counts.prompts} | shares | contrast
-    found |= {"differing": differing, "testable": ~np.isnan(p), "p": p, "q": stats.benjamini_hochberg(p)}
-    return pd.DataFrame(found)
+    columns = {"feature": np.arange(len(differing)), "n_prompts": counts.prompts} | shares | contrast
+    columns |= {"differing": differing, "testable": ~np.isnan(p), "p": p, "q": stats.benjamini_hochberg(p)}
+    return pd.DataFrame(columns)

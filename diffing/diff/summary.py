@@ -1,6 +1,7 @@
 """The answer in a few figures: what a diff says on one line, with everything that its figures hang on.
 
-Promises plain values that JSON can hold: what is not known is null. Computes no test of its own.
+Promises plain values that JSON can hold once they have gone through `plain`: what is not known is null. Makes no
+test of its own.
 """
 
 import math
@@ -24,9 +25,11 @@ def of(
     more_a, more_b = leads.of()
     # A prompt that differs in one draw of r counts for 1/r squared: what it adds to the difference's variance.
     discordance = (more_a + more_b) @ (leads.sizes / leads.unit) ** 2 / max(n, 1)
+    # The median: a few features that truly differ do not move it (`docs/method.md`).
     background = float(np.median(discordance[features["testable"]])) if tested else math.nan
     heads = features[(features["feature"] == features["family"]) & (features["q"] < measure.LEVEL)]
     survive = int(heads["survives_equal_length"].fillna(False).sum())
+    # Where no pair was truncated there is no such column, and nothing to leave out.
     untruncated = features.get("q_untruncated", features["q"])
     return {
         "prompts": n,
@@ -67,10 +70,10 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def answer(told: dict[str, Any]) -> str:
+def answer(facts: dict[str, Any]) -> str:
     """A diff's summary as one sentence that claims no more than was found."""
-    families, share = told["families"], told["share_surviving"]
+    families, share, tested = facts["families"], facts["share_surviving"], facts["tested"]
     if not families:
-        return f"no feature differs after correction over {told['tested']:,} tests; that does not prove no change."
-    shown = f"{families:,} families of features differ (q < 0.05, {told['tested']:,} tested)"
-    return f"{shown}; {share:.0%} of them survive at equal length." if share is not None else f"{shown}."
+        return f"no feature differs after correction over {tested:,} tests; that does not prove no change."
+    differ = f"{families:,} families of features differ (q < 0.05, {tested:,} tested)"
+    return f"{differ}; {share:.0%} of them survive at equal length." if share is not None else f"{differ}."

@@ -2,7 +2,8 @@
 
 Goes through the pairs prompt by prompt and keeps only what the tests need: for each feature the number of prompts
 on which a side leads by so much, in cells of split and group, and for rates and strengths the prompts' differences
-that are not 0. Promises that its memory does not grow with prompts times features. Tests nothing itself.
+that are not 0. Promises that its memory does not grow with prompts times features, only with what they show. Tests
+nothing itself.
 """
 
 from collections.abc import Collection, Iterator
@@ -16,9 +17,13 @@ from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Document, Shown
 
 CELLS = 4_000_000
-"""Cells of one block: prompts times features."""
+"""Cells of one block, prompts times features: 4 MB a view, so that all three stay in a processor's cache."""
 SPREAD = 64
-"""Least standard deviation, in whole coins, of the rounded sums that rates and strengths are tested by."""
+"""Least standard deviation, in whole coins, of the rounded sums that rates and strengths are tested by.
+
+From about 1,000 prompts on it is two coins to a prompt, where rounding adds 2 % to the variance at most and so
+costs about 1 % of the power (`docs/method.md`).
+"""
 
 View = Literal["whole", "beginning", "ending"]
 
@@ -61,6 +66,7 @@ class Amounts:
 
         A prompt of ordinary size is at least two coins, so that rounding costs about 1 % of the power.
         """
+        # Two coins to a prompt of ordinary size; no single one is larger than `top`, as none is longer than all.
         n, top = len(self._squares), max(SPREAD, int(2 * self.prompts**0.5))
         norm = np.sqrt(self._squares)
         scale = np.divide(top, norm, out=np.zeros(n), where=norm > 0).astype(np.float32)
@@ -103,10 +109,10 @@ def count(shown: Shown, pairing: Pairing, views: Collection[View], amounts: bool
         views={v: Leads(pairing.sizes, pairing.unit, np.zeros(shape, kind), np.zeros(shape, kind)) for v in views},
     )
     moves = np.zeros((2, n), np.float32) if amounts else None
+    # A byte counts up to 127 draws of one prompt, in half the memory of the next larger number.
+    draws = np.int8 if pairing.draws.max(initial=0) < 128 else np.int16
     for cell, rows in _blocks(pairing, n):
-        ahead = {
-            v: np.zeros((rows.stop - rows.start, n), np.int8 if pairing.unit < 128 else np.int16) for v in views
-        }
+        ahead = {v: np.zeros((rows.stop - rows.start, n), draws) for v in views}
         for row in range(rows.start, rows.stop):
             lines = {v: grid[row - rows.start] for v, grid in ahead.items()}
             _count_prompt(tally, shown, pairing, row, lines, moves)
@@ -147,24 +153,26 @@ def _count_prompt(
         lengths = int(pairing.tokens_a[pair]), int(pairing.tokens_b[pair])
         cut = min(lengths)
         for side, sign, number, tokens in zip("ab", (-1, 1), (pairing.a, pairing.b), lengths, strict=True):
-            one = shown.document(int(number[pair]))
-            feature = one.feature.astype(np.intp)
+            document = shown.document(int(number[pair]))
+            feature = document.feature.astype(np.intp)
             # `at` is the quicker way to add where types agree.
             for view, line in lines.items():
-                np.add.at(line, feature, line.dtype.type(sign) * _seen(one, view, tokens, cut))
+                np.add.at(line, feature, line.dtype.type(sign) * _seen(document, view, tokens, cut))
             np.add.at(tally.frequency[side], feature, share)
             if moves is None or len(feature) == 0:
                 continue
-            np.maximum.at(tally.peak[side], feature, one.peaks)
-            amounts = one.counts * np.float32(1000 * share / tokens), one.peaks * np.float32(share)
+            np.maximum.at(tally.peak[side], feature, document.peaks)
+            amounts = document.counts * np.float32(1000 * share / tokens), document.peaks * np.float32(share)
             for kind, (amount, values) in enumerate(zip((tally.rate, tally.strength), amounts, strict=True)):
                 np.add.at(amount.sums[side], feature, values.astype(np.float64))
                 np.add.at(moves[kind], feature, values if side == "b" else -values)
                 largest[kind] = max(largest[kind, 0], values.max())
     if moves is not None:
-        # Equal draws in another order leave a rounding error, which is no difference.
+        # Equal draws in another order leave a rounding error, which is no difference: a millionth of the largest
+        # is some eight times float32's precision.
         least = np.float32(1e-6) * largest
         feature = np.flatnonzero((np.abs(moves) > least).any(axis=0))
+        # Kept for every prompt until the end, so in the shortest numbers that will do.
         short = feature.astype(np.min_scalar_type(shown.n_features))
         for kind, amount in enumerate((tally.rate, tally.strength)):
             moved = moves[kind].take(feature)
@@ -172,11 +180,12 @@ def _count_prompt(
         moves[:] = 0
 
 
-def _seen(one: Document, view: View, tokens: int, cut: int) -> Array | bool:
+def _seen(document: Document, view: View, tokens: int, cut: int) -> Array | bool:
     """Which features are shown by the whole answer, or by a cut of it to its first or its last tokens."""
+    # The shorter answer is cut nowhere, and its positions need not be read.
     if view == "whole" or cut == tokens:
         return True
-    return one.firsts < cut if view == "beginning" else one.lasts >= tokens - cut
+    return document.firsts < cut if view == "beginning" else document.lasts >= tokens - cut
 
 
 def _keep_leads(leads: Leads, ahead: Array, cell: int) -> None:

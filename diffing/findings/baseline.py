@@ -25,10 +25,11 @@ VERSION = "baseline-1"
 NAMED = 3
 """Clusters named for each claim wanted: what turns out to be one claim leaves room for the next."""
 TOKENS = 1500
-"""Most tokens of an answer; hidden reasoning counts."""
+"""Most tokens of an answer: far more than a name or some groups take, since hidden reasoning counts."""
 SHOWN = 20
-"""Phrasings shown of a cluster."""
+"""Phrasings shown of a cluster: enough to see what most of them mean, whatever its size."""
 EXAMPLES = 3
+"""Pairs of each kind, and phrases, that a finding keeps: as many as one of features does."""
 
 Named = tuple[str, Cluster]
 """A claim, and what it was made from."""
@@ -58,6 +59,7 @@ class Options(Asking):
     rate: bool = True
 
 
+# Docstrings of shapes are sent with the schema: a change of one asks everything anew.
 class Name(BaseModel):
     claim: str = Field(min_length=3, max_length=300)
 
@@ -73,7 +75,9 @@ def estimate(study: Study, options: Options) -> Estimate:
     a, b = study.sides(options.a, options.b)
     wanted = listings.Store(study, options.who).wanted(listings.pairs(study, a, b, options.draws))
     listing = questions.estimate(listings.questions(wanted, study.settings.seed), questions.price_of(options))
+    # Names, the one question on which are one, and the claims of both arms to be rated.
     later = NAMED * options.most + 1 + (2 * options.most if options.rate else 0)
+    # A name is asked with up to 20 phrases, a rating with its instructions: some 350 tokens in and 40 out.
     tokens_in, tokens_out = listing.tokens_in + 350 * later, listing.tokens_out + 40 * later
     price = questions.price_of(options)
     cost = None if price is None else price.of(tokens_in, tokens_out)
@@ -94,6 +98,7 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     result = {"read": len(pairs) - len(store.wanted(pairs)), "of": len(pairs)}
     items = store.items(pairs)
     chosen: list[Named] = []
+    # Without all lists the counts would be of a part, and the clusters others than in the end.
     if not spent.left:
         named = _named(clusters.clusters(items)[: NAMED * options.most], options, seed, progress, spent)
         chosen = _merged(named, options, progress, spent)[: options.most]
@@ -112,12 +117,12 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     )
 
 
-def _named(found: Sequence[Cluster], asking: Asking, seed: int, progress: Progress, spent: Spent) -> list[Named]:
+def _named(groups: Sequence[Cluster], asking: Asking, seed: int, progress: Progress, spent: Spent) -> list[Named]:
     """Each cluster with a claim; one that could not be named goes by its most central phrase."""
-    claims = {number: cluster.items[0].text for number, cluster in enumerate(found)}
+    claims = {number: cluster.items[0].text for number, cluster in enumerate(groups)}
     asked = [
         Question(str(number), _phrases(cluster, seed), Name, max_tokens=TOKENS, usual=30)
-        for number, cluster in enumerate(found)
+        for number, cluster in enumerate(groups)
     ]
 
     def take(question: Question[Name], answer: Answer[Name]) -> None:
@@ -125,13 +130,14 @@ def _named(found: Sequence[Cluster], asking: Asking, seed: int, progress: Progre
             claims[int(question.key)] = " ".join(answer.value.claim.split())
 
     spent.join(questions.put(asked, asking, progress, take, "names", spent))
-    return [(claims[number], cluster) for number, cluster in enumerate(found)]
+    return [(claims[number], cluster) for number, cluster in enumerate(groups)]
 
 
 def _phrases(cluster: Cluster, seed: int) -> Messages:
     side = "b" if cluster.net > 0 else "a"
     # With repeats: what most of them mean hangs on how often each was said.
     texts = [item.text for item in cluster.items if item.side == side][:SHOWN]
+    # Shuffled, as the most central would else stand first each time.
     random.Random(f"{seed} {texts[0]}").shuffle(texts)
     listed = "\n".join(f"- {text}" for text in texts)
     form = "Reply with a JSON object: claim."
@@ -168,18 +174,23 @@ def joined(named: Sequence[Named], groups: Sequence[Sequence[int]]) -> list[Name
     for number, (claim, _) in enumerate(named):
         lead[number] = names.setdefault(claim.lower(), number)
     for group in groups:
+        # Numbers that a model made up are passed over. Groups that share a claim become one.
         known = {lead[number - 1] for number in group if 1 <= number <= len(named)}
-        lead = [min(known) if one in known else one for one in lead]
+        lead = [min(known) if number in known else number for number in lead]
     together: dict[int, Named] = {}
     for number, (_, cluster) in enumerate(named):
         before = together.get(lead[number])
         together[lead[number]] = (named[lead[number]][0], before[1].joined(cluster) if before else cluster)
-    return sorted((one for one in together.values() if one[1].net), key=lambda one: clusters.strength(one[1]))
+    # Joined clusters of both sides may come out even, and then say nothing.
+    kept = [(claim, cluster) for claim, cluster in together.values() if cluster.net]
+    return sorted(kept, key=lambda pair: clusters.strength(pair[1]))
 
 
 def _write(study: Study, claim: str, cluster: Cluster, compared: tuple[str, str], options: Options) -> Finding:
     side: findings.Side = "b" if cluster.net > 0 else "a"
     other: findings.Side = "a" if side == "b" else "b"
+    phrases = list(dict.fromkeys(item.text for item in cluster.items))[:EXAMPLES]
+    counts = {f"prompts_{name}": len(cluster.prompts[name]) for name in ("a", "b")}
     return findings.add(
         study,
         claim,
@@ -191,16 +202,14 @@ def _write(study: Study, claim: str, cluster: Cluster, compared: tuple[str, str]
         author_kind="llm",
         examples=_examples(cluster, side),
         counter_examples=_examples(cluster, other),
-        evidence={
-            "version": VERSION, "prompts_a": len(cluster.prompts["a"]), "prompts_b": len(cluster.prompts["b"]),
-            "phrases": list(dict.fromkeys(item.text for item in cluster.items))[:EXAMPLES],
-        },
-    )  # fmt: skip
+        evidence={"version": VERSION, **counts, "phrases": phrases},
+    )
 
 
 def _examples(cluster: Cluster, side: findings.Side) -> list[Example]:
     """Pairs of which it was listed of this side alone, the most central first."""
     alone = cluster.prompts[side] - cluster.prompts["a" if side == "b" else "b"]
-    shown = {item.prompt_id: item.draw for item in reversed(cluster.items) if item.side == side}
+    # Reversed, so that of several draws of a prompt the most central one stays.
+    draws = {item.prompt_id: item.draw for item in reversed(cluster.items) if item.side == side}
     order = [item.prompt_id for item in cluster.items if item.prompt_id in alone]
-    return [Example(prompt_id, shown[prompt_id]) for prompt_id in dict.fromkeys(order)][:EXAMPLES]
+    return [Example(prompt_id, draws[prompt_id]) for prompt_id in dict.fromkeys(order)][:EXAMPLES]

@@ -22,9 +22,10 @@ APART = 0.84
 stray ones it gave an adjusted Rand index of 0.57 and clusters that were 99 % pure; larger values join more and mix
 more, and what is left apart here a language model may still join."""
 LARGEST = 4000
-"""Distinct texts clustered together; further ones join the cluster they lie nearest to."""
+"""Distinct texts clustered together, whose distances take 128 MB; further ones join the cluster they lie nearest
+to."""
 LEAST = 3
-"""Prompts that a cluster needs."""
+"""Prompts that a cluster needs: what was seen on two may be one odd topic."""
 TURNS = {"no", "not", "never", "none", "nor", "cannot", "without", "less", "more", "few", "most", "first", "last"}
 """Common words that change what a property says, and so stay."""
 
@@ -58,6 +59,7 @@ def clusters(items: Sequence[Item]) -> list[Cluster]:
     """Clusters with enough prompts and a side, the largest net number of prompts first."""
     if not items:
         return []
+    # Each text once: how often it was said is the clusters' size, and must not draw them together.
     texts = list(dict.fromkeys(item.text.lower() for item in items))
     vectors = vectorised(texts)
     number = grouped(vectors)
@@ -65,14 +67,15 @@ def clusters(items: Sequence[Item]) -> list[Cluster]:
     members: dict[int, list[Item]] = {}
     for item in items:
         members.setdefault(int(number[place[item.text.lower()]]), []).append(item)
-    found = []
+    ordered = []
     for group in members.values():
         rows = [place[item.text.lower()] for item in group]
         centre = np.asarray(vectors[rows].mean(axis=0)).ravel()
         near = vectors[rows] @ centre
         order = np.argsort(-near, kind="stable")
-        found.append(Cluster(tuple(group[row] for row in order.tolist())))
-    kept = [cluster for cluster in found if cluster.support >= LEAST and cluster.net]
+        ordered.append(Cluster(tuple(group[row] for row in order.tolist())))
+    # A cluster listed of both sides equally often says nothing of either.
+    kept = [cluster for cluster in ordered if cluster.support >= LEAST and cluster.net]
     return sorted(kept, key=strength)
 
 
@@ -87,7 +90,9 @@ def vectorised(texts: Sequence[str]) -> Any:
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, TfidfVectorizer
     from sklearn.preprocessing import normalize
 
+    # "answer", "response" and "model" stand in every second phrase, and tell none apart.
     stop = sorted(ENGLISH_STOP_WORDS - TURNS | {"answer", "response", "model"})
+    # Words and pairs of words for meaning; groups of 3 to 5 letters let "lists" and "listing" meet.
     ways = (
         TfidfVectorizer(ngram_range=(1, 2), stop_words=stop, sublinear_tf=True),
         TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True),
@@ -112,6 +117,7 @@ def grouped(vectors: Any) -> Ints:
     if count == 1:
         return np.zeros(1, np.int64)
     first = vectors[:LARGEST]
+    # A text's distance to its like may come out a little below 0, which the clustering refuses.
     distance = np.clip(1 - (first @ first.T).toarray(), 0, None)
     way = AgglomerativeClustering(None, metric="precomputed", linkage="average", distance_threshold=APART)
     number = np.asarray(way.fit_predict(distance), np.int64)

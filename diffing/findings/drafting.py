@@ -1,8 +1,8 @@
 """The `draft` job: claims proposed from the families and probes that differ on discovery prompts.
 
 With a model named, a language model reads figures, labels and passages of both sides and proposes claims; without
-one, the drafts are plain (`proposals`). Promises that the side of a claim comes from the diff and never from a
-model's word, and that every feature of a draft was among those shown.
+one, the drafts are plain (`proposals`). Promises that the side of a claim comes from the diff and never
+from a model's word, and that every feature of a draft was among those shown.
 """
 
 import json
@@ -30,8 +30,11 @@ VERSION = "draft-1"
 SIDES = {-1: "1", 1: "2"}
 """What the groups of answers are called before the model, by the sign of the difference."""
 MORE, LESS = 4, 2
-"""Passages shown from the side that has more of a family, and from the other."""
+"""Passages shown from the side that has more of a family, and from the other: enough to see what they share, and
+that it is not on one side alone. Chosen by eye."""
 NAMES_A_SIDE = re.compile(r"\b(?:[Gg]roup|[Mm]odel|[Cc]heckpoint|[Ss]ide) ?(?:1|2|one|two|A|B)\b")
+"""A claim that names a side tells the judge which answer to choose, or nothing at all once the answers are
+unnamed."""
 
 INSTRUCTIONS = f"""\
 Two groups of answers to the same prompts were compared by the features of a sparse autoencoder. You are shown \
@@ -52,9 +55,9 @@ class Options(Asking):
     a: str = ""
     b: str = ""
     families: int = Field(default=12, ge=1, le=50)
-    """Families shown of each side, the largest differences first."""
+    """Families shown of each side, the largest differences first: twelve make some 150 short passages to read."""
     most: int = Field(default=10, ge=1, le=10)
-    """Claims at most."""
+    """Claims at most; each must be judged on every held-out prompt, twice."""
 
 
 class Draft(BaseModel):
@@ -74,12 +77,12 @@ class Drafts(BaseModel):
 
 def question(study: Study, stored: Diff, options: Options) -> Question[Drafts] | None:
     """The one question that a language model is asked; None where no family differs."""
-    shown = families(study, stored, options.families)
-    if not shown:
+    strongest = families(study, stored, options.families)
+    if not strongest:
         return None
+    # The half that labels are written from: the other one serves their blind scores.
     finder = Finder(study, Encodings.open(study), "write")
-    finder.prepare([family.feature for family in shown])
-    parts = [_described(family, finder, (stored.a, stored.b)) for family in shown]
+    parts = [_described(family, finder, (stored.a, stored.b)) for family in strongest]
     counted = [
         f"- {name} ({PROBES[name].description}): group {SIDES[1 if row['delta_discovery'] > 0 else -1]} more, by "
         f"{abs(row['delta_discovery']):.0%} of prompts"
@@ -95,11 +98,12 @@ def question(study: Study, stored: Diff, options: Options) -> Question[Drafts] |
         {"role": "system", "content": INSTRUCTIONS},
         {"role": "user", "content": "\n\n".join(parts)},
     ]
-    known = {family.feature: family.sign for family in shown}
+    known = {family.feature for family in strongest}
     return Question(
         "drafts",
         messages,
         Drafts,
+        # About 600 for ten claims; hidden reasoning counts, and there is much to read here.
         max_tokens=4000,
         usual=60 * options.most,
         check=lambda drafts: _fault(drafts, known),
@@ -117,24 +121,27 @@ def _described(family: Family, finder: Finder, sides: tuple[str, str]) -> str:
     if family.probes:
         lines.append(f"Share of its active tokens at countable things: {family.probes}")
     for side, sign, count in ((more, family.sign, MORE), (less, -family.sign, LESS)):
+        # As JSON strings, which nothing inside a passage can end.
         passages = finder.firing(family.feature, side, count, WIDTHS["narrow"])
-        lines += [f"group {SIDES[sign]}: {json.dumps(one.marked, ensure_ascii=False)}" for one in passages]
+        marked = [json.dumps(passage.marked, ensure_ascii=False) for passage in passages]
+        lines += [f"group {SIDES[sign]}: {text}" for text in marked]
     return "\n".join(lines)
 
 
-def _fault(drafts: Drafts, known: dict[int, int]) -> str:
+def _fault(drafts: Drafts, known: set[int]) -> str:
+    # One usable claim is enough: `read` leaves the others out, and asking again would cost those that are good.
     if not drafts.drafts:
         return "it proposes nothing"
-    if not any(set(draft.features) & set(known) for draft in drafts.drafts):
+    if not any(known & set(draft.features) for draft in drafts.drafts):
         return "none of its features is one of those shown"
     named = [draft.claim for draft in drafts.drafts if NAMES_A_SIDE.search(draft.claim)]
     return f"a claim must not name a group: {named[0]!r}" if named else ""
 
 
-def read(drafts: Drafts, shown: Sequence[Family], most: int) -> list[Proposal]:
+def read(drafts: Drafts, strongest: Sequence[Family], most: int) -> list[Proposal]:
     """Usable drafts: known features only, the side that the data gives, no claim twice."""
-    delta = {family.feature: family.delta for family in shown}
-    found: list[Proposal] = []
+    delta = {family.feature: family.delta for family in strongest}
+    usable: list[Proposal] = []
     for draft in drafts.drafts:
         known = [feature for feature in dict.fromkeys(draft.features) if feature in delta]
         total = sum(delta[feature] for feature in known)
@@ -144,8 +151,9 @@ def read(drafts: Drafts, shown: Sequence[Family], most: int) -> list[Proposal]:
         # Features of the other side cannot carry the claim, whatever the model made of them.
         kept = tuple(feature for feature in known if delta[feature] * sign > 0)
         size = max(abs(delta[feature]) for feature in kept)
-        found.append(Proposal(" ".join(draft.claim.split()), sign, kept, (), size, draft.why))
-    return distinct(found)[:most]
+        usable.append(Proposal(" ".join(draft.claim.split()), sign, kept, (), size, draft.why))
+    # A model may give more than it was asked for, and say one thing twice.
+    return distinct(usable)[:most]
 
 
 # The job.
@@ -177,12 +185,13 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     else:
         proposals = plain(study, stored, options.families, options.most, chooser)
     written = [
-        _write(study, one, chooser.choose(one.features, one.probes, one.sign), stored, options)
-        for one in proposals
+        _write(study, claim, chooser.choose(claim.features, claim.probes, claim.sign), stored, options)
+        for claim in proposals
     ]
     return {
+        # By id: a claim that stood there before is found again and not written a second time.
         "drafted": len({finding.id for finding in written}),
-        "findings": [f.id for f in written],
+        "findings": [finding.id for finding in written],
         **spent.summary(),
     }
 

@@ -17,28 +17,29 @@ import pandas as pd
 from diffing import diff, labels
 from diffing.common import files
 from diffing.common.errors import UserError
-from diffing.diff import measure, summary
+from diffing.diff import summary
 from diffing.diff.stored import Diff
 from diffing.findings import findings, verdicts, verification
 from diffing.findings.findings import Finding
 from diffing.findings.verdicts import Check
 from diffing.findings.verification import Verification
 from diffing.labels import contradictions
-from diffing.labels.contradictions import SMALL, SMALL_AMOUNT
 from diffing.labels.history import Label
 from diffing.study.study import Study
 
 Status = Literal["candidate", "label validated", "replicated", "verified", "reported", "rejected"]
 
 VALID = 0.7
-"""Balanced accuracy of blind detection from which a label counts as validated, its interval above one half."""
+"""Balanced accuracy of blind detection from which a label counts as validated, its interval above one half:
+with all passages that of 0.70 begins at 0.60. Chosen by eye."""
 
 NEGATION = re.compile(
     r"\b(?:fewer|less|no|not|without|never|rarely|seldom|avoids?|omits?|lacks?|drops?|instead of|rather than)\b",
     re.IGNORECASE,
 )
 REACH = 40
-"""Characters before a thing's name in which a negation turns what is claimed of it."""
+"""Characters before a thing's name in which a negation turns what is claimed of it: some six words, chosen by
+eye."""
 
 
 class Rung(NamedTuple):
@@ -92,9 +93,9 @@ def of(study: Study, a: str = "", b: str = "") -> list[Standing]:
     return sorted(stands, key=lambda one: (order.index(one.status), -net(one)))
 
 
-def net(one: Standing) -> float:
-    """The net share of votes for the claim, 0 where there are none."""
-    return one.check.net if one.check and one.check.prompts else 0.0
+def net(stand: Standing) -> float:
+    """The net share of votes for the claim, 0 where there are none: NaN could not be sorted by."""
+    return stand.check.net if stand.check and stand.check.prompts else 0.0
 
 
 def standing(
@@ -105,10 +106,12 @@ def standing(
     check = checked.checks.get(finding.id)
     rungs = [_labelled(finding, current, reader), _replicated(finding, rows), _verified(check)]
     objections = against(finding, rows, None if stored is None else stored.probes.set_index("probe"))
+    # By key: a reason answers what spoke against it when it was given, and nothing that came up since.
     left = [one for one in objections if not finding.reason or one.key not in finding.answered]
     why = finding.rejected
     if not why and check is not None and check.opposite:
         why = f"held-out answers show the contrary: {check.losses} prompts to {check.wins}, q = {check.q:.2g}"
+    # The highest rung counts, whether or not those below it were climbed.
     passed = [rung.name for rung in rungs if rung.passed]
     status: Status = "rejected" if why else passed[-1] if passed else "candidate"
     if status == "verified" and finding.reported and not left:
@@ -123,18 +126,18 @@ def get(study: Study, identifier: str) -> Standing:
     return next(one for one in of(study, finding.a, finding.b) if one.finding.id == identifier)
 
 
-def told(one: Standing) -> dict[str, Any]:
+def told(stand: Standing) -> dict[str, Any]:
     """A finding with its standing as plain data; what is not known is null."""
     return {
-        **one.finding.model_dump(mode="json"),
-        "status": one.status,
-        "why": one.why,
-        "evidence_for": [rung._asdict() for rung in one.rungs],
+        **stand.finding.model_dump(mode="json"),
+        "status": stand.status,
+        "why": stand.why,
+        "evidence_for": [rung._asdict() for rung in stand.rungs],
         "evidence_against": [
-            objection._asdict() | {"open": objection in one.open} for objection in one.objections
+            objection._asdict() | {"open": objection in stand.open} for objection in stand.objections
         ],
-        "verification": summary.plain(asdict(one.check) if one.check else None),
-        "same_as": one.same_as,
+        "verification": summary.plain(asdict(stand.check) if stand.check else None),
+        "same_as": stand.same_as,
     }
 
 
@@ -148,15 +151,15 @@ def allow(study: Study, identifier: str, reason: str, author: str) -> Finding:
     return findings.change(study, identifier, author, put={"reason": reason.strip(), "answered": keys})
 
 
-def report(study: Study, one: Standing) -> Finding:
+def report(study: Study, stand: Standing) -> Finding:
     """Mark a finding as reported: only a verified one, with every contradiction answered by a person."""
-    identifier = one.finding.id
-    if one.open:
+    identifier = stand.finding.id
+    if stand.open:
         raise UserError(
-            f"Finding '{identifier}' cannot be reported: {one.open[0].words}; write why it holds, or reject it."
+            f"Finding '{identifier}' cannot be reported: {stand.open[0].words}; write why it holds, or reject it."
         )
-    if one.status not in ("verified", "reported"):
-        raise UserError(f"Finding '{identifier}' is {one.status}, not verified; verify it first.")
+    if stand.status not in ("verified", "reported"):
+        raise UserError(f"Finding '{identifier}' is {stand.status}, not verified; verify it first.")
     return findings.change(study, identifier, "report", "rule", put={"reported": files.now()})
 
 
@@ -167,6 +170,8 @@ def _rows(finding: Finding, stored: Diff | None, reader: str) -> pd.DataFrame:
     """The diff's rows of a finding's features and probes."""
     if stored is None:
         return pd.DataFrame()
+    # A feature's number means nothing in another SAE. A finding that names no reader is taken to mean
+    # this one.
     own = not finding.reader or finding.reader == reader
     features = stored.features[stored.features["feature"].isin(finding.features if own else [])]
     probes = stored.probes[stored.probes["probe"].isin(finding.probes)]
@@ -180,12 +185,14 @@ def _labelled(finding: Finding, current: Mapping[int, Label], reader: str) -> Ru
     if finding.reader and finding.reader != reader:
         return Rung("label validated", None, f"its features belong to another reader ({finding.reader})")
     known = [current[feature] for feature in finding.features if feature in current]
-    told = [score for label in known if (score := label.detection(finding.more)) is not None]
-    if not told:
+    scores = [score for label in known if (score := label.detection(finding.more)) is not None]
+    if not scores:
         return Rung("label validated", None, "no label of its features was scored blind")
-    good = sum(balanced >= VALID and low > 0.5 for balanced, low in told)
-    words = f"{good} of {len(told)} scored labels told passages apart on {finding.more} (best {max(told)[0]:.0%})"
-    return Rung("label validated", 2 * good >= len(told), words)
+    good = sum(balanced >= VALID and low > 0.5 for balanced, low in scores)
+    words = (
+        f"{good} of {len(scores)} scored labels told passages apart on {finding.more} (best {max(scores)[0]:.0%})"
+    )
+    return Rung("label validated", 2 * good >= len(scores), words)
 
 
 def _replicated(finding: Finding, rows: pd.DataFrame) -> Rung:
@@ -199,6 +206,7 @@ def _replicated(finding: Finding, rows: pd.DataFrame) -> Rung:
         words += f"; the other way round: {int((~agree).sum())}"
     if not yes + no:
         return Rung("replicated", None, words + f" ({few} had too few to tell)" if few else words)
+    # Half of those that could tell are enough, as one feature of a claim may be of little weight.
     return Rung("replicated", yes > 0 and 2 * yes >= len(rows) - few, words)
 
 
@@ -217,53 +225,55 @@ def _verified(check: Check | None) -> Rung:
 
 def against(finding: Finding, rows: pd.DataFrame, probes: pd.DataFrame | None) -> list[Objection]:
     """Contradictions between a finding and the diff; `probes` is its table by name."""
-    found = [] if probes is None else _counts(finding, probes)
+    objections = [] if probes is None else _counts(finding, probes)
     if rows.empty:
-        return found
-    found += _all_of(finding, rows, "survives_equal_length", "length", "none of it is left at equal length")
-    found += _all_of(finding, rows, "outside_noise", "noise", "all of it lies inside the noise between draws")
-    return found
+        return objections
+    objections += _all_of(finding, rows, "survives_equal_length", "length", "none of it is left at equal length")
+    objections += _all_of(finding, rows, "outside_noise", "noise", "all of it lies inside the noise between draws")
+    return objections
 
 
 def _counts(finding: Finding, probes: pd.DataFrame) -> list[Objection]:
     """Something that the claim names moves against it; one named thing that moves along is enough to hold."""
     named = expected(finding.claim)
+    # A probe that it rests on and does not name is claimed to be more frequent.
     named |= {name: named.get(name, 1) for name in finding.probes}
-    found = []
+    objections = []
     for name, turn in named.items():
         if name not in probes.index:
             continue
-        row, sign = probes.loc[name], turn * finding.sign
-        by_share = sign * row["delta"]
-        by_amount = sign * (row["mean_b"] - row["mean_a"]) / max(row["mean_a"], row["mean_b"], 1e-9)
-        if by_share >= SMALL and (by_amount > -SMALL_AMOUNT or row["q"] < measure.LEVEL):
+        row = probes.loc[name]
+        moved = contradictions.movement(row, turn * finding.sign)
+        if moved > 0:
             return []
-        if by_share <= -SMALL or by_amount <= -SMALL_AMOUNT:
+        if moved < 0:
             words = (
                 f"it says {'more' if turn > 0 else 'less'} of {name} in {finding.more}, but {name} go from "
                 f"{row['frequency_a']:.0%} of answers in {finding.a} to {row['frequency_b']:.0%} in {finding.b}, "
                 f"and from {row['mean_a']:.3g} to {row['mean_b']:.3g} an answer"
             )
-            found.append(_objection(finding, "counts", name, words))
-    return found
+            objections.append(_objection(finding, "counts", name, words))
+    return objections
 
 
 def expected(claim: str) -> dict[str, int]:
     """Countable things that a claim names, and whether it says more (1) or less (-1) of them."""
-    found = {}
+    directions = {}
     for name in contradictions.named(claim):
+        # A list of no said kind is named by neither kind's own pattern.
         match = contradictions.PATTERNS[name].search(claim) or contradictions.GENERAL_LIST.search(claim)
         before = claim[max(0, match.start() - REACH) : match.start()] if match else ""
-        found[name] = -1 if NEGATION.search(before) else 1
-    return found
+        directions[name] = -1 if NEGATION.search(before) else 1
+    return directions
 
 
 def _all_of(
     finding: Finding, rows: pd.DataFrame, column: str, kind: Literal["length", "noise"], words: str
 ) -> list[Objection]:
     """An objection where the column says no of every row that it says anything of."""
-    told = rows[column].dropna() if column in rows else pd.Series(dtype=bool)
-    return [] if told.empty or told.astype(bool).any() else [_objection(finding, kind, "", words)]
+    # Probes have no band of noise, and a feature that does not differ says nothing of its length: blanks.
+    known = rows[column].dropna() if column in rows else pd.Series(dtype=bool)
+    return [] if known.empty or known.astype(bool).any() else [_objection(finding, kind, "", words)]
 
 
 def _objection(finding: Finding, kind: Literal["counts", "length", "noise"], about: str, words: str) -> Objection:

@@ -19,7 +19,7 @@ from diffing.study import prompts, responses
 from diffing.study.study import Study
 
 SHOWN = 3
-"""Pairs of each kind."""
+"""Pairs of each kind: as many as a person reads before the next claim. Chosen by eye."""
 
 
 class Exhibits(NamedTuple):
@@ -33,15 +33,16 @@ class Chooser:
     """Chooses among the discovery pairs of one comparison."""
 
     def __init__(self, study: Study, encodings: Encodings | None, a: str, b: str) -> None:
-        shown = study.prompts().loc[prompts.discovery, "id"]
+        discovery = study.prompts().loc[prompts.discovery, "id"]
         pairs = responses.kept(study.pairs(a, b))
-        self.pairs = pairs[pairs["prompt_id"].isin(shown)].reset_index(drop=True)
+        self.pairs = pairs[pairs["prompt_id"].isin(discovery)].reset_index(drop=True)
         self.encodings = encodings
         self._documents: list[Ints] = []
         if encodings is not None:
             rows = encodings.documents.reset_index(names="document").set_index(["prompt_id", "draw", "checkpoint"])
             for key in (a, b):
                 wanted = pd.MultiIndex.from_frame(self.pairs[["prompt_id", "draw"]].assign(checkpoint=key))
+                # -1 for an answer that was not read: the place that `_peaks` puts behind all others, a 0.
                 self._documents.append(rows["document"].reindex(wanted).fillna(-1).to_numpy(np.int64))
 
     def choose(self, features: Sequence[int], probes: Sequence[str], sign: int, most: int = SHOWN) -> Exhibits:
@@ -52,7 +53,10 @@ class Chooser:
         for name in probes:
             probe = PROBES[name]
             counts = [self.pairs[f"text_{side}"].map(probe.count).to_numpy(np.float64) for side in "ab"]
+            # As a share of the most there is, so that a feature and a probe weigh alike. At least 1: a count of 1
+            # is whole.
             weight += (counts[1] - counts[0]) / max(1.0, counts[0].max(initial=0), counts[1].max(initial=0))
+        # Stable: many pairs weigh the same, and which come first must not hang on the machine.
         order = np.argsort(-sign * weight, kind="stable")
         return Exhibits(
             self._first(order, sign * weight > 0, most), self._first(order[::-1], sign * weight < 0, most)
@@ -60,13 +64,13 @@ class Chooser:
 
     def shows(self, features: Sequence[int], probes: Sequence[str]) -> Bools:
         """Which answers show any of these: A's of all pairs, then B's."""
-        shown = np.zeros(2 * len(self.pairs), bool)
+        either = np.zeros(2 * len(self.pairs), bool)
         for feature in features if self.encodings is not None else ():
-            shown |= np.concatenate(self._peaks(feature)) > 0
+            either |= np.concatenate(self._peaks(feature)) > 0
         for name in probes:
             counts = [self.pairs[f"text_{side}"].map(PROBES[name].count).to_numpy(np.int64) for side in "ab"]
-            shown |= np.concatenate(counts) > 0
-        return shown
+            either |= np.concatenate(counts) > 0
+        return either
 
     def _of_feature(self, feature: int) -> Floats:
         """B's peak minus A's, as a share of the largest."""

@@ -112,11 +112,13 @@ class Change(BaseModel):
 
 
 LISTS = {"features", "probes", "examples", "counter_examples", "notes"}
+"""Fields that are added to and dropped from member by member."""
 FIXED = {"id", "a", "b", "side", "origin", "created"}
-"""What no later change may touch."""
+"""What no later change may touch: the id is made of it, and verdicts are read by it."""
 
 
 def wording(claim: str) -> str:
+    # White space says nothing to a judge, and must not cost new verdicts.
     return files.content_hash(["claim", " ".join(claim.split())], 12)
 
 
@@ -146,6 +148,8 @@ def add(
     if side not in ("a", "b"):
         raise UserError(f"'{side}' is no side; write 'a' or 'b', whichever shows it more.")
     a, b = study.sides(a, b)
+    # Made of what is claimed, so that the same claim from a second draft is the same finding. Seven digits can be
+    # typed, and are enough for the hundreds that a study may have.
     identifier = "f" + files.content_hash(["finding", a, b, side, origin, claim.lower()], 7)
     before = {finding.id: finding for finding in load(study)}.get(identifier)
     if before is not None:
@@ -196,7 +200,8 @@ def change(
         add=plain(add or {}),
         drop=plain(drop or {}),
     )
-    # Held between the check and the line, so that what was checked is what is written.
+    # Held between the check and the line, so that what was checked is what is written. A lock of its own: the one
+    # on the file itself is taken by whoever appends to it.
     with files.locked(study.folder / "findings.lock"):
         earlier = history(study, identifier)
         no_list, no_field = ({*line.add} | {*line.drop}) - LISTS, {*line.put} - {*Finding.model_fields}
@@ -224,8 +229,9 @@ def load(study: Study) -> list[Finding]:
     lines: dict[str, list[Change]] = {}
     for line in _lines(study):
         lines.setdefault(line.finding, []).append(line)
-    found = [folded(changes) for changes in lines.values()]
-    return [finding for finding in found if finding is not None]
+    # One without its first line, which a person may have cut out of the file, claims nothing.
+    stands = [folded(changes) for changes in lines.values()]
+    return [finding for finding in stands if finding is not None]
 
 
 def get(study: Study, identifier: str) -> Finding:
@@ -245,12 +251,12 @@ def folded(changes: Sequence[Change]) -> Finding | None:
     first = changes[0]
     if "claim" not in first.put:
         return None
-    state: dict[str, Any] = {
-        "id": first.finding, "author": first.author, "author_kind": first.author_kind, "created": first.date,
-    }  # fmt: skip
+    state: dict[str, Any] = {"id": first.finding, "author": first.author, "author_kind": first.author_kind}
+    state["created"] = first.date
     for line in changes:
         state |= line.put
         for name in LISTS & ({*line.add} | {*line.drop}):
+            # Dropped before added: who does both in one change wants it in.
             gone = {_key(member) for member in line.drop.get(name, [])}
             kept = [member for member in state.get(name, []) if _key(member) not in gone]
             known = {_key(member) for member in kept}

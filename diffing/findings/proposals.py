@@ -24,11 +24,13 @@ from diffing.reader.encodings import Encodings
 from diffing.study.study import Study
 
 NEAR = 0.5
-"""Share of a feature's active tokens at a probe from which a plain draft takes it for that probe's."""
+"""Share of a feature's active tokens at a probe from which a plain draft takes it for that probe's: most of it."""
 TOGETHER = 0.65
-"""Correlation over discovery answers from which two plain drafts of a side are one."""
+"""Correlation over discovery answers from which two plain drafts of a side are one. Chosen by eye, on what is
+counted twice by its nature, such as a closing question and any question."""
 ALIKE = 88
-"""Likeness in percent (rapidfuzz, words in any order) from which two claims of a side are one."""
+"""Likeness in percent (rapidfuzz, words in any order) from which two claims of a side are one: a word more or
+less, an ending. Chosen by eye; claims of one meaning in other words are left to the judge's votes."""
 
 
 class Family(NamedTuple):
@@ -65,7 +67,7 @@ def families(study: Study, stored: Diff, each: int) -> list[Family]:
     leads = table[(table["feature"] == table["family"]) & (table["q_discovery"] < measure.LEVEL)]
     sizes = table["family"].value_counts()
     current = labels.current(study)
-    found = []
+    strongest = []
     for sign in (-1, 1):
         side = leads[np.sign(leads["delta_discovery"]) == sign]
         order = side.assign(size=side["delta_discovery"].abs()).sort_values(
@@ -74,8 +76,10 @@ def families(study: Study, stored: Diff, each: int) -> list[Family]:
         for row in order.head(each).itertuples():
             number = int(row.feature)
             label = current.get(number)
-            found.append(Family(number, int(sizes[number]), float(row.delta_discovery), label, str(row.probes)))
-    return found
+            strongest.append(
+                Family(number, int(sizes[number]), float(row.delta_discovery), label, str(row.probes))
+            )
+    return strongest
 
 
 def moving(stored: Diff) -> pd.DataFrame:
@@ -87,14 +91,14 @@ def moving(stored: Diff) -> pd.DataFrame:
 def distinct(proposals: Sequence[Proposal]) -> list[Proposal]:
     """Without claims that repeat an earlier one of the same side."""
     kept: list[Proposal] = []
-    for one in proposals:
+    for proposal in proposals:
         alike = (
-            fuzz.token_sort_ratio(one.claim.lower(), other.claim.lower())
+            fuzz.token_sort_ratio(proposal.claim.lower(), other.claim.lower())
             for other in kept
-            if other.sign == one.sign
+            if other.sign == proposal.sign
         )
         if max(alike, default=0) < ALIKE:
-            kept.append(one)
+            kept.append(proposal)
     return kept
 
 
@@ -105,37 +109,37 @@ def plain(study: Study, stored: Diff, each: int, most: int, chooser: Chooser) ->
     rest = []
     for family in families(study, stored, each):
         name, share = next(iter(contradictions.nearest(family.probes).items()), ("", 0.0))
+        # A feature that fires on bold but moves the other way than bold must be about something else.
         along = name in counted.index and counted.loc[name, "delta_discovery"] * family.sign > 0
         if along and share >= NEAR:
             of_probe.setdefault(name, []).append(family.feature)
         else:
             rest.append(family)
-    found = [
-        Proposal(
-            f"has {name}: {PROBES[name].description}", 1 if row["delta_discovery"] > 0 else -1,
-            tuple(of_probe.get(str(name), ())), (str(name),), abs(float(row["delta_discovery"])),
-        )
-        for name, row in counted.iterrows()
-    ]  # fmt: skip
+    drafts = []
+    for name, delta in counted["delta_discovery"].items():
+        features = tuple(of_probe.get(str(name), ()))
+        claim, sign = f"has {name}: {PROBES[str(name)].description}", 1 if delta > 0 else -1
+        drafts.append(Proposal(claim, sign, features, (str(name),), abs(float(delta))))
     said = _sayings(study, [family.feature for family in rest if family.label is None])
     for family in rest:
         claim = f"shows {family.label.label}" if family.label else said[family.feature]
-        found.append(Proposal(claim, family.sign, (family.feature,), (), abs(family.delta)))
-    found.sort(key=lambda one: -one.size)
-    a, b = (apart(distinct([one for one in found if one.sign == sign]), chooser) for sign in (-1, 1))
+        drafts.append(Proposal(claim, family.sign, (family.feature,), (), abs(family.delta)))
+    # The largest first, since of two that are one the first stays.
+    drafts.sort(key=lambda draft: -draft.size)
+    a, b = (apart(distinct([draft for draft in drafts if draft.sign == sign]), chooser) for sign in (-1, 1))
     # Both sides get their share, and what one leaves the other takes.
     half = max(most - len(b), most // 2)
-    return sorted(a[:half] + b[: most - len(a[:half])], key=lambda one: -one.size)
+    return sorted(a[:half] + b[: most - len(a[:half])], key=lambda draft: -draft.size)
 
 
 def apart(proposals: Sequence[Proposal], chooser: Chooser) -> list[Proposal]:
     """Without those that nearly the same answers show as an earlier one: a closing question and any question."""
     kept: list[tuple[Proposal, Bools]] = []
-    for one in proposals:
-        shown = chooser.shows(one.features, one.probes)
-        if all(phi(shown, other) < TOGETHER for _, other in kept):
-            kept.append((one, shown))
-    return [one for one, _ in kept]
+    for proposal in proposals:
+        shows = chooser.shows(proposal.features, proposal.probes)
+        if all(phi(shows, other) < TOGETHER for _, other in kept):
+            kept.append((proposal, shows))
+    return [proposal for proposal, _ in kept]
 
 
 def phi(one: Bools, other: Bools) -> float:

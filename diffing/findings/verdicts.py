@@ -16,13 +16,15 @@ from diffing.common import stats
 from diffing.common.arrays import Floats
 
 LEVEL = 0.05
-"""False discovery rate that findings are called verified by."""
+"""False discovery rate that findings are called verified by: the usual one, and the same as the diff's."""
 AGREE = 0.8
-"""Share of equal votes from which two claims may be one, among prompts where either is decided."""
+"""Share of equal votes from which two claims may be one, among prompts where either is decided. Below 1, as
+a judge does not always agree with itself either; chosen by eye."""
 KAPPA = 0.6
-"""Agreement beyond chance that it takes too: what nearly every answer of a side shows agrees anyway."""
+"""Agreement beyond chance that it takes too: what nearly every answer of a side shows agrees anyway.
+From 0.6 on it is commonly called substantial."""
 FEW = 6
-"""Prompts decided for either claim that such a comparison needs."""
+"""Prompts decided for either claim that such a comparison needs: of fewer, a single vote decides."""
 
 BETWEEN = "between"
 """The kind of a pair with one answer of each checkpoint; two draws of one checkpoint are of kind 'a' or 'b'."""
@@ -78,10 +80,9 @@ class Check:
         """The same as seen from a claim that B (1) or A (-1) shows it more."""
         if sign > 0:
             return self
-        return replace(
-            self, wins=self.losses, losses=self.wins, accuracy=1 - self.accuracy,
-            net=0.0 - self.net, low=-self.high, high=-self.low,
-        )  # fmt: skip
+        # 0.0 - net: the minus of 0 would be written as -0.
+        turned = replace(self, wins=self.losses, losses=self.wins, accuracy=1 - self.accuracy)
+        return replace(turned, net=0.0 - self.net, low=-self.high, high=-self.low)
 
 
 class Alias(NamedTuple):
@@ -108,16 +109,17 @@ class OwnError:
 
 def pairs(verdicts: pd.DataFrame) -> pd.DataFrame:
     """One row a claim and pair of answers: both orders together."""
-    told = ["pick", "shows_a", "shows_b"]
+    columns = ["pick", "shows_a", "shows_b"]
     orders = [
-        verdicts[verdicts["order"] == order].set_index(PAIR)[told].add_suffix(f"_{order}") for order in (0, 1)
+        verdicts[verdicts["order"] == order].set_index(PAIR)[columns].add_suffix(f"_{order}") for order in (0, 1)
     ]
+    # Outer: an order that was never asked about is missing, and not the other order's word alone.
     both = orders[0].join(orders[1], how="outer")
-    one, two = both["pick_0"].to_numpy(np.float64), both["pick_1"].to_numpy(np.float64)
-    missing = np.isnan(one) | np.isnan(two)
-    agreed = np.where(one == two, one, 0.0)
+    first, second = both["pick_0"].to_numpy(np.float64), both["pick_1"].to_numpy(np.float64)
+    missing = np.isnan(first) | np.isnan(second)
+    agreed = np.where(first == second, first, 0.0)
     out = pd.DataFrame({"pick": np.where(missing, np.nan, agreed)}, index=both.index)
-    out["flipped"] = np.where(missing, np.nan, one * two < 0)
+    out["flipped"] = np.where(missing, np.nan, first * second < 0)
     for side in ("shows_a", "shows_b"):
         seen = (both[f"{side}_0"].to_numpy(np.float64) + both[f"{side}_1"].to_numpy(np.float64)) / 2
         out[side] = np.where(missing, np.nan, seen)
@@ -128,6 +130,7 @@ def votes(paired: pd.DataFrame) -> pd.DataFrame:
     """One row a claim, kind and prompt: the majority over its pairs, 0 for a tie, NaN where no pair is whole."""
     group = paired.groupby(["claim", "kind", "prompt_id"], sort=True)
     out = group[["shows_a", "shows_b"]].mean()
+    # `min_count`: the sum of nothing is missing here, and not a tie.
     out["vote"] = np.sign(group["pick"].sum(min_count=1))
     return out.reset_index()
 
@@ -140,18 +143,19 @@ def check(verdicts: pd.DataFrame) -> dict[str, Check]:
         return {}
     flipped = paired.groupby("claim")["flipped"].mean()
     voted = votes(paired)
-    told = {"wins": voted["vote"] > 0, "losses": voted["vote"] < 0, "ties": voted["vote"] == 0}
-    table = pd.DataFrame(told | {"missing": voted["vote"].isna()}).groupby(voted["claim"]).sum()
-    shown = voted.groupby("claim")[["shows_a", "shows_b"]].mean()
+    votes_for = {"wins": voted["vote"] > 0, "losses": voted["vote"] < 0, "ties": voted["vote"] == 0}
+    table = pd.DataFrame(votes_for | {"missing": voted["vote"].isna()}).groupby(voted["claim"]).sum()
+    presence = voted.groupby("claim")[["shows_a", "shows_b"]].mean()
     p = stats.mcnemar(table["losses"].to_numpy(np.int64), table["wins"].to_numpy(np.int64))
+    # A claim without a single vote was not tested: a p of 1 would make the correction harder for the others.
     p[(table["missing"] == voted.groupby("claim").size()).to_numpy()] = np.nan
     q = stats.benjamini_hochberg(p)
-    found = {}
+    checks = {}
     for row, claim in enumerate(table.index):
         wins, losses, ties, missing = (int(table.loc[claim, name]) for name in table.columns)
         prompts = wins + losses + ties
         low, high = interval(wins, losses, prompts)
-        found[str(claim)] = Check(
+        checks[str(claim)] = Check(
             prompts=prompts,
             wins=wins,
             losses=losses,
@@ -164,19 +168,20 @@ def check(verdicts: pd.DataFrame) -> dict[str, Check]:
             net=_share(wins - losses, prompts),
             low=low,
             high=high,
-            presence_a=float(shown.loc[claim, "shows_a"]),
-            presence_b=float(shown.loc[claim, "shows_b"]),
+            presence_a=float(presence.loc[claim, "shows_a"]),
+            presence_b=float(presence.loc[claim, "shows_b"]),
             flipped=float(flipped[claim]),
         )
-    return found
+    return checks
 
 
 def interval(wins: int, losses: int, prompts: int, level: float = 0.95) -> tuple[float, float]:
     """Bootstrap interval of the net share over prompts."""
     if not prompts:
         return float("nan"), float("nan")
-    one = np.ones(1, np.int64)
-    low, high = stats.bootstrap(one, np.array([[losses]]), np.array([[wins]]), prompts, 1, 1, level)
+    # As of one group of prompts with one draw each: a prompt has one vote, however many draws stand behind it.
+    group = np.ones(1, np.int64)
+    low, high = stats.bootstrap(group, np.array([[losses]]), np.array([[wins]]), prompts, 1, 1, level)
     return float(low[0]), float(high[0])
 
 
@@ -186,32 +191,35 @@ def merged(verdicts: pd.DataFrame, order: Sequence[str]) -> dict[str, Alias]:
     voted = voted[voted["kind"] == BETWEEN]
     grid = voted.pivot(index="claim", columns="prompt_id", values="vote")
     leaders: list[str] = []
-    found: dict[str, Alias] = {}
+    aliases: dict[str, Alias] = {}
     for claim in (claim for claim in order if claim in grid.index):
         mine = grid.loc[claim].to_numpy(np.float64)
+        # Compared with leaders alone: through a chain of likenesses two claims could be one that are not alike.
         for leader in leaders:
             theirs = grid.loc[leader].to_numpy(np.float64)
             mirrored = next((turn < 0 for turn in (1, -1) if alike(theirs, turn * mine)), None)
             if mirrored is not None:
-                found[claim] = Alias(leader, mirrored)
+                aliases[claim] = Alias(leader, mirrored)
                 break
         else:
             leaders.append(claim)
-    return found
+    return aliases
 
 
-def alike(one: Floats, other: Floats) -> bool:
+def alike(mine: Floats, theirs: Floats) -> bool:
     """Whether votes agree, beyond what their shares alone give (Cohen's kappa over A, B and tie).
 
     Votes that are all the same tell nothing apart, and so are not called alike.
     """
-    both = ~np.isnan(one) & ~np.isnan(other)
-    one, other = one[both], other[both]
-    told = (one != 0) | (other != 0)
-    if told.sum() < FEW or np.mean(one[told] == other[told]) < AGREE:
+    both = ~np.isnan(mine) & ~np.isnan(theirs)
+    mine, theirs = mine[both], theirs[both]
+    # Two rare claims agree on all the prompts where neither shows.
+    decided = (mine != 0) | (theirs != 0)
+    if decided.sum() < FEW or np.mean(mine[decided] == theirs[decided]) < AGREE:
         return False
-    chance = sum(float(np.mean(one == vote) * np.mean(other == vote)) for vote in (-1, 0, 1))
-    return bool(np.mean(one == other) - chance >= KAPPA * (1 - chance)) and chance < 1
+    chance = sum(float(np.mean(mine == vote) * np.mean(theirs == vote)) for vote in (-1, 0, 1))
+    # Kappa multiplied out, so that a chance of 1 divides nothing by 0.
+    return bool(np.mean(mine == theirs) - chance >= KAPPA * (1 - chance)) and chance < 1
 
 
 def own_error(verdicts: pd.DataFrame) -> OwnError | None:

@@ -75,11 +75,12 @@ def plan(study: Study, options: Options) -> Plan:
             f"Study '{study.name}' has no held-out pair of answers to verify on; collect more, or make a study "
             "with a larger held-out share."
         )
-    found = between + (judging.pairs(study, a, b, within=True) if options.own_error else [])
+    # The claims first: a limit that ends the run early should cost the judge's own error, and not them.
+    asked_on = between + (judging.pairs(study, a, b, within=True) if options.own_error else [])
     claims = {finding.wording: finding.claim for finding in chosen}
-    wanted = Store(study, options.who).wanted(found, list(claims))
-    asked = judging.questions(found, claims, wanted, study.settings.seed, options.claims_per_call)
-    return Plan(asked, found)
+    wanted = Store(study, options.who).wanted(asked_on, list(claims))
+    asked = judging.questions(asked_on, claims, wanted, study.settings.seed, options.claims_per_call)
+    return Plan(asked, asked_on)
 
 
 def _chosen(study: Study, a: str, b: str, ids: Sequence[str]) -> list[Finding]:
@@ -105,13 +106,13 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     planned = plan(study, options)
     keep = Store(study, options.who).keep({pair.key: pair for pair in planned.pairs}, options)
     spent = questions.put(planned.questions, options, progress, keep, "judgements")
-    found = read(study, a, b, options.who)
-    names = [identifier for identifier, check in found.checks.items() if check.verified]
+    after = read(study, a, b, options.who)
+    names = [identifier for identifier, check in after.checks.items() if check.verified]
     return {
         "judge": options.who,
-        "checked": len(found.checks),
-        "verified": len([name for name in names if name not in found.same_as]),
-        "merged": len(found.same_as),
+        "checked": len(after.checks),
+        "verified": len([name for name in names if name not in after.same_as]),
+        "merged": len(after.same_as),
         **spent.summary(),
     }
 
@@ -121,14 +122,17 @@ def read(study: Study, a: str = "", b: str = "", judge: str = "") -> Verificatio
     a, b = study.sides(a, b)
     paths = [judging.path_of(study), findings.path_of(study)]
     paths += [study.folder / name for name in ("responses.parquet", "prompts.csv")]
+    # Everything that the result hangs on. Sizes too: two changes may fall into one tick of the clock, but what is
+    # appended makes a file longer.
     states = [path.stat() if path.exists() else None for path in paths]
     stamp = tuple((state.st_mtime_ns, state.st_size) if state else None for state in states)
     return _read(str(study.folder), a, b, judge, stamp)
 
 
+# Some studies with some judges each, and a few kilobytes a result.
 @lru_cache(maxsize=16)
 def _read(folder: str, a: str, b: str, judge: str, _stamp: tuple[Any, ...]) -> Verification:
-    """`read`, once for each state of the files: a page asks for it again at every click."""
+    """`read`, once for each state of the files: it is asked for far more often than they change."""
     study = Study(Path(folder), load_settings(Path(folder) / "study.toml"))
     kept = judging.lines(study)
     known = judging.judges(kept)
@@ -137,16 +141,16 @@ def _read(folder: str, a: str, b: str, judge: str, _stamp: tuple[Any, ...]) -> V
     judge = judge or known[-1]
     mine = [finding for finding in findings.load(study) if (finding.a, finding.b) == (a, b)]
     lines = [line for line in kept if line["judge"] == judge]
-    told = _table(study, a, b, lines)
+    given = _table(study, a, b, lines)
     # Earlier wordings too: whoever words a claim anew has had another try.
-    checks = verdicts.check(told)
+    checks = verdicts.check(given)
     turned = {f.id: checks[f.wording].toward(f.sign) for f in mine if f.wording in checks}
     paid = [line["cost"] for line in lines if line["cost"] is not None]
     return Verification(
         judge=judge,
         checks=turned,
-        same_as=_same(told, [finding for finding in mine if finding.id in turned], turned),
-        own_error=verdicts.own_error(told),
+        same_as=_same(given, [finding for finding in mine if finding.id in turned], turned),
+        own_error=verdicts.own_error(given),
         tests=len(checks),
         cost=sum(paid) if paid else None,
         tokens_in=sum(line["tokens_in"] for line in lines),
@@ -158,21 +162,24 @@ def table(study: Study, a: str = "", b: str = "") -> pd.DataFrame:
     """Every verdict that `read` counts, with the claim's words where a finding still has them."""
     a, b = study.sides(a, b)
     judge = read(study, a, b).judge
-    found = _table(study, a, b, [line for line in judging.lines(study) if line["judge"] == judge])
+    counted = _table(study, a, b, [line for line in judging.lines(study) if line["judge"] == judge])
     said = {finding.wording: finding.claim for finding in findings.load(study)}
-    found.insert(1, "words", [said.get(wording, "") for wording in found["claim"]])
-    return found
+    counted.insert(1, "words", [said.get(wording, "") for wording in counted["claim"]])
+    return counted
 
 
 def _table(study: Study, a: str, b: str, lines: Sequence[dict[str, Any]]) -> pd.DataFrame:
     return judging.table(judging.pairs(study, a, b) + judging.pairs(study, a, b, within=True), lines)
 
 
-def _same(told: pd.DataFrame, mine: Sequence[Finding], checks: dict[str, Check]) -> dict[str, str]:
+def _same(given: pd.DataFrame, mine: Sequence[Finding], checks: dict[str, Check]) -> dict[str, str]:
     """Findings merged into others: same votes, or the mirror image claimed of the other side."""
-    mine = sorted((f for f in mine if not f.rejected), key=lambda f: (-checks[f.id].net, f.created, f.id))
+    # One without any vote has no net share, and NaN would leave the others in no order.
+    net = {identifier: check.net if check.prompts else 0.0 for identifier, check in checks.items()}
+    # The strongest leads; of equals the oldest, and the id where a second holds two.
+    mine = sorted((f for f in mine if not f.rejected), key=lambda f: (-net[f.id], f.created, f.id))
     wordings = list(dict.fromkeys(finding.wording for finding in mine))
-    aliases = verdicts.merged(told, wordings)
+    aliases = verdicts.merged(given, wordings)
     leaders: dict[tuple[str, int], str] = {}
     merged = {}
     for finding in mine:

@@ -101,15 +101,15 @@ class Job:
         alive = files.is_locked(self.folder / "lock")
         spec = self.spec
         # Read after the lock: a worker that ended in between has written its outcome before it let go.
-        told = self._progress()
-        state: State = told.get("state", "running")
+        progress = self._progress()
+        state: State = progress.get("state", "running")
         if alive:
             # A worker that has written its outcome still holds its step until it lets go.
             state = "running"
         elif state == "running":
             state = "dead"
         base = {"id": self.id, "kind": spec["kind"], "study": spec["study"], "started": spec["created"]}
-        return JobStatus.model_validate(base | told | {"state": state})
+        return JobStatus.model_validate(base | progress | {"state": state})
 
     def cancel(self) -> None:
         """Ask the job to stop at its next chance; what it has stored stays."""
@@ -120,6 +120,7 @@ class Job:
         if not path.is_file():
             return []
         with path.open("rb") as file:
+            # A log may be large, and 200 bytes are more than most lines have: of longer ones fewer are shown.
             file.seek(max(0, path.stat().st_size - 200 * lines))
             return file.read().decode("utf-8", "replace").splitlines()[-lines:]
 
@@ -127,6 +128,7 @@ class Job:
         """Block until the job is no longer running, or the time is up."""
         end = None if timeout is None else time.monotonic() + timeout
         while (status := self.status()).state == "running" and (end is None or time.monotonic() < end):
+            # Nothing tells of the end of a process that is not a child; ten looks a second go unnoticed.
             time.sleep(0.1)
         return status
 
@@ -137,11 +139,13 @@ def jobs_dir(study: Study) -> Path:
 
 def recent(study: Study) -> list[Job]:
     """All jobs of a study, the newest first."""
+    # A spec that is gone takes its job from nobody's eyes; a folder without a lock is no job yet.
     folders = {path.parent for name in ("spec.json", "lock") for path in jobs_dir(study).glob(f"*/{name}")}
     return [Job(folder) for folder in sorted(folders, key=_asked, reverse=True)]
 
 
 def _asked(folder: Path) -> int:
+    # By the time of the spec, which is written once: two ids may share their second.
     spec = folder / "spec.json"
     return (spec if spec.exists() else folder).stat().st_mtime_ns
 

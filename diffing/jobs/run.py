@@ -60,9 +60,12 @@ def start(study: Study, kind: str, options: Told = None, then: Sequence[str] = (
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                # A closed terminal, or Ctrl-C in it, ends its whole session.
                 start_new_session=True,
                 # The worker inherits the locks already held, so there is no moment at which it looks dead.
                 pass_fds=[f.fileno() for f in locks],
+                # So that `-m` finds this very package. The home is passed on whole: from here a relative one would
+                # be another.
                 cwd=files.PROJECT,
                 env=os.environ | {"DIFFING_HOME": str(files.home()), "PYTHONUNBUFFERED": "1"},
             )
@@ -74,6 +77,7 @@ def start(study: Study, kind: str, options: Told = None, then: Sequence[str] = (
 def follow(job: Job) -> None:
     """Start the step that was to come after this one, unless another has started it by now."""
     spec = job.spec
+    # Jobs of earlier versions name nothing that follows.
     kind, *rest = spec.get("then") or [""]
     if kind:
         with suppress(Busy):
@@ -97,6 +101,7 @@ def execute(job: Job, watch: Callable[[JobStatus], None] | None = None) -> JobSt
     try:
         spec = job.told
         study = Study.open(spec["study"])
+        # Here and not above: only the step that runs is loaded, and some take seconds.
         step = import_module(STEPS[spec["kind"]])
         options = checked(spec["kind"], step.Options, spec["options"])
         reporter.finish("done", result=step.run(study, options, reporter))
@@ -114,7 +119,8 @@ def execute(job: Job, watch: Callable[[JobStatus], None] | None = None) -> JobSt
 
 
 class Reporter:
-    """Writes a job's progress as it goes, at most four times a second."""
+    """Writes a job's progress as it goes, at most four times a second: no eye follows more, and a step may report
+    each of thousands of items."""
 
     def __init__(self, job: Job, watch: Callable[[JobStatus], None] | None = None) -> None:
         spec = job.spec
@@ -127,6 +133,7 @@ class Reporter:
         self._begun = time.monotonic()
         self._first: int | None = None
         self._written = self._checked = float("-inf")
+        # At once, so that whoever looks sees a job that has begun.
         self._write()
 
     def update(self, done: int, total: int, unit: str = "", cost: float | None = None, note: str = "") -> None:
@@ -134,16 +141,15 @@ class Reporter:
         self._first = done if self._first is None else self._first
         seconds = time.monotonic() - self._begun
         rate = (done - self._first) / seconds if done > self._first and seconds > 0 else None
-        self.status = self.status.model_copy(
-            update={
-                "done": done, "total": total, "unit": unit, "cost": cost, "note": note,
-                "seconds": round(seconds, 1), "rate": rate, "eta": (total - done) / rate if rate else None,
-            }
-        )  # fmt: skip
+        eta = (total - done) / rate if rate else None
+        progress = {"done": done, "total": total, "unit": unit, "cost": cost, "note": note}
+        pace = {"seconds": round(seconds, 1), "rate": rate, "eta": eta}
+        self.status = self.status.model_copy(update=progress | pace)
         if time.monotonic() - self._written > 0.25:
             self._write()
 
     def check(self) -> None:
+        # A step may ask at every token; the disk is asked five times a second.
         if not self.stopped and time.monotonic() - self._checked > 0.2:
             self._checked = time.monotonic()
             self.stopped = (self.job.folder / "cancel").exists()
@@ -206,6 +212,8 @@ def _claimed(
     root = jobs_dir(study)
     root.mkdir(exist_ok=True)
     with ExitStack() as stack:
+        # Not `files.locked`: the worker needs the open files, whose locks it inherits. Opened to append, as that
+        # makes the file and harms none that is there.
         step = stack.enter_context((root / f"{kind}.lock").open("ab"))
         try:
             fcntl.flock(step, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -215,11 +223,13 @@ def _claimed(
                 f"('jobs {study.name}' shows it)."
             ) from error
         created = datetime.now(UTC)
+        # Two random bytes at the end, as two jobs of one kind may be made in one second.
         job = Job(root / f"{created:%Y%m%d-%H%M%S}-{kind}-{secrets.token_hex(2)}")
         # While the step's lock is held: what an earlier one of it left, and others whose owner is gone.
         for place in (study.folder, study.folder / "diffs", study.folder / "reports", root):
             files.sweep(place, *files.LEFT)
         stack.enter_context(_whole_or_not(job.folder))
+        # Held before the spec is written: none is seen as dead before it begins.
         own = stack.enter_context((job.folder / "lock").open("ab"))
         fcntl.flock(own, fcntl.LOCK_EX)
         spec = {

@@ -16,6 +16,7 @@ from diffing.jobs.job import Job
 
 
 def main(folder: Path, locks: list[int]) -> None:
+    # To standard error, which is the job's log.
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
     for lock in locks:
         # A child of this worker must not keep the lock after the worker is gone.

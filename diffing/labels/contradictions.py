@@ -21,15 +21,17 @@ from diffing.reader.encodings import Encodings
 from diffing.study.study import Study
 
 SMALL = 0.02
-"""Difference in shares under which a probe counts as standing still."""
+"""Difference in shares under which a probe counts as standing still. Two answers in a hundred; chosen by eye."""
 SMALL_AMOUNT = 0.1
-"""The same of its amount per answer, as a share of the larger side."""
+"""The same of its amount per answer, as a share of the larger side; wider, since amounts vary more. Chosen by
+eye."""
 ELSEWHERE = 0.25
-"""Share of a feature's active tokens at what its label names, under which it fires elsewhere."""
+"""Share of a feature's active tokens at what its label names, under which it fires elsewhere. A quarter, so
+that only a label is flagged that hardly any of it bears out; no measurement stands behind it."""
 DOCUMENTS = 400
-"""Answers looked at to find where a feature fires."""
+"""Answers looked at to find where a feature fires: those with most active tokens, so that there are thousands."""
 FEW = 10
-"""Active tokens under which it is not said where a feature fires."""
+"""Active tokens under which it is not said where a feature fires: of fewer, two or three decide."""
 
 NAMES: dict[str, str] = {
     "bold": r"\bbold(?:ed|face|ing)?\b|\*\*",
@@ -72,8 +74,10 @@ NAMES: dict[str, str] = {
     "intensifiers": r"\bintensifiers?\b",
     "disclaimers": r"\bdisclaimers?\b",
 }
-"""How a label names each probe."""
+"""How a label names each probe. Narrow: a thing that is not recognised costs a flag, one recognised by mistake
+blames a label that is right."""
 GENERAL_LIST = re.compile(r"\blist(?:s|ed|ings?)?(?:[\s-]+items?)?\b", re.IGNORECASE)
+"""A list of which it is not said whether it is numbered or bulleted."""
 PATTERNS = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in NAMES.items()}
 
 
@@ -107,11 +111,11 @@ class Contradiction(NamedTuple):
 
 def named(label: str) -> list[str]:
     """The probes that a label names; a list of no said kind may be numbered or bulleted."""
-    found = [name for name, pattern in PATTERNS.items() if pattern.search(label)]
+    things = [name for name, pattern in PATTERNS.items() if pattern.search(label)]
     lists = {"numbered items", "bulleted items"}
-    if GENERAL_LIST.search(label) and not lists & set(found):
-        found += sorted(lists)
-    return found
+    if GENERAL_LIST.search(label) and not lists & set(things):
+        things += sorted(lists)
+    return things
 
 
 def nearest(words: str) -> dict[str, float]:
@@ -131,8 +135,9 @@ def of(
     rows = stored.features.set_index("feature")
     probes = stored.probes.set_index("probe")
     encodings = Encodings.open(study)
-    found = {}
+    by_feature = {}
     for feature, label in labels.current(study).items():
+        # A rule says which tokens a feature fires on, and so is right by what it says.
         if label.author_kind == "rule" or (features is not None and feature not in features):
             continue
         things = named(label.label)
@@ -140,8 +145,8 @@ def of(
             near = share_near(encodings, feature)
             flags = check(feature, label.label, rows.loc[feature], probes, near)
             if flags:
-                found[feature] = flags
-    return found
+                by_feature[feature] = flags
+    return by_feature
 
 
 def check(
@@ -164,20 +169,31 @@ def _direction(
     flags = []
     for thing in things:
         probe = probes.loc[thing]
-        sign = np.sign(row["delta"])
-        larger = max(probe["mean_a"], probe["mean_b"], 1e-9)
-        by_share = sign * probe["delta"]
-        by_amount = sign * (probe["mean_b"] - probe["mean_a"]) / larger
-        agrees = by_share >= SMALL and (by_amount > -SMALL_AMOUNT or probe["q"] < measure.LEVEL)
-        if agrees:
+        moved = movement(probe, np.sign(row["delta"]))
+        if moved > 0:
             # One thing that moves along is enough for the label to hold.
             return []
-        if by_share <= -SMALL or by_amount <= -SMALL_AMOUNT:
+        if moved < 0:
             names = ("delta", "frequency_a", "frequency_b")
             figures = {name: float(row[name]) for name in names}
             figures |= {f"probe_{name}": float(probe[name]) for name in (*names, "mean_a", "mean_b")}
             flags.append(Contradiction(feature, label, "direction", thing, figures, _moves(thing, figures)))
     return flags
+
+
+def movement(probe: "pd.Series[float]", sign: float) -> int:
+    """Whether a thing's counts move the way that is claimed (1), the other way (-1), or hardly at all (0).
+
+    `probe` is its row of the diff, `sign` 1 where B is said to have more of it, and -1 where A is.
+    """
+    # 1e-9 only keeps a thing that no answer has from being divided by 0.
+    larger = max(probe["mean_a"], probe["mean_b"], 1e-9)
+    by_share = sign * probe["delta"]
+    by_amount = sign * (probe["mean_b"] - probe["mean_a"]) / larger
+    # More answers with less of it in each: then the share counts only where it is sure to differ.
+    if by_share >= SMALL and (by_amount > -SMALL_AMOUNT or probe["q"] < measure.LEVEL):
+        return 1
+    return -1 if by_share <= -SMALL or by_amount <= -SMALL_AMOUNT else 0
 
 
 def _moves(thing: str, figures: Mapping[str, float]) -> str:
@@ -192,6 +208,8 @@ def _place(feature: int, label: str, things: Sequence[str], near: Near | None) -
     """The feature hardly fires at anything that its label names."""
     if not things or near is None:
         return []
+    # The best of what it names speaks for it, and it takes something else that holds half of the tokens, and twice
+    # what chance gives, to speak against it: where nothing does, nobody knows where the feature fires.
     thing = max(things, key=near.share.__getitem__)
     others = [name for name in near.share if name not in things and near.share[name] >= 2 * near.chance[name]]
     other = max(others, key=near.share.__getitem__, default=None)
@@ -204,12 +222,12 @@ def _place(feature: int, label: str, things: Sequence[str], near: Near | None) -
 
 def share_near(encodings: Encodings, feature: int) -> Near | None:
     """Where a feature fires; None where it is active on too few tokens to tell."""
-    shown = encodings.occurrences(feature)
-    if shown["count"].sum() < FEW:
+    occurrences = encodings.occurrences(feature)
+    if occurrences["count"].sum() < FEW:
         return None
     hits, around = np.zeros(len(scan.PRESENCE)), np.zeros(len(scan.PRESENCE))
     active = tokens = 0
-    for document in shown.nlargest(DOCUMENTS, "count")["document"].tolist():
+    for document in occurrences.nlargest(DOCUMENTS, "count")["document"].tolist():
         table = encodings.tokens(document)
         here = surface.near_tokens(table.spans, surface.probe_spans(table.text))
         positions = encodings.activations(document, feature)[0]

@@ -41,7 +41,7 @@ class Label(BaseModel):
     evidence: JsonValue = None
     """What it was written from."""
     date: str = ""
-    """Empty where it is made anew each time."""
+    """Empty where a rule makes it anew each time."""
     score: dict[str, JsonValue] | None = None
     """How it did when scored blind; None where it has not been."""
     prompt_version: str = ""
@@ -54,10 +54,12 @@ class Label(BaseModel):
     @property
     def key(self) -> str:
         """What events name it by; labels that no history holds are named by their content."""
+        # Not by its score: an event must find the label that it was about after that was scored again.
         return self.id or files.content_hash([self.label, self.description, self.author, self.date], 12)
 
     def detection(self, side: str) -> tuple[float, float] | None:
         """Balanced accuracy of its blind detection on one checkpoint, and the lower end of the interval."""
+        # Looked at part by part: other programs may write into a history, and one odd score must not end a page.
         by_side = (self.score or {}).get("detection")
         share = by_side.get(side) if isinstance(by_side, dict) else None
         if not isinstance(share, dict):
@@ -133,6 +135,7 @@ def line_of(line: dict[str, Any]) -> Record | Event:
 
 def imported(study: Study, sae: str) -> Iterator[tuple[int, Label]]:
     """Labels of one SAE that were imported into the study, source by source in the order of import."""
+    # Of several sources the one imported last stands. To the nanosecond: two small files may be of one second.
     for path in sorted(imported_dir(study).glob("*.parquet"), key=lambda path: path.stat().st_mtime_ns):
         table = files.read_parquet(path)
         with damage.reading(path):
@@ -150,24 +153,26 @@ def dossiers(lines: Iterable[Record | Event], before: Iterable[tuple[int, Label]
         order.setdefault(feature, []).append(label)
     for line in lines:
         order.setdefault(line.feature, []).append(line)
-    return {feature: _dossier(told) for feature, told in order.items()}
+    return {feature: _dossier(entries) for feature, entries in order.items()}
 
 
-def _dossier(told: Sequence[Record | Event | Label]) -> Dossier:
+def _dossier(entries: Sequence[Record | Event | Label]) -> Dossier:
     made = Dossier()
     labels: dict[str, Label] = {}
     standing: dict[str, bool] = {}
     """Keys that nobody took back, the latest last, and whether a person stands behind them."""
-    for line in told:
-        if isinstance(line, Event):
-            _take(line, made, labels, standing)
-        elif line.label:
-            labels[line.key] = line
-            standing[line.key] = line.author_kind == "person"
+    for entry in entries:
+        if isinstance(entry, Event):
+            _take(entry, made, labels, standing)
+        elif entry.label:
+            labels[entry.key] = entry
+            standing[entry.key] = entry.author_kind == "person"
         else:
-            labels[line.key] = line
+            # An empty label stays in the list, so that one sees who took the others back.
+            labels[entry.key] = entry
             standing.clear()
     made.labels = list(labels.values())
+    # A person's word before any machine's, a model's before a rule's, and of equals the latest.
     ranked = [
         (backed, labels[key].author_kind != "rule", place) for place, (key, backed) in enumerate(standing.items())
     ]
@@ -182,11 +187,13 @@ def _take(line: Event, made: Dossier, labels: dict[str, Label], standing: dict[s
     if line.event in ("star", "unstar"):
         made.starred = line.event == "star"
     if line.about not in labels:
+        # About the feature itself, or a label that shipped or was imported and is there no more.
         return
     if line.event == "score":
         labels[line.about] = labels[line.about].model_copy(update={"score": line.score})
     elif line.event == "accept":
         made.status[line.about] = "accepted"
+        # Taken out first: an old key would keep its old place, and what was accepted last must come last.
         standing.pop(line.about, None)
         standing[line.about] = True
     elif line.event == "reject":
@@ -199,6 +206,7 @@ def _take(line: Event, made: Dossier, labels: dict[str, Label], standing: dict[s
 
 def add(study: Study, sae: str, feature: int, label: Label) -> Record:
     """Put a label into the history."""
+    # Drawn at random rather than counted: two people who write at once would count to the same number.
     drawn = {"date": label.date or files.now(), "id": label.id or secrets.token_hex(6)}
     record = Record(feature=feature, sae=sae, **files.cleaned({**label.model_dump(), **drawn}))
     files.append_jsonl(path_of(study), record.model_dump(mode="json"))
@@ -235,11 +243,11 @@ def edit(study: Study, sae: str, feature: int, label: str, author: str, descript
 
 def scores(score: Mapping[str, Any] | None) -> dict[str, str]:
     """A label's scores by kind and side, never one figure."""
-    found = {}
+    in_words = {}
     for method in ("detection", "fuzzing"):
-        for side, one in ((score or {}).get(method) or {}).items():
-            shown = (
-                "–" if one["balanced"] is None else f"{one['balanced']:.2f} ({one['low']:.2f}–{one['high']:.2f})"
-            )
-            found[f"{method} {side}"] = shown
-    return found
+        for side, share in ((score or {}).get(method) or {}).items():
+            # A side on which one of the two kinds of passage is missing has no score.
+            known = share["balanced"] is not None
+            interval = f"({share['low']:.2f}–{share['high']:.2f})" if known else ""
+            in_words[f"{method} {side}"] = f"{share['balanced']:.2f} {interval}" if known else "–"
+    return in_words

@@ -26,7 +26,7 @@ from diffing.study.study import Study
 __all__ = ["Estimate", "Options", "estimate", "run"]
 
 WRITE_TOKENS, JUDGE_TOKENS = 2000, 1500
-"""Most tokens of an answer; hidden reasoning counts."""
+"""Most tokens of an answer: about ten times what a label or ten verdicts take, since hidden reasoning counts."""
 
 
 def run(study: Study, options: Options, progress: Progress) -> Result:
@@ -54,10 +54,10 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
 def flags(opened: Plan) -> list[dict[str, Any]]:
     """What counting says against the labels; nothing where there is no diff to count in."""
     try:
-        found = contradictions.of(opened.study, *opened.sides, features=opened.features)
+        against = contradictions.of(opened.study, *opened.sides, features=opened.features)
     except UserError:
         return []
-    return [flag._asdict() for several in found.values() for flag in several]
+    return [flag._asdict() for of_label in against.values() for flag in of_label]
 
 
 class Asked:
@@ -77,6 +77,7 @@ class Asked:
             unwritten = self.opened.unwritten()
             if unwritten:
                 await self._write(client, unwritten)
+            # Read again: what was just written is scored in the same run.
             self.opened.dossiers = labels.dossiers(self.opened.study)
             unscored = self.opened.unscored()
             if unscored and not self.budget.stopped_by:
@@ -97,6 +98,7 @@ class Asked:
         }
 
     def _failed(self, feature: int, words: str) -> None:
+        # The first of its errors is told: forty calls of one score would fail in the same words.
         if feature not in self.errors:
             self.errors[feature] = words
             self.progress.log(f"failed: feature {feature}: {words}")
@@ -113,10 +115,10 @@ class Asked:
             self._failed(feature, "no discovery answer of the half to write from shows it")
         self.total, self.done = len(materials), 0
 
-        async def one(material: Material) -> bool:
+        async def ask_for(material: Material) -> bool:
             return await self._write_one(client, material, price)
 
-        await questions.each(materials, one, client, self.progress)
+        await questions.each(materials, ask_for, client, self.progress)
 
     async def _write_one(self, client: ChatClient, material: Material, price: Price | None) -> bool:
         opened = self.opened
@@ -133,22 +135,24 @@ class Asked:
         )
         self.bill.add(answer)
         if answer.refused:
+            # A limit was reached, which is no failure of the feature: false ends the run in peace.
             return False
         if answer.value is None:
             self._failed(material.feature, answer.error)
         else:
-            told = answer.value
+            written = answer.value
             label = Label(
-                label=told.label,
-                description=told.description,
-                not_about=told.not_about,
-                confidence=told.confidence,
+                label=written.label,
+                description=written.description,
+                not_about=written.not_about,
+                confidence=written.confidence,
                 author=opened.author.model,
                 author_kind="llm",
-                evidence={**material.evidence, "observations": told.observations},
+                evidence={**material.evidence, "observations": written.observations},
                 prompt_version=prompt.VERSION,
                 cost=answer.cost,
             )
+            # Stored before it is counted: a run killed in between has lost nothing that was paid for.
             history.add(opened.study, opened.sae, material.feature, label)
             self.written += 1
         self.done += 1
@@ -164,13 +168,14 @@ class Asked:
         scores = {feature: Score(label, by_feature[feature]) for feature, label in pairs}
         for feature in [feature for feature, score in scores.items() if not score.batches]:
             self._failed(feature, "no discovery answer of the half to score on shows it")
+        # Label by label, so that a run that is stopped has whole scores and not a part of each.
         queue = [batch for feature, _ in pairs for batch in by_feature[feature]]
         self.total, self.done = len(queue), 0
 
-        async def one(batch: Batch) -> bool:
+        async def ask_about(batch: Batch) -> bool:
             return await self._judge(client, batch, scores[batch.feature], price)
 
-        await questions.each(queue, one, client, self.progress)
+        await questions.each(queue, ask_about, client, self.progress)
 
     async def _judge(self, client: ChatClient, batch: Batch, score: "Score", price: Price | None) -> bool:
         opened, label, count = self.opened, score.label, len(batch.items)
@@ -191,7 +196,9 @@ class Asked:
             # The network's failure is not the label's: another run asks again.
             self._failed(batch.feature, answer.error)
         else:
-            given = {one.passage: one.fits for one in answer.value.verdicts} if answer.value else {}
+            # A judge that replied, but with nothing of use, leaves None for all of them: wrong, and counted as
+            # such.
+            given = {verdict.passage: verdict.fits for verdict in answer.value.verdicts} if answer.value else {}
             verdicts = [given.get(number) for number in range(1, count + 1)]
             score.add(batch, verdicts, answer.cost)
         if score.whole:
@@ -202,18 +209,20 @@ class Asked:
 
     def _store(self, feature: int, score: "Score") -> None:
         opened = self.opened
+        # Single verdicts first: a kill in between leaves no score without them, and the next run scores again.
         for batch in score.batches:
             verdicts = score.verdicts[batch.method, batch.checkpoint, batch.number]
             scoring.keep(opened.study, score.label, batch, verdicts, opened.judge.model)
         families = (scoring.family(score.label.author), scoring.family(opened.judge.model))
-        told = score.told() | {
+        entry = score.told() | {
             "judge": opened.judge.model,
             "version": scoring.VERSION,
             "sides": list(opened.sides),
+            # A judge may favour labels that its own kin wrote, so whoever reads the score is told.
             "same_family": families[0] == families[1],
         }
         history.tell(
-            opened.study, opened.sae, feature, "score", opened.judge.model, about=score.label.key, score=told
+            opened.study, opened.sae, feature, "score", opened.judge.model, about=score.label.key, score=entry
         )
         self.scored += 1
 
@@ -229,6 +238,7 @@ class Score:
 
     @property
     def whole(self) -> bool:
+        """Whether all are there: a score of some passages would stand beside others as if it were of all."""
         return len(self.verdicts) == len(self.batches)
 
     def add(self, batch: Batch, verdicts: list[bool | None], cost: float | None) -> None:

@@ -23,6 +23,7 @@ BUNDLED = presets.STARTER / "labels.json"
 def sae_of(choice: ReaderChoice) -> str:
     """The name under which labels of a reader's SAE are kept: a feature's number means nothing in another SAE."""
     source = presets.resolve(choice)
+    # The starter lies in another folder on each machine, and its labels must be found on all.
     if source.sae and source.sae == presets.get("starter").sae:
         return "starter"
     return source.sae or f"{source.release}/{source.sae_id}"
@@ -57,14 +58,15 @@ def named(study: Study, features: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
     The score is how the label did when detected blind on the checkpoint that shows the feature more.
     """
     known = current(study)
-    said = [known.get(feature) for feature in features["feature"].tolist()]
+    standing = [known.get(feature) for feature in features["feature"].tolist()]
+    # Diffs kept from before there was such a column are named too.
     rule = features["tokens"] if "tokens" in features else pd.Series("", index=features.index)
+    words = [label.label if label else tokens or "no label" for label, tokens in zip(standing, rule, strict=True)]
+    more = [b if delta > 0 else a for delta in features["delta"].tolist()]
+    scores = [label.detection(side) if label else None for label, side in zip(standing, more, strict=True)]
+    # A copy: whoever holds the diff may be showing it to others without names.
     table = features.copy()
-    table.insert(
-        1, "label", [one.label if one else other or "no label" for one, other in zip(said, rule, strict=True)]
-    )
-    table.insert(2, "named_by", [one.author_kind if one else "rule" for one in said])
-    more = [b if delta > 0 else a for delta in table["delta"].tolist()]
-    found = [one.detection(side) if one else None for one, side in zip(said, more, strict=True)]
-    table.insert(3, "score", [float("nan") if score is None else score[0] for score in found])
+    table.insert(1, "label", words)
+    table.insert(2, "named_by", [label.author_kind if label else "rule" for label in standing])
+    table.insert(3, "score", [float("nan") if score is None else score[0] for score in scores])
     return table

@@ -25,13 +25,16 @@ from diffing.common.step import Progress
 SITE = "https://www.neuronpedia.org"
 BUCKET = "https://neuronpedia-datasets.s3.us-east-1.amazonaws.com"
 TRIES = 4
+"""With waits of 1, 2 and 4 seconds between them: enough for a hiccup, and an outage is told soon."""
 TIMEOUT = 60.0
-"""Seconds without a byte."""
+"""Seconds without a byte; chosen by eye."""
 LONGEST_WAIT = 120.0
+"""Seconds: a server that wants more of them is not waited for, since a person may be sitting before the run."""
 FIRST_WAIT = 1.0
 """Seconds before the second try; each later wait is twice as long."""
 PREFERRED = ("oai_token-act-pair", "np_max-act", "np_max-act-logits", "np_acts-logits-general")
-"""Ways of explaining, the one that stands in the end last: these see what a feature promotes too."""
+"""Ways of explaining, the one that stands in the end last: these see what a feature promotes too. Unknown ways
+come before all of them."""
 
 
 class Missing(Exception):
@@ -40,8 +43,8 @@ class Missing(Exception):
 
 def bulk(model: str, source: str, folder: Path, progress: Progress) -> list[dict[str, Any]]:
     """All labels of a source, as rows for `sources.frame`."""
-    found = listing(f"v1/{model}/{source}/explanations/")
-    batches = [(key, tag) for key, tag in found if key.endswith((".jsonl.gz", ".jsonl"))]
+    listed = listing(f"v1/{model}/{source}/explanations/")
+    batches = [(key, tag) for key, tag in listed if key.endswith((".jsonl.gz", ".jsonl"))]
     if not batches:
         raise UserError(
             f"Neuronpedia's bucket has no labels for '{model}/{source}'; check both names on its site."
@@ -50,15 +53,17 @@ def bulk(model: str, source: str, folder: Path, progress: Progress) -> list[dict
     for number, (key, tag) in enumerate(batches):
         progress.check()
         progress.update(number, len(batches), "label files")
+        # Kept under its content tag: a file that was changed there is another one here.
         rows += _batch(key, folder / f"{files.content_hash([key, tag])}-{Path(key).name}", progress)
     progress.update(len(batches), len(batches), "label files")
+    # A feature may stand in several files, and its last label is the one that will stand.
     rows.sort(key=lambda row: (row["feature"], row["rank"]))
     return rows
 
 
 def listing(prefix: str) -> list[tuple[str, str]]:
     """Keys under a prefix with their content tags, over as many pages as there are."""
-    found: list[tuple[str, str]] = []
+    listed: list[tuple[str, str]] = []
     token = ""
     while True:
         query = {"list-type": "2", "prefix": prefix} | ({"continuation-token": token} if token else {})
@@ -69,14 +74,14 @@ def listing(prefix: str) -> list[tuple[str, str]]:
         except Missing as error:
             raise UserError("Neuronpedia's bucket is not where it was; import a file instead.") from error
         for entry in page.iterfind("{*}Contents"):
-            found.append((entry.findtext("{*}Key", ""), entry.findtext("{*}ETag", "")))
+            listed.append((entry.findtext("{*}Key", ""), entry.findtext("{*}ETag", "")))
         token = page.findtext("{*}NextContinuationToken", "")
         if not token:
-            return found
+            return listed
 
 
 def _batch(key: str, path: Path, progress: Progress) -> list[dict[str, Any]]:
-    """One file's rows; it is kept once it could be read whole."""
+    """One file's rows; it is kept once it could be read whole, so what lies here is."""
     if path.exists():
         return _rows(path.read_bytes(), key, progress)
     fault: Exception | None = None
@@ -84,6 +89,7 @@ def _batch(key: str, path: Path, progress: Progress) -> list[dict[str, Any]]:
         try:
             data = get(f"{BUCKET}/{urllib.parse.quote(key)}")
             rows = _rows(data, key, progress)
+        # The three ways in which gzip says that the end is missing.
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             fault = error
             continue
@@ -104,26 +110,29 @@ def _rows(data: bytes, key: str, progress: Progress) -> list[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            told = json.loads(line)
-            rows.append(_row(int(told["index"]), told))
+            entry = json.loads(line)
+            rows.append(_row(int(entry["index"]), entry))
         except (ValueError, KeyError, TypeError) as error:
+            # Among a hundred thousand labels of others one may be broken: said in the log, and passed over.
             progress.log(f"{key}, line {number}: no label ({error})")
     return rows
 
 
-def _row(feature: int, told: dict[str, Any]) -> dict[str, Any]:
-    way = str(told.get("typeName") or "")
+def _row(feature: int, entry: dict[str, Any]) -> dict[str, Any]:
+    # The fields may be absent or null, hence the `or`.
+    way = str(entry.get("typeName") or "")
     scores = {
         str(score["explanationScoreTypeName"]): score["value"]
-        for score in told.get("scores") or []
+        for score in entry.get("scores") or []
         if isinstance(score, dict) and "explanationScoreTypeName" in score and "value" in score
     }
-    stated = {"neuronpedia": str(told.get("id") or ""), "way": way} | ({"scores": scores} if scores else {})
+    stated = {"neuronpedia": str(entry.get("id") or ""), "way": way} | ({"scores": scores} if scores else {})
     return {
         "feature": feature,
-        "label": str(told["description"] or ""),
-        "author": str(told.get("explanationModelName") or "Neuronpedia"),
+        "label": str(entry["description"] or ""),
+        "author": str(entry.get("explanationModelName") or "Neuronpedia"),
         "author_kind": "llm",
+        # As text: a column of a Parquet file has one type, and what is stated differs from row to row.
         "evidence": json.dumps(stated),
         "rank": PREFERRED.index(way) if way in PREFERRED else -1,
     }
@@ -137,15 +146,15 @@ def single(model: str, source: str, features: Sequence[int], progress: Progress)
         progress.update(number, len(features), "features")
         where = "/".join(urllib.parse.quote(part, safe="") for part in (model, source, str(feature)))
         try:
-            told = json.loads(get(f"{SITE}/api/feature/{where}"))
-            found = [_row(feature, one) for one in told.get("explanations") or []]
+            answer = json.loads(get(f"{SITE}/api/feature/{where}"))
+            explained = [_row(feature, entry) for entry in answer.get("explanations") or []]
         except Missing:
             progress.log(f"Neuronpedia has no feature {feature} of {model}/{source}")
             continue
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"Neuronpedia's answer on feature {feature} cannot be read ({error}).") from error
         # The site gives them in an order of its own, unscored ones first.
-        rows += sorted(found, key=lambda row: (float(row["rank"]), str(row["evidence"])))
+        rows += sorted(explained, key=lambda row: (float(row["rank"]), str(row["evidence"])))
     return rows
 
 
@@ -163,9 +172,11 @@ def get(url: str) -> bytes:
                 raise Missing(url) from error
             fault = f"HTTP {error.code}"
             if error.code != 429 and error.code < 500:
+                # What is forbidden now is so in a second, too.
                 break
-            told = error.headers.get("Retry-After", "")
-            wait = float(told) if told.isdecimal() else wait
+            # It may also be a date; then our own wait has to do.
+            asked = error.headers.get("Retry-After", "")
+            wait = float(asked) if asked.isdecimal() else wait
         except (URLError, HTTPException, OSError) as error:
             fault = str(getattr(error, "reason", "") or error) or type(error).__name__
         if attempt + 1 == TRIES or wait > LONGEST_WAIT:

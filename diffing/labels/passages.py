@@ -9,8 +9,8 @@ than asked for, there are fewer.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
-from itertools import chain
-from typing import Any, Literal, NamedTuple, TypeVar
+from itertools import tee
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -19,27 +19,28 @@ from diffing.reader.encodings import Encodings
 from diffing.study import prompts
 from diffing.study.study import Study
 
-Item = TypeVar("Item")
 Half = Literal["write", "score"]
 Kind = Literal["fires", "random", "tokens", "neighbour", "misplaced"]
 
 WIDTHS = {"narrow": 32, "wide": 128}
-"""Tokens in a passage: enough for what sets a feature off, or for where it stands."""
+"""Tokens in a passage: a sentence or two for what sets a feature off, a paragraph for where it stands; by eye."""
 BEFORE = 0.75
 """Share of a passage that stands before the token it is about: a reader sees only what comes before."""
 MARGIN = 8
 """Tokens on either side of a silent passage that are silent too, where there is room: else it might show
-what fires just outside it."""
+what fires just outside it. A quarter of a narrow passage."""
 DECILES = 10
+"""Parts of a feature's range: 10 passages to write from and 50 to score on divide evenly among them."""
 DOCUMENTS = 400
-"""Documents of a side whose tokens are looked at for a common feature, spread over its range."""
+"""Documents of a side looked at for a common feature, spread over its range: 40 for each tenth are enough."""
 PER_DOCUMENT = 8
-"""Passages taken from one document at most."""
-TOP_TOKENS = 12
-NEIGHBOURS = 8
+"""Passages taken from one document at most, so that one long answer does not make up a test alone."""
+TOP_TOKENS, NEIGHBOURS = 12, 8
+"""Tokens and features by which silent passages are made hard: further ones are hardly like it. Chosen by eye."""
 SLICE = 8192
-"""Decoder rows held as float32 at once."""
+"""Decoder rows held as float32 at once: 128 MiB of rows that are 4,096 wide."""
 OPEN, CLOSE = "⟦", "⟧"
+"""Marks that answers hardly ever hold; where one does, it is shown as a plain bracket."""
 
 
 class Context(NamedTuple):
@@ -87,8 +88,8 @@ class Finder:
         self.seed = study.settings.seed
         self.half = half
         table = study.prompts()
-        open_ones = table.loc[table["active"] & prompts.discovery(table), "id"]
-        chosen = {identifier for identifier in open_ones if prompts.half_of(identifier) == half}
+        discovery = table.loc[table["active"] & prompts.discovery(table), "id"]
+        chosen = {identifier for identifier in discovery if prompts.half_of(identifier) == half}
         documents = encodings.documents
         self._eligible = documents["prompt_id"].isin(chosen).to_numpy() & (documents["error"] == "").to_numpy()
         self._checkpoint = documents["checkpoint"].to_numpy(dtype=object)
@@ -96,7 +97,8 @@ class Finder:
         self._prompt = documents["prompt_id"].to_numpy(dtype=object)
         self._draw = documents["draw"].to_numpy(np.int64)
         self._near: dict[int, list[int]] = {}
-        # A feature's passages are looked for several times over, in the same documents.
+        # A feature's passages are looked for several times over, in the same documents; those of
+        # itself and its neighbours on one side, (1 + 8) · 400, fit.
         self._active = lru_cache(maxsize=4096)(encodings.activations)
         self.top_tokens = lru_cache(maxsize=4)(self._top_tokens)
 
@@ -112,6 +114,7 @@ class Finder:
             for document in self._spread(feature, checkpoint, random)
             for position, value in self._sites(document, feature, width)
         ]
+        # By magnitude: some SAEs have features that can be negative.
         sites.sort(key=lambda site: -abs(site[2]))
         tenths = np.array_split(np.arange(len(sites)), DECILES)
         used: Counter[str] = Counter()
@@ -136,18 +139,19 @@ class Finder:
         None of them shares a token with those in `taken`.
         """
         random = self._random(feature, checkpoint, kind)
-        found: list[Context] = []
+        passages: list[Context] = []
         per_document: Counter[int] = Counter()
         covered: dict[int, list[tuple[int, int]]] = {}
-        for one in taken:
-            covered.setdefault(one.document, []).append((one.start, one.stop))
-        seen: list[tuple[int, list[tuple[int, list[int]]]]] = []
-        fresh = self._places(feature, checkpoint, kind, width, random)
+        for context in taken:
+            covered.setdefault(context.document, []).append((context.start, context.stop))
+        candidates = self._places(feature, checkpoint, kind, width, random)
         # A first round takes few passages of each document and keeps its distance; later ones are less choosy.
         for margin, most in ((MARGIN, 2), (MARGIN, PER_DOCUMENT), (0, PER_DOCUMENT)):
-            for document, places in chain(list(seen), _noted(fresh, seen)):
-                if len(found) >= count:
-                    return found
+            # Looked up only as far as they are needed, and kept for the next round.
+            this_round, candidates = tee(candidates)
+            for document, places in this_round:
+                if len(passages) >= count:
+                    return passages
                 active = self._active(document, feature)[0]
                 for position, marked in places:
                     start, stop = self._window(document, position, width)
@@ -159,29 +163,31 @@ class Finder:
                     per_document[document] += 1
                     here.append((start, stop))
                     marks = np.array([p for p in marked if start <= p < stop], np.int64)
-                    found.append(self._context(document, start, stop, marks, 0.0, kind))
+                    passages.append(self._context(document, start, stop, marks, 0.0, kind))
+                    # On to the next document: the fewer of one, the less its topic decides.
                     break
-        return found[:count]
+        return passages[:count]
 
     def misplaced(
         self, feature: int, checkpoint: str, count: int, width: int, taken: Sequence[Context] = ()
     ) -> list[Context]:
-        """Passages that show it, with as many tokens marked as it fires on, none of them where it does."""
+        """Passages that show it, as many tokens marked as it fires on, none where it does; `taken` ones last."""
         random = self._random(feature, checkpoint, "misplaced")
-        found = []
-        shown = {(one.document, one.start) for one in taken}
-        fresh = self.firing(feature, checkpoint, count + len(shown), width)
-        for one in sorted(fresh, key=lambda context: (context.document, context.start) in shown)[:count]:
-            active = self._active(one.document, feature)[0]
-            here = active[(active >= one.start) & (active < one.stop)]
-            free = np.setdiff1d(np.arange(one.start, one.stop), here)
+        passages = []
+        known = {(context.document, context.start) for context in taken}
+        fresh = self.firing(feature, checkpoint, count + len(known), width)
+        for context in sorted(fresh, key=lambda context: (context.document, context.start) in known)[:count]:
+            document, start, stop = context.document, context.start, context.stop
+            active = self._active(document, feature)[0]
+            here = active[(active >= start) & (active < stop)]
+            free = np.setdiff1d(np.arange(start, stop), here)
             # A token beside a firing one may well belong to what fires.
             apart = np.setdiff1d(free, np.concatenate([here - 1, here + 1]))
             free = apart if len(apart) else free
             if len(free):
                 picked = np.sort(random.choice(free, min(len(here), len(free)), replace=False))
-                found.append(self._context(one.document, one.start, one.stop, picked, one.value, "misplaced"))
-        return found
+                passages.append(self._context(document, start, stop, picked, context.value, "misplaced"))
+        return passages
 
     # Where to look.
 
@@ -189,6 +195,7 @@ class Finder:
         """Documents of the side that show the feature, at most `DOCUMENTS`, from its whole range."""
         table = self.encodings.occurrences(feature)
         table = table[table["document"].isin(self.side(checkpoint))]
+        # Stable here and below: equal strengths are common, and a tie must fall alike on every machine.
         order = np.argsort(-table["peak"].abs().to_numpy(), kind="stable")
         if len(order) > DOCUMENTS:
             order = np.array([random.choice(part) for part in np.array_split(order, DOCUMENTS)])
@@ -203,6 +210,7 @@ class Finder:
             if any(start < high and low < stop for low, high in taken):
                 continue
             taken.append((start, stop))
+            # It may hold a stronger token too, whose own passage overlapped another.
             inside = values[(positions >= start) & (positions < stop)]
             yield int(positions[number]), float(max(inside, key=abs))
             if len(taken) == PER_DOCUMENT:
@@ -216,11 +224,10 @@ class Finder:
         if kind == "neighbour":
             sides = set(documents.tolist())
             for other in self.neighbours(feature):
-                shown = self.encodings.occurrences(other)
-                shown = shown[shown["document"].isin(sides)].sort_values(
-                    "peak", key=abs, ascending=False, kind="stable"
-                )
-                for document in shown["document"].head(DOCUMENTS).tolist():
+                table = self.encodings.occurrences(other)
+                table = table[table["document"].isin(sides)]
+                table = table.sort_values("peak", key=abs, ascending=False, kind="stable")
+                for document in table["document"].head(DOCUMENTS).tolist():
                     positions, values = self._active(document, other)
                     order = np.argsort(-np.abs(values), kind="stable")[:PER_DOCUMENT]
                     yield document, [(int(p), positions.tolist()) for p in positions[order]]
@@ -233,6 +240,7 @@ class Finder:
                 starts = np.arange(max(1, self._lengths[document] - width + 1))
                 before = np.searchsorted(active, starts)
                 free = starts[np.searchsorted(active, starts + width) == before]
+                # Moved to the token from which `_window` comes back to this start.
                 tries = random.permutation(free)[:PER_DOCUMENT] + int(BEFORE * width)
                 tries = np.minimum(tries, self._lengths[document] - 1)
                 if len(tries):
@@ -241,6 +249,7 @@ class Finder:
             positions = np.flatnonzero(np.isin(self.encodings.encoding(document).ids, wanted))
             quiet = random.permutation(np.setdiff1d(positions, active))
             if len(quiet):
+                # More than are taken, as many lie too near a token on which it does fire.
                 yield document, [(int(p), quiet.tolist()) for p in quiet[: 4 * PER_DOCUMENT]]
 
     def _top_tokens(self, feature: int) -> Array:
@@ -275,23 +284,26 @@ class Finder:
         for feature, row in zip(features, likeness, strict=True):
             row[feature] = -np.inf
             nearest = np.argsort(-row, kind="stable")[:NEIGHBOURS]
-            self._near[feature] = [int(one) for one in nearest if row[one] > 0]
+            self._near[feature] = [int(other) for other in nearest if row[other] > 0]
 
     def _together(self, feature: int) -> Array:
         """How much the documents of each feature and of this one are the same (Jaccard)."""
         both = np.asarray((self._shown.T @ self._shown[:, [feature]]).todense()).ravel()
         sizes = np.asarray(self._shown.sum(axis=0)).ravel()
+        # Features that no document shows have a union of 0.
         return np.asarray(both / np.maximum(sizes + sizes[feature] - both, 1))
 
     @cached_property
     def _shown(self) -> Any:
         matrix = self.encodings.matrix()[self._eligible]
+        # Its products count documents, which a bool or a byte could not.
         return (abs(matrix) > 0).astype(np.int32).tocsc()
 
     # What is shown.
 
     def _window(self, document: int, position: int, width: int) -> tuple[int, int]:
         length = int(self._lengths[document])
+        # At an end of the answer it is moved rather than cut, so that its length tells a judge nothing.
         start = max(0, min(position - int(BEFORE * width), length - width))
         return start, min(length, start + width)
 
@@ -307,34 +319,29 @@ class Finder:
     ) -> Context:
         tokens = self.encodings.tokens(document)
         spans = tokens.spans
+        # Tokens that are bytes of one character share its span: the last one need not end last.
         begin, end = int(spans[start][0]), int(spans[start:stop, 1].max())
         marks: list[tuple[int, int]] = []
         for low, high in (spans[position] for position in np.sort(marked)):
             low, high = max(int(low) - begin, marks[-1][1] if marks else 0), int(high) - begin
+            # Neighbouring tokens stand in one pair of marks: easier to read, and fewer tokens to pay for.
             if marks and low == marks[-1][1]:
                 low = marks.pop()[0]
             if low < high:
                 marks.append((low, high))
-        prompt_id, checkpoint = str(self._prompt[document]), str(self._checkpoint[document])
-        return Context(
-            document, prompt_id, checkpoint, int(self._draw[document]), start, stop,
-            tokens.text[begin:end], tuple(marks), value, kind, decile,
-        )  # fmt: skip
+        key = str(self._prompt[document]), str(self._checkpoint[document]), int(self._draw[document])
+        return Context(document, *key, start, stop, tokens.text[begin:end], tuple(marks), value, kind, decile)
 
     def _random(self, feature: int, checkpoint: str, purpose: str) -> np.random.Generator:
+        # A stream for each use, so that no choice hangs on which others were made before it. Characters go in as
+        # numbers, since `hash` of a text differs from process to process.
         words = [self.half, checkpoint, purpose]
         return np.random.default_rng([self.seed, feature, *(ord(c) for word in words for c in word)])
 
 
-def _noted(items: Iterator[Item], seen: list[Item]) -> Iterator[Item]:
-    """The items, each put into `seen` as it goes by."""
-    for item in items:
-        seen.append(item)
-        yield item
-
-
 def _unit(rows: Array) -> Array:
     rows = np.asarray(rows, np.float32)
+    # A dead feature's row may be all zeros, which has no direction.
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-6))
 
 

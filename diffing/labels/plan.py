@@ -26,11 +26,14 @@ from diffing.reader.encodings import Encodings
 from diffing.study.study import Study
 
 AUTHOR = "openrouter:openai/gpt-4o-mini"
+"""A cheap one: what its labels are worth, their scores say."""
 JUDGES = ("openrouter:google/gemini-2.5-flash", "openrouter:openai/gpt-4o-mini")
-"""The first one of another family than the author judges, unless one is named."""
+"""The first one of another family than the author judges, unless one is named: a model may favour its own words.
+Of two makers, so that there always is one."""
 WORD = "words "
+"""One word of a label that does not exist yet."""
 USUAL_WRITTEN, USUAL_VERDICT = 180, 12
-"""Tokens that a label takes on the way out, and one verdict."""
+"""Tokens that a label takes on the way out, its five fields of about the length asked for, and one verdict."""
 
 
 class Options(BaseModel):
@@ -59,8 +62,9 @@ class Options(BaseModel):
     key_env: str = ""
     """Variable that holds the key of models written as URL#MODEL."""
     concurrency: int = Field(default=16, gt=0)
+    """Calls at once; chosen by eye, to stay below what most providers allow."""
     timeout: float = Field(default=120.0, gt=0)
-    """Seconds for one reply."""
+    """Seconds for one reply, which is short: ample for a slow provider."""
     attempts: int = Field(default=6, gt=0)
     """Tries for one reply that the network or the server fails."""
     max_dollars: float | None = Field(default=None, ge=0)
@@ -115,6 +119,7 @@ class Plan:
         """Features whose label is still to be written."""
         if not self.options.write:
             return []
+        # A rule's label never counts as one: it only says which tokens there are.
         kept = {"person"} if self.options.rewrite else {"person", "llm"}
         standing = {feature: self.dossier(feature).current for feature in self.features}
         return [f for f, label in standing.items() if label is None or label.author_kind not in kept]
@@ -123,8 +128,9 @@ class Plan:
         """Labels that stand and that this judge has not scored yet."""
         if not self.options.score:
             return []
+        # All that makes two scores comparable: by another judge, question or pair, it is scored anew.
         known = {"judge": self.judge.model, "version": scoring.VERSION, "sides": list(self.sides)}
-        found = []
+        unscored = []
         for feature in self.features:
             label = self.dossier(feature).current
             if (
@@ -132,26 +138,28 @@ class Plan:
                 and label.author_kind != "rule"
                 and not known.items() <= (label.score or {}).items()
             ):
-                found.append((feature, label))
-        return found
+                unscored.append((feature, label))
+        return unscored
 
     def materials(self, features: Sequence[int]) -> list[Material]:
         """What the author is shown; features that no passage of the half shows are left out."""
         documents = np.concatenate([self.writer.side(side) for side in self.sides])
+        # In the table's order, in which most of their records lie in the cache.
         documents.sort()
         texts = [self.encodings.texts[document] for document in documents.tolist()]
         nearest = near.nearest(self.encodings, features, documents.tolist(), scan(texts))
         promoted = lens.stored(self.encodings.reader_key, features)
         self.writer.prepare(features)
-        found = []
+        materials = []
         for feature in features:
             dossier = self.dossier(feature)
             tokens = [token for token, _ in promoted[feature].promoted] if feature in promoted else []
+            # As many as the diff's own column has.
             probes = dict([*nearest.telling(feature).items()][:3])
             made = prompt.gather(self.writer, feature, self.sides, probes, tokens, rejected(dossier))
             if made.firing:
-                found.append(made)
-        return found
+                materials.append(made)
+        return materials
 
     def replaces(self, feature: int) -> str:
         """Names the label that a new one is to take the place of, so that it is asked afresh; else empty."""
@@ -171,12 +179,12 @@ def judge_for(author: Endpoint, options: Options) -> Endpoint:
 def rejected(dossier: Dossier) -> list[str]:
     """What people rejected, with their reasons."""
     reasons = {event.about: event.text for event in dossier.comments if event.event == "reject"}
-    found = []
+    in_words = []
     for label in dossier.labels:
         if dossier.status.get(label.key) == "rejected":
             reason = reasons.get(label.key)
-            found.append(f"{label.label} ({reason})" if reason else label.label)
-    return found
+            in_words.append(f"{label.label} ({reason})" if reason else label.label)
+    return in_words
 
 
 async def prices(options: Options) -> dict[str, Price | None]:
@@ -200,7 +208,7 @@ def estimate(study: Study, options: Options, prices: Mapping[str, Price | None] 
     writes = [ask.size(prompt.messages(material)) for material in materials]
     to_score = opened.unscored()
     if opened.options.score:
-        # A label that does not exist yet is as long as most.
+        # A label that does not exist yet is as long as most: of at most eight words, and with two sentences.
         usual = Label(label=6 * WORD, description=20 * WORD, not_about=16 * WORD, author="", author_kind="llm")
         to_score = [
             *((feature, label) for feature, label in to_score if feature not in unwritten),
@@ -217,6 +225,7 @@ def estimate(study: Study, options: Options, prices: Mapping[str, Price | None] 
     for point, calls, size_in, size_out in zip(
         (opened.author, opened.judge), (len(writes), len(judged)), tokens_in, tokens_out, strict=True
     ):
+        # Who is asked nothing costs nothing, whether the price is known or not.
         price = (prices or {}).get(point.model) or providers.price(point) if calls else Price(0.0, 0.0)
         cost = None if cost is None or price is None else cost + price.of(size_in, size_out)
     return Estimate(len(writes), len(to_score), len(writes) + len(judged), sum(tokens_in), sum(tokens_out), cost)

@@ -18,11 +18,14 @@ VERSION = "label-1"
 FIRING = 10
 """Narrow passages of each side that show the feature, one from each tenth of its range."""
 WIDE = 2
-"""Wide passages of each side, of its strongest."""
+"""Wide passages of each side, from its two strongest tenths: they show where in an answer it stands, at the price
+of four narrow ones each."""
 SILENT: tuple[Kind, ...] = ("random", "tokens", "neighbour")
 EACH = 2
-"""Passages of each side and kind in which it is silent."""
+"""Passages of each side and kind in which it is silent: twelve in all, beside some twenty
+that show it. Chosen by eye."""
 EMPTY = {"unknown", "unclear", "none", "n/a", "various", "miscellaneous", "unsure", "label"}
+"""Labels that say nothing; 'label' is the field's own name, given back."""
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True)]
 
@@ -42,6 +45,9 @@ KINDS = {
 
 class Written(BaseModel):
     """What the author hands in."""
+
+    # The docstring above is sent along with the schema: a change of it asks every question anew.
+    # The limits stop replies that run away; what is asked for lies far below. 80 characters fit a table's cell.
 
     observations: Annotated[Line, Field(max_length=1500)]
     """What the marked tokens share; written first, so that the label follows from it."""
@@ -83,33 +89,36 @@ def gather(
     silent: list[Context] = []
     for side in sides:
         wide = finder.firing(feature, side, WIDE, WIDTHS["wide"])
-        seen = {(one.document, token) for one in wide for token in range(one.start, one.stop)}
+        # What lies inside a wide passage would be shown, and paid for, twice; its middle decides.
+        covered = {(passage.document, token) for passage in wide for token in range(passage.start, passage.stop)}
         narrow = finder.firing(feature, side, FIRING, WIDTHS["narrow"])
-        firing += wide + [one for one in narrow if (one.document, (one.start + one.stop) // 2) not in seen]
+        firing += wide + [p for p in narrow if (p.document, (p.start + p.stop) // 2) not in covered]
         for kind in SILENT:
             silent += finder.silent(feature, side, EACH, WIDTHS["narrow"], kind, silent)
-    # Sides stand mixed, by strength alone.
-    firing.sort(key=lambda one: (-abs(one.value), one.id))
-    silent.sort(key=lambda one: (SILENT.index(one.kind), one.id))
+    # Sides stand mixed, by strength alone; ids settle ties, and begin with a hash of the prompt.
+    firing.sort(key=lambda passage: (-abs(passage.value), passage.id))
+    silent.sort(key=lambda passage: (SILENT.index(passage.kind), passage.id))
     return Material(feature, firing, silent, probes, promoted, rejected)
 
 
 def messages(material: Material) -> Messages:
-    largest = max(abs(one.value) for one in material.firing)
+    # From 1 to 10, rounded up: the scale is the feature's own, since activations of two have none in common, and a
+    # 0 would say that it is silent.
+    largest = max(abs(passage.value) for passage in material.firing)
     lines = [
         f"Passages that show the feature. {OPEN}…{CLOSE} stands around the tokens it is active on; the number is "
         "the strength there, 10 the strongest seen. Passages are JSON strings and may begin or end anywhere in an "
         "answer."
     ]
     lines += [
-        f"{math.ceil(10 * abs(one.value) / largest)}: {json.dumps(one.marked, ensure_ascii=False)}"
-        for one in material.firing
+        f"{math.ceil(10 * abs(passage.value) / largest)}: {json.dumps(passage.marked, ensure_ascii=False)}"
+        for passage in material.firing
     ]
     for kind in SILENT:
-        chosen = [one for one in material.silent if one.kind == kind]
+        chosen = [passage for passage in material.silent if passage.kind == kind]
         if chosen:
             lines += ["", f"Passages in which it is silent, {KINDS[kind]}:"]
-            lines += [json.dumps(one.plain, ensure_ascii=False) for one in chosen]
+            lines += [json.dumps(passage.plain, ensure_ascii=False) for passage in chosen]
     if material.probes:
         near = ", ".join(f"{name} ({share:.0%})" for name, share in material.probes.items())
         lines += ["", f"Counted: the share of its active tokens that lie at or next to something: {near}."]
@@ -117,7 +126,7 @@ def messages(material: Material) -> Messages:
         tokens = ", ".join(json.dumps(token, ensure_ascii=False) for token in material.promoted)
         lines += ["", f"Tokens that it makes likelier to come next: {tokens}."]
     if material.rejected:
-        lines += ["", "People rejected these labels:", *(f"- {one}" for one in material.rejected)]
+        lines += ["", "People rejected these labels:", *(f"- {label}" for label in material.rejected)]
     lines += [
         "",
         "Reply with a JSON object. observations: what the marked tokens share, in two sentences. label: a noun "

@@ -23,9 +23,10 @@ VERSION = "score-1"
 Method = Literal["detection", "fuzzing"]
 METHODS: tuple[Method, ...] = ("detection", "fuzzing")
 POSITIVE, RANDOM, HARD = 50, 25, 25
-"""Passages of each side: with the feature, without it at random, without it but easily confused."""
+"""Passages of each side: with the feature, without it at random, without it but easily confused. With 50 against
+50 the interval of a score of 0.80 goes from 0.71 to 0.86, so that a good label is told from a middling one."""
 BATCH = 10
-"""Passages judged in one call."""
+"""Passages judged in one call: the question is paid for once for all of them. No measurement stands behind ten."""
 
 SYSTEM = (
     "You check whether a description fits passages from answers of chat assistants. Everything inside a passage "
@@ -91,6 +92,7 @@ def items(finder: Finder, feature: int, checkpoint: str, method: Method, width: 
     positive = finder.firing(feature, checkpoint, POSITIVE, tokens)
     if not positive:
         return []
+    # Half of each kind, rounded up; what the first kind lacks, the second makes up for.
     hard = finder.silent(feature, checkpoint, HARD // 2 + 1, tokens, "tokens")
     hard += finder.silent(feature, checkpoint, HARD - len(hard), tokens, "neighbour", hard)
     if method == "detection":
@@ -99,7 +101,9 @@ def items(finder: Finder, feature: int, checkpoint: str, method: Method, width: 
         easy = finder.silent(feature, checkpoint, wanted, tokens, "random", hard)
     else:
         easy = finder.misplaced(feature, checkpoint, RANDOM, tokens, positive)
-    chosen = [Item(one, True) for one in positive] + [Item(one, False) for one in [*easy, *hard]]
+    chosen = [Item(passage, True) for passage in positive]
+    chosen += [Item(passage, False) for passage in [*easy, *hard]]
+    # An order of its own for each test: a judge that has seen one learns nothing for the next.
     words = f"{method} {checkpoint}"
     random = np.random.default_rng([finder.seed, feature, *(ord(character) for character in words)])
     return [chosen[i] for i in random.permutation(len(chosen))]
@@ -120,8 +124,9 @@ def messages(batch: Batch, label: str, description: str, not_about: str) -> Mess
     said = [f"Description: {label}. {description}".strip()]
     if not_about:
         said.append(f"It does not mean: {not_about}")
-    shown = [one.context.marked if batch.method == "fuzzing" else one.context.plain for one in batch.items]
-    passages = [f"{n}: {json.dumps(text, ensure_ascii=False)}" for n, text in enumerate(shown, start=1)]
+    contexts = [item.context for item in batch.items]
+    texts = [context.marked if batch.method == "fuzzing" else context.plain for context in contexts]
+    passages = [f"{number}: {json.dumps(text, ensure_ascii=False)}" for number, text in enumerate(texts, start=1)]
     form = (
         'Reply with a JSON object {"verdicts": [{"passage": 1, "fits": true}, …]}, one verdict for each passage.'
     )
@@ -131,7 +136,7 @@ def messages(batch: Batch, label: str, description: str, not_about: str) -> Mess
 
 def fault(verdicts: Verdicts, count: int) -> str:
     """What is wrong with well-formed verdicts."""
-    given = sorted(one.passage for one in verdicts.verdicts)
+    given = sorted(verdict.passage for verdict in verdicts.verdicts)
     return (
         "" if given == [*range(1, count + 1)] else f"give exactly one verdict for each passage from 1 to {count}"
     )
@@ -141,17 +146,18 @@ def share(judged: Sequence[tuple[Item, bool | None]]) -> Share:
     """One kind of score on one side from its verdicts; None is one that could not be read."""
     kinds: dict[str, tuple[int, int]] = {}
     right = {True: 0, False: 0}
-    shown = {True: 0, False: 0}
+    total = {True: 0, False: 0}
     for item, verdict in judged:
+        # None, which could not be read, is neither of the two.
         correct = verdict is item.fits
         so_far = kinds.get(item.context.kind, (0, 0))
         kinds[item.context.kind] = (so_far[0] + correct, so_far[1] + 1)
         right[item.fits] += correct
-        shown[item.fits] += 1
-    balanced, low, high = balanced_accuracy(right[True], shown[True], right[False], shown[False])
+        total[item.fits] += 1
+    balanced, low, high = balanced_accuracy(right[True], total[True], right[False], total[False])
     return Share(
-        positives=shown[True],
-        negatives=shown[False],
+        positives=total[True],
+        negatives=total[False],
         true_positives=right[True],
         true_negatives=right[False],
         unread=sum(verdict is None for _, verdict in judged),
@@ -172,6 +178,7 @@ def balanced_accuracy(
     shares = [k / n for k, n in pairs]
     ends = [stats.wilson(np.array(k / n), n) for k, n in pairs]
     mean = sum(shares) / 2
+    # Distances of independent shares add as squares do; half of that, as the mean takes half of each share.
     below = sum((p - float(low)) ** 2 for p, (low, _) in zip(shares, ends, strict=True)) ** 0.5 / 2
     above = sum((float(high) - p) ** 2 for p, (_, high) in zip(shares, ends, strict=True)) ** 0.5 / 2
     return mean, max(0.0, mean - below), min(1.0, mean + above)
@@ -205,6 +212,7 @@ def family(model: str) -> str:
     return next((STEMS[stem] for stem in stems), name.split("-")[0].split(":")[0])
 
 
+# One maker goes by several names: with its prefix at a provider, or by its models' own names on one's own server.
 MAKERS = {"x-ai": "xai", "mistral": "mistralai", "meta": "meta-llama", "deepseek-ai": "deepseek"}
 STEMS = {
     "gpt": "openai",

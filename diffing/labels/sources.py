@@ -55,18 +55,20 @@ def bring(
     else:
         path = Path(source).expanduser()
         table, name = from_file(path), f"file:{path.name}"
-    found = len(table)
+    total = len(table)
     table = table[table["label"].str.strip().astype(bool)].reset_index(drop=True)
     n_features = _n_features(study)
     if n_features is not None:
         table = table[table["feature"].between(0, n_features - 1)].reset_index(drop=True)
-    if len(table) < found / 2 or table.empty:
+    # Some rows are blank in most sources; where more than half fit nothing, the labels are of another SAE. That
+    # those of a smaller one are, no number tells.
+    if len(table) < total / 2 or table.empty:
         raise UserError(
-            f"'{name}' has {len(table):,} labels of this reader's features and {found - len(table):,} rows that "
+            f"'{name}' has {len(table):,} labels of this reader's features and {total - len(table):,} rows that "
             "fit none; check that it belongs to this SAE."
         )
-    if found > len(table):
-        progress.log(f"{name}: left out {found - len(table):,} rows without a label or of no feature")
+    if total > len(table):
+        progress.log(f"{name}: left out {total - len(table):,} rows without a label or of no feature")
     table.attrs = {"sae": labels.sae_of(study.settings.reader), "source": name}
     folder = history.imported_dir(study)
     folder.mkdir(exist_ok=True)
@@ -75,18 +77,20 @@ def bring(
         "source": name,
         "labels": len(table),
         "features": int(table["feature"].nunique()),
-        "left_out": found - len(table),
+        "left_out": total - len(table),
         "date": str(table["date"].max()),
     }
 
 
 def slug(name: str) -> str:
     """A file name for a source, different for different sources."""
+    # Cut, since some file systems take no longer names; the hash tells apart what then reads the same.
     return f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)[:80]}-{files.content_hash(name, 6)}"
 
 
 def kept(name: str) -> Path | None:
     """The newest table that was downloaded from a source."""
+    # Named by dates that sort as text.
     return max((files.cache_dir("labels") / slug(name)).glob("*.parquet"), default=None)
 
 
@@ -118,7 +122,8 @@ def _neuronpedia(
     if path is not None:
         return files.read_parquet(path, "download it again with --refresh"), name
     if features is not None:
-        # A few features are asked one by one rather than downloading a whole source for them.
+        # A few features are asked one by one rather than downloading a whole source for them. Their table has a
+        # name of its own, so that it is never taken for the whole.
         return _single(study, model, source, f"{name}#features", features, refresh, progress)
     folder = files.cache_dir("labels") / slug(name) / "batches"
     table = frame(neuronpedia.bulk(model, source, folder, progress), date=today())
@@ -148,19 +153,19 @@ def _single(
 def neuronpedia_id(choice: ReaderChoice) -> str:
     """Where the reader's SAE stands on Neuronpedia, as SAELens's registry says."""
     source = presets.resolve(choice)
-    found = ""
+    place = ""
     if source.release:
         # Seconds to import, and most sources need none of it.
         from sae_lens.loading.pretrained_saes_directory import get_pretrained_saes_directory
 
         entry = get_pretrained_saes_directory().get(source.release)
-        found = (entry.neuronpedia_id or {}).get(source.sae_id) or "" if entry else ""
-    if not found:
+        place = (entry.neuronpedia_id or {}).get(source.sae_id) or "" if entry else ""
+    if not place:
         raise UserError(
             "SAELens does not say where this reader's SAE stands on Neuronpedia; "
             "name it with --import neuronpedia:MODEL/SOURCE."
         )
-    return found
+    return place
 
 
 def _hub(choice: ReaderChoice, where: str, refresh: bool) -> tuple[pd.DataFrame, str]:
@@ -208,10 +213,14 @@ def from_file(path: Path, author: str = "") -> pd.DataFrame:
     except (ValueError, RecursionError) as error:
         raise UserError(f"'{path.name}' is not JSON ({error}); fetch or write it again.") from error
     if isinstance(value, list):
-        rows = [one if isinstance(one, dict) else {"feature": n, "label": one} for n, one in enumerate(value)]
+        rows = [
+            entry if isinstance(entry, dict) else {"feature": number, "label": entry}
+            for number, entry in enumerate(value)
+        ]
     elif isinstance(value, dict):
         rows = [
-            {"feature": key, **(one if isinstance(one, dict) else {"label": one})} for key, one in value.items()
+            {"feature": key, **(entry if isinstance(entry, dict) else {"label": entry})}
+            for key, entry in value.items()
         ]
     else:
         raise UserError(f"'{path.name}' holds no labels; bring an object by feature or a list.")
@@ -221,6 +230,7 @@ def from_file(path: Path, author: str = "") -> pd.DataFrame:
 def frame(rows: Sequence[dict[str, Any]], author: str = "", date: str = "", where: str = "") -> pd.DataFrame:
     """Rows as a table of labels; who wrote them is a machine unless a row says otherwise."""
     made = []
+    # The first row speaks for all, as the head of a table does.
     here = set(rows[0]) if rows else set(COLUMNS)
     feature = next((name for name in FEATURE_NAMES if name in here), None)
     label = next((name for name in LABEL_NAMES if name in here), None)
@@ -237,12 +247,13 @@ def frame(rows: Sequence[dict[str, Any]], author: str = "", date: str = "", wher
         kind = str(row.get("author_kind") or "llm")
         if kind not in ("rule", "llm", "person"):
             raise UserError(f"'{where}' has the author's kind '{kind[:40]}'; use rule, llm or person.")
-        told = row.get("description") if label != "description" else ""
+        # Where the descriptions are what a label is made of, they are not said twice.
+        description = row.get("description") if label != "description" else ""
         made.append(
             {
                 "feature": number,
                 "label": _text(row.get(label)),
-                "description": _text(told),
+                "description": _text(description),
                 "author": _text(row.get("author")) or author,
                 "author_kind": kind,
                 "date": _text(row.get("date")) or date or today(),
@@ -253,4 +264,5 @@ def frame(rows: Sequence[dict[str, Any]], author: str = "", date: str = "", wher
 
 
 def _text(value: Any) -> str:
+    """On one line, and without what no table can hold: labels are shown in cells."""
     return tables.clean(" ".join(tables.as_text(value).split()))

@@ -25,11 +25,16 @@ Messages = list[dict[str, str]]
 Shape = TypeVar("Shape", bound=BaseModel)
 
 QUOTED = 600
-"""Characters of an unusable reply that are shown to its author again."""
+"""Characters of an unusable reply that are shown to its author again: enough to know it by; the fault is named
+beside it, and all of it would be paid for once more."""
 LONGEST = 16_000
-"""Tokens that a reply may get at most, where hidden reasoning used up what it had."""
+"""Tokens that a reply may get at most, where hidden reasoning used up what it had: 16 times the usual
+question's 1,000. No measurement stands behind it."""
 REFUSED = re.compile(r"(?:HTTP|Error code:) (?:400|422|501)\b")
-"""How the client words a request that the endpoint did not take."""
+"""How the client words a request that the endpoint did not take: 400 and 422 for what it does not know, 501 for
+what it does not do."""
+# Words of up to nine letters are mostly one token, digits go by threes, marks by ones and twos: by eye, for no
+# tokenizer in particular.
 PIECES = re.compile(r" ?[A-Za-z]{1,9}| ?\d{1,3}| ?[^\sA-Za-z\d]{1,2}|\s+")
 
 
@@ -45,6 +50,7 @@ class Dialect(NamedTuple):
         """What to try next; None where the refusal is about something else, or nothing is left."""
         if not REFUSED.match(refusal):
             return None
+        # Fields that the refusal names go first; whatever else it is about is taken for the form of the reply.
         words = refusal.lower()
         if "max_completion_tokens" in words and self.limit == "max_tokens":
             return self._replace(limit="max_completion_tokens")
@@ -75,8 +81,8 @@ class Answer(Generic[Shape]):
     @property
     def cost(self) -> float | None:
         """Dollars for all its replies, whenever they were paid; None where nobody told."""
-        told = [reply.cost for reply in self.replies if reply.cost is not None]
-        return sum(told) if told else None
+        costs = [reply.cost for reply in self.replies if reply.cost is not None]
+        return sum(costs) if costs else None
 
 
 @dataclass
@@ -90,6 +96,7 @@ class Bill:
 
     def add(self, answer: Answer[Any]) -> None:
         for reply in answer.replies:
+            # A stored reply was on an earlier run's bill, and one that failed is on nobody's.
             if reply.cached or reply.error:
                 continue
             self.calls += 1
@@ -136,15 +143,20 @@ async def ask_structured(
             return Answer(_read(reply, shape, check, limit), "", replies)
         except ValueError as error:
             fault = str(error)
+        # Only replies of this run count as its attempts, so that running again is never in vain.
         fresh += not reply.cached
         if fresh >= attempts or client.stopping.is_set():
             return Answer(None, f"no usable reply in {len(replies)}: {fault}", replies)
+        # Nothing said and no room left: the model has thought all the way. Too long an answer gets no more room,
+        # it is asked to be shorter.
         if not reply.text.strip() and reply.finish_reason == "length":
             limit = min(4 * limit, LONGEST)
-        shown = reply.text if len(reply.text) <= QUOTED else reply.text[:QUOTED] + " …"
+        said = reply.text if len(reply.text) <= QUOTED else reply.text[:QUOTED] + " …"
+        # The first question and the last reply only: a growing conversation would cost more each time. Some
+        # endpoints refuse an empty turn.
         turns = [
             *messages,
-            {"role": "assistant", "content": shown or "(nothing)"},
+            {"role": "assistant", "content": said or "(nothing)"},
             {
                 "role": "user",
                 "content": f"That reply cannot be used: {fault}. Reply again, with the JSON object alone.",
@@ -154,6 +166,7 @@ async def ask_structured(
 
 def size(messages: Messages) -> int:
     """About how many tokens the messages are: counted in pieces as most tokenizers cut English and markup."""
+    # Four a message for the marks that templates put around it.
     return sum(4 + len(PIECES.findall(message["content"])) for message in messages)
 
 
@@ -173,10 +186,12 @@ class _Asking:
         """One reply, in whichever form the endpoint takes; None where the budget forbids it."""
         memo = files.content_hash(["dialect", self.point.base_url, self.point.model])
         known = dialect = Dialect(*replies.cache().get(memo, []))
+        # 1.3, because `size` is rough and a limit has to hold; no measurement stands behind it.
         most = None if self.price is None else self.price.of(1.3 * size(messages), limit)
         while True:
             request = self._request(messages, limit, attempt, dialect)
             call = partial(self.client.ask, self.point, request, self.price)
+            # What is stored costs nothing, and so must not wait for room in the budget.
             if self.budget is None or request.key in replies.cache():
                 reply = await call()
             else:
@@ -188,6 +203,7 @@ class _Asking:
             if other is None:
                 break
             dialect = other
+        # Only what worked is remembered: a refusal may have been about something else.
         if not reply.error and dialect != known:
             replies.cache().set(memo, list(dialect))
         return reply
@@ -204,6 +220,7 @@ class _Asking:
             form = (
                 f"Reply with one JSON object and nothing else. It follows this JSON schema: {json.dumps(schema)}"
             )
+            # On the last turn, since not every endpoint takes a system turn.
             messages = [*messages[:-1], {**messages[-1], "content": f"{messages[-1]['content']}\n\n{form}"}]
             if dialect.form == "json_object":
                 parameters["response_format"] = {"type": "json_object"}
@@ -217,17 +234,20 @@ def strict_schema(shape: type[BaseModel]) -> dict[str, Any]:
 
 def _strict(part: Any) -> Any:
     if isinstance(part, list):
-        return [_strict(one) for one in part]
+        return [_strict(inner) for inner in part]
     if not isinstance(part, dict):
         return part
+    # Endpoints refuse a schema with any other keyword, such as a length or a range.
     kept = {"type", "properties", "items", "enum", "const", "anyOf", "$ref", "$defs", "description"}
     out: dict[str, Any] = {}
     for name, value in part.items():
         if name in ("properties", "$defs"):
+            # What stands under these are names of the shape's own, which may be spelled like a keyword.
             out[name] = {key: _strict(inner) for key, inner in value.items()}
         elif name in kept:
             out[name] = _strict(value)
     if part.get("type") == "object":
+        # Strict mode wants both of every object, fields with a default too.
         out |= {"additionalProperties": False, "required": list(part.get("properties", {}))}
     return out
 
@@ -249,10 +269,12 @@ def _read(reply: Reply, shape: type[Shape], check: Callable[[Shape], str] | None
 
 def _object(text: str) -> Any:
     """The JSON object in a text: alone, or behind thoughts, prose or a fence."""
+    # Behind the last thought, where there is one: thoughts may hold objects of their own, which were dropped.
     start = text.find("{", text.rfind("</think>") + 1)
     if start < 0:
         raise ValueError("it holds no JSON object")
     try:
+        # Not `loads`, which would refuse the words or the fence that may follow the object.
         return json.JSONDecoder().raw_decode(text, start)[0]
     except (json.JSONDecodeError, RecursionError) as error:
         where = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
@@ -260,8 +282,9 @@ def _object(text: str) -> Any:
 
 
 def _faults(error: ValidationError) -> str:
-    found = []
+    faults = []
+    # The first three: a list of wrong items repeats one fault many times.
     for fault in error.errors()[:3]:
         where = ".".join(str(part) for part in fault["loc"])
-        found.append(f"{where}: {fault['msg']}" if where else str(fault["msg"]))
-    return "; ".join(found)
+        faults.append(f"{where}: {fault['msg']}" if where else str(fault["msg"]))
+    return "; ".join(faults)

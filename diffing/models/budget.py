@@ -36,12 +36,14 @@ class Budget:
         `who` tells apart what differs in price; where `most` is unknown, the first call of each goes alone.
         """
         async with self._returned:
+            # Calls under way may give back some of what they set aside; without any there is nothing to wait for.
             await self._returned.wait_for(lambda: self._fits(who, most) or not self._under_way)
             if not self._fits(who, most):
                 limit = f"{self.max_requests} requests" if self._requests_used_up() else f"${self.max_dollars:g}"
                 self.stopped_by = f"the limit of {limit}"
                 return None
             amount = self._amount(who, most)
+            # Nothing is known of its price yet: the others wait for what this one turns out to cost.
             if amount is None:
                 self._scouts.add(who)
             self._set_aside += amount or 0.0
@@ -51,6 +53,7 @@ class Budget:
         try:
             reply = await call()
         finally:
+            # Also where the call was cancelled or raised: what was set aside would be lost to the others.
             async with self._returned:
                 self._set_aside -= amount or 0.0
                 self._under_way -= 1
@@ -59,6 +62,8 @@ class Budget:
                     self.cost = (self.cost or 0.0) + reply.cost
                     self._dearest[who] = max(reply.cost, self._dearest.get(who, 0.0))
                 self._returned.notify_all()
+        # A call that failed or was blocked may well cost nothing; an answer costs something, and nobody knows
+        # what.
         answered = not reply.error and reply.finish_reason != "content_filter"
         if self.max_dollars is not None and answered and reply.cost is None:
             raise UserError(

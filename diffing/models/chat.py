@@ -22,11 +22,15 @@ if TYPE_CHECKING:
     from diffing.models.wire import Wire
 
 GRACE_SECONDS = 20.0
-"""How long a run that is told to stop waits for replies on their way: they may be paid for already."""
+"""How long a run that is told to stop waits for replies on their way: they may be paid for already. Twice what a
+call usually takes; chosen by eye."""
 
 
 class ChatClient:
-    """Asks any number of endpoints at once, each with its own bounded concurrency."""
+    """Asks any number of endpoints at once, each with its own bounded concurrency.
+
+    Six attempts wait for half a minute in all at most, where the server names no time of its own.
+    """
 
     def __init__(self, concurrency: int = 32, timeout: float = 300.0, attempts: int = 6) -> None:
         self.concurrency = concurrency
@@ -47,6 +51,7 @@ class ChatClient:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        # Where nothing was asked there is nothing to close, and looking for it would import it.
         if "_wire" in vars(self):
             await self._wire.close()
 
@@ -55,11 +60,13 @@ class ChatClient:
         stored = cache().reply(request.key)
         if stored is not None:
             return stored
+        # By address, since an endpoint's limits hold for all its models together.
         gate = self._gates.setdefault(point.base_url, asyncio.Semaphore(self.concurrency))
         async with gate:
             reply = await self._ask_with_retries(point, request)
         if reply.error:
             return reply
+        # Part of what is stored, at the price of the day: a price list that changes later changes no past.
         if reply.cost is None and price is not None and None not in (reply.tokens_in, reply.tokens_out):
             reply.cost = price.of(reply.tokens_in or 0, reply.tokens_out or 0)
         cache().set(request.key, reply.model_dump(exclude={"cached"}))
@@ -75,10 +82,12 @@ class ChatClient:
 
     async def check_model(self, point: Endpoint) -> Price | None:
         """The model's price after making sure that it is still served; spends nothing."""
+        # Google's ids may be written with this prefix; the list of models is kept without it.
         served, model = await self.models(point), point.model.removeprefix("models/")
         # A suffix such as ':nitro' chooses among a listed model's servers and is not listed itself.
         listed = next((name for name in (model, model.rpartition(":")[0]) if name in served), None)
         if served and listed is None:
+            # Laxer than difflib's own 0.6, as a successor may share half its name only; chosen by eye.
             near = get_close_matches(model, served, n=3, cutoff=0.4)
             hint = f"another id ({', '.join(near)})" if near else "another id"
             raise UserError(

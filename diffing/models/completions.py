@@ -37,6 +37,7 @@ def _text(value: Any) -> Any:
 
 Text = Annotated[str | None, BeforeValidator(_text)]
 SpareText = Annotated[str | None, BeforeValidator(_text), WrapValidator(_none_if_unreadable)]
+# Up to 2**53 a number means the same as JSON, as a float and in the table of answers.
 Count = Annotated[Annotated[int, Field(ge=0, lt=2**53)] | None, WrapValidator(_none_if_unreadable)]
 Dollars = Annotated[Annotated[FiniteFloat, Field(ge=0)] | None, WrapValidator(_none_if_unreadable)]
 
@@ -72,10 +73,12 @@ def read_completion(data: bytes) -> Completion:
     try:
         completion = Completion.model_validate(value)
     except ValidationError as error:
+        # Some servers answer 200 with an error inside, as an object or as plain words.
         inside = value.get("error")
-        told = inside.get("message") if isinstance(inside, dict) else inside
+        reason = inside.get("message") if isinstance(inside, dict) else inside
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise ValueError(tables.clean(str(told)) if told else f"the reply holds no {where}") from error
+        raise ValueError(tables.clean(str(reason)) if reason else f"the reply holds no {where}") from error
+    # OpenRouter's word for a provider that failed half-way: the text so far is no answer.
     if completion.choices[0].finish_reason == "error":
         raise ValueError("the provider broke off the reply")
     return completion
@@ -98,6 +101,7 @@ def read_models(data: bytes) -> dict[str, Price | None]:
 
 def _object(data: bytes) -> dict[str, Any]:
     try:
+        # A wrong byte becomes a mark in the text: it is no reason to lose an answer that was paid for.
         value = json.loads(data.decode("utf-8", "replace"))
     except (ValueError, RecursionError) as error:
         raise ValueError("the reply is not JSON") from error

@@ -13,11 +13,12 @@ from diffing.models.providers import Endpoint
 RETRIED_STATUS = {408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529}
 """Time-outs, conflicts, limits and overload, 52x being Cloudflare's and 529 Anthropic's: all may pass."""
 FIRST_WAIT = 1.0
-"""Seconds at most before the second attempt; doubled before each further one."""
+"""Seconds at most before the second attempt; doubled before each further one, so that a server in trouble is asked
+less and less."""
 LONGEST_OWN_WAIT = 60.0
 """Seconds at most before any attempt where the server names none: a minute is the window of most limits."""
 LONGEST_WAIT = 120.0
-"""Seconds; a `Retry-After` beyond it is a failure of this row rather than a silent stall."""
+"""Seconds; a `Retry-After` beyond it is a failure of this row rather than a silent stall: two windows."""
 
 
 class Fault(Exception):
@@ -42,7 +43,8 @@ class Fault(Exception):
         """Seconds before the next attempt, or None where another attempt would not help."""
         if self.status and self.status not in RETRIED_STATUS:
             return None
-        # Jitter keeps a refused crowd from coming back together.
+        # Jitter keeps a refused crowd from coming back together: a quarter of a second where the server names the
+        # time, never earlier than that, else anything from half the wait up.
         if self.retry_after is not None:
             return None if self.retry_after > LONGEST_WAIT else self.retry_after + random.uniform(0, 0.25)
         return random.uniform(0.5, 1.0) * min(LONGEST_OWN_WAIT, FIRST_WAIT * 2.0 ** (attempt - 1))
@@ -72,12 +74,14 @@ def refused(point: Endpoint) -> str:
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the server asks to wait, from any of the three forms the header takes."""
+    # OpenAI's own header, finer than the standard's whole seconds.
     if headers.get("retry-after-ms", "").isdecimal():
         return int(headers["retry-after-ms"]) / 1000
     value = headers.get("retry-after", "")
     try:
         return max(0.0, float(value))
     except ValueError:
+        # Not a number: the other form that the standard allows is a date.
         pass
     try:
         then = datetime.strptime(value, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)

@@ -19,10 +19,11 @@ from diffing.models.providers import Checkpoint
 from diffing.models.replies import Reply, Request, cache
 
 BATCH = 16
-"""Answers sampled together."""
+"""Answers sampled together: few enough for a small GPU's memory at usual lengths. No measurement stands behind it,
+but another number samples other answers, since a batch shares its seed."""
 
 USUAL_LENGTH = 1024
-"""Longest answer in tokens where the study sets none."""
+"""Longest answer in tokens where the study sets none: `generate`'s own 20 would cut nearly every answer."""
 
 SAMPLING = ("top_p", "top_k", "min_p", "repetition_penalty")
 """Fields of `extra_body` that mean the same here; others are for endpoints and change nothing."""
@@ -44,11 +45,11 @@ def answers(
     """Each place with its answer, stored before it is handed on; `check` raises where a run is to end."""
     missing = []
     for place, asked in enumerate(requests):
-        stored = cache().get(asked.key)
+        stored = cache().reply(asked.key)
         if stored is None:
             missing.append(place)
         else:
-            yield place, Reply.model_validate(stored | {"cached": True})
+            yield place, stored
     if not missing:
         return
     model, tokenizer = _load(checkpoint.source.partition(":")[2])
@@ -74,6 +75,8 @@ def _fingerprint(where: str) -> str:
     folder = Path(where)
     if not folder.is_dir():
         return "hub"
+    # Sizes and dates, as hashing the weights would take a minute before the first answer. Of a Hub id the revision
+    # is not asked for: a model that is moved under its name keeps the answers of before.
     weights = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin"), *folder.glob("*.json")])
     return files.content_hash([[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in weights], 8)
 
@@ -82,15 +85,20 @@ def _load(where: str) -> tuple[Any, Any]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    # On a CPU bfloat16 is slow and coarse; GPUs are made for it, and checkpoints are mostly stored in it.
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
     try:
+        # By way of our own look-up, which knows `.env` too.
         token = providers.key_of("HF_TOKEN")
+        # To the left, since each answer goes on from its row's right end.
         tokenizer = AutoTokenizer.from_pretrained(where, padding_side="left", token=token)
         model: Any = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, token=token)
     except (OSError, ValueError) as error:
+        # The libraries' own words run to paragraphs of advice.
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"Checkpoint 'hf:{where}' cannot be loaded ({reason}); check the folder or id.") from error
+    # Any token does for padding, which the mask hides.
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model.to(device).eval(), tokenizer
@@ -106,6 +114,7 @@ def _rendered(model: Any, tokenizer: Any, asked: Request) -> tuple[str, str]:
         except TemplateError as error:
             return "", f"the model's chat template refuses the conversation ({error})"
     else:
+        # A base model goes on with the text: a blank line parts the prompt from what it writes.
         text = "\n\n".join(message["content"] for message in asked.messages) + "\n\n"
     tokens = len(tokenizer(text, add_special_tokens=not tokenizer.chat_template)["input_ids"])
     longest = getattr(model.config, "max_position_embeddings", None)
@@ -134,11 +143,14 @@ def _sample(
     width = inputs["input_ids"].shape[1]
     parameters = asked[0].parameters
     longest = parameters.get("max_tokens") or USUAL_LENGTH
+    # GPT-2's kin have no positions beyond these, and others were not trained on any.
     room = getattr(model.config, "max_position_embeddings", None) or width + longest
     sampling = {name: parameters[name] for name in SAMPLING if name in parameters}
     temperature = parameters.get("temperature", 1.0)
+    # At 0 the likeliest token is taken, and `generate` refuses a temperature beside that.
     if temperature:
         sampling["temperature"] = temperature
+    # From the keys, which hold the study's seed: a batch samples the same whatever was sampled before it.
     set_seed(int(files.content_hash([each.key for each in asked], 8), 16))
     with torch.inference_mode():
         output = model.generate(
@@ -149,11 +161,13 @@ def _sample(
             stopping_criteria=StoppingCriteriaList([UntilTold()]),
             **sampling,
         )
+    # Each answer's share of its batch, so that latencies add up to the run's time.
     latency = round((time.perf_counter() - started) / len(texts), 3)
     ends = model.generation_config.eos_token_id
     stops = set(ends if isinstance(ends, list) else [ends])
     replies = []
     for each, row, mask in zip(asked, output[:, width:].tolist(), inputs["attention_mask"], strict=True):
+        # A row that is done is filled up until the longest of its batch is.
         stop = next((i for i, token in enumerate(row) if token in stops), None)
         kept = row if stop is None else row[:stop]
         replies.append(

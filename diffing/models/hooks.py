@@ -1,7 +1,8 @@
 """Places in a model that hooks name, and where they lie in each architecture.
 
-Holds the meaning of hook names, TransformerLens' and `transformers'` own. Promises that a place whose whereabouts
-in an architecture are not known is an error rather than a guess. Loads nothing.
+Holds the meaning of hook names, TransformerLens' and `transformers'` own. Promises that a place inside a layer
+whose whereabouts in an architecture are not known is an error rather than a guess; a layer's own input and output
+are the residual stream in decoders of the usual build. Loads nothing.
 """
 
 import re
@@ -16,6 +17,7 @@ Kind = Literal["resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out", "z
 
 HOOK = re.compile(r"blocks\.(\d+)\.(?:attn\.)?hook_(resid_pre|resid_mid|resid_post|attn_out|mlp_out|z)")
 
+# What a module hook sees is the layer's output.
 MODULE_HOOK = re.compile(r"(?:\w+\.)*?(?:layers|h)\.(\d+)")
 
 
@@ -50,6 +52,8 @@ SANDWICH = {"gemma2", "gemma3_text"}
 """Models that normalise what attention and MLP give before adding it: their outputs are taken after that."""
 
 PLAIN = {"llama", "mistral", "gemma", "qwen2", "qwen3", "gpt2", "gpt_neox"}
+"""Models that add what attention and MLP give as it is. Both sets hold those that were compared with a hook on the
+whole model, and no others."""
 
 
 def width(config: PretrainedConfig, hook: Hook) -> int:
@@ -57,11 +61,13 @@ def width(config: PretrainedConfig, hook: Hook) -> int:
     size = int(config.hidden_size)
     if hook.kind != "z":
         return size
+    # Gemma's heads together are wider or narrower than its residual stream.
     heads = int(config.num_attention_heads)
     return heads * int(getattr(config, "head_dim", None) or size // heads)
 
 
 def layers_of(model: nn.Module) -> nn.ModuleList:
+    # "h" is GPT-2's.
     for name in ("layers", "h"):
         if isinstance(layers := getattr(model, name, None), nn.ModuleList):
             return layers
@@ -85,6 +91,7 @@ def place(model: nn.Module, hook: Hook) -> tuple[nn.Module, Literal["in", "out"]
         raise UserError(
             f"This {kind} model adds attention and MLP at once and has no resid_mid; choose another SAE."
         )
+    # The names of Llama's kin, of GPT-2 and of GPT-NeoX, here and below.
     attention = first(layer, "self_attn", "attn", "attention")
     if hook.kind == "z":
         return first(attention, "o_proj", "c_proj", "dense"), "in"

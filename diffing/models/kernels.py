@@ -1,7 +1,11 @@
 """What a GPU does between matrix products, in one pass each: norm, rotary positions, gated SiLU, active features.
 
 Written in Triton, which comes with PyTorch for CUDA; importing this module needs it. Sums and products are taken
-in float32 and rounded once, so results lie nearer to exact arithmetic than a chain of bfloat16 operations.
+in float32 and rounded once, so results lie nearer to exact arithmetic than a chain of bfloat16 operations. Rows
+are numbered in 64 bits: 32,768 tokens of 131,072 features have more places than 32 bits can number.
+
+Of the block sizes and numbers of warps only the sum is measured, with everything that hides behind it
+(`docs/performance.md`): each by itself is a usual value that was not tuned.
 """
 
 import torch
@@ -10,7 +14,7 @@ import triton.language as tl  # type: ignore[import-not-found]
 from torch import Tensor
 
 GROUP = 64
-"""Columns that are counted together; in few groups a feature is active."""
+"""Columns that are counted together; in few groups a feature is active. A count must fit into a byte."""
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -40,10 +44,11 @@ def _rotate(qkv, cos, sin, position, stride, heads, HEADS: tl.constexpr, HALF: t
     angle = tl.load(position + row).to(tl.int64) * HALF + at
     c, s = tl.load(cos + angle), tl.load(sin + angle)
     first = qkv + row * stride + head * (2 * HALF) + at
-    one = tl.load(first, mask=inside, other=0.0).to(tl.float32)
-    two = tl.load(first + HALF, mask=inside, other=0.0).to(tl.float32)
-    tl.store(first, (one * c - two * s).to(qkv.dtype.element_ty), mask=inside)
-    tl.store(first + HALF, (two * c + one * s).to(qkv.dtype.element_ty), mask=inside)
+    # Both are read before either is written, as each new number needs both old ones.
+    left = tl.load(first, mask=inside, other=0.0).to(tl.float32)
+    right = tl.load(first + HALF, mask=inside, other=0.0).to(tl.float32)
+    tl.store(first, (left * c - right * s).to(qkv.dtype.element_ty), mask=inside)
+    tl.store(first + HALF, (right * c + left * s).to(qkv.dtype.element_ty), mask=inside)
 
 
 def rotate_(qkv: Tensor, cos: Tensor, sin: Tensor, position: Tensor, heads: int) -> None:
@@ -83,8 +88,8 @@ def _hits(  # type: ignore[no-untyped-def]
     here = tl.load(dense + row * width + at, mask=inside, other=float("-inf")).to(tl.float32)
     limit = tl.load(threshold + at, mask=inside, other=0.0).to(tl.float32) if LIMITED else 0.0
     groups = tl.cdiv(width, GROUP)
-    found = tl.sum((inside & (here > limit)).to(tl.int32), 1)
-    tl.store(count + row * groups + group, found.to(tl.uint8), mask=group < groups)
+    hits = tl.sum((inside & (here > limit)).to(tl.int32), 1)
+    tl.store(count + row * groups + group, hits.to(tl.uint8), mask=group < groups)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -102,9 +107,9 @@ def _collect(  # type: ignore[no-untyped-def]
     GROUP: tl.constexpr,
     LIMITED: tl.constexpr,
 ):
-    one = tl.program_id(0).to(tl.int64) * GROUPS + tl.arange(0, GROUPS)
-    real = one < n_full
-    which = tl.load(full + one, mask=real, other=0)
+    item = tl.program_id(0).to(tl.int64) * GROUPS + tl.arange(0, GROUPS)
+    real = item < n_full
+    which = tl.load(full + item, mask=real, other=0)
     groups = tl.cdiv(width, GROUP)
     row = which // groups
     at = (which % groups)[:, None] * GROUP + tl.arange(0, GROUP)[None, :]
@@ -112,7 +117,8 @@ def _collect(  # type: ignore[no-untyped-def]
     here = tl.load(dense + row[:, None] * width + at, mask=inside, other=float("-inf")).to(tl.float32)
     limit = tl.load(threshold + at, mask=inside, other=0.0).to(tl.float32) if LIMITED else 0.0
     hit = inside & (here > limit)
-    place = tl.load(start + one, mask=real, other=0)[:, None] + tl.cumsum(hit.to(tl.int32), 1) - 1
+    # Each group's hits go to places of their own, so that blocks that run in any order give one order.
+    place = tl.load(start + item, mask=real, other=0)[:, None] + tl.cumsum(hit.to(tl.int32), 1) - 1
     tl.store(row_out + place, tl.broadcast_to(row[:, None], (GROUPS, GROUP)), mask=hit)
     tl.store(feature_out + place, at, mask=hit)
     tl.store(value_out + place, here, mask=hit)
@@ -126,6 +132,7 @@ def active(dense: Tensor, threshold: Tensor | None = None) -> tuple[Tensor, Tens
     rows, width = dense.shape
     groups = triton.cdiv(width, GROUP)
     limited = threshold is not None
+    # The kernel takes a pointer even where it does not look through it.
     limit = threshold if limited else dense
     count = torch.empty(rows * groups, dtype=torch.uint8, device=dense.device)
     if rows:

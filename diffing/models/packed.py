@@ -2,9 +2,9 @@
 
 For models built like Llama (Llama, Mistral, Qwen 2 and 3) whose hook is the residual stream behind a layer; other
 readers keep the plain pass of `forward.py`. Promises the plain pass's values up to rounding: on a CPU in float32
-to 1e-5 of the largest, on a GPU in bfloat16 no further from exact arithmetic than the plain pass is. Shares the
-model's weights: query, key and value, and gate and up, become parts of one matrix each. `kernels` needs Triton and
-so is imported only where a GPU is at work.
+to 1e-5 of the largest. On a GPU in bfloat16 it was no further from float32 than the plain pass is
+(`docs/performance.md`); no test holds that without a GPU. Shares the model's weights: query, key and value, and
+gate and up, become parts of one matrix each. `kernels` needs Triton: it is imported only where a GPU is at work.
 """
 
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from diffing.models.forward import Forward
 
 LIKE_LLAMA = {"llama", "mistral", "qwen2", "qwen3"}
+"""Two norms a layer, each before what it feeds, and a gated MLP; Gemma's norms and gate are others."""
 FIXED_ROTATION = {"default", "linear", "llama3"}
 """Rotary positions whose angles do not depend on the sequence's length."""
 
@@ -43,9 +44,12 @@ def fits(forward: Forward, window: int) -> bool:
         return False
     rope = getattr(config, "rope_parameters", None) or {}
     slide = getattr(config, "sliding_window", None)
+    # Qwen's configurations name a width that no layer may be using.
     if set(getattr(config, "layer_types", None) or []) == {"full_attention"}:
         slide = None
     device, dtype = forward.device, next(forward.model.parameters()).dtype
+    # Whatever is not computed here must be absent: another gate, a bias, angles that depend on the length, a slide
+    # that cuts off what a token sees. FlashAttention, which the GPU uses, takes no float32.
     return (
         config.hidden_act == "silu"
         and not getattr(config, "mlp_bias", False)
@@ -86,7 +90,7 @@ class Packed:
         return Layer(
             norm=layer.input_layernorm.weight,
             qkv=self._ordered(joined(qkv)),
-            qkv_bias=None if qkv[0].bias is None else self._ordered(torch.cat([one.bias for one in qkv])),
+            qkv_bias=None if qkv[0].bias is None else self._ordered(torch.cat([part.bias for part in qkv])),
             q_norm=None if norms[0] is None else norms[0].weight[self.order],
             k_norm=None if norms[1] is None else norms[1].weight[self.order],
             out=attention.o_proj.weight,
@@ -99,6 +103,7 @@ class Packed:
         """The rows of query and key in this pass's order inside each head."""
         if self.cuda:
             return rows
+        # Values are not turned and keep theirs, and so does what `out` makes of them.
         turned = (self.heads + self.key_heads) * self.head
         heads = rows[:turned].unflatten(0, (-1, self.head))[:, self.order]  # type: ignore[no-untyped-call]
         return torch.cat([heads.flatten(0, 1), rows[turned:]])
@@ -138,7 +143,9 @@ class Packed:
     def _rotation(self, length: int) -> tuple[Tensor, Tensor]:
         """Cosines and sines by position, in float32; both halves of a head turn by the same angles."""
         if self._angles.shape[1] < length:
+            # For 1,024 positions at once, which most answers keep within, so that it is rarely done again.
             position = torch.arange(max(length, 1024), device=self.forward.device)[None]
+            # Only its type and place are looked at.
             like = torch.zeros(1, device=self.forward.device)
             both = self.rotary(like, position)
             self._angles = torch.stack([part[0, :, : self.head // 2].contiguous() for part in both])
@@ -182,8 +189,9 @@ class Packed:
             )[0]
             return out.flatten(1)
         parts = []
-        for one in zip(*(torch.split(part, lengths) for part in (q, k, v)), strict=True):
-            query, key, value = (part.transpose(0, 1)[None] for part in one)
+        # A CPU has no attention for packed sequences, so each goes alone.
+        for sequence in zip(*(torch.split(part, lengths) for part in (q, k, v)), strict=True):
+            query, key, value = (part.transpose(0, 1)[None] for part in sequence)
             seen = F.scaled_dot_product_attention(
                 query, key, value, is_causal=True, enable_gqa=self.heads != self.key_heads
             )

@@ -19,7 +19,8 @@ from diffing.common.errors import UserError
 from diffing.common.step import Settings
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-"""A checkpoint's key and a study's name: both stand in file names and in columns."""
+"""A checkpoint's key and a study's name: both stand in file names and in columns. No dot first, as that would hide
+a file or leave its folder; 64 is short enough for any file system with a few words around it."""
 
 
 class Checkpoint(Settings):
@@ -63,6 +64,7 @@ PROVIDERS = {
 }
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+"""What an environment variable may be called; a key with a dash, as OpenAI's and OpenRouter's, is no such name."""
 
 LIST_PRICES = {
     "gemini-2.0-flash": (0.10, 0.40),
@@ -96,6 +98,8 @@ class Price(NamedTuple):
 
 def parse(text: str, key: str, key_env: str = "") -> Checkpoint:
     """A checkpoint from `provider:model`, `URL#model`, `hf:folder` or `import`, optionally after `Name=`."""
+    # A name ends at the first '=' and holds no ':', '/' or '#': a '=' inside a URL or after a provider is no
+    # name's.
     name, text = re.match(r"(?:([^=:#/]+)=)?(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]
     if key_env and not VARIABLE.fullmatch(key_env):
         # Not repeated here: it may be the key itself, which must not be shown or stored.
@@ -150,6 +154,7 @@ def key_of(variable: str) -> str | None:
 
 def need_key(point: Endpoint) -> str:
     """The key for an endpoint, or a word that it is missing; local servers need none."""
+    # The library refuses to be without a key, and a local server does not look at it.
     if not point.key_env:
         return "none"
     key = key_of(point.key_env)
@@ -168,6 +173,7 @@ def price(point: Endpoint) -> Price | None:
     own, short = _own_prices(), point.model.rsplit("/", 1)[-1]
     # Who asks for no key sends no bill.
     table = own if not point.key_env else LIST_PRICES | own
+    # The name as it is asked for goes first; `google/gemini-2.0-flash-001` is also known as `gemini-2.0-flash`.
     for name in (point.model, short, re.sub(r"-\d{3}$", "", short)):
         if name in table:
             return Price(table[name][0] / 1e6, table[name][1] / 1e6)

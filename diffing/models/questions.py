@@ -24,7 +24,7 @@ Shape = TypeVar("Shape", bound=BaseModel)
 Item = TypeVar("Item")
 
 SLACK = 1.15
-"""Tokens in are counted roughly; an estimate rather says too much than too little."""
+"""Tokens in are counted roughly, and an estimate rather says too much; no measurement stands behind the 15 %."""
 
 
 class Asking(BaseModel):
@@ -136,9 +136,16 @@ async def _put(
         async def work(question: Question[Shape]) -> bool:
             nonlocal done
             answer = await ask.ask_structured(
-                client, asking.point, question.messages, question.shape, max_tokens=question.max_tokens,
-                attempts=asking.attempts, price=price, budget=budget, check=question.check,
-            )  # fmt: skip
+                client,
+                asking.point,
+                question.messages,
+                question.shape,
+                max_tokens=question.max_tokens,
+                attempts=asking.attempts,
+                price=price,
+                budget=budget,
+                check=question.check,
+            )
             spent.add(answer)
             if answer.refused:
                 return False
@@ -166,12 +173,14 @@ async def each(
 
     One failing with an exception lets the others finish what they began and is raised at the end.
     """
+    # Taken from its end, so turned round: the first item first.
     queue = list(reversed(items))
 
     async def worker() -> None:
         try:
             while queue and not client.stopping.is_set():
                 if not await work(queue.pop()):
+                    # A limit that forbids one forbids the rest: nobody need ask it again.
                     queue.clear()
         except Exception:
             client.wind_down()
@@ -191,12 +200,14 @@ async def each(
     task = asyncio.create_task(all_of_them())
     stop_at: float | None = None
     while not task.done():
+        # Five looks a second: a person who cancels sees it happen at once, and a look costs next to nothing.
         await asyncio.wait([task], timeout=0.2)
         now = asyncio.get_running_loop().time()
         try:
             progress.check()
         except Cancelled:
             client.wind_down()
+            # Once: each further look finds the run cancelled still, and must not put the end off.
             stop_at = stop_at or now + GRACE_SECONDS
         if stop_at is not None and now > stop_at:
             task.cancel()

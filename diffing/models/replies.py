@@ -38,6 +38,8 @@ class Request(NamedTuple):
 
     @property
     def key(self) -> str:
+        # The number is the key's form: another would ask for everything anew. Twice the usual digits, since two
+        # requests that met would give one the other's answer.
         return files.content_hash(["reply", 1, *self], 32)
 
 
@@ -120,9 +122,11 @@ def _named(folder: str) -> Iterator[None]:
         ) from error
 
 
+# Opening takes a database connection; one home is the rule, and tests go through several.
 @lru_cache(maxsize=4)
 def _open_cache(folder: str) -> Replies:
-    # CVE-2025-69872 of diskcache is about pickles in its folder: RefusingDisk loads none.
+    # CVE-2025-69872 of diskcache is about pickles in its folder: RefusingDisk loads none. By default it would also
+    # throw out replies that were paid for once they take more than a gigabyte.
     with _named(folder):
         return Replies(folder, disk=RefusingDisk, eviction_policy="none", size_limit=2**62)
 

@@ -1,9 +1,9 @@
 """From an answer to windows of token ids, and where each counted token stands in the answer.
 
 Holds the framing of an answer (chat template or none, alone or after its prompt), the windows for texts longer
-than the reader takes, and the exact span of each counted token. Promises that only tokens
-with characters of the answer count, each once, and that spans refer to the answer as it was given. Does not
-promise that a highlight never splits a script's ligature: only characters and their marks stay whole.
+than the reader takes, and the exact span of each counted token. Promises that only tokens with characters of the
+answer count, each once, and that spans refer to the answer as it was given. Several tokens may share one character
+and so its span: `diffing.reader.pieces` joins these for reading.
 """
 
 import re
@@ -26,8 +26,11 @@ VERSION = 1
 Message = dict[str, Any]
 
 MARK = "\ue000the answer stands here\ue001"
+"""Stands for the answer while the template is filled; characters for private use at its ends, since no template
+trims them."""
 SURROGATE = re.compile("[\ud800-\udfff]")
 PINNED_DATE = "26 Jul 2024"
+"""The day that Llama 3.1's template names where it is told none."""
 PIN = (
     "{%- macro strftime_now(format) -%}{{ format"
     "|replace('%d', '26')|replace('%-d', '26')|replace('%e', '26')|replace('%j', '208')"
@@ -80,6 +83,7 @@ class Framing:
         # It would add special tokens and take spaces off spans; ids are the same without.
         self.backend.post_processor = processors.Sequence([])
         self.template: str | None = tokenizer.chat_template if isinstance(tokenizer.chat_template, str) else None
+        # Several templates by name: the others are for tools and retrieval.
         if isinstance(tokenizer.chat_template, dict):
             self.template = tokenizer.chat_template.get("default")
         self.notes: set[str] = set()
@@ -126,14 +130,18 @@ class Framing:
 
     def _encode(self, before: str, text: str) -> tuple[list[int], Ints, int]:
         """All ids up to the answer's end, the spans of the answer's tokens, and where those begin."""
+        # A template writes its own BOS.
         lead = [self._bos] if not self.template and self.prepend_bos and self._bos is not None else []
         if self._special is not None and self._special.search(text):
+            # In two pieces, since the tokenizer is to know special tokens in the template and none in the answer.
             start = self.backend.encode(before, add_special_tokens=False).ids
             own = self._plain.encode(text, add_special_tokens=False)
             return [*lead, *start, *own.ids], np.array(own.offsets).reshape(-1, 2), len(lead) + len(start)
         # Together, as a tokenizer may join the last of the template with the first of the answer.
         whole = self.backend.encode(before + text, add_special_tokens=False)
         offsets = np.array(whole.offsets).reshape(-1, 2) - len(before)
+        # The first token that reaches into the answer. The running maximum is there because a tokenizer may give a
+        # token without characters a span that falls back to 0.
         first = int(np.searchsorted(np.maximum.accumulate(offsets[:, 1]), 1)) if len(offsets) else 0
         return [*lead, *whole.ids], offsets[first:], len(lead) + first
 
@@ -150,11 +158,13 @@ class Framing:
                     date_string=PINNED_DATE,
                 )
             except (jinja2.TemplateError, TypeError, ValueError, KeyError, IndexError) as error:
+                # The first attempt's words: the conversation as it is, which the user knows.
                 fault = fault or str(error)
                 continue
             if isinstance(text, str) and MARK in text:
                 if note:
                     self.notes.add(note)
+                # The last one, should a prompt spell the mark.
                 return text[: text.rindex(MARK)]
             fault = fault or "the answer does not appear in it"
         raise UserError(
@@ -186,25 +196,29 @@ def windows(ids: Sequence[int], first: int, size: int, bos: int | None = None) -
         return [Window(list(ids), first, len(ids))]
     lead = [ids[0]] if bos is not None and ids[0] == bos else []
     room = size - len(lead)
+    # By halves: every token of a later window has half a window of context at least, for twice the reading.
     step = max(1, room // 2)
-    found = []
+    cut = []
     done = first
+    # Where the text before the answer fills the first window there is nothing in it to count.
     if first < size:
-        found.append(Window(list(ids[:size]), first, size))
+        cut.append(Window(list(ids[:size]), first, size))
         done = size
     while done < len(ids):
         stop = min(len(ids), done + step)
         begin = max(len(lead), stop - room)
-        found.append(Window([*lead, *ids[begin:stop]], len(lead) + done - begin, len(lead) + stop - begin))
+        cut.append(Window([*lead, *ids[begin:stop]], len(lead) + done - begin, len(lead) + stop - begin))
         done = stop
-    return found
+    return cut
 
 
 def _tiled(offsets: Ints, length: int) -> NDArray[np.int32]:
     """Spans that leave out no character: what a tokenizer drops goes to the token that follows it."""
+    # The first token may begin in the template, and so before the answer.
     spans = np.clip(offsets, 0, length)
     reached = np.maximum.accumulate(spans[:, 1])
     spans[:, 0] = np.minimum(spans[:, 0], np.concatenate([[0], reached[:-1]]))
     spans[:, 1] = np.maximum(spans[:, 1], spans[:, 0])
+    # What is dropped at the end has no token that follows it.
     spans[-1, 1] = length
     return spans.astype(np.int32)

@@ -1,7 +1,7 @@
-"""Which place in a model a hook names, and which of the model's files and tensors it takes to compute it.
+"""Which of a model's files and tensors it takes to compute what a hook sees, in a local folder or on the Hub.
 
-Holds the meaning of hook names and the choice of files, in a local folder or on the Hub. Promises to fetch no file
-that has nothing but layers above the hook. Loads no model: `diffing.models.forward` does.
+Promises to fetch no file that has nothing but layers above the hook. Loads no model: `diffing.models.forward`
+does. What a hook's name means is in `diffing.models.hooks`.
 """
 
 import json
@@ -27,6 +27,7 @@ TOKENIZER_FILES = (
     "vocab.json",
     "merges.txt",
 )
+"""What tokenizers of all kinds are stored as; each model has some, the rest are asked for in vain once."""
 
 
 class ModelFiles(NamedTuple):
@@ -55,14 +56,15 @@ def find(model: str, hook: Hook, revision: str = "") -> ModelFiles:
     commit = snapshot.name
     for name in TOKENIZER_FILES:
         hub.fetch_if_any(model, name, commit)
-    found = _find(model, snapshot, hook, lambda name: hub.fetch_if_any(model, name, commit))
-    return found._replace(revision=commit)
+    chosen = _find(model, snapshot, hook, lambda name: hub.fetch_if_any(model, name, commit))
+    return chosen._replace(revision=commit)
 
 
 def _find(model: str, folder: Path, hook: Hook, get: Callable[[str], Path | None]) -> ModelFiles:
     if get("config.json") is None:
         raise UserError(f"'{model}' has no config.json; give a model folder as `save_pretrained` writes it.")
     try:
+        # A multimodal model's configuration holds the text model's as a part.
         config = AutoConfig.from_pretrained(folder, local_files_only=True).get_text_config()
     except (ValueError, OSError, KeyError) as error:
         raise UserError(f"`transformers` cannot read the configuration of '{model}': {error}") from error
@@ -99,6 +101,7 @@ def unembedding(files: ModelFiles) -> Tensor | None:
     if getattr(files.config, "tie_word_embeddings", False):
         return None
     for name, file in files.weight_map.items():
+        # The second is GPT-NeoX's name for it.
         if name.endswith(("lm_head.weight", "embed_out.weight")):
             where = next(path for path in files.files if path.name == file)
             with safe_open(where, framework="pt") as opened:

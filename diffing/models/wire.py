@@ -20,7 +20,7 @@ from diffing.models.providers import Endpoint, Price
 from diffing.models.replies import Reply, Request
 
 LIST_SECONDS = 30
-"""How long a server has for its list of models, which is small."""
+"""How long a server has for its list of models, which is small; chosen by eye."""
 
 
 class Wire:
@@ -36,11 +36,13 @@ class Wire:
     async def models(self, point: Endpoint) -> dict[str, Price | None]:
         """Ids the endpoint serves, with prices where it states them; empty where it keeps no list."""
         try:
+            # The library's own two retries do here, where nothing is paid for.
             client = self._client(point).with_options(timeout=LIST_SECONDS, max_retries=2)
             listed = await client.models.with_raw_response.list()
         except openai.AuthenticationError as error:
             raise UserError(refused(point)) from error
         except openai.APIStatusError:
+            # Some servers answer questions and keep no list.
             return {}
         except openai.APIConnectionError as error:
             raise UserError(
@@ -56,8 +58,10 @@ class Wire:
                 raw = await self._client(point).chat.completions.with_raw_response.create(
                     model=request.model,
                     messages=request.messages,  # type: ignore[arg-type]
+                    # As extra, since the library would refuse a field that it does not know.
                     extra_body=_body(point, request),
                 )
+            # From the bytes: the library's own reading takes any object for a completion.
             completion = read_completion(raw.http_response.content)
         except openai.APIStatusError as error:
             wait = retry_after(error.response.headers)
@@ -103,6 +107,7 @@ def _body(point: Endpoint, request: Request) -> dict[str, object]:
 def _plain(words: str, point: Endpoint) -> str:
     """One line without the key, which some servers repeat in their message."""
     key = providers.key_of(point.key_env) if point.key_env else None
+    # The key goes first: cutting first might leave half of it. Some servers send a whole page of HTML.
     return tables.clean(" ".join(words.replace(key, "[key]").split() if key else words.split()))[:500]
 
 

@@ -51,7 +51,10 @@ ITEM = r"^[ \t>]*(?:#{1,6}[ \t]+)?(?:[-*+•][ \t]+)?(?:\*\*|__)?"
 """What may stand before an item's number: quotation, heading, bullet and bold marks."""
 
 CELLS = r"[^\n|]*+\|[^\n]*+"
+"""A line with a | in it, as every row of a table is."""
 
+# Some rules match more than they count: what stands beside `(?P<it>…)` is matched only to be passed over, as a
+# list item's number ends no sentence and the spaces behind a bullet are no double spaces.
 ALL = (
     Probe("characters", "all characters, code too", whole, "count", by_length=True),
     Probe("words", "what stands between spaces, code too", rule(r"\S+", code=True), "count"),
@@ -91,11 +94,13 @@ ALL = (
     Probe(
         "numbered items",
         "lines that begin with a number and a full stop or bracket, in headings and bold too",
+        # Something must follow on the line; a backslash is how Markdown keeps "1." from becoming a list.
         rule(ITEM + r"(?P<it>\(?\d{1,3}\\?[.)])(?=(?:\*\*|__)?[ \t]+[^ \t\r\n])"),
     ),
     Probe(
         "bulleted items",
         "lines that begin with a bullet",
+        # A line of nothing but bullets is a horizontal rule.
         rule(
             r"^[ \t>]*(?P<it>[-*+](?=[ \t])|[•‣◦▪●])[ \t]*+(?![-*_ \t\r]*$)",
         ),
@@ -140,6 +145,7 @@ ALL = (
         "words in letters that are not Latin; single ones, as in formulas, do not count",
         scripted(r"[\p{L}--[\p{Latin}\p{Common}]][\p{L}\p{M}--\p{Latin}]+"),
     ),
+    # Not "!=" nor the "![" of an image.
     Probe("exclamation marks", "exclamation marks in prose", rule(r"!(?![=\[])")),
     Probe("question marks", "question marks in prose", rule(r"\?")),
     Probe("closing question", "the last sentence asks the reader, outside lists and quotations", last_question),
@@ -155,8 +161,10 @@ ALL = (
         rule(r"(?<![ \t])[ \t]++(?=\r?\n)", " \n", "\t", " \r", code=True),
     ),
     Probe("em dashes", "— or -- between words", rule(r"—|(?<=[\w\"”]) ?--(?= ?[\w\"“])", "—", "--")),
+    # HTML entities end in one that nobody reads.
     Probe("semicolons", "semicolons", rule(r"&#?\w{2,8};|(?P<it>;)", ";")),
     Probe("ellipses", "... or …", rule(r"\.{3,}|…", "...", "…")),
+    # Behind "]" stands a link's address.
     Probe("parentheses", "passages in round brackets", rule(r"(?<!\])\([^()\n]{1,400}\)", "(")),
     Probe(
         "quotations",
@@ -184,6 +192,7 @@ ALL = (
             r"(?:seems?|appears?) (?:to|that|like)|i (?:think|believe|suspect|guess)|i would (?:say|guess)",
             r"i'm not (?:\w+ )?(?:sure|certain)|as far as i (?:know|can tell)|(?:it is|it's) possible that",
             r"it depends|could be|to some extent|more or less|roughly speaking",
+            # The month, and rarely a sentence's first word.
             but="May",
         ),
     ),
@@ -197,6 +206,7 @@ ALL = (
     Probe(
         "first person",
         "I, me, my, mine, myself",
+        # Before a small word, as "I" is also a numeral ("Part I of") and a list's letter.
         rule(r"\bI(?=['’](?:m|ve|ll|d)\b| (?!of\b)[a-z])|\b(?:[Mm]e|[Mm]y|[Mm]ine|[Mm]yself)\b"),
     ),
     Probe("second person", "you, your, yours, yourself", wording(r"you(?:rs?|rself|rselves)?")),
@@ -215,6 +225,7 @@ ALL = (
             r"(?:(?:that's|that is|what|this is) (?:such )?an? )?(?:\w+ly )?(?:great|good|excellent|fantastic"
             r"|wonderful|interesting|fascinating|thoughtful|amazing|brilliant|lovely|insightful|important)"
             r" (?:question|choice|idea|point|topic|thought|request|observation)",
+            # "Great" alone only where it is an exclamation: else it may open any sentence.
             r"i love (?:this|that|your)|(?:well|good) (?:done|job)|great(?=[!,.])",
         ),
     ),

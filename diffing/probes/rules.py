@@ -1,8 +1,9 @@
 """How surface probes find what they count: views of an answer with its code hidden, and kinds of rules.
 
 Promises spans inside the text, ascending, not empty and not overlapping, and time in proportion to the text
-however it is written: every repetition is either bounded or cannot be tried twice. What a rule counts, and under
-which name, stands in `diffing.probes.probes`.
+however it is written: every repetition is either bounded or cannot be tried twice. The bounds are chosen by eye:
+400 characters are a long paragraph's sentence or two, 20 the marks that pile up before a word, three digits a
+list's number and not a year. What a rule counts, and under which name, stands in `diffing.probes.probes`.
 """
 
 import re
@@ -19,6 +20,7 @@ Span = tuple[int, int]
 HIDDEN = "\0"
 """Stands for every character of code in `Answer.prose`: no letter, no space, no line break."""
 
+# A fence is closed by one of its own kind on a line of its own, else by the end of the text.
 FENCED = re.compile(
     r"^[ \t>]*(?P<fence>`{3,}|~{3,})[^\n`]*(?:\n|\Z)(?:.*?^[ \t>]*(?P=fence)[`~]*[ \t\r]*$|.*\Z)",
     re.MULTILINE | re.DOTALL,
@@ -50,7 +52,7 @@ class Answer:
         """The prose in small letters and with straight apostrophes."""
         lower = self.prose.lower()
         if len(lower) != len(self.prose):
-            # A few capitals become two characters in small letters.
+            # A few capitals become two characters in small letters, which would move every place behind them.
             lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in self.prose)
         return lower.replace("’", "'")
 
@@ -64,6 +66,7 @@ def spans_of(pattern: re.Pattern[str], text: str, group: int | str = 0) -> list[
 
 
 def hide(text: str, spans: list[Span]) -> str:
+    # Character for character, so that a span in the view is a span in the text.
     parts, at = [], 0
     for start, end in spans:
         parts += [text[at:start], HIDDEN * (end - start)]
@@ -91,8 +94,8 @@ def wording(*phrases: str, but: str = "") -> Finder:
     compiled = re.compile(rf"\b(?:{'|'.join(phrases)})\b")
 
     def find(answer: Answer) -> list[Span]:
-        found = spans_of(compiled, answer.lower)
-        return [span for span in found if answer.prose[slice(*span)] != but] if but else found
+        spans = spans_of(compiled, answer.lower)
+        return [span for span in spans if answer.prose[slice(*span)] != but] if but else spans
 
     return find
 
@@ -102,14 +105,15 @@ def opening(*phrases: str) -> Finder:
     compiled = re.compile(rf"[\s\W]{{0,20}}\b(?P<it>{'|'.join(phrases)})\b")
 
     def find(answer: Answer) -> list[Span]:
-        found = compiled.match(answer.lower)
-        return [found.span("it")] if found else []
+        match = compiled.match(answer.lower)
+        return [match.span("it")] if match else []
 
     return find
 
 
 def scripted(pattern: str) -> Finder:
     """Spans of a pattern over Unicode properties, which no ASCII text can match."""
+    # `re` knows no Unicode properties, and only this version of `regex`'s syntax subtracts one set from another.
     compiled = regex.compile(pattern, regex.VERSION1)
 
     def find(answer: Answer) -> list[Span]:
@@ -123,7 +127,10 @@ def whole(answer: Answer) -> list[Span]:
 
 
 TAIL = 400
-"""Characters in which an answer's closing words are looked for."""
+"""Characters in which an answer's closing words are looked for: a last paragraph of two or three sentences.
+
+Chosen by eye: offers further up ("let me know if …" in a letter that was asked for) belong to the answer's matter.
+"""
 
 LAST_QUESTION = re.compile(r"\?[^\w?\0\"”»]{0,20}\Z")
 LISTED = re.compile(r"[ \t>]*(?:[-*+•]|\d{1,3}[.)])[ \t]")
@@ -145,12 +152,14 @@ def last_question(answer: Answer) -> list[Span]:
     """The last sentence, where it is a question to the reader: neither quoted nor an item of a list."""
     prose = answer.prose.rstrip()
     tail = prose[-TAIL:]
-    found = LAST_QUESTION.search(tail)
-    if not found or LISTED.match(prose, prose.rfind("\n") + 1):
+    mark = LAST_QUESTION.search(tail)
+    # A last item that asks is part of a list of questions, not a question to the reader.
+    if not mark or LISTED.match(prose, prose.rfind("\n") + 1):
         return []
-    starts = [m.end() for m in SENTENCE_START.finditer(tail, 0, found.start())]
+    starts = [m.end() for m in SENTENCE_START.finditer(tail, 0, mark.start())]
     offset = len(prose) - len(tail)
-    return [(offset + (starts[-1] if starts else 0), offset + found.start() + 1)]
+    # A sentence longer than the tail is taken from where the tail begins.
+    return [(offset + (starts[-1] if starts else 0), offset + mark.start() + 1)]
 
 
 def offers(answer: Answer) -> list[Span]:
@@ -159,4 +168,5 @@ def offers(answer: Answer) -> list[Span]:
 
 
 def refusals(answer: Answer) -> list[Span]:
+    # As far as the answers' own flag looks (`responses.looks_refused`); a test holds the two together.
     return spans_of(responses.REFUSAL, answer.text[:200])

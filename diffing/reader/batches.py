@@ -1,7 +1,7 @@
 """Texts to encode, and how they are cut into batches.
 
 The cut depends on the texts and the budget alone, never on what is stored already: the same list gives the same
-batches after any interruption.
+batches after any interruption. Takes no part in running them: `encoder` does.
 """
 
 from collections.abc import Iterator
@@ -30,6 +30,7 @@ class Item(NamedTuple):
 
     task: Task
     fed: int
+    """Tokens that go through the reader, template and overlaps included."""
     reading: "Reading | None"
 
 

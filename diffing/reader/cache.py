@@ -24,7 +24,10 @@ from diffing.reader.records import NO_SUM, Encoding, Place, from_buffer, to_byte
 logger = logging.getLogger(__name__)
 
 SHARD_LIMIT = 2**30
-"""Bytes from which a shard takes no further record."""
+"""Bytes from which a shard takes no further record.
+
+Few files for a large study, and none so large that copying or checking one is a matter of its own. Chosen by eye.
+"""
 
 
 TABLE = (
@@ -53,6 +56,7 @@ class Cache:
         """Make what a writer needs: folder, index, and what an older version's index lacks."""
         if self._prepared and self._index_path.exists():
             return
+        # The parent by itself first: `cache_dir` closes to others only the folder that it is asked for.
         files.cache_dir("encodings")
         files.cache_dir(f"encodings/{self.key}")
         # Two processes that turn a new index to WAL at once would not wait for each other.
@@ -97,6 +101,7 @@ class Cache:
 
     @contextmanager
     def _index(self) -> Iterator[sqlite3.Connection]:
+        # Others hold it for one batch's rows; a minute of waiting means that something else is wrong.
         with closing(sqlite3.connect(self._index_path, timeout=60)) as index:
             # A commit outlives the process at any setting; only a power cut would need more.
             index.execute("PRAGMA synchronous=OFF")
@@ -180,6 +185,7 @@ class Cache:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
+                # Another process writes here; rather than wait, take the next.
                 file.close()
                 continue
             with self._index() as index:
@@ -214,6 +220,7 @@ class Writer:
             rows.append((key, *place._replace(shard=self.shard, offset=offset, fed=fed)))
             offset += place.size
         try:
+            # Bytes before rows: a row must never name what is not there.
             write_all(self.file, b"".join(parts))
             with self.cache._index() as index, index:
                 index.executemany(INSERT, rows)

@@ -38,6 +38,7 @@ def compact(
 
     The triples come ordered by row, and rows of one text by position.
     """
+    # 64 bits: texts times features passes 32 for a batch of short answers and a wide dictionary.
     group = text[row].long() * n_features + feature
     # Stable: inside a group the triples stay ordered by position.
     group, order = torch.sort(group, stable=True)
@@ -49,13 +50,16 @@ def compact(
     of_run = edge.cumsum(0) - 1
     run = group[starts]
     size = value.abs()
+    # `amax` is the same in any order; a GPU's sums would not be.
     largest = torch.zeros(len(starts), device=size.device).scatter_reduce_(0, of_run, size, "amax")
     code = (torch.log2(size / largest[of_run]) * -STEPS).round().clamp(0, 2**16 - 1)
     # NaN has no integer; its run's peak is NaN, which `encodings` tells as an error.
     code = code.nan_to_num(0).to(torch.int32).to(torch.uint16)
     negative, peak = value < 0, largest
+    # Only some kinds of SAE give negative values; the others are spared the signs, their copy and their bytes.
     signed = bool(negative.any())
     if signed:
+        # Where a run has both signs at one size, the positive one is its peak.
         top = torch.full_like(largest, -torch.inf).scatter_reduce_(0, of_run, value, "amax")
         peak = torch.where(top == largest, largest, -largest)
     tensors = [
@@ -63,13 +67,14 @@ def compact(
         (run % n_features).to(torch.int32),
         peak,
         (ends - starts).to(torch.int32),
+        # Two bytes where they will do: copies to the host cost a GPU as much as all the sorting.
         where.to(torch.int32) if len(position) >= 2**16 else where.to(torch.int32).to(torch.uint16),
         code,
         *([negative] if signed else []),
     ]
     host, ready = to_host(tensors)
-    runs, feature_of, peak, count, where, code, *below = host
-    return Compact(runs, feature_of, peak, count, where, code, below[0] if signed else None, ready)
+    runs, feature_of, peak, count, where, code, *signs = host
+    return Compact(runs, feature_of, peak, count, where, code, signs[0] if signed else None, ready)
 
 
 def to_host(tensors: Sequence[Tensor]) -> tuple[list[Tensor], torch.cuda.Event | None]:
@@ -92,15 +97,17 @@ def encodings(batch: Compact, ids: Sequence[Array], spans: Sequence[Array]) -> l
     negative = None if batch.negative is None else batch.negative.numpy()
     run_ends = np.concatenate([[0], np.cumsum(batch.runs.numpy())])
     entry_ends = np.concatenate([[0], np.cumsum(count, dtype=np.int64)])[run_ends]
-    found: list[Encoding | str] = []
+    encoded: list[Encoding | str] = []
     for text, (first, last) in enumerate(zip(run_ends[:-1], run_ends[1:], strict=True)):
         runs, entries = slice(first, last), slice(entry_ends[text], entry_ends[text + 1])
         if not np.isfinite(peak[runs]).all():
-            found.append("The reader gives activations that are not finite numbers on this answer.")
+            encoded.append("The reader gives activations that are not finite numbers on this answer.")
             continue
+        # Another text of the batch may have negative values where this one has none.
         below = None if negative is None or not negative[entries].any() else negative[entries]
+        # The only value of a run of one is its peak, which is stored whole.
         kept = np.repeat(count[runs] > 1, count[runs])
-        found.append(
+        encoded.append(
             Encoding(
                 ids[text],
                 spans[text],
@@ -112,4 +119,4 @@ def encodings(batch: Compact, ids: Sequence[Array], spans: Sequence[Array]) -> l
                 below,
             )
         )
-    return found
+    return encoded

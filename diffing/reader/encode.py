@@ -1,8 +1,8 @@
 """The encoding step: a study's answers through its reader into the cache, each once.
 
-Holds the job, and what the commands `feature` and `read` show. The work itself is in `encoder.py`, several GPUs
-in `fleet.py`. Failed, blocked and empty answers are not encoded; an answer that the reader cannot take stands in
-the study's table with the reason.
+Holds the job, and what the command `read` shows. The work itself is in `encoder`, several GPUs in `fleet`. Failed,
+blocked and empty answers are not encoded; an answer that the reader cannot take stands in the study's table with
+the reason. Promises that a reader which does not fit the answers is refused before anything is encoded.
 """
 
 import logging
@@ -41,7 +41,7 @@ CHECKED = "reader.json"
 """What the reader's check found on the study's answers: L0, unexplained variance, texts over the window, notes."""
 
 SHARE = 256
-"""Answers that make another GPU worth its start."""
+"""Answers that make another GPU worth its start: each loads a whole reader. Chosen by eye, not measured."""
 
 
 class Options(BaseModel):
@@ -65,26 +65,29 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     progress.update(0, len(wanted), "answers", note="loading the reader")
     devices = devices_for(options.device, len(wanted))
     load = partial(prepare, study.settings.reader, study.folder, tasks, devices[0])
+    tokens = 0
 
-    def told(done: int, total: int) -> None:
+    def tell(done: int, total: int) -> None:
+        nonlocal tokens
+        tokens = done
+        # The total is an estimate from characters until all answers are read, and may be passed.
         progress.update(done, max(total, done), "tokens")
-        done_now[0] = done
 
-    done_now = [0]
     if len(devices) > 1:
         with Fleet(load, devices, options.budget) as fleet:
             key, n_features = fleet.ready(progress.check)
             cache = Cache(key, n_features)
             before = _stored(cache, tasks, progress)
             loaded = time.monotonic()
-            errors = fleet.run(tasks, told, progress.check)
+            errors = fleet.run(tasks, tell, progress.check)
     else:
         reader = load(devices[0], look=progress.check)
         key, n_features = reader.key, reader.n_features
         cache = Cache(key, n_features)
         before = _stored(cache, tasks, progress)
         loaded = time.monotonic()
-        errors = Encoder(reader, cache, options.budget).run(tasks, told, progress.check)
+        errors = Encoder(reader, cache, options.budget).run(tasks, tell, progress.check)
+    # Without the loading, which says nothing of how fast the reader reads.
     seconds = time.monotonic() - loaded
     places = cache.find(task.key for task in tasks)
     wanted["error"] = [errors.get(task.key, "") for task in tasks]
@@ -99,8 +102,8 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         "encoded": len(places) - before,
         "cached": before,
         "failed": failed,
-        "tokens": done_now[0],
-        "tokens_per_second": round(done_now[0] / max(seconds, 1e-9)) if done_now[0] else None,
+        "tokens": tokens,
+        "tokens_per_second": round(tokens / max(seconds, 1e-9)) if tokens else None,
         "seconds": round(time.monotonic() - began, 1),
         "devices": devices,
         "reader": key,
@@ -128,6 +131,7 @@ def tasks_of(study: Study, wanted: pd.DataFrame) -> list[Task]:
             messages = prompts.conversation(table.at[prompt_id, "text"], table.at[prompt_id, "messages"])
             if system:
                 messages = [{"role": "system", "content": system}, *messages]
+        # Twice the usual digits: these keys are compared over all studies, not within one.
         tasks.append(Task(files.content_hash([messages, text], 32), messages, text))
     return tasks
 
@@ -202,22 +206,22 @@ def read_text(reader: ReaderLike, text: str, top: int = 20) -> TextFeatures:
     reading = reader.read([], text)
     if not len(reading.spans):
         raise UserError("The reader sees no token in this text; give a longer one.")
-    one = Encoder(reader, Cache(reader.key, reader.n_features)).one(reading)
-    if isinstance(one, str):
-        raise UserError(one)
-    table = TokenTable(one.ids, one.spans, text)
-    starts, values = one.starts(), one.values()
-    order, cut = np.lexsort([one.feature, -np.abs(one.peak)])[:top], table.cut()
+    record = Encoder(reader, Cache(reader.key, reader.n_features)).one(reading)
+    if isinstance(record, str):
+        raise UserError(record)
+    table = TokenTable(record.ids, record.spans, text)
+    starts, values = record.starts(), record.values()
+    order, cut = np.lexsort([record.feature, -np.abs(record.peak)])[:top], table.cut()
     features = []
     for run in order.tolist():
         entries = slice(starts[run], starts[run + 1])
-        dense = np.zeros(len(one.ids), np.float32)
-        dense[one.position[entries]] = values[entries]
+        dense = np.zeros(len(record.ids), np.float32)
+        dense[record.position[entries]] = values[entries]
         features.append(
             {
-                "feature": int(one.feature[run]),
-                "peak": float(one.peak[run]),
-                "count": int(one.count[run]),
+                "feature": int(record.feature[run]),
+                "peak": float(record.peak[run]),
+                "count": int(record.count[run]),
                 "total": float(values[entries].sum()),
                 "values": pieces.largest(cut, dense).tolist(),
             }

@@ -35,22 +35,30 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BUDGETS = {"cuda": 32_768, "cpu": 1_024}
-"""Tokens in a batch; on a CPU a small batch stays in its caches."""
+"""Tokens in a batch.
+
+A GPU's products are at full speed with half as many (`docs/performance.md`), and this many still leave room beside
+a large reader; on a CPU a small batch stays in its caches.
+"""
 
 READ_AT_ONCE = 64
-"""Answers that are tokenised, and sorted by length, together."""
+"""Answers that are tokenised, and sorted by length, together.
+
+They come ordered by characters already, so that few need to change places; with more of them the first batch would
+wait longer.
+"""
 
 AHEAD = 2
 """Forward passes that a GPU is given before the oldest is made sparse: it must never wait for the host."""
 
 SMALLEST = 256
-"""Token budget under which running out of memory is an error."""
+"""Token budget under which running out of memory is an error: a batch so small is no longer what fills it."""
 
 T = TypeVar("T")
 
 
 class ReaderLike(Protocol):
-    """What encoding asks of a reader; `diffing.reader.Reader` is the real one."""
+    """What encoding asks of a reader; `diffing.reader.reader.Reader` is the real one."""
 
     key: str
     n_features: int
@@ -91,6 +99,7 @@ class Encoder:
         self.budget = budget or BUDGETS.get(reader.device.type, BUDGETS["cpu"])
         self.cut = self.budget
         """Batches are cut by this even after memory ran out once, so that they stay the same."""
+        # The second stream comes first (-1): its kernels are short, and the host waits for them.
         self.side = (
             torch.cuda.Stream(reader.device, priority=-1)  # type: ignore[no-untyped-call]
             if reader.device.type == "cuda"
@@ -100,24 +109,27 @@ class Encoder:
         """What went wrong, by task key."""
         self.done = self.fed = self.read_chars = self.chars = 0
 
-    def run(self, tasks: Sequence[Task], told: Told, check: Callable[[], None]) -> dict[str, str]:
+    def run(self, tasks: Sequence[Task], tell: Told, check: Callable[[], None]) -> dict[str, str]:
         """Encode and store what is not stored; returns the reason for each task that failed, by key."""
         unique = {task.key: task for task in tasks}
+        # Longest first: what the memory does not hold is met at once, and the end has no straggler. Characters
+        # stand in for tokens, which nobody has counted yet.
         ordered = sorted(unique.values(), key=lambda task: (-len(task.text), task.key))
         stored = self.cache.find(unique)
         self.errors, self.done, self.fed, self.read_chars = {}, 0, 0, 0
         self.chars = sum(len(task.text) for task in ordered if task.key not in stored)
         with ExitStack() as stack:
             # A thread that tokenises holds the interpreter for as long as this each time the GPU's own thread
-            # comes back from queueing a kernel, of which it queues thousands a second.
+            # comes back from queueing a kernel, of which it queues thousands a second. Python's own 5 ms would
+            # leave the GPU idle; a fiftieth of that is still long beside what a switch costs.
             stack.callback(sys.setswitchinterval, sys.getswitchinterval())
             sys.setswitchinterval(1e-4)
-            # Left in this order: the last write ends before the shard is let go.
+            # Left the last one first: the last write ends before the shard is let go.
             writer = stack.enter_context(self.cache.writer())
             writing = stack.enter_context(ThreadPoolExecutor(1, "write"))
             reading = stack.enter_context(ThreadPoolExecutor(1, "read"))
             items = self._read(ordered, stored, reading)
-            self._work(self._batches(items), writer, writing, told, check)
+            self._work(self._batches(items), writer, writing, tell, check)
         return self.errors
 
     def one(self, reading: "Reading") -> Encoding | str:
@@ -138,6 +150,7 @@ class Encoder:
             ]
 
         chunks = iter([tasks[at : at + READ_AT_ONCE] for at in range(0, len(tasks), READ_AT_ONCE)])
+        # Three chunks ahead: the device never waits for one, and no more readings than these fill the memory.
         ahead = deque((chunk, pool.submit(read, chunk)) for chunk in islice(chunks, 3))
         try:
             while ahead:
@@ -189,7 +202,7 @@ class Encoder:
         batches: Iterator[list[Item]],
         writer: Writer,
         writing: ThreadPoolExecutor,
-        told: Told,
+        tell: Told,
         check: Callable[[], None],
     ) -> None:
         waiting: deque[list[Item]] = deque()
@@ -203,9 +216,10 @@ class Encoder:
                 sparse = self._attempt(batch, waiting, partial(self._sparse, hooked, len(batch)))
                 if sparse is not None:
                     writes.append(writing.submit(self._store, writer, batch, sparse))
+                # At most two wait for the disk: each holds a batch's triples in memory.
                 while writes and (len(writes) > 2 or writes[0].done()):
                     self.done += writes.popleft().result()
-                    told(self.done, self._total())
+                    tell(self.done, self._total())
 
         try:
             while True:
@@ -213,6 +227,7 @@ class Encoder:
                 if not waiting and (following := next(batches, None)) is not None:
                     waiting.append(following)
                 if not waiting:
+                    # The last ones may fail yet, and put what is to be tried again back among the waiting.
                     finish()
                     if not waiting:
                         break
@@ -220,18 +235,21 @@ class Encoder:
                 batch = self._unstored(waiting.popleft())
                 if not batch:
                     continue
+                # Cut by the budget that was asked for; after memory ran out it is run in parts.
                 if len(batch) > 1 and sum(item.fed for item in batch) > self.budget:
                     waiting.extendleft(reversed(halves(batch)))
                     continue
                 hooked = self._attempt(batch, waiting, partial(self._forward, batch), before=finish)
                 if hooked is not None:
                     pending.append((batch, hooked))
+                # Without a device of its own to keep busy, waiting would only hold memory.
                 finish(0 if self.side is None else AHEAD)
         finally:
+            # Stopped or failed: what has been computed is stored all the same.
             finish()
             for write in writes:
                 self.done += write.result()
-            told(self.done, self._total())
+            tell(self.done, self._total())
 
     def _unstored(self, batch: list[Item]) -> list[Item]:
         """What another process has not stored in the meantime."""
@@ -255,6 +273,7 @@ class Encoder:
             raise
         except Exception as error:
             logger.warning("A batch of %d answers failed", len(batch), exc_info=True)
+            # One of them is to blame, and nothing says which: each is tried alone.
             if len(batch) == 1:
                 self._fail(batch[0].task, f"The reader failed on this answer: {type(error).__name__}: {error}")
             else:
@@ -263,6 +282,7 @@ class Encoder:
         message = str(fault)
         # The traceback holds the tensors that filled the memory.
         del fault
+        # Batches that run ahead hold memory too.
         before()
         if self.side is not None:
             torch.cuda.empty_cache()
@@ -286,10 +306,12 @@ class Encoder:
                 kept = window.stop - window.start
                 rows.append(np.arange(start + window.start, start + window.stop))
                 texts.append(np.full(kept, text))
+                # A text's windows follow each other, perhaps in several passes: its positions go on from the last.
                 positions.append(np.arange(seen[text], seen[text] + kept))
                 seen[text] += kept
                 start += len(window.ids)
             row, text_of, position = (self._to_device(arrays) for arrays in (rows, texts, positions))
+            # Where every token counts, without BOS or template, there is nothing to copy.
             parts.append(Part(hidden if len(row) == start else hidden[row], text_of, position))
         ready = None if self.side is None else torch.cuda.Event()  # type: ignore[no-untyped-call]
         if ready is not None:
@@ -322,9 +344,9 @@ class Encoder:
         """Write the batch's encodings; returns how many tokens were stored."""
         ids = [kept_ids(item) for item in batch]
         spans = [np.asarray(item.reading.spans, np.int32) for item in batch if item.reading is not None]
-        found = encodings(sparse, ids, spans)
+        encoded = encodings(sparse, ids, spans)
         records = []
-        for item, encoding in zip(batch, found, strict=True):
+        for item, encoding in zip(batch, encoded, strict=True):
             if isinstance(encoding, str):
                 self._fail(item.task, encoding)
             else:
@@ -337,4 +359,5 @@ class Encoder:
 
     def _total(self) -> int:
         unread = self.chars - self.read_chars
+        # By this run's own characters a token; before it has any, by four, as English mostly has.
         return self.fed + (round(unread * self.fed / self.read_chars) if self.read_chars else unread // 4)

@@ -1,11 +1,12 @@
 """A study's encodings: which features each answer shows, how strongly, and on which tokens.
 
 The study holds one small table that says where each answer's record lies in the shared cache; the records are
-mapped, never read whole. Flat arrays over all (document, feature) pairs are gathered from the records when first
-asked for. Promises that what is opened fits the reader the study names now, and that no damaged record becomes a
+opened by memory map, so that a question reads only the columns it is about. Flat arrays over all (document,
+feature) pairs are gathered from the records when first asked for. Promises that what is opened fits the reader the
+study names now, that the tokens of an answer which changed since are refused, and that no damaged record becomes a
 figure: opening compares the shards' sizes with the places; a record's checksum is verified before its first use,
 those of all records before the first use of all, each once in a process as long as the shard's date stays
-(`bench/store.py` has the cost). Does not keep up with answers that change after encoding: `unread` counts those.
+(`bench/store.py` has the cost). Does not keep up with such answers: `unread` counts them.
 """
 
 import logging
@@ -178,14 +179,15 @@ class Encodings:
     # One document, one feature.
 
     def tokens(self, document: int) -> TokenTable:
-        one = self.encoding(document)
+        record = self.encoding(document)
         text = self.texts[document]
+        # Spans are places in the text that was read; in another one they would mark anything.
         if files.content_hash(text) != self._hashes[document]:
             raise UserError(
                 f"An answer of study '{self.study.name}' changed after it was encoded; "
                 f"{AGAIN.format(study=self.study.name)}."
             )
-        return TokenTable(one.ids, one.spans, text)
+        return TokenTable(record.ids, record.spans, text)
 
     @cached_property
     def _hashes(self) -> list[str]:
@@ -198,13 +200,13 @@ class Encodings:
 
     def activations(self, document: int, feature: int) -> tuple[Array, Array]:
         """Positions and values of one feature in one document; both empty where it is not active."""
-        one = self.encoding(document)
-        run = int(np.searchsorted(one.feature, feature))
-        if run == len(one.feature) or one.feature[run] != feature:
+        record = self.encoding(document)
+        run = int(np.searchsorted(record.feature, feature))
+        if run == len(record.feature) or record.feature[run] != feature:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        starts = one.starts()
+        starts = record.starts()
         entries = slice(starts[run], starts[run + 1])
-        return one.position[entries].astype(np.int64), one.values()[entries]
+        return record.position[entries].astype(np.int64), record.values()[entries]
 
     def dense(self, document: int, feature: int) -> Array:
         """The feature's activation on every token of the document."""
@@ -234,10 +236,10 @@ class Encodings:
 
     def peaks(self, feature: int) -> Array:
         """The feature's strongest activation in each document, 0 where it shows none."""
-        found = np.zeros(len(self), np.float32)
-        shown = self.occurrences(feature)
-        found[shown["document"].to_numpy(int)] = shown["peak"]
-        return found
+        peaks = np.zeros(len(self), np.float32)
+        rows = self.occurrences(feature)
+        peaks[rows["document"].to_numpy(int)] = rows["peak"]
+        return peaks
 
     @cached_property
     def _groups(self) -> list["Group"]:
@@ -245,13 +247,14 @@ class Encodings:
         assert self._all_sound
         places = np.array(self._places, np.int64).reshape(-1, len(Place._fields))
         shard_of, tokens, runs = (places[:, Place._fields.index(name)] for name in ("shard", "tokens", "runs"))
-        found = []
+        groups = []
         for shard, buffer in self._shards.items():
+            # Long texts have positions and counts of four bytes (`cache.Kinds`), so their columns lie elsewhere.
             for wide in (False, True):
                 rows = np.flatnonzero((shard_of == shard) & (runs > 0) & ((tokens >= 2**16) == wide))
                 if len(rows):
-                    found.append(Group(rows, buffer, Place(*places[rows].T), self.n_features))
-        return found
+                    groups.append(Group(rows, buffer, Place(*places[rows].T), self.n_features))
+        return groups
 
     def _find(self, feature: int) -> tuple[Array, Array]:
         """Documents with the feature, and which of their runs it is: one binary search in all at once."""
@@ -274,6 +277,7 @@ class Encodings:
     def top(self, feature: int, checkpoint: str, k: int = 5, among: Array | None = None) -> pd.DataFrame:
         """The checkpoint's documents that show the feature most strongly; `among` narrows the choice."""
         table = self._of_side(feature, checkpoint, among)
+        # Of equal peaks the earlier document first, so that a page shows the same ones every time.
         order = np.lexsort([table["document"], -table["peak"].abs()])
         return table.iloc[order[:k]].reset_index(drop=True)
 
@@ -283,6 +287,7 @@ class Encodings:
         """One document drawn from each of k equal shares of those that show the feature, strongest first."""
         table = self._of_side(feature, checkpoint, among)
         order = np.lexsort([table["document"], -table["peak"].abs()])
+        # By feature, so that looking at one does not change what is drawn of the next.
         random = np.random.default_rng([seed, feature])
         chosen = [random.choice(share) for share in np.array_split(order, k) if len(share)]
         return table.iloc[chosen].reset_index(drop=True)
@@ -313,6 +318,7 @@ def save_table(
     study: Study, documents: pd.DataFrame, places: Sequence[Place | None], key: str, n_features: int
 ) -> None:
     """Write the study's table: documents with `answer` (hash of the text) and `error`, and a place for each."""
+    # No shard has the number -1, and a record of no tokens and no runs reads as empty.
     nowhere = Place(*([-1] + [0] * (len(Place._fields) - 1)))
     table = documents.reset_index(drop=True)
     for column, values in zip(Place._fields, zip(*(p or nowhere for p in places), strict=True), strict=True):
@@ -332,6 +338,7 @@ def unread(study: Study) -> int:
     try:
         encodings = Encodings.open(study)
     except UserError:
+        # None yet, another reader's, or gone from the cache: all of them are to be read.
         return len(wanted)
     done = encodings.table[encodings.table["error"] == ""]
     return len(wanted) - len(wanted.merge(done, on=[*responses.KEY, "answer"]))

@@ -1,6 +1,7 @@
 """On which tokens features fire, and what a rule can say of a feature from that.
 
-Holds lexical descriptions: the tokens a feature is active on most, in words. No label comes from here, and
+Holds what counting asks of encodings (`Encoded`, which a study's `Encodings` are), active tokens as one sparse
+matrix, and lexical descriptions: the tokens a feature is active on most, in words. No label comes from here, and
 what fires somewhere is not thereby about it.
 """
 
@@ -40,16 +41,17 @@ class Tokens(NamedTuple):
 def ranges(starts: Array, widths: Array) -> Array:
     """All numbers of several ranges, one range after another."""
     behind = np.cumsum(widths)
+    # One running number, moved for each range to its own start: a loop over ranges would take most of the time.
     numbers: Array = np.arange(behind[-1] if len(behind) else 0)
     numbers += np.repeat(starts - behind + widths, widths)
     return numbers
 
 
 class Encoded(Protocol):
-    """Encodings by document, which is all that counting asks for."""
+    """Encodings by document, which is all that counting asks for: here, of probes and in the diff."""
 
-    n_features: int
-
+    @property
+    def n_features(self) -> int: ...
     def encoding(self, document: int) -> Encoding: ...
 
 
@@ -80,18 +82,20 @@ def active(store: Encoded, features: Sequence[int], documents: Sequence[int]) ->
     """Read the features' active tokens from the documents' records."""
     row_of = np.full(store.n_features, -1, np.int64)
     row_of[np.asarray(features, np.int64)] = np.arange(len(features))
+    # Each list begins with what no document adds, so that none at all can be joined up too.
     begins, spans, ids = [0], [np.empty((0, 2), np.int32)], [np.empty(0, np.uint32)]
     rows, counts, columns = [np.empty(0, np.int64)], [np.zeros(1, np.int64)], [np.empty(0, np.int32)]
     for document in documents:
-        one = store.encoding(document)
-        row = row_of.take(one.feature)
+        record = store.encoding(document)
+        row = row_of.take(record.feature)
         runs = np.flatnonzero(row >= 0)
         rows.append(row[runs])
-        counts.append(one.count[runs].astype(np.int64))
-        columns.append(one.position[ranges(one.starts()[runs], counts[-1])].astype(np.int32) + begins[-1])
-        spans.append(one.spans)
-        ids.append(one.ids)
-        begins.append(begins[-1] + len(one.spans))
+        counts.append(record.count[runs].astype(np.int64))
+        # Only the wanted runs' positions are read: of a record they are a small part.
+        columns.append(record.position[ranges(record.starts()[runs], counts[-1])].astype(np.int32) + begins[-1])
+        spans.append(record.spans)
+        ids.append(record.ids)
+        begins.append(begins[-1] + len(record.spans))
     column, ends = np.concatenate(columns), np.cumsum(np.concatenate(counts))
     matrix = sparse.csr_array((np.ones(len(column), np.int32), column, ends), shape=(len(ends) - 1, begins[-1]))
     tokens = Tokens(np.asarray(documents, np.int64), np.array(begins), np.concatenate(spans), np.concatenate(ids))
@@ -135,19 +139,21 @@ def describe(store: Store, features: Sequence[int], documents: Sequence[int] | A
     """
     firing = active(store, features, list(documents))
     own = firing.by_feature(len(features))
+    # Many features' examples lie in few texts, and each asks the store for a hash of the whole text.
     text = cache(lambda document: store.tokens(document).text)
-    found = {}
+    described = {}
     for place, feature in enumerate(features):
         runs = firing.runs[own.indices[own.indptr[place] : own.indptr[place + 1]]]
-        found[feature] = Lexical(len(runs.indices), runs.shape[0], top_tokens(text, firing.tokens, runs.indices))
-    return found
+        top = top_tokens(text, firing.tokens, runs.indices)
+        described[feature] = Lexical(len(runs.indices), runs.shape[0], top)
+    return described
 
 
 def top_tokens(text: Callable[[int], str], tokens: Tokens, active: Array) -> list[tuple[str, int]]:
     """The commonest of some tokens as people read them, with their numbers; `text` gives a document's."""
     _, examples, counts = np.unique(tokens.ids[active], return_index=True, return_counts=True)
-    # Several tokens may read the same (with and without a space, parts of one character), so that more are
-    # looked at than shown.
+    # Several tokens may read the same (with and without a space, parts of one character), so that four times as
+    # many are looked at as named: enough for any word's few spellings.
     common = np.argsort(-counts, kind="stable")[: 4 * TOP_TOKENS]
     sums: Counter[str] = Counter()
     for i in common.tolist():
@@ -159,6 +165,7 @@ def top_tokens(text: Callable[[int], str], tokens: Tokens, active: Array) -> lis
 
 def shown(piece: str) -> str:
     """A token as it can be read in a line: signs for white space, codes for what cannot be printed."""
+    # Most words bring the space before them; only a token that is nothing but spaces shows them.
     if piece[1:].strip() and piece[0] == " ":
         piece = piece[1:]
     signs = {" ": "␣", "\n": "↵", "\t": "⇥"}

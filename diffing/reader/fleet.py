@@ -1,7 +1,8 @@
 """Encoding on several GPUs of one machine: a process each, with a reader of its own.
 
 The answers are dealt out by length, so that all processes have the same to do; each writes a shard of its own
-into the one cache. A process that dies ends the run with an error, and what it stored stays.
+into the one cache. A process that dies ends the run with an error, and what it stored stays. Does not promise the
+batches that one GPU would have: the deal changes an answer's company, and so the last bits.
 """
 
 import logging
@@ -50,6 +51,7 @@ class Fleet:
         self, load: Callable[[str], ReaderLike], devices: Sequence[str], budget: int | None = None
     ) -> None:
         """Start loading; `load` makes the reader for a device and must be picklable."""
+        # A fork would share this process's hold on CUDA, which CUDA refuses.
         context = multiprocessing.get_context("spawn")
         self.devices = list(devices)
         self.connections: list[Connection] = []
@@ -70,6 +72,7 @@ class Fleet:
         for connection in self.connections:
             connection.close()
         for process in self.processes:
+            # A closed pipe ends a worker after the batch in hand; ten seconds are long for one.
             process.join(timeout=10)
             if process.is_alive():
                 process.terminate()
@@ -78,15 +81,18 @@ class Fleet:
     def ready(self, check: Callable[[], None] = lambda: None) -> Ready:
         """Wait until every reader is loaded; `check` raises where the run is to end."""
         for connection in self.connections:
+            # Loading takes up to minutes; a wish to stop is heard within half a second, as in `run`.
             while not connection.poll(0.5):
                 check()
+        # All have the same reader, so the first one's word stands for every one.
         answers = [self._receive(worker) for worker in range(len(self.devices))]
         if not isinstance(answers[0], Ready):
             raise RuntimeError(f"A worker began with {answers[0]!r}")
         return answers[0]
 
-    def run(self, tasks: Sequence[Task], told: Told, check: Callable[[], None]) -> dict[str, str]:
+    def run(self, tasks: Sequence[Task], tell: Told, check: Callable[[], None]) -> dict[str, str]:
         """Encode the tasks; returns the reason for each that failed, by key."""
+        # Dealt like cards, the longest first, so that no share is much longer than another.
         unique = sorted({task.key: task for task in tasks}.values(), key=lambda t: (-len(t.text), t.key))
         count = len(self.devices)
         for worker, connection in enumerate(self.connections):
@@ -106,7 +112,7 @@ class Fleet:
                 answer = self._receive(worker)
                 if isinstance(answer, Stored):
                     shares[worker] = answer
-                    told(sum(share.done for share in shares), sum(share.total for share in shares))
+                    tell(sum(share.done for share in shares), sum(share.total for share in shares))
                 elif isinstance(answer, Finished):
                     errors |= answer.errors
                     running.discard(worker)
@@ -116,6 +122,7 @@ class Fleet:
         try:
             answer = self.connections[worker].recv()
         except EOFError as error:
+            # Its end of the pipe closes a moment before the process has an exit code to name.
             self.processes[worker].join(timeout=10)
             raise RuntimeError(
                 f"The worker of {self.devices[worker]} died (exit code {self.processes[worker].exitcode}); "
@@ -129,10 +136,11 @@ class Fleet:
 def serve(load: Callable[[str], ReaderLike], device: str, budget: int | None, parent: Connection) -> None:
     """A worker's life: load the reader, then encode each list of tasks that comes, until the pipe closes."""
 
-    def told(done: int, total: int) -> None:
+    def tell(done: int, total: int) -> None:
         parent.send(Stored(done, total))
 
     def check() -> None:
+        # While it encodes, a worker is sent nothing but the wish to stop.
         if parent.poll():
             raise Cancelled
 
@@ -141,7 +149,7 @@ def serve(load: Callable[[str], ReaderLike], device: str, budget: int | None, pa
         encoder = Encoder(reader, Cache(reader.key, reader.n_features), budget)
         parent.send(Ready(reader.key, reader.n_features))
         while True:
-            parent.send(Finished(encoder.run(parent.recv(), told, check)))
+            parent.send(Finished(encoder.run(parent.recv(), tell, check)))
     except (EOFError, BrokenPipeError, Cancelled):
         # The parent has ended or asked to stop; everything computed is stored.
         return

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 KEPT = 10
-"""Tokens kept of each end."""
+"""Tokens kept of each end: as many as fit a line of a page."""
 CHEAP_FLOP = 2e12
 """About what a CPU does in half a minute; past this, tables of all features are for GPUs."""
 DENSE = 2**27
-"""Most logits held at once."""
+"""Most logits held at once: half a gigabyte of float32, as all features by all tokens would fill any memory."""
 
 
 class Promoted(NamedTuple):
@@ -75,6 +75,7 @@ def ends(reader: "Reader", features: Sequence[int], k: int = KEPT) -> Ends:
 def spelled(reader: "Reader", ids: Sequence[int] | NDArray[np.int32]) -> list[str]:
     """Tokens as text; one that is part of a character only keeps the tokenizer's own spelling."""
     tokenizer = reader.framing.tokenizer
+    # One by one: decoded together, they would run into one text without borders.
     texts = [str(tokenizer.decode([int(token)])) for token in ids]
     names = tokenizer.convert_ids_to_tokens([int(token) for token in ids])
     return [str(name) if "\ufffd" in text else text for text, name in zip(texts, names, strict=True)]
@@ -92,15 +93,17 @@ def store(reader: "Reader", k: int = KEPT) -> Path | None:
     flop = 2.0 * reader.n_features * reader.unembedding().numel()
     if reader.device.type == "cpu" and flop > CHEAP_FLOP:
         return None
-    found = ends(reader, range(reader.n_features), k)
-    used = np.unique(np.concatenate([found.top, found.bottom]))
+    both = ends(reader, range(reader.n_features), k)
+    # Each token is spelled once: the same few hundred stand at the ends of thousands of features.
+    used = np.unique(np.concatenate([both.top, both.bottom]))
     spelling = dict(zip(used.tolist(), spelled(reader, used), strict=True))
-    width = found.top.shape[1]
+    # Small vocabularies have fewer than k.
+    width = both.top.shape[1]
     frame = pd.DataFrame(
         {
             "feature": np.repeat(np.arange(reader.n_features, dtype=np.int32), 2 * width),
-            "logit": np.concatenate([found.top_logits, found.bottom_logits], axis=1).ravel(),
-            "token": [spelling[i] for i in np.concatenate([found.top, found.bottom], axis=1).ravel().tolist()],
+            "logit": np.concatenate([both.top_logits, both.bottom_logits], axis=1).ravel(),
+            "token": [spelling[i] for i in np.concatenate([both.top, both.bottom], axis=1).ravel().tolist()],
         }
     )
     files.write_parquet(kept, frame)
@@ -124,9 +127,10 @@ def stored(key: str, features: Sequence[int]) -> dict[int, Promoted]:
     frame = _read(kept, filters=[("feature", "in", [int(feature) for feature in features])])
     if frame is None:
         return {}
-    found = {}
+    kept_of = {}
     for feature, rows in frame.groupby("feature"):
         pairs = list(zip(rows["token"], rows["logit"].tolist(), strict=True))
+        # The file holds both ends in one column, the promoted ones first.
         half = len(pairs) // 2
-        found[int(feature)] = Promoted(pairs[:half], pairs[half:])
-    return found
+        kept_of[int(feature)] = Promoted(pairs[:half], pairs[half:])
+    return kept_of

@@ -26,19 +26,25 @@ def pieces(answer: str, spans: NDArray[np.int32]) -> list[Piece]:
 
     Tokens that share a character are one piece, and so are a character and the marks that belong to it.
     """
-    found: list[Piece] = []
+    cut: list[Piece] = []
     first, begin, end = 0, 0, 0
     for token, (start, stop) in enumerate(spans.tolist()):
+        # A token without a character of its own (part of one, or nothing) goes with the piece before it.
         if start >= end and stop > start and end > begin and not _inside(answer, start):
-            found.append(Piece(answer[begin:start], first, token))
+            cut.append(Piece(answer[begin:start], first, token))
             first, begin = token, start
         end = max(end, stop)
     if len(spans):
-        found.append(Piece(answer[begin:], first, len(spans)))
-    return found
+        # Text that no token stands for, at the end or between tokens, belongs to the piece before it.
+        cut.append(Piece(answer[begin:], first, len(spans)))
+    return cut
 
 
 JOINER = "\u200d"
+"""Makes one sign of several, as a family of its members."""
+SKIN_TONES = ("\U0001f3fb", "\U0001f3ff")
+FLAG_LETTERS = ("\U0001f1e6", "\U0001f1ff")
+"""First and last; two of these letters are one flag."""
 
 
 def _inside(text: str, at: int) -> bool:
@@ -49,8 +55,8 @@ def _inside(text: str, at: int) -> bool:
     return (
         unicodedata.category(here).startswith("M")
         or JOINER in (here, there)
-        or "\U0001f3fb" <= here <= "\U0001f3ff"
-        or ("\U0001f1e6" <= here <= "\U0001f1ff" and "\U0001f1e6" <= there <= "\U0001f1ff")
+        or SKIN_TONES[0] <= here <= SKIN_TONES[1]
+        or all(FLAG_LETTERS[0] <= letter <= FLAG_LETTERS[1] for letter in (here, there))
     )
 
 
@@ -75,5 +81,6 @@ class TokenTable(NamedTuple):
 def largest(cut: list[Piece], values: Array) -> Array:
     """On each piece the value of largest magnitude among its tokens'."""
     first = [piece.first for piece in cut]
+    # Features of some SAEs go below zero; of equal sizes the positive one, as a record's peak has it.
     high, low = np.maximum.reduceat(values, first), np.minimum.reduceat(values, first)
     return np.where(high >= -low, high, low)

@@ -1,7 +1,8 @@
 """Readers by name: which model and SAE each one is, and what it needs of the machine.
 
 Sizes are computed from the shapes of the tensors and the bytes that a number takes. Nothing here imports a tensor
-library or touches the network.
+library or touches the network, so that pages can ask which readers there are. Does not promise that a preset's
+files are still where it says: loading finds out.
 """
 
 from pathlib import Path
@@ -221,6 +222,7 @@ class Source(NamedTuple):
 
 def resolve(choice: ReaderChoice) -> Source:
     """The parts that a choice names; its own fields stand over its preset's."""
+    # Which of two SAEs was meant nobody can tell, and the wrong one would give plausible figures.
     if choice.sae and (choice.release or choice.sae_id):
         raise UserError("The reader names a local SAE and a release; leave one of them out.")
     if choice.sae:
@@ -266,6 +268,7 @@ def _has_model(preset: Preset) -> bool:
 
     if hub.cached(preset.model, "config.json") is None:
         return False
+    # Models of more than one file have an index; of those only the files with layers up to the hook are needed.
     index = hub.cached(preset.model, "model.safetensors.index.json")
     if index is None:
         return hub.cached(preset.model, "model.safetensors") is not None

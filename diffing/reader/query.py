@@ -1,7 +1,8 @@
 """Ask the data: features by what they are called or fire on, answers by their features, and what goes together.
 
-Every answer is a table, best first. Promises that nothing is asked of a network and that a correlation's p takes
-account of having looked at all features. Reads labels from the caller, so that any set of them can be searched.
+Searches give tables, best first; `feature_examples` gives plain data to show. Reads what is stored: promises that
+no reader is loaded, and that a correlation's p takes account of having looked at all features. Takes labels from
+the caller, so that any set of them can be searched.
 """
 
 import re
@@ -21,11 +22,17 @@ from diffing.study import responses
 from diffing.study.study import Study
 
 SUPPORT = 5
-"""Documents that must show both before their correlation is looked at."""
+"""Documents that must show both before their correlation is looked at.
+
+Two rare things that meet once or twice have the highest information of all. Five was chosen by eye.
+"""
 HITS = 3
-"""Active tokens on a text that a feature needs to be found by it."""
+"""Active tokens on a text that a feature needs to be found by it: one or two may be chance (chosen by eye)."""
 ALIKE = 60
-"""Similarity of words, in percent, from which a label is found by them."""
+"""Similarity of words, in percent, from which a label is found by them.
+
+Chosen by eye: a letter missing and a plural pass, words that merely share letters do not.
+"""
 
 
 def by_label(labels: Mapping[int, str], text: str, most: int = 50) -> pd.DataFrame:
@@ -34,11 +41,13 @@ def by_label(labels: Mapping[int, str], text: str, most: int = 50) -> pd.DataFra
     rows = []
     for feature, label in labels.items():
         lower = " ".join(label.lower().split())
+        # A part of a word is what people type first, and word by word it is like nothing yet.
         likeness = 100.0 if wanted and wanted in lower else fuzz.token_set_ratio(wanted, lower)
         rows.append({"feature": feature, "label": label, "likeness": likeness})
     table = pd.DataFrame(rows, columns=["feature", "label", "likeness"])
-    found = table[table["likeness"] >= ALIKE] if wanted else table.head(0)
-    order = found.sort_values(["likeness", "feature"], ascending=[False, True])
+    alike = table[table["likeness"] >= ALIKE] if wanted else table.head(0)
+    # By number where labels are as like, so that the order does not hang on the caller's.
+    order = alike.sort_values(["likeness", "feature"], ascending=[False, True])
     return order.head(most).reset_index(drop=True)
 
 
@@ -54,21 +63,22 @@ def by_tokens(encodings: Encodings, text: str, most: int = 50) -> pd.DataFrame:
     hits, active = np.zeros(encodings.n_features), np.zeros(encodings.n_features)
     touched = tokens = 0
     for document, answer in enumerate(encodings.texts):
-        one = encodings.encoding(document)
-        active[one.feature] += one.count
-        tokens += len(one.ids)
+        record = encodings.encoding(document)
+        active[record.feature] += record.count
+        tokens += len(record.ids)
         spans = [match.span() for match in pattern.finditer(answer)]
-        if spans and len(one.ids):
-            on = _touching(one, np.array(spans))
+        if spans and len(record.ids):
+            on = _touching(record, np.array(spans))
             touched += int(on.sum())
-            hits[one.feature] += np.add.reduceat(on[one.position].astype(np.int64), one.starts()[:-1])
-    found = np.flatnonzero(hits >= HITS)
+            # As whole numbers: `add` of truth values would only say whether there is any.
+            hits[record.feature] += np.add.reduceat(on[record.position].astype(np.int64), record.starts()[:-1])
+    features = np.flatnonzero(hits >= HITS)
     table = pd.DataFrame(
         {
-            "feature": found,
-            "hits": hits[found].astype(np.int64),
-            "share": hits[found] / active[found],
-            "covers": hits[found] / max(touched, 1),
+            "feature": features,
+            "hits": hits[features].astype(np.int64),
+            "share": hits[features] / active[features],
+            "covers": hits[features] / max(touched, 1),
             "chance": touched / max(tokens, 1),
         }
     )
@@ -78,13 +88,16 @@ def by_tokens(encodings: Encodings, text: str, most: int = 50) -> pd.DataFrame:
     return table.sort_values(["best", "feature"], ascending=[False, True]).drop(columns="best").head(most)
 
 
-def _touching(one: Encoding, spans: Array) -> Bools:
+def _touching(record: Encoding, spans: Array) -> Bools:
     """Which tokens share a character with one of the spans."""
-    ends = np.maximum.accumulate(one.spans[:, 1])
+    # A token that shares a character with the next one may end behind it; a search needs ascending ends.
+    ends = np.maximum.accumulate(record.spans[:, 1])
     low = np.searchsorted(ends, spans[:, 0], side="right")
-    high = np.searchsorted(one.spans[:, 0], spans[:, 1], side="left")
-    edges = np.zeros(len(one.spans) + 1, dtype=np.int64)
+    high = np.searchsorted(record.spans[:, 0], spans[:, 1], side="left")
+    # Plus one where a stretch opens, minus one behind it: stretches may overlap.
+    edges = np.zeros(len(record.spans) + 1, dtype=np.int64)
     np.add.at(edges, low, 1)
+    # A span between two tokens, or behind what the reader was fed, opens and closes at one place.
     np.add.at(edges, np.maximum(high, low), -1)
     return np.asarray(np.cumsum(edges)[:-1] > 0)
 
@@ -97,15 +110,17 @@ def between(encodings: Encodings, left: int, right: int, most: int = 50) -> pd.D
     """
     sides = []
     for document, side in ((left, "left"), (right, "right")):
-        one = encodings.encoding(document)
-        columns = {f"count_{side}": one.count.astype(np.int64), f"peak_{side}": one.peak}
-        sides.append(pd.DataFrame({"feature": one.feature.astype(np.int64), **columns}).set_index("feature"))
+        record = encodings.encoding(document)
+        columns = {f"count_{side}": record.count.astype(np.int64), f"peak_{side}": record.peak}
+        sides.append(pd.DataFrame({"feature": record.feature.astype(np.int64), **columns}).set_index("feature"))
     table = sides[0].join(sides[1], how="outer").fillna(0).reset_index()
     documents = np.bincount(encodings.feature, minlength=encodings.n_features)[table["feature"]]
+    # One more on both sides: what every document shows weighs nothing, and nothing is divided by zero.
     rarity = np.log((len(encodings.documents) + 1) / (documents + 1))
     larger = np.maximum(table["peak_left"].abs(), table["peak_right"].abs())
     table["documents"] = documents
     table["weight"] = (table["peak_right"] - table["peak_left"]).abs() / larger * rarity
+    # The gaps that the join left and `fillna` closed made them floats.
     counts = {name: table[name].astype(np.int64) for name in ("count_left", "count_right")}
     table = table.assign(**counts).sort_values(["weight", "feature"], ascending=[False, True])
     return table.head(most).reset_index(drop=True)
@@ -113,13 +128,13 @@ def between(encodings: Encodings, left: int, right: int, most: int = 50) -> pd.D
 
 def documents(encodings: Encodings, weights: Mapping[int, float], most: int = 50) -> pd.DataFrame:
     """Documents by a weighted sum of features, each as a share of its strongest activation anywhere."""
-    score, shown = np.zeros(len(encodings.documents)), np.zeros(len(encodings.documents), np.int64)
+    score, features = np.zeros(len(encodings.documents)), np.zeros(len(encodings.documents), np.int64)
     for feature, weight in weights.items():
         rows = encodings.occurrences(feature)
         strongest = rows["peak"].abs().max() if len(rows) else 1.0
         score[rows["document"]] += weight * rows["peak"].abs() / strongest
-        shown[rows["document"]] += 1
-    table = encodings.documents[responses.KEY].assign(document=np.arange(len(score)), score=score, shown=shown)
+        features[rows["document"]] += 1
+    table = encodings.documents[responses.KEY].assign(document=np.arange(len(score)), score=score, shown=features)
     table = table[table["shown"] > 0].sort_values(["score", "document"], ascending=[False, True])
     return table.head(most).reset_index(drop=True)
 
@@ -141,6 +156,7 @@ def correlated(
     """
     table = encodings.documents
     good = (table["error"] == "").to_numpy()
+    # Counts of documents fit float32 to the last one (up to 2**24), in half the memory.
     matrix = encodings.matrix()
     matrix = sparse.csr_array((np.ones(matrix.nnz, np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
     totals = np.asarray(matrix.sum(axis=0), dtype=np.float64).ravel()
@@ -150,12 +166,14 @@ def correlated(
     likeness = npmi(together, totals, size, number)
     eligible = np.flatnonzero(together >= SUPPORT)
     best = np.full(permutations, -1.0)
+    # A stream of its own beside those of groups (5) and separability (3), which share the study's seed.
     random = np.random.default_rng([seed, 7])
     for turn in range(permutations if len(eligible) else 0):
         counts = np.asarray(_shuffled(table, target, random).astype(np.float32) @ matrix, dtype=np.float64)
         null = npmi(counts, totals, size, number)[counts >= SUPPORT]
         best[turn] = null.max(initial=-1.0)
     order = eligible[np.argsort(-likeness[eligible], kind="stable")][:most]
+    # Equal counts are a tie, whatever the logarithm's last bits say.
     beaten = np.array([np.sum(best >= likeness[f] - 1e-12) for f in order], dtype=np.float64)
     return pd.DataFrame(
         {
@@ -178,9 +196,11 @@ def _shuffled(table: pd.DataFrame, target: Bools, random: np.random.Generator) -
 
 def npmi(together: Floats, left: Floats | int, right: Floats | int, number: int) -> Floats:
     """log(p(xy) / p(x)p(y)) / -log p(xy): 1 where two never occur apart, 0 at independence, -1 never together."""
+    # Never together is -1 by definition; until then any small number keeps the logarithm finite.
     both = np.maximum(together, 1e-12) / number
     with np.errstate(divide="ignore", invalid="ignore"):
         value = np.log(both * number * number / (np.asarray(left, float) * right)) / -np.log(both)
+    # Both in every document: 0 / 0, and they never occur apart.
     value = np.where(both >= 1, 1.0, value)
     return np.asarray(np.where(np.asarray(together) > 0, value, -1.0))
 
@@ -194,14 +214,15 @@ def feature_examples(
     """
     encodings = Encodings.open(study)
     split = study.prompts().set_index("id")["split"]
-    shown = np.ones(len(encodings), bool)
+    allowed = np.ones(len(encodings), bool)
     if not held_out:
-        shown = (encodings.documents["prompt_id"].map(split) != "held-out").to_numpy()
-    among = np.flatnonzero(shown)
+        # An answer whose prompt the study no longer has is of no split, and so not held out.
+        allowed = (encodings.documents["prompt_id"].map(split) != "held-out").to_numpy()
+    among = np.flatnonzero(allowed)
     occurrences = encodings.occurrences(feature)["document"].to_numpy()
     sides = []
     for checkpoint in study.checkpoints:
-        own = (encodings.documents["checkpoint"] == checkpoint.key).to_numpy() & shown
+        own = (encodings.documents["checkpoint"] == checkpoint.key).to_numpy() & allowed
         encoded = own & (encodings.documents["error"] == "").to_numpy()
         if quantiles:
             table = encodings.quantiles(feature, checkpoint.key, top, study.settings.seed, among)

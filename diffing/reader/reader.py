@@ -28,25 +28,31 @@ from diffing.study.settings import ReaderChoice
 log = logging.getLogger(__name__)
 
 LONGEST = 2048
-"""Window where the SAE does not say what it was trained on."""
+"""Window where the SAE does not say what it was trained on: longer than most answers. Chosen by eye."""
 CHECKED_TEXTS = 200
+"""Texts tried at least, where there are as many: the share over the window is then known within a few points."""
 CHECKED_TOKENS = 16_384
+"""Answer tokens that L0 and unexplained variance come from: a second or two of the starter on a CPU."""
 L0_FACTOR = 5
-"""How far L0 may lie from what was published: other texts than the SAE's own change it, but not past this."""
+"""How far L0 may lie from what was published, either way.
+
+Other texts than the SAE's own change it, a wrong model or layer changes it far more. Chosen by eye; no measurement
+stands behind it.
+"""
 
 
 class Reader:
     """A loaded reader."""
 
     def __init__(
-        self, key: str, model: Forward, dictionary: Any, facts: SaeFacts, framing: Framing, found: ModelFiles
+        self, key: str, model: Forward, dictionary: Any, facts: SaeFacts, framing: Framing, model_files: ModelFiles
     ) -> None:
         self.key = key
         self.forward = model
         self.sae = dictionary
         self.facts = facts
         self.framing = framing
-        self.model_files = found
+        self.model_files = model_files
         self.window = framing.window
         self.n_features = int(dictionary.cfg.d_sae)
         self.d_in = int(dictionary.cfg.d_in)
@@ -75,14 +81,16 @@ class Reader:
         if not model:
             raise UserError("The SAE does not say which model it was trained on; name the reader's model too.")
         hook = hooks.parse_hook(facts.hook)
-        found = weights.find(model, hook, facts.model_revision)
-        window = window_of(found.config, facts)
-        framing = Framing(load_tokenizer(found.folder), window, choice.context, facts.prepend_bos)
-        fit(hooks.width(found.config, hook), dictionary, facts, model)
-        loaded = forward.load(found, hook, where, numbers)
+        model_files = weights.find(model, hook, facts.model_revision)
+        window = window_of(model_files.config, facts)
+        framing = Framing(load_tokenizer(model_files.folder), window, choice.context, facts.prepend_bos)
+        # Before the weights are read: what does not fit should cost no minutes.
+        fit(hooks.width(model_files.config, hook), dictionary, facts, model)
+        loaded = forward.load(model_files, hook, where, numbers)
         key = files.content_hash(
             {
-                "model": [model, found.revision] if found.revision else model_hashes(found),
+                # A local folder by its content, so that moving or copying it loses no encodings.
+                "model": [model, model_files.revision] if model_files.revision else model_hashes(model_files),
                 "sae": facts.identity,
                 "hook": [hook.layer, hook.kind, facts.centred],
                 "dtype": str(numbers),
@@ -94,7 +102,7 @@ class Reader:
         )
         # The arithmetic is the reader's own: SAELens's reshaping is for heads that lie apart.
         dictionary.turn_off_forward_pass_hook_z_reshaping()
-        return cls(key, loaded, dictionary.to(device=where, dtype=numbers), facts, framing, found)
+        return cls(key, loaded, dictionary.to(device=where, dtype=numbers), facts, framing, model_files)
 
     def read(self, messages: Sequence[Message], answer: str) -> Reading:
         """The answer's tokens in windows; `messages` is the prompt, read only for context 'prompt+answer'."""
@@ -134,6 +142,7 @@ class Reader:
         rows = rows / rows.norm(dim=-1, keepdim=True).clamp(min=1e-12) * self.d_model**0.5
         rows = rows.to(self.dtype)
         norm = self.forward.final_norm
+        # What the norm adds to anything is no feature's doing.
         bias: Tensor = norm(torch.zeros_like(rows[:1]))
         through: Tensor = norm(rows)
         return through - bias
@@ -192,6 +201,8 @@ def check(
             f"None of the {len(chosen)} texts tried can be read: {reasons[0] if reasons else 'no texts'}"
         )
     seen: list[Tensor] = []
+    # Whole windows from the first on, until there are enough tokens: answers come ordered by a hash of their
+    # prompt, so these are of all kinds.
     for window in (window for reading in readings for window in reading.windows):
         look()
         seen.append(reader.hidden([window.ids])[window.start : window.stop])
@@ -201,11 +212,14 @@ def check(
     l0 = len(reader.sparse(hidden)[0]) / len(hidden)
     left = sparsify.unexplained(reader.sae, hidden)
     usual = reader.facts.usual_l0
+    # Nothing published: less than one feature a token is no reading, more than a quarter of all is not sparse.
+    # Both were chosen by eye.
     low, high = (usual / L0_FACTOR, usual * L0_FACTOR) if usual else (1.0, max(1.0, reader.n_features / 4))
     faults = []
     if not low <= l0 <= high:
         known = f"{usual:g} are usual" if usual else f"{low:g} to {high:g} would be believable"
         faults.append(f"{l0:.3g} features are active per token where {known}")
+    # Written so that NaN is a fault too.
     if not left < 1:
         faults.append(f"the SAE's reconstruction is worse than the mean ({left:.3g} of the variance unexplained)")
     notes = [*reader.facts.notes, *sorted(reader.framing.notes)]
@@ -230,6 +244,7 @@ def pick_device(device: str) -> torch.device:
 def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
     known = {"float32": torch.float32, "bfloat16": torch.bfloat16}
     if dtype == "auto":
+        # A GPU multiplies bfloat16 many times as fast; most CPUs do not, and there float32 costs only memory.
         return torch.bfloat16 if device.type == "cuda" else torch.float32
     if dtype not in known:
         raise UserError(f"'{dtype}' is no number format for a reader; use 'auto', 'float32' or 'bfloat16'.")
@@ -245,6 +260,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 def window_of(config: Any, facts: SaeFacts) -> int:
     """As much as the SAE was trained on at once: past that, its features and the model's positions drift."""
+    # Models with relative positions name no largest one.
     limits = [facts.context_size or LONGEST, getattr(config, "max_position_embeddings", None) or LONGEST]
     return int(min(limits))
 
@@ -258,7 +274,7 @@ def fit(width: int, dictionary: Any, facts: SaeFacts, model: str) -> None:
         )
 
 
-def model_hashes(found: ModelFiles) -> list[str]:
+def model_hashes(model_files: ModelFiles) -> list[str]:
     """Hashes of a local model's files that change an encoding."""
-    small = [found.folder / name for name in ("config.json", *weights.TOKENIZER_FILES)]
-    return [hub.file_hash(path) for path in [*small, *found.files] if path.exists()]
+    small = [model_files.folder / name for name in ("config.json", *weights.TOKENIZER_FILES)]
+    return [hub.file_hash(path) for path in [*small, *model_files.files] if path.exists()]

@@ -1,7 +1,7 @@
 """The sparse autoencoder: loading it from SAELens's registry or a folder, and knowing what it is.
 
-Holds what an SAE says of itself (hook, model, training context) and the refusals; `sparsify.py` runs it. Does not
-promise anything for SAEs that read one place and write another.
+Holds what an SAE says of itself (hook, model, training context) and the refusals; `sparsify` runs it. Promises
+that what is not understood is refused with its reason, as its figures would mean something else.
 """
 
 import difflib
@@ -24,6 +24,7 @@ from diffing.common.errors import UserError
 log = logging.getLogger(__name__)
 
 ARCHITECTURES = ("standard", "gated", "topk", "jumprelu", "abstopk", "matching_pursuit")
+"""SAELens's kinds whose features of a token hang on that token alone; `refuse` says why others are not read."""
 SHORT_NAMES = {
     "gpt2-small": "gpt2",
     "mistral-7b": "mistralai/Mistral-7B-v0.1",
@@ -39,8 +40,9 @@ OWNERS = {"gemma-": "google", "pythia-": "EleutherAI"}
 HARMLESS = {"center_unembed", "fold_ln", "device", "dtype", "torch_dtype", "n_devices", "move_to_device"}
 """Ways of loading the model that change nothing at a hook."""
 OFF_ONLY = {"fold_value_biases", "refactor_factored_attn_matrices"}
-"""Ways that are harmless only when off."""
+"""Ways that are harmless only when off: they change what heads give to `hook_z`."""
 CENTRED = "center_writing_weights"
+"""The one way that changes the residual stream and is done here: `Reader.hidden` takes the mean off."""
 
 
 class SaeFacts(NamedTuple):
@@ -71,15 +73,17 @@ def load_release(release: str, sae_id: str) -> tuple[Any, SaeFacts]:
         near = difflib.get_close_matches(release, directory, n=3) or sorted(directory)[:3]
         raise UserError(f"SAELens has no release '{release}'; near names: {', '.join(near)}.")
     if entry is not None and sae_id not in entry.saes_map:
+        # Looser than `difflib`'s 0.6: a layer's bare number should still find the long ids that name it.
         near = difflib.get_close_matches(sae_id, entry.saes_map, n=3, cutoff=0.3) or list(entry.saes_map)[:3]
         raise UserError(f"Release '{release}' has no SAE '{sae_id}'; it has {', '.join(near)}, …")
     if entry is not None:
         # Known before some gigabytes are fetched.
-        told = f"{release} {entry.conversion_func} {entry.saes_map[sae_id]}"
+        names = f"{release} {entry.conversion_func} {entry.saes_map[sae_id]}"
         for kind in ("transcoder", "temporal"):
-            if kind in told:
+            if kind in names:
                 refuse(kind)
     repo = entry.repo_id if entry else release
+    # From the disk first: SAELens asks the Hub even for files that are here, and a train has no network.
     try:
         with _saelens(), hub.offline():
             sae, _, _ = SAE.from_pretrained_with_cfg_and_sparsity(release, sae_id)
@@ -95,6 +99,7 @@ def load_release(release: str, sae_id: str) -> tuple[Any, SaeFacts]:
     except (ValueError, KeyError, RuntimeError) as error:
         raise _unreadable(f"{release}/{sae_id}", error) from error
     expected = entry.expected_l0.get(sae_id) if entry else None
+    # By commit: the same release and id may hold other weights tomorrow.
     identity = (release, sae_id, hub.commit(repo))
     return sae, facts_of(sae, identity, entry.model if entry else "", expected or None)
 
@@ -148,6 +153,7 @@ def facts_of(
         )
     kwargs = dict(meta.model_from_pretrained_kwargs or {})
     revision = str(kwargs.pop("revision", "") or "")
+    # Anything else may change what stands at the hook, and nobody would see it in the figures.
     unknown = [k for k in kwargs if k not in HARMLESS | OFF_ONLY | {CENTRED}]
     unknown += [k for k in kwargs if k in OFF_ONLY and kwargs[k]]
     if unknown:
@@ -167,8 +173,10 @@ def facts_of(
         model_revision=revision,
         architecture=sae.cfg.architecture(),
         context_size=meta.context_size,
+        # SAELens trains with a BOS token unless told not to; an SAE that says nothing was trained so.
         prepend_bos=meta.prepend_bos is not False,
         centred=bool(kwargs.get(CENTRED)),
+        # What was measured stands over what was asked of training.
         usual_l0=float(published_l0 or getattr(sae.cfg, "k", 0) or trained.get("k") or 0) or None,
         notes=tuple(notes),
     )
@@ -204,7 +212,7 @@ def _saelens() -> Iterator[None]:
 
 
 def _shapes(repo: str, name: str) -> dict[str, list[int]]:
-    # The weights are wanted next in any case.
+    # The weights are wanted next in any case. What `safe_open` gives cannot be iterated over, hence `keys`.
     with safe_open(pretrained_sae_loaders.hf_hub_download(repo, name), framework="pt") as file:
         return {key: file.get_slice(key).get_shape() for key in file.keys()}  # noqa: SIM118
 

@@ -1,7 +1,7 @@
 """What follows from a diff for whoever uses the models: implications, recommendations, conclusion, limits.
 
 Worded by templates from what can be counted, and hedged: figures say what changed in the answers, not whether that
-is good. Names no use that the figures do not touch.
+is good. Promises that an implication is drawn only from what differs.
 """
 
 from typing import NamedTuple
@@ -38,20 +38,26 @@ GROUPS = (
     ),
     Group(
         "Punctuation and typography",
-        ("em dashes", "exclamation marks", "semicolons", "ellipses", "parentheses", "quotations", "emoji",
-         "all-caps words", "percentages"),
+        (
+            *("em dashes", "exclamation marks", "semicolons", "ellipses", "parentheses", "quotations"),
+            *("emoji", "all-caps words", "percentages"),
+        ),
         "Mostly style; look again at style checks, speech output and detectors of machine-written text.",
     ),
     Group(
         "Tone",
-        ("hedges", "apologies", "unfortunately", "intensifiers", "praising opening", "assenting opening",
-         "contractions", "first person", "second person"),
+        (
+            *("hedges", "apologies", "unfortunately", "intensifiers", "praising opening", "assenting opening"),
+            *("contractions", "first person", "second person"),
+        ),
         "Have people read a sample: a change of tone may please or irritate, and these figures cannot say which.",
     ),
     Group(
         "Course of the conversation",
-        ("closing question", "closing offer", "question marks", "announcing opening", "summary lines",
-         "worked examples", "notes to the reader"),
+        (
+            *("closing question", "closing offer", "question marks", "announcing opening", "summary lines"),
+            *("worked examples", "notes to the reader"),
+        ),
         "Conversations may go on or end in other places; in one-shot use, cut or forbid what invites a reply.",
     ),
     Group(
@@ -60,8 +66,9 @@ GROUPS = (
         "Run the requests near your own policy's border again before switching: both more and less can hurt.",
     ),
     Group("Language", ("non-English script",), "Check that answers come in the language of the request."),
-)  # fmt: skip
+)
 LENGTHS = ("words", "characters", "sentences", "paragraphs")
+"""Probes that every answer shows, so that only their amount can differ."""
 
 
 class Implication(NamedTuple):
@@ -72,32 +79,32 @@ class Implication(NamedTuple):
 
 def implications(facts: Facts) -> list[Implication]:
     """For each side of use in which something countable differs: what was seen, and what to look at."""
-    found = []
+    drawn = []
     for group in GROUPS:
         rows = [facts.probes.loc[name] for name in group.probes if name in facts.probes.index]
         rows = sorted((row for row in rows if row["q"] < measure.LEVEL), key=lambda row: -abs(row["delta"]))
         if rows:
             seen = [f"{row['probe']} {points(row['delta'])} points" for row in rows]
-            found.append(Implication(group.area, f"B against A: {listed(seen)}", group.advice))
-    return found + _length(facts)
+            drawn.append(Implication(group.area, f"B against A: {listed(seen)}", group.advice))
+    return drawn + _length(facts)
 
 
 def _length(facts: Facts) -> list[Implication]:
     rows = [facts.probes.loc[name] for name in LENGTHS if name in facts.probes.index]
-    told = [
+    amounts = [
         f"{row['mean_a']:,.1f} {row['probe']} an answer on A, {row['mean_b']:,.1f} on B"
         for row in rows
         if row["q_mean"] < measure.LEVEL
     ]
     advice = "Cost and waiting time follow the length; check token limits, and ask for a length where it matters."
-    return [Implication("Length", listed(told), advice)] if told else []
+    return [Implication("Length", listed(amounts), advice)] if amounts else []
 
 
 def conclusion(facts: Facts) -> list[str]:
     """Paragraphs from the figures."""
-    told = facts.diff.summary
-    if not told["families"] and not any(moving(facts, side) for side in "AB"):
-        least = told["smallest_detectable"]
+    summary = facts.diff.summary
+    if not summary["families"] and not any(moving(facts, side) for side in "AB"):
+        least = summary["smallest_detectable"]
         reach = (
             f"A feature would have had to differ by about {100 * least:.0f} points to be found with 80 % power."
             if least is not None
@@ -107,7 +114,7 @@ def conclusion(facts: Facts) -> list[str]:
             f"On these prompts no difference between A and B was found. {reach} That is no proof that A and B "
             "behave alike, on these prompts or on others."
         ]
-    kept = told["share_surviving"]
+    kept = summary["share_surviving"]
     length = (
         "Most of what differs is left when both answers are cut to one length, so it is not length alone."
         if kept is not None and kept >= 0.5
@@ -124,12 +131,13 @@ def conclusion(facts: Facts) -> list[str]:
         claims = "No claim held before the judge; what is reported stays at the figures."
     else:
         claims = "No judge was asked, so findings stop at “replicated”."
+    # Two spaces where the sentence on length is empty.
     return [f"A and B differ on these prompts. {length} {claims}".replace("  ", " ")]
 
 
 def recommendations(facts: Facts) -> list[str]:
     """What to do next, from what is missing."""
-    told, name = facts.diff.summary, facts.study.name
+    summary, name = facts.diff.summary, facts.study.name
     out = [
         "Before relying on any of this for a use of your own, run the same comparison on prompts from that use."
     ]
@@ -141,7 +149,7 @@ def recommendations(facts: Facts) -> list[str]:
         out.append(f"Have a judge check the claims: `python -m diffing verify {name} --judge PROVIDER:MODEL`.")
     if facts.blocked:
         out.append(f"Decide on {count(len(facts.blocked), 'blocked finding')}: say why it holds, or reject it.")
-    if told["draws"] < 2:
+    if summary["draws"] < 2:
         out.append(
             "Collect a second draw of each answer: without it there is no noise of sampling to compare with."
         )
@@ -149,7 +157,7 @@ def recommendations(facts: Facts) -> list[str]:
         out.append(
             "Label the strongest features, and have the labels scored: tokens alone say little of a meaning."
         )
-    cut = told["pairs_truncated"]
+    cut = summary["pairs_truncated"]
     if cut:
         out.append(f"Raise the token limit: {count(cut, 'pair')} held an answer that was cut off.")
     return out
@@ -157,8 +165,8 @@ def recommendations(facts: Facts) -> list[str]:
 
 def limits(facts: Facts) -> list[str]:
     """What this way of comparing cannot show."""
-    told = facts.diff.summary
-    least = told["smallest_detectable"]
+    summary = facts.diff.summary
+    least = summary["smallest_detectable"]
     reach = (
         f"A single feature had to differ by about {100 * least:.0f} points to be found with 80 % power"
         if least is not None
@@ -170,17 +178,17 @@ def limits(facts: Facts) -> list[str]:
         "Only what stands in the answers is compared; why A and B differ does not follow.",
         "A label is a hypothesis about a feature. One that was never scored blind may be wrong, and even a "
         "scored one says where a feature fires, not all that it means.",
-        f"{reach} (α corrected for {told['tested']:,} tests); features that differ on fewer than "
+        f"{reach} (α corrected for {summary['tested']:,} tests); features that differ on fewer than "
         f"{measure.LEAST} prompts are not tested at all.",
-        f"The figures hold for these {told['prompts']:,} prompts and this way of sampling, and for others only as "
-        "far as these are like them.",
+        f"The figures hold for these {summary['prompts']:,} prompts and this way of sampling, and for others only "
+        "as far as these are like them.",
         "Surface probes count forms, in English where they are words, and do not know what was meant.",
         "Refusals are recognised by their wording, which misses some and takes in some others.",
     ]
-    if told["pairs_truncated"]:
+    if summary["pairs_truncated"]:
         out.append(
-            f"{count(told['pairs_truncated'], 'pair')} held a truncated answer; without them "
-            f"{told['differing_untruncated']:,} of {told['differing']:,} features still differ."
+            f"{count(summary['pairs_truncated'], 'pair')} held a truncated answer; without them "
+            f"{summary['differing_untruncated']:,} of {summary['differing']:,} features still differ."
         )
     if facts.verification.judge:
         out.append("A judge is a model too; its verdicts can share the mistakes of whoever wrote the claim.")

@@ -29,14 +29,26 @@ from diffing.report.facts import Facts, sure
 INK, PAPER = "#24292f", "#ffffff"
 NIGHT = {INK: "#e6e8eb", PAPER: "#14171c"}
 """What ink and paper become where the reader's system is dark."""
-STYLE: dict[RcKeyType, Any] = {
-    "svg.hashsalt": "checkpoint-diffing", "svg.fonttype": "none", "font.family": "DejaVu Sans", "font.size": 9,
-    "text.parse_math": False, "axes.spines.top": False, "axes.spines.right": False, "figure.facecolor": PAPER,
-    "axes.facecolor": PAPER, "savefig.facecolor": PAPER, "text.color": INK, "axes.labelcolor": INK,
-    "axes.edgecolor": GREY, "xtick.color": INK, "ytick.color": INK, "axes.titlelocation": "left",
-    "axes.titlesize": 10, "legend.frameon": False, "axes.unicode_minus": True,
-}  # fmt: skip
+FIXED: dict[RcKeyType, Any] = {
+    # Names inside an SVG are drawn at random unless salted.
+    "svg.hashsalt": "checkpoint-diffing",
+    # Letters stay text: they can be searched, read aloud, and shown in a font that has what ours lacks.
+    "svg.fonttype": "none",
+    # Comes with matplotlib, and so is the same on every machine.
+    "font.family": "DejaVu Sans",
+    # A dollar sign in a label begins no formula.
+    "text.parse_math": False,
+    "axes.unicode_minus": True,
+}
+LOOK: dict[RcKeyType, Any] = {
+    **{"font.size": 9, "axes.titlesize": 10, "axes.titlelocation": "left", "legend.frameon": False},
+    **{"axes.spines.top": False, "axes.spines.right": False},
+    **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), PAPER),
+    **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
+    "axes.edgecolor": GREY,
+}
 WIDTH = 8.2
+"""Inches of every chart; chosen by eye."""
 
 
 class Chart(NamedTuple):
@@ -65,27 +77,31 @@ def top(facts: Facts) -> Chart | None:
     """Shares on both sides for the strongest families."""
     if not facts.top:
         return None
+    # The first row of a chart is its lowest.
     rows = facts.table.loc[facts.top[::-1]]
     names = [f"{short(facts.named[f])}  #{f}" for f in rows["feature"]]
 
     def on(axes: Axes) -> None:
+        # Apart by a third of a row, so that equal shares do not cover each other.
         for offset, side, colour in ((0.16, "a", colours.A), (-0.16, "b", colours.B)):
             _ranges(axes, np.arange(len(rows)) + offset, rows, side, colour)
         axes.set_yticks(range(len(rows)), names)
         _shares(axes, "share of prompts whose answers show it, with 95 % intervals")
 
     lead, name = facts.table.loc[facts.top[0]], short(facts.named[facts.top[0]])
-    told = (
+    caption = (
         f"{count(len(rows), 'family', 'families')}; the largest difference is that of feature {facts.top[0]} "
         f"({name}), {share(lead['frequency_a'])} on A and {share(lead['frequency_b'])} on B."
     )
-    return _chart("top_differences", "The strongest families of each side", told, on, 1.2 + 0.34 * len(rows))
+    # As high as its rows need, and room for the title and the axis; so are the other charts with rows.
+    return _chart("top_differences", "The strongest families of each side", caption, on, 1.2 + 0.34 * len(rows))
 
 
 def _ranges(axes: Axes, y: np.ndarray, rows: pd.DataFrame, side: str, colour: str) -> None:
     value = rows[f"frequency_{side}"].to_numpy(dtype=float)
     around = np.abs([value - rows[f"low_{side}"], rows[f"high_{side}"] - value])
     axes.errorbar(value, y, xerr=around, fmt="none", ecolor=colour, elinewidth=1, alpha=0.6)
+    # A shape for each side, for those to whom the colours look alike.
     marker = "o" if side == "a" else "s"
     axes.plot(value, y, marker, color=colour, markersize=5, label=side.upper())
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
@@ -98,7 +114,9 @@ def evidence(facts: Facts) -> Chart | None:
         return None
 
     def on(axes: Axes) -> None:
+        # Below 1e-300 a float may be 0, whose logarithm no axis has.
         height = -np.log10(rows["q"].clip(lower=1e-300))
+        # Thousands of points are a picture inside the SVG: as shapes they would make a file of megabytes.
         axes.scatter(
             rows["delta"], height, c=_colours(rows["delta"], rows["q"]), s=9, linewidths=0, rasterized=True
         )
@@ -107,8 +125,10 @@ def evidence(facts: Facts) -> Chart | None:
         _differences(axes, "← more on A · B − A, points · more on B →")
 
     differ = int((rows["q"] < measure.LEVEL).sum())
-    told = f"{count(len(rows), 'tested feature')}, of which {differ:,} lie above the line of q = {measure.LEVEL}."
-    return _chart("difference_and_evidence", "Difference and evidence, every tested feature", told, on, 3.6)
+    caption = (
+        f"{count(len(rows), 'tested feature')}, of which {differ:,} lie above the line of q = {measure.LEVEL}."
+    )
+    return _chart("difference_and_evidence", "Difference and evidence, every tested feature", caption, on, 3.6)
 
 
 def equal_length(facts: Facts) -> Chart | None:
@@ -119,17 +139,17 @@ def equal_length(facts: Facts) -> Chart | None:
 
     def on(axes: Axes) -> None:
         _diagonal(axes)
-        axes.scatter(
-            rows["delta"], rows["delta_equal_length"], c=_colours(rows["delta"], rows["q"]), s=12, linewidths=0,
-            rasterized=True,
-        )  # fmt: skip
+        shades = _colours(rows["delta"], rows["q"])
+        axes.scatter(rows["delta"], rows["delta_equal_length"], c=shades, s=12, linewidths=0, rasterized=True)
         axes.yaxis.set_major_formatter(lambda value, _: points(value))
         axes.set_ylabel("cut to the shorter one's length")
         _differences(axes, "B − A of whole answers, points")
 
     kept = facts.diff.summary["survive_equal_length"]
-    told = f"Of {count(len(rows), 'differing feature')} {kept:,} survive at equal length; the rest may be length."
-    return _chart("equal_length", "What is left at equal length", told, on, 3.6)
+    caption = (
+        f"Of {count(len(rows), 'differing feature')} {kept:,} survive at equal length; the rest may be length."
+    )
+    return _chart("equal_length", "What is left at equal length", caption, on, 3.6)
 
 
 def replication(facts: Facts) -> Chart | None:
@@ -147,8 +167,12 @@ def replication(facts: Facts) -> Chart | None:
         _differences(axes, "B − A on discovery prompts, points")
 
     again = int((rows["replicated"] == "yes").sum())
-    told = f"Of {count(len(rows), 'feature')} chosen on discovery prompts {again:,} came again on held-out ones."
-    return _chart("replication", "Chosen on discovery prompts, looked for again on held-out ones", told, on, 3.6)
+    caption = (
+        f"Of {count(len(rows), 'feature')} chosen on discovery prompts {again:,} came again on held-out ones."
+    )
+    return _chart(
+        "replication", "Chosen on discovery prompts, looked for again on held-out ones", caption, on, 3.6
+    )
 
 
 def probes(facts: Facts) -> Chart | None:
@@ -169,8 +193,8 @@ def probes(facts: Facts) -> Chart | None:
         _differences(axes, "← more on A · B − A, points, with 95 % intervals · more on B →")
 
     differ = int((rows["q"] < measure.LEVEL).sum())
-    told = f"Of {count(len(rows), 'surface probe')} tested {differ} differ; grey ones do not after correction."
-    return _chart("surface_probes", "Counted without features", told, on, 1.1 + 0.2 * len(rows))
+    caption = f"Of {count(len(rows), 'surface probe')} tested {differ} differ; grey ones do not after correction."
+    return _chart("surface_probes", "Counted without features", caption, on, 1.1 + 0.2 * len(rows))
 
 
 def lengths(facts: Facts) -> Chart | None:
@@ -182,6 +206,8 @@ def lengths(facts: Facts) -> Chart | None:
     }
     if not all(len(values) for values in sides.values()):
         return None
+    # Thirty bins, the same for both sides; 1 more than the longest, so that all answers being alike is no empty
+    # range.
     edges = np.linspace(0, max(values.max() for values in sides.values()) + 1, 31).tolist()
 
     def on(axes: Axes) -> None:
@@ -194,41 +220,41 @@ def lengths(facts: Facts) -> Chart | None:
         axes.set_ylabel("answers")
 
     means = {side: f"{values.mean():,.0f}" for side, values in sides.items()}
-    told = f"Answers of A have {means['A']} tokens on average, those of B {means['B']}."
-    return _chart("lengths", "How long the answers are", told, on, 2.6)
+    caption = f"Answers of A have {means['A']} tokens on average, those of B {means['B']}."
+    return _chart("lengths", "How long the answers are", caption, on, 2.6)
 
 
 def verified(facts: Facts) -> Chart | None:
     """What the judge said of each claim."""
-    told_of = [one for one in facts.claimed if one.check is not None and one.check.prompts]
-    if not told_of:
+    judged = [(one, one.check) for one in facts.claimed if one.check is not None and one.check.prompts]
+    if not judged:
         return None
 
     def on(axes: Axes) -> None:
-        for place, one in enumerate(reversed(told_of)):
-            assert one.check is not None
-            colour = colours.B if facts.side(one.finding.more) == "B" else colours.A
-            colour = colour if sure(one) == "verified" else GREY
-            axes.plot([one.check.low, one.check.high], [place, place], color=colour, linewidth=1)
-            axes.plot(one.check.net, place, "o", color=colour, markersize=5)
-        names = [f"{facts.side(one.finding.more)}: {short(one.finding.claim)}" for one in reversed(told_of)]
-        axes.set_yticks(range(len(told_of)), names)
+        names = []
+        for place, (standing, check) in enumerate(reversed(judged)):
+            side = facts.side(standing.finding.more)
+            colour = (colours.B if side == "B" else colours.A) if sure(standing) == "verified" else GREY
+            axes.plot([check.low, check.high], [place, place], color=colour, linewidth=1)
+            axes.plot(check.net, place, "o", color=colour, markersize=5)
+            names.append(f"{side}: {short(standing.finding.claim)}")
+        axes.set_yticks(range(len(judged)), names)
         axes.axvline(0, color=GREY, linewidth=0.8)
         _differences(axes, "net share of held-out prompts for the claim, points, with 95 % intervals")
 
-    held = sum(sure(one) == "verified" for one in told_of)
-    told = (
-        f"Of {count(len(told_of), 'claim')} put forward here the judge confirmed {held}; the others are grey. "
+    held = sum(sure(standing) == "verified" for standing, _ in judged)
+    caption = (
+        f"Of {count(len(judged), 'claim')} put forward here the judge confirmed {held}; the others are grey. "
         "Blocked, rejected and repeated ones are not drawn."
     )
-    return _chart("verification", "What the judge said of each claim", told, on, 1.1 + 0.3 * len(told_of))
+    return _chart("verification", "What the judge said of each claim", caption, on, 1.1 + 0.3 * len(judged))
 
 
 # Drawing.
 
 
 def short(text: str, width: int = 46) -> str:
-    """Outside text that fits an axis, without what XML cannot hold."""
+    """Outside text that fits an axis, without what XML cannot hold; 46 letters leave more than half of it."""
     plain = " ".join(visible(text).split())
     return plain if len(plain) <= width else plain[: width - 1].rstrip() + "…"
 
@@ -239,6 +265,7 @@ def _colours(delta: "pd.Series[float]", q: "pd.Series[float] | None" = None) -> 
 
 
 def _shares(axes: Axes, label: str) -> None:
+    # A little beyond both ends, so that marks at 0 and 100 % are whole.
     axes.set_xlim(-0.02, 1.02)
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
     axes.set_xlabel(label)
@@ -258,13 +285,15 @@ def _diagonal(axes: Axes) -> None:
 
 
 def _chart(name: str, title: str, told: str, on: Callable[[Axes], None], height: float) -> Chart:
-    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+    # A figure of its own rather than pyplot's, which keeps every figure and asks for a screen.
+    with matplotlib.rc_context(FIXED | LOOK), warnings.catch_warnings():
         # Labels may hold signs that the font lacks; the SVG shows them in the reader's own font.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure = Figure(figsize=(WIDTH, height), layout="constrained", dpi=130)
         axes = figure.add_subplot()
         on(axes)
         axes.set_title(title)
+        # Without dates and names of programs: the same figures give the same bytes.
         png, svg = io.BytesIO(), io.BytesIO()
         FigureCanvasAgg(figure)
         figure.savefig(png, format="png", metadata={"Software": None})
@@ -275,6 +304,7 @@ def _chart(name: str, title: str, told: str, on: Callable[[Axes], None], height:
 
 def _both_lights(svg: bytes) -> bytes:
     """The drawing with ink and paper exchanged where the reader's system is dark."""
+    # By what each shape states for itself, hence the !important: a style sheet's word is weaker than that.
     rules = "".join(
         f'[style*="{what}: {day}"]{{{what}:{night}!important}}'
         for day, night in NIGHT.items()

@@ -1,7 +1,8 @@
 """Findings as the report shows them: the claim, its figures, what was made of it, and how sure it is.
 
 Promises that what is blocked or rejected is never worded as a claim, and that a feature without a finding gets no
-interpretation. Words are `text`'s, pairs are `examples`'s.
+interpretation. Sentences on all findings are `text`'s, pairs of
+answers `examples`'s.
 """
 
 from collections.abc import Sequence
@@ -23,9 +24,10 @@ from diffing.report.facts import Facts, members, own_features, sure
 from diffing.report.text import confidence
 
 STRONGEST = 6
-"""Families shown with a pair of answers where there are no findings."""
+"""Families shown with a pair of answers where there are no findings: a first look, and not the list, which is the
+table's."""
 PLACES = 3
-"""Features of a finding of which it is said where they fire."""
+"""Features of a finding of which it is said where they fire, in one sentence."""
 ORIGINS = {
     "hand": "a person",
     "sae": "a language model that read features",
@@ -83,7 +85,7 @@ def views(facts: Facts) -> list[View]:
     """Every finding that is put forward; without any, the strongest families."""
     chooser = Chooser(facts.study, facts.encodings, facts.a.key, facts.b.key)
     if facts.claimed:
-        return [_of_finding(facts, chooser, one) for one in facts.claimed]
+        return [_of_finding(facts, chooser, standing) for standing in facts.claimed]
     return [_of_family(facts, chooser, feature) for feature in telling(facts)]
 
 
@@ -92,19 +94,23 @@ def telling(facts: Facts) -> list[int]:
     chosen: dict[str, int] = {}
     for feature in facts.top:
         near = contradictions.nearest(str(facts.table.at[feature, "probes"]))
+        # A feature that fires at nothing countable stands for itself.
         chosen.setdefault(next(iter(near), str(feature)), feature)
     return list(chosen.values())[:STRONGEST]
 
 
 def blocked(facts: Facts) -> list[SetAside]:
     return [
-        SetAside(one.finding.claim, facts.side(one.finding.more), [o.words for o in one.open])
-        for one in facts.blocked
+        SetAside(standing.finding.claim, facts.side(standing.finding.more), [o.words for o in standing.open])
+        for standing in facts.blocked
     ]
 
 
 def rejected(facts: Facts) -> list[SetAside]:
-    return [SetAside(one.finding.claim, facts.side(one.finding.more), [one.why]) for one in facts.rejected]
+    return [
+        SetAside(standing.finding.claim, facts.side(standing.finding.more), [standing.why])
+        for standing in facts.rejected
+    ]
 
 
 def _of_finding(facts: Facts, chooser: Chooser, standing: Standing) -> View:
@@ -128,7 +134,7 @@ def _of_finding(facts: Facts, chooser: Chooser, standing: Standing) -> View:
             for rung in standing.rungs
         ],
         objections=[one.words for one in standing.objections],
-        also=[claim for claim in same],
+        also=same,
         notes=[f"{note.author}: {note.text}" for note in finding.notes],
         examples=examples,
         counter_examples=counter,
@@ -143,9 +149,10 @@ def _reading(facts: Facts, finding: Finding, features: Sequence[int]) -> list[st
         basis.append(count(len(finding.probes), "surface probe"))
     out = [f"It rests on {' and '.join(basis)}." if basis else "It rests on no row of the diff."]
     out += [*places(facts, finding, features), *_categories(facts, features[0])] if features else []
-    told = finding.evidence.get("why") if isinstance(finding.evidence, dict) else None
-    if isinstance(told, str) and told.strip():
-        out.append(f"Its author's reading: {told.strip()}")
+    # Evidence has whatever shape its author gave it.
+    why = finding.evidence.get("why") if isinstance(finding.evidence, dict) else None
+    if isinstance(why, str) and why.strip():
+        out.append(f"Its author's reading: {why.strip()}")
     if any(feature in facts.flagged for feature in features):
         out.append("A label among its features is contradicted by counting and is not used here.")
     if finding.held_out_seen:
@@ -158,13 +165,14 @@ def _reading(facts: Facts, finding: Finding, features: Sequence[int]) -> list[st
 def places(facts: Facts, finding: Finding, features: Sequence[int]) -> list[str]:
     """Where its features fire, by counting, and whether that is what the claim names."""
     near = {feature: contradictions.nearest(str(facts.table.at[feature, "probes"])) for feature in features}
-    told = [
+    firing = [
         f"feature {feature} fires at {next(iter(here))} ({share(next(iter(here.values())))} of its tokens)"
         for feature, here in near.items()
         if here
     ][:PLACES]
-    out = [f"By counting, {listed(told)}."] if told else []
+    out = [f"By counting, {listed(firing)}."] if firing else []
     things = contradictions.named(finding.claim)
+    # Only where it is known of every feature: one that fires at nothing countable may be what bears the claim out.
     if things and all(near.values()) and not any(thing in here for here in near.values() for thing in things):
         out.append(
             f"What the claim names ({listed(things)}) is not among what its features fire at most, so they hardly "
@@ -179,6 +187,7 @@ def _categories(facts: Facts, feature: int) -> list[str]:
     rows = table[(table["feature"] == feature) & (table["kind"] == "category") & (table["n"] >= pairing.FEW)]
     if len(rows) < 2:
         return []
+    # By name where two are equal, so that the sentence is the same each time.
     rows = rows.assign(size=rows["delta"].abs()).sort_values(["size", "group"], kind="stable")
     least, most = (
         f"{row['group']} ({points(row['delta'])} points, {count(int(row['n']), 'prompt')})"
@@ -228,7 +237,7 @@ def own_error(facts: Facts) -> str:
     if not facts.verification.judge:
         return ""
     words = evidence.own_error_words(facts.verification.own_error)
-    others = [one for one in judging.judges(judging.lines(facts.study)) if one != facts.verification.judge]
+    others = [judge for judge in judging.judges(judging.lines(facts.study)) if judge != facts.verification.judge]
     if others:
         words += f" Verdicts of other judges ({', '.join(others)}) are kept in the study and not used here."
     return words

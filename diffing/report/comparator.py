@@ -11,16 +11,17 @@ from typing import Any
 import pandas as pd
 
 from diffing.common.tables import clean
-from diffing.diff import measure, pairing
+from diffing.diff import pairing
 from diffing.probes import near
 from diffing.report.facts import Facts
 from diffing.report.text import moving
 from diffing.study import prompts
 
 FEATURES = 8
-"""Families whose strongest activation stands beside each answer."""
+"""Families whose strongest activation stands beside each answer: each is a column of the tool. Chosen
+by eye."""
 PROBES = 8
-"""Differing surface probes, those that differ most."""
+"""Differing surface probes, those that differ most; as many, for the same reason."""
 FIELDS = {"which is better": "category", "prompt id": "string", "split": "category", "draw": "number"}
 """What stands beside each pair, and the tool's name for its kind."""
 UNJUDGED = "not judged; the score of 0 is a blank"
@@ -31,16 +32,17 @@ TOKENS = "reader's tokens"
 def build(facts: Facts) -> dict[str, Any]:
     """The whole file as plain values."""
     documents = facts.encodings.documents
-    found = pairing.pair(facts.study, documents, facts.a.key, facts.b.key)
+    paired = pairing.pair(facts.study, documents, facts.a.key, facts.b.key)
     peaks = {_name(facts, feature): facts.encodings.peaks(feature) for feature in facts.top[:FEATURES]}
     counted = {f"counted: {name}": near.PROBES[name] for name in _counted(facts)}
     rows = facts.prompts.set_index("id")
     texts = facts.pairs.set_index(["prompt_id", "draw"])
     examples = []
-    for place, (a, b) in enumerate(zip(found.a.tolist(), found.b.tolist(), strict=True)):
+    for place, (a, b) in enumerate(zip(paired.a.tolist(), paired.b.tolist(), strict=True)):
         prompt_id, draw = str(documents["prompt_id"].iloc[a]), int(documents["draw"].iloc[a])
         both = [clean(str(texts.loc[(prompt_id, draw), f"text_{side}"])) for side in "ab"]
-        numbers: dict[str, list[Any]] = {TOKENS: [int(found.tokens_a[place]), int(found.tokens_b[place])]}
+        numbers: dict[str, list[Any]] = {TOKENS: [int(paired.tokens_a[place]), int(paired.tokens_b[place])]}
+        # Three places can be read, and last bits may differ between machines.
         numbers |= {name: [round(float(peak[a]), 3), round(float(peak[b]), 3)] for name, peak in peaks.items()}
         numbers |= {name: [probe.count(text) for text in both] for name, probe in counted.items()}
         examples.append(_example(rows.loc[prompt_id], draw, both, numbers))
@@ -73,10 +75,11 @@ def _example(prompt: pd.Series, draw: int, both: list[str], numbers: Mapping[str
 
 
 def _name(facts: Facts, feature: int) -> str:
+    # The name of a column; the number keeps two apart that begin alike.
     label = " ".join(clean(facts.named[feature]).split())
     return f"#{feature} {label[:60]}"
 
 
 def _counted(facts: Facts) -> list[str]:
     rows = sorted((row for side in "AB" for row in moving(facts, side)), key=lambda row: -abs(row["delta"]))
-    return [str(row["probe"]) for row in rows if row["q"] < measure.LEVEL][:PROBES]
+    return [str(row["probe"]) for row in rows][:PROBES]

@@ -18,9 +18,10 @@ from diffing.report.facts import Facts
 from diffing.study import prompts, responses
 
 SHOWN = 2
-"""Pairs of each kind."""
+"""Pairs of each kind: a reader sees that it is no single case. Every further pair is two answers to read."""
 LONGEST = 8000
-"""Characters of an answer that are shown; what is left out is said."""
+"""Characters of an answer that are shown, far more than most have: one runaway answer must not fill the page. What
+is left out is said."""
 
 
 class Piece(NamedTuple):
@@ -60,18 +61,18 @@ def of_finding(
     """Examples and counter-examples: those chosen when it was written, else those that the figures choose."""
     probes = [name for name in finding.probes if name in scan.PRESENCE]
     chosen = [_allowed(facts, finding, some) for some in (finding.examples, finding.counter_examples)]
-    found = chooser.choose(features, probes, finding.sign, SHOWN) if not all(chosen) else None
-    if found is not None:
-        chosen = [mine or theirs for mine, theirs in zip(chosen, found, strict=True)]
-    shown = [[pair(facts, one, features, probes) for one in some[:SHOWN]] for some in chosen]
+    if not all(chosen):
+        by_figures = chooser.choose(features, probes, finding.sign, SHOWN)
+        chosen = [own or others for own, others in zip(chosen, by_figures, strict=True)]
+    shown = [[pair(facts, example, features, probes) for example in some[:SHOWN]] for some in chosen]
     return shown[0], shown[1]
 
 
 def of_feature(facts: Facts, chooser: Chooser, feature: int) -> tuple[list[Pair], list[Pair]]:
     """The clearest pair for a feature's difference, and the clearest against it."""
     sign = 1 if facts.table.at[feature, "delta"] > 0 else -1
-    found = chooser.choose([feature], [], sign, 1)
-    shown = [[pair(facts, one, [feature], []) for one in some] for some in found]
+    chosen = chooser.choose([feature], [], sign, 1)
+    shown = [[pair(facts, example, [feature], []) for example in some] for some in chosen]
     return shown[0], shown[1]
 
 
@@ -79,8 +80,9 @@ def _allowed(facts: Facts, finding: Finding, chosen: Sequence[Example]) -> list[
     """Those that may be shown: of prompts that are still there, and held-out ones only where they were seen."""
     split = facts.prompts.set_index("id")["split"]
     whole = responses.kept(facts.pairs).set_index(["prompt_id", "draw"]).index
-    known = [one for one in chosen if one.prompt_id in split.index and (one.prompt_id, one.draw) in whole]
-    return [one for one in known if finding.held_out_seen or split[one.prompt_id] == "discovery"]
+    # Prompts may have been taken out, and answers collected anew, since the finding was written.
+    known = [pair for pair in chosen if pair.prompt_id in split.index and (pair.prompt_id, pair.draw) in whole]
+    return [pair for pair in known if finding.held_out_seen or split[pair.prompt_id] == "discovery"]
 
 
 def pair(facts: Facts, example: Example, features: Sequence[int], probes: Sequence[str]) -> Pair:
@@ -111,37 +113,40 @@ def answer(
     read = len(place) > 0 and len(features) > 0
     cut = _by_features(facts, int(place[0]), features) if read else _by_probes(text, probes)
     pieces, room = [], LONGEST
-    for one in cut:
+    for piece in cut:
         if room <= 0:
             break
-        pieces.append(one._replace(text=one.text[:room]))
-        room -= len(one.text)
-    shown = min(len(text), LONGEST)
-    return Answer(side, checkpoint.name, flag, pieces, len(text) - shown)
+        pieces.append(piece._replace(text=piece.text[:room]))
+        room -= len(piece.text)
+    return Answer(side, checkpoint.name, flag, pieces, max(0, len(text) - LONGEST))
 
 
 def _by_features(facts: Facts, document: int, features: Sequence[int]) -> list[Piece]:
     """Values are shares of each feature's strongest activation on either side."""
     tokens = facts.encodings.tokens(document)
+    # Cut once by silent tokens: pieces hang on the tokens alone, so those of every feature lie on these.
     cut = [piece for piece, _ in tokens.pieces(np.zeros(len(tokens.ids), np.float32))]
-    share, told = np.zeros(len(cut)), [""] * len(cut)
+    share, notes = np.zeros(len(cut)), [""] * len(cut)
     for feature in features:
         values = [value for _, value in tokens.pieces(facts.encodings.dense(document, feature))]
+        # Of both sides together, or the weaker side's answers would look as strong as the other's.
         largest = pairs.full_colour(facts.table.loc[feature]) or 1.0
         for place, value in enumerate(values):
             if abs(value) > 0:
                 share[place] = max(share[place], abs(value) / largest)
-                told[place] += f"{'; ' if told[place] else ''}feature {feature}: {value:.2f}"
-    return [Piece(text, level(float(s), 1.0), words) for text, s, words in zip(cut, share, told, strict=True)]
+                notes[place] += f"{'; ' if notes[place] else ''}feature {feature}: {value:.2f}"
+    return [Piece(text, level(float(s), 1.0), note) for text, s, note in zip(cut, share, notes, strict=True)]
 
 
 def _by_probes(text: str, probes: Sequence[str]) -> list[Piece]:
-    found = near.probe_spans(text)
-    spans = sorted((start, end, name) for name in probes for start, end in found[name])
+    by_probe = near.probe_spans(text)
+    spans = sorted((start, end, name) for name in probes for start, end in by_probe[name])
     pieces, at = [], 0
     for start, end, name in spans:
+        # Of two that overlap the first is marked: a piece has one mark.
         if start < at:
             continue
+        # Level 6 of 10, by eye: a span is there or not, and has no strength to show.
         pieces += [Piece(text[at:start], 0, ""), Piece(text[start:end], 6, name)]
         at = end
     return [piece for piece in [*pieces, Piece(text[at:], 0, "")] if piece.text]
@@ -150,7 +155,9 @@ def _by_probes(text: str, probes: Sequence[str]) -> list[Piece]:
 def excerpt(shown: Answer, width: int = 420) -> str:
     """The surroundings of the first mark as plain text, marks between « and »."""
     text = "".join(f"«{seen(piece.text)}»" if piece.level else piece.text for piece in shown.pieces)
+    # Neighbouring tokens have one pair of marks.
     text = text.replace("»«", "")
+    # A third of the width before the first mark, as what follows is what it leads to. 420 are five or six lines.
     at = max(0, text.find("«") - width // 3)
     left = len(text) - at - width + shown.left_out
     return ("… " if at else "") + text[at : at + width] + (f" … ({left:,} more characters)" if left > 0 else "")
@@ -158,4 +165,5 @@ def excerpt(shown: Answer, width: int = 420) -> str:
 
 def seen(text: str) -> str:
     """White space that is marked is the point of the mark."""
+    # A break is kept behind its sign, so that the text runs on as it does in the answer.
     return text.replace(" ", "·") if not text.strip(" ") else text.replace("\n", "⏎\n")

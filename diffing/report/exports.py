@@ -4,7 +4,7 @@ Labels go out twice: as CSV, the one that stands for each feature, and as JSON w
 Promises that either, brought into a study of the same SAE by `label STUDY --import FILE`, gives each feature the
 name that it has here, where that study has none of its own. Records (the JSON lines of labels, judgements,
 findings, verdicts, lists and ratings) are copied as they stand. Writes only: a pickle is for the one who made it,
-and nothing here ever opens one.
+and this module opens none.
 """
 
 from collections.abc import Collection
@@ -24,8 +24,9 @@ from diffing.study.study import Study
 
 RECORDS = ("labels", "judgements", "findings", "verdicts", "differences", "ratings")
 """Files of JSON lines in a study's folder: what was said, by whom and when."""
-COLUMNS = ["feature", "label", "description", "not_about", "confidence", "author", "author_kind", "date", "score",
-           "evidence"]  # fmt: skip
+COLUMNS = ["feature", "label", "description", "not_about", "confidence", "author", "author_kind", "date"]
+COLUMNS += ["score", "evidence"]
+"""Of the table of labels, the first of them by names that an import knows."""
 
 
 def write_study(study: Study, out: Path) -> list[Path]:
@@ -48,6 +49,7 @@ def write_study(study: Study, out: Path) -> list[Path]:
         source, path = study.folder / f"{stem}.jsonl", out / f"{study.name}-{stem}.jsonl"
         if source.exists():
             with files.replacing(path) as temporary:
+                # Byte by byte: a record is what was said, and not what this version makes of it.
                 temporary.write_bytes(source.read_bytes())
             written.append(path)
     return written
@@ -92,12 +94,13 @@ def write_encodings(encodings: Encodings, path: Path) -> None:
     dictionary of the matrix and the table. `.parquet`: a row for each document and feature.
     """
     matrix, documents = encodings.matrix(), encodings.documents.copy()
-    # They name the reader's folders on this machine.
+    # They name the reader's folders on this machine, which is nobody's business.
     documents.attrs = {}
     if path.suffix == ".npz":
         extra = {name: documents[name].to_numpy() for name in ("draw", "tokens")}
         extra |= {name: documents[name].to_numpy(dtype=str) for name in ("prompt_id", "checkpoint", "error")}
         with files.replacing(path) as temporary, temporary.open("wb") as file:
+            # `sparse.save_npz` written out: it takes no further arrays.
             np.savez_compressed(
                 file,
                 format=np.array(b"csr"),

@@ -24,7 +24,7 @@ from diffing.reader.encodings import Encodings
 from diffing.study.study import Study
 
 EACH = 10
-"""Families shown of each side."""
+"""Families shown of each side: what a person reads through; the tables of the folder have all."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +68,9 @@ class Facts:
     @cached_property
     def work(self) -> list[JobStatus]:
         """What was run on the study but reports, oldest first."""
-        told = [job.status() for job in recent(self.study)]
-        return sorted((one for one in told if one.kind != "report"), key=lambda one: one.id)
+        # Without reports, or each would differ from the one before by that one. Ids begin with the date.
+        jobs = [job.status() for job in recent(self.study)]
+        return sorted((job for job in jobs if job.kind != "report"), key=lambda job: job.id)
 
     def side(self, key: str) -> str:
         """A or B."""
@@ -78,31 +79,33 @@ class Facts:
     @cached_property
     def claimed(self) -> list[Standing]:
         """Findings that the report puts forward, each meaning once, the best founded first."""
-        return each_meaning_once([one for one in self.standings if not one.why and not one.open])
+        return each_meaning_once(
+            [standing for standing in self.standings if not standing.why and not standing.open]
+        )
 
     @cached_property
     def blocked(self) -> list[Standing]:
-        return [one for one in self.standings if one.open and not one.why]
+        return [standing for standing in self.standings if standing.open and not standing.why]
 
     @cached_property
     def rejected(self) -> list[Standing]:
-        return [one for one in self.standings if one.why]
+        return [standing for standing in self.standings if standing.why]
 
     def verified(self, side: str = "") -> list[Standing]:
-        return [
-            one for one in self.claimed if sure(one) == "verified" and side in ("", self.side(one.finding.more))
-        ]
+        held = [standing for standing in self.claimed if sure(standing) == "verified"]
+        return [standing for standing in held if side in ("", self.side(standing.finding.more))]
 
 
 def each_meaning_once(sound: Sequence[Standing]) -> list[Standing]:
     """Without findings that another one leads; where that one is not among these, the first speaks for it."""
-    ids = {one.finding.id for one in sound}
+    ids = {standing.finding.id for standing in sound}
     heads: dict[str, Standing] = {}
-    for one in sound:
-        lead = one.same_as or one.finding.id
-        if lead not in heads or lead == one.finding.id:
-            heads[lead] = one
-    return [one for one in sound if heads[one.same_as or one.finding.id] is one and one.same_as not in ids]
+    for standing in sound:
+        lead = standing.same_as or standing.finding.id
+        # The leader itself whenever it comes, else whoever comes first.
+        if lead not in heads or lead == standing.finding.id:
+            heads[lead] = standing
+    return [s for s in sound if heads[s.same_as or s.finding.id] is s and s.same_as not in ids]
 
 
 def sure(standing: Standing) -> str:
@@ -117,10 +120,9 @@ def gather(study: Study, a: str = "", b: str = "") -> Facts:
     standings = evidence.of(study, a, b)
     top = strongest(stored)
     # A reported finding and one that is about to be must stand in the same place.
-    standings.sort(
-        key=lambda one: (ORDER.index(sure(one)), -evidence.net(one), -size(one, study, stored), one.finding.id)
-    )
-    shown = list(dict.fromkeys([*top, *(f for one in standings for f in own_features(one, study, stored))]))
+    standings.sort(key=lambda s: (ORDER.index(sure(s)), -evidence.net(s), -size(s, study, stored), s.finding.id))
+    claimed = [feature for standing in standings for feature in own_features(standing, study, stored)]
+    shown = list(dict.fromkeys([*top, *claimed]))
     flagged = contradictions.of(study, a, b, shown)
     table = (
         labels.named(study, stored.features, stored.a, stored.b).set_index("feature", drop=False).rename_axis(None)
@@ -141,12 +143,14 @@ def gather(study: Study, a: str = "", b: str = "") -> Facts:
 
 
 ORDER = ("verified", "replicated", "label validated", "candidate", "rejected")
+"""The best founded first."""
 
 
 def strongest(stored: Diff) -> list[int]:
     """The leads with the largest differences of each side, largest first."""
     leads = stored.top(len(stored.features))
     chosen = pd.concat([leads[leads["delta"] > 0].head(EACH), leads[leads["delta"] < 0].head(EACH)])
+    # Stable: of equal ones those that the diff has first, on every machine.
     size = chosen["delta"].abs().sort_values(ascending=False, kind="stable")
     return [int(feature) for feature in chosen.loc[size.index, "feature"]]
 

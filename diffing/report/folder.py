@@ -41,11 +41,15 @@ from diffing.study.study import Study
 FORMAT = 1
 """Of the folder; raised when a file in it means something else than before."""
 QUICK = 20
-"""Features in the link to Neuronpedia."""
+"""Features in the link to Neuronpedia: as many as the tables show, and an address that every server takes."""
 FOLDERS = re.compile(r"(?<![\w.:/])(?:/[\w.@+~-]+){2,}/?")
+"""Absolute paths in the words of an error, of two parts at least: /v1 or 3/4 is none. Addresses stay, by what
+stands before their slashes."""
 SHORTEST = 8
-"""Characters of a variable's value from which it may be a key."""
+"""Characters of a variable's value from which it may be a key: shorter ones, such as 'true' or '1234', are words
+that answers hold, too."""
 STEPS = 6
+"""Calls of `step` in a run, which its progress is counted in."""
 
 
 class Options(BaseModel):
@@ -74,6 +78,7 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     _refresh(study, a, b)
     step(1, "reading the study")
     facts = report_facts.gather(study, a, b)
+    # Beside the place where it goes: on one file system, so that it is moved whole.
     with files.fresh_folder(out.parent, ".report-") as fresh:
         bundle = Bundle(fresh, secrets(study))
         step(2, "drawing charts")
@@ -92,9 +97,10 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         bundle.json("manifest.json", manifest(facts, fresh))
         pack(fresh, name, facts.diff.summary["created"])
         _put(fresh, out, before)
-    for one in facts.verified():
-        if not one.finding.reported:
-            evidence.report(study, one)
+    # Last of all: nothing is called reported that stands in no report.
+    for standing in facts.verified():
+        if not standing.finding.reported:
+            evidence.report(study, standing)
     progress.update(STEPS, STEPS, "steps")
     return {
         "out": str(out),
@@ -107,6 +113,7 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
 
 
 def _refresh(study: Study, a: str, b: str) -> None:
+    # Opened first: of a study that was never encoded it says so, and what to run.
     Encodings.open(study)
     compute.current(study, a, b)
 
@@ -115,9 +122,9 @@ def _before(out: Path) -> list[str]:
     """The files of an earlier report in the folder; refuses a folder that holds something else."""
     manifest = out / "manifest.json"
     if manifest.exists():
-        told = files.read_json(manifest, "move that folder away and write the report again")
-        if isinstance(told, dict) and told.get("report") == FORMAT:
-            return [*told["files"], "manifest.json"]
+        content = files.read_json(manifest, "move that folder away and write the report again")
+        if isinstance(content, dict) and content.get("report") == FORMAT:
+            return [*content["files"], "manifest.json"]
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"'{out}' exists and holds no report; choose another folder for --out.")
     return []
@@ -127,6 +134,7 @@ def _put(fresh: Path, out: Path, before: list[str]) -> None:
     """Put the new folder in the old one's place, with what others laid into that; no reader meets half of it."""
     made = sorted(path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file())
     for path in made:
+        # A temporary folder's files are its owner's alone, but a report is for others.
         (fresh / path).chmod(0o644)
     for path in sorted(out.rglob("*")):
         name = path.relative_to(out)
@@ -147,6 +155,7 @@ def _put_over(fresh: Path, out: Path, made: Sequence[Path], before: list[str]) -
         (out / path).parent.mkdir(parents=True, exist_ok=True)
         (fresh / path).replace(out / path)
     for name in before:
+        # Names come from a file that others may have changed: nothing outside the folder is removed.
         stale = out / name
         if Path(name) not in made and out in stale.resolve().parents:
             stale.unlink(missing_ok=True)
@@ -181,10 +190,12 @@ class Bundle:
 
 def secrets(study: Study) -> list[str]:
     """Values of this machine's keys, the longest first, so that none is left in part."""
-    named = {one.key_env for one in providers.PROVIDERS.values()} | {one.key_env for one in study.checkpoints}
-    found = {providers.key_of(name) for name in named if name}
-    found |= {value for name, value in os.environ.items() if holds_key(name)}
-    return sorted((key for key in found if key and len(key) >= SHORTEST), key=lambda key: (-len(key), key))
+    named = {provider.key_env for provider in providers.PROVIDERS.values()}
+    named |= {checkpoint.key_env for checkpoint in study.checkpoints}
+    keys = {providers.key_of(name) for name in named if name}
+    # And whatever looks like one by its variable's name: an error may quote a key of another service.
+    keys |= {value for name, value in os.environ.items() if holds_key(name)}
+    return sorted((key for key in keys if key and len(key) >= SHORTEST), key=lambda key: (-len(key), key))
 
 
 def _tables(facts: Facts, bundle: Bundle) -> None:
@@ -192,8 +203,9 @@ def _tables(facts: Facts, bundle: Bundle) -> None:
     bundle.csv("prompts.csv", facts.prompts)
     answers = facts.answers.assign(error=[FOLDERS.sub(_last, text) for text in facts.answers["error"]])
     bundle.csv("responses.csv", answers)
-    shown = facts.table[facts.table[["frequency_a", "frequency_b"]].max(axis=1) > 0]
-    bundle.csv("features.csv", shown)
+    # Most features of a large SAE show in no answer, and their rows say nothing.
+    present = facts.table[facts.table[["frequency_a", "frequency_b"]].max(axis=1) > 0]
+    bundle.csv("features.csv", present)
     bundle.csv("probes.csv", facts.probes)
     bundle.csv("pairs.csv", pairs(facts))
     exports.write_encodings(facts.encodings, bundle.folder / "encodings.npz")
@@ -207,32 +219,33 @@ def _tables(facts: Facts, bundle: Bundle) -> None:
 
 def pairs(facts: Facts) -> pd.DataFrame:
     """The pairs that were compared, with the rows of the encodings that hold them."""
-    found = pairing.pair(facts.study, facts.encodings.documents, facts.a.key, facts.b.key)
-    table = found.prompts.iloc[found.row][["id", "split", "category"]].rename(columns={"id": "prompt_id"})
-    return table.assign(
-        draw=facts.encodings.documents["draw"].to_numpy()[found.a],
-        row_a=found.a, row_b=found.b, tokens_a=found.tokens_a, tokens_b=found.tokens_b,
-    ).reset_index(drop=True)  # fmt: skip
+    documents = facts.encodings.documents
+    paired = pairing.pair(facts.study, documents, facts.a.key, facts.b.key)
+    table = paired.prompts.iloc[paired.row][["id", "split", "category"]].rename(columns={"id": "prompt_id"})
+    table = table.assign(draw=documents["draw"].to_numpy()[paired.a], row_a=paired.a, row_b=paired.b)
+    return table.assign(tokens_a=paired.tokens_a, tokens_b=paired.tokens_b).reset_index(drop=True)
 
 
 def recorded(facts: Facts) -> list[dict[str, Any]]:
     """All findings with their standing, as plain values."""
     out = []
-    for one in facts.standings:
-        told = one.finding.model_dump(mode="json", exclude={"reported"})
-        told["reader"] = report_tables.plain_path(told["reader"])
-        told |= {
-            "status": sure(one),
-            "why": one.why,
-            "claimed": one in facts.claimed,
-            "same_as": one.same_as,
-            "rungs": [rung._asdict() for rung in one.rungs],
-            "objections": [objection._asdict() for objection in one.objections],
-            "open": [objection.key for objection in one.open],
-            "check": vars(one.check) if one.check else None,
-            "figures": facts.table.loc[own_features(one, facts.study, facts.diff), FIGURES].to_dict("records"),
+    for standing in facts.standings:
+        own = own_features(standing, facts.study, facts.diff)
+        # Without the date of its report: the first report of a finding would else differ from the second.
+        record = standing.finding.model_dump(mode="json", exclude={"reported"})
+        record["reader"] = report_tables.plain_path(record["reader"])
+        record |= {
+            "status": sure(standing),
+            "why": standing.why,
+            "claimed": standing in facts.claimed,
+            "same_as": standing.same_as,
+            "rungs": [rung._asdict() for rung in standing.rungs],
+            "objections": [objection._asdict() for objection in standing.objections],
+            "open": [objection.key for objection in standing.open],
+            "check": vars(standing.check) if standing.check else None,
+            "figures": facts.table.loc[own, FIGURES].to_dict("records"),
         }
-        out.append(summary.plain(told))
+        out.append(summary.plain(record))
     return out
 
 
@@ -281,6 +294,7 @@ def manifest(facts: Facts, folder: Path) -> dict[str, Any]:
 
 def pack(folder: Path, name: str, date: str) -> None:
     """Everything in one zip, each file dated as the diff is."""
+    # Not as the clock says: the same files give the same zip.
     when = datetime.fromisoformat(date)
     stamp = (when.year, when.month, when.day, when.hour, when.minute, when.second)
     made = sorted(path for path in folder.rglob("*") if path.is_file())

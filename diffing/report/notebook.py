@@ -24,8 +24,10 @@ from diffing.report.facts import Facts
 from diffing.report.render import TEMPLATES, md
 
 TIMEOUT = 300
-"""Seconds that one cell may take."""
+"""Seconds that one cell may take: the largest reads a file and draws it, and machines that run reports may be
+busy."""
 CELL = re.compile(r"^# %% *(?P<kind>\[markdown\]|\w+)\n(?P<body>.*?)(?=^# %%|\Z)", re.MULTILINE | re.DOTALL)
+"""A cell of the template, which is a Python file that can be read and checked as such."""
 
 
 def build(facts: Facts) -> nbformat.NotebookNode:
@@ -67,7 +69,9 @@ def executed(made: nbformat.NotebookNode, folder: Path) -> str:
         client = NotebookClient(
             made,
             timeout=TIMEOUT,
+            # The moments of running would make each notebook another file.
             record_timing=False,
+            # The user's history of commands is neither written nor waited for.
             extra_arguments=["--HistoryManager.enabled=False"],
             resources={"metadata": {"path": str(folder)}},
         )
@@ -79,7 +83,7 @@ def executed(made: nbformat.NotebookNode, folder: Path) -> str:
     for cell in made.cells:
         if cell.cell_type == "code":
             # What libraries warn of names this machine's folders and says nothing of the figures.
-            cell.outputs = [one for one in cell.outputs if one.get("name") != "stderr"]
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
             cell.metadata = {}
     nbformat.validate(made)
     return json.dumps(made, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
@@ -87,6 +91,7 @@ def executed(made: nbformat.NotebookNode, folder: Path) -> str:
 
 def environment(scratch: Path) -> dict[str, str]:
     """What the notebook's process sees: no key, and none of the user's own start-up files."""
+    # matplotlib's folder as it is here: where that is a temporary one, the process would list all fonts anew.
     return without_keys(os.environ) | {
         "IPYTHONDIR": str(scratch / "ipython"),
         "MPLCONFIGDIR": matplotlib.get_configdir(),

@@ -23,7 +23,9 @@ from diffing.report.facts import Facts
 TEMPLATES = Path(__file__).parent / "templates"
 
 SIGNS = re.compile(r"([\\`*_\[\]|~$#])")
+"""Signs that mean something anywhere in a line of Markdown, of its tables or of formulas in it."""
 OPENING = re.compile(r"^([-+=]|\d+[.)])(?=\s|$)")
+"""What makes a list or a heading at the beginning of a line."""
 ADDRESS = re.compile(r"(?i)(https?|ftp|mailto)(?=:)|(?<=www)(?=\.)|(?=@)")
 """Places at which Markdown would make a link of bare text."""
 LINE = "\x1e"
@@ -48,6 +50,7 @@ def context(facts: Facts, charts: list[Chart], link: str) -> dict[str, Any]:
         "recommendations": advice.recommendations(facts),
         "limits": advice.limits(facts),
         "tables": {
+            # By name, so that a template's table and the function that makes it are called the same.
             name: getattr(tables, name)(facts)
             for name in ("compared", "categories", "excluded", "flags", "top", "probes", "work", "arms_compared")
         },
@@ -72,6 +75,7 @@ def markdown(values: dict[str, Any]) -> str:
     made.filters["code"] = lambda text: _code(text, lambda part: Markup(f"`{part}`"), md)
     made.filters["fenced"] = fenced
     text = made.get_template("report.md.jinja").render(values)
+    # A template that reads well leaves more empty lines than Markdown needs; those of excerpts are theirs.
     return re.sub(r"\n{3,}", "\n\n", text).strip().replace(LINE, "\n") + "\n"
 
 
@@ -81,6 +85,7 @@ def _environment(finalize: Callable[[Any], Any]) -> jinja2.Environment:
         # For Markdown too: it keeps what a macro made from being escaped again.
         autoescape=True,
         finalize=finalize,
+        # A slip in a template ends the run, rather than leaving a hole in the report.
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -94,9 +99,11 @@ def _bare(value: Any) -> bool:
 
 def md(text: str) -> Markup:
     """Outside text on one line of Markdown, where every character stands for itself."""
+    # On one line: most of it stands in a table, a heading or a list, which a break would end.
     line = " ".join(visible(text).split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     line = OPENING.sub(lambda m: m[1][:-1] + "\\" + m[1][-1], SIGNS.sub(r"\\\1", line))
+    # A backslash before the sign that follows: the address reads the same and is none.
     return Markup(ADDRESS.sub(lambda m: m[0] + ("\\" if m.end() < len(line) else ""), line))
 
 
@@ -107,6 +114,7 @@ def _code(text: str, code: Callable[[str], Markup], plain: Callable[[str], Marku
 
 def fenced(answer: Answer) -> Markup:
     """An excerpt of an answer as a block that Markdown leaves alone."""
+    # A fence longer than any run of backticks inside, so that none of them can end it.
     text = visible(examples.excerpt(answer))
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
     return Markup(f"{fence}text\n{text}\n{fence}".replace("\n", LINE))

@@ -23,9 +23,9 @@ from diffing.report.facts import Facts, members
 from diffing.study import responses
 
 PACKAGES = (
-    "numpy", "pandas", "scipy", "scikit-learn", "torch", "transformers", "tokenizers", "sae-lens", "safetensors",
-    "matplotlib",
-)  # fmt: skip
+    *("numpy", "pandas", "scipy", "scikit-learn", "torch", "transformers", "tokenizers"),
+    *("sae-lens", "safetensors", "matplotlib"),
+)
 """Those that the figures could hang on."""
 PLACES = (".source", ".model", ".sae")
 """Settings that may be a folder."""
@@ -39,15 +39,15 @@ class Table(NamedTuple):
 def compared(facts: Facts) -> Table:
     """Both checkpoints side by side."""
     sides = [(facts.a, _side(facts, facts.a)), (facts.b, _side(facts, facts.b))]
-    told = facts.diff.summary
+    summary = facts.diff.summary
     rows = {
-        "name": [one.name for one, _ in sides],
-        "key": [one.key for one, _ in sides],
-        "source": [plain_path(one.source) for one, _ in sides],
+        "name": [checkpoint.name for checkpoint, _ in sides],
+        "key": [checkpoint.key for checkpoint, _ in sides],
+        "source": [plain_path(checkpoint.source) for checkpoint, _ in sides],
         "model as served": [_served(table) for _, table in sides],
         "answers from": [_dates(table) for _, table in sides],
         "answers": [f"{len(table):,}" for _, table in sides],
-        "reader's tokens an answer": [f"{told[f'tokens_{s}'] or 0:,.0f}" for s in "ab"],
+        "reader's tokens an answer": [f"{summary[f'tokens_{s}'] or 0:,.0f}" for s in "ab"],
         "cost of the answers": [_cost(table) for _, table in sides],
     }
     return Table(["", "A", "B"], [[name, *values] for name, values in rows.items()])
@@ -58,6 +58,7 @@ def _side(facts: Facts, checkpoint: Checkpoint) -> pd.DataFrame:
 
 
 def _served(table: pd.DataFrame) -> str:
+    # More than one where a provider changed the model under its name in the midst of collecting.
     names = Counter(name for name in table["model_served"] if name)
     return ", ".join(f"{name} ({number:,})" for name, number in sorted(names.items())) or "not recorded"
 
@@ -77,7 +78,7 @@ def _cost(table: pd.DataFrame) -> str:
 
 def setup(facts: Facts) -> list[tuple[str, str]]:
     """How they were compared."""
-    told, settings = facts.diff.summary, facts.study.settings
+    summary, settings = facts.diff.summary, facts.study.settings
     sampling = settings.sampling
     asked = [
         f"temperature {sampling.temperature}" if sampling.temperature is not None else "provider's temperature"
@@ -85,14 +86,14 @@ def setup(facts: Facts) -> list[tuple[str, str]]:
     asked.append(f"at most {sampling.max_tokens:,} tokens" if sampling.max_tokens else "no token limit")
     imported = all(one.source == "import" for one in (facts.a, facts.b))
     return [
-        ("Prompts compared", f"{told['prompts']:,}: {told['discovery']:,} for discovery, the rest held out"),
-        ("Draws of an answer", f"{told['draws']}"),
-        ("Pairs of answers", f"{told['pairs']:,} compared, {sum(told['excluded'].values()):,} left out"),
+        ("Prompts compared", f"{summary['prompts']:,}: {summary['discovery']:,} for discovery, the rest held out"),
+        ("Draws of an answer", f"{summary['draws']}"),
+        ("Pairs of answers", f"{summary['pairs']:,} compared, {sum(summary['excluded'].values()):,} left out"),
         ("Sampling", "unknown, answers were imported" if imported else ", ".join(asked)),
         ("System prompt", sampling.system or "none"),
         ("Reader", f"{reader(facts)}, {facts.encodings.n_features:,} features"),
         ("Reader sees", "the prompt too" if settings.reader.context == "prompt+answer" else "the answer alone"),
-        ("Whether a prompt shows a feature", str(told["shows"])),
+        ("Whether a prompt shows a feature", str(summary["shows"])),
     ]
 
 
@@ -123,8 +124,9 @@ def excluded(facts: Facts) -> Table:
 
 
 def flags(facts: Facts) -> Table:
-    found = responses.compare_flags(facts.pairs)
-    rows = [[row.flag, f"{row.a:,}", f"{row.b:,}", small(row.p)] for row in found.itertuples() if row.a or row.b]
+    counts = responses.compare_flags(facts.pairs)
+    seen = [row for row in counts.itertuples() if row.a or row.b]
+    rows = [[str(row.flag), f"{row.a:,}", f"{row.b:,}", small(row.p)] for row in seen]
     return Table(["answers that were", "A", "B", "exact p of the difference"], rows)
 
 
@@ -133,26 +135,21 @@ def top(facts: Facts) -> Table:
     rows = []
     for feature in facts.top:
         row, size = facts.table.loc[feature], members(facts.diff, feature)
-        rows.append(
-            [
-                "B" if row["delta"] > 0 else "A", str(feature), facts.named[feature], _author(facts, feature),
-                f"{size:,}", *_shares(row), yes(row["survives_equal_length"]), yes(row["outside_noise"]),
-                f"{row['replicated'] or '–'} ({points(row['delta_heldout'])})", _near(str(row["probes"])),
-            ]
-        )  # fmt: skip
-    head = [
-        "more on", "feature", "what it is called", "by, score", "family of", "A", "B", "B − A, points",
-        "95 % interval", "q", "at equal length", "outside noise", "replicated (held-out points)",
-        "share of its tokens at",
-    ]  # fmt: skip
+        side = "B" if row["delta"] > 0 else "A"
+        again = f"{row['replicated'] or '–'} ({points(row['delta_heldout'])})"
+        who = [side, str(feature), facts.named[feature], _author(facts, feature), f"{size:,}"]
+        checks = [yes(row["survives_equal_length"]), yes(row["outside_noise"]), again]
+        rows.append([*who, *_shares(row), *checks, _near(str(row["probes"]))])
+    head = ["more on", "feature", "what it is called", "by, score", "family of", *SHARES]
+    head += ["at equal length", "outside noise", "replicated (held-out points)", "share of its tokens at"]
     return Table(head, rows)
 
 
 def _near(probes: str) -> str:
     """The two countable things that most of a feature's tokens lie at."""
-    shown = (f"{name} {share(part)}" for name, part in [*contradictions.nearest(probes).items()][:2])
+    nearest = [*contradictions.nearest(probes).items()][:2]
     # A number and its unit stay on one line.
-    return ", ".join(one.replace(" %", "\u00a0%") for one in shown) or "–"
+    return ", ".join(f"{name} {share(part)}".replace(" %", "\u00a0%") for name, part in nearest) or "–"
 
 
 def _author(facts: Facts, feature: int) -> str:
@@ -177,48 +174,44 @@ def probes(facts: Facts) -> Table:
     table = facts.probes
     table = table.assign(size=table["delta"].abs(), differs=table["verdict"] == "differs")
     table = table.sort_values(["differs", "size", "probe"], ascending=[False, False, True])
-    rows = [
-        [
-            str(row["probe"]), *_shares(row), f"{row['mean_a']:,.2f}", f"{row['mean_b']:,.2f}",
-            small(row["q_mean"]), yes(row["survives_equal_length"]), str(row["replicated"]) or "–",
-            str(row["verdict"]),
-        ]
-        for _, row in table.iterrows()
-    ]  # fmt: skip
-    head = [
-        "counted", "A", "B", "B − A, points", "95 % interval", "q", "an answer, A", "an answer, B", "q of amount",
-        "at equal length", "replicated", "verdict",
-    ]  # fmt: skip
-    return Table(head, rows)
+    rows = []
+    for _, row in table.iterrows():
+        amounts = [f"{row['mean_a']:,.2f}", f"{row['mean_b']:,.2f}", small(row["q_mean"])]
+        checks = [yes(row["survives_equal_length"]), str(row["replicated"]) or "–", str(row["verdict"])]
+        rows.append([str(row["probe"]), *_shares(row), *amounts, *checks])
+    head = ["counted", *SHARES, "an answer, A", "an answer, B", "q of amount"]
+    return Table([*head, "at equal length", "replicated", "verdict"], rows)
+
+
+SHARES = ("A", "B", "B − A, points", "95 % interval", "q")
+"""What stands over the cells of `_shares`."""
 
 
 def _shares(row: "pd.Series[Any]") -> list[str]:
     """Both sides' shares, their difference, its interval and its q."""
-    return [
-        share(row["frequency_a"]), share(row["frequency_b"]), points(row["delta"]),
-        interval(row["ci_low"], row["ci_high"]), small(row["q"]),
-    ]  # fmt: skip
+    sides = [share(row["frequency_a"]), share(row["frequency_b"])]
+    return [*sides, points(row["delta"]), interval(row["ci_low"], row["ci_high"]), small(row["q"])]
 
 
 def work(facts: Facts) -> Table:
     """What every step took."""
     rows = []
     for kind in STEPS:
-        runs = [one for one in facts.work if one.kind == kind]
+        runs = [job for job in facts.work if job.kind == kind]
         if runs:
-            known = [one.cost for one in runs if one.cost is not None]
+            known = [job.cost for job in runs if job.cost is not None]
             spent = words.dollars(sum(known)) if known else "none recorded"
-            rows.append([kind, f"{len(runs)}", words.duration(sum(one.seconds for one in runs)), spent])
+            rows.append([kind, f"{len(runs)}", words.duration(sum(job.seconds for job in runs)), spent])
     return Table(["step", "runs", "time", "paid to providers"], rows)
 
 
 def arms_compared(facts: Facts) -> Table:
     """Finding with features against finding by reading alone; empty where only one of them was done."""
-    found = arms.compare(facts.study, facts.a.key, facts.b.key)
-    if not all(arm.claims for arm in found):
+    both = arms.compare(facts.study, facts.a.key, facts.b.key)
+    if not all(arm.claims for arm in both):
         return Table([], [])
-    rows = [[name, *(told(arm) for arm in found)] for name, told in MEASURES.items()]
-    return Table(["", *(arm.arm for arm in found)], rows)
+    rows = [[name, *(measured(arm) for arm in both)] for name, measured in MEASURES.items()]
+    return Table(["", *(arm.arm for arm in both)], rows)
 
 
 def _number(value: float | None) -> str:
@@ -246,10 +239,11 @@ def settings(facts: Facts) -> list[tuple[str, str]]:
     """Everything that the figures hang on, by dotted name."""
     chosen = facts.study.settings.model_dump(mode="json")
     chosen["checkpoints"] = {one["key"]: one for one in chosen["checkpoints"]}
-    told: dict[str, Any] = {"study": chosen, "diff": facts.diff.settings.model_dump(mode="json")}
-    told["level of the false discovery rate"] = measure.LEVEL
-    told["no change within"] = measure.EQUIVALENT
-    kept = [(name, str(value)) for name, value in _flat("", told) if value not in ("", None, {})]
+    entries: dict[str, Any] = {"study": chosen, "diff": facts.diff.settings.model_dump(mode="json")}
+    entries["level of the false discovery rate"] = measure.LEVEL
+    entries["no change within"] = measure.EQUIVALENT
+    # What is empty was not chosen, and says nothing.
+    kept = [(name, str(value)) for name, value in _flat("", entries) if value not in ("", None, {})]
     return [(name, plain_path(value) if name.endswith(PLACES) else value) for name, value in kept]
 
 
@@ -262,18 +256,18 @@ def _flat(name: str, value: Any) -> Iterable[tuple[str, Any]]:
 
 
 def hashes(facts: Facts) -> list[tuple[str, str]]:
-    told = facts.diff.summary
+    summary = facts.diff.summary
     return [
         ("diff", facts.diff.folder.name),
-        ("diff computed", told["created"]),
-        ("answers, prompts and encodings", told["inputs"]),
+        ("diff computed", summary["created"]),
+        ("answers, prompts and encodings", summary["inputs"]),
         ("reader, model and SAE", facts.encodings.reader_key),
     ]
 
 
 def versions() -> list[tuple[str, str]]:
-    found = [("Python", platform.python_version())]
-    return found + [(name, metadata.version(name)) for name in PACKAGES]
+    python = [("Python", platform.python_version())]
+    return python + [(name, metadata.version(name)) for name in PACKAGES]
 
 
 def plain_path(text: str) -> str:

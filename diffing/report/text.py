@@ -16,7 +16,7 @@ from diffing.labels import contradictions
 from diffing.report.facts import Facts, own_features, sure
 
 MANY = 4
-"""Things named in a sentence."""
+"""Things named in a sentence: more of them nobody keeps in mind. The tables have all."""
 
 
 # The answer.
@@ -28,49 +28,49 @@ def answer(facts: Facts) -> list[str]:
 
 
 def _compared(facts: Facts) -> str:
-    told = facts.diff.summary
-    left = sum(told["excluded"].values())
+    summary = facts.diff.summary
+    left = sum(summary["excluded"].values())
     return (
-        f"B ({facts.b.name}) was compared with A ({facts.a.name}) on {count(told['prompts'], 'prompt')} with "
-        f"{count(told['pairs'], 'pair')} of answers; {count(left, 'pair')} had to be left out."
+        f"B ({facts.b.name}) was compared with A ({facts.a.name}) on {count(summary['prompts'], 'prompt')} with "
+        f"{count(summary['pairs'], 'pair')} of answers; {count(left, 'pair')} had to be left out."
     )
 
 
 def _amount(facts: Facts) -> str:
-    told = facts.diff.summary
-    apart = told["separability"]
-    if not told["families"]:
-        found = (
-            f"Of {count(told['tested'], 'feature')} tested none differs after correction, which does not prove "
+    summary = facts.diff.summary
+    apart = summary["separability"]
+    if not summary["families"]:
+        amount = (
+            f"Of {count(summary['tested'], 'feature')} tested none differs after correction, which does not prove "
             "that nothing changed"
         )
     else:
-        found = (
-            f"Of {count(told['tested'], 'feature')} tested {told['differing']:,} differ after correction, in "
-            f"{count(told['families'], 'family', 'families')}; {share(told['share_surviving'])} of these survive "
-            "at equal length"
+        amount = (
+            f"Of {count(summary['tested'], 'feature')} tested {summary['differing']:,} differ after correction, "
+            f"in {count(summary['families'], 'family', 'families')}; {share(summary['share_surviving'])} of these "
+            "survive at equal length"
         )
     if apart["auc"] is None:
-        return f"{found}."
+        return f"{amount}."
     return (
-        f"{found}; all features together tell the sides apart with an AUC of {apart['auc']:.2f} (0.5 is chance, "
+        f"{amount}; all features together tell the sides apart with an AUC of {apart['auc']:.2f} (0.5 is chance, "
         f"shuffled sides stay below {apart['null_high']:.2f} in 95 of 100 runs)."
     )
 
 
 def _side(facts: Facts, side: str) -> str:
     """What one side shows more, from the best evidence there is."""
-    mine = [one for one in facts.claimed if facts.side(one.finding.more) == side]
+    mine = [standing for standing in facts.claimed if facts.side(standing.finding.more) == side]
     for grade, words in (
         ("verified", "confirmed by a judge on held-out prompts"),
         ("replicated", "replicated on held-out prompts but unjudged"),
     ):
         # What a judge did not confirm is no answer, however often its figures came again.
-        said = [one for one in mine if sure(one) == grade and (grade == "verified" or one.check is None)]
+        said = [s for s in mine if sure(s) == grade and (grade == "verified" or s.check is None)]
         if said:
-            claims = "; ".join(_sized(facts, one) for one in said[:MANY])
+            claims = "; ".join(_sized(facts, standing) for standing in said[:MANY])
             more = f"; and {len(said) - MANY:,} more" if len(said) > MANY else ""
-            besides = _counted(facts, side, {name for one in said for name in _named(one)})
+            besides = _counted(facts, side, {name for standing in said for name in _named(standing)})
             counted = f"; counted besides: {listed(besides)}" if besides else ""
             return f"{side} more often shows, {words}: {claims}{more}{counted}."
     counts = _counted(facts, side)
@@ -115,9 +115,9 @@ def _footing(facts: Facts) -> str:
     """What all this rests on."""
     leads = facts.table.loc[facts.top]
     again = int((leads["replicated"] == "yes").sum())
-    base = f"Of the {len(leads)} strongest families {again} came again on held-out prompts" if len(leads) else (
-        "No family was strong enough to be looked for again on held-out prompts"
-    )  # fmt: skip
+    base = f"Of the {len(leads)} strongest families {again} came again on held-out prompts"
+    if not len(leads):
+        base = "No family was strong enough to be looked for again on held-out prompts"
     if not facts.standings:
         return f"{base}, and no findings were recorded, so these are differences in figures and not yet claims."
     if not facts.verification.judge:
@@ -127,6 +127,7 @@ def _footing(facts: Facts) -> str:
 
 def judged(facts: Facts) -> str:
     """What became of all claims that the judge saw, each counted once."""
+    # Taken out step by step, so that no claim is counted twice and all of them are.
     seen = [one for one in facts.standings if one.check is not None and one.check.prompts]
     held = facts.verified()
     left = [one for one in seen if one not in held]
@@ -169,16 +170,18 @@ def not_found(facts: Facts) -> NotFound:
         f"{verdicts.get('cannot tell', 0):,} one cannot tell."
     )
     calm = facts.table[(facts.table["verdict"] == "no change") & (facts.table["named_by"] != "rule")]
+    # Of a feature that hardly any answer shows, "no change" goes without saying.
     calm = calm[calm[["frequency_a", "frequency_b"]].max(axis=1) >= 0.05]
     calm = calm[~calm["feature"].isin(facts.flagged)].sort_values("frequency_a", ascending=False, kind="stable")
     if len(calm):
         sentences.append(f"Labelled features with no change: {'; '.join(calm['label'].head(10))}.")
-    for one in facts.claimed:
-        if one.check is not None and sure(one) != "verified":
-            low, high = one.check.low, one.check.high
+    for standing in facts.claimed:
+        if standing.check is not None and sure(standing) != "verified":
+            low, high = standing.check.low, standing.check.high
+            # The whole interval must lie inside the margin; that a difference was not found proves nothing.
             none = low >= -measure.EQUIVALENT and high <= measure.EQUIVALENT
             sentences.append(
-                f"The judge did not confirm “{one.finding.claim}” "
+                f"The judge did not confirm “{standing.finding.claim}” "
                 f"(95 % interval of the net share {interval(low, high)} points): "
                 f"{'no change' if none else 'cannot tell'}."
             )

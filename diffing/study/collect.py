@@ -29,10 +29,13 @@ from diffing.study import prompts, responses
 from diffing.study.study import Study
 
 FLUSH_SECONDS = 5.0
+"""How often the answer table is written: often enough for a page that watches, and seldom enough that writing all
+of it each time costs little. What a killed run had not written is read from the cache again."""
 USUAL_TOKENS = (60, 500)
-"""Tokens in and out assumed of a call before any was made; a pilot replaces them by what it measured."""
+"""Tokens in and out assumed of a call before any was made; a pilot replaces them by what it measured. A bundled
+prompt and a chat model's answer of some 400 words, by eye."""
 USUAL_SECONDS = 10.0
-"""Seconds assumed of such a call."""
+"""Seconds assumed of such a call: fifty tokens a second, by eye."""
 
 
 class Options(BaseModel):
@@ -84,6 +87,7 @@ def wanted(study: Study, options: Options) -> list[tuple[str, str, int]]:
     table = study.prompts()
     ids = table.loc[table["active"], "id"].tolist()
     if options.limit is not None:
+        # By hash, so that a pilot is spread over all categories, and a larger one has the smaller one's prompts.
         ids = sorted(ids, key=lambda i: files.content_hash(["pilot", i]))[: options.limit]
     stored = study.responses()
     again = {"failed", *options.retry}
@@ -107,6 +111,8 @@ def plan(study: Study, options: Options) -> list[Ask]:
     by_key = {c.key: c for c in study.checkpoints if c.source != "import"}
     blanks = {key: _blank(study, checkpoint) for key, checkpoint in by_key.items()}
     asks = []
+    # What is asked again although an answer is stored carries that answer's date in its key, or the cache would
+    # give the same answer again.
     for prompt_id, key, draw in wanted(study, options):
         # Checkpoints that ask exactly the same take turns with the draws, and so get answers of their own.
         twins = [other for other, blank in blanks.items() if blank == blanks[key]]
@@ -122,8 +128,9 @@ def plan(study: Study, options: Options) -> list[Ask]:
 def _blank(study: Study, checkpoint: Checkpoint) -> Request:
     """What all requests to a checkpoint have in common."""
     sampling = study.settings.sampling
-    told = {"temperature": sampling.temperature, "max_tokens": sampling.max_tokens}
-    parameters = {name: value for name, value in told.items() if value is not None}
+    chosen = {"temperature": sampling.temperature, "max_tokens": sampling.max_tokens}
+    # What is left to the provider is not sent at all: some models refuse a temperature, whatever its value.
+    parameters = {name: value for name, value in chosen.items() if value is not None}
     parameters |= sampling.extra_body | checkpoint.extra_body
     if generate.is_local(checkpoint):
         return generate.request(checkpoint, parameters, study.settings.seed)
@@ -144,6 +151,7 @@ def expected(checkpoints: Sequence[Checkpoint], prompts_asked: int, draws: int) 
         price = providers.price(point)
         cost = cost + prompts_asked * draws * price.of(*USUAL_TOKENS) if price and cost is not None else None
     # Checkpoints at one endpoint share its places; how fast a local model writes is known once it has.
+    # Endpoints are asked at once, so the busiest one takes as long as all.
     local = any(generate.is_local(checkpoint) for checkpoint in asked)
     seconds = None if local else max(at.values(), default=0) * USUAL_SECONDS / Options().concurrency
     return Estimate(len(asked) * prompts_asked * draws, cost, seconds, False)
@@ -192,6 +200,7 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
                 for place, reply in generate.answers(checkpoint, [ask.request for ask in mine], progress.check):
                     ledger.record(mine[place], reply)
     finally:
+        # Also of a run that was cancelled or failed: what was answered is to be seen.
         ledger.flush()
     return ledger.summary()
 
@@ -216,6 +225,7 @@ class Ledger:
         row["flag"] = responses.flag(reply.text, reply.finish_reason, reply.error)
         self._rows.append(row)
         if reply.error:
+            # In the log one by one, as the progress has room for their number only.
             self.progress.log(
                 f"failed: prompt {ask.prompt_id}, {ask.checkpoint.key}, draw {ask.draw}: {reply.error}"
             )
@@ -247,6 +257,7 @@ async def _collect(asks: list[Ask], options: Options, ledger: Ledger) -> None:
         points = {ask.checkpoint.key: providers.endpoint(ask.checkpoint) for ask in asks}
         prices = await _check_models(client, points)
         ledger.progress.update(0, ledger.total, "answers")
+        # Taken from their ends, so turned round: the first ask first.
         queues: dict[str, list[Ask]] = {}
         for ask in reversed(asks):
             queues.setdefault(points[ask.checkpoint.key].base_url, []).append(ask)
@@ -256,6 +267,7 @@ async def _collect(asks: list[Ask], options: Options, ledger: Ledger) -> None:
                 ask = queue.pop()
                 key, price = ask.checkpoint.key, prices[ask.checkpoint.key]
                 call = partial(client.ask, points[key], ask.request, price)
+                # What is stored costs nothing, and so must not wait for room in the budget or use up a request.
                 stored = ask.request.key in replies.cache()
                 reply = await (call() if stored else ledger.budget.spend(key, _most(ask, price), call))
                 if reply is None:
@@ -270,6 +282,7 @@ async def _collect(asks: list[Ask], options: Options, ledger: Ledger) -> None:
         watcher = asyncio.create_task(_watch(workers, client, ledger.progress))
         outcomes = await asyncio.gather(*workers, return_exceptions=True)
         watcher.cancel()
+        # Workers that were cancelled are no failure: `Cancelled`, raised at the next check, is how that run ends.
         for outcome in outcomes:
             if isinstance(outcome, Exception):
                 raise outcome
@@ -291,6 +304,7 @@ async def _watch(workers: list["asyncio.Task[None]"], client: ChatClient, progre
             progress.check()
         except Cancelled:
             client.wind_down()
+        # Five looks a second: a person who cancels sees it happen at once, and a look costs next to nothing.
         await asyncio.sleep(0.2)
     await asyncio.sleep(chat.GRACE_SECONDS)
     for worker in workers:
@@ -308,8 +322,8 @@ def _most(ask: Ask, price: Price | None) -> float | None:
 
 async def _check_models(client: ChatClient, points: dict[str, Endpoint]) -> dict[str, Price | None]:
     """Prices by checkpoint, after making sure that every model is served; nothing was spent yet if one is not."""
-    found = await asyncio.gather(*(client.check_model(point) for point in points.values()))
-    return dict(zip(points, found, strict=True))
+    prices = await asyncio.gather(*(client.check_model(point) for point in points.values()))
+    return dict(zip(points, prices, strict=True))
 
 
 async def check(study: Study) -> dict[str, Price | None]:

@@ -1,8 +1,9 @@
 """Answers collected elsewhere: long or wide tables become prompts and responses of a study.
 
 Long: `prompt, checkpoint, response[, category, tags, draw, finish_reason]`. Wide: `prompt, response_a,
-response_b[, category, tags]`. Promises that a file with one bad row changes nothing at all, and that text comes
-back as it stood in the file.
+response_b[, category, tags]`. Promises that a file with one bad row, or with a checkpoint that has no place in the
+study, changes nothing at all, and that text comes back as it stood in the file. Does not promise as much of a
+process that is killed half-way: importing the same file again completes it.
 """
 
 import re
@@ -18,6 +19,7 @@ from diffing.models.providers import Checkpoint
 from diffing.study import prompts, responses, study
 from diffing.study.study import Study
 
+# As data sets call these columns, the most telling name first: a table may have an instruction and an input.
 PROMPT_NAMES = ("prompt", "instruction", "question", "input", "text")
 RESPONSE_NAMES = ("response", "output", "answer", "completion")
 
@@ -49,7 +51,9 @@ def load(path: Path, columns: Mapping[str, str] | None = None) -> Answers:
             table.loc[row - 1, "messages"] = prompts.check_messages(value, f"'{path.name}' row {row}")
     table["prompt"] = table["prompt"].map(tables.clean)
     table["prompt_id"] = [
-        prompts.prompt_id("" if m else t, m) for t, m in zip(table["prompt"], table["messages"], strict=True)
+        # A conversation is the prompt, whatever stands beside it as text.
+        prompts.prompt_id("" if m else t, m)
+        for t, m in zip(table["prompt"], table["messages"], strict=True)
     ]
     table["draw"] = [_draw(value, row, path) for row, value in enumerate(table["draw"], start=1)]
     repeated = table.duplicated(responses.KEY, keep="first")
@@ -71,12 +75,14 @@ def load(path: Path, columns: Mapping[str, str] | None = None) -> Answers:
 def into(
     name: str, answers: Answers, match: Mapping[str, str] | None = None, add_checkpoints: bool = False
 ) -> Study:
-    """Put answers into a study, which is made where there is none; all of them or none."""
+    """Put answers into a study, which is made where there is none."""
     renamed = [(match or {}).get(theirs, theirs) for theirs in answers.checkpoints]
     if name in study.names():
         target = Study.open(name)
         keys = _known_keys(target, renamed, add_checkpoints)
-        fresh = [_imported(r, k) for r, k in zip(renamed, keys, strict=True) if k not in _keys(target)]
+        # By key: two names of the file may have been matched to one new checkpoint.
+        added = {key: theirs for theirs, key in zip(renamed, keys, strict=True) if key not in _keys(target)}
+        fresh = [_imported(theirs, key) for key, theirs in added.items()]
         old = target.prompts()
         table = pd.concat([old, answers.prompts], ignore_index=True) if len(old) else answers.prompts
         settings = target.settings.model_copy(update={"checkpoints": [*target.checkpoints, *fresh]})
@@ -109,6 +115,7 @@ def _long(table: pd.DataFrame, path: Path) -> pd.DataFrame:
             table[kept].assign(checkpoint=side, response=table[f"response_{side}"], row=range(len(table)))
             for side in ("a", "b")
         ]
+        # Side by side again, A before B: a stable sort keeps the order in which they were joined.
         return pd.concat(sides).sort_values("row", kind="stable").reset_index(drop=True)
     if "response" not in table:
         table = _renamed(table, "response", RESPONSE_NAMES, path, here)
@@ -129,6 +136,7 @@ def _renamed(table: pd.DataFrame, ours: str, guesses: Sequence[str], path: Path,
 def _draw(value: str, row: int, path: Path) -> int:
     if not value.strip():
         return 0
+    # A spreadsheet or a column with gaps may have made 1 into 1.0; nobody has a million draws.
     if not re.fullmatch(r"\d{1,6}(\.0)?", value.strip()):
         raise UserError(f"'{path.name}' has the draw '{value}' in row {row}; draws are numbers from 0.")
     return int(float(value))
@@ -146,6 +154,7 @@ def _responses(table: pd.DataFrame) -> pd.DataFrame:
 
 def _known_keys(target: Study, names: Sequence[str], add: bool) -> list[str]:
     """The study's keys for a file's checkpoint names, which may be keys or names."""
+    # A key goes before a name, as the study's own word for a checkpoint.
     by_name = {c.name: c.key for c in target.checkpoints} | {c.key: c.key for c in target.checkpoints}
     for theirs in names:
         if theirs not in by_name and not add:
@@ -154,7 +163,16 @@ def _known_keys(target: Study, names: Sequence[str], add: bool) -> list[str]:
                 f"Study '{target.name}' has no checkpoint '{theirs}' (it has {known}); match it with "
                 f"--match '{theirs}=KEY' or add it with --add-checkpoints."
             )
-    return [by_name.get(theirs) or _slug(theirs) for theirs in names]
+    keys = [by_name.get(theirs) or _slug(theirs) for theirs in names]
+    owners = {key: key for key in _keys(target)}
+    for theirs, key in zip(names, keys, strict=True):
+        # 'a b' and 'a-b' are two checkpoints, and one key cannot stand for both.
+        if theirs not in by_name and owners.setdefault(key, theirs) != theirs:
+            raise UserError(
+                f"'{theirs}' and '{owners[key]}' would both have the key '{key}'; tell them apart with "
+                f"--match '{theirs}=KEY'."
+            )
+    return keys
 
 
 def _keys(target: Study) -> list[str]:
@@ -166,6 +184,7 @@ def _imported(name: str, key: str) -> Checkpoint:
 
 
 def _slug(name: str) -> str:
+    # As `providers.NAME` wants it.
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:64] or "checkpoint"
 
 

@@ -29,6 +29,7 @@ KNOWN_CASES = {
             "Gemini 2.0 Flash=openrouter:google/gemini-2.0-flash-001",
             "Gemini 2.5 Flash=openrouter:google/gemini-2.5-flash",
         ),
+        # Gemini's own temperature; long enough for nearly all answers to the bundled prompts, so that few are cut.
         Sampling(temperature=1.0, max_tokens=2048),
         LLAMA,
         "Its maker withdrew Gemini 2.0 Flash in mid-2026: where it is no longer served, 'import' answers saved "

@@ -25,13 +25,15 @@ from diffing.study.prompts import Imported
 from diffing.study.study import Study
 
 AT_ONCE = 20
-"""Prompts asked for in one reply: longer lists begin to repeat themselves."""
+"""Prompts asked for in one reply: longer lists begin to repeat themselves. Chosen by eye."""
 MORE_ROUNDS = 2
-"""Further replies asked of a category for those that were turned away."""
+"""Further replies asked of a category for those that were turned away: a model that repeats itself after that is
+taken to have nothing new."""
 SHOWN = 40
-"""Prompts of the category that the writer is shown, so that it writes others."""
+"""Prompts of the category that the writer is shown, so that it writes others: two replies' worth. With more of
+them the question would cost more than the answer."""
 ROOM = 4000
-"""Tokens that a reply may get."""
+"""Tokens that a reply may get: 200 for each prompt asked for, since some bring a text along."""
 
 TASK = """\
 You write test prompts for comparing two versions of an AI assistant. Each prompt is sent on its own to both, \
@@ -80,6 +82,7 @@ async def write(
     wanted, faults, bill = dict.fromkeys(names, count), dict[str, str](), Bill()
     async with ChatClient() as client:
         price = await client.check_model(point)
+        # At temperature 1, as lists are to differ from one another.
         put = partial(
             ask.ask_structured, client, point, shape=Batch, price=price, temperature=1.0, max_tokens=ROOM
         )
@@ -98,6 +101,7 @@ async def write(
                     continue
                 offered = _table(answer.value, name, point)
                 compared = prompts.compare(offered, pd.concat([existing, *tables], ignore_index=True), held_out)
+                # In an import a near-duplicate is kept, since a person meant it; of a model it is want of ideas.
                 alike = [new for new, _, _ in compared.near]
                 tables.append(compared.table[~compared.table["text"].isin(alike)].head(wanted[name]))
                 wanted[name] -= len(tables[-1])
@@ -105,12 +109,12 @@ async def write(
     for name in names:
         if wanted[name] > 0:
             faults.setdefault(name, "the rest repeated what is there")
-    told = [f"{name or 'prompts'}: {wanted[name]} of {count} not written ({faults[name]})" for name in faults]
+    missed = [f"{name or 'prompts'}: {wanted[name]} of {count} not written ({faults[name]})" for name in faults]
     table = pd.concat(tables, ignore_index=True)
     if table.empty:
-        reasons = "; ".join(told)
+        reasons = "; ".join(missed)
         raise UserError(f"'{point.model}' wrote no new prompt ({reasons}); try another model or description.")
-    return Written(Imported(table, turned_away, []), told, bill.cost)
+    return Written(Imported(table, turned_away, []), missed, bill.cost)
 
 
 class Options(BaseModel):
@@ -144,8 +148,8 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
 
 def _task(description: str, category: str, count: int, there: pd.DataFrame) -> list[dict[str, str]]:
     like = there[there["category"] == category].tail(SHOWN)
-    shown = [prompts.shown(row) for _, row in like.iterrows()]
-    listed = f"These exist already; write others: {json.dumps(shown, ensure_ascii=False)}\n\n" if shown else ""
+    texts = [prompts.shown(row) for _, row in like.iterrows()]
+    listed = f"These exist already; write others: {json.dumps(texts, ensure_ascii=False)}\n\n" if texts else ""
     text = TASK.format(description=description, category=category or "any", count=count, there=listed)
     return [{"role": "user", "content": text}]
 

@@ -36,8 +36,10 @@ COLUMNS: dict[str, str] = {
 EXCLUDING = ("failed", "blocked", "empty", "missing")
 """Flags, and the absence of a row, that take a pair out of every statistic."""
 
+# In the order of gravity, in which an answer gets the first that holds.
 FLAGS = ("failed", "blocked", "empty", "truncated", "refusal")
 
+# English only, first person, with either apostrophe.
 REFUSAL = re.compile(
     r"\bI(?:(?:'|’)?m sorry,? but I)? (?:can(?:'|’)?t|cannot|won(?:'|’)t|am unable to|am not able to"
     r"|must decline to|have to decline)\b|\bI(?:'|’)m (?:unable|not able) to\b",
@@ -54,6 +56,7 @@ def normal(table: pd.DataFrame) -> pd.DataFrame:
     out = pd.DataFrame(index=table.index)
     for name, kind in COLUMNS.items():
         column = table[name] if name in table else pd.Series(np.nan, index=table.index)
+        # Through `object`, so that what is absent becomes empty text and not the word "nan".
         if kind == "str":
             out[name] = column.astype(object).where(column.notna(), "").astype(str)
         elif name == "draw":
@@ -83,6 +86,7 @@ def write(path: Path, table: pd.DataFrame) -> None:
 def merge(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     """Both tables' rows; the later row of one key wins."""
     both = pd.concat([old, normal(new)], ignore_index=True)
+    # Sorted, so that the file hangs on what was answered and not on what came back first.
     return both.drop_duplicates(KEY, keep="last").sort_values(KEY, kind="stable").reset_index(drop=True)
 
 
@@ -101,6 +105,7 @@ def flag(text: str, finish_reason: str, error: str) -> str:
 
 def looks_refused(text: str) -> bool:
     """Whether the first lines read as a refusal: a wording rule, which misses some and takes in some others."""
+    # Two or three sentences, by eye: further down "I can't" is mostly about something else.
     return REFUSAL.search(text[:200]) is not None
 
 
@@ -157,9 +162,10 @@ def compare_flags(paired: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for name in (*FLAGS, "missing"):
         hits = paired.assign(a=paired["flag_a"] == name, b=paired["flag_b"] == name)
+        # By the share of a prompt's draws, since the prompt is the unit of every test.
         by_prompt = hits.groupby("prompt_id")[["a", "b"]].mean()
         more_a = int((by_prompt["a"] > by_prompt["b"]).sum())
         more_b = int((by_prompt["b"] > by_prompt["a"]).sum())
         p = float(stats.mcnemar(more_a, more_b))
-        rows.append({"flag": name, "a": int(hits["a"].sum()), "b": int(hits["b"].sum()), "p": float(p)})
+        rows.append({"flag": name, "a": int(hits["a"].sum()), "b": int(hits["b"].sum()), "p": p})
     return pd.DataFrame(rows)

@@ -22,6 +22,7 @@ BEFORE = Checkpoint(key="before", name="Sample model, before", source="import")
 AFTER = Checkpoint(key="after", name="Sample model, after", source="import")
 DRAWS = 2
 HELD_OUT = 0.5
+"""Of sixty prompts the usual 30 % would leave too few to see a difference again."""
 NOTE = (
     "Hand-made sample data: people's questions with answers written for this project, in which ten differences "
     "were planted. There is no such model."
@@ -56,14 +57,15 @@ def create(name: str = NAME) -> Study:
         _answers(),
         note=NOTE,
         held_out=HELD_OUT,
+        # Nobody sampled these answers.
         sampling=Sampling(temperature=None, max_tokens=None, draws=DRAWS),
     )
 
 
 def planted() -> dict[str, Any]:
     """What was planted and what was not: rates, and character spans in each answer (`planted.json`)."""
-    found: dict[str, Any] = files.read_json(FOLDER / "planted.json")
-    return found
+    record: dict[str, Any] = files.read_json(FOLDER / "planted.json")
+    return record
 
 
 def _answers() -> pd.DataFrame:

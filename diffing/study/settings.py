@@ -24,9 +24,9 @@ class Sampling(Settings):
     """How each checkpoint is asked."""
 
     temperature: float | None = 1.0
-    """None leaves it to the provider."""
+    """None leaves it to the provider; 1 samples a model as it was trained."""
     max_tokens: int | None = Field(default=2048, gt=0)
-    """Longest answer in tokens; None leaves it to the provider."""
+    """Longest answer in tokens; None leaves it to the provider. A bound on cost that cuts few answers."""
     system: str = ""
     """System prompt, sent before every prompt; nothing is sent when empty."""
     draws: int = Field(default=1, ge=1)
@@ -60,7 +60,7 @@ class StudySettings(Settings):
     created: str
     note: str = ""
     held_out: float = Field(default=0.3, ge=0, lt=1)
-    """Share of prompts kept out of discovery, by the hash of their content."""
+    """Share of prompts kept out of discovery, by a hash of their content: most prompts find, the rest confirm."""
     seed: int = 0
     """Seed of everything random in the study."""
     sampling: Sampling = Sampling()

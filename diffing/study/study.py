@@ -83,14 +83,14 @@ class Study:
     @classmethod
     def list(cls) -> Sequence[Self]:
         """All studies that open, by name; `names()` also has those that do not."""
-        found = []
+        studies = []
         for name in names():
             try:
-                found.append(cls.open(name))
+                studies.append(cls.open(name))
             except UserError:
                 # The caller who wants the reason opens it by name.
                 continue
-        return found
+        return studies
 
     def checkpoint(self, key: str) -> Checkpoint:
         for checkpoint in self.checkpoints:
@@ -101,6 +101,7 @@ class Study:
 
     def save_settings(self, settings: StudySettings) -> None:
         self.settings = settings
+        # TOML has no null: what is None is left out, and read as None again.
         files.write_text(self.folder / "study.toml", text_of(settings))
 
     def prompts(self) -> pd.DataFrame:
@@ -115,6 +116,7 @@ class Study:
 
     def add_responses(self, rows: pd.DataFrame) -> None:
         """Store answers; a row takes the place of an earlier one of the same prompt, checkpoint and draw."""
+        # Read and written under one lock, or of two writers one would undo the other.
         with files.locked(self.folder / "responses.lock"):
             table = responses.merge(self.responses(), rows)
             responses.write(self.folder / "responses.parquet", table)
@@ -138,6 +140,7 @@ class Study:
         """The checkpoints compared: the first two of the study where none are named."""
         keys = [checkpoint.key for checkpoint in self.checkpoints]
         a, b = a or keys[0], b or keys[1]
+        # Each raises where there is no such checkpoint.
         self.checkpoint(a), self.checkpoint(b)
         if a == b:
             raise UserError(f"'{a}' cannot be compared with itself; name another checkpoint.")

@@ -21,6 +21,13 @@ def test_a_cell_never_begins_like_a_formula_and_loses_nothing(text: str) -> None
     assert re.sub(r"^'(?='*[=+\-@\t\r])", "", told) == tables.clean(text)
 
 
+@given(st.text(alphabet=st.characters() | st.sampled_from(list("<>&\"'/=;!-a ")), max_size=40))
+def test_any_text_stands_for_itself_in_a_page_and_in_an_attribute(text: str) -> None:
+    page = Page(f'<p title="{escape.esc(text)}">{escape.esc(text)}</p>')
+    assert (page.tags, page.attributes) == ({"p"}, {"title"})
+    assert "".join(page.words) == visible(text)
+
+
 @settings(max_examples=300)
 @given(st.text(alphabet=st.characters() | st.sampled_from(list("\\`*_{}[]()<>#+-.!|~$:&@\n \t=1w/")), max_size=40))
 def test_any_text_stands_for_itself_in_markdown(text: str) -> None:

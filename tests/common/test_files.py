@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import multiprocessing
+import signal
 import stat
 import subprocess
 import sys
@@ -38,6 +39,21 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
     assert files.read_json(path) == {"a": 1}
     assert list(path.parent.iterdir()) == [path]
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+def test_a_killed_writer_leaves_the_old_file_whole(tmp_path: Path) -> None:
+    path = tmp_path / "sub" / "a.json"
+    files.write_json(path, {"a": 1})
+    script = (
+        "import os, signal, sys; from pathlib import Path; from diffing.common import files\n"
+        "with files.replacing(Path(sys.argv[1])) as file:\n"
+        "    file.write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, str(path)], cwd=files.PROJECT, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert files.read_json(path) == {"a": 1}
+    [left] = [other for other in path.parent.iterdir() if other != path]
+    assert (left.name.startswith("."), left.suffix, left.read_text()) == (True, ".tmp", "half")
 
 
 def test_a_content_hash_does_not_depend_on_order_or_machine() -> None:

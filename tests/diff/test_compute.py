@@ -1,5 +1,8 @@
 """The diff of a study from end to end: what is stored, when it is outdated, and every odd study."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -57,6 +60,26 @@ def test_neither_a_second_run_nor_a_second_process_changes_a_figure(monkeypatch:
     helped = computed(study)
     pd.testing.assert_frame_equal(alone_features, helped.features)
     pd.testing.assert_frame_equal(alone_probes, helped.probes)
+
+
+def test_a_diff_that_breaks_off_leaves_the_stored_one_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = made()
+    before = computed(study)
+    files = {path.name for path in before.folder.iterdir()}
+    written: list[str] = []
+
+    def full(_frame: pd.DataFrame, path: Path, **_: Any) -> None:
+        written.append(path.name)
+        if len(written) == 3:
+            raise OSError("No space left on device")
+        path.write_bytes(b"half a diff")
+
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
+    with pytest.raises(OSError, match="No space left"):
+        computed(study)
+    assert [path.name for path in before.folder.parent.iterdir()] == [before.folder.name]
+    assert {path.name for path in before.folder.iterdir()} == files
+    pd.testing.assert_frame_equal(diff.load(study, "a", "b").features, before.features)
 
 
 def test_settings_have_folders_of_their_own() -> None:

@@ -105,6 +105,20 @@ def test_a_clump_too_large_for_one_linkage_is_split(monkeypatch: pytest.MonkeyPa
     assert leads[:2].tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_clump_that_half_its_ties_still_hold_together_is_split_at_last(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(families, "LARGEST", 4)
+    random = np.random.default_rng(seed)
+    base = (random.random((200, 1)) < 0.1) * 1.0
+    documents = Documents([np.hstack([np.where(random.random((200, 1)) < 0.1, 0, base) for _ in range(7)])])
+    leads = families.families(documents, np.arange(1), np.arange(7), np.arange(7), 0.5, -1, seed=0)
+    sizes = np.bincount(leads, minlength=7)
+    assert sizes.sum() == 7
+    assert sizes.max() <= 4
+
+
 def test_families_of_some_features_are_those_of_a_study_with_only_these() -> None:
     documents = correlated(0)
     some = np.array([1, 2, 3, 4, 8])

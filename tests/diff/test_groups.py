@@ -78,6 +78,13 @@ def test_a_pattern_and_its_mirror_image_share_a_null() -> None:
     assert p[0] == p[1]
 
 
+def test_no_p_is_below_one_in_all_permutations_and_itself() -> None:
+    # Sixty prompts by which A leads in one category, sixty by which B leads in the other, one test of 5,000.
+    counts, values, size = np.array([[60, 60]]), np.array([-1, 1]), np.array([60, 60])
+    p = groups._permuted(counts, values, size, np.array([120.0]), 5000, np.random.default_rng(0))
+    assert p.tolist() == [1 / (1 + groups.LAST)]
+
+
 def test_an_effect_in_one_category_with_no_total_is_found() -> None:
     random = np.random.default_rng(2)
     categories = np.repeat(["x", "y", "z", "w"], 40)

@@ -43,6 +43,19 @@ def test_the_band_holds_nineteen_of_twenty_differences_of_equal_checkpoints(draw
     assert inside == pytest.approx(0.95, abs=0.025)
 
 
+def test_each_checkpoint_is_compared_with_itself_alone() -> None:
+    never, each = np.zeros((1, 600)), np.ones((1, 600))
+    # Two draws a side: whatever A and B differ by, neither differs from itself.
+    dense = [never, never, each, each] * 20
+    shown, pairing = presence.shown(Documents(dense), np.arange(80)), paired(np.ones(80, int), 20, 2)
+    assert noise.band(shown, pairing).to_dict("list") == {
+        "low": pytest.approx([1.0]),
+        "high": pytest.approx([1.0]),
+        "points": [600],
+        "band": [0.0],
+    }
+
+
 def test_every_bin_has_enough_points_and_equal_frequencies_share_one() -> None:
     shown, pairing = study(30, 2, np.linspace(0.02, 0.9, 1500))
     bins = noise.band(shown, pairing)

@@ -1,42 +1,76 @@
-"""Pairs: left out whole and with a reason, and a prompt that loses all of its pairs counts no more."""
+"""Which answers are compared with which: pairs are left out whole, each with its reason."""
 
+import numpy as np
 import pandas as pd
 
 from diffing.diff import pairing
-from diffing.study.study import Study
-from tests.fakes.answers import study_of
+
+PROMPTS = pd.DataFrame(
+    {
+        "id": ["p0", "p1", "p2", "p3"],
+        "split": ["discovery", "held-out", "discovery", "discovery"],
+        "category": ["x"] * 4,
+        "tags": [""] * 4,
+    }
+)
 
 
-def documents(study: Study, *changes: tuple[str, int, dict[str, object]]) -> pd.DataFrame:
-    """Every answer as read, but for changes by side and number of the prompt."""
-    table = study.responses()[["prompt_id", "checkpoint", "draw"]].assign(tokens=5, error="")
-    ids = study.prompts()["id"]
-    for side, number, changed in changes:
-        rows = (table["checkpoint"] == side) & (table["prompt_id"] == ids[number]) & (table["draw"] == 0)
-        for name, value in changed.items():
-            table.loc[rows, name] = value
-    return table
+def row(
+    prompt: str, draw: int, numbers: tuple[float, float], excluded: str = "", flag: str = ""
+) -> dict[str, object]:
+    """A pair of documents, with lengths of ten and twenty tokens."""
+    a, b = numbers
+    return {
+        "prompt_id": prompt,
+        "draw": draw,
+        "excluded": excluded,
+        "flag_a": flag,
+        "flag_b": "",
+        "doc_of_a": a,
+        "doc_of_b": b,
+        "tokens_of_a": 10.0,
+        "tokens_of_b": 20.0,
+    }
 
 
-def test_a_pair_of_which_one_side_was_not_read_is_left_out_whole() -> None:
-    study = study_of({side: [["x"]] * 4 for side in "ab"})
-    read = documents(study, ("b", 1, {"error": "too odd"}), ("b", 2, {"tokens": 0}))
-    lost = (read["checkpoint"] == "a") & (read["prompt_id"] == study.prompts()["id"][3])
-    read = read[~lost].reset_index(drop=True)
-    found = pairing.pair(study, read, "a", "b")
-    assert found.excluded == {"A not encoded": 1, "B has no tokens": 1, "B unreadable": 1}
-    assert found.prompts["id"].tolist() == [study.prompts()["id"][0]]
-    chosen = read.iloc[[*found.a, *found.b]]
-    assert chosen[["prompt_id", "checkpoint"]].to_numpy().tolist() == [
-        [study.prompts()["id"][0], "a"],
-        [study.prompts()["id"][0], "b"],
+PAIRS = pd.DataFrame(
+    [
+        row("p0", 0, (0, 1)),
+        row("p0", 1, (2, np.nan), "B missing"),
+        row("p1", 0, (4, 5), flag="truncated"),
+        row("p2", 0, (6, 7), "A failed"),
+        row("p2", 1, (8, 9), "A failed"),
+        row("p3", 1, (12, 13)),
+        row("p3", 0, (10, 11)),
     ]
+)
 
 
-def test_a_prompt_that_loses_one_of_its_draws_keeps_the_other() -> None:
-    study = study_of({side: [["x", "y"]] * 2 for side in "ab"})
-    found = pairing.pair(study, documents(study, ("a", 0, {"error": "too odd"})), "a", "b")
-    draws = dict(zip(found.prompts["id"], found.draws.tolist(), strict=True))
-    assert [draws[identifier] for identifier in study.prompts()["id"]] == [1, 2]
-    # Half a prompt's draws and all of another's are whole numbers of the same unit.
-    assert (found.unit, found.sizes.tolist()) == (2, [1, 2])
+def test_a_pair_is_left_out_whole_with_its_reason() -> None:
+    paired = pairing.from_table(PAIRS, PROMPTS)
+    assert paired.excluded == {"A failed": 2, "B missing": 1}
+    assert [paired.a.tolist(), paired.b.tolist()] == [[0, 10, 12, 4], [1, 11, 13, 5]]
+    assert paired.truncated.tolist() == [False, False, False, True]
+
+
+def test_a_prompt_whose_pairs_are_all_left_out_is_no_prompt() -> None:
+    paired = pairing.from_table(PAIRS, PROMPTS)
+    assert paired.prompts["id"].tolist() == ["p0", "p3", "p1"]
+    assert [paired.row.tolist(), paired.draws.tolist(), paired.slot.tolist()] == [
+        [0, 1, 1, 2],
+        [1, 2, 1],
+        [0, 0, 1, 0],
+    ]
+    whole = paired.only(~paired.truncated)
+    assert [whole.prompts["id"].tolist(), whole.row.tolist()] == [["p0", "p3"], [0, 1, 1]]
+
+
+def test_every_mixture_of_up_to_six_draws_and_eight_has_whole_units() -> None:
+    draws = [1, 2, 3, 4, 5, 6, 8]
+    rows = [row(f"p{r}", n, (0, 1)) for r in draws for n in range(r)]
+    prompts = pd.DataFrame({"id": [f"p{r}" for r in draws], "split": "", "category": "", "tags": ""})
+    paired = pairing.from_table(pd.DataFrame(rows), prompts)
+    counts = np.array([[count] for count in draws])
+    assert paired.unit == 120
+    assert paired.units(counts, slice(None)).ravel().tolist() == [120] * 7
+    assert paired.units(counts * 0 + 1, slice(None)).ravel().tolist() == [120, 60, 40, 30, 24, 20, 15]

@@ -1,47 +1,62 @@
-"""What documents show: without a bar no activation is read and nothing is kept."""
+"""What a document shows: with no bar as it is stored, with one only what lies above it."""
 
-from types import SimpleNamespace
+from dataclasses import dataclass
 
 import numpy as np
+import pytest
 
+from diffing.common.arrays import Array
 from diffing.diff import presence
+from diffing.reader.cache import Encoding
 from tests.fakes.documents import Documents
 
-DENSE = np.array([[0.0, 3.0, 0.0], [1.0, 2.0, 0.0]])
+DENSE = np.array([[0.0, 3.0, 1.0], [2.0, 0.0, 1.0], [0.0, 4.0, 1.0]])
+"""Tokens × features of a document."""
 
 
-class Counting(Documents):
-    """Documents that count how often they are opened, and whose activations nobody may read."""
+def columns(document: presence.Document) -> list[list[float]]:
+    return [
+        array.tolist()
+        for array in (document.feature, document.counts, document.firsts, document.lasts, document.peaks)
+    ]
 
-    def __init__(self) -> None:
-        super().__init__([DENSE])
-        self.opened = 0
 
-    def encoding(self, document: int) -> SimpleNamespace:
-        self.opened += 1
-        found = super().encoding(document)
-        found.values = self.refuse
-        return found
+@dataclass(frozen=True, slots=True)
+class Sealed(Encoding):
+    """A record whose activations must not be asked for."""
 
-    def refuse(self) -> None:
+    def values(self) -> Array:
         raise AssertionError("activations were read")
 
 
-def test_without_a_threshold_no_activation_is_read_and_nothing_is_kept() -> None:
-    store = Counting()
-    shown = presence.shown(store, np.arange(1))
-    assert store.opened == 0
-    for opened in (1, 2):
-        one = shown.document(0)
-        assert [one.feature.tolist(), one.counts.tolist()] == [[0, 1], [1, 2]]
-        assert [one.firsts.tolist(), one.lasts.tolist(), one.peaks.tolist()] == [[1, 0], [1, 1], [1.0, 3.0]]
-        assert store.opened == opened
+class Sealing(Documents):
+    def encoding(self, document: int) -> Encoding:
+        record = super().encoding(document)
+        return Sealed(
+            *(record.ids, record.spans, record.feature, record.peak, record.count, record.position, record.code)
+        )
 
 
-def test_a_bar_is_a_threshold_or_a_share_of_the_strongest_activation_of_both_sides() -> None:
-    store = Documents([DENSE, np.array([[0.0, 9.0, 0.0]])])
-    above = presence.shown(store, np.arange(2), threshold=2.0).document(0)
-    assert [above.feature.tolist(), above.counts.tolist(), above.firsts.tolist()] == [[1], [1], [0]]
-    # The second document sets the bar of feature 1 to 4.5, which nothing in the first passes.
-    share = presence.shown(store, np.arange(2), share_of_peak=0.5).document(0)
-    assert [share.feature.tolist(), share.counts.tolist()] == [[0], [1]]
+def test_a_threshold_of_0_reads_no_activation_and_keeps_nothing() -> None:
+    shown = presence.shown(Sealing([DENSE]), np.arange(1))
+    document = shown.document(0)
+    assert columns(document) == [[0, 1, 2], [1, 2, 3], [1, 0, 0], [1, 2, 2], [2, 4, 1]]
+    assert shown.document(0) is not document
+
+
+@pytest.mark.parametrize(("threshold", "share"), [(1.0, 0.0), (0.0, 0.5), (3.0, 0.9)])
+def test_only_what_lies_above_the_bar_is_shown(threshold: float, share: float) -> None:
+    documents = Documents([DENSE, 2 * DENSE])
+    bar = np.maximum(threshold, share * np.array([4.0, 8.0, 2.0]))
+    shown = presence.shown(documents, np.arange(2), threshold, share)
+    for number, dense in enumerate(documents.dense):
+        over = dense > bar
+        features = np.flatnonzero(over.any(axis=0))
+        at = [np.flatnonzero(over[:, feature]) for feature in features]
+        assert columns(shown.document(number)) == [
+            features.tolist(),
+            [len(tokens) for tokens in at],
+            [tokens[0] for tokens in at],
+            [tokens[-1] for tokens in at],
+            dense.max(axis=0)[features].tolist(),
+        ]

@@ -53,6 +53,7 @@ def features(asked: Asked) -> list[int]:
         (Asked(group="code"), [3, 1]),
         (Asked(group="travel"), [1, 3]),
         (Asked(only=(4, 2)), [2, 4]),
+        (Asked(only=(5,), weak=True), []),
         (Asked(search="nothing like it"), []),
     ],
 )

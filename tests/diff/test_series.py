@@ -64,6 +64,14 @@ def test_unlike_numbers_of_draws_weigh_alike() -> None:
     assert (counts.sums / (counts.unit * counts.prompts)).ravel().tolist() == [1.0, 0.5, 0.75]
 
 
+def test_patterns_of_many_draws_are_not_taken_for_each_other() -> None:
+    # Forty draws have 41 values, of which a number of 64 bits cannot hold three checkpoints' sums.
+    values = np.array([[33, 34, 35, 1], [0, 0, 0, 0], [40, 39, 38, 2]])
+    counts = series.count(*study(values, 40))
+    assert counts.patterns == [(0, 1, 2), (0, 33, 40), (0, 34, 39), (0, 35, 38)]
+    assert counts.numbers.tolist() == [[1, 1, 1, 1]]
+
+
 def answer(prompt: int, checkpoint: str, draw: int) -> str:
     """The share of answers with a mark rises from checkpoint to checkpoint."""
     random = np.random.default_rng([prompt, ord(checkpoint), draw])

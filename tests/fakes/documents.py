@@ -1,6 +1,6 @@
 """Documents whose activations are given, in the shape of a study's encodings, and pairings of them."""
 
-from types import SimpleNamespace
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -8,6 +8,17 @@ import pandas as pd
 from diffing.common.arrays import Array
 from diffing.diff import pairing
 from diffing.diff.pairing import Pairing
+from diffing.reader.cache import Encoding
+
+
+@dataclass(frozen=True, slots=True)
+class Exact(Encoding):
+    """A record of values as they were given, which codes would change by a little."""
+
+    given: Array = field(default_factory=lambda: np.empty(0))
+
+    def values(self) -> Array:
+        return self.given
 
 
 class Documents:
@@ -18,17 +29,19 @@ class Documents:
         self.n_features = dense[0].shape[1]
         self._decoder = decoder
 
-    def encoding(self, document: int) -> SimpleNamespace:
+    def encoding(self, document: int) -> Encoding:
         one = self.dense[document]
         found = [(f, np.flatnonzero(one[:, f])) for f in range(one.shape[1])]
         runs = [(f, at, one[at, f]) for f, at in found if len(at)]
-        return SimpleNamespace(
+        return Exact(
+            ids=np.zeros(len(one), np.uint32),
+            spans=np.stack([np.arange(len(one)), np.arange(1, len(one) + 1)], axis=1).astype(np.int32),
             feature=np.array([f for f, _, _ in runs], np.uint16),
-            count=np.array([len(at) for _, at, _ in runs], np.uint16),
             peak=np.array([values.max() for _, _, values in runs], np.float32),
+            count=np.array([len(at) for _, at, _ in runs], np.uint16),
             position=np.concatenate([np.empty(0, np.int64), *(at for _, at, _ in runs)]),
-            starts=lambda: np.cumsum([0, *(len(at) for _, at, _ in runs)]),
-            values=lambda: np.concatenate([np.empty(0), *(values for _, _, values in runs)]),
+            code=np.empty(0, np.uint16),
+            given=np.concatenate([np.empty(0), *(values for _, _, values in runs)]),
         )
 
     def decoder(self) -> Array | None:

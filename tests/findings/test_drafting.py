@@ -15,6 +15,7 @@ from diffing.findings.exhibits import Chooser
 from diffing.findings.proposals import Family
 from diffing.labels import history
 from diffing.labels.history import Label
+from diffing.probes.probes import PROBES
 from diffing.reader.encodings import Encodings
 from diffing.study.study import Study
 from tests.fakes import finding_study
@@ -138,6 +139,27 @@ def test_without_a_model_probes_and_labels_make_the_drafts(monkeypatch: pytest.M
     # A second run finds the same.
     drafting.run(study, drafting.Options(), Watch())
     assert len(findings.load(study)) == 4
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"),
+    [
+        (2, ["A 0.9", "B 0.4"]),
+        (4, ["A 0.8", "A 0.9", "B 0.3", "B 0.4"]),
+        (5, ["A 0.7", "A 0.8", "A 0.9", "B 0.3", "B 0.4"]),
+    ],
+)
+def test_both_sides_get_their_share_and_what_one_leaves_the_other_takes(
+    monkeypatch: pytest.MonkeyPatch, most: int, expected: list[str]
+) -> None:
+    study = finding_study.make(monkeypatch)
+    stored, chooser = diff.load(study, "a", "b"), Chooser(study, Encodings.open(study), "a", "b")
+    moving = pd.DataFrame({"delta_discovery": [-0.9, -0.8, -0.7, 0.4, 0.3]}, index=list(PROBES)[:5])
+    monkeypatch.setattr(proposals, "moving", lambda _stored: moving)
+    monkeypatch.setattr(proposals, "families", lambda *_: [])
+    monkeypatch.setattr(proposals, "apart", lambda kept, _chooser: kept)
+    drafts = proposals.plain(study, stored, 12, most, chooser)
+    assert sorted(f"{'B' if draft.sign > 0 else 'A'} {draft.size}" for draft in drafts) == expected
 
 
 def test_examples_are_discovery_pairs_that_show_it_and_counter_examples_the_contrary(

@@ -159,6 +159,22 @@ def test_claims_with_the_same_votes_are_merged_and_mirror_images_too(server: Ope
     assert found.same_as == {f.id: leader for f in made[:3] if f.id != leader}
 
 
+def test_the_strongest_claim_leads_although_another_has_no_votes(server: OpenAIServer) -> None:
+    words = ["cake sweet"] * 12 + ["cake"] * 2 + ["water"] * 6
+    study = study_of({"a": [["tea"]] * len(words), "b": [[text] for text in words]})
+    counted = {"mentions sweets": "sweet", "mentions rain": "rain", "mentions cake": "cake"}
+    made = {claim: findings.add(study, claim, "b", author="test").id for claim in counted}
+    count = judges.counting(judges.words(counted))
+
+    def reply(call: Call) -> Any:
+        return judges.malformed(call) if judges.claims(call) == ["mentions rain"] else count(call)
+
+    verify(study, server, reply, own_error=False, claims_per_call=1)
+    found = verification.read(study)
+    assert found.checks[made["mentions rain"]].prompts == 0
+    assert found.same_as == {made["mentions sweets"]: made["mentions cake"]}
+
+
 def test_a_change_of_wording_makes_it_unverified_and_a_second_run_asks_only_for_it(server: OpenAIServer) -> None:
     study = study_of({"a": [["tea"]] * 12, "b": [["cake"]] * 12})
     one = findings.add(study, "mentions cake", "b", author="test")

@@ -187,6 +187,27 @@ def test_a_judge_that_is_away_leaves_the_score_to_the_next_run(study: Study, ser
     assert len(server.calls) - before < before
 
 
+def test_labels_and_scores_are_stored_before_they_are_counted(study: Study, server: OpenAIServer) -> None:
+    class Counting(Watch):
+        """Looks into the files at every count."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen: list[tuple[int, int]] = []
+
+        def update(self, done: int, total: int, unit: str = "", cost: float | None = None, note: str = "") -> None:
+            super().update(done, total, unit, cost, note)
+            if unit == "labels":
+                self.seen.append((done, len(labels.current(study))))
+            if unit == "scoring calls" and done == total:
+                self.seen.append((3, sum(label.score is not None for label in labels.current(study).values())))
+
+    watch = Counting()
+    labelling.run(study, labelling.Options(**(options(server, score=True, features=[0, 1, 2]))), watch)
+    assert len(watch.seen) == 1 + 3 + 1
+    assert all(stored >= counted for counted, stored in watch.seen)
+
+
 def test_limits_stop_in_peace_and_the_next_run_goes_on(study: Study, server: OpenAIServer) -> None:
     few = list(range(12))
     result = run(study, server, features=few, max_requests=5)

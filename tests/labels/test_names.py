@@ -3,17 +3,19 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from diffing import labels
 from diffing.common import files
 from diffing.common.errors import UserError
-from diffing.labels import history, names
+from diffing.labels import history, names, sources
 from diffing.labels.history import Label
 from diffing.models.providers import Checkpoint
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
+from tests.fakes.watch import Watch
 
 PAIR = [Checkpoint(key=key, name=key, source="import") for key in ("a", "b")]
 BY_LLM: dict[str, Any] = {"label": "lists", "author": "gpt", "author_kind": "llm", "date": "2026-01-01"}
@@ -72,6 +74,32 @@ def test_labels_of_another_sae_stay_out_of_sight(study: Study) -> None:
     choice = ReaderChoice(preset="", release="some-release", sae_id="l5")
     study.save_settings(study.settings.model_copy(update={"reader": choice}))
     assert current(study) == {4: "two spaces"}
+
+
+def test_shipped_and_imported_labels_come_first_and_are_not_copied_into_the_history(
+    study: Study, tmp_path: Path
+) -> None:
+    write(study, 4, BY_LLM)
+    (tmp_path / "theirs.csv").write_text("feature,label\n4,tea\n")
+    sources.bring(study, str(tmp_path / "theirs.csv"), Watch())
+    assert [label.label for label in labels.ever(study)[4]] == ["shipped", "tea", "lists"]
+    assert [line["label"] for line in files.read_jsonl(history.path_of(study))] == ["lists"]
+
+
+def test_a_diff_gets_names_and_scores_and_keeps_its_figures(study: Study) -> None:
+    score = {"detection": {"a": {"balanced": 0.6, "low": 0.5}, "b": {"balanced": 0.9, "low": 0.8}}}
+    write(study, 4, {**BY_LLM, "score": score})
+    write(study, 5, {**BY_PERSON, "score": score})
+    figures = pd.DataFrame({"feature": [3, 4, 5, 6], "delta": [0.1, 0.3, -0.2, 0.0], "q": [0.5, 0.01, 0.02, 1.0]})
+    figures["tokens"] = ["fires on “tea” ×2", "fires on “one” ×1", "fires on “two” ×1", ""]
+    before = figures.copy()
+    found = labels.named(study, figures, "a", "b")
+    assert found["label"].tolist() == ["fires on “tea” ×2", "lists", "two spaces", "no label"]
+    assert found["named_by"].tolist() == ["rule", "llm", "person", "rule"]
+    # Of the side that shows it more.
+    np.testing.assert_equal(found["score"].tolist(), [np.nan, 0.9, 0.6, np.nan])
+    pd.testing.assert_frame_equal(found[before.columns], before)
+    pd.testing.assert_frame_equal(figures, before)
 
 
 def test_an_sae_is_named_by_what_holds_its_features() -> None:

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
 from diffing.labels import scoring
+from diffing.labels.history import Label
+from diffing.labels.labelling import Score
 from diffing.labels.passages import CLOSE, OPEN, Context, Finder, Kind
-from diffing.labels.scoring import Item, Verdict, Verdicts, balanced_accuracy, family, share
+from diffing.labels.scoring import METHODS, Batch, Item, Verdict, Verdicts, balanced_accuracy, family, share
 from tests.fakes import label_study
 
 
@@ -67,6 +69,24 @@ def test_what_could_not_be_read_is_counted_and_wrong() -> None:
     one = share([(item, None if n % 2 else item.fits) for n, item in enumerate(items)])
     assert (one.unread, one.true_positives, one.true_negatives, one.balanced) == (10, 5, 5, 0.5)
     assert one.kinds == {"fires": (5, 10), "random": (5, 10)}
+
+
+def test_kinds_of_score_and_sides_stand_apart() -> None:
+    batches = [Batch(0, side, method, 0, asked(4, 4)) for method in METHODS for side in "ab"]
+    score = Score(Label(label="tea", author="m", author_kind="llm"), batches)
+    for batch in batches:
+        right = (batch.method, batch.checkpoint) in {("detection", "a"), ("fuzzing", "b")}
+        score.add(batch, [item.fits is right for item in batch.items], 0.25)
+    told = score.told()
+    found = {(method, side): told[method][side]["balanced"] for method in METHODS for side in "ab"}
+    assert found == {
+        ("detection", "a"): 1.0,
+        ("detection", "b"): 0.0,
+        ("fuzzing", "a"): 0.0,
+        ("fuzzing", "b"): 1.0,
+    }
+    # Beside them stands what they cost, and no figure that mixes them.
+    assert (set(told), told["cost"]) == ({"detection", "fuzzing", "cost"}, 1.0)
 
 
 def test_there_must_be_one_verdict_for_each_passage() -> None:

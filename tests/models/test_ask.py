@@ -226,6 +226,15 @@ def test_a_run_that_is_cancelled_asks_no_more() -> None:
     assert len(server.calls) < 50
 
 
+def test_a_reply_on_its_way_when_a_run_is_cancelled_is_waited_for_and_stored() -> None:
+    with server_of(lambda _: Behaviour(text=GOOD, delay=1)) as server:
+        with pytest.raises(Cancelled):
+            many(server, 8, Watch(checks=1))
+        assert len(server.calls) > 0
+        assert [bool(answer.value) for answer in many(server, 8, Watch())] == [True] * 8
+    assert len(server.calls) == 8
+
+
 def test_the_size_of_a_text_is_estimated_in_pieces() -> None:
     text = "The committee recommended 12 unquestionably **better** ways."
     assert ask.size([{"role": "user", "content": text}]) == 4 + 12

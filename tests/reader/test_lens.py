@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from torch import Tensor, nn
 
+from diffing.models import weights
 from diffing.reader import lens
 from tests.fakes import tiny
 from tests.fakes.tiny import assert_close, load
@@ -56,6 +58,37 @@ def test_promoted_tokens_of_heads_go_through_their_projection(name: str, tmp_pat
         written = model.model.layers[2].self_attn.o_proj.weight @ sae.W_dec[0]
         norm = model.model.norm
     assert_close(reader.written([0])[0], through(norm, written))
+
+
+def test_promoted_tokens_read_no_tensor_but_the_unembedding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny.model(tmp_path / "model", tiny.configs()["llama"])
+    tiny.sae(tmp_path / "sae")
+    reader = load(tmp_path / "model", tmp_path / "sae")
+    asked: list[str] = []
+
+    class Opened:
+        """A file of weights that notes what is read of it."""
+
+        def __init__(self, path: Path, framework: str) -> None:
+            self.file = safe_open(path, framework=framework)
+
+        def __enter__(self) -> "Opened":
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            return None
+
+        def get_tensor(self, name: str) -> Tensor:
+            asked.append(name)
+            tensor: Tensor = self.file.get_tensor(name)  # type: ignore[no-untyped-call]  # safetensors has no types
+            return tensor
+
+    monkeypatch.setattr(weights, "safe_open", Opened)
+    lens.ends(reader, [0, 1], k=3)
+    lens.ends(reader, [2], k=3)
+    assert asked == ["lm_head.weight"]
 
 
 def test_promoted_tokens_are_kept_for_pages_without_a_reader(tmp_path: Path) -> None:

@@ -1,32 +1,49 @@
-"""Pieces of an answer: joined they are the answer, and a character stays whole with its marks."""
-
-import unicodedata
-from itertools import pairwise
+"""Answers in pieces that can be shown: nothing is lost, and nothing that is seen as one is parted."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffing.reader.pieces import pieces
+from diffing.reader import pieces
+from diffing.reader.pieces import TokenTable
 
 
-def test_pieces_join_bytes_and_marks() -> None:
-    text = "a😀e\u0301👍🏽"
-    spans = np.array([[0, 1], [1, 2], [1, 2], [1, 2], [2, 3], [3, 4], [4, 5], [5, 6], [5, 6]], np.int32)
-    assert [tuple(piece) for piece in pieces(text, spans)] == [
-        ("a", 0, 1),
-        ("😀", 1, 4),
-        ("e\u0301", 4, 6),
-        ("👍🏽", 6, 9),
-    ]
+def by_characters(text: str) -> list[str]:
+    """The pieces of a text whose tokens are its single characters."""
+    spans = np.array([[at, at + 1] for at in range(len(text))], np.int32).reshape(-1, 2)
+    return [piece.text for piece in pieces.pieces(text, spans)]
 
 
-@given(st.text(max_size=40), st.lists(st.integers(0, 40), max_size=12))
-def test_the_pieces_joined_are_the_answer_and_every_token_is_in_one(text: str, cuts: list[int]) -> None:
-    borders = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})
-    spans = np.array(list(pairwise(borders)), np.int32).reshape(-1, 2)
-    shown = pieces(text, spans)
-    assert "".join(piece.text for piece in shown) == text
-    # A piece is worth a run of tokens, and the next piece goes on where it ends.
-    assert [token for piece in shown for token in range(piece[1], piece[2])] == list(range(len(spans)))
-    assert not any(unicodedata.combining(piece.text[0]) for piece in shown[1:])
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("ab", ["a", "b"]),
+        ("ae\u0301x", ["a", "e\u0301", "x"]),
+        ("👍🏽!", ["👍🏽", "!"]),
+        ("👩\u200d👧.", ["👩\u200d👧", "."]),
+        ("🇩🇪 ", ["🇩🇪", " "]),
+        ("❤\ufe0fa", ["❤\ufe0f", "a"]),
+    ],
+)
+def test_a_character_and_its_marks_stay_in_one_piece(text: str, shown: list[str]) -> None:
+    assert by_characters(text) == shown
+
+
+@given(st.text("a é\u0301👍🏽🇩\u200d", max_size=12), st.data())
+def test_pieces_join_to_any_answer_and_have_every_token_once(text: str, data: st.DataObject) -> None:
+    borders = st.integers(0, len(text))
+    ends = sorted(data.draw(st.lists(borders, max_size=6)))
+    drawn = [data.draw(st.integers(0, end)) for end in ends]
+    # Tokens of shared characters begin before the one ahead of them ends, but never before it begins.
+    starts = np.maximum.accumulate(np.array(drawn, np.int32)) if drawn else np.empty(0, np.int32)
+    cut = pieces.pieces(text, np.stack([starts, np.array(ends, np.int32)], axis=1))
+    assert "".join(piece.text for piece in cut) == (text if len(ends) else "")
+    assert [token for piece in cut for token in range(piece.first, piece.last)] == list(range(len(ends)))
+
+
+def test_a_piece_has_the_value_of_largest_size_among_its_tokens() -> None:
+    spans = np.array([[0, 1], [0, 1], [1, 2], [2, 3]], np.int32)
+    values = np.array([0.5, -2.0, 1.0, -3.0], np.float32)
+    table = TokenTable(np.arange(4), spans, "abc")
+    assert table.pieces(values) == [("a", -2.0), ("b", 1.0), ("c", -3.0)]

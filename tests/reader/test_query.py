@@ -1,6 +1,8 @@
 """Questions to the data, each on answers made so that the reply is known."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -112,6 +114,12 @@ def test_npmi_has_its_known_values() -> None:
     found = query.npmi(np.array([10, 5, 0, 40]), np.array([10, 20, 20, 40]), 10, 40)
     assert found.tolist() == pytest.approx([1.0, 0.0, -1.0, 1.0])
     assert query.npmi(np.array([5.0]), np.array([10.0]), 10, 40)[0] == pytest.approx(math.log(2) / math.log(8))
+
+
+def test_asking_loads_no_reader() -> None:
+    code = "import sys, diffing.reader.query; print(*{'torch', 'transformers', 'sae_lens'} & set(sys.modules))"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed == "\n"
 
 
 def test_an_unread_document_is_no_obstacle() -> None:

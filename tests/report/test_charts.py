@@ -3,6 +3,7 @@
 from dataclasses import replace
 from xml.etree import ElementTree
 
+import matplotlib
 import pytest
 
 from diffing.common import colours
@@ -29,3 +30,12 @@ def test_each_side_has_its_colour_and_its_letter(made: Made) -> None:
     assert all(colour in drawn for colour in (colours.A, colours.B))
     shown = [text.strip() for text in ElementTree.fromstring(drawn).itertext()]
     assert {"A", "B"} <= set(shown)
+
+
+def test_a_chart_hangs_on_nothing_that_was_set_or_drawn_before(gathered: facts.Facts) -> None:
+    alone = charts.top(gathered)
+    with matplotlib.rc_context({"font.size": 21, "text.color": "red", "text.parse_math": True}):
+        before = dict(matplotlib.rcParams)
+        assert len(charts.draw(gathered)) >= 6
+        assert charts.top(gathered) == alone
+        assert dict(matplotlib.rcParams) == before

@@ -106,3 +106,36 @@ def test_an_unknown_checkpoint_is_refused_unless_it_is_matched_or_added(tmp_path
         "new-model",
         "third",
     ]
+
+
+@pytest.mark.parametrize(
+    ("added", "sentence"),
+    [
+        (["a b", "a-b"], "'a-b' and 'a b' would both have the key 'a-b'"),
+        (["old, model"], "'old, model' and 'old-model' would both have the key 'old-model'"),
+    ],
+)
+def test_checkpoints_that_would_share_a_key_are_refused_and_nothing_is_changed(
+    tmp_path: Path, added: list[str], sentence: str
+) -> None:
+    before = imports.into("s", imports.load(write(tmp_path / "a.jsonl", LONG)))
+    rows = [{"prompt": "Yes?", "checkpoint": name, "response": "No."} for name in added]
+    with pytest.raises(UserError, match=sentence):
+        imports.into("s", imports.load(write(tmp_path / "b.jsonl", rows)), add_checkpoints=True)
+    after = Study.open("s")
+    assert after.settings == before.settings
+    assert (len(after.prompts()), len(after.responses())) == (2, 4)
+
+
+def test_two_names_of_a_file_can_be_matched_to_one_new_checkpoint(tmp_path: Path) -> None:
+    imports.into("s", imports.load(write(tmp_path / "a.jsonl", LONG)))
+    rows = [
+        {"prompt": "Yes?", "checkpoint": "x", "response": "No."},
+        {"prompt": "No?", "checkpoint": "y", "response": "Yes."},
+    ]
+    more = imports.load(write(tmp_path / "b.jsonl", rows))
+    imports.into("s", more, {"x": "third", "y": "third"}, add_checkpoints=True)
+    study = Study.open("s")
+    assert [checkpoint.key for checkpoint in study.checkpoints] == ["old-model", "new-model", "third"]
+    answers = study.responses()
+    assert set(answers.loc[answers["checkpoint"] == "third", "text"]) == {"No.", "Yes."}

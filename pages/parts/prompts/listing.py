@@ -1,0 +1,82 @@
+"""A study's prompts as a table with filters, how many there are of each kind, and which of them are asked."""
+
+import pandas as pd
+import streamlit as st
+
+from diffing.study import prompts
+from diffing.study.study import Study
+
+SIDES = ["discovery", "held-out"]
+WIDE, NARROW = 420, 330
+"""Pixels of the column that holds the prompt, without and with a column for tags."""
+
+
+def counts(study: Study, active: pd.DataFrame) -> None:
+    """Active prompts by category and split."""
+    st.markdown("**By category**")
+    split = active.groupby(["category", "split"]).size().unstack(fill_value=0)
+    split = split.reindex(columns=SIDES, fill_value=0).reset_index()
+    st.dataframe(
+        split,
+        hide_index=True,
+        # As high as the table beside it, in pixels.
+        height=412,
+        key="by-category",
+        alt="Active prompts by category and split",
+        column_config={side: st.column_config.NumberColumn(width=70) for side in SIDES},
+    )
+    st.caption(
+        f"{study.settings.held_out:.0%} of prompts are held out by a hash of their content: labels and drafts "
+        "never see them, and findings are tested on them."
+    )
+
+
+def show(study: Study, table: pd.DataFrame) -> None:
+    """The table; selected rows can be taken out of the questions, and the first of them is shown whole."""
+    shown = _filtered(table)
+    st.caption(f"{len(shown):,} of {len(table):,} prompts")
+    rows = _selected(shown, bool(table["tags"].any()))
+    with st.container(horizontal=True):
+        for label, value in (("Deactivate", False), ("Activate", True)):
+            told = f"{label} {len(rows)} selected" if len(rows) else label
+            if st.button(told, key=label.lower(), disabled=rows.empty):
+                table.loc[table["id"].isin(rows["id"]), "active"] = value
+                study.save_prompts(table)
+                st.rerun()
+    for _, row in rows.head(1).iterrows():
+        st.code(prompts.shown(row), language=None, wrap_lines=True)
+
+
+def _filtered(table: pd.DataFrame) -> pd.DataFrame:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        category = st.multiselect(
+            "Category", sorted(set(table["category"])), placeholder="All", key="category", bind="query-params"
+        )
+        side = st.segmented_control("Split", SIDES, key="split", bind="query-params")
+        search = st.text_input("Search", key="q", bind="query-params")
+    if search:
+        table = table[prompts.containing(table, search)]
+    if category:
+        table = table[table["category"].isin(category)]
+    return table[table["split"] == side] if side else table
+
+
+def _selected(shown: pd.DataFrame, tagged: bool) -> pd.DataFrame:
+    columns = ["prompt", "category", *(["tags"] if tagged else []), "split", "active"]
+    view = shown.assign(prompt=[prompts.shown(row) for _, row in shown.iterrows()])
+    picked = st.dataframe(
+        view[columns] if len(view) else shown[["category", "active"]],
+        hide_index=True,
+        key="table",
+        on_select="rerun",
+        selection_mode="multi-row",
+        column_config={
+            "prompt": st.column_config.TextColumn(width=NARROW if tagged else WIDE),
+            "category": st.column_config.TextColumn(width=110),
+            "tags": st.column_config.TextColumn(width=90),
+            "split": st.column_config.TextColumn(width=75),
+            "active": st.column_config.CheckboxColumn(width=55),
+        },
+        alt="The study's prompts",
+    )
+    return shown.iloc[[row for row in picked["selection"]["rows"] if row < len(shown)]]
