@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from diffing import diff, jobs, labels
-from diffing.common import files, stats
+from diffing.common import damage, files, stats
 from diffing.common.errors import UserError
 from diffing.diff import summary
 from diffing.findings import findings
@@ -31,7 +31,15 @@ USUAL_FEATURES = 65_536
 
 
 def of(study: Study) -> dict[str, Any]:
-    """The whole status as plain data; `next` names the step to take and how."""
+    """The whole status as plain data; `next` names the step to take and how.
+
+    Whatever is wrong with a file of the study is a `UserError` that names it, so that the others can go on.
+    """
+    with damage.told():
+        return _of(study)
+
+
+def _of(study: Study) -> dict[str, Any]:
     table, stored = study.prompts(), study.responses()
     active = table[table["active"]]
     expected = len(active) * study.settings.sampling.draws
@@ -136,9 +144,10 @@ def later_steps(study: Study, answered: bool) -> list[dict[str, str]]:
     try:
         current = diff.load(study, *study.sides())
         outdated = bool(lacking) or current.outdated(study)
+        leads = current.top(LABELLED)["feature"].tolist()
     except UserError:
-        current, outdated = None, False
-    leads = current.top(LABELLED)["feature"].tolist() if current else []
+        # Missing or damaged: the step makes it, and there is nothing of it to look at.
+        current, outdated, leads = None, False, []
     labelled = labels.current(study) if leads else {}
     named = [feature for feature in leads if feature in labelled]
     written = [finding for finding in findings.load(study) if not finding.rejected]

@@ -10,7 +10,7 @@ import typer
 from diffing import status as statuses
 from diffing.cli.options import AsJson, Columns, Name
 from diffing.cli.terminal import do, pairs, say, show, tell
-from diffing.common import words
+from diffing.common import damage, words
 from diffing.common.errors import UserError
 from diffing.models import providers
 from diffing.reader import presets
@@ -182,7 +182,8 @@ def list_command(as_json: AsJson = False) -> None:
     rows = []
     for name in study.names():
         try:
-            status = statuses.of(Study.open(name))
+            with damage.told():
+                status = statuses.of(Study.open(name))
             names = " against ".join(c["name"] for c in status["checkpoints"])
             rows.append({"study": name, "checkpoints": names, "next": (status["next"] or {}).get("step", "")})
         except UserError as error:

@@ -1,30 +1,55 @@
 """Where things lie on disk, and how they are written so that a killed process leaves no half file.
 
-Holds the two roots (`studies/` and `cache/`, both under `DIFFING_HOME`), whole-file replacement, JSON lines,
+Holds the two roots (`studies/` and `cache/`, both under `DIFFING_HOME`), replacement of whole files and folders,
 content hashes and the advisory lock. Promises that a reader sees the old file or the new one, never a mixture; a
-killed writer may leave a hidden `.tmp` file beside it. Does not promise durability across a power cut, nor locks
-on network disks.
+killed writer may leave a hidden file or folder, which `sweep` knows. Does not promise durability across a power
+cut, nor locks on network disks. Also JSON, JSON lines and Parquet: what was written with a checksum (`seals`)
+is verified when read, and whatever is wrong with a file is said of that file (`damage`).
 """
 
 import fcntl
 import hashlib
 import json
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+
+from diffing.common import damage, seals, tables
+from diffing.common.errors import UserError
 
 PROJECT = Path(__file__).resolve().parents[2]
 
 
+SETTLED = 2.0
+"""Seconds after which a leftover without a lock has no owner: it is locked microseconds after it was made."""
+
+GROUP = 4096
+"""Rows of a group in a Parquet file: the most that one damaged place costs."""
+
+LEFT = (".new-*", ".old-*", ".report-*", ".*.tmp")
+"""Names of what a killed process may leave in a study."""
+
+
 def home() -> Path:
     """The folder that holds `studies/` and `cache/`: `DIFFING_HOME`, else the project's own folder."""
-    return Path(os.environ.get("DIFFING_HOME") or PROJECT).expanduser().resolve()
+    named = Path(os.environ.get("DIFFING_HOME") or PROJECT)
+    try:
+        folder = named.expanduser().resolve()
+        fault = "it is no folder" if folder.exists() and not folder.is_dir() else ""
+    except (RuntimeError, OSError, ValueError):
+        fault = "there is no such place"
+    if fault:
+        raise UserError(f"DIFFING_HOME is '{named}', but {fault}; set it to a folder of yours.")
+    return folder
 
 
 def studies_dir() -> Path:
@@ -39,9 +64,7 @@ def cache_dir(name: str = "") -> Path:
     return folder
 
 
-def canonical(value: Any) -> str:
-    """The one JSON text of a value: sorted keys, no spaces; lone surrogates survive as escapes."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+canonical = seals.canonical
 
 
 def content_hash(value: Any, length: int = 16) -> str:
@@ -59,17 +82,67 @@ def replacing(path: Path) -> Iterator[Path]:
     # In the same folder, since a file can be put in another's place at one stroke on one file system only; hidden,
     # so that what a killed writer leaves behind is no study, job or table to anybody who lists the folder.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    # Whoever writes opens it by its name: Parquet and CSV writers want a path.
-    os.close(handle)
+    # Whoever writes opens it by its name as well: Parquet and CSV writers want a path.
     temporary = Path(name)
     try:
+        # Held for as long as this process works on it: `sweep` leaves it alone.
+        fcntl.flock(handle, fcntl.LOCK_EX)
         yield temporary
         # `mkstemp` makes files for their owner alone; a study may be read by others.
         temporary.chmod(0o644)
         temporary.replace(path)
     finally:
+        os.close(handle)
         # Gone already where it took its place.
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def fresh_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """A hidden new folder for the block, which removes it unless it was renamed; earlier leftovers go first."""
+    parent.mkdir(parents=True, exist_ok=True)
+    sweep(parent, f"{prefix}*")
+    folder = Path(tempfile.mkdtemp(dir=parent, prefix=prefix))
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        os.close(handle)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def put_folder(fresh: Path, folder: Path) -> None:
+    """Put a whole folder in another's place: the old one aside, the new one in, and only then the old one away.
+
+    Killed in between, it leaves no half folder: the old one whole, none, or the new one whole.
+    """
+    fresh.chmod(0o755)
+    if not folder.exists():
+        fresh.rename(folder)
+        return
+    with fresh_folder(folder.parent, ".old-") as aside:
+        old = aside / folder.name
+        folder.rename(old)
+        try:
+            fresh.rename(folder)
+        except OSError:
+            old.rename(folder)
+            raise
+
+
+def sweep(folder: Path, *patterns: str) -> list[Path]:
+    """Take away what killed processes left: hidden temporaries that nobody holds a lock on any more."""
+    swept = []
+    for path in [path for pattern in patterns for path in folder.glob(pattern)]:
+        with suppress(OSError):
+            if time.time() - path.lstat().st_mtime < SETTLED or path.is_symlink() or is_locked(path):
+                continue
+            if path.name.startswith(".old-"):
+                _put_back(path)
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            swept.append(path)
+    return swept
 
 
 def now() -> str:
@@ -82,42 +155,154 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, value: Any) -> None:
+def _put_back(aside: Path) -> None:
+    """What a process killed between the two renames of `put_folder` had moved aside stands again where it was."""
+    for old in aside.iterdir():
+        if not (aside.parent / old.name).exists():
+            old.rename(aside.parent / old.name)
+
+
+# What stands in files.
+
+
+def write_json(path: Path, value: Any, seal: bool = False) -> None:
+    """A value as JSON; `seal` adds its checksum, for records that only this program reads."""
+    value = seals.sealed(value) if seal else value
     write_text(path, json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+def read_json(path: Path, again: str = "") -> Any:
+    """A file's value, its seal verified; `again` is the remedy where it is damaged."""
+    with damage.reading(path, again):
+        value = json.loads(path.read_text(encoding="utf-8"))
+        return seals.opened(value) if isinstance(value, dict) else value
 
 
 def write_parquet(path: Path, frame: pd.DataFrame) -> None:
+    """A table with its checksum, in groups of rows that can be saved one without the other."""
     with replacing(path) as temporary:
-        frame.to_parquet(temporary, index=False)
+        fill_parquet(temporary, frame)
+
+
+def fill_parquet(temporary: Path, frame: pd.DataFrame) -> None:
+    """The same into a file that takes another's place later."""
+    frame.to_parquet(temporary, index=False, row_group_size=GROUP, write_page_checksum=True)
+    temporary.write_bytes(seals.seal_table(temporary.read_bytes()))
+
+
+def read_parquet(path: Path, again: str = "", **how: Any) -> pd.DataFrame:
+    """A table, its checksum verified; `how` goes to pandas."""
+    with damage.reading(path, again):
+        data = path.read_bytes()
+        seals.check_table(data)
+        return pd.read_parquet(pa.BufferReader(data), **how)
 
 
 def append_jsonl(path: Path, record: dict[str, Any]) -> None:
-    """Add one record as one line; the lock keeps lines of several writers whole."""
-    line = (json.dumps(record, ensure_ascii=True, allow_nan=False) + "\n").encode()
+    """Add one record as one line with its checksum; the lock keeps lines of several writers whole."""
+    line = (json.dumps(seals.sealed(cleaned(record)), ensure_ascii=True, allow_nan=False) + "\n").encode()
     path.parent.mkdir(parents=True, exist_ok=True)
     # Appending, so that the line goes to the end even where another writer has made the file longer meanwhile.
     with path.open("ab+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        end = file.seek(0, os.SEEK_END)
-        file.seek(max(0, end - 1))
-        if end and file.read() != b"\n":
-            # A killed writer's half line would swallow this one.
+        rows, size = _note(path) or (0, -1)
+        # Read only where somebody else wrote last: a killed writer, an editor, an older version.
+        if file.seek(0, os.SEEK_END) != size:
             file.seek(0)
-            file.truncate(file.read().rfind(b"\n") + 1)
+            whole = _whole(file.read())
+            if len(_records(whole)) < rows:
+                raise _cut(path, len(_records(whole)), rows)
+            rows = len(_records(whole))
+            # A half line would swallow this one; a whole one may lack its end.
+            file.truncate(len(whole))
+            line = b"\n" + line if whole and not whole.endswith(b"\n") else line
         file.write(line)
+        file.flush()
+        put_rows(path, rows + 1, file.tell())
 
 
-def read_jsonl(path: Path) -> list[dict[str, Any]]:
+def read_jsonl(path: Path, again: str = "") -> list[dict[str, Any]]:
     """All whole records; a last line that a killed writer left unfinished is not one."""
-    if not path.exists():
+    known = rows_put(path)
+    if not path.exists() and not known:
         return []
-    # What stands after the last line break is nothing, or a line that is not whole.
-    lines = path.read_bytes().split(b"\n")
-    return [json.loads(line) for line in lines[:-1] if line.strip()]
+    with damage.reading(path, again):
+        lines = _records(_whole(path.read_bytes()))
+    if known is not None and len(lines) < known:
+        raise _cut(path, len(lines), known, again)
+    found = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            found.append(record(line))
+        except (ValueError, RecursionError) as error:
+            json_at = isinstance(error, json.JSONDecodeError)
+            fault = f"line {number} is not JSON" if json_at else f"line {number}: {damage.reason(error)}"
+            raise damage.Damaged(path, fault, again) from error
+    return found
+
+
+def record(line: bytes) -> dict[str, Any]:
+    """A line's record; `ValueError` where it is none, or not the one that was written."""
+    value = json.loads(line)
+    if not isinstance(value, dict):
+        raise ValueError("it is no record")
+    return seals.opened(value)
+
+
+def cleaned(value: Any) -> Any:
+    """The same with text that UTF-8 can hold throughout: lone surrogates break every later writer."""
+    if isinstance(value, str):
+        return tables.clean(value)
+    if isinstance(value, dict):
+        return {tables.clean(str(name)): cleaned(inner) for name, inner in value.items()}
+    return [cleaned(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _whole(data: bytes) -> bytes:
+    """All lines but a last one that its writer did not finish; one that only lacks its line end is whole."""
+    start = data.rfind(b"\n") + 1
+    try:
+        record(data[start:])
+    except (ValueError, RecursionError):
+        return data[:start]
+    return data
+
+
+def _records(data: bytes) -> list[bytes]:
+    return [line for line in data.split(b"\n") if line.strip()]
+
+
+def _cut(path: Path, here: int, known: int, again: str = "") -> damage.Damaged:
+    return damage.Damaged(path, f"it holds {here:,} of the {known:,} records that were written", again)
+
+
+def put_rows(path: Path, rows: int, size: int = -1) -> None:
+    """Remember beside a file how many rows it holds at least: a cut at a line's end shows in no line."""
+    write_text(_rows_path(path), f"{rows} {size}")
+
+
+def rows_put(path: Path) -> int | None:
+    """How many rows a file had when it was last written here; None where nobody noted it."""
+    note = _note(path)
+    return None if note is None else note[0]
+
+
+def _note(path: Path) -> tuple[int, int] | None:
+    """Rows and size of a file as they were noted; a damaged note forbids nothing, an older file has none."""
+    try:
+        rows, size = _rows_path(path).read_text(encoding="ascii").split()
+        return int(rows), int(size)
+    except (OSError, ValueError):
+        return None
+
+
+def forget_rows(path: Path) -> None:
+    """Before a file gets shorter on purpose."""
+    _rows_path(path).unlink(missing_ok=True)
+
+
+def _rows_path(path: Path) -> Path:
+    return path.with_name(f".{path.name}.rows")
 
 
 @contextmanager
@@ -136,12 +321,16 @@ def locked(path: Path, wait: bool = True) -> Iterator[bool]:
 
 def is_locked(path: Path) -> bool:
     """Whether some living process holds the lock: the one sure sign that it is alive."""
-    if not path.exists():
+    try:
+        # By number and not by a Python file: folders have locks too.
+        handle = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
         return False
-    with path.open("rb") as file:
-        try:
-            # Shared: of two that ask at the same moment neither may take the other for the holder.
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        return False
+    try:
+        # Shared: of two that ask at the same moment neither may take the other for the holder.
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False

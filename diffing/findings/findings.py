@@ -12,7 +12,8 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from diffing.common import files
+from diffing.common import files, tables
+from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.step import first_fault
 from diffing.study.study import Study
@@ -141,7 +142,7 @@ def add(
 
     Members of lists that an earlier one lacks are added to it.
     """
-    claim = " ".join(claim.split())
+    claim = " ".join(tables.clean(claim).split())
     if not claim:
         raise UserError("A finding needs a claim; say what the answers show.")
     if side not in ("a", "b"):
@@ -167,7 +168,7 @@ def revise(
 
     `wanted`: what lists are to hold. `reader` is whose features are meant, should some be added.
     """
-    claim = " ".join(claim.split())
+    claim = " ".join(tables.clean(claim).split())
     add = {name: [each for each in new if each not in getattr(finding, name)] for name, new in wanted.items()}
     drop = {name: [each for each in getattr(finding, name) if each not in new] for name, new in wanted.items()}
     put: dict[str, Any] = {"claim": claim} if claim and claim != finding.claim else {}
@@ -193,7 +194,7 @@ def change(
     line = Change(
         finding=identifier,
         date=files.now(),
-        author=author,
+        author=tables.clean(author),
         author_kind=author_kind,
         put=plain(put or {}),
         add=plain(add or {}),
@@ -268,14 +269,11 @@ def folded(changes: Sequence[Change]) -> Finding | None:
 
 def _lines(study: Study) -> list[Change]:
     path = path_of(study)
+    lines = files.read_jsonl(path)
     try:
-        return [Change.model_validate(line) for line in files.read_jsonl(path)]
-    except json.JSONDecodeError as error:
-        raise UserError(f"'{path.name}' of study '{study.name}' has a line that is not JSON; mend it.") from error
+        return [Change.model_validate(line) for line in lines]
     except ValidationError as error:
-        raise UserError(
-            f"'{path.name}' of study '{study.name}' has a line that is no change: {first_fault(error)}; mend it."
-        ) from error
+        raise Damaged(path, f"a line is no change: {first_fault(error)}") from error
 
 
 def _fresh(finding: Finding, name: str, members: Sequence[Any]) -> bool:
@@ -284,8 +282,8 @@ def _fresh(finding: Finding, name: str, members: Sequence[Any]) -> bool:
 
 
 def plain(value: dict[str, Any]) -> dict[str, Any]:
-    """The same as JSON has it: pairs and tuples as lists."""
-    return dict(json.loads(files.canonical(value)))
+    """The same as JSON has it: pairs and tuples as lists, and text that UTF-8 can hold."""
+    return dict(files.cleaned(json.loads(files.canonical(value))))
 
 
 def _key(member: Any) -> str:

@@ -7,8 +7,10 @@ what is paid for. Resuming is the steps' own business: each does only what is mi
 """
 
 import fcntl
+import logging
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,17 +22,20 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib import import_module
+from pathlib import Path
 from typing import IO, Any
 
 from pydantic import BaseModel
 
-from diffing.common import files
+from diffing.common import damage, files
 from diffing.common.errors import Busy, Cancelled, UserError
 from diffing.common.step import Result, checked
 from diffing.jobs.job import Job, JobStatus, State, jobs_dir
 from diffing.models.chat import GRACE_SECONDS
 from diffing.study.spendings import Spendings
 from diffing.study.study import Study
+
+logger = logging.getLogger(__name__)
 
 STEPS = {
     "prompts": "diffing.study.prompt_writer",
@@ -134,9 +139,9 @@ def execute(
     job: Job, watch: Callable[[JobStatus], None] | None = None, say: Callable[[str], None] | None = None
 ) -> JobStatus:
     """Do a claimed job's work in this process and write its outcome; the caller holds the locks."""
-    spec = job.spec
     reporter = Reporter(job, watch, say)
     try:
+        spec = job.told
         study = Study.open(spec["study"])
         # Here and not above: only the step that runs is loaded, and some take seconds.
         step = import_module(STEPS[spec["kind"]])
@@ -151,8 +156,9 @@ def execute(
         reporter.finish("failed", str(error))
     except Exception as error:
         # The job's own boundary: whatever broke is told in its status and stands whole in its log.
+        said = damage.in_words(error)
         reporter.log(traceback.format_exc())
-        reporter.finish("failed", f"{type(error).__name__}: {error}")
+        reporter.finish("failed", said or f"{type(error).__name__}: {error}")
     return reporter.status
 
 
@@ -214,19 +220,29 @@ class Reporter:
         return Spendings(Study.open(self.status.study))
 
     def log(self, line: str) -> None:
-        with (self.job.folder / "log.txt").open("a", encoding="utf-8", errors="replace") as file:
-            file.write(f"{datetime.now(UTC):%H:%M:%S} {line}\n")
+        try:
+            with (self.job.folder / "log.txt").open("a", encoding="utf-8", errors="replace") as file:
+                file.write(f"{datetime.now(UTC):%H:%M:%S} {line}\n")
+        except OSError as error:
+            # A log that cannot be written is no reason to lose what the step does.
+            logger.warning("%s", damage.in_words(error))
 
     def finish(self, state: State, error: str = "", result: Result | None = None) -> None:
         seconds = round(time.monotonic() - self._begun, 1)
         self.status = self.status.model_copy(
             update={"state": state, "error": error, "result": result, "seconds": seconds, "eta": None}
         )
-        self._write()
+        try:
+            self._write()
+        except OSError as fault:
+            # On a full disk the outcome cannot be kept, only told to whoever waits for it.
+            logger.warning("%s", damage.in_words(fault))
+            if self.watch is not None:
+                self.watch(self.status)
 
     def _write(self) -> None:
         self._written = time.monotonic()
-        files.write_json(self.job.folder / "progress.json", self.status.model_dump())
+        files.write_json(self.job.folder / "progress.json", self.status.model_dump(), seal=True)
         if self.watch is not None:
             self.watch(self.status)
 
@@ -236,6 +252,17 @@ def plain(options: Told) -> dict[str, Any]:
     if isinstance(options, BaseModel):
         return options.model_dump(mode="json", exclude_unset=True)
     return dict(options or {})
+
+
+@contextmanager
+def _whole_or_not(folder: Path) -> Iterator[None]:
+    """A job's new folder; it goes again where what was asked could not be written into it."""
+    folder.mkdir()
+    try:
+        yield
+    finally:
+        if not (folder / "spec.json").exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
@@ -261,8 +288,11 @@ def _claimed(
         created = datetime.now(UTC)
         # Two random bytes at the end, as two jobs of one kind may be made in one second.
         job = Job(root / f"{created:%Y%m%d-%H%M%S}-{kind}-{secrets.token_hex(2)}")
-        job.folder.mkdir()
-        # Held before the spec is written, without which nobody sees a job: none is seen as dead before it begins.
+        # While the step's lock is held: what an earlier one of it left, and others whose owner is gone.
+        for place in (study.folder, study.folder / "diffs", study.folder / "reports", root):
+            files.sweep(place, *files.LEFT)
+        stack.enter_context(_whole_or_not(job.folder))
+        # Held before the spec is written: none is seen as dead before it begins.
         own = stack.enter_context((job.folder / "lock").open("ab"))
         fcntl.flock(own, fcntl.LOCK_EX)
         spec = {
@@ -272,5 +302,5 @@ def _claimed(
             "then": list(then),
             "created": created.isoformat(timespec="seconds"),
         }
-        files.write_json(job.folder / "spec.json", spec)
+        files.write_json(job.folder / "spec.json", spec, seal=True)
         yield job, [step, own]

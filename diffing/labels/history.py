@@ -9,14 +9,13 @@ ship with an SAE or were imported come before all others and are not copied into
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, Literal
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from diffing.common import files
+from diffing.common import damage, files
+from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.step import first_fault
 from diffing.study.study import Study
@@ -123,19 +122,14 @@ def imported_dir(study: Study) -> Path:
 def read(study: Study, sae: str) -> list[Record | Event]:
     """The study's own lines about one SAE, oldest first."""
     path = path_of(study)
+    lines = files.read_jsonl(path)
     try:
-        lines = files.read_jsonl(path)
-    except JSONDecodeError as error:
-        raise UserError(f"'{path.name}' of study '{study.name}' has a line that is not JSON; mend it.") from error
-    try:
-        return [_read(line) for line in lines if line.get("sae") == sae]
+        return [line_of(line) for line in lines if line.get("sae") == sae]
     except ValidationError as error:
-        raise UserError(
-            f"'{path.name}' of study '{study.name}' has a line that is no label: {first_fault(error)}; mend it."
-        ) from error
+        raise Damaged(path, f"a line is no label: {first_fault(error)}") from error
 
 
-def _read(line: dict[str, Any]) -> Record | Event:
+def line_of(line: dict[str, Any]) -> Record | Event:
     return Event.model_validate(line) if "event" in line else Record.model_validate(line)
 
 
@@ -143,8 +137,10 @@ def imported(study: Study, sae: str) -> Iterator[tuple[int, Label]]:
     """Labels of one SAE that were imported into the study, source by source in the order of import."""
     # Of several sources the one imported last stands. To the nanosecond: two small files may be of one second.
     for path in sorted(imported_dir(study).glob("*.parquet"), key=lambda path: path.stat().st_mtime_ns):
-        table = pd.read_parquet(path)
-        if table.attrs["sae"] == sae:
+        table = files.read_parquet(path)
+        with damage.reading(path):
+            of = table.attrs["sae"]
+        if of == sae:
             for row in table.to_dict("records"):
                 # Checked when it was imported; there may be many thousands.
                 yield int(row.pop("feature")), Label.model_construct(**row)
@@ -212,7 +208,7 @@ def add(study: Study, sae: str, feature: int, label: Label) -> Record:
     """Put a label into the history."""
     # Drawn at random rather than counted: two people who write at once would count to the same number.
     drawn = {"date": label.date or files.now(), "id": label.id or secrets.token_hex(6)}
-    record = Record(feature=feature, sae=sae, **{**label.model_dump(), **drawn})
+    record = Record(feature=feature, sae=sae, **files.cleaned({**label.model_dump(), **drawn}))
     files.append_jsonl(path_of(study), record.model_dump(mode="json"))
     return record
 

@@ -120,7 +120,7 @@ def _neuronpedia(
     name = f"neuronpedia:{where}"
     path = None if refresh else kept(name)
     if path is not None:
-        return pd.read_parquet(path), name
+        return files.read_parquet(path, "download it again with --refresh"), name
     if features is not None:
         # A few features are asked one by one rather than downloading a whole source for them. Their table has a
         # name of its own, so that it is never taken for the whole.
@@ -142,7 +142,7 @@ def _single(
 ) -> tuple[pd.DataFrame, str]:
     """Labels of some features, with those that were asked one by one before."""
     path = history.imported_dir(study) / f"{slug(name)}.parquet"
-    before = pd.read_parquet(path) if path.exists() else frame([])
+    before = files.read_parquet(path) if path.exists() else frame([])
     if refresh:
         before = before[~before["feature"].isin(features)]
     wanted = [feature for feature in features if feature not in set(before["feature"])]
@@ -180,7 +180,7 @@ def _hub(choice: ReaderChoice, where: str, refresh: bool) -> tuple[pd.DataFrame,
     name = f"hf:{where}"
     path = None if refresh else kept(name)
     if path is not None:
-        return pd.read_parquet(path), name
+        return files.read_parquet(path, "download it again with --refresh"), name
     parts = where.split("/")
     kind = "dataset" if parts[0] == "datasets" else None
     parts = parts[1:] if kind else parts
@@ -209,8 +209,8 @@ def from_file(path: Path, author: str = "") -> pd.DataFrame:
     if not path.is_file():
         raise UserError(f"There is no file '{path}'; check the path.")
     try:
-        value = files.read_json(path)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
         raise UserError(f"'{path.name}' is not JSON ({error}); fetch or write it again.") from error
     if isinstance(value, list):
         rows = [

@@ -74,7 +74,7 @@ class ChatClient:
 
     async def ask(self, point: Endpoint, request: Request, price: Price | None = None) -> Reply:
         """The stored reply, else a fresh one, which is stored before it is returned."""
-        reply = _stored(request)
+        reply = cache().reply(request.key)
         if reply is None:
             # By address, since an endpoint's limits hold for all its models together.
             gate = self._gates.setdefault(point.base_url, asyncio.Semaphore(self.concurrency))
@@ -91,7 +91,7 @@ class ChatClient:
             if await self._stopped_within(claims.LOOK_SECONDS):
                 raise Cancelled
         try:
-            if (reply := _stored(request)) is not None:
+            if (reply := cache().reply(request.key)) is not None:
                 return reply
             reply = await self._ask_with_retries(point, request)
             # Part of what is stored, at the price of the day: a price list that changes later changes no past.
@@ -205,9 +205,3 @@ class ChatClient:
                 return await self.stopping.wait()
         except TimeoutError:
             return False
-
-
-def _stored(request: Request) -> Reply | None:
-    """A reply that was stored before, in whichever run."""
-    stored = cache().get(request.key)
-    return None if stored is None else Reply.model_validate(stored | {"cached": True})

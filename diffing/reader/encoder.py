@@ -25,8 +25,9 @@ from torch import Tensor
 from diffing.common.arrays import Array
 from diffing.common.errors import UserError
 from diffing.reader.batches import Item, Task, by_length, cut, cut_windows, halves, kept_ids, windows_of
-from diffing.reader.cache import Cache, Encoding, Place, Writer
+from diffing.reader.cache import Cache, Writer
 from diffing.reader.compact import Compact, compact, encodings
+from diffing.reader.records import Encoding, Place
 
 if TYPE_CHECKING:
     from diffing.models.tokens import Reading

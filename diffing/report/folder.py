@@ -5,14 +5,15 @@ study, but for the date in `manifest.json`; that no key and none of this machine
 that files of others in the folder are left alone. Findings that were verified are marked as reported.
 """
 
+import errno
 import hashlib
 import json
 import os
 import re
 import shutil
-import tempfile
 import urllib.parse
 import zipfile
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -77,10 +78,8 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     _refresh(study, a, b)
     step(1, "reading the study")
     facts = report_facts.gather(study, a, b)
-    # Beside the place where it goes: on one file system, so that each file is moved whole.
-    out.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(dir=out.parent, prefix=".report-"))
-    try:
+    # Beside the place where it goes: on one file system, so that it is moved whole.
+    with files.fresh_folder(out.parent, ".report-") as fresh:
         bundle = Bundle(fresh, secrets(study))
         step(2, "drawing charts")
         charts = report_charts.draw(facts)
@@ -98,9 +97,6 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         bundle.json("manifest.json", manifest(facts, fresh))
         pack(fresh, name, facts.diff.summary["created"])
         _put(fresh, out, before)
-    finally:
-        # Empty by now, or of no use; that it cannot be removed is no reason to lose the report or the error.
-        shutil.rmtree(fresh, ignore_errors=True)
     # Last of all: nothing is called reported that stands in no report.
     for standing in facts.verified():
         if not standing.finding.reported:
@@ -126,7 +122,7 @@ def _before(out: Path) -> list[str]:
     """The files of an earlier report in the folder; refuses a folder that holds something else."""
     manifest = out / "manifest.json"
     if manifest.exists():
-        content = files.read_json(manifest)
+        content = files.read_json(manifest, "move that folder away and write the report again")
         if isinstance(content, dict) and content.get("report") == FORMAT:
             return [*content["files"], "manifest.json"]
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -135,12 +131,28 @@ def _before(out: Path) -> list[str]:
 
 
 def _put(fresh: Path, out: Path, before: list[str]) -> None:
-    """Move the new files over the old ones, and take away old ones that have no successor."""
+    """Put the new folder in the old one's place, with what others laid into that; no reader meets half of it."""
     made = sorted(path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file())
     for path in made:
-        (out / path).parent.mkdir(parents=True, exist_ok=True)
         # A temporary folder's files are its owner's alone, but a report is for others.
         (fresh / path).chmod(0o644)
+    for path in sorted(out.rglob("*")):
+        name = path.relative_to(out)
+        if not path.is_dir() and name.as_posix() not in before and not (fresh / name).exists():
+            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, fresh / name, follow_symlinks=False)
+    try:
+        files.put_folder(fresh, out)
+    except OSError as error:
+        if error.errno not in (errno.EBUSY, errno.EXDEV, errno.EACCES, errno.EPERM):
+            raise
+        _put_over(fresh, out, made, before)
+
+
+def _put_over(fresh: Path, out: Path, made: Sequence[Path], before: list[str]) -> None:
+    """Where the folder itself cannot be moved, as a mounted one: file by file, and old ones without successor."""
+    for path in made:
+        (out / path).parent.mkdir(parents=True, exist_ok=True)
         (fresh / path).replace(out / path)
     for name in before:
         # Names come from a file that others may have changed: nothing outside the folder is removed.

@@ -85,17 +85,18 @@ def into(
         fresh = [_imported(theirs, key) for key, theirs in added.items()]
         old = target.prompts()
         table = pd.concat([old, answers.prompts], ignore_index=True) if len(old) else answers.prompts
-        if fresh:
-            settings = target.settings.model_copy(update={"checkpoints": [*target.checkpoints, *fresh]})
-            target.save_settings(settings)
-        target.save_prompts(table)
-    else:
-        keys = [_slug(theirs) for theirs in renamed]
-        target = Study.create(name, [_imported(r, k) for r, k in zip(renamed, keys, strict=True)], answers.prompts)
-    rows = answers.responses.copy()
-    rows["checkpoint"] = rows["checkpoint"].map(dict(zip(answers.checkpoints, keys, strict=True)))
-    target.add_responses(rows)
-    return target
+        settings = target.settings.model_copy(update={"checkpoints": [*target.checkpoints, *fresh]})
+        target.add_import(settings, table, _keyed(answers, keys))
+        return target
+    keys = [_slug(theirs) for theirs in renamed]
+    checkpoints = [_imported(r, k) for r, k in zip(renamed, keys, strict=True)]
+    return Study.create(name, checkpoints, answers.prompts, _keyed(answers, keys))
+
+
+def _keyed(answers: Answers, keys: Sequence[str]) -> pd.DataFrame:
+    """The rows with the study's keys in place of the file's names."""
+    names = dict(zip(answers.checkpoints, keys, strict=True))
+    return answers.responses.assign(checkpoint=answers.responses["checkpoint"].map(names))
 
 
 def _long(table: pd.DataFrame, path: Path) -> pd.DataFrame:

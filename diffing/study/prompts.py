@@ -7,6 +7,7 @@ kept: whether they are one prompt is for a person to say.
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,8 @@ import numpy as np
 import pandas as pd
 from rapidfuzz import fuzz, process
 
-from diffing.common import files, tables
+from diffing.common import damage, files, tables
+from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 
 COLUMNS = ["id", "category", "tags", "text", "messages", "split", "active"]
@@ -133,23 +135,51 @@ def _is_yes(value: Any) -> bool:
 
 
 def read(path: Path) -> pd.DataFrame:
+    """A study's prompts; a person may have edited them, but not taken any away (`repair` accepts even that)."""
+    known = files.rows_put(path) or 0
+    with damage.reading(path):
+        content = path.read_text(encoding="utf-8")
+    # A study may have no prompts yet: then its file is a header alone.
+    table = empty() if content.strip() == ",".join(COLUMNS) else _table(path)
+    if len(table) < known:
+        raise Damaged(path, f"it holds {len(table):,} of the {known:,} prompts that were written")
+    return table
+
+
+def _table(path: Path) -> pd.DataFrame:
     try:
         table = tables.read(path)
-    except UserError:
-        # A study may have no prompts yet: then its file is a header alone.
-        if path.exists() and path.read_text(encoding="utf-8").strip() == ",".join(COLUMNS):
-            return empty()
-        raise
+    except UserError as error:
+        raise Damaged(path, str(error).partition(";")[0]) from error
     absent = [name for name in COLUMNS if name not in table]
     if absent:
-        raise UserError(f"'{path}' has no column '{absent[0]}'; put it back, or import the prompts again.")
+        raise Damaged(path, f"it has no column '{absent[0]}'")
+    if row := _zeroed(table):
+        raise Damaged(path, f"row {row} holds zero bytes that nobody wrote")
     table["active"] = [_is_yes(value) for value in table["active"]]
     return table[COLUMNS]
 
 
+def _zeroed(table: pd.DataFrame) -> int | None:
+    """The first row that a disk has filled with zeros: a prompt may hold some, but then its id fits them."""
+    for number, row in enumerate(table[COLUMNS].itertuples(index=False), start=1):
+        cells = [str(cell) for cell in row]
+        if "\0" in "".join(cells):
+            own, text, messages = cells[0], row.text, row.messages
+            others = "".join([own, row.category, row.tags, row.split, str(row.active)])
+            with suppress(ValueError):
+                if "\0" not in others and prompt_id(text, messages) == own:
+                    continue
+            return number
+    return None
+
+
 def write(path: Path, table: pd.DataFrame) -> None:
+    if len(table) < (files.rows_put(path) or 0):
+        files.forget_rows(path)
     with files.replacing(path) as temporary:
         tables.write_csv(temporary, table[COLUMNS])
+    files.put_rows(path, len(table))
 
 
 def load(path: Path, columns: Mapping[str, str] | None = None) -> pd.DataFrame:

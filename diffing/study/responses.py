@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from diffing.common import stats
+from diffing.common import damage, files, stats
 
 KEY = ["prompt_id", "checkpoint", "draw"]
 
@@ -67,7 +67,20 @@ def normal(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def read(path: Path) -> pd.DataFrame:
-    return normal(pd.read_parquet(path)) if path.exists() else empty()
+    if not path.exists() and not files.rows_put(path):
+        return empty()
+    table = files.read_parquet(path)
+    with damage.reading(path):
+        absent = {*KEY, "text"} - {*table.columns}
+        if absent and len(table):
+            raise ValueError(f"it has no column '{min(absent)}'")
+        return normal(table)
+
+
+def write(path: Path, table: pd.DataFrame) -> None:
+    files.write_parquet(path, table)
+    # Says from now on that there were answers, should the file go missing.
+    files.put_rows(path, len(table))
 
 
 def merge(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:

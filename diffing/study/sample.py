@@ -7,6 +7,8 @@ gets completed on the next call. No model wrote these answers, so no figure abou
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from diffing.common import files, tables
 from diffing.common.errors import UserError
 from diffing.models.providers import Checkpoint
@@ -37,7 +39,7 @@ def ensure() -> Study:
         if study.settings.note != NOTE:
             raise UserError(f"A study '{NAME}' that is not the sample exists already; rename its folder.")
         if len(study.responses()) < len(tables.read(FOLDER / "responses.csv")):
-            _fill(study)
+            study.add_responses(_answers())
         return study
 
 
@@ -48,17 +50,16 @@ def lock() -> Path:
 
 def create(name: str = NAME) -> Study:
     """A new study with the sample's prompts and answers."""
-    study = Study.create(
+    return Study.create(
         name,
         [BEFORE, AFTER],
         tables.read(FOLDER / "prompts.csv"),
+        _answers(),
         note=NOTE,
         held_out=HELD_OUT,
         # Nobody sampled these answers.
         sampling=Sampling(temperature=None, max_tokens=None, draws=DRAWS),
     )
-    _fill(study)
-    return study
 
 
 def planted() -> dict[str, Any]:
@@ -67,8 +68,8 @@ def planted() -> dict[str, Any]:
     return record
 
 
-def _fill(study: Study) -> None:
+def _answers() -> pd.DataFrame:
     rows = tables.read(FOLDER / "responses.csv")
     rows["finish_reason"] = "stop"
     rows["flag"] = [responses.flag(text, "stop", "") for text in rows["text"]]
-    study.add_responses(rows)
+    return rows

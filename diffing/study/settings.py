@@ -7,13 +7,17 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
+from diffing.common import damage
 from diffing.common.errors import UserError
 from diffing.common.step import Settings, first_fault
 from diffing.models.providers import Checkpoint
 
 FORMAT = 1
+LAST = "# end"
+FIRST = f"# This file ends with the line '{LAST}'; edit what stands between."
 
 
 class Sampling(Settings):
@@ -73,12 +77,24 @@ class StudySettings(Settings):
         return self
 
 
+def text_of(settings: StudySettings) -> str:
+    """What `study.toml` holds, between two lines by which a cut file is known."""
+    content = tomli_w.dumps(settings.model_dump(mode="json", exclude_none=True))
+    return f"{FIRST}\n{content}{LAST}\n"
+
+
 def load_settings(path: Path) -> StudySettings:
     """Settings from a file of this format or an older one."""
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"'{path.name}' of study '{path.parent.name}' is not TOML ({error}); mend it.") from error
+    with damage.reading(path):
+        content = path.read_text(encoding="utf-8")
+        if content.startswith(FIRST) and not content.rstrip().endswith(LAST):
+            raise ValueError("its end is missing")
+        try:
+            raw = tomllib.loads(content)
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"it is not TOML: {error}") from error
+    if not isinstance(raw.get("format", FORMAT), int) or not isinstance(raw.get("sampling", {}), dict):
+        raise UserError(f"'{path.name}' of study '{path.parent.name}' does not hold; mend format or [sampling].")
     if raw.get("format", FORMAT) > FORMAT:
         raise UserError(
             f"Study '{path.parent.name}' was written in format {raw['format']}, this version reads up to "

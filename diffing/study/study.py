@@ -5,22 +5,20 @@ adds its own files beside them. Promises that names cannot leave `studies/`, tha
 that folders written by older versions still open. Computes nothing: the steps do.
 """
 
-import shutil
-import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
 import pandas as pd
-import tomli_w
 from pydantic import ValidationError
 
-from diffing.common import files
+from diffing.common import damage, files, tables
 from diffing.common.errors import UserError
 from diffing.common.step import first_fault
 from diffing.models.providers import NAME, Checkpoint
 from diffing.study import prompts, responses
-from diffing.study.settings import StudySettings, load_settings
+from diffing.study.settings import StudySettings, load_settings, text_of
 
 
 class Study:
@@ -44,6 +42,7 @@ class Study:
         name: str,
         checkpoints: Sequence[Checkpoint],
         prompt_table: pd.DataFrame | None = None,
+        answers: pd.DataFrame | None = None,
         **settings: Any,
     ) -> Self:
         """Make the folder, whole or not at all; `settings` are fields of `StudySettings`."""
@@ -59,21 +58,17 @@ class Study:
             )
         except ValidationError as error:
             raise UserError(f"Study '{name}' cannot be made: {first_fault(error)}.") from error
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        # Beside its place and hidden: `names` passes it over, should a killed process leave it behind.
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".new-"))
         try:
-            study = cls(temporary, full)
-            study.save_settings(full)
-            study.save_prompts(prompts.empty() if prompt_table is None else prompt_table)
-            # `mkdtemp` makes folders for their owner alone; a study may be read by others.
-            temporary.chmod(0o755)
-            temporary.rename(folder)
+            with files.fresh_folder(folder.parent, ".new-") as temporary:
+                study = cls(temporary, full)
+                study.save_settings(full)
+                study.save_prompts(prompts.empty() if prompt_table is None else prompt_table)
+                if answers is not None:
+                    study.add_responses(answers)
+                temporary.chmod(0o755)
+                temporary.rename(folder)
         except OSError as error:
-            raise UserError(f"Study '{name}' cannot be written to '{folder}': {error.strerror}.") from error
-        finally:
-            # Gone already where the rename succeeded.
-            shutil.rmtree(temporary, ignore_errors=True)
+            raise UserError(f"Study '{name}' cannot be made: {damage.in_words(error)}") from error
         return cls(folder, full)
 
     @classmethod
@@ -107,9 +102,7 @@ class Study:
     def save_settings(self, settings: StudySettings) -> None:
         self.settings = settings
         # TOML has no null: what is None is left out, and read as None again.
-        files.write_text(
-            self.folder / "study.toml", tomli_w.dumps(settings.model_dump(mode="json", exclude_none=True))
-        )
+        files.write_text(self.folder / "study.toml", text_of(settings))
 
     def prompts(self) -> pd.DataFrame:
         return prompts.read(self.folder / "prompts.csv")
@@ -126,7 +119,22 @@ class Study:
         # Read and written under one lock, or of two writers one would undo the other.
         with files.locked(self.folder / "responses.lock"):
             table = responses.merge(self.responses(), rows)
-            files.write_parquet(self.folder / "responses.parquet", table)
+            responses.write(self.folder / "responses.parquet", table)
+
+    def add_import(self, settings: StudySettings, table: pd.DataFrame, rows: pd.DataFrame) -> None:
+        """Take settings, prompts and answers at once: all are on the disk before the first takes its place."""
+        paths = [self.folder / name for name in ("study.toml", "prompts.csv", "responses.parquet")]
+        with files.locked(self.folder / "responses.lock"):
+            merged = responses.merge(self.responses(), rows)
+            whole = prompts.normal(table, settings.held_out)
+            with ExitStack() as stack:
+                toml, csv, parquet = (stack.enter_context(files.replacing(path)) for path in paths)
+                toml.write_text(text_of(settings), encoding="utf-8")
+                tables.write_csv(csv, whole)
+                files.fill_parquet(parquet, merged)
+            files.put_rows(paths[1], len(whole))
+            files.put_rows(paths[2], len(merged))
+        self.settings = settings
 
     def sides(self, a: str = "", b: str = "") -> tuple[str, str]:
         """The checkpoints compared: the first two of the study where none are named."""

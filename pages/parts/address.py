@@ -14,7 +14,7 @@ from diffing.common import tables
 from diffing.common.errors import UserError
 from diffing.common.escape import md
 from diffing.study.study import Study
-from pages.parts import highlight
+from pages.parts import highlight, whole
 
 OLD = {"held": {"1": "true"}, "show": {"Rival": "Without features"}}
 """Values that older links have, and what they became."""
@@ -91,9 +91,12 @@ def study() -> Study:
     try:
         if not name:
             raise UserError("No study is chosen; pick one on the first page.")
-        return Study.open(name)
+        opened = Study.open(name)
     except UserError as error:
         lost(str(error))
+    if fault := whole.fault(opened):
+        lost(fault)
+    return opened
 
 
 def comparison() -> Comparison:

@@ -4,14 +4,17 @@ Each is kept as long as the files that it comes from bear the same dates, so tha
 are. What comes back is shared by all sessions and must not be changed.
 """
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import pandas as pd
 import streamlit as st
 
 from diffing import diff, labels
+from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.diff import pairs as feature_pairs
 from diffing.diff import selection
@@ -43,6 +46,8 @@ class Loaded(NamedTuple):
         return None if number is None else selection.row_of(self.table, number)
 
 
+Asked = ParamSpec("Asked")
+Found = TypeVar("Found")
 Dates = tuple[str, tuple[int, ...]]
 
 
@@ -67,6 +72,19 @@ ANSWERS: dict[str | type[Any], Any] = {Study: _dates}
 EVERYTHING: dict[str | type[Any], Any] = {Study: _all_dates}
 
 
+def said(read: Callable[Asked, Found]) -> Callable[Asked, Found]:
+    """A damaged file met on the way ends the page with its sentence and the way home."""
+
+    @wraps(read)
+    def asked(*args: Asked.args, **kwargs: Asked.kwargs) -> Found:
+        try:
+            return read(*args, **kwargs)
+        except Damaged as error:
+            address.lost(str(error))
+
+    return asked
+
+
 @st.cache_resource(max_entries=8, show_spinner="Reading the diff", hash_funcs=EVERYTHING)
 def of_pair(study: Study, a: str, b: str) -> Loaded:
     """The stored diff of two checkpoints; a `UserError` where there is none."""
@@ -78,6 +96,8 @@ def if_compared(study: Study, a: str, b: str) -> Loaded | None:
     """The same; None where the two have not been compared yet."""
     try:
         return of_pair(study, a, b)
+    except Damaged as error:
+        address.lost(str(error))
     except UserError:
         return None
 
@@ -88,12 +108,14 @@ def encodings(study: Study) -> Encodings:
     return Encodings.open(study)
 
 
+@said
 @st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=ANSWERS)
 def pairs(study: Study, feature: int, a: str, b: str, held_out: bool) -> pd.DataFrame:
     """The pairs of answers with a feature's strongest activations, as `diffing.diff.pairs` has them."""
     return feature_pairs.pairs(study, encodings(study), feature, a, b, held_out)
 
 
+@said
 @st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=ANSWERS)
 def description(study: Study, feature: int) -> firing.Lexical:
     """What a rule says of a feature: the tokens of answers to discovery prompts that it fires on most."""
@@ -101,6 +123,7 @@ def description(study: Study, feature: int) -> firing.Lexical:
     return firing.describe(opened, [feature], firing.readable(study, opened).tolist())[feature]
 
 
+@said
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=ANSWERS)
 def correlated(study: Study, feature: int) -> pd.DataFrame:
     """Features that answers show together with this one."""
@@ -109,18 +132,21 @@ def correlated(study: Study, feature: int) -> pd.DataFrame:
     return found[found["feature"] != feature].reset_index(drop=True)
 
 
+@said
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=EVERYTHING)
 def dossiers(study: Study) -> dict[int, history.Dossier]:
     """All that is known of each feature's name."""
     return labels.dossiers(study)
 
 
+@said
 @st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=EVERYTHING)
 def contradictions(study: Study, a: str, b: str, feature: int) -> list[Contradiction]:
     """What the counts say against a feature's label."""
     return against.of(study, a, b, [feature]).get(feature, [])
 
 
+@said
 @st.cache_resource(max_entries=8, show_spinner="Weighing the findings", hash_funcs=EVERYTHING)
 def standings(study: Study, a: str, b: str) -> list[Standing]:
     """Where the findings of two checkpoints stand."""

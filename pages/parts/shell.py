@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 import streamlit as st
 
+from diffing.common import damage
 from diffing.common.errors import UserError
 from diffing.common.escape import md
 from diffing.study import study
@@ -96,7 +97,8 @@ def all_studies() -> list[tuple[str, Study | None, str]]:
     found: list[tuple[str, Study | None, str]] = []
     for name in study.names():
         try:
-            found.append((name, Study.open(name), ""))
+            with damage.told():
+                found.append((name, Study.open(name), ""))
         except UserError as error:
             found.append((name, None, str(error)))
     return found
