@@ -13,6 +13,8 @@ from diffing.common import damage, files, stats
 from diffing.common.errors import UserError
 from diffing.diff import summary
 from diffing.findings import findings
+from diffing.models import hosts, providers
+from diffing.models.providers import Checkpoint
 from diffing.reader import presets
 from diffing.reader.encodings import table_path, unread
 from diffing.study import responses, sample, spendings
@@ -53,7 +55,7 @@ def _of(study: Study) -> dict[str, Any]:
     cost = spendings.total(study)
     status: dict[str, Any] = {
         "study": study.name,
-        "checkpoints": [c.model_dump(include={"key", "name", "source"}) for c in study.checkpoints],
+        "checkpoints": [c.model_dump(include={"key", "name", "source"}) | asked_at(c) for c in study.checkpoints],
         "prompts": {
             "total": len(table),
             "active": len(active),
@@ -72,6 +74,19 @@ def _of(study: Study) -> dict[str, Any]:
         ({"step": s["step"], "how": s["how"]} for s in status["steps"] if s["state"] != "done"), None
     )
     return status
+
+
+def asked_at(checkpoint: Checkpoint) -> dict[str, str]:
+    """The host that a checkpoint's prompts go to, the variable of the key that goes along, and whether it may."""
+    try:
+        points = providers.endpoints([checkpoint])
+    except UserError as error:
+        return {"host": "", "key_env": "", "key_state": str(error)}
+    if not points:
+        return {"host": "", "key_env": "", "key_state": "none needed"}
+    point = points[0]
+    host = hosts.host_of(point.base_url)
+    return {"host": host, "key_env": point.key_env, "key_state": providers.key_state(point)}
 
 
 def detectable(prompts: int, tests: int, discordance: float = USUAL_DISCORDANCE) -> dict[str, Any]:

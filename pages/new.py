@@ -13,7 +13,7 @@ from diffing.reader import presets
 from diffing.study import collect, imports, known_cases, prompts
 from diffing.study.settings import ReaderChoice, Sampling, StudySettings
 from diffing.study.study import Study
-from pages.parts import address, shell, upload
+from pages.parts import address, consent, shell, upload
 from pages.parts.keys import fresh
 
 HELD_OUT = StudySettings.model_fields["held_out"].default
@@ -104,6 +104,7 @@ with asked:
         else:
             st.caption("Name both checkpoints to see calls, dollars and time.")
         st.write(md(status.power_in_words(least)))
+        consent.show(providers.endpoints(pair), "new")
         if st.button("Make the study", key="make-study", type="primary", disabled=not (name and len(pair) == 2)):
             open_it(Study.create(name, pair, table, sampling=sampling, reader=choice))
         st.caption("Making a study spends nothing; the next page asks for a limit before it collects.")

@@ -4,12 +4,12 @@ import streamlit as st
 
 from diffing import status as statuses
 from diffing.common.escape import md
-from diffing.models import generate, providers
+from diffing.models import providers
 from diffing.reader import presets
 from diffing.reader.encodings import table_path, unread
 from diffing.study import collect
 from diffing.study.settings import ReaderChoice
-from pages.parts import address, highlight, job_panel, label_job, shell
+from pages.parts import address, consent, highlight, job_panel, label_job, shell
 from pages.parts.address import Comparison
 from pages.parts.keys import fresh
 
@@ -28,13 +28,7 @@ counts = [
 ]
 st.dataframe(counts, hide_index=True, key="counts", alt="Answers stored, in trouble and missing, by checkpoint")
 
-remote = [c for c in study.checkpoints if c.source != "import" and not generate.is_local(c)]
-points = [providers.endpoint(c) for c in remote]
-for variable in sorted({p.key_env for p in points if p.key_env}):
-    if providers.key_of(variable):
-        st.caption(f"Key {md(variable)}: set")
-    else:
-        st.warning(f"Key {md(variable)} is not set. Put it into the environment or a .env file, then reload.")
+consent.show(providers.endpoints(study.checkpoints), "answers")
 
 if any(c.source != "import" for c in study.checkpoints):
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -14,6 +14,7 @@ import typer
 
 from diffing.cli import diff as cli_diff
 from diffing.cli import findings as cli_findings
+from diffing.cli import keys as cli_keys
 from diffing.cli import label as cli_label
 from diffing.cli import mend as cli_mend
 from diffing.cli import read as cli_read
@@ -33,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="What changed between two checkpoints of a model?",
 )
-for part in (cli_study, cli_run, cli_read, cli_diff, cli_label, cli_findings, cli_report, cli_mend):
+for part in (cli_study, cli_keys, cli_run, cli_read, cli_diff, cli_label, cli_findings, cli_report, cli_mend):
     app.registered_commands += part.app.registered_commands
 
 

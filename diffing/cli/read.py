@@ -107,9 +107,9 @@ def read(
     Example: `python -m diffing read "In short, it depends." --top 5`
     """
     # As above.
-    from diffing.reader.encode import load_reader, read_text
+    from diffing.reader.encode import devices_for, load_reader, read_text
 
-    found = read_text(load_reader(choice(reader, "", ReaderChoice()), device), text, top)
+    found = read_text(load_reader(choice(reader, "", ReaderChoice()), devices_for(device, 1)[0]), text, top)
     if as_json:
         tell(found.model_dump())
         return

@@ -7,7 +7,7 @@ import typer
 
 from diffing import jobs
 from diffing import status as statuses
-from diffing.cli import serve
+from diffing.cli import keys, serve
 from diffing.cli.options import AsJson, Detach, MaxDollars, MaxRequests, Name
 from diffing.cli.terminal import do, say, tell
 from diffing.common import words
@@ -43,6 +43,7 @@ def collect(
     limits = dict(limit=limit, max_dollars=max_dollars, max_requests=max_requests)
     given = dict(concurrency=concurrency, timeout=timeout, retry=retry or [])
     options = checked("collect", collecting.Options, limits | given)
+    keys.ask(opened.checkpoints)
     if dry_run:
         prices = asyncio.run(collecting.check(opened))
         estimate = collecting.estimate(opened, options, prices)

@@ -8,10 +8,12 @@ import pandas as pd
 import typer
 
 from diffing import status as statuses
+from diffing.cli import keys
 from diffing.cli.options import AsJson, Columns, Name
 from diffing.cli.terminal import do, pairs, say, show, tell
 from diffing.common import damage, words
 from diffing.common.errors import UserError
+from diffing.common.step import checked
 from diffing.models import providers
 from diffing.reader import presets
 from diffing.reader.encodings import Encodings
@@ -61,13 +63,15 @@ def new(
         )
     asked: dict[str, Any] = {"draws": draws, "system": system, "extra_body": json_object(extra_body)}
     asked |= {k: v for k, v in {"temperature": temperature, "max_tokens": max_tokens}.items() if v is not None}
-    parsed = [providers.parse(text, chr(ord("a") + i), key_env) for i, text in enumerate(written)]
+    parsed = [providers.parse(text, providers.nth_key(i), key_env) for i, text in enumerate(written)]
     table = prompts.load(prompt_file) if prompt_file else prompts.bundled()
     chosen = presets.check(ReaderChoice(preset=reader) if reader else choice)
-    sampling = sampling.model_copy(update=asked)
+    sampling = checked("new", Sampling, sampling.model_dump() | asked)
     made = Study.create(
         name, parsed, table, note=note, held_out=held_out, seed=seed, sampling=sampling, reader=chosen
     )
+    # Whoever typed the address and the variable has said where that key may go.
+    keys.typed(providers.endpoints(parsed))
     status = statuses.of(made)
     estimate = collect.estimate(made, collect.Options())
     if as_json:
@@ -164,6 +168,7 @@ def status_command(name: Name, as_json: AsJson = False) -> None:
         return
     named = {c["key"]: c for c in status["checkpoints"]}
     show([{"checkpoint": f"{k} = {named[k]['name']}", **counts} for k, counts in status["responses"].items()])
+    show([_asked_at(checkpoint) for checkpoint in status["checkpoints"] if checkpoint["host"]])
     show(status["steps"])
     stored = opened.responses()
     for row in stored[stored["flag"] == "failed"].head(5).itertuples():
@@ -171,6 +176,13 @@ def status_command(name: Name, as_json: AsJson = False) -> None:
     say(statuses.power_in_words(status["detectable"]))
     if status["next"]:
         say(f"Next: {status['next']['how']}")
+
+
+def _asked_at(checkpoint: dict[str, str]) -> dict[str, str]:
+    key = (
+        f"{checkpoint['key_env']}: {checkpoint['key_state']}" if checkpoint["key_env"] else checkpoint["key_state"]
+    )
+    return {"checkpoint": checkpoint["key"], "asked at": checkpoint["host"], "key": key}
 
 
 @app.command("list")
@@ -207,10 +219,10 @@ def export(
     """
     opened = Study.open(name)
     if encodings is not None:
-        exports.write_encodings(Encodings.open(opened), encodings)
+        exports.write_encodings(Encodings.open(opened), encodings.expanduser())
         say(f"Wrote {encodings}")
         return
-    for path in exports.write_study(opened, out):
+    for path in exports.write_study(opened, out.expanduser()):
         say(f"Wrote {path}")
 
 
@@ -219,10 +231,10 @@ def json_object(text: str) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(
-            f"'{text}' is not JSON ({error}); write an object such as '{{\"reasoning\": …}}'."
+            f"'{text[:80]}' is not JSON ({error}); write an object such as '{{\"reasoning\": …}}'."
         ) from error
     if not isinstance(value, dict):
-        raise UserError(f"'{text}' is no JSON object; write one such as '{{\"reasoning\": …}}'.")
+        raise UserError(f"'{text[:80]}' is no JSON object; write one such as '{{\"reasoning\": …}}'.")
     return value

@@ -1,6 +1,7 @@
 """What the commands share: options, the console, tables, and a job's progress bar.
 
-Promises that outside text is printed as it is, never as markup, and that `--json` output is JSON alone.
+Promises that outside text is printed as it is, never as markup, with whatever a terminal would obey shown as a
+symbol; and that `--json` output is JSON alone, in which such characters are escaped.
 """
 
 import json
@@ -14,6 +15,7 @@ from rich.text import Text
 
 from diffing import jobs
 from diffing.common.errors import UserError
+from diffing.common.escape import json_text, visible
 from diffing.jobs.job import JobStatus
 from diffing.jobs.run import Told
 from diffing.study.study import Study
@@ -28,28 +30,28 @@ UNFOLDED = 1000
 
 def say(text: str = "") -> None:
     """A line for a person."""
-    console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
+    console.print(visible(text), markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def warn(text: str) -> None:
     """The same where errors go."""
-    errors.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
+    errors.print(visible(text), markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def tell(value: Any) -> None:
     """A value for another program."""
-    console.file.write(json.dumps(value, indent=1, ensure_ascii=False, default=str) + "\n")
+    console.file.write(json_text(json.dumps(value, indent=1, ensure_ascii=False, default=str)) + "\n")
 
 
 def show(rows: list[dict[str, Any]], title: str = "") -> None:
     """Rows as a table, columns in the first row's order."""
     if not rows:
         return
-    table = Table(title=Text(title) if title else None, title_justify="left")
+    table = Table(title=Text(visible(title)) if title else None, title_justify="left")
     for name in rows[0]:
-        table.add_column(Text(str(name)))
+        table.add_column(Text(visible(str(name))))
     for row in rows:
-        table.add_row(*(Text(str(value)) for value in row.values()))
+        table.add_row(*(Text(visible(str(value))) for value in row.values()))
     (console if console.is_terminal else Console(width=UNFOLDED)).print(table)
 
 
@@ -70,7 +72,7 @@ def do(study: Study, kind: str, options: Told, detach: bool, as_json: bool) -> J
         task = bar.add_task(kind, total=None, words="")
 
         def watch(status: JobStatus) -> None:
-            bar.update(task, completed=status.done, total=status.total or None, words=status.in_words())
+            bar.update(task, completed=status.done, total=status.total or None, words=visible(status.in_words()))
 
         status = jobs.run_here(study, kind, options, watch, warn)
     if status.state == "failed":

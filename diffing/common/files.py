@@ -2,9 +2,11 @@
 
 Holds the two roots (`studies/` and `cache/`, both under `DIFFING_HOME`), replacement of whole files and folders,
 content hashes and the advisory lock. Promises that a reader sees the old file or the new one, never a mixture; a
-killed writer may leave a hidden file or folder, which `sweep` knows. Does not promise durability across a power
-cut, nor locks on network disks. Also JSON, JSON lines and Parquet: what was written with a checksum (`seals`)
-is verified when read, and whatever is wrong with a file is said of that file (`damage`).
+killed writer may leave a hidden file or folder, which `sweep` knows. What is made here is for its owner alone,
+folders 0700 and files 0600, because answers, prompts and replies may be private; a study of an older version is
+closed to others when it is next written to (`tighten`). Does not promise durability across a power cut, nor locks
+on network disks. Also JSON, JSON lines and Parquet: what was written with a checksum (`seals`) is verified when
+read, and whatever is wrong with a file is said of that file (`damage`).
 """
 
 import fcntl
@@ -12,6 +14,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -27,6 +30,8 @@ from diffing.common import damage, seals, tables
 from diffing.common.errors import UserError
 
 PROJECT = Path(__file__).resolve().parents[2]
+PRIVATE_FOLDER = 0o700
+PRIVATE_FILE = 0o600
 
 
 SETTLED = 2.0
@@ -60,8 +65,19 @@ def cache_dir(name: str = "") -> Path:
     """A folder of the cache, made if missing, readable by its owner only: replies may be private."""
     folder = home() / "cache" / name
     # The mode is for a folder that is made now: one that is there keeps what its owner has given it.
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     return folder
+
+
+def tighten(folder: Path) -> None:
+    """Close a folder and the files in it to others, where they are ours and older than that rule."""
+    for path in (folder, *folder.iterdir()):
+        # A temporary file may be gone by now.
+        with suppress(FileNotFoundError):
+            told = path.lstat()
+            plain = path == folder or stat.S_ISREG(told.st_mode)
+            if plain and told.st_uid == os.geteuid() and told.st_mode & 0o077:
+                path.chmod(told.st_mode & 0o700)
 
 
 canonical = seals.canonical
@@ -78,7 +94,7 @@ def content_hash(value: Any, length: int = 16) -> str:
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends well, and vanishes otherwise."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     # In the same folder, since a file can be put in another's place at one stroke on one file system only; hidden,
     # so that what a killed writer leaves behind is no study, job or table to anybody who lists the folder.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -88,8 +104,7 @@ def replacing(path: Path) -> Iterator[Path]:
         # Held for as long as this process works on it: `sweep` leaves it alone.
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield temporary
-        # `mkstemp` makes files for their owner alone; a study may be read by others.
-        temporary.chmod(0o644)
+        temporary.chmod(PRIVATE_FILE)
         temporary.replace(path)
     finally:
         os.close(handle)
@@ -117,7 +132,6 @@ def put_folder(fresh: Path, folder: Path) -> None:
 
     Killed in between, it leaves no half folder: the old one whole, none, or the new one whole.
     """
-    fresh.chmod(0o755)
     if not folder.exists():
         fresh.rename(folder)
         return
@@ -143,6 +157,11 @@ def sweep(folder: Path, *patterns: str) -> list[Path]:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
             swept.append(path)
     return swept
+
+
+def private(path: str, flags: int) -> int:
+    """Opens a file that is for its owner only where it is new."""
+    return os.open(path, flags, PRIVATE_FILE)
 
 
 def now() -> str:
@@ -201,9 +220,9 @@ def read_parquet(path: Path, again: str = "", **how: Any) -> pd.DataFrame:
 def append_jsonl(path: Path, record: dict[str, Any]) -> None:
     """Add one record as one line with its checksum; the lock keeps lines of several writers whole."""
     line = (json.dumps(seals.sealed(cleaned(record)), ensure_ascii=True, allow_nan=False) + "\n").encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     # Appending, so that the line goes to the end even where another writer has made the file longer meanwhile.
-    with path.open("ab+") as file:
+    with open(path, "ab+", opener=private) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         rows, size = _note(path) or (0, -1)
         # Read only where somebody else wrote last: a killed writer, an editor, an older version.
@@ -308,9 +327,9 @@ def _rows_path(path: Path) -> Path:
 @contextmanager
 def locked(path: Path, wait: bool = True) -> Iterator[bool]:
     """Hold an advisory lock for the block; yields whether it was got (always true when waiting)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     # The file stays when the lock is let go: removing it would let two hold locks on two files of one name.
-    with path.open("a") as file:
+    with open(path, "a", opener=private) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:

@@ -15,7 +15,7 @@ import sys
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
@@ -36,7 +36,12 @@ UNPACK: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.decompress, ".xz": lz
 
 def read(path: Path) -> pd.DataFrame:
     """The file's rows, all cells text; refuses what is empty, of an unknown kind or not UTF-8."""
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except (OSError, ValueError):
+        # Too long for a path, or behind a folder that is closed to us.
+        there = False
+    if not there:
         raise UserError(f"There is no file '{path}'; check the path.")
     suffixes = [s.lower() for s in path.suffixes]
     packing = suffixes.pop() if suffixes and suffixes[-1] in UNPACK else ""
@@ -75,11 +80,16 @@ def take(table: pd.DataFrame, wanted: Mapping[str, str], path: Path) -> pd.DataF
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """CSV as RFC 4180 has it; line breaks inside a cell stay what they are."""
+    """CSV as RFC 4180 has it, cells as they are: for files of our own. `outfile` writes those that people open."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(table.columns)
-        writer.writerows([as_text(value) for value in row] for row in table.itertuples(index=False))
+        put_csv(file, table)
+
+
+def put_csv(file: IO[str], table: pd.DataFrame) -> None:
+    """The same into an open file; line breaks inside a cell stay what they are."""
+    writer = csv.writer(file)
+    writer.writerow(table.columns)
+    writer.writerows([as_text(value) for value in row] for row in table.itertuples(index=False))
 
 
 def as_text(value: Any) -> str:

@@ -12,9 +12,10 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from diffing.common import files, tables
+from diffing.common import files
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
+from diffing.common.escape import tidied, tidy
 from diffing.common.step import first_fault
 from diffing.study.study import Study
 
@@ -142,7 +143,7 @@ def add(
 
     Members of lists that an earlier one lacks are added to it.
     """
-    claim = " ".join(tables.clean(claim).split())
+    claim = " ".join(tidy(claim).split())
     if not claim:
         raise UserError("A finding needs a claim; say what the answers show.")
     if side not in ("a", "b"):
@@ -168,7 +169,7 @@ def revise(
 
     `wanted`: what lists are to hold. `reader` is whose features are meant, should some be added.
     """
-    claim = " ".join(tables.clean(claim).split())
+    claim = " ".join(tidy(claim).split())
     add = {name: [each for each in new if each not in getattr(finding, name)] for name, new in wanted.items()}
     drop = {name: [each for each in getattr(finding, name) if each not in new] for name, new in wanted.items()}
     put: dict[str, Any] = {"claim": claim} if claim and claim != finding.claim else {}
@@ -194,7 +195,7 @@ def change(
     line = Change(
         finding=identifier,
         date=files.now(),
-        author=tables.clean(author),
+        author=tidy(author),
         author_kind=author_kind,
         put=plain(put or {}),
         add=plain(add or {}),
@@ -271,7 +272,7 @@ def _lines(study: Study) -> list[Change]:
     path = path_of(study)
     lines = files.read_jsonl(path)
     try:
-        return [Change.model_validate(line) for line in lines]
+        return [Change.model_validate(tidied(line)) for line in lines]
     except ValidationError as error:
         raise Damaged(path, f"a line is no change: {first_fault(error)}") from error
 
@@ -282,8 +283,8 @@ def _fresh(finding: Finding, name: str, members: Sequence[Any]) -> bool:
 
 
 def plain(value: dict[str, Any]) -> dict[str, Any]:
-    """The same as JSON has it: pairs and tuples as lists, and text that UTF-8 can hold."""
-    return dict(files.cleaned(json.loads(files.canonical(value))))
+    """The same as JSON has it, pairs and tuples as lists, without control characters or halves of characters."""
+    return dict(tidied(json.loads(files.canonical(value))))
 
 
 def _key(member: Any) -> str:

@@ -29,6 +29,7 @@ from pydantic import BaseModel
 
 from diffing.common import damage, files
 from diffing.common.errors import Busy, Cancelled, UserError
+from diffing.common.escape import visible
 from diffing.common.step import Result, checked
 from diffing.jobs.job import Job, JobStatus, State, jobs_dir
 from diffing.models.chat import GRACE_SECONDS
@@ -222,7 +223,8 @@ class Reporter:
     def log(self, line: str) -> None:
         try:
             with (self.job.folder / "log.txt").open("a", encoding="utf-8", errors="replace") as file:
-                file.write(f"{datetime.now(UTC):%H:%M:%S} {line}\n")
+                # Servers' and models' words come here, and people look at logs in a terminal.
+                file.write(f"{datetime.now(UTC):%H:%M:%S} {visible(line)}\n")
         except OSError as error:
             # A log that cannot be written is no reason to lose what the step does.
             logger.warning("%s", damage.in_words(error))
@@ -272,8 +274,9 @@ def _claimed(
     """A new job's folder with its own and its step's lock held; refused while the step runs."""
     if kind not in STEPS:
         raise UserError(f"'{kind}' is no step; the steps are {', '.join(STEPS)}.")
+    files.tighten(study.folder)
     root = jobs_dir(study)
-    root.mkdir(exist_ok=True)
+    root.mkdir(mode=files.PRIVATE_FOLDER, exist_ok=True)
     with ExitStack() as stack:
         # Not `files.locked`: the worker needs the open files, whose locks it inherits. Opened to append, as that
         # makes the file and harms none that is there.

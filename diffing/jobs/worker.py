@@ -10,13 +10,23 @@ import os
 import sys
 from pathlib import Path
 
+from diffing.common.escape import visible
 from diffing.jobs import run
 from diffing.jobs.job import Job
 
 
+class Harmless(logging.Formatter):
+    """What libraries say, which may quote a server's words."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
+
+
 def main(folder: Path, locks: list[int]) -> None:
     # To standard error, which is the job's log.
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
+    handler = logging.StreamHandler()
+    handler.setFormatter(Harmless("%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     for lock in locks:
         # A child of this worker must not keep the lock after the worker is gone.
         os.set_inheritable(lock, False)

@@ -17,10 +17,16 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from diffing.common import damage, files
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
+from diffing.common.escape import tidied, tidy
 from diffing.common.step import first_fault
 from diffing.study.study import Study
 
 Kind = Literal["rule", "llm", "person"]
+EXPORTED = [
+    *("feature", "label", "description", "not_about", "confidence"),
+    *("author", "author_kind", "date", "score", "evidence"),
+]
+"""Columns of a table of labels as other tools and other studies get it."""
 
 
 class Label(BaseModel):
@@ -130,6 +136,8 @@ def read(study: Study, sae: str) -> list[Record | Event]:
 
 
 def line_of(line: dict[str, Any]) -> Record | Event:
+    # Lines of older versions may hold what none is written with any more.
+    line = tidied(line)
     return Event.model_validate(line) if "event" in line else Record.model_validate(line)
 
 
@@ -208,7 +216,7 @@ def add(study: Study, sae: str, feature: int, label: Label) -> Record:
     """Put a label into the history."""
     # Drawn at random rather than counted: two people who write at once would count to the same number.
     drawn = {"date": label.date or files.now(), "id": label.id or secrets.token_hex(6)}
-    record = Record(feature=feature, sae=sae, **files.cleaned({**label.model_dump(), **drawn}))
+    record = Record(feature=feature, sae=sae, **tidied({**label.model_dump(), **drawn}))
     files.append_jsonl(path_of(study), record.model_dump(mode="json"))
     return record
 
@@ -227,7 +235,14 @@ def tell(
     if event in ("score", "accept", "reject") and not about:
         raise ValueError(f"'{event}' is about a label and must name it")
     line = Event(
-        event=event, feature=feature, sae=sae, about=about, author=author, date=files.now(), text=text, score=score
+        event=event,
+        feature=feature,
+        sae=sae,
+        about=about,
+        author=tidy(author),
+        date=files.now(),
+        text=tidy(text),
+        score=score,
     )
     files.append_jsonl(path_of(study), line.model_dump(mode="json", exclude_none=True))
     return line

@@ -17,10 +17,12 @@ from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from diffing import labels
-from diffing.common import files, hub, tables
+from diffing.common import files, hub, outfile, tables
 from diffing.common.errors import UserError
+from diffing.common.escape import tidy
 from diffing.common.step import Progress
 from diffing.labels import history, neuronpedia
+from diffing.labels.history import EXPORTED
 from diffing.reader import presets
 from diffing.reader.encodings import Encodings
 from diffing.study.settings import ReaderChoice
@@ -205,7 +207,8 @@ def _hub(choice: ReaderChoice, where: str, refresh: bool) -> tuple[pd.DataFrame,
 def from_file(path: Path, author: str = "") -> pd.DataFrame:
     """Labels from a CSV, JSONL, Parquet or JSON file; JSON also as an object by feature, or a list by position."""
     if path.suffix.lower() != ".json":
-        return frame(tables.read(path).to_dict("records"), author or path.name, where=path.name)
+        table = outfile.restored(tables.read(path), EXPORTED)
+        return frame(table.to_dict("records"), author or path.name, where=path.name)
     if not path.is_file():
         raise UserError(f"There is no file '{path}'; check the path.")
     try:
@@ -265,4 +268,4 @@ def frame(rows: Sequence[dict[str, Any]], author: str = "", date: str = "", wher
 
 def _text(value: Any) -> str:
     """On one line, and without what no table can hold: labels are shown in cells."""
-    return tables.clean(" ".join(tables.as_text(value).split()))
+    return tidy(" ".join(tables.as_text(value).split()))

@@ -8,6 +8,7 @@ in its words, and that an endpoint on this machine is asked through no proxy. Re
 import asyncio
 import time
 import urllib.request
+from typing import Any
 
 import httpx2
 import openai
@@ -15,7 +16,7 @@ from openai import AsyncOpenAI
 
 from diffing.common import files, tables
 from diffing.common.errors import UserError
-from diffing.models import providers
+from diffing.models import hosts, providers
 from diffing.models.completions import read_completion, read_models
 from diffing.models.faults import Fault, refused, retry_after
 from diffing.models.inflow import LARGEST_LIST, Inflow, TooLarge
@@ -26,6 +27,22 @@ LIST_SECONDS = 30
 """How long a server has for its list of models, which is small: for all of it, with retries; chosen by eye."""
 LONGEST_ANSWER = 1_000_000
 """Characters of an answer: twice what the longest output of today's models comes to. No reader reads more."""
+
+
+OPENAI = hosts.host_of(providers.PROVIDERS["openai"].base_url)
+
+
+class Plain(AsyncOpenAI):
+    """The client for everybody but OpenAI: sends the key that it was given and nothing of its own accord.
+
+    The library takes an organisation, a project and whole headers from the environment for any host, and such a
+    header may hold another key.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.organization = self.project = self.admin_api_key = None
+        self._custom_headers = {}
 
 
 class Wire:
@@ -113,10 +130,10 @@ class Wire:
         if where not in self._clients:
             # Retries and the time limit are ours: the library's own cover neither replies that are no
             # completion nor servers that send a byte now and then.
-            key = providers.need_key(point)
-            self._clients[where] = AsyncOpenAI(
+            made = AsyncOpenAI if hosts.host_of(point.base_url) == OPENAI else Plain
+            self._clients[where] = made(
                 base_url=point.base_url,
-                api_key=key,
+                api_key=providers.need_key(point),
                 max_retries=0,
                 timeout=None,
                 http_client=self._connection(point),
@@ -126,7 +143,7 @@ class Wire:
 
     def _connection(self, point: Endpoint) -> openai.DefaultAsyncHttpxClient:
         hooks = {"response": [self._inflow.bound]}
-        direct = providers.is_loopback(point.base_url)
+        direct = hosts.here(point.base_url)
         try:
             return openai.DefaultAsyncHttpxClient(timeout=None, trust_env=not direct, event_hooks=hooks)
         except (ImportError, ValueError, httpx2.InvalidURL) as error:
@@ -162,8 +179,8 @@ def _proxies() -> list[str]:
 
 def _through(point: Endpoint) -> str:
     """Half a sentence on the proxy that stands before an endpoint; empty where none does."""
-    host = providers.host_of(point.base_url)
-    if providers.is_loopback(point.base_url) or urllib.request.proxy_bypass(host):
+    host = hosts.host_of(point.base_url)
+    if hosts.here(point.base_url) or urllib.request.proxy_bypass(host):
         return ""
     named = {"https_proxy" if point.base_url.startswith("https:") else "http_proxy", "all_proxy"}
     between = sorted(named.intersection(_proxies()))

@@ -40,6 +40,9 @@ logger = logging.getLogger(__name__)
 CHECKED = "reader.json"
 """What the reader's check found on the study's answers: L0, unexplained variance, texts over the window, notes."""
 
+DEVICES = ("cpu", "cuda", "mps", "xpu")
+"""Kinds that hold numbers: others, such as `meta`, hold shapes only."""
+
 SHARE = 256
 """Answers that make another GPU worth its start: each loads a whole reader. Chosen by eye, not measured."""
 
@@ -176,7 +179,7 @@ def prepare(
 def devices_for(device: str, answers: int) -> list[str]:
     """The devices to encode on: several GPUs only where there is enough to do."""
     if device != "auto":
-        return [device]
+        return [present(device)]
     if not torch.cuda.is_available():
         return ["cpu"]
     count = min(torch.cuda.device_count(), max(1, answers // SHARE))
@@ -190,6 +193,20 @@ def _checked_reader(path: Path) -> str:
     except (Damaged, LookupError, TypeError) as error:
         logger.warning("The reader is checked anew: %s", error)
         return ""
+
+
+def present(device: str) -> str:
+    """A device by its name, or a `UserError` where this machine has none such."""
+    try:
+        if torch.device(device).type not in DEVICES:
+            raise ValueError("it cannot read answers")
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, ValueError, NotImplementedError) as error:
+        reason = " ".join(str(error).split("\n")[0].split())[:200].rstrip(".")
+        raise UserError(
+            f"There is no device '{device}' here ({reason}); use auto, cpu, cuda or cuda:N."
+        ) from error
+    return device
 
 
 class TextFeatures(BaseModel):

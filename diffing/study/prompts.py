@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from rapidfuzz import fuzz, process
 
-from diffing.common import damage, files, tables
+from diffing.common import damage, escape, files, tables
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 
@@ -184,7 +184,7 @@ def write(path: Path, table: pd.DataFrame) -> None:
 
 def load(path: Path, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Prompts from a user's file; `columns` maps our names (text, messages, category, tags) to theirs."""
-    table = tables.take(tables.read(path), columns or {}, path)
+    table = tables.take(_restored(tables.read(path)), columns or {}, path)
     if "text" not in table and "messages" not in table:
         guess = next((name for name in TEXT_NAMES if name in table), None)
         if guess is None:
@@ -198,6 +198,18 @@ def load(path: Path, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
     if bool(blank.any()):
         raise UserError(f"'{path.name}' has an empty prompt in row {int(np.argmax(blank)) + 1}; fill or drop it.")
     return table
+
+
+def _restored(table: pd.DataFrame) -> pd.DataFrame:
+    """Prompts of an export without the apostrophes before what a spreadsheet would run: where their ids say so."""
+    if list(table.columns) != COLUMNS:
+        return table
+    plain = table.map(escape.uncell)
+    ours = [
+        not messages and prompt_id(text, "") == told
+        for told, text, messages in zip(table["id"], plain["text"], table["messages"], strict=True)
+    ]
+    return plain.where(pd.Series(ours, index=table.index), table, axis=0)
 
 
 def compare(new: pd.DataFrame, old: pd.DataFrame, held_out: float) -> Imported:

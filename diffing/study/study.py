@@ -2,7 +2,8 @@
 
 A study is a folder `studies/<name>/` with `study.toml`, `prompts.csv` and `responses.parquet`; every later step
 adds its own files beside them. Promises that names cannot leave `studies/`, that files are replaced whole, and
-that folders written by older versions still open. Computes nothing: the steps do.
+that folders written by older versions still open, and that a study is for its owner's eyes from its first writing
+on (0700). Computes nothing: the steps do.
 """
 
 from collections.abc import Sequence
@@ -65,7 +66,6 @@ class Study:
                 study.save_prompts(prompts.empty() if prompt_table is None else prompt_table)
                 if answers is not None:
                     study.add_responses(answers)
-                temporary.chmod(0o755)
                 temporary.rename(folder)
         except OSError as error:
             raise UserError(f"Study '{name}' cannot be made: {damage.in_words(error)}") from error
@@ -101,6 +101,7 @@ class Study:
 
     def save_settings(self, settings: StudySettings) -> None:
         self.settings = settings
+        files.tighten(self.folder)
         # TOML has no null: what is None is left out, and read as None again.
         files.write_text(self.folder / "study.toml", text_of(settings))
 
@@ -109,6 +110,7 @@ class Study:
 
     def save_prompts(self, table: pd.DataFrame) -> None:
         """Replace the prompt table; ids and the discovery/held-out split follow from the content."""
+        files.tighten(self.folder)
         prompts.write(self.folder / "prompts.csv", prompts.normal(table, self.settings.held_out))
 
     def responses(self) -> pd.DataFrame:
@@ -116,6 +118,7 @@ class Study:
 
     def add_responses(self, rows: pd.DataFrame) -> None:
         """Store answers; a row takes the place of an earlier one of the same prompt, checkpoint and draw."""
+        files.tighten(self.folder)
         # Read and written under one lock, or of two writers one would undo the other.
         with files.locked(self.folder / "responses.lock"):
             table = responses.merge(self.responses(), rows)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from diffing.common.errors import UserError
-from diffing.models import providers
+from diffing.models import hosts, providers
 from diffing.models.chat import ChatClient
 from diffing.models.providers import Endpoint
 from tests.fakes.openai_server import OpenAIServer
@@ -74,9 +74,9 @@ def test_a_proxy_that_is_of_no_use_is_named_and_its_secret_is_not(
     ("url", "loopback"),
     [
         ("http://127.0.0.1:1/v1", True), ("http://127.9.9.9/v1", True), ("http://[::1]:1/v1", True),
-        ("http://localhost/v1", True), ("http://a.localhost/v1", True), ("http://0.0.0.0:1/v1", True),
+        ("http://localhost/v1", True), ("http://a.localhost/v1", False), ("http://0.0.0.0:1/v1", True),
         ("http://10.0.0.1/v1", False), ("http://localhost.org/v1", False), ("http://127.0.0.1.org/v1", False),
     ],
 )  # fmt: skip
 def test_what_is_on_this_machine_is_known_by_its_address(url: str, loopback: bool) -> None:
-    assert providers.is_loopback(url) is loopback
+    assert hosts.here(url) is loopback
