@@ -7,7 +7,8 @@ Connects to nothing.
 import ipaddress
 import re
 
-HOST = re.compile(r"(?P<name>[a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9])?|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
+LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+HOST = re.compile(rf"(?P<name>{LABEL}(?:\.{LABEL}){{0,126}}|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{{1,5}}))?")
 ADDRESS = re.compile(r"(?P<scheme>https?)://(?P<host>[^/]+)(?:/[A-Za-z0-9._~%/+:,=-]*)?")
 USUAL_PORTS = {"http": "80", "https": "443"}
 
