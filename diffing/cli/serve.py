@@ -29,8 +29,8 @@ from diffing.models import hosts
 PORT = 8501
 SERVER = "pages.parts.server"
 """The module that serves; named and not imported, since the engine knows no page."""
-LONGEST_START = 60.0
-"""Seconds until a server must answer: it takes two to four, on a busy machine ten times that."""
+LONGEST_START = 120.0
+"""Seconds until a server must answer: it takes two to four, on a very busy machine ten or twenty times that."""
 LONGEST_END = 10.0
 """Seconds that a server has for its last replies before it is ended by force."""
 LONGEST_REPLY = 2.0
@@ -84,7 +84,7 @@ def stop(port: int = PORT) -> bool:
 
 
 def page(running: Running) -> Path:
-    """A file that leads a browser to the server: on its command line others of this machine could read the token."""
+    """A file that leads a browser to the server: on its command line others here could read the token."""
     path = _path(running.port, "html")
     address = html.escape(running.addresses[0])
     files.write_text(path, f'<!doctype html><meta http-equiv="refresh" content="0; url={address}">\n')

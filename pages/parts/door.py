@@ -1,9 +1,10 @@
 """The dashboard's door: who may ask its server anything, by HTTP or by websocket.
 
 Holds the check that stands before every route of Streamlit's. Promises that whoever does not know the server's
-token gets one sentence and nothing else, that no page of another origin reaches it (another port of this machine is
-another origin), that a name which was rebound to this machine is refused, and that no answer may be framed, read by
-a page of another origin, or fetch anything from elsewhere. Knows nothing of Streamlit and keeps no list of who came.
+token gets one sentence and nothing else, that no page of another origin reaches it (another port of this machine
+is another origin), that a name which was rebound to this machine is refused, and that no answer may be framed,
+read by a page of another origin, or fetch anything from elsewhere. Knows nothing of Streamlit and keeps no list of
+who came.
 """
 
 import hmac
@@ -67,7 +68,7 @@ class Door:
         """What is wrong with where a request comes from; empty where nothing is."""
         if head.get("host", "").lower() not in self.hosts:
             return NO_HOST
-        # Browsers name the page that asks in all but plain reads; of other programs the token is all that is asked.
+        # Browsers name the page that asks in all but plain reads; other programs need the token alone.
         return NO_HOST if "origin" in head and head["origin"].lower() not in self.origins else ""
 
     def _known(self, head: dict[str, str]) -> bool:

@@ -59,7 +59,7 @@ def show(here: Comparison, found: Loaded, encodings: Encodings, row: pd.Series) 
     if queue.empty:
         st.info("No pair of answers is of this kind" + ("." if held else " among the discovery prompts."))
         return Seen(table, None, held)
-    stop = pairs.stop(tables.number(address.text("pair")), len(queue))
+    stop = pairs.stop(address.number(address.text("pair")), len(queue))
     pair = queue.iloc[stop.at]
     _walk(here, feature, stop, pair, f"Pair {stop.at + 1} of {len(queue)}, {order}")
     pair_view.show(here.study, encodings, pair, row, second)
