@@ -120,7 +120,7 @@ def test_an_odd_file_of_prompts_is_a_sentence(study: Study, name: str) -> None:
     app.switch_page("pages/prompts.py")
     app.query_params["study"] = study.name
     app.run()
-    app.file_uploader(key="file").upload((name, text.encode(), "application/json")).run()
+    app.file_uploader(key="file").upload(name, text.encode(), "application/json").run()
     if app.get("button") and any(button.key == "import" for button in app.button):
         app.button(key="import").click().run()
     assert [said in sentence for sentence in told(app)] == [True]
@@ -132,7 +132,7 @@ def test_an_odd_file_of_answers_is_a_sentence(name: str) -> None:
     app = AppTest.from_file(str(PROJECT / "dashboard.py"), default_timeout=PATIENCE)
     app.switch_page("pages/new.py").run()
     app.text_input(key="import-name").set_value("brought")
-    app.file_uploader(key="answers").upload((name, text.encode(), "application/json")).run()
+    app.file_uploader(key="answers").upload(name, text.encode(), "application/json").run()
     app.button(key="import").click().run()
     assert len(told(app)) == 1
     assert name in told(app)[0]
@@ -145,6 +145,6 @@ def test_half_a_character_in_a_name_is_read(study: Study) -> None:
     app.query_params["study"] = study.name
     app.run()
     rows: list[dict[str, Any]] = [{"text": "Why so?", "half \ud83d": "\ud83d"}]
-    app.file_uploader(key="file").upload(("half.json", json.dumps(rows).encode(), "application/json")).run()
+    app.file_uploader(key="file").upload("half.json", json.dumps(rows).encode(), "application/json").run()
     assert told(app) == []
     assert list(app.dataframe(key="first-rows").value.columns) == ["text", "half \ufffd"]

@@ -65,6 +65,15 @@ def dashboard(context: BrowserContext, monkeypatch: pytest.MonkeyPatch) -> Itera
     server.kill()
 
 
+@pytest.fixture
+def watched(page: Page, dashboard: Dashboard) -> Iterator[Page]:
+    """A page whose every request must stay on this machine."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    yield page
+    assert [url for url in asked if not url.startswith((dashboard.url, "data:", "blob:"))] == []
+
+
 def settled(page: Page) -> Page:
     """Wait until the script has run and its lazily loaded parts are there."""
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
