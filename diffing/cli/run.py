@@ -132,7 +132,7 @@ def dashboard(
     end = "make stop" if port == serve.PORT else f"python -m diffing dashboard --port {port} --stop"
     say(f"The dashboard {'was running already' if ran_already else 'runs'} on {address} ('{end}' ends it).")
     for other in others:
-        say(f"There it is {other}")
+        say(f"By the name that you gave it: {other}")
     say("Whoever has this address can do all that you can do here: give it to nobody.")
     if browser and serve.has_screen():
         typer.launch(serve.page(running).as_uri())

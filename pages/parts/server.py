@@ -53,7 +53,6 @@ def said(error: Exception) -> bool:
     """A page that failed says so in a sentence; the server's log has the rest, with paths and lines."""
     sentence = damage.in_words(error) or f"This page failed ({type(error).__name__}); the server's log says where."
     st.error(md(sentence))
-    st.page_link("dashboard.py", label="To the studies", icon=":material/arrow_back:")
     # Streamlit adds nothing.
     return True
 

@@ -13,11 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
 
 from diffing.cli import serve
 from diffing.cli.serve import Running
 from diffing.common import files
 from diffing.common.errors import UserError
+from pages.parts import door
 from tests.fakes.processes import command_lines
 
 PATIENCE = 300.0
@@ -230,6 +233,39 @@ def test_the_token_stands_in_no_process_list(running: Running) -> None:
     ((number, command),) = called.items()
     assert running.token not in command
     assert running.token.encode() not in Path(f"/proc/{number}/environ").read_bytes()
+
+
+@pytest.mark.attack("R10")
+def test_a_server_without_a_door_shows_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `streamlit run dashboard.py` would start it: a browser has come, and nobody has asked it for a token."""
+    monkeypatch.setattr(door, "stands", False)
+    monkeypatch.setattr(type(st.context), "headers", {"host": "127.0.0.1:8501"})
+    app = AppTest.from_file(str(files.PROJECT / "dashboard.py"), default_timeout=PATIENCE).run()
+    assert [error.value for error in app.error] == [
+        "This server asks nobody for a token. Start the dashboard with `python -m diffing dashboard`."
+    ]
+    assert [*app.button, *app.title, *app.markdown, *app.caption] == []
+    monkeypatch.setattr(door, "stands", True)
+    app.run()
+    assert [title.value for title in app.title] == ["Studies"]
+    assert not app.error
+
+
+@pytest.mark.attack("R16")
+def test_a_page_that_fails_says_so_and_shows_no_path() -> None:
+    def fails() -> None:
+        from pages.parts import server
+
+        server.said(KeyError("/srv/secret/place.py"))
+        server.said(OSError(28, "No space left on device", "/srv/secret/place.csv"))
+
+    app = AppTest.from_function(fails, default_timeout=PATIENCE).run()
+    told = [error.value.replace("\\", "") for error in app.error]
+    assert told == [
+        "This page failed (KeyError); the server's log says where.",
+        "'/srv/secret/place.csv' cannot be read or written: the disk is full; free some space and run it again, "
+        "what is stored stays.",
+    ]
 
 
 @pytest.fixture

@@ -147,4 +147,4 @@ def test_half_a_character_in_a_name_is_read(study: Study) -> None:
     rows: list[dict[str, Any]] = [{"text": "Why so?", "half \ud83d": "\ud83d"}]
     app.file_uploader(key="file").upload("half.json", json.dumps(rows).encode(), "application/json").run()
     assert told(app) == []
-    assert list(app.dataframe(key="first-rows").value.columns) == ["text", "half \ufffd"]
+    assert ["text", "half \ufffd"] in [list(frame.value.columns) for frame in app.dataframe]
