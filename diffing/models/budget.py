@@ -34,7 +34,8 @@ class Budget:
         """Make a call that costs at most this much, once there is room for it; None where a limit forbids it.
 
         `who` tells apart what differs in price; where `most` is unknown or nothing, the first call of each goes
-        alone under a limit in dollars, to see what is billed. A reply that another run has paid for meanwhile counts for nothing.
+        alone under a limit in dollars, to see what is billed. A reply that another run has paid for meanwhile
+        counts for nothing.
         """
         async with self._returned:
             # Calls under way may give back some of what they set aside; without any there is nothing to wait for.
