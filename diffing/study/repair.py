@@ -97,7 +97,7 @@ def _mended(folder: Path, path: Path, place: Path, check: Check | None) -> Repai
     fault = _fault(path, check)
     aside = place / name
     if path.exists() or path.is_symlink():
-        aside.parent.mkdir(parents=True, exist_ok=True)
+        aside.parent.mkdir(mode=files.PRIVATE_FOLDER, parents=True, exist_ok=True)
         path.rename(aside)
     known = files.rows_put(path)
     files.forget_rows(path)
