@@ -61,9 +61,7 @@ def renew() -> None:
 
     What is empty goes: no link of ours has it, and a switch would take it for no choice at all.
     """
-    stale: dict[str, str | list[str]] = {
-        name: new[text(name)] for name, new in OLD.items() if text(name) in new
-    }
+    stale: dict[str, str | list[str]] = {name: new[text(name)] for name, new in OLD.items() if text(name) in new}
     for name in st.query_params:
         values = st.query_params.get_all(name)
         if "" in values:

@@ -1,16 +1,13 @@
-"""The dashboard's server in a hostile environment: who gets in, where it listens, and that it can be ended."""
+"""The dashboard's server in a hostile environment: who gets in, where it listens, and what a page shows."""
 
 import base64
-import fcntl
 import http.client
 import os
-import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import streamlit as st
@@ -19,32 +16,9 @@ from streamlit.testing.v1 import AppTest
 from diffing.cli import serve
 from diffing.cli.serve import Running
 from diffing.common import files
-from diffing.common.errors import UserError
 from pages.parts import door
 from tests.fakes.processes import command_lines
-
-PATIENCE = 300.0
-"""Seconds until a wait is given up: only a fault takes that long, on the busiest machine too."""
-OPEN = {
-    "STREAMLIT_SERVER_ADDRESS": "0.0.0.0",
-    "STREAMLIT_SERVER_ALLOWED_HOSTS": "*",
-    "STREAMLIT_SERVER_ENABLE_CORS": "false",
-    "STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION": "false",
-    "STREAMLIT_SERVER_BASE_URL_PATH": "elsewhere",
-    "STREAMLIT_GLOBAL_DEVELOPMENT_MODE": "true",
-    "STREAMLIT_CLIENT_SHOW_ERROR_DETAILS": "full",
-    "http_proxy": "http://127.0.0.1:9",
-    "HTTP_PROXY": "http://127.0.0.1:9",
-    "ALL_PROXY": "socks5://127.0.0.1:9",
-}
-"""An environment that would open the door, and send the first look at it to a proxy."""
-TUNNEL = "http://localhost:9000"
-
-
-def free() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+from tests.fakes.servers import OPEN, PATIENCE, TUNNEL, free
 
 
 @contextmanager
@@ -107,13 +81,20 @@ def test_nothing_is_answered_without_the_token(running: Running, method: str) ->
 
 @pytest.mark.attack("R10")
 def test_only_the_right_token_is_one(running: Running) -> None:
-    wrong = ["", "x", running.token[:-1], running.token + "x", running.token.lower(), "²", "None"]
-    for token in wrong:
-        assert asked(running, f"/?token={token.encode().hex() if token == '²' else token}").status == 403
-        assert asked(running, "/", Authorization=f"token {token}".encode().decode("latin-1")).status == 403
-        assert (
-            asked(running, "/", Cookie=f"diffing-{running.port}={token}".encode().decode("latin-1")).status == 403
-        )
+    for token in [
+        "",
+        "x",
+        running.token[:-1],
+        running.token + "x",
+        running.token.swapcase(),
+        "%C2%B2",
+        "\xb2",
+        "None",
+    ]:
+        assert asked(running, f"/?token={quote(token, safe='%')}").status == 403, token
+        assert asked(running, "/", Authorization=f"token {token}").status == 403, token
+        assert asked(running, "/", Cookie=cookie(running, token or "x")).status == 403, token
+    assert asked(running, "/", Cookie=f"diffing-{running.port}=").status == 403
     assert asked(running, "/", Authorization=f"Bearer {running.token}").status == 403
     assert asked(running, "/", Cookie=cookie(running, port=running.port + 1)).status == 403
     assert asked(running, "/", Authorization=f"token {running.token}").status == 200
@@ -265,136 +246,4 @@ def test_a_page_that_fails_says_so_and_shows_no_path() -> None:
         "This page failed (KeyError); the server's log says where.",
         "'/srv/secret/place.csv' cannot be read or written: the disk is full; free some space and run it again, "
         "what is stored stays.",
-    ]
-
-
-@pytest.fixture
-def here(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The cache of a home whose servers are given all the time that they want."""
-    monkeypatch.setattr(serve, "LONGEST_START", PATIENCE)
-    return own_home / "cache"
-
-
-@pytest.mark.attack("R9")
-def test_behind_a_proxy_a_second_start_finds_the_first_and_stop_ends_it(
-    here: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in OPEN.items():
-        monkeypatch.setenv(name, value)
-    port = free()
-    first, ran = serve.start(port)
-    again, ran_again = serve.start(port)
-    assert (ran, ran_again, again) == (False, True, first)
-    with pytest.raises(UserError, match=f"on port {port} runs already and was not told of {TUNNEL}; end it with"):
-        serve.start(port, [TUNNEL])
-    modes = {path.name: path.stat().st_mode & 0o777 for path in [*here.iterdir(), serve.page(first)]}
-    assert modes == {f"dashboard-{port}.{kind}": 0o600 for kind in ("html", "json", "lock", "log", "pid")}
-    assert first.token not in (here / f"dashboard-{port}.log").read_text()
-    # Its record is gone, and then all that the cache has: it is found by what it was called with.
-    (here / f"dashboard-{port}.json").unlink()
-    with pytest.raises(UserError, match=f"dashboard-{port}.json' is damaged .it is gone.; end the server with"):
-        serve.start(port)
-    for path in here.iterdir():
-        path.unlink()
-    with pytest.raises(
-        UserError, match=f"whose files in the cache were removed, runs on port {port}; end it with"
-    ):
-        serve.start(port)
-    assert serve.stop(port) is True
-    assert serve.stop(port) is False
-    assert not serve._taken(port)
-
-
-@contextmanager
-def held(port: int, code: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that holds a server's lock and does what `code` says, in which `put` writes its number."""
-    handle = os.open(serve._path(port, "pid"), os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(handle, fcntl.LOCK_EX)
-    put = f"import os, signal, time; put = lambda: os.pwrite({handle}, str(os.getpid()).encode(), 0); "
-    process = subprocess.Popen([sys.executable, "-c", put + code], pass_fds=[handle])
-    os.close(handle)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-@pytest.mark.attack("R9")
-@pytest.mark.usefixtures("here")
-def test_a_server_that_answers_nobody_and_hears_no_signal_is_ended_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serve, "LONGEST_END", 1.0)
-    deaf = "signal.signal(signal.SIGTERM, signal.SIG_IGN); put(); time.sleep(600)"
-    with held(port := free(), deaf) as process:
-        while serve._number(port) != process.pid:
-            assert process.poll() is None
-        assert serve.stop(port) is True
-        assert process.wait() == -signal.SIGKILL
-
-
-@pytest.mark.attack("R9")
-@pytest.mark.usefixtures("here")
-def test_a_server_that_has_not_written_its_number_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serve, "LONGEST_END", PATIENCE)
-    with held(port := free(), "time.sleep(0.5); put(); time.sleep(600)") as process:
-        assert serve.stop(port) is True
-        assert process.wait() == -signal.SIGTERM
-
-
-@pytest.mark.attack("R9")
-def test_an_earlier_versions_server_is_ended_and_a_stranger_with_its_number_is_not(here: Path) -> None:
-    port = free()
-    files.cache_dir()
-    sleeps = [sys.executable, "-c", "import time; time.sleep(600)"]
-    for words, is_ours in ((["run", "dashboard.py", "--server.port", str(port)], True), (["dashboard.py"], False)):
-        process = subprocess.Popen([*sleeps, *words])
-        (here / f"dashboard-{port}.pid").write_text(str(process.pid))
-        # Until it has become the other program, its command is still this one's.
-        while "time.sleep" not in command_lines().get(process.pid, ""):
-            assert process.poll() is None
-        assert serve.stop(port) is is_ours
-        assert (process.poll() is None) is not is_ours
-        process.kill()
-        process.wait()
-
-
-@pytest.mark.attack("R9")
-@pytest.mark.parametrize("text", ["", "²", "-1", "0", "1", "9" * 5000, str(2**40), "x\0"])
-def test_a_file_without_a_process_ends_nobody(here: Path, text: str) -> None:
-    files.cache_dir()
-    (here / "dashboard-8999.pid").write_text(text)
-    assert serve.stop(8999) is False
-    assert (here / "dashboard-8999.pid").read_text() == text
-
-
-@pytest.mark.attack("R10")
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "*",
-        "localhost:9000",
-        "http://",
-        "http://*",
-        "http://a/b",
-        "ftp://a",
-        "null",
-        "http://a:99999",
-        "http://x@a",
-    ],
-)
-def test_an_origin_that_is_none_is_a_sentence(here: Path, text: str) -> None:
-    with pytest.raises(UserError, match="is no origin: "):
-        serve.start(free(), [text])
-    assert list(here.glob("*.json")) == []
-
-
-@pytest.mark.attack("R10")
-def test_an_origin_is_written_as_browsers_write_it() -> None:
-    told = ["http://LocalHost:9000/", "https://box.example:443", "http://[::1]:9000", "http://box.example:80/"]
-    assert [serve._origin(text) for text in told] == [
-        "http://localhost:9000",
-        "https://box.example",
-        "http://[::1]:9000",
-        "http://box.example",
     ]

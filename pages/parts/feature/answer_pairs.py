@@ -5,7 +5,6 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
-from diffing.common import tables
 from diffing.common.escape import md
 from diffing.diff import pairs
 from diffing.findings.findings import Example
