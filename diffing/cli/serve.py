@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -121,6 +122,8 @@ def _begun(port: int, origins: list[str], handle: int) -> Running:
             # It goes on when the terminal that started it is closed.
             start_new_session=True,
         )
+    # Waited for, or it would stay behind as a zombie as long as this process lives.
+    threading.Thread(target=server.wait, daemon=True).start()
     _wait(running, lambda: server.poll() is None)
     return running
 

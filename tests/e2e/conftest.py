@@ -11,6 +11,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from diffing.cli import serve
 from diffing.common import files
+from tests.fakes.processes import until
 from tools.find_chromium import find
 
 PATIENCE = 300_000
@@ -51,10 +52,9 @@ class Dashboard:
 
     def kill(self) -> None:
         """End it at one stroke, as a machine does that runs out of memory."""
-        number = int((files.cache_dir() / f"dashboard-{self.port}.pid").read_text())
-        os.kill(number, signal.SIGKILL)
-        # This process is its parent, which alone can tell that it is gone.
-        os.waitpid(number, 0)
+        path = files.cache_dir() / f"dashboard-{self.port}.pid"
+        os.kill(int(path.read_text()), signal.SIGKILL)
+        until(lambda: not files.is_locked(path), "the end of the server")
 
 
 @pytest.fixture
