@@ -218,6 +218,11 @@ class Reporter:
     def _spendings(self) -> Spendings:
         return Spendings(Study.open(self.status.study))
 
+    def over(self) -> None:
+        # While its lock is held it still counts as running; killed after this, it was done.
+        self.status = self.status.model_copy(update={"state": "done"})
+        self._write()
+
     def log(self, line: str) -> None:
         try:
             with (self.job.folder / "log.txt").open("a", encoding="utf-8", errors="replace") as file:

@@ -54,7 +54,8 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         raise Cancelled(result | asked.summary()) from stop
     result |= asked.summary() | {"contradictions": flags(opened)}
     if asked.whole:
-        # Last of all: killed after it, a run that is begun again would rewrite everything once more.
+        # Last of all: a run that is begun again after it rewrites everything once more.
+        progress.over()
         rewriting.end(study)
     return result
 

@@ -113,9 +113,9 @@ class Ground:
         for turn in range(ENOUGH):
             number, moment = chance.choice(SIGNALS), chance.uniform(0, self.seconds[kind])
             one = self._detached if detached and turn == 0 else self._child
-            ended, gone_on = watched.run(lambda: one(kind, home, number, moment))  # noqa: B023  # run at once
+            ended, hit = watched.run(lambda: one(kind, home, number, moment))  # noqa: B023  # run at once
             tally.kills += 1
-            tally.in_the_work += gone_on or not ended.outcome.startswith("done")
+            tally.in_the_work += hit
             if ended.outcome.startswith("done"):
                 break
         else:
@@ -126,7 +126,7 @@ class Ground:
         shutil.rmtree(home)
 
     def _child(self, kind: str, home: Path, number: int, moment: float) -> tuple[Ended, bool]:
-        """One run with one signal, and whether it went on after that."""
+        """One run with one signal, and whether that came while it worked."""
         process = self.warm.begin(self.order(kind, home))
         ended = self.warm.ended(moment)
         if ended is not None:
@@ -134,7 +134,7 @@ class Ground:
         send(process, number)
         ended = self.warm.ended()
         assert ended is not None
-        return ended, number == signal.SIGSTOP
+        return ended, number == signal.SIGSTOP or not ended.outcome.startswith("done")
 
     def _detached(self, kind: str, home: Path, number: int, moment: float) -> tuple[Ended, bool]:
         """The same with a process of its own; its moments are counted from when it says that it works."""
@@ -151,7 +151,7 @@ class Ground:
                 send(process, number)
                 told = job.wait(processes.PATIENCE)
         outcome = "" if told.state == "dead" else f"{told.state} {told.error}".strip()
-        return Ended(0, outcome, 0), alive and number == signal.SIGSTOP
+        return Ended(0, outcome, 0), alive and (number == signal.SIGSTOP or not outcome.startswith("done"))
 
     def faults(self, kind: str, home: Path) -> list[str]:
         """What is wrong with a home whose job has ended by itself."""
@@ -185,37 +185,44 @@ class Watched:
     def __init__(self, ground: Ground, kind: str, home: Path) -> None:
         self.ground, self.kind, self.home = ground, kind, home
         self.first = len(ground.server.calls)
+        self.before = {path.name for path in home.glob(f"studies/{kills.NAME}/jobs/*")}
         self.faults: list[str] = []
 
     def run(self, begin: Callable[[], tuple[Ended, bool]]) -> tuple[Ended, bool]:
         calls = self.ground.server.calls
         stored, so_far = [n for n in kills.billed(self.home) if n > self.first], len(calls)
-        ended, gone_on = begin()
+        ended, hit = begin()
         known = [calls[number - 1].body for number in stored]
         twice = sum(call.body in known for call in calls[so_far:])
         if twice:
             self._say(f"{twice} stored replies were asked for again")
         if ended.outcome and not ended.outcome.startswith(("done", "cancelled")):
             self._say(f"it ended so: {ended.outcome}")
-        self._look(ended)
+        state = self._seen(ended)
         kills.aged(self.home)
-        return ended, gone_on
+        # Killed when all was stored and said: nobody would begin it again.
+        return ended._replace(outcome=ended.outcome or state), hit
 
-    def _look(self, ended: Ended) -> None:
-        """What a person sees now: the study opens, nothing runs, and the last job ended as it did."""
+    def _seen(self, ended: Ended) -> str:
+        """What a person sees now: the study opens, nothing runs, and the last job ended as it did.
+
+        "done" where that job is over, else nothing.
+        """
         with kills.at(self.home):
             # A study whose making was killed is none yet, and a damaged one shows what is damaged.
             if kills.NAME not in names() or self.kind == "repair":
-                return
-            opened = Study.open(kills.NAME)
-            if status.of(opened)["running"]:
+                return ""
+            study = Study.open(kills.NAME)
+            if status.of(study)["running"]:
                 self._say("a job that is gone is said to run")
-            found = [job for job in jobs.recent(opened)[:1] if kills.KINDS[self.kind].options is not None]
-            states = {job.status().state for job in found}
+            how = kills.KINDS[self.kind]
+            mine = [job.status() for job in jobs.recent(study)[:1] if job.spec["kind"] == (how.step or self.kind)]
+        states = {told.state for told in mine if told.id not in self.before}
         # Killed while it wrote its outcome down, it may have been done.
         wanted = {ended.outcome.split(" ")[0]} if ended.outcome else {"dead", "done", "cancelled"}
         if not states <= wanted:
             self._say(f"a job that ended as {sorted(wanted)} is said to be {sorted(states)}")
+        return "done" if states == {"done"} else ""
 
     def _say(self, fault: str) -> None:
         self.faults.append(f"{self.kind}: {fault}")
