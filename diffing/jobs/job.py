@@ -139,8 +139,8 @@ def jobs_dir(study: Study) -> Path:
 
 def recent(study: Study) -> list[Job]:
     """All jobs of a study, the newest first."""
-    # A spec that is gone takes its job from nobody's eyes; a folder without a lock is no job yet.
-    folders = {path.parent for name in ("spec.json", "lock") for path in jobs_dir(study).glob(f"*/{name}")}
+    # A spec that is gone takes its job from nobody's eyes; a hidden folder is no job yet.
+    folders = {path.parent for name in ("spec.json", "lock") for path in jobs_dir(study).glob(f"[!.]*/{name}")}
     return [Job(folder) for folder in sorted(folders, key=_asked, reverse=True)]
 
 
