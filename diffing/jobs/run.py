@@ -9,7 +9,6 @@ what is paid for. Resuming is the steps' own business: each does only what is mi
 import fcntl
 import logging
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -31,7 +30,7 @@ from diffing.common import damage, files
 from diffing.common.errors import Busy, Cancelled, UserError
 from diffing.common.escape import visible
 from diffing.common.step import Result, checked
-from diffing.jobs.job import Job, JobStatus, State, jobs_dir
+from diffing.jobs.job import Job, JobStatus, State, jobs_dir, new_folder
 from diffing.models.chat import GRACE_SECONDS
 from diffing.study.spendings import Spendings
 from diffing.study.study import Study
@@ -257,11 +256,10 @@ def plain(options: Told) -> dict[str, Any]:
 
 
 @contextmanager
-def _whole_or_not(folder: Path) -> Iterator[None]:
+def _whole_or_not(folder: Path) -> Iterator[Path]:
     """A job's new folder; it goes again where what was asked could not be written into it."""
-    folder.mkdir()
     try:
-        yield
+        yield folder
     finally:
         if not (folder / "spec.json").exists():
             shutil.rmtree(folder, ignore_errors=True)
@@ -289,12 +287,10 @@ def _claimed(
                 f"('jobs {study.name}' shows it)."
             ) from error
         created = datetime.now(UTC)
-        # Two random bytes at the end, as two jobs of one kind may be made in one second.
-        job = Job(root / f"{created:%Y%m%d-%H%M%S}-{kind}-{secrets.token_hex(2)}")
         # While the step's lock is held: what an earlier one of it left, and others whose owner is gone.
         for place in (study.folder, study.folder / "diffs", study.folder / "reports", root):
             files.sweep(place, *files.LEFT)
-        stack.enter_context(_whole_or_not(job.folder))
+        job = Job(stack.enter_context(_whole_or_not(new_folder(study, kind, created))))
         # Held before the spec is written: none is seen as dead before it begins.
         own = stack.enter_context((job.folder / "lock").open("ab"))
         fcntl.flock(own, fcntl.LOCK_EX)

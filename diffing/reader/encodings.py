@@ -24,6 +24,7 @@ from diffing.common import damage, files
 from diffing.common.arrays import Array
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
+from diffing.common.kept import Rests, kept
 from diffing.reader import decoders
 from diffing.reader.cache import VERIFIED, Cache, map_shard, sound
 from diffing.reader.pieces import TokenTable
@@ -78,19 +79,8 @@ class Encodings:
 
     @classmethod
     def open(cls, study: Study) -> "Encodings":
-        path = table_path(study)
-        again = AGAIN.format(study=study.name)
-        if not path.exists():
-            raise UserError(f"Study '{study.name}' has no encodings yet; {again}.")
-        table = files.read_parquet(path, again)
-        with damage.reading(path, again):
-            reader, key, n_features = (table.attrs[name] for name in ("reader", "reader_key", "n_features"))
-            absent = {*DOCUMENT, "answer", *Place._fields} - {"sum"} - {*table.columns}
-            if absent:
-                raise ValueError(f"it has no column '{min(absent)}'")
-        if reader != study.settings.reader.model_dump():
-            raise UserError(f"Study '{study.name}' was encoded by another reader than it names now; {again}.")
-        return cls(study, table, key, n_features)
+        table = _own_table(study)
+        return cls(study, table, table.attrs["reader_key"], table.attrs["n_features"])
 
     # What is verified.
 
@@ -332,16 +322,68 @@ def save_table(
     files.write_parquet(table_path(study), table)
 
 
+def _own_table(study: Study) -> pd.DataFrame:
+    """The study's table, of the reader that it names now."""
+    path = table_path(study)
+    again = AGAIN.format(study=study.name)
+    if not path.exists():
+        raise UserError(f"Study '{study.name}' has no encodings yet; {again}.")
+    table = files.read_parquet(path, again)
+    with damage.reading(path, again):
+        reader, *_ = (table.attrs[name] for name in ("reader", "reader_key", "n_features"))
+        absent = {*DOCUMENT, "answer", *Place._fields} - {"sum"} - {*table.columns}
+        if absent:
+            raise ValueError(f"it has no column '{min(absent)}'")
+    if reader != study.settings.reader.model_dump():
+        raise UserError(f"Study '{study.name}' was encoded by another reader than it names now; {again}.")
+    return table
+
+
 def unread(study: Study) -> int:
     """How many answers that could be encoded are not, by the study's present reader."""
+    state = _reading(study)
+    return int(state["lacking"] if _present(study, state["shards"]) else state["wanted"])
+
+
+def _present(study: Study, ends: dict[str, int] | None) -> bool:
+    """Whether the cache holds what the study's table names, as opening the encodings would find."""
+    if ends is None:
+        try:
+            Encodings.open(study)
+        except UserError:
+            return False
+        return True
+    # Asked each time: the cache belongs to no study, and each record of another one makes a shard another file.
+    found = {path: files.identity(Path(path)) for path in ends}
+    return all(state is not None and state[0] >= ends[path] for path, state in found.items())
+
+
+def rests(study: Study) -> Rests:
+    """What hangs on a study's prompts, answers and encodings rests on this."""
+    names = ("prompts.csv", "responses.parquet", "encodings.parquet")
+    return Rests(study.folder, study.settings.reader.model_dump(), [study.folder / name for name in names])
+
+
+@kept(1, rests)
+def _reading(study: Study) -> dict[str, Any]:
+    """How many answers are to be read and lacking by the study's table, and where each shard that it names ends.
+
+    No ends where the table is of an older version: its places hold only beside the cache's index.
+    """
     wanted = encodable(study)
     try:
-        encodings = Encodings.open(study)
+        table = _own_table(study)
     except UserError:
-        # None yet, another reader's, or gone from the cache: all of them are to be read.
-        return len(wanted)
-    done = encodings.table[encodings.table["error"] == ""]
-    return len(wanted) - len(wanted.merge(done, on=[*responses.KEY, "answer"]))
+        # None yet, damaged, or another reader's: all of them are to be read.
+        return {"wanted": len(wanted), "lacking": len(wanted), "shards": {}}
+    done = table[table["error"] == ""]
+    lacking = len(wanted) - len(wanted.merge(done, on=[*responses.KEY, "answer"]))
+    if "sum" not in done or bool((done["sum"] == NO_SUM).any()):
+        return {"wanted": len(wanted), "lacking": lacking, "shards": None}
+    folder = Cache(table.attrs["reader_key"], table.attrs["n_features"])
+    ends = (done["offset"] + done["size"]).groupby(done["shard"]).max()
+    shards = {str(folder.path(int(shard))): int(end) for shard, end in ends.items()}
+    return {"wanted": len(wanted), "lacking": lacking, "shards": shards}
 
 
 def encodable(study: Study) -> pd.DataFrame:

@@ -154,9 +154,8 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     )
     for fault in written.faults:
         progress.log(fault)
-    # Read again: somebody may have added prompts while these were written.
-    fresh = prompts.compare(written.imported.table, study.prompts(), held_out)
-    study.save_prompts(pd.concat([study.prompts(), fresh.table], ignore_index=True))
+    # Compared again: somebody may have added prompts while these were written.
+    fresh = study.add_prompts(written.imported.table)
     turned_away = len(written.imported.duplicates) + len(fresh.duplicates)
     return {"added": len(fresh.table), "turned_away": turned_away, "faults": written.faults, "cost": written.cost}
 

@@ -214,10 +214,15 @@ def _restored(table: pd.DataFrame) -> pd.DataFrame:
 
 def compare(new: pd.DataFrame, old: pd.DataFrame, held_out: float) -> Imported:
     """What of `new` is not in `old` yet, with duplicates left out and near-duplicates named."""
+    table, repeated = lacking(new, old, held_out)
+    return Imported(table, repeated, near_duplicates(table, old))
+
+
+def lacking(new: pd.DataFrame, old: pd.DataFrame, held_out: float) -> tuple[pd.DataFrame, list[str]]:
+    """What of `new` is not in `old` yet, and the texts of what is."""
     rows = _identified(new.reset_index(drop=True), held_out)
     repeated = rows["id"].isin(old["id"]) | rows["id"].duplicated()
-    table = rows[~repeated].reset_index(drop=True)
-    return Imported(table, [shown(row) for _, row in rows[repeated].iterrows()], near_duplicates(table, old))
+    return rows[~repeated].reset_index(drop=True), [shown(row) for _, row in rows[repeated].iterrows()]
 
 
 def near_duplicates(table: pd.DataFrame, old: pd.DataFrame) -> list[tuple[str, str, int]]:

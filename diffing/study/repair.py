@@ -8,7 +8,9 @@ whole is not touched.
 
 import csv
 import io
+import shutil
 from collections.abc import Callable, Iterator, Mapping
+from itertools import count as numbers
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,8 +53,17 @@ def repair(name: str, checks: Mapping[str, Check]) -> list[Repaired]:
     folder = study.folder_of(name)
     if not folder.is_dir():
         raise UserError(f"There is no study '{name}'; 'list' shows those that are there.")
-    place = folder / f"damaged-{files.now()[:19].replace(':', '')}"
-    return [_mended(folder, path, place, checks.get(path.name)) for path in _suspects(folder, checks)]
+    # Nobody changes the study meanwhile, and a second repair finds what the first one left.
+    with study.held(folder):
+        place = _place(folder)
+        return [_mended(folder, path, place, checks.get(path.name)) for path in _suspects(folder, checks)]
+
+
+def _place(folder: Path) -> Path:
+    """Where this repair sets files aside: a folder that is not there yet, whatever the clock says."""
+    dated = f"damaged-{files.now()[:19].replace(':', '')}"
+    names = (dated if number == 1 else f"{dated}-{number}" for number in numbers(1))
+    return next(folder / name for name in names if not (folder / name).exists())
 
 
 def _suspects(folder: Path, checks: Mapping[str, Check]) -> Iterator[Path]:
@@ -93,12 +104,24 @@ def _checked(path: Path, record: dict[str, Any], check: Check | None) -> None:
 
 
 def _mended(folder: Path, path: Path, place: Path, check: Check | None) -> Repaired:
+    if path.suffix == ".jsonl" and path.is_file():
+        # Lines are added without the study's lock: many a run writes hundreds of them.
+        with files.still(path):
+            return _set_aside(folder, path, place, check)
+    return _set_aside(folder, path, place, check)
+
+
+def _set_aside(folder: Path, path: Path, place: Path, check: Check | None) -> Repaired:
     name = path.relative_to(folder).as_posix()
     fault = _fault(path, check)
     aside = place / name
     if path.exists() or path.is_symlink():
         aside.parent.mkdir(parents=True, exist_ok=True)
-        path.rename(aside)
+        if path.suffix == ".jsonl" and path.is_file():
+            # What was saved takes its place at one stroke: into a gap another process would write a new file.
+            shutil.copy2(path, aside)
+        else:
+            path.rename(aside)
     known = files.rows_put(path)
     files.forget_rows(path)
     where = f"{place.relative_to(folder)}/{name}" if aside.exists() else "no place: there was none"

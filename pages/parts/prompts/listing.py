@@ -5,6 +5,8 @@ import streamlit as st
 
 from diffing.study import prompts
 from diffing.study.study import Study
+from pages.parts.attempt import attempt
+from pages.parts.keys import fresh
 
 SIDES = ["discovery", "held-out"]
 WIDE, NARROW = 420, 330
@@ -40,11 +42,17 @@ def show(study: Study, table: pd.DataFrame) -> None:
         for label, value in (("Deactivate", False), ("Activate", True)):
             told = f"{label} {len(rows)} selected" if len(rows) else label
             if st.button(told, key=label.lower(), disabled=rows.empty):
-                table.loc[table["id"].isin(rows["id"]), "active"] = value
-                study.save_prompts(table)
-                st.rerun()
+                _activate(study, rows, value)
     for _, row in rows.head(1).iterrows():
         st.code(prompts.shown(row), language=None, wrap_lines=True)
+
+
+def _activate(study: Study, rows: pd.DataFrame, active: bool) -> None:
+    if rows.empty:
+        # Chosen in a table that has changed since, where its rows stood for other prompts.
+        st.warning("The prompts have changed since you chose; choose again.")
+        return
+    attempt(lambda: study.activate(rows["id"].tolist(), active))
 
 
 def _filtered(table: pd.DataFrame) -> pd.DataFrame:
@@ -67,7 +75,8 @@ def _selected(shown: pd.DataFrame, tagged: bool) -> pd.DataFrame:
     picked = st.dataframe(
         view[columns] if len(view) else shown[["category", "active"]],
         hide_index=True,
-        key="table",
+        # Rows are chosen by their place: where other prompts stand there, the choice begins anew.
+        key=fresh("table", *shown["id"]),
         on_select="rerun",
         selection_mode="multi-row",
         column_config={
