@@ -128,8 +128,17 @@ def foreseen(study: Study, prompts: int) -> dict[str, Any]:
         # There is no diff yet, or one that cannot be read: the step itself says so.
         facts = {}
     if facts.get("tested"):
-        return detectable(prompts, facts["tested"], facts["background_discordance"])
-    return detectable(prompts, features(study))
+        return _detectable(study, prompts, facts["tested"], facts["background_discordance"])
+    return _detectable(study, prompts, features(study), USUAL_DISCORDANCE)
+
+
+def _tested(study: Study, prompts: int, tests: int, discordance: float) -> Rests:
+    return Rests(study.folder, [prompts, tests, discordance], [])
+
+
+@kept(1, _tested)
+def _detectable(_study: Study, prompts: int, tests: int, discordance: float) -> dict[str, Any]:
+    return detectable(prompts, tests, discordance)
 
 
 def features(study: Study) -> int:

@@ -70,7 +70,7 @@ def test_a_prompt_that_is_gone_is_said_to_be(study: Study) -> None:
         study.activate(["nowhere"], False)
 
 
-def test_one_of_those_who_make_a_study_makes_it(study: Study) -> None:
+def test_one_of_those_who_make_a_study_makes_it() -> None:
     table = pd.DataFrame({"text": ["Hi"]})
     for number in range(5):
         told = at_once(*(lambda: Study.create(f"new{number}", SIDES, table).name for _ in range(3)))  # noqa: B023
@@ -104,7 +104,7 @@ def test_settings_keep_what_each_has_changed(study: Study, tmp_path: Path) -> No
         old.change_settings(reader=ReaderChoice(preset="starter", context="prompt+answer"))
         old.change_settings(note=f"noted {number}")
 
-    old = Study.open("s")
+    old = study
     at_once(repeated(checkpoint, range(3)), repeated(reader, range(60)))
     now = Study.open("s").settings
     assert [c.key for c in now.checkpoints] == ["a", "b", *(f"third{number}" for number in range(3))]

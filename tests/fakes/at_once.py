@@ -1,7 +1,7 @@
 """Several processes that do something at the same moment, as people and runs on one machine do.
 
-Each is a fork, which begins at once with everything imported; a fresh interpreter would spend a second on that, and
-the others would be done. They wait at a gate and are let go together.
+Each is a fork, which begins at once with everything imported: a fresh interpreter would spend a second on that,
+and by then the others would be done. They wait at a gate and are let go together.
 """
 
 import os
