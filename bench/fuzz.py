@@ -65,7 +65,9 @@ STUDIES = ("asked", "brought", "absent")
 """One with answers to come, one that was imported, one that is not there."""
 SLOW = {"sample"}
 """Commands that do minutes of work whatever their words are; they have tests of their own."""
-TRACE = re.compile(r"Traceback \(most recent|File \"[^\"]+\.py\"|/diffing/\w+(?:/\w+)*\.py|site-packages")
+TRACE = re.compile(
+    r"Traceback \(most recent|File \"[^\"]+\.py\"|/diffing/\w+(?:/\w+)*\.py|site-packages|This program failed"
+)
 """What no user is to see."""
 
 

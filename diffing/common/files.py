@@ -115,7 +115,7 @@ def replacing(path: Path) -> Iterator[Path]:
 @contextmanager
 def fresh_folder(parent: Path, prefix: str) -> Iterator[Path]:
     """A hidden new folder for the block, which removes it unless it was renamed; earlier leftovers go first."""
-    parent.mkdir(parents=True, exist_ok=True)
+    parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     sweep(parent, f"{prefix}*")
     folder = Path(tempfile.mkdtemp(dir=parent, prefix=prefix))
     handle = os.open(folder, os.O_RDONLY)

@@ -34,7 +34,8 @@ class Budget:
         """Make a call that costs at most this much, once there is room for it; None where a limit forbids it.
 
         `who` tells apart what differs in price; where `most` is unknown or nothing, the first call of each goes
-        alone, to see what is billed. A reply that another run has paid for meanwhile counts for nothing.
+        alone under a limit in dollars, to see what is billed. A reply that another run has paid for meanwhile
+        counts for nothing.
         """
         async with self._returned:
             # Calls under way may give back some of what they set aside; without any there is nothing to wait for.
@@ -90,7 +91,8 @@ class Budget:
             return False
         if self.max_dollars is None:
             return True
-        if who in self._scouts:
+        if self._scouts:
+            # Nothing was set aside for it, so whatever else were begun now could be one too many.
             return False
         spent = self.cost or 0.0
         # Where nothing is known yet, a call is made as long as anything is left.

@@ -116,7 +116,7 @@ def _set_aside(folder: Path, path: Path, place: Path, check: Check | None) -> Re
     fault = _fault(path, check)
     aside = place / name
     if path.exists() or path.is_symlink():
-        aside.parent.mkdir(parents=True, exist_ok=True)
+        aside.parent.mkdir(mode=files.PRIVATE_FOLDER, parents=True, exist_ok=True)
         if path.suffix == ".jsonl" and path.is_file():
             # What was saved takes its place at one stroke: into a gap another process would write a new file.
             shutil.copy2(path, aside)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from diffing import jobs, status
+from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.models import breaker, faults, providers
 from diffing.models.providers import Endpoint
@@ -123,7 +124,7 @@ def test_a_study_older_than_its_ledger_begins_with_what_its_answers_cost(server:
     study = make(server, 4)
     server.reply = lambda _: Behaviour("cut of", finish_reason="length", usage={"cost": 0.25})
     collect(study)
-    (study.folder / "spendings.jsonl").unlink()
+    _without(study.folder / "spendings.jsonl")
     assert status.of(study)["cost"] == 2.0
     server.reply = lambda _: Behaviour("whole", usage={"cost": 0.5})
     collect(study, retry=["truncated"])
@@ -136,9 +137,15 @@ def test_a_reply_counts_once_however_often_it_is_read(server: OpenAIServer) -> N
     server.reply = lambda _: Behaviour("fine", usage={"cost": 0.25})
     collect(study)
     # As after a kill between the reply and the table.
-    (study.folder / "responses.parquet").unlink()
+    _without(study.folder / "responses.parquet")
     assert (collect(study)["cost"], status.of(study)["cost"], len(server.calls)) == (None, 1.0, 4)
     ledger = spendings.Spendings(study)
     ledger.add("another", 0.5)
     ledger.add("another", 0.5)
     assert spendings.total(study) == 1.5
+
+
+def _without(path: Path) -> None:
+    """As if the file had never been written: its note of how many rows it holds goes too."""
+    path.unlink()
+    files.forget_rows(path)
