@@ -23,7 +23,7 @@ import pandas as pd
 
 from bench.fuzz import run
 from diffing.common import files
-from diffing.diff import compute
+from diffing.diff import compute, stored
 from diffing.findings import findings
 from diffing.jobs import run as runner
 from diffing.jobs.job import recent
@@ -257,12 +257,12 @@ def one_of_them(step: str, check: Callable[[], Any]) -> Callable[[Path, int], Ou
 
 def encoded() -> bool:
     encodings = Encodings.open(Study.open("compared"))
-    return encodings.matrix().shape == (40, FakeReader.n_features)
+    return bool(encodings.matrix().shape == (40, FakeReader.n_features))
 
 
 def compared() -> bool:
-    stored = compute.up_to_date(Study.open("compared"), "a", "b")
-    return stored is not None and len(stored.features) == FakeReader.n_features
+    found = stored.up_to_date(Study.open("compared"), "a", "b")
+    return found is not None and len(found.features) == FakeReader.n_features
 
 
 def encode_shared(_: Path, count: int) -> Outcome:
@@ -280,10 +280,10 @@ def diff_by_all(_: Path, count: int) -> Outcome:
     study = Study.open("compared")
     wanted = compute.compute(study, "a", "b").features
     every(count, lambda _: [compute.compute(Study.open("compared"), "a", "b").a for _ in range(2)])
-    stored = compute.up_to_date(study, "a", "b")
-    assert stored is not None
+    found = stored.up_to_date(study, "a", "b")
+    assert found is not None
     left = [path.name for path in (study.folder / "diffs").iterdir() if path.name.startswith(".")]
-    return Outcome("2 times the same diff", (True, []), (stored.features.equals(wanted), left))
+    return Outcome("2 times the same diff", (True, []), (found.features.equals(wanted), left))
 
 
 def spent(_: Path, count: int) -> Outcome:

@@ -132,12 +132,12 @@ def foreseen(study: Study, prompts: int) -> dict[str, Any]:
     return _detectable(study, prompts, features(study), USUAL_DISCORDANCE)
 
 
-def _tested(study: Study, prompts: int, tests: int, discordance: float) -> Rests:
+def _tested(study: Study, /, prompts: int, tests: int, discordance: float) -> Rests:
     return Rests(study.folder, [prompts, tests, discordance], [])
 
 
 @kept(1, _tested)
-def _detectable(_study: Study, prompts: int, tests: int, discordance: float) -> dict[str, Any]:
+def _detectable(_study: Study, /, prompts: int, tests: int, discordance: float) -> dict[str, Any]:
     return detectable(prompts, tests, discordance)
 
 

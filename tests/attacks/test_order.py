@@ -11,7 +11,7 @@ import pytest
 
 from diffing import jobs
 from diffing.common import files
-from diffing.findings import findings, verification
+from diffing.findings import findings, verdicts, verification
 from diffing.jobs import run
 from diffing.jobs.job import jobs_dir
 from diffing.labels import history, sources
@@ -80,7 +80,7 @@ def standing(study: Study) -> str:
 
 
 def test_the_source_that_was_imported_last_stands_whatever_its_file_is_dated(study: Study, tmp_path: Path) -> None:
-    told = []
+    told: list[str] = []
     for name in ("first", "second", "first"):
         bring(study, tmp_path, name)
         # As copying a study does, or a clock that was set back.
@@ -134,7 +134,7 @@ def test_of_two_findings_that_say_the_same_the_one_written_first_leads(
         for one in written
     ]
     given = pd.DataFrame(rows)
-    checks = {one.id: verification.verdicts.check(given)[one.wording] for one in written}
+    checks = {one.id: verdicts.check(given)[one.wording] for one in written}
     assert verification._same(given, findings.load(study), checks) == {written[1].id: written[0].id}
 
 

@@ -187,9 +187,13 @@ def test_two_repairs_at_once_set_everything_aside_and_overwrite_nothing(study: S
 def test_every_permission_that_was_given_is_there_and_those_taken_back_are_not() -> None:
     for number in range(5):
         allowed.allow(f"old{number}.example", "OLD_KEY")
+
+    def allow(who: str, number: int) -> None:
+        allowed.allow(f"{who}{number}.example", "NEW_KEY")
+
     at_once(
         repeated(lambda number: allowed.take_back(f"old{number}.example", "OLD_KEY"), range(5)),
-        *(repeated(lambda n, who=who: allowed.allow(f"{who}{n}.example", "NEW_KEY"), range(8)) for who in "ab"),
+        *(repeated(partial(allow, who), range(8)) for who in "ab"),
     )
     hosts = [f"{who}{number}.example" for who in "ab" for number in range(8)]
     assert sorted(pair.host for pair in allowed.pairs()) == hosts

@@ -1,5 +1,8 @@
 """A study's prompts as a table with filters, how many there are of each kind, and which of them are asked."""
 
+from functools import partial
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
@@ -9,6 +12,8 @@ from pages.parts.attempt import attempt
 from pages.parts.keys import fresh
 
 SIDES = ["discovery", "held-out"]
+CHOICE = "chosen-prompts"
+"""Where the last filters, table and number of chosen rows stand."""
 WIDE, NARROW = 420, 330
 """Pixels of the column that holds the prompt, without and with a column for tags."""
 
@@ -35,27 +40,26 @@ def counts(study: Study, active: pd.DataFrame) -> None:
 
 def show(study: Study, table: pd.DataFrame) -> None:
     """The table; selected rows can be taken out of the questions, and the first of them is shown whole."""
-    shown = _filtered(table)
+    shown, filters = _filtered(table)
     st.caption(f"{len(shown):,} of {len(table):,} prompts")
-    rows = _selected(shown, bool(table["tags"].any()))
+    # Rows are chosen by their place: where other prompts stand there by now, the choice begins anew.
+    key = fresh("table", *shown["id"])
+    rows = _selected(shown, bool(table["tags"].any()), key)
+    before = st.session_state.get(CHOICE)
+    if before is not None and before[0] == filters and before[1] != key and before[2]:
+        st.warning("The prompts have changed since you chose; choose again.")
+    st.session_state[CHOICE] = filters, key, len(rows)
     with st.container(horizontal=True):
         for label, value in (("Deactivate", False), ("Activate", True)):
             told = f"{label} {len(rows)} selected" if len(rows) else label
             if st.button(told, key=label.lower(), disabled=rows.empty):
-                _activate(study, rows, value)
+                attempt(partial(study.activate, rows["id"].tolist(), value))
     for _, row in rows.head(1).iterrows():
         st.code(prompts.shown(row), language=None, wrap_lines=True)
 
 
-def _activate(study: Study, rows: pd.DataFrame, active: bool) -> None:
-    if rows.empty:
-        # Chosen in a table that has changed since, where its rows stood for other prompts.
-        st.warning("The prompts have changed since you chose; choose again.")
-        return
-    attempt(lambda: study.activate(rows["id"].tolist(), active))
-
-
-def _filtered(table: pd.DataFrame) -> pd.DataFrame:
+def _filtered(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Any, ...]]:
+    """The prompts that the filters leave, and what these are set to."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         category = st.multiselect(
             "Category", sorted(set(table["category"])), placeholder="All", key="category", bind="query-params"
@@ -66,17 +70,16 @@ def _filtered(table: pd.DataFrame) -> pd.DataFrame:
         table = table[prompts.containing(table, search)]
     if category:
         table = table[table["category"].isin(category)]
-    return table[table["split"] == side] if side else table
+    return (table[table["split"] == side] if side else table), (search, *category, side)
 
 
-def _selected(shown: pd.DataFrame, tagged: bool) -> pd.DataFrame:
+def _selected(shown: pd.DataFrame, tagged: bool, key: str) -> pd.DataFrame:
     columns = ["prompt", "category", *(["tags"] if tagged else []), "split", "active"]
     view = shown.assign(prompt=[prompts.shown(row) for _, row in shown.iterrows()])
     picked = st.dataframe(
         view[columns] if len(view) else shown[["category", "active"]],
         hide_index=True,
-        # Rows are chosen by their place: where other prompts stand there, the choice begins anew.
-        key=fresh("table", *shown["id"]),
+        key=key,
         on_select="rerun",
         selection_mode="multi-row",
         column_config={
