@@ -18,7 +18,8 @@ from diffing.labels import history, names
 from diffing.models import hosts, providers
 from diffing.models.providers import Checkpoint
 from diffing.reader import presets
-from diffing.reader.encodings import table_path, unread
+from diffing.reader.encodings import table_path
+from diffing.reader.unread import unread
 from diffing.study import responses, sample, spendings
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study

@@ -6,7 +6,8 @@ from diffing import status as statuses
 from diffing.common.escape import md
 from diffing.models import providers
 from diffing.reader import presets
-from diffing.reader.encodings import table_path, unread
+from diffing.reader.encodings import table_path
+from diffing.reader.unread import unread
 from diffing.study import collect
 from diffing.study.settings import ReaderChoice
 from pages.parts import address, consent, highlight, job_panel, label_job, load, shell

@@ -37,6 +37,9 @@ PRIVATE_FILE = 0o600
 SETTLED = 2.0
 """Seconds after which a leftover without a lock has no owner: it is locked microseconds after it was made."""
 
+LOOK = 0.01
+"""Seconds between two looks at a lock that is waited for with an end: short beside any change."""
+
 GROUP = 4096
 """Rows of a group in a Parquet file: the most that one damaged place costs."""
 
@@ -361,17 +364,26 @@ def _rows_path(path: Path) -> Path:
 
 
 @contextmanager
-def locked(path: Path, wait: bool = True) -> Iterator[bool]:
-    """Hold an advisory lock for the block; yields whether it was got (always true when waiting)."""
+def locked(path: Path, wait: bool = True, most: float | None = None) -> Iterator[bool]:
+    """Hold an advisory lock for the block; yields whether it was got, always true when waiting without an end.
+
+    `most`: seconds to wait.
+    """
     path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     # The file stays when the lock is let go: removing it would let two hold locks on two files of one name.
     with open(path, "a", opener=private) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+        end = time.monotonic() + (most or 0.0)
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait and most is None else fcntl.LOCK_NB))
+            except BlockingIOError:
+                if not wait or time.monotonic() >= end:
+                    yield False
+                    return
+                time.sleep(LOOK)
+            else:
+                yield True
+                return
 
 
 @contextmanager

@@ -20,7 +20,8 @@ from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.kept import kept
 from diffing.diff import measure
-from diffing.reader.encodings import Encodings, rests
+from diffing.reader.encodings import Encodings
+from diffing.reader.unread import rests
 from diffing.study import responses
 from diffing.study.study import Study
 

@@ -6,7 +6,8 @@ feature) pairs are gathered from the records when first asked for. Promises that
 study names now, that the tokens of an answer which changed since are refused, and that no damaged record becomes a
 figure: opening compares the shards' sizes with the places; a record's checksum is verified before its first use,
 those of all records before the first use of all, each once in a process as long as the shard's date stays
-(`bench/store.py` has the cost). Does not keep up with such answers: `unread` counts them.
+(`bench/store.py` has the cost). Does not keep up with such answers: `diffing.reader.unread` counts
+them.
 """
 
 import logging
@@ -24,7 +25,6 @@ from diffing.common import damage, files
 from diffing.common.arrays import Array
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
-from diffing.common.kept import Rests, kept
 from diffing.reader import decoders
 from diffing.reader.cache import VERIFIED, Cache, map_shard, sound
 from diffing.reader.pieces import TokenTable
@@ -79,7 +79,7 @@ class Encodings:
 
     @classmethod
     def open(cls, study: Study) -> "Encodings":
-        table = _own_table(study)
+        table = own_table(study)
         return cls(study, table, table.attrs["reader_key"], table.attrs["n_features"])
 
     # What is verified.
@@ -322,7 +322,7 @@ def save_table(
     files.write_parquet(table_path(study), table)
 
 
-def _own_table(study: Study) -> pd.DataFrame:
+def own_table(study: Study) -> pd.DataFrame:
     """The study's table, of the reader that it names now."""
     path = table_path(study)
     again = AGAIN.format(study=study.name)
@@ -337,53 +337,6 @@ def _own_table(study: Study) -> pd.DataFrame:
     if reader != study.settings.reader.model_dump():
         raise UserError(f"Study '{study.name}' was encoded by another reader than it names now; {again}.")
     return table
-
-
-def unread(study: Study) -> int:
-    """How many answers that could be encoded are not, by the study's present reader."""
-    state = _reading(study)
-    return int(state["lacking"] if _present(study, state["shards"]) else state["wanted"])
-
-
-def _present(study: Study, ends: dict[str, int] | None) -> bool:
-    """Whether the cache holds what the study's table names, as opening the encodings would find."""
-    if ends is None:
-        try:
-            Encodings.open(study)
-        except UserError:
-            return False
-        return True
-    # Asked each time: the cache belongs to no study, and each record of another one makes a shard another file.
-    found = {path: files.identity(Path(path)) for path in ends}
-    return all(state is not None and state[0] >= ends[path] for path, state in found.items())
-
-
-def rests(study: Study) -> Rests:
-    """What hangs on a study's prompts, answers and encodings rests on this."""
-    names = ("prompts.csv", "responses.parquet", "encodings.parquet")
-    return Rests(study.folder, study.settings.reader.model_dump(), [study.folder / name for name in names])
-
-
-@kept(1, rests)
-def _reading(study: Study) -> dict[str, Any]:
-    """How many answers are to be read and lacking by the study's table, and where each shard that it names ends.
-
-    No ends where the table is of an older version: its places hold only beside the cache's index.
-    """
-    wanted = encodable(study)
-    try:
-        table = _own_table(study)
-    except UserError:
-        # None yet, damaged, or another reader's: all of them are to be read.
-        return {"wanted": len(wanted), "lacking": len(wanted), "shards": {}}
-    done = table[table["error"] == ""]
-    lacking = len(wanted) - len(wanted.merge(done, on=[*responses.KEY, "answer"]))
-    if "sum" not in done or bool((done["sum"] == NO_SUM).any()):
-        return {"wanted": len(wanted), "lacking": lacking, "shards": None}
-    folder = Cache(table.attrs["reader_key"], table.attrs["n_features"])
-    ends = (done["offset"] + done["size"]).groupby(done["shard"]).max()
-    shards = {str(folder.path(int(shard))): int(end) for shard, end in ends.items()}
-    return {"wanted": len(wanted), "lacking": lacking, "shards": shards}
 
 
 def encodable(study: Study) -> pd.DataFrame:

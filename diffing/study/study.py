@@ -24,6 +24,10 @@ from diffing.study import prompts, responses
 from diffing.study.prompts import Imported
 from diffing.study.settings import StudySettings, load_settings, text_of
 
+PATIENCE = 60.0
+"""Seconds to wait for others to be done with a study. A change takes seconds, of a million answers too: whoever
+holds it longer has been stopped or hangs. Chosen by eye."""
+
 _mine = threading.local()
 """`folders`: those that this thread holds already."""
 
@@ -44,7 +48,12 @@ def held(folder: Path) -> Iterator[None]:
         return
     if not folder.is_dir():
         raise UserError(f"There is no study '{folder.name}' any more; 'list' shows those that are there.")
-    with files.locked(folder / "study.lock"):
+    with files.locked(folder / "study.lock", most=PATIENCE) as alone:
+        if not alone:
+            raise UserError(
+                f"Study '{folder.name}' is held by another process for {PATIENCE:.0f} s now; end that process or "
+                "wait for it, then try again."
+            )
         mine.add(folder)
         try:
             yield

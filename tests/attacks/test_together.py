@@ -5,6 +5,7 @@ processes and the commands themselves is `bench/together.py`.
 """
 
 import json
+import os
 import re
 from datetime import UTC, datetime
 from functools import partial
@@ -23,6 +24,7 @@ from diffing.labels import history, sources
 from diffing.models import allowed
 from diffing.models.providers import Checkpoint
 from diffing.study import imports, repair, spendings
+from diffing.study import study as studies
 from diffing.study.settings import ReaderChoice
 from diffing.study.spendings import Spendings
 from diffing.study.study import Study
@@ -243,3 +245,29 @@ def test_jobs_that_begin_at_once_have_numbers_of_their_own(study: Study) -> None
     told: list[list[Any]] = at_once(*(repeated(partial(begin, kind), range(50)) for kind in ("diff", "encode")))
     numbers = [int(name.rpartition("-n")[2]) for names in told for name in names]
     assert sorted(numbers) == list(range(1, 101))
+
+
+def test_a_study_that_another_process_does_not_let_go_of_is_said_to_be(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(studies, "PATIENCE", 0.05)
+    over, told = os.pipe()
+
+    def hold() -> None:
+        os.close(told)
+        with study.held():
+            os.write(ready, b"!")
+            os.read(over, 1)
+
+    def wait() -> None:
+        os.read(begun, 1)
+        try:
+            study.activate([], True)
+        finally:
+            os.write(told, b"!")
+
+    begun, ready = os.pipe()
+    sentence = "Study 's' is held by another process for 0 s now; end that process or wait for it, then try again."
+    assert at_once(hold, wait) == [None, sentence]
+    for end in (over, told, begun, ready):
+        os.close(end)
