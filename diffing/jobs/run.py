@@ -9,7 +9,6 @@ what is paid for. Resuming is the steps' own business: each does only what is mi
 import fcntl
 import logging
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -29,7 +28,7 @@ from diffing.common import damage, files
 from diffing.common.errors import Busy, Cancelled, UserError
 from diffing.common.escape import visible
 from diffing.common.step import Result, checked
-from diffing.jobs.job import Job, JobStatus, State, jobs_dir
+from diffing.jobs.job import Job, JobStatus, State, jobs_dir, put
 from diffing.models.chat import GRACE_SECONDS
 from diffing.study.spendings import Spendings
 from diffing.study.study import Study, sweep
@@ -281,8 +280,6 @@ def _claimed(
                 f"('jobs {study.name}' shows it)."
             ) from error
         created = datetime.now(UTC)
-        # Two random bytes at the end, as two jobs of one kind may be made in one second.
-        job = Job(root / f"{created:%Y%m%d-%H%M%S}-{kind}-{secrets.token_hex(2)}")
         # While the step's lock is held: what an earlier one of it left, and others whose owner is gone.
         sweep(study.folder)
         spec = {
@@ -297,5 +294,5 @@ def _claimed(
             own = stack.enter_context((fresh / "lock").open("ab"))
             fcntl.flock(own, fcntl.LOCK_EX)
             files.write_json(fresh / "spec.json", spec, seal=True)
-            fresh.rename(job.folder)
+            job = put(fresh, study, kind, created)
         yield job, [step, own]

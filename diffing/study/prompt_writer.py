@@ -161,9 +161,8 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         raise
     for fault in written.faults:
         progress.log(fault)
-    # Read again: somebody may have added prompts while these were written.
-    fresh = prompts.compare(written.imported.table, study.prompts(), held_out)
-    study.save_prompts(pd.concat([study.prompts(), fresh.table], ignore_index=True))
+    # Compared again: somebody may have added prompts while these were written.
+    fresh = study.add_prompts(written.imported.table)
     # Last of all: a run that is begun again after it writes further prompts.
     progress.over()
     _path(study).unlink(missing_ok=True)

@@ -11,6 +11,7 @@ import io
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from itertools import count as numbers
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,8 +55,17 @@ def repair(name: str, checks: Mapping[str, Check]) -> list[Repaired]:
     if not folder.is_dir():
         raise UserError(f"There is no study '{name}'; 'list' shows those that are there.")
     study.sweep(folder)
-    place = folder / f"damaged-{files.now()[:19].replace(':', '')}"
-    return [_mended(folder, path, place, checks.get(path.name)) for path in _suspects(folder, checks)]
+    # Nobody changes the study meanwhile, and a second repair finds what the first one left.
+    with study.held(folder):
+        place = _place(folder)
+        return [_mended(folder, path, place, checks.get(path.name)) for path in _suspects(folder, checks)]
+
+
+def _place(folder: Path) -> Path:
+    """Where this repair sets files aside: a folder that is not there yet, whatever the clock says."""
+    dated = f"damaged-{files.now()[:19].replace(':', '')}"
+    names = (dated if number == 1 else f"{dated}-{number}" for number in numbers(1))
+    return next(folder / name for name in names if not (folder / name).exists())
 
 
 def _suspects(folder: Path, checks: Mapping[str, Check]) -> Iterator[Path]:
@@ -96,6 +106,14 @@ def _checked(path: Path, record: dict[str, Any], check: Check | None) -> None:
 
 
 def _mended(folder: Path, path: Path, place: Path, check: Check | None) -> Repaired:
+    if path.suffix == ".jsonl" and path.is_file():
+        # Lines are added without the study's lock: many a run writes hundreds of them.
+        with files.still(path):
+            return _mend(folder, path, place, check)
+    return _mend(folder, path, place, check)
+
+
+def _mend(folder: Path, path: Path, place: Path, check: Check | None) -> Repaired:
     name = path.relative_to(folder).as_posix()
     fault, known = _fault(path, check), files.rows_put(path)
     step = DERIVED.get(Path(name).parts[0])
