@@ -73,7 +73,7 @@ def jobs_command(
 ) -> None:
     """List a study's jobs, look at one, or cancel it.
 
-    Example: `python -m diffing jobs flash 20261121-101500-collect-1a2b --cancel`
+    Example: `python -m diffing jobs flash 20261121-101500-collect-n1 --cancel`
     """
     opened = Study.open(name)
     found = [jobs.find(opened, job)] if job else jobs.recent(opened)
