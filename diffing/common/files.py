@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from glob import escape
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -96,8 +97,12 @@ def content_hash(value: Any, length: int = 16) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends well, and vanishes otherwise."""
+    """A temporary path beside `path` that takes its place when the block ends well, and vanishes otherwise.
+
+    What killed writers of the same path left goes first.
+    """
     path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    sweep(path.parent, f".{escape(path.name)}.*.tmp")
     # In the same folder, since a file can be put in another's place at one stroke on one file system only; hidden,
     # so that what a killed writer leaves behind is no study, job or table to anybody who lists the folder.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")

@@ -141,20 +141,20 @@ def jobs_dir(study: Study) -> Path:
 
 def recent(study: Study) -> list[Job]:
     """All jobs of a study, the newest first: by their numbers, whatever the clock said."""
-    # A spec that is gone takes its job from nobody's eyes; a folder without a lock is no job yet.
-    folders = {path.parent for name in ("spec.json", "lock") for path in jobs_dir(study).glob(f"*/{name}")}
+    # A spec that is gone takes its job from nobody's eyes; a hidden folder is no job yet.
+    folders = {path.parent for name in ("spec.json", "lock") for path in jobs_dir(study).glob(f"[!.]*/{name}")}
     return [Job(folder) for folder in sorted(folders, key=_turn, reverse=True)]
 
 
-def new_folder(study: Study, kind: str, created: datetime) -> Path:
-    """A folder for the study's next job, named by its date, its kind and its number."""
+def put(fresh: Path, study: Study, kind: str, created: datetime) -> Job:
+    """Let a whole new folder be the study's next job, named by its date, its kind and its number."""
     root = jobs_dir(study)
     # Steps of two kinds may begin at the same moment.
     with files.locked(root / "number.lock"):
         number = 1 + max((_number(path) for path in root.iterdir()), default=0)
         folder = root / f"{created:%Y%m%d-%H%M%S}-{kind}-n{number}"
-        folder.mkdir()
-        return folder
+        fresh.rename(folder)
+        return Job(folder)
 
 
 def _number(folder: Path) -> int:

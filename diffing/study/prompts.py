@@ -88,8 +88,8 @@ def check_messages(messages: str, where: str) -> str:
     """A conversation as canonical JSON text, or a `UserError` that says what is wrong with it."""
     try:
         value = json.loads(messages)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{where}: the conversation is not JSON ({error.msg}); mend it.") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where}: the conversation is not JSON ({tables.fault(error)}); mend it.") from error
     fine = isinstance(value, list) and all(
         isinstance(m, dict) and m.get("role") in ROLES and isinstance(m.get("content"), str) for m in value
     )

@@ -257,6 +257,12 @@ def folder_of(name: str) -> Path:
     return files.studies_dir() / name
 
 
+def sweep(folder: Path) -> None:
+    """Take away what killed processes left in a study's folder, in the folders in it, and in those of its jobs."""
+    inside = [f"*/{name}" for name in files.LEFT]
+    files.sweep(folder, *files.LEFT, *inside, "jobs/*/.*.tmp")
+
+
 def names() -> list[str]:
     """Names of all study folders, whether or not they open."""
     root = files.studies_dir()

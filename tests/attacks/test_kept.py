@@ -13,7 +13,7 @@ from diffing.common import files, kept
 from diffing.diff import compute
 from diffing.findings import findings
 from diffing.labels import history
-from diffing.reader import encode, encodings
+from diffing.reader import encode, encodings, unread
 from diffing.study import prompts, responses
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
@@ -43,7 +43,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
     monkeypatch.setattr(prompts, "read", counted("prompts", prompts.read))
     monkeypatch.setattr(responses, "read", counted("answers", responses.read))
-    monkeypatch.setattr("diffing.reader.unread.own_table", counted("encodings", encodings.own_table))
+    monkeypatch.setattr(unread, "own_table", counted("encodings", encodings.own_table))
     yield made
 
 

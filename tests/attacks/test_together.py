@@ -7,6 +7,7 @@ processes and the commands themselves is `bench/together.py`.
 import json
 import os
 import re
+import tempfile
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.common.files import PROJECT
 from diffing.findings import findings
-from diffing.jobs.job import jobs_dir, new_folder
+from diffing.jobs.job import jobs_dir, put
 from diffing.labels import history, sources
 from diffing.models import allowed
 from diffing.models.providers import Checkpoint
@@ -240,7 +241,8 @@ def test_jobs_that_begin_at_once_have_numbers_of_their_own(study: Study) -> None
     jobs_dir(study).mkdir()
 
     def begin(kind: str, _: int) -> str:
-        return new_folder(study, kind, datetime(2026, 1, 1, tzinfo=UTC)).name
+        fresh = Path(tempfile.mkdtemp(dir=jobs_dir(study), prefix=".new-"))
+        return str(put(fresh, study, kind, datetime(2026, 1, 1, tzinfo=UTC)).id)
 
     told: list[list[Any]] = at_once(*(repeated(partial(begin, kind), range(50)) for kind in ("diff", "encode")))
     numbers = [int(name.rpartition("-n")[2]) for names in told for name in names]
