@@ -50,7 +50,7 @@ def _of(study: Study) -> dict[str, Any]:
     for checkpoint in study.checkpoints:
         rows = answers[answers["checkpoint"] == checkpoint.key]
         # Imported answers may hold more draws than the study would ask for.
-        due = max(expected, len(active) * (int(rows["draw"].max()) + 1 if len(rows) else 0))
+        due = max(expected, len(active) * responses.draws(rows))
         by_checkpoint[checkpoint.key] = responses.counts(answers, checkpoint.key, due)
     cost = spendings.total(study)
     status: dict[str, Any] = {
