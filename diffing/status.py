@@ -8,6 +8,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from diffing import diff, jobs, labels
 from diffing.common import damage, files, stats
 from diffing.common.errors import UserError
@@ -42,17 +44,9 @@ def of(study: Study) -> dict[str, Any]:
 
 
 def _of(study: Study) -> dict[str, Any]:
-    table, stored = study.prompts(), study.responses()
+    table = study.prompts()
     active = table[table["active"]]
-    expected = len(active) * study.settings.sampling.draws
-    answers = stored[stored["prompt_id"].isin(active["id"])]
-    by_checkpoint = {}
-    for checkpoint in study.checkpoints:
-        rows = answers[answers["checkpoint"] == checkpoint.key]
-        # Imported answers may hold more draws than the study would ask for.
-        due = max(expected, len(active) * responses.draws(rows))
-        by_checkpoint[checkpoint.key] = responses.counts(answers, checkpoint.key, due)
-    cost = spendings.total(study)
+    by_checkpoint, cost = _answers(study, active["id"])
     status: dict[str, Any] = {
         "study": study.name,
         "checkpoints": [c.model_dump(include={"key", "name", "source"}) | asked_at(c) for c in study.checkpoints],
@@ -74,6 +68,21 @@ def _of(study: Study) -> dict[str, Any]:
         ({"step": s["step"], "how": s["how"]} for s in status["steps"] if s["state"] != "done"), None
     )
     return status
+
+
+def _answers(study: Study, active: "pd.Series[str]") -> tuple[dict[str, dict[str, int]], float]:
+    """How many answers of each checkpoint are stored and of what kind, and what all of them cost."""
+    stored = study.responses()
+    expected = len(active) * study.settings.sampling.draws
+    # Without the texts, which need not stand in memory twice.
+    answers = stored.loc[stored["prompt_id"].isin(active), [*responses.KEY, "flag"]]
+    by_checkpoint = {}
+    for checkpoint in study.checkpoints:
+        rows = answers[answers["checkpoint"] == checkpoint.key]
+        # Imported answers may hold more draws than the study would ask for.
+        due = max(expected, len(active) * responses.draws(rows))
+        by_checkpoint[checkpoint.key] = responses.counts(answers, checkpoint.key, due)
+    return by_checkpoint, spendings.total(study, stored)
 
 
 def asked_at(checkpoint: Checkpoint) -> dict[str, str]:

@@ -15,6 +15,9 @@ import pyarrow as pa
 from diffing.common.bounds import VARIABLE, Limits, too_large
 from diffing.common.errors import UserError
 
+# What is freed goes back to the system, of which Arrow's own pool keeps a third.
+pa.set_memory_pool(pa.system_memory_pool())
+
 BLOCK = 200_000
 """Cells that stand as Python's texts, of which each takes 50 bytes more, before they are packed."""
 BLOCK_SIZE = 8_000_000

@@ -119,8 +119,9 @@ def _write(task: dict[str, Any]) -> None:
     with pa.OSFile(task["target"], "wb") as file, pa.ipc.new_file(file, waiting[0].schema) as out:
         for block in found:
             waiting.append(block)
+            cells = sum(each.num_rows for each in waiting) * block.num_columns
             # Few large blocks: who reads a table by places looks through all of them each time.
-            if sum(b.num_rows for b in waiting) * len(block.column_names) >= BLOCK or sum(b.nbytes for b in waiting) >= BLOCK_SIZE:
+            if cells >= BLOCK or sum(each.nbytes for each in waiting) >= BLOCK_SIZE:
                 out.write_table(pa.concat_tables(waiting).combine_chunks())
                 waiting.clear()
         if waiting:

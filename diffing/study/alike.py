@@ -24,11 +24,11 @@ LONGEST = 20_000
 PIECE = 4
 """Characters of the pieces that a text is known by: an edit changes four of them."""
 MARKS = 16
-"""Pieces that each text is filed under. Two texts that are 92 % alike share half of their pieces at least; by one of
-sixteen drawn ones they meet all but once in 65,000 cases."""
-NEIGHBOURS = 6
-"""How many others on either side a text is compared with where many are filed under one piece, as of prompts made
-by a template: in the order of the alphabet the most alike stand together."""
+"""Pieces that each text is filed under. Two texts that are 92 % alike share half of their pieces at least; by one
+of sixteen drawn ones they meet all but once in 65,000 cases."""
+NEIGHBOURS = {"alphabet": 6, "file": 2}
+"""How many others a text is compared with where many are filed under one piece, as of prompts made by a template:
+those around it in the order of the alphabet, where the most alike stand together, and the last ones before it."""
 PIECES_AT_ONCE = 2_000_000
 """Pieces whose marks are computed at once: 16 MB a mark."""
 
@@ -89,13 +89,14 @@ def _candidates(lower: list[str], first: int) -> tuple[Array, Array]:
     rank[order] = np.arange(len(lower))
     found = []
     for marks in _marks(lower).T:
-        filed = np.lexsort([rank, marks])
-        for distance in range(1, NEIGHBOURS + 1):
-            left, right = filed[distance:], filed[:-distance]
-            met = marks[left] == marks[right]
-            new, old = np.maximum(left[met], right[met]), np.minimum(left[met], right[met])
-            wanted = new >= first
-            found.append(new[wanted] * len(lower) + old[wanted])
+        for by, most in ((rank, NEIGHBOURS["alphabet"]), (np.arange(len(lower)), NEIGHBOURS["file"])):
+            filed = np.lexsort([by, marks])
+            for distance in range(1, most + 1):
+                left, right = filed[distance:], filed[:-distance]
+                met = marks[left] == marks[right]
+                new, old = np.maximum(left[met], right[met]), np.minimum(left[met], right[met])
+                wanted = new >= first
+                found.append(new[wanted] * len(lower) + old[wanted])
         found = [np.unique(np.concatenate(found))]
     return np.divmod(found[0], len(lower))
 

@@ -147,7 +147,9 @@ def _draw(value: str, row: int, path: Path) -> int:
 def _responses(table: pd.DataFrame) -> pd.DataFrame:
     rows = table[[*responses.KEY, "finish_reason"]].copy()
     rows["text"] = table["response"]
-    rows["flag"] = mapped(lambda text, reason: responses.flag(text, reason, ""), rows["text"], rows["finish_reason"])
+    rows["flag"] = mapped(
+        lambda text, reason: responses.flag(text, reason, ""), rows["text"], rows["finish_reason"]
+    )
     rows["created"] = files.now()
     return rows
 

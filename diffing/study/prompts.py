@@ -130,8 +130,12 @@ def ids(texts: "pd.Series[str]", messages: "pd.Series[str]") -> "pd.Series[str]"
         (messages == "", texts, lambda text: prompt_id(text, "")),
         (messages != "", messages, lambda talk: prompt_id("", talk)),
     ):
-        codes, contents = pd.factorize(column[mask])
-        made[mask] = columns.mapped(of, pd.Series(contents)).iloc[codes].array
+        if bool(mask.any()):
+            codes, contents = pd.factorize(column[mask])
+            hashed = columns.mapped(of, pd.Series(contents)).iloc[codes].array
+            if bool(mask.all()):
+                return pd.Series(hashed, index=texts.index)
+            made[mask] = hashed
     return made
 
 

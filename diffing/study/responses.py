@@ -11,8 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from diffing.common import damage, files, stats
+from diffing.common.arrays import Ints
 
 KEY = ["prompt_id", "checkpoint", "draw"]
 
@@ -55,16 +58,18 @@ def normal(table: pd.DataFrame) -> pd.DataFrame:
     """The table with exactly the schema's columns, types and order; absent columns are empty."""
     out = pd.DataFrame(index=table.index)
     for name, kind in COLUMNS.items():
-        column = table[name] if name in table else pd.Series(np.nan, index=table.index)
-        if kind == "str" and isinstance(column.dtype, pd.StringDtype):
-            out[name] = column.fillna("")
-        # Through `object`, so that what is absent becomes empty text and not the word "nan".
+        if name not in table:
+            out[name] = pd.Series({"str": "", "int64": 0}.get(kind, np.nan), index=table.index, dtype=kind)
         elif kind == "str":
-            out[name] = column.astype(object).where(column.notna(), "").astype(str)
+            column = table[name]
+            # Through `object`, so that what is absent becomes empty text and not the word "nan".
+            text = isinstance(column.dtype, pd.StringDtype)
+            out[name] = column if text else column.astype(object).where(column.notna(), "").astype(str)
+            out[name] = out[name].fillna("")
         elif name == "draw":
-            out[name] = pd.to_numeric(column).fillna(0).astype(kind)
+            out[name] = pd.to_numeric(table[name]).fillna(0).astype(kind)
         else:
-            out[name] = pd.to_numeric(column).astype(kind)
+            out[name] = pd.to_numeric(table[name]).astype(kind)
     return out.reset_index(drop=True)
 
 
@@ -79,19 +84,31 @@ def read(path: Path) -> pd.DataFrame:
         return normal(table)
 
 
-def write(path: Path, table: pd.DataFrame) -> None:
-    files.write_parquet(path, table)
+def write(path: Path, table: pd.DataFrame, order: Ints | None = None) -> None:
+    files.write_parquet(path, table, order)
     # Says from now on that there were answers, should the file go missing.
-    files.put_rows(path, len(table))
+    files.put_rows(path, len(table) if order is None else len(order))
 
 
 def merge(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     """Both tables' rows; the later row of one key wins."""
-    both = pd.concat([old, normal(new)], ignore_index=True)
-    # Sorted, so that the file hangs on what was answered and not on what came back first. By the keys alone: the
-    # texts are moved once.
-    order = both[KEY].drop_duplicates(keep="last").sort_values(KEY, kind="stable").index
+    both, order = joined(old, new)
     return both.take(order).reset_index(drop=True)
+
+
+def joined(old: pd.DataFrame, new: pd.DataFrame) -> tuple[pd.DataFrame, Ints]:
+    """The same without another copy of all texts: all rows, and which of them count, in their order."""
+    both = pd.concat([old, normal(new)], ignore_index=True)
+    kept = np.flatnonzero(~both.duplicated(KEY, keep="last"))
+    # Sorted, so that the file hangs on what was answered and not on what came back first.
+    return both, kept[in_order(both[KEY].iloc[kept])]
+
+
+def in_order(table: pd.DataFrame) -> Ints:
+    """Places of the rows in the order of their keys."""
+    keys = pa.Table.from_pandas(table[KEY], preserve_index=False)
+    places: Ints = pc.sort_indices(keys, [(name, "ascending") for name in KEY]).to_numpy().astype(np.int64)
+    return places
 
 
 def flag(text: str, finish_reason: str, error: str) -> str:

@@ -121,22 +121,22 @@ class Study:
         files.tighten(self.folder)
         # Read and written under one lock, or of two writers one would undo the other.
         with files.locked(self.folder / "responses.lock"):
-            table = responses.merge(self.responses(), rows)
-            responses.write(self.folder / "responses.parquet", table)
+            both, order = responses.joined(self.responses(), rows)
+            responses.write(self.folder / "responses.parquet", both, order)
 
     def add_import(self, settings: StudySettings, table: pd.DataFrame, rows: pd.DataFrame) -> None:
         """Take settings, prompts and answers at once: all are on the disk before the first takes its place."""
         paths = [self.folder / name for name in ("study.toml", "prompts.csv", "responses.parquet")]
         with files.locked(self.folder / "responses.lock"):
-            merged = responses.merge(self.responses(), rows)
+            both, order = responses.joined(self.responses(), rows)
             whole = prompts.normal(table, settings.held_out)
             with ExitStack() as stack:
                 toml, csv, parquet = (stack.enter_context(files.replacing(path)) for path in paths)
                 toml.write_text(text_of(settings), encoding="utf-8")
                 tables.write_csv(csv, whole)
-                files.fill_parquet(parquet, merged)
+                files.fill_parquet(parquet, both, order)
             files.put_rows(paths[1], len(whole))
-            files.put_rows(paths[2], len(merged))
+            files.put_rows(paths[2], len(order))
         self.settings = settings
 
     def sides(self, a: str = "", b: str = "") -> tuple[str, str]:
