@@ -75,12 +75,13 @@ def _counted(study: Study) -> dict[str, Any]:
     table, stored = study.prompts(), study.responses()
     active = table[table["active"]]
     expected = len(active) * study.settings.sampling.draws
-    answers = stored[stored["prompt_id"].isin(active["id"])]
+    # Without the texts, which need not stand in memory twice.
+    answers = stored.loc[stored["prompt_id"].isin(active["id"]), [*responses.KEY, "flag"]]
     by_checkpoint = {}
     for checkpoint in study.checkpoints:
         rows = answers[answers["checkpoint"] == checkpoint.key]
         # Imported answers may hold more draws than the study would ask for.
-        due = max(expected, len(active) * (int(rows["draw"].max()) + 1 if len(rows) else 0))
+        due = max(expected, len(active) * responses.draws(rows))
         by_checkpoint[checkpoint.key] = responses.counts(answers, checkpoint.key, due)
     return {
         "prompts": {
@@ -91,7 +92,7 @@ def _counted(study: Study) -> dict[str, Any]:
             "categories": {str(k): int(v) for k, v in active["category"].value_counts(sort=False).items()},
         },
         "responses": by_checkpoint,
-        "cost": spendings.total(study),
+        "cost": spendings.total(study, stored),
     }
 
 

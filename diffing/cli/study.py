@@ -143,10 +143,13 @@ def import_command(
     """
     answers = imports.load(file, pairs(columns))
     target = imports.into(name, answers, pairs(match), add_checkpoints)
+    told = f"Imported {len(answers.responses):,} answers to {len(answers.prompts):,} prompts into '{name}'."
+    # Before the study is read again: a million answers need not stand in memory twice.
+    del answers
     if as_json:
         tell(statuses.of(target))
         return
-    say(f"Imported {len(answers.responses):,} answers to {len(answers.prompts):,} prompts into '{name}'.")
+    say(told)
     status_command(name)
 
 
@@ -166,7 +169,7 @@ def status_command(name: Name, as_json: AsJson = False) -> None:
     show([_asked_at(checkpoint) for checkpoint in status["checkpoints"] if checkpoint["host"]])
     show(status["steps"])
     stored = opened.responses()
-    for row in stored[stored["flag"] == "failed"].head(5).itertuples():
+    for row in stored.loc[stored["flag"] == "failed"].head(5).itertuples():
         say(f"failed: prompt {row.prompt_id}, {row.checkpoint}, draw {row.draw}: {row.error}")
     say(statuses.power_in_words(status["detectable"]))
     if status["next"]:

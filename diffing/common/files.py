@@ -24,10 +24,13 @@ from glob import escape
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from diffing.common import damage, seals, tables
+from diffing.common.arrays import Ints
 from diffing.common.errors import UserError
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -43,6 +46,9 @@ LOOK = 0.01
 
 GROUP = 4096
 """Rows of a group in a Parquet file: the most that one damaged place costs."""
+
+BLOCK = 65_536
+"""Rows of a table that are read at a time: few blocks, since who looks at one row goes through all of them."""
 
 LEFT = (".new-*", ".old-*", ".report-*", ".*.tmp")
 """Names of what a killed process may leave in a study."""
@@ -230,16 +236,25 @@ def read_json(path: Path, again: str = "") -> Any:
         return seals.opened(value) if isinstance(value, dict) else value
 
 
-def write_parquet(path: Path, frame: pd.DataFrame) -> None:
-    """A table with its checksum, in groups of rows that can be saved one without the other."""
+def write_parquet(path: Path, frame: pd.DataFrame, order: Ints | None = None) -> None:
+    """A table with its checksum, in groups of rows that can be saved one without the other.
+
+    `order`: which rows, and in what order, where these are not all of them as they stand.
+    """
     with replacing(path) as temporary:
-        fill_parquet(temporary, frame)
+        fill_parquet(temporary, frame, order)
 
 
-def fill_parquet(temporary: Path, frame: pd.DataFrame) -> None:
+def fill_parquet(temporary: Path, frame: pd.DataFrame, order: Ints | None = None) -> None:
     """The same into a file that takes another's place later."""
-    frame.to_parquet(temporary, index=False, row_group_size=GROUP, write_page_checksum=True)
-    temporary.write_bytes(seals.seal_table(temporary.read_bytes()))
+    schema = pa.Schema.from_pandas(frame, preserve_index=False)
+    rows = np.arange(len(frame)) if order is None else order
+    with pq.ParquetWriter(temporary, schema, write_page_checksum=True) as file:
+        # Group by group: a million answers in another order would stand in memory twice.
+        for start in range(0, max(len(rows), 1), GROUP):
+            part = frame.take(rows[start : start + GROUP])
+            file.write_table(pa.Table.from_pandas(part, schema, preserve_index=False), GROUP)
+    seals.seal_table(temporary)
 
 
 def read_parquet(path: Path, again: str = "", **how: Any) -> pd.DataFrame:
@@ -247,7 +262,12 @@ def read_parquet(path: Path, again: str = "", **how: Any) -> pd.DataFrame:
     with damage.reading(path, again):
         data = path.read_bytes()
         seals.check_table(data)
-        return pd.read_parquet(pa.BufferReader(data), **how)
+        if how:
+            return pd.read_parquet(pa.BufferReader(data), **how)
+        # Block by block: all groups at once would stand in memory beside the table that is made of them.
+        with pq.ParquetFile(pa.BufferReader(data), pre_buffer=False) as file:
+            parts = list(file.iter_batches(BLOCK, use_threads=False))
+            return pa.Table.from_batches(parts, file.schema_arrow).to_pandas()
 
 
 def append_jsonl(path: Path, record: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ finds accidents; it is no defence against somebody who forges a file, and who ed
 
 import json
 import zlib
+from pathlib import Path
 from typing import Any
 
 SUM = "crc32"
@@ -16,6 +17,7 @@ SUM = "crc32"
 MARK = b"crc:"
 """What stands before the four bytes of a Parquet file's checksum."""
 LENGTH = len(MARK) + 4
+PIECE = 2**20
 TAIL = 8
 """Bytes that end a Parquet file: the footer's length in four, and `PAR1`."""
 
@@ -44,10 +46,20 @@ def opened(record: dict[str, Any]) -> dict[str, Any]:
     return rest
 
 
-def seal_table(data: bytes) -> bytes:
-    """A Parquet file with its checksum between data and footer."""
-    at = _footer(data)
-    return b"".join([data[:at], stamp(zlib.crc32(data)), data[at:]])
+def seal_table(path: Path) -> None:
+    """Put its checksum into a Parquet file, between data and footer."""
+    with path.open("r+b") as file:
+        crc = 0
+        # In pieces: the file may be as large as what memory is left.
+        while piece := file.read(PIECE):
+            crc = zlib.crc32(piece, crc)
+        end = file.tell()
+        file.seek(end - TAIL)
+        at = _footer(file.read(), end)
+        file.seek(at)
+        footer = file.read()
+        file.seek(at)
+        file.write(stamp(crc) + footer)
 
 
 def stamp(crc: int) -> bytes:
@@ -56,7 +68,7 @@ def stamp(crc: int) -> bytes:
 
 def check_table(data: bytes) -> None:
     """`ValueError` where a Parquet file carries a checksum that does not fit it."""
-    at = _footer(data)
+    at = _footer(data[-TAIL:], len(data))
     start = at - LENGTH
     if start < 0 or data[start : start + len(MARK)] != MARK:
         return
@@ -65,6 +77,6 @@ def check_table(data: bytes) -> None:
         raise ValueError("its sum does not fit: it is not what was written")
 
 
-def _footer(data: bytes) -> int:
-    """Where the footer begins; before the file's start where its length cannot be."""
-    return len(data) - TAIL - int.from_bytes(data[-TAIL:-4], "little")
+def _footer(tail: bytes, size: int) -> int:
+    """Where the footer begins in a file of that size; before its start where the footer's length cannot be."""
+    return size - TAIL - int.from_bytes(tail[:4], "little")

@@ -7,6 +7,8 @@ what its answers cost; until then that sum is all that is known.
 
 from functools import cached_property
 
+import pandas as pd
+
 from diffing.common import files
 from diffing.study.study import Study
 
@@ -36,11 +38,11 @@ class Spendings:
             files.append_jsonl(self.path, {"key": short, "cost": dollars, "date": files.now()})
 
 
-def total(study: Study) -> float:
-    """Dollars that a study's replies cost, as far as anybody told."""
+def total(study: Study, answers: pd.DataFrame | None = None) -> float:
+    """Dollars that a study's replies cost, as far as anybody told; `answers` where they are at hand."""
     path = study.folder / "spendings.jsonl"
     if not path.exists():
-        return _of_answers(study)
+        return _of_answers(study) if answers is None else float(answers["cost"].sum())
     # Once by its key: two steps that wait for one reply at once both write it down.
     return float(sum({line["key"]: line["cost"] for line in files.read_jsonl(path)}.values()))
 

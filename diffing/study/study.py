@@ -210,8 +210,8 @@ class Study:
         """Store answers; a row takes the place of an earlier one of the same prompt, checkpoint and draw."""
         with self.held():
             files.tighten(self.folder)
-            table = responses.merge(self.responses(), rows)
-            responses.write(self.folder / "responses.parquet", table)
+            both, order = responses.joined(self.responses(), rows)
+            responses.write(self.folder / "responses.parquet", both, order)
 
     def add_import(self, settings: StudySettings, table: pd.DataFrame, rows: pd.DataFrame) -> None:
         """Take settings, prompts and answers at once: all are on the disk before the first takes its place.
@@ -220,15 +220,15 @@ class Study:
         """
         paths = [self.folder / name for name in ("study.toml", "prompts.csv", "responses.parquet")]
         with self.held():
-            merged = responses.merge(self.responses(), rows)
+            both, order = responses.joined(self.responses(), rows)
             whole = prompts.normal(table, settings.held_out)
             with ExitStack() as stack:
                 toml, csv, parquet = (stack.enter_context(files.replacing(path)) for path in paths)
                 toml.write_text(text_of(settings), encoding="utf-8")
                 tables.write_csv(csv, whole)
-                files.fill_parquet(parquet, merged)
+                files.fill_parquet(parquet, both, order)
             files.put_rows(paths[1], len(whole))
-            files.put_rows(paths[2], len(merged))
+            files.put_rows(paths[2], len(order))
         self.settings = settings
 
     # Two sides.
