@@ -1,7 +1,5 @@
 """A new study: two checkpoints and a prompt set, with what it will take before anything is spent."""
 
-import tempfile
-
 import pandas as pd
 import streamlit as st
 
@@ -83,8 +81,8 @@ with asked:
         if own is None:
             table = prompts.bundled()
         else:
-            with tempfile.TemporaryDirectory() as folder:
-                table = prompts.load(upload.saved(own, folder))
+            with upload.saved(own) as path:
+                table = prompts.load(path)
         counts = table.get("category", pd.Series(dtype=str)).value_counts()
         kept = pick.multiselect(
             "Categories (all where none is chosen)",
@@ -120,7 +118,8 @@ with brought:
     file = st.file_uploader("Answers", key="answers")
     if st.button("Import", key="import", disabled=not (called and file)) and file:
         try:
-            with tempfile.TemporaryDirectory() as folder:
-                open_it(imports.into(called, imports.load(upload.saved(file, folder))))
+            with upload.saved(file) as path:
+                study = imports.into(called, imports.load(path))
+            open_it(study)
         except UserError as error:
             st.error(md(str(error)))

@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
-from diffing.common import files
+from diffing.common import files, words
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
@@ -96,8 +96,9 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     wanted["error"] = [errors.get(task.key, "") for task in tasks]
     save_table(study, wanted, [places.get(task.key) for task in tasks], key, n_features)
     failed = int((wanted["error"] != "").sum())
-    for reason, count in wanted.loc[wanted["error"] != "", "error"].value_counts().items():
-        progress.log(f"{count} answers: {reason}")
+    for reason, rows in wanted[wanted["error"] != ""].groupby("error", sort=False):
+        first = f"prompt {rows['prompt_id'].iloc[0]}, {rows['checkpoint'].iloc[0]}, draw {rows['draw'].iloc[0]}"
+        progress.log(f"{words.count(len(rows), 'answer')} not encoded, the first of them {first}: {reason}")
     if failed == len(wanted):
         raise UserError(f"No answer could be encoded: {wanted['error'].iloc[0]}")
     return {
