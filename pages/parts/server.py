@@ -17,7 +17,7 @@ from starlette.middleware import Middleware
 
 from diffing.common import damage, files
 from diffing.common.escape import md
-from pages.parts import door
+from pages.parts import door, upload
 
 PAGE = files.PROJECT / "dashboard.py"
 
@@ -37,6 +37,7 @@ def serve(port: int, token: str, more: Iterable[str] = (), **options: Any) -> No
             "server.corsAllowedOrigins": origins,
             "server.enableCORS": True,
             "server.enableXsrfProtection": True,
+            "server.maxUploadSize": upload.LARGEST_MB,
             "server.trustedUserHeaders": {},
             "server.sslCertFile": "",
             "server.sslKeyFile": "",
