@@ -112,9 +112,7 @@ class Framing:
             raise UserError("The answer is empty: there is nothing to read.")
         size = len(answer.encode("utf-8", "surrogatepass"))
         if size > LONGEST:
-            raise UserError(
-                f"The answer has {size / 1e6:,.1f} MB where {LONGEST / 1e6:g} can be read: it is left out."
-            )
+            raise UserError(f"The answer has {size:,} bytes where {LONGEST:,} can be read: it is left out.")
         # One character for one character, so that spans still fit the answer.
         text = SURROGATE.sub("\ufffd", answer)
         before = SURROGATE.sub("\ufffd", self.before(messages))

@@ -9,8 +9,8 @@ from pathlib import Path
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 LARGEST_MB = 50
-"""`server.maxUploadSize`: the server holds uploads in memory for as long as their page is open. Packed, as much text
-fits as a file may have; the command line takes larger ones."""
+"""`server.maxUploadSize`: the server holds uploads in memory for as long as their page is open. Packed, as much
+text fits as a file may have; the command line takes larger ones."""
 
 _reading = threading.Lock()
 

@@ -19,7 +19,7 @@ from diffing.common.errors import Cancelled, UserError
 from diffing.common.files import PROJECT
 from diffing.models import tokens
 from diffing.reader import encode, passes
-from diffing.reader.batches import Item, Task
+from diffing.reader.batches import Item, Task, kept_ids
 from diffing.reader.cache import Cache
 from diffing.reader.compact import encodings
 from diffing.reader.encoder import Encoder
@@ -82,10 +82,10 @@ def test_a_file_beyond_the_limit_is_refused_and_one_below_is_read(
     frame = pd.DataFrame(rows)
     kind = name.split(".")[1]
     data = {
-        "csv": lambda: frame.to_csv(index=False).encode(),
-        "jsonl": lambda: "\n".join(map(json.dumps, rows)).encode(),
-        "parquet": frame.to_parquet,
-    }[kind]()
+        "csv": frame.to_csv(index=False).encode(),
+        "jsonl": "\n".join(map(json.dumps, rows)).encode(),
+        "parquet": frame.to_parquet(),
+    }[kind]
     packed = {"gz": gzip.compress, "xz": lzma.compress}.get(name.rpartition(".")[2], bytes)(data)
     path = put(tmp_path, name, packed)
     assert len(tables.read(path)) == 100
@@ -213,8 +213,8 @@ def test_a_text_that_is_named_a_thousand_times_ends_the_process_that_reads_it(tm
     pq.write_table(pa.table({"prompt": words}), tmp_path / "t.parquet")
     assert (tmp_path / "t.parquet").stat().st_size < 200_000
     assert refused(tmp_path / "t.parquet") == (
-        "'t.parquet' takes more memory or time than a file may have; split it, or set DIFFING_LARGEST_FILE to more "
-        "megabytes."
+        "'t.parquet' takes more memory or time than a file may have; split it, or set DIFFING_LARGEST_FILE to "
+        "more megabytes."
     )
 
 
@@ -240,7 +240,7 @@ class Brought(UploadedFile):
 
 
 @pytest.mark.attack("R5")
-def test_uploads_are_read_one_after_the_other_under_their_own_names(tmp_path: Path) -> None:
+def test_uploads_are_read_one_after_the_other_under_their_own_names() -> None:
     seen: list[str] = []
 
     def bring(name: str) -> None:
@@ -380,7 +380,7 @@ def test_an_answer_that_is_too_long_is_named_and_left_out_and_the_rest_is_encode
     assert (done["documents"], done["failed"]) == (6, 2)
     table = Encodings.open(study).documents
     long = table[table["error"] != ""]
-    assert set(long["error"]) == {"The answer has 0.005 MB where 0.002 can be read: it is left out."}
+    assert set(long["error"]) == {"The answer has 5,000 bytes where 2,000 can be read: it is left out."}
     first = long.iloc[0]
     assert watch.lines == [
         f"2 answers not encoded, the first of them prompt {first['prompt_id']}, a, draw 0: {first['error']}"
@@ -410,7 +410,7 @@ def test_an_answer_longer_than_a_batch_has_the_encoding_of_one_that_is_not(
     item = Item(Task("k", [], text), sum(len(window.ids) for window in reading.windows), reading)
     whole = Encoder(reader, cache, budget=10_000)
     (wanted,) = encodings(
-        whole._sparse(whole._forward([item]), 1), [passes.kept_ids(item)], [np.asarray(reading.spans, np.int32)]
+        whole._sparse(whole._forward([item]), 1), [kept_ids(item)], [np.asarray(reading.spans, np.int32)]
     )
     found = Encoder(reader, cache, budget=20).one(reading)
     assert not isinstance(wanted, str) and not isinstance(found, str)
@@ -437,5 +437,5 @@ def test_a_word_of_many_emoji_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> 
     assert sum(window.stop - window.start for window in reading.windows) == len(reading.spans)
     assert (reading.spans[0, 0], reading.spans[-1, 1]) == (0, len(text))
     monkeypatch.setattr(tokens, "LONGEST", 79_999)
-    with pytest.raises(UserError, match=r"The answer has 0.1 MB where 0.08 can be read"):
+    with pytest.raises(UserError, match=r"The answer has 80,000 bytes where 79,999 can be read"):
         framing.read([], text)

@@ -90,13 +90,13 @@ def test_addresses_drawn_by_chance_go_to_every_page_with_every_parameter() -> No
 
 
 UPLOADS: dict[str, tuple[str, str]] = {
-    "deep.json": ("[" * 100_000 + "]" * 100_000, "nests lists or objects too deeply"),
-    "deep.jsonl": ('{"text": ' + "[" * 100_000 + "]" * 100_000 + "}\n", "nests lists or objects too deeply"),
+    "deep.json": ("[" * 100_000 + "]" * 100_000, "it is nested too deeply"),
+    "deep.jsonl": ('{"text": ' + "[" * 100_000 + "]" * 100_000 + "}\n", "it is nested too deeply"),
     "long.json": ('[{"text": ' + "9" * 5000 + "}]", "a number has too many digits"),
     "long.jsonl": ('{"text": ' + "9" * 5000 + "}\n", "a number has too many digits"),
     "turns.jsonl": (
         json.dumps({"messages": "[" * 100_000}) + "\n",
-        "the conversation is not JSON (it nests too deeply)",
+        "the conversation is not JSON (it is nested too deeply)",
     ),
     "digits.jsonl": (
         json.dumps({"messages": "[" + "9" * 5000 + "]"}) + "\n",
