@@ -6,9 +6,11 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from diffing import diff, jobs
@@ -136,6 +138,7 @@ def test_an_import_on_a_full_disk_changes_nothing(
 def fill_up(patch: pytest.MonkeyPatch, full: Callable[[str], bool]) -> None:
     """Let nothing be put in the place of files whose temporary name is meant, nor be written there."""
     write_bytes, write_text, write_csv = Path.write_bytes, Path.write_text, tables.write_csv
+    parquet_writer = pq.ParquetWriter
 
     def refuse(where: Path) -> None:
         if full(str(where)):
@@ -153,6 +156,11 @@ def fill_up(patch: pytest.MonkeyPatch, full: Callable[[str], bool]) -> None:
         refuse(path)
         write_csv(path, table)
 
+    def parquet_to(where: Path, *told: Any, **how: Any) -> pq.ParquetWriter:
+        refuse(where)
+        return parquet_writer(where, *told, **how)
+
+    patch.setattr(pq, "ParquetWriter", parquet_to)
     patch.setattr(Path, "write_bytes", bytes_to)
     patch.setattr(Path, "write_text", text_to)
     patch.setattr(tables, "write_csv", csv_to)
