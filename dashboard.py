@@ -57,7 +57,12 @@ for name, study, fault in studies:
             st.subheader(md(name), anchor=False)
             st.error(md(fault))
             continue
-        status = statuses.of(study)
+        try:
+            status = statuses.of(study)
+        except UserError as error:
+            st.subheader(md(name), anchor=False)
+            st.error(md(str(error)))
+            continue
         state = {step["step"]: step["state"] for step in status["steps"]}
         answers = sum(counts["stored"] for counts in status["responses"].values())
         with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):

@@ -89,7 +89,7 @@ def _text(words: Array, length: int, random: np.random.Generator) -> tuple[str, 
 
 def _encoding(shares: Array, length: int, spans: Array, random: np.random.Generator) -> Any:
     """Random activations of one answer."""
-    from diffing.reader.cache import Encoding
+    from diffing.reader.records import Encoding
 
     bounds = np.cumsum(shares)
     feature = np.searchsorted(bounds, random.random(length * ACTIVE) * bounds[-1])

@@ -4,6 +4,7 @@ Adds nothing of its own: each verb opens the room that does the work, and only t
 that `import diffing` stays quick.
 """
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from diffing.reader.encodings import Encodings
 
 
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
 class Study(study.Study):
     """One study's folder, with its verbs. Cheap to make; every call reads the files as they are now."""
 
@@ -25,7 +30,7 @@ class Study(study.Study):
         """Run a step in this process, as a job that does what is missing; a `UserError` says why it could not."""
         from diffing import jobs
 
-        status = jobs.run_here(self, step, options)
+        status = jobs.run_here(self, step, options, say=_say)
         if status.state == "failed":
             raise UserError(status.error)
         return status

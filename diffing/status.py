@@ -9,13 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from diffing import diff, jobs, labels
-from diffing.common import files, stats
+from diffing.common import damage, files, stats
 from diffing.common.errors import UserError
+from diffing.common.kept import Rests, kept
 from diffing.diff import summary
 from diffing.findings import findings
+from diffing.labels import history, names
+from diffing.models import hosts, providers
+from diffing.models.providers import Checkpoint
 from diffing.reader import presets
-from diffing.reader.encodings import table_path, unread
-from diffing.study import responses, sample
+from diffing.reader.encodings import table_path
+from diffing.reader.unread import unread
+from diffing.study import responses, sample, spendings
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
 
@@ -31,32 +36,24 @@ USUAL_FEATURES = 65_536
 
 
 def of(study: Study) -> dict[str, Any]:
-    """The whole status as plain data; `next` names the step to take and how."""
-    table, stored = study.prompts(), study.responses()
-    active = table[table["active"]]
-    expected = len(active) * study.settings.sampling.draws
-    answers = stored[stored["prompt_id"].isin(active["id"])]
-    by_checkpoint = {}
-    for checkpoint in study.checkpoints:
-        rows = answers[answers["checkpoint"] == checkpoint.key]
-        # Imported answers may hold more draws than the study would ask for.
-        due = max(expected, len(active) * (int(rows["draw"].max()) + 1 if len(rows) else 0))
-        by_checkpoint[checkpoint.key] = responses.counts(answers, checkpoint.key, due)
-    cost = float(stored["cost"].sum())
+    """The whole status as plain data; `next` names the step to take and how.
+
+    Whatever is wrong with a file of the study is a `UserError` that names it, so that the others can go on.
+    """
+    with damage.told():
+        return _of(study)
+
+
+def _of(study: Study) -> dict[str, Any]:
+    counted = _counted(study)
     status: dict[str, Any] = {
         "study": study.name,
-        "checkpoints": [c.model_dump(include={"key", "name", "source"}) for c in study.checkpoints],
-        "prompts": {
-            "total": len(table),
-            "active": len(active),
-            "discovery": int((active["split"] == "discovery").sum()),
-            "held_out": int((active["split"] == "held-out").sum()),
-            "categories": {str(k): int(v) for k, v in active["category"].value_counts(sort=False).items()},
-        },
+        "checkpoints": [c.model_dump(include={"key", "name", "source"}) | asked_at(c) for c in study.checkpoints],
+        "prompts": dict(counted["prompts"]),
         "draws": study.settings.sampling.draws,
-        "responses": by_checkpoint,
-        "cost": cost,
-        "detectable": foreseen(study, len(active)),
+        "responses": {key: dict(counts) for key, counts in counted["responses"].items()},
+        "cost": counted["cost"],
+        "detectable": foreseen(study, counted["prompts"]["active"]),
         "running": [job.spec["kind"] for job in jobs.recent(study) if job.status().state == "running"],
     }
     status["steps"] = steps(study, status)
@@ -64,6 +61,52 @@ def of(study: Study) -> dict[str, Any]:
         ({"step": s["step"], "how": s["how"]} for s in status["steps"] if s["state"] != "done"), None
     )
     return status
+
+
+def _asked(study: Study) -> Rests:
+    told = [study.settings.sampling.draws, [checkpoint.key for checkpoint in study.checkpoints]]
+    read = ("prompts.csv", "responses.parquet", "spendings.jsonl")
+    return Rests(study.folder, told, [study.folder / name for name in read])
+
+
+@kept(1, _asked)
+def _counted(study: Study) -> dict[str, Any]:
+    """Prompts, answers and dollars of a study."""
+    table, stored = study.prompts(), study.responses()
+    active = table[table["active"]]
+    expected = len(active) * study.settings.sampling.draws
+    # Without the texts, which need not stand in memory twice.
+    answers = stored.loc[stored["prompt_id"].isin(active["id"]), [*responses.KEY, "flag"]]
+    by_checkpoint = {}
+    for checkpoint in study.checkpoints:
+        rows = answers[answers["checkpoint"] == checkpoint.key]
+        # Imported answers may hold more draws than the study would ask for.
+        due = max(expected, len(active) * responses.draws(rows))
+        by_checkpoint[checkpoint.key] = responses.counts(answers, checkpoint.key, due)
+    return {
+        "prompts": {
+            "total": len(table),
+            "active": len(active),
+            "discovery": int((active["split"] == "discovery").sum()),
+            "held_out": int((active["split"] == "held-out").sum()),
+            "categories": {str(k): int(v) for k, v in active["category"].value_counts(sort=False).items()},
+        },
+        "responses": by_checkpoint,
+        "cost": spendings.total(study, stored),
+    }
+
+
+def asked_at(checkpoint: Checkpoint) -> dict[str, str]:
+    """The host that a checkpoint's prompts go to, the variable of the key that goes along, and whether it may."""
+    try:
+        points = providers.endpoints([checkpoint])
+    except UserError as error:
+        return {"host": "", "key_env": "", "key_state": str(error)}
+    if not points:
+        return {"host": "", "key_env": "", "key_state": "none needed"}
+    point = points[0]
+    host = hosts.host_of(point.base_url)
+    return {"host": host, "key_env": point.key_env, "key_state": providers.key_state(point)}
 
 
 def detectable(prompts: int, tests: int, discordance: float = USUAL_DISCORDANCE) -> dict[str, Any]:
@@ -87,8 +130,17 @@ def foreseen(study: Study, prompts: int) -> dict[str, Any]:
         # There is no diff yet, or one that cannot be read: the step itself says so.
         facts = {}
     if facts.get("tested"):
-        return detectable(prompts, facts["tested"], facts["background_discordance"])
-    return detectable(prompts, features(study))
+        return _detectable(study, prompts, facts["tested"], facts["background_discordance"])
+    return _detectable(study, prompts, features(study), USUAL_DISCORDANCE)
+
+
+def _tested(study: Study, /, prompts: int, tests: int, discordance: float) -> Rests:
+    return Rests(study.folder, [prompts, tests, discordance], [])
+
+
+@kept(1, _tested)
+def _detectable(_study: Study, /, prompts: int, tests: int, discordance: float) -> dict[str, Any]:
+    return detectable(prompts, tests, discordance)
 
 
 def features(study: Study) -> int:
@@ -136,10 +188,11 @@ def later_steps(study: Study, answered: bool) -> list[dict[str, str]]:
     try:
         current = diff.load(study, *study.sides())
         outdated = bool(lacking) or current.outdated(study)
+        leads = _leads(study)
     except UserError:
-        current, outdated = None, False
-    leads = current.top(LABELLED)["feature"].tolist() if current else []
-    labelled = labels.current(study) if leads else {}
+        # Missing or damaged: the step makes it, and there is nothing of it to look at.
+        current, outdated, leads = None, False, []
+    labelled = _labelled(study) if leads else []
     named = [feature for feature in leads if feature in labelled]
     written = [finding for finding in findings.load(study) if not finding.rejected]
     return [
@@ -172,6 +225,29 @@ def later_steps(study: Study, answered: bool) -> list[dict[str, str]]:
             "how": f"python -m diffing draft {name}",
         },
     ]
+
+
+def _compared(study: Study) -> Rests:
+    folder = diff.folder_of(study, *study.sides(), diff.DiffSettings())
+    return Rests(study.folder, folder.name, [folder / "summary.json", folder / "features.parquet"])
+
+
+@kept(1, _compared)
+def _leads(study: Study) -> list[int]:
+    """The families of the study's first two checkpoints that ought to have a label."""
+    return [int(feature) for feature in diff.load(study, *study.sides()).top(LABELLED)["feature"]]
+
+
+def _named(study: Study) -> Rests:
+    imported = sorted(history.imported_dir(study).glob("*.parquet"))
+    paths = [names.BUNDLED, history.path_of(study), *imported]
+    return Rests(study.folder, labels.sae_of(study.settings.reader), paths)
+
+
+@kept(1, _named)
+def _labelled(study: Study) -> list[int]:
+    """The features that have a label."""
+    return sorted(labels.current(study))
 
 
 def power_in_words(found: dict[str, Any]) -> str:

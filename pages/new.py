@@ -1,7 +1,5 @@
 """A new study: two checkpoints and a prompt set, with what it will take before anything is spent."""
 
-import tempfile
-
 import pandas as pd
 import streamlit as st
 
@@ -13,7 +11,7 @@ from diffing.reader import presets
 from diffing.study import collect, imports, known_cases, prompts
 from diffing.study.settings import ReaderChoice, Sampling, StudySettings
 from diffing.study.study import Study
-from pages.parts import address, shell, upload
+from pages.parts import address, consent, shell, upload
 from pages.parts.keys import fresh
 
 HELD_OUT = StudySettings.model_fields["held_out"].default
@@ -83,8 +81,8 @@ with asked:
         if own is None:
             table = prompts.bundled()
         else:
-            with tempfile.TemporaryDirectory() as folder:
-                table = prompts.load(upload.saved(own, folder))
+            with upload.saved(own) as path:
+                table = prompts.load(path)
         counts = table.get("category", pd.Series(dtype=str)).value_counts()
         kept = pick.multiselect(
             "Categories (all where none is chosen)",
@@ -104,6 +102,7 @@ with asked:
         else:
             st.caption("Name both checkpoints to see calls, dollars and time.")
         st.write(md(status.power_in_words(least)))
+        consent.show(providers.endpoints(pair), "new")
         if st.button("Make the study", key="make-study", type="primary", disabled=not (name and len(pair) == 2)):
             open_it(Study.create(name, pair, table, sampling=sampling, reader=choice))
         st.caption("Making a study spends nothing; the next page asks for a limit before it collects.")
@@ -119,7 +118,8 @@ with brought:
     file = st.file_uploader("Answers", key="answers")
     if st.button("Import", key="import", disabled=not (called and file)) and file:
         try:
-            with tempfile.TemporaryDirectory() as folder:
-                open_it(imports.into(called, imports.load(upload.saved(file, folder))))
+            with upload.saved(file) as path:
+                study = imports.into(called, imports.load(path))
+            open_it(study)
         except UserError as error:
             st.error(md(str(error)))

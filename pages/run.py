@@ -4,12 +4,13 @@ import streamlit as st
 
 from diffing import status as statuses
 from diffing.common.escape import md
-from diffing.models import generate, providers
+from diffing.models import providers
 from diffing.reader import presets
-from diffing.reader.encodings import table_path, unread
+from diffing.reader.encodings import table_path
+from diffing.reader.unread import unread
 from diffing.study import collect
 from diffing.study.settings import ReaderChoice
-from pages.parts import address, highlight, job_panel, label_job, shell
+from pages.parts import address, consent, highlight, job_panel, label_job, load, shell
 from pages.parts.address import Comparison
 from pages.parts.keys import fresh
 
@@ -28,13 +29,7 @@ counts = [
 ]
 st.dataframe(counts, hide_index=True, key="counts", alt="Answers stored, in trouble and missing, by checkpoint")
 
-remote = [c for c in study.checkpoints if c.source != "import" and not generate.is_local(c)]
-points = [providers.endpoint(c) for c in remote]
-for variable in sorted({p.key_env for p in points if p.key_env}):
-    if providers.key_of(variable):
-        st.caption(f"Key {md(variable)}: set")
-    else:
-        st.warning(f"Key {md(variable)} is not set. Put it into the environment or a .env file, then reload.")
+consent.show(providers.endpoints(study.checkpoints), "answers")
 
 if any(c.source != "import" for c in study.checkpoints):
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -64,11 +59,10 @@ else:
     st.caption("All checkpoints of this study were imported; 'import' brings further answers.")
 job_panel.panel(study, "collect")
 
-failed = study.responses().query("flag == 'failed'")
+failed = load.failed(study)
 if len(failed):
     with st.expander(f"{len(failed)} failed answers"):
-        columns = ["prompt_id", "checkpoint", "draw", "error"]
-        st.dataframe(failed[columns], hide_index=True, key="failed", alt="Answers that failed, and why")
+        st.dataframe(failed, hide_index=True, key="failed", alt="Answers that failed, and why")
         st.caption("Collecting again asks only for these and for what is missing.")
 
 st.subheader("Reading and comparing", anchor=False)
@@ -97,7 +91,7 @@ with left:
         )
         if st.button("Read with this one from now on", key="take-reader"):
             chosen = ReaderChoice(preset=reader, context=study.settings.reader.context)
-            study.save_settings(study.settings.model_copy(update={"reader": chosen}))
+            study.change_settings(reader=chosen)
             st.rerun()
     stored = sum(one["stored"] for one in status["responses"].values())
     idle = "All answers are read" if stored else "No answers to read yet"

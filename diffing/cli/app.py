@@ -1,22 +1,32 @@
 """`python -m diffing …`: a thin face on the engine, one command a step.
 
-Promises exit code 0 for done, 2 with one sentence for anything the user can put right, and `--json` where another
-program would read the answer. Computes nothing itself; the commands stand in `study`, `run` and the like.
+Promises exit code 0 for done, 2 with one sentence for anything the user can put right, 1 with one for a defect of
+this program, and `--json` where another program would read the answer. Computes nothing itself; the commands stand
+in `study`, `run` and the like.
 """
 
+import os
 import sys
+import traceback
+from typing import NoReturn
 
 import typer
 
 from diffing.cli import diff as cli_diff
 from diffing.cli import findings as cli_findings
+from diffing.cli import keys as cli_keys
 from diffing.cli import label as cli_label
+from diffing.cli import mend as cli_mend
 from diffing.cli import read as cli_read
 from diffing.cli import report as cli_report
 from diffing.cli import run as cli_run
 from diffing.cli import study as cli_study
 from diffing.cli.terminal import warn
+from diffing.common import damage
 from diffing.common.errors import UserError
+
+DEBUG = "DIFFING_DEBUG"
+"""Variable that, set to anything, shows the traceback behind a sentence."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="What changed between two checkpoints of a model?",
 )
-for part in (cli_study, cli_run, cli_read, cli_diff, cli_label, cli_findings, cli_report):
+for part in (cli_study, cli_keys, cli_run, cli_read, cli_diff, cli_label, cli_findings, cli_report, cli_mend):
     app.registered_commands += part.app.registered_commands
 
 
@@ -32,5 +42,22 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        warn(str(error))
-        sys.exit(2)
+        fail(str(error), error)
+    except BrokenPipeError:
+        # Whoever read along has seen enough, as `head` has; Python would complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        said = damage.in_words(error)
+        if said is not None:
+            fail(said, error)
+        kind = f"{type(error).__name__}: {damage.reason(error)}"
+        fail(f"This program failed ({kind}); set {DEBUG}=1 to see where, and report it.", error, code=1)
+
+
+def fail(sentence: str, error: Exception, code: int = 2) -> NoReturn:
+    """One sentence and an exit code; the traceback only for who asks for it."""
+    if os.environ.get(DEBUG):
+        traceback.print_exception(error)
+    warn(sentence)
+    sys.exit(code)

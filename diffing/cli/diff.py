@@ -13,7 +13,7 @@ import typer
 from diffing import labels
 from diffing.cli.options import After, AsJson, Before, Name
 from diffing.cli.terminal import do, say, show, tell
-from diffing.common import files, tables
+from diffing.common import outfile
 from diffing.common.errors import UserError
 from diffing.common.words import yes
 from diffing.diff import summary
@@ -29,7 +29,9 @@ def diff(
     a: Before = "",
     b: After = "",
     by: Annotated[str, typer.Option(help="'category' shows differences within each category and tag.")] = "",
-    csv: Annotated[Path | None, typer.Option("--csv", help="Write the whole table here.", metavar="F")] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="Write the whole table here; - prints it.", metavar="F")
+    ] = None,
     probes: Annotated[bool, typer.Option("--probes", help="Surface probes instead of features.")] = False,
     top: Annotated[int, typer.Option(help="Families shown, the largest difference first.", min=0)] = 20,
     as_json: AsJson = False,
@@ -44,8 +46,9 @@ def diff(
     found = current(opened, *opened.sides(a, b))
     table = _table(opened, found, by, probes)
     if csv is not None:
-        with files.replacing(csv.expanduser()) as temporary:
-            tables.write_csv(temporary, table)
+        outfile.write_csv(csv.expanduser(), table)
+        if csv == outfile.STDOUT:
+            return
     if as_json:
         rows = table if by or probes else table[table["feature"].isin(found.top(top)["feature"])]
         tell(

@@ -7,7 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from diffing.cli.options import After, AsJson, Before, Detach, DryRun, KeyEnv, MaxDollars, MaxRequests, Name
+from diffing.cli import keys
+from diffing.cli.options import (
+    After,
+    AsJson,
+    Before,
+    Detach,
+    DryRun,
+    KeyEnv,
+    MaxDollars,
+    MaxRequests,
+    Name,
+    finite,
+)
 from diffing.cli.terminal import do, say, show, tell
 from diffing.common import tables, words
 from diffing.common.errors import UserError
@@ -102,6 +114,7 @@ def draft(
     study = Study.open(name)
     given = dict(a=a, b=b, model=model, key_env=key_env, families=families, most=most, max_dollars=max_dollars)
     options = checked("draft", drafting.Options, given)
+    keys.typed_model(model, key_env)
     if dry_run:
         _expected(drafting.estimate(study, options), as_json)
         return
@@ -136,6 +149,7 @@ def verify(
     given = dict(a=a, b=b, model=judge, key_env=key_env, findings=finding or [], claims_per_call=claims_per_call)
     limits = dict(max_dollars=max_dollars, max_requests=max_requests, concurrency=concurrency)
     options = checked("verify", verification.Options, given | limits | {"own_error": own_error})
+    keys.typed_model(judge, key_env)
     if dry_run:
         _expected(verification.estimate(study, options), as_json)
         return
@@ -158,7 +172,9 @@ def baseline_command(
     draws: Annotated[int | None, typer.Option(help="Pairs of draws read of each prompt; all unless told.")] = None,
     most: Annotated[int, typer.Option(help="Claims at most.", min=1, max=50)] = 10,
     compare: Annotated[bool, typer.Option("--compare", help="Only show how both ways of finding did.")] = False,
-    gpu_hour: Annotated[float, typer.Option(help="Dollars for an hour of one GPU.", min=0)] = arms.GPU_HOUR,
+    gpu_hour: Annotated[
+        float, typer.Option(help="Dollars for an hour of one GPU.", min=0, callback=finite)
+    ] = arms.GPU_HOUR,
     max_dollars: MaxDollars = None,
     max_requests: MaxRequests = None,
     concurrency: Concurrency = 16,
@@ -174,6 +190,8 @@ def baseline_command(
     given = dict(a=a, b=b, model=model, rater=judge, key_env=key_env, draws=draws, most=most)
     limits = dict(max_dollars=max_dollars, max_requests=max_requests, concurrency=concurrency)
     options = checked("baseline", baseline.Options, given | limits)
+    for asked in (model, judge):
+        keys.typed_model(asked, key_env)
     if dry_run:
         _expected(baseline.estimate(study, options), as_json)
         return

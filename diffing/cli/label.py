@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from diffing import labels
+from diffing.cli import keys
 from diffing.cli.options import After, AsJson, Before, Detach, DryRun, KeyEnv, MaxDollars, MaxRequests, Name
 from diffing.cli.terminal import do, say, show, tell
 from diffing.common import tables, words
@@ -59,6 +60,8 @@ def label(
     # Left out, they take the step's own defaults.
     named = {option: value for option, value in (("top", top), ("model", model)) if value}
     options = checked("label", plan.Options, what | how | asking | named)
+    for asked in (model, judge):
+        keys.typed_model(asked, key_env)
     if dry_run:
         expected = plan.estimate(opened, options, asyncio.run(plan.prices(options)))
         if as_json:

@@ -1,8 +1,19 @@
 """The options that several commands share, each worded once."""
 
+import math
 from typing import Annotated
 
 import typer
+
+from diffing.common.errors import UserError
+
+
+def finite(value: float | None) -> float | None:
+    """A number as it is typed, which may be "nan" or "inf" and would then limit nothing."""
+    if value is not None and not math.isfinite(value):
+        raise UserError(f"'{value}' is no finite number; write one, or leave the option out.")
+    return value
+
 
 Name = Annotated[str, typer.Argument(help="Name of the study.", metavar="STUDY")]
 
@@ -18,7 +29,7 @@ After = Annotated[
 
 KeyEnv = Annotated[str, typer.Option(help="Variable that holds the key of a model written as URL#MODEL.")]
 
-MaxDollars = Annotated[float | None, typer.Option(help="Stop before this much is spent.", min=0)]
+MaxDollars = Annotated[float | None, typer.Option(help="Stop before this much is spent.", min=0, callback=finite)]
 
 MaxRequests = Annotated[int | None, typer.Option(help="Stop after this many requests.", min=0)]
 

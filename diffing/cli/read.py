@@ -53,7 +53,7 @@ def encode(
     opened = Study.open(name)
     chosen = choice(reader, context, opened.settings.reader)
     if chosen != opened.settings.reader:
-        opened.save_settings(opened.settings.model_copy(update={"reader": presets.check(chosen)}))
+        opened.change_settings(reader=presets.check(chosen))
     status = do(opened, "encode", {"device": device}, detach, as_json)
     if status is None or as_json:
         return
@@ -107,9 +107,9 @@ def read(
     Example: `python -m diffing read "In short, it depends." --top 5`
     """
     # As above.
-    from diffing.reader.encode import load_reader, read_text
+    from diffing.reader.encode import devices_for, load_reader, read_text
 
-    found = read_text(load_reader(choice(reader, "", ReaderChoice()), device), text, top)
+    found = read_text(load_reader(choice(reader, "", ReaderChoice()), devices_for(device, 1)[0]), text, top)
     if as_json:
         tell(found.model_dump())
         return

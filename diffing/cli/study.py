@@ -1,23 +1,23 @@
 """Commands that make, fill, show and export a study."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 
 from diffing import status as statuses
+from diffing.cli import keys
 from diffing.cli.options import AsJson, Columns, Name
-from diffing.cli.terminal import pairs, say, show, tell
-from diffing.common import words
+from diffing.cli.terminal import do, pairs, say, show, tell
+from diffing.common import damage, words
 from diffing.common.errors import UserError
+from diffing.common.step import checked
 from diffing.models import providers
 from diffing.reader import presets
 from diffing.reader.encodings import Encodings
 from diffing.report import exports
-from diffing.study import collect, imports, known_cases, prompt_writer, prompts, study
+from diffing.study import collect, imports, known_cases, prompts, study
 from diffing.study.settings import ReaderChoice, Sampling
 from diffing.study.study import Study
 
@@ -62,13 +62,15 @@ def new(
         )
     asked: dict[str, Any] = {"draws": draws, "system": system, "extra_body": json_object(extra_body)}
     asked |= {k: v for k, v in {"temperature": temperature, "max_tokens": max_tokens}.items() if v is not None}
-    parsed = [providers.parse(text, chr(ord("a") + i), key_env) for i, text in enumerate(written)]
+    parsed = [providers.parse(text, providers.nth_key(i), key_env) for i, text in enumerate(written)]
     table = prompts.load(prompt_file) if prompt_file else prompts.bundled()
     chosen = presets.check(ReaderChoice(preset=reader) if reader else choice)
-    sampling = sampling.model_copy(update=asked)
+    sampling = checked("new", Sampling, sampling.model_dump() | asked)
     made = Study.create(
         name, parsed, table, note=note, held_out=held_out, seed=seed, sampling=sampling, reader=chosen
     )
+    # Whoever typed the address and the variable has said where that key may go.
+    keys.typed(providers.endpoints(parsed))
     status = statuses.of(made)
     estimate = collect.estimate(made, collect.Options())
     if as_json:
@@ -98,26 +100,22 @@ def prompts_command(
     Example: `python -m diffing prompts flash --add mine.csv --column text=question`
     """
     opened = Study.open(name)
-    found = None
     if add:
-        found = prompts.compare(prompts.load(add, pairs(columns)), opened.prompts(), opened.settings.held_out)
-    elif write:
-        if not model:
-            raise UserError("No model is named to write prompts; add --model PROVIDER:MODEL.")
-        point = providers.endpoint(providers.parse(model, "writer"))
-        written = asyncio.run(
-            prompt_writer.write(point, write, category or [], count, opened.prompts(), opened.settings.held_out)
-        )
-        found = written.imported
-        for fault in written.faults:
-            say(fault)
-        say(f"Writing took {words.dollars(written.cost)}.")
-    if found is not None:
-        # The table keeps what is there and takes what is new.
-        opened.save_prompts(pd.concat([opened.prompts(), found.table], ignore_index=True))
+        found = opened.add_prompts(prompts.load(add, pairs(columns)))
         say(f"Added {len(found.table)} prompts; {len(found.duplicates)} were there already.")
         for fresh, old, percent in found.near:
             say(f"  {percent} % alike, kept: {fresh[:70]!r} and {old[:70]!r}")
+        return
+    if write:
+        if not model:
+            raise UserError("No model is named to write prompts; add --model PROVIDER:MODEL.")
+        told = dict(description=write, model=model, categories=category or [], count=count)
+        status = do(opened, "prompts", told, detach=False, as_json=False)
+        result = (status.result if status else None) or {}
+        for fault in result["faults"]:
+            say(fault)
+        say(f"Writing took {words.dollars(result['cost'])}.")
+        say(f"Added {result['added']} prompts; {result['turned_away']} were there already.")
         return
     table = opened.prompts()
     if as_json:
@@ -145,10 +143,13 @@ def import_command(
     """
     answers = imports.load(file, pairs(columns))
     target = imports.into(name, answers, pairs(match), add_checkpoints)
+    told = f"Imported {len(answers.responses):,} answers to {len(answers.prompts):,} prompts into '{name}'."
+    # Before the study is read again: a million answers need not stand in memory twice.
+    del answers
     if as_json:
         tell(statuses.of(target))
         return
-    say(f"Imported {len(answers.responses):,} answers to {len(answers.prompts):,} prompts into '{name}'.")
+    say(told)
     status_command(name)
 
 
@@ -165,13 +166,21 @@ def status_command(name: Name, as_json: AsJson = False) -> None:
         return
     named = {c["key"]: c for c in status["checkpoints"]}
     show([{"checkpoint": f"{k} = {named[k]['name']}", **counts} for k, counts in status["responses"].items()])
+    show([_asked_at(checkpoint) for checkpoint in status["checkpoints"] if checkpoint["host"]])
     show(status["steps"])
     stored = opened.responses()
-    for row in stored[stored["flag"] == "failed"].head(5).itertuples():
+    for row in stored.loc[stored["flag"] == "failed"].head(5).itertuples():
         say(f"failed: prompt {row.prompt_id}, {row.checkpoint}, draw {row.draw}: {row.error}")
     say(statuses.power_in_words(status["detectable"]))
     if status["next"]:
         say(f"Next: {status['next']['how']}")
+
+
+def _asked_at(checkpoint: dict[str, str]) -> dict[str, str]:
+    key = (
+        f"{checkpoint['key_env']}: {checkpoint['key_state']}" if checkpoint["key_env"] else checkpoint["key_state"]
+    )
+    return {"checkpoint": checkpoint["key"], "asked at": checkpoint["host"], "key": key}
 
 
 @app.command("list")
@@ -183,7 +192,8 @@ def list_command(as_json: AsJson = False) -> None:
     rows = []
     for name in study.names():
         try:
-            status = statuses.of(Study.open(name))
+            with damage.told():
+                status = statuses.of(Study.open(name))
             names = " against ".join(c["name"] for c in status["checkpoints"])
             rows.append({"study": name, "checkpoints": names, "next": (status["next"] or {}).get("step", "")})
         except UserError as error:
@@ -207,10 +217,10 @@ def export(
     """
     opened = Study.open(name)
     if encodings is not None:
-        exports.write_encodings(Encodings.open(opened), encodings)
+        exports.write_encodings(Encodings.open(opened), encodings.expanduser())
         say(f"Wrote {encodings}")
         return
-    for path in exports.write_study(opened, out):
+    for path in exports.write_study(opened, out.expanduser()):
         say(f"Wrote {path}")
 
 
@@ -219,10 +229,10 @@ def json_object(text: str) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(
-            f"'{text}' is not JSON ({error}); write an object such as '{{\"reasoning\": …}}'."
+            f"'{text[:80]}' is not JSON ({error}); write an object such as '{{\"reasoning\": …}}'."
         ) from error
     if not isinstance(value, dict):
-        raise UserError(f"'{text}' is no JSON object; write one such as '{{\"reasoning\": …}}'.")
+        raise UserError(f"'{text[:80]}' is no JSON object; write one such as '{{\"reasoning\": …}}'.")
     return value

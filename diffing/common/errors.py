@@ -4,6 +4,8 @@ Holds the error classes and nothing else. Anything that is not one of these is a
 keeps its traceback.
 """
 
+from typing import Any
+
 
 class UserError(Exception):
     """Something the user can put right: names the thing, the fault and the remedy in one sentence."""
@@ -15,3 +17,8 @@ class Busy(UserError):
 
 class Cancelled(Exception):
     """Raised inside a running step after the user asked it to stop; never shown as a failure."""
+
+    def __init__(self, result: dict[str, Any] | None = None) -> None:
+        super().__init__()
+        self.result = result
+        """What the step had done and spent by then, where it can tell."""

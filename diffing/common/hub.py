@@ -7,7 +7,7 @@ sentences for what goes wrong. Promises that nothing here touches the network fo
 import hashlib
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
@@ -22,6 +22,7 @@ from huggingface_hub.errors import (
 )
 
 from diffing.common import files
+from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 
 LAYER_TENSOR = re.compile(r"(?:^|\.)(?:layers|h)\.(\d+)\.")
@@ -82,7 +83,9 @@ def file_hash(path: Path) -> str:
     stamp = files.content_hash([str(path.resolve()), stat.st_size, stat.st_mtime_ns])
     memo = files.cache_dir("hashes") / f"{stamp}.json"
     if memo.exists():
-        return str(files.read_json(memo))
+        # A damaged note is made anew.
+        with suppress(Damaged):
+            return str(files.read_json(memo))
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     files.write_json(memo, digest)

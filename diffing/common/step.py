@@ -4,18 +4,29 @@ A step is a module with `Options` and `run(study, options, progress)`; it knows 
 runs. Holds no list of steps: `jobs` has that.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from diffing.common import tables
 from diffing.common.errors import UserError
+
+DEEPEST = 32
+"""Levels that are looked through."""
 
 
 class Settings(BaseModel):
     """Base of all that people write down: unknown fields are an error, so that a typing slip is seen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_utf8(cls, told: Any) -> Any:
+        # What a terminal hands over may hold half a character, which no file can.
+        return _cleaned(told)
 
 
 Options = TypeVar("Options", bound=BaseModel)
@@ -25,10 +36,26 @@ Result = dict[str, Any]
 
 def checked(kind: str, shape: type[Options], options: Mapping[str, Any]) -> Options:
     """What a step is told, in its own shape; a `UserError` names the first thing that does not fit."""
+    for name, value in options.items():
+        # A limit of "nan" is neither reached nor kept, and one of "inf" is none.
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"{kind} cannot run: {name} is no finite number; change it.")
     try:
         return shape.model_validate(dict(options))
     except ValidationError as error:
         raise UserError(f"{kind} cannot run: {first_fault(error)}; change it.") from error
+
+
+def _cleaned(value: Any, depth: int = 0) -> Any:
+    """Every text in it without lone surrogates; what nests deeper than any setting does is left to its
+    validator."""
+    if isinstance(value, str):
+        return tables.clean(value)
+    if depth > DEEPEST:
+        return value
+    if isinstance(value, dict):
+        return {_cleaned(name): _cleaned(inside, depth + 1) for name, inside in value.items()}
+    return [_cleaned(inside, depth + 1) for inside in value] if isinstance(value, list) else value
 
 
 def first_fault(error: ValidationError) -> str:
@@ -48,5 +75,14 @@ class Progress(Protocol):
 
     def check(self) -> None:
         """Raises `Cancelled` once the user has asked to stop."""
+
+    def billed(self, key: str, dollars: float) -> None:
+        """A reply was paid for, in this run or one before it; the key keeps it from being counted twice."""
+
+    def over(self) -> None:
+        """All is stored: whatever happens from now on, this run was done.
+
+        Said by steps that then put away what they would have needed to go on after a kill.
+        """
 
     def log(self, line: str) -> None: ...

@@ -1,57 +1,96 @@
 """Reads the tables people bring: CSV, JSONL, JSON, Parquet and plain text, also `.gz` and `.xz`.
 
 Every cell comes back as text exactly as the file holds it; lists and objects come back as JSON text, absent
-values as empty text. Promises one sentence on what is wrong with a file and where. Guesses no encoding, and of a
-CSV's dialect only whether its cells are parted by commas, semicolons or tabs.
+values as empty text. Promises one sentence on what is wrong with a file and where, and that a file is read as a
+stream up to its limits (`bounds`). Guesses no encoding, and of a CSV's dialect only whether its cells are parted
+by commas, semicolons or tabs.
 """
 
 import csv
-import gzip
-import io
+import itertools
 import json
-import lzma
-import re
-import sys
-import zlib
-from collections.abc import Callable, Mapping
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
 
+from diffing.common import bounds, columns, json_rows, parquet
+from diffing.common.bounds import Limits
+from diffing.common.columns import Columns
 from diffing.common.errors import UserError
+from diffing.common.json_rows import Document
 
-# Long answers exceed csv's default of 131,072 characters a field; 2**31 - 1 is the most that every platform takes.
-csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+as_text, clean = columns.as_text, columns.clean
+
+# Long answers exceed csv's default of 131,072 characters a field. How long a row may be is counted as it comes in.
+csv.field_size_limit(2**31 - 1)
 
 MOST_DIGITS = 18
 """Digits of a number that is read: 18 nines fit into 64 bits and 19 do not; Python refuses to read very long
 ones."""
 
-# The last one, for files that are not packed, hands the bytes on as they are.
-UNPACK: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.decompress, ".xz": lzma.decompress, "": bytes}
 
+def read(path: Path, own: bool = False) -> pd.DataFrame:
+    """The file's rows, all cells text; refuses what is empty, of an unknown kind, not UTF-8 or too large.
 
-def read(path: Path) -> pd.DataFrame:
-    """The file's rows, all cells text; refuses what is empty, of an unknown kind or not UTF-8."""
-    if not path.is_file():
-        raise UserError(f"There is no file '{path}'; check the path.")
-    suffixes = [s.lower() for s in path.suffixes]
-    packing = suffixes.pop() if suffixes and suffixes[-1] in UNPACK else ""
-    kind = suffixes[-1] if suffixes else ""
+    `own`: a file of the study itself, which may be larger than one that is brought.
+    """
+    kind, packing = _kind(path)
+    most = bounds.limits(bounds.OWN if own else 1)
     readers = {".csv": _csv, ".tsv": _csv, ".jsonl": _jsonl, ".json": _json, ".txt": _txt}
     if kind != ".parquet" and kind not in readers:
         raise UserError(f"'{path.name}' is of no known kind; bring CSV, JSONL, JSON, Parquet or TXT.")
-    try:
-        data = UNPACK[packing](path.read_bytes())
-    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-        raise UserError(f"'{path.name}' cannot be unpacked ({error}); fetch or pack it again.") from error
-    table = _parquet(path, data) if kind == ".parquet" else readers[kind](path, _decode(path, data))
+    with _told(path, packing, most):
+        if kind == ".parquet":
+            table = _parquet(path, packing, most)
+        else:
+            # In JSON lines a carriage return is a space like any other.
+            with bounds.text(path, packing, most, "\n" if kind == ".jsonl" else "") as stream:
+                table = readers[kind](stream, path.name, most)
     if table.empty:
         raise UserError(f"'{path.name}' holds no rows; bring a file with at least one.")
     return table
+
+
+@contextmanager
+def document(path: Path) -> Iterator[Document]:
+    """A JSON file whose members are taken one by one."""
+    _, packing = _kind(path)
+    most = bounds.limits()
+    with _told(path, packing, most), bounds.text(path, packing, most) as stream:
+        yield Document(stream, path.name, most)
+
+
+@contextmanager
+def _told(path: Path, packing: str, most: Limits) -> Iterator[None]:
+    """A block that reads a file: what is wrong with its bytes is told in a sentence."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        line = bounds.line_of_fault(path, packing, most)
+        raise UserError(
+            f"'{path.name}' is not UTF-8 throughout (first at line {line}); save it as UTF-8."
+        ) from error
+    except bounds.FAULTS as error:
+        raise UserError(f"'{path.name}' cannot be unpacked ({error}); fetch or pack it again.") from error
+
+
+def _kind(path: Path) -> tuple[str, str]:
+    """A file's kind and packing by its name's suffixes."""
+    try:
+        there = path.is_file()
+    except (OSError, ValueError):
+        # Too long for a path, or behind a folder that is closed to us.
+        there = False
+    if not there:
+        raise UserError(f"There is no file '{path}'; check the path.")
+    suffixes = [s.lower() for s in path.suffixes]
+    packing = suffixes.pop() if suffixes and suffixes[-1] in bounds.UNPACK else ""
+    return (suffixes[-1] if suffixes else ""), packing
 
 
 def number(text: str) -> int | None:
@@ -75,115 +114,133 @@ def take(table: pd.DataFrame, wanted: Mapping[str, str], path: Path) -> pd.DataF
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
-    """CSV as RFC 4180 has it; line breaks inside a cell stay what they are."""
+    """CSV as RFC 4180 has it, cells as they are: for files of our own. `outfile` writes those that people open."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(table.columns)
-        writer.writerows([as_text(value) for value in row] for row in table.itertuples(index=False))
+        put_csv(file, table)
 
 
-def as_text(value: Any) -> str:
-    """A cell as text: nothing for absent values, JSON for lists and objects."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
-    if isinstance(value, list | dict):
-        return json.dumps(value, ensure_ascii=False, default=_plain)
-    return "" if value is None or bool(pd.isna(value)) else str(value)
+def put_csv(file: IO[str], table: pd.DataFrame) -> None:
+    """The same into an open file; line breaks inside a cell stay what they are."""
+    writer = csv.writer(file)
+    writer.writerow(table.columns)
+    writer.writerows([as_text(value) for value in row] for row in table.itertuples(index=False))
 
 
-def _plain(value: Any) -> Any:
-    """Parquet nests arrays, dates and the like inside its structures."""
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else str(value)
+def _lines(stream: IO[str], name: str, most: Limits) -> Iterator[str]:
+    """Lines with their ends; one that is longer than a row may be is refused before it is whole."""
+    for number in itertools.count(1):
+        line = stream.readline(most.row + 1)
+        if len(line) > most.row:
+            raise bounds.too_long(name, number, most)
+        if not line:
+            return
+        yield line
 
 
-def clean(text: str) -> str:
-    """Text that UTF-8 can hold: surrogate pairs joined, lone surrogates replaced."""
-    # By way of UTF-16, in which a pair of surrogates is a character's proper form.
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
-def _decode(path: Path, data: bytes) -> str:
-    try:
-        # Spreadsheets begin a UTF-8 file with a mark, which would become part of the first column's name.
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise UserError(
-            f"'{path.name}' is not UTF-8 throughout (first at line {line}); save it as UTF-8."
-        ) from error
-
-
-def _frame(rows: list[list[str]], columns: list[str]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=columns, dtype=object)
-
-
-def _csv(path: Path, text: str) -> pd.DataFrame:
-    head = text.split("\n", 1)[0]
+def _csv(stream: IO[str], name: str, most: Limits) -> pd.DataFrame:
+    lines = _lines(stream, name, most)
+    head = next(lines, "")
     # Where the decimal mark is a comma, spreadsheets write semicolons between cells.
-    delimiter = "\t" if ".tsv" in path.name.lower() else ";" if ";" in head and "," not in head else ","
+    delimiter = "\t" if ".tsv" in name.lower() else ";" if ";" in head and "," not in head else ","
+    length = 0
+
+    def counted() -> Iterator[str]:
+        """The lines, of which a quote may join any number to one row."""
+        nonlocal length
+        for number, line in enumerate(itertools.chain([head], lines), start=1):
+            length += len(line)
+            if length > most.row:
+                raise bounds.too_long(name, number, most)
+            yield line
+
     # Strict, because a quote that is never closed would otherwise swallow the rest of the file without a word.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows: list[list[str]] = []
+    reader = csv.reader(counted(), delimiter=delimiter, strict=True)
     try:
         header = next(reader, [])
+        if len(set(header)) < len(header):
+            raise UserError(f"'{name}' names a column twice; rename one.")
+        table = Columns(name, most, header)
         for row in reader:
+            length = 0
             # Editors leave an empty line at the end; csv gives it as no cells at all.
             if not row:
                 continue
             if len(row) != len(header):
                 raise UserError(
-                    f"'{path.name}' has {len(row)} cells where the header has {len(header)} "
+                    f"'{name}' has {len(row)} cells where the header has {len(header)} "
                     f"(at line {reader.line_num}); quote cells that hold commas or line breaks."
                 )
-            rows.append(row)
+            table.add(row)
     except csv.Error as error:
-        raise UserError(f"'{path.name}' is not CSV at line {reader.line_num} ({error}); mend it.") from error
-    if len(set(header)) < len(header):
-        raise UserError(f"'{path.name}' names a column twice; rename one.")
-    return _frame(rows, header)
+        raise UserError(f"'{name}' is not CSV at line {reader.line_num} ({error}); mend it.") from error
+    return table.table()
 
 
-def _objects(path: Path, values: list[Any]) -> pd.DataFrame:
-    for number, value in enumerate(values, start=1):
-        if not isinstance(value, dict):
-            raise UserError(f"'{path.name}' holds no JSON object in row {number}; each row must be one.")
-    columns = list(dict.fromkeys(str(key) for value in values for key in value))
-    # JSON's escapes can spell half a character, which no UTF-8 file could hold; CSV cannot.
-    return _frame([[clean(as_text(value.get(c))) for c in columns] for value in values], columns)
+def _add(table: Columns, value: Any, name: str, row: int) -> None:
+    """A JSON object as a row."""
+    if not isinstance(value, dict):
+        raise UserError(f"'{name}' holds no JSON object in row {row}; each row must be one.")
+    try:
+        # JSON's escapes can spell half a character, which no UTF-8 file could hold; CSV cannot.
+        cells = {clean(key): clean(as_text(cell)) for key, cell in value.items()}
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            f"'{name}' cannot be read in row {row} ({json_rows.reason(error)}); drop that row."
+        ) from error
+    if len(cells) < len(value):
+        raise UserError(f"'{name}' names a column twice in row {row}; rename one.")
+    table.add_named(cells)
 
 
-def _jsonl(path: Path, text: str) -> pd.DataFrame:
-    values = []
-    # Not splitlines(): a JSON string may hold U+2028 and the like unescaped.
-    for number, line in enumerate(text.split("\n"), start=1):
+def _jsonl(stream: IO[str], name: str, most: Limits) -> pd.DataFrame:
+    table, row = Columns(name, most), 0
+    for number, line in enumerate(_lines(stream, name, most), start=1):
         if line.strip():
+            row += 1
             try:
-                values.append(json.loads(line))
+                value = json.loads(line)
             except json.JSONDecodeError as error:
-                raise UserError(f"'{path.name}' is not JSON at line {number} ({error.msg}); mend it.") from error
-    return _objects(path, values)
+                raise json_rows.no_json(name, number, error.msg) from error
+            except (ValueError, RecursionError) as error:
+                raise json_rows.no_json(name, number, json_rows.reason(error)) from error
+            _add(table, value, name, row)
+    return table.table()
 
 
-def _json(path: Path, text: str) -> pd.DataFrame:
-    try:
-        value = json.loads(text) if text.strip() else []
-    except json.JSONDecodeError as error:
-        raise UserError(f"'{path.name}' is not JSON at line {error.lineno} ({error.msg}); mend it.") from error
-    return _objects(path, value if isinstance(value, list) else [value])
+def _json(stream: IO[str], name: str, most: Limits) -> pd.DataFrame:
+    whole, table = Document(stream, name, most), Columns(name, most)
+    if whole.kind == "value":
+        raise UserError(f"'{name}' holds no JSON object in row 1; each row must be one.")
+    if whole.kind == "object":
+        row = {}
+        for key, value in whole.members():
+            row[key] = value
+            if whole.taken > most.row:
+                raise bounds.too_long(name, 1, most)
+        _add(table, row, name, 1)
+    elif whole.kind == "list":
+        for number, (_, value) in enumerate(whole.members(), start=1):
+            _add(table, value, name, number)
+    return table.table()
 
 
-def _txt(_path: Path, text: str) -> pd.DataFrame:
+def _txt(stream: IO[str], name: str, most: Limits) -> pd.DataFrame:
     """One prompt a line; of all line breaks that Unicode knows, only those that editors write count."""
-    return _frame([[line.strip()] for line in re.split(r"\r\n|\r|\n", text) if line.strip()], ["text"])
+    table = Columns(name, most, ["text"])
+    for line in _lines(stream, name, most):
+        if line.strip():
+            table.add([line.strip()])
+    return table.table()
 
 
-def _parquet(path: Path, data: bytes) -> pd.DataFrame:
-    try:
-        # Text that is no UTF-8 shows only when it is looked at.
-        return pd.read_parquet(io.BytesIO(data)).map(as_text).astype(object)
-    except (OSError, ValueError, NotImplementedError, pa.ArrowException) as error:
-        # The library's own words may run to pages and hold bytes of the file; the first lines tell enough.
-        reason = clean(" ".join(str(error).split()))[:200]
-        raise UserError(f"'{path.name}' is not a Parquet file ({reason}); write it again.") from error
+def _parquet(path: Path, packing: str, most: Limits) -> pd.DataFrame:
+    if not packing:
+        if path.stat().st_size > most.size:
+            raise bounds.too_large(path.name, most)
+        return parquet.read(path, path.name, most)
+    # Its reader goes to and fro in the file.
+    with tempfile.NamedTemporaryFile(prefix="diffing-", suffix=".parquet") as plain:
+        with bounds.opened(path, packing, most) as stream:
+            shutil.copyfileobj(stream, plain)
+        plain.flush()
+        return parquet.read(Path(plain.name), path.name, most)

@@ -7,10 +7,7 @@ opens what is written here.
 """
 
 import dataclasses
-import shutil
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -86,19 +83,11 @@ def compute(
     tables, facts = measured(study, encodings, a, b, settings, tell)
     facts |= {"inputs": inputs, "created": files.now()}
     folder = folder_of(study, a, b, settings)
-    folder.parent.mkdir(exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".new-"))
-    try:
+    with files.fresh_folder(folder.parent, ".new-") as fresh:
         for name in TABLES:
-            tables[name].to_parquet(fresh / f"{name}.parquet", index=False)
-        files.write_json(fresh / "summary.json", summary.plain(facts))
-        # `mkdtemp` closes it to others; a study's other folders are open.
-        fresh.chmod(0o755)
-        # A folder cannot take the place of one that is not empty.
-        shutil.rmtree(folder, ignore_errors=True)
-        fresh.rename(folder)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+            files.write_parquet(fresh / f"{name}.parquet", tables[name])
+        files.write_json(fresh / "summary.json", summary.plain(facts), seal=True)
+        files.put_folder(fresh, folder)
     return load(study, a, b, settings)
 
 

@@ -17,8 +17,8 @@ from scipy.sparse.csgraph import connected_components
 
 from diffing.common.arrays import Array, Floats
 from diffing.diff import measure
-from diffing.reader.cache import Encoding
 from diffing.reader.firing import Encoded
+from diffing.reader.records import Encoding
 
 KEEP = 96
 """Positions kept of a feature's widened token set: this many or down to half as many.

@@ -11,8 +11,8 @@ import numpy as np
 
 from diffing.common.arrays import Array
 from diffing.probes.scan import BY_LENGTH, NAMES, Scan
-from diffing.reader.cache import Encoding
 from diffing.reader.firing import Encoded, Tokens
+from diffing.reader.records import Encoding
 
 
 class Document(Protocol):

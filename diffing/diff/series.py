@@ -5,6 +5,7 @@ permutation of the checkpoints within each prompt, down to 1e-12. Stored by the 
 so that a stored table is never out of date. Looks at presence alone: rates, lengths and families are the diff's.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
@@ -15,6 +16,7 @@ import pandas as pd
 
 from diffing.common import files, nulls, stats
 from diffing.common.arrays import Array, Ints
+from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.diff import measure, pairing, presence
 from diffing.diff.presence import Shown
@@ -22,6 +24,8 @@ from diffing.diff.stored import DiffSettings, inputs_of
 from diffing.reader.encodings import Encodings
 from diffing.study import responses
 from diffing.study.study import Study
+
+logger = logging.getLogger(__name__)
 
 MOST = 7
 """Checkpoints in a series at most: the null goes through all their orders, 5,040 of seven."""
@@ -69,12 +73,17 @@ def _stored(study: Study, kind: str, keys: list[str], settings: DiffSettings) ->
     encodings = Encodings.open(study)
     name = files.content_hash([kind, keys, settings.model_dump(), inputs_of(study, encodings)])
     path = study.folder / "diffs" / f"several-{name}.parquet"
-    if not path.exists():
+    try:
+        return files.read_parquet(path)
+    except Damaged as error:
+        # Absent or damaged: computed either way.
+        if path.exists():
+            logger.warning("The series is computed anew: %s", error)
         documents, row = _documents(study, encodings.documents, keys)
         shown = presence.shown(encodings, documents.ravel(), settings.threshold, settings.share_of_peak)
         counts = count(shown, documents, row)
         files.write_parquet(path, table(counts, keys, kind))
-    return pd.read_parquet(path)
+    return files.read_parquet(path)
 
 
 def _documents(study: Study, documents: pd.DataFrame, keys: list[str]) -> tuple[Array, Array]:

@@ -1,27 +1,38 @@
 """A diff on disk: its settings, its tables read when first asked for, and whether it is still true.
 
 Stored as `diffs/<hash>/` in the study, where the hash is of the two keys, the reader and the settings. Promises
-that a diff knows when the prompts, answers or encodings it was made from have changed. Computes nothing: `compute`
-does.
+that a diff knows when the prompts, answers or encodings it was made from have changed, and that a damaged table is
+said to be one. Computes nothing: `compute` does.
 """
 
+import logging
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
-from diffing.common import files
+from diffing.common import damage, files
+from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
+from diffing.common.kept import kept
 from diffing.diff import measure
 from diffing.reader.encodings import Encodings
+from diffing.reader.unread import rests
 from diffing.study import responses
 from diffing.study.study import Study
 
+GAP = 0.05
+"""Seconds after which a folder that another process is just replacing is there again: two renames."""
+
 VERSION = 2
 """Raised when the same settings would give other figures than before."""
+
+
+logger = logging.getLogger(__name__)
 
 
 class DiffSettings(BaseModel):
@@ -59,22 +70,30 @@ class Diff:
     @cached_property
     def features(self) -> pd.DataFrame:
         """A row for each feature of the reader; `docs/method.md` explains the columns."""
-        return pd.read_parquet(self.folder / "features.parquet")
+        return self._table("features")
 
     @cached_property
     def probes(self) -> pd.DataFrame:
         """The same columns for each surface probe."""
-        return pd.read_parquet(self.folder / "probes.parquet")
+        return self._table("probes")
 
     @cached_property
     def categories(self) -> pd.DataFrame:
         """Differences by category and tag, in long form, for the features with details."""
-        return pd.read_parquet(self.folder / "categories.parquet")
+        return self._table("categories")
 
     @cached_property
     def noise(self) -> pd.DataFrame:
         """The noise band by bin of frequency; empty with one draw."""
-        return pd.read_parquet(self.folder / "noise.parquet")
+        return self._table("noise")
+
+    def _table(self, name: str) -> pd.DataFrame:
+        return files.read_parquet(self.folder / f"{name}.parquet", again(self.folder, self.a, self.b))
+
+    def check(self) -> None:
+        """Read all tables; `Damaged` where one is not what was written, or gone."""
+        for table in (self.features, self.probes, self.categories, self.noise):
+            assert table is not None
 
     def top(self, number: int, by: str = "delta") -> pd.DataFrame:
         """The leads of the families with q < 0.05, largest difference first.
@@ -89,7 +108,12 @@ class Diff:
 
     def outdated(self, study: Study) -> bool:
         """Whether prompts, answers or encodings have changed since."""
-        return bool(self.summary["inputs"] != inputs_of(study, Encodings.open(study)))
+        return bool(self.summary["inputs"] != inputs_now(study))
+
+
+def again(folder: Path, a: str, b: str) -> str:
+    """How a damaged diff is made anew."""
+    return damage.anew(f"diff {folder.parents[1].name} --a {a} --b {b}")
 
 
 def folder_of(study: Study, a: str, b: str, settings: DiffSettings) -> Path:
@@ -107,11 +131,22 @@ def inputs_of(study: Study, encodings: Encodings) -> str:
     return files.content_hash([encodings.reader_key, *sums])
 
 
+@kept(VERSION, rests)
+def inputs_now(study: Study) -> str:
+    """The same hash of what the study holds now."""
+    return inputs_of(study, Encodings.open(study))
+
+
 def up_to_date(study: Study, a: str, b: str, settings: DiffSettings | None = None) -> Diff | None:
     """The stored diff, if there is one and nothing it was made from has changed."""
     if not (folder_of(study, a, b, settings or DiffSettings()) / "summary.json").exists():
         return None
-    stored = load(study, a, b, settings)
+    try:
+        stored = load(study, a, b, settings)
+        stored.check()
+    except Damaged as error:
+        logger.warning("The diff is computed anew: %s", error)
+        return None
     return None if stored.outdated(study) else stored
 
 
@@ -119,9 +154,14 @@ def load(study: Study, a: str, b: str, settings: DiffSettings | None = None) -> 
     """A stored diff, or a `UserError` that says how to make it."""
     settings = settings or DiffSettings()
     folder = folder_of(study, a, b, settings)
+    if not folder.exists() and next(folder.parent.glob(".old-*"), None):
+        sleep(GAP)
     if not (folder / "summary.json").exists():
         raise UserError(
             f"Study '{study.name}' has no diff of '{a}' and '{b}' with these settings yet; "
             f"run `python -m diffing diff {study.name} --a {a} --b {b}`."
         )
-    return Diff(folder, a, b, settings, files.read_json(folder / "summary.json"))
+    summary = files.read_json(folder / "summary.json", again(folder, a, b))
+    if not isinstance(summary, dict) or "inputs" not in summary:
+        raise Damaged(folder / "summary.json", "it is no summary of a diff", again(folder, a, b))
+    return Diff(folder, a, b, settings, summary)

@@ -109,7 +109,7 @@ def _messages(claim: str) -> list[dict[str, str]]:
 
 def ratings(study: Study, rater: str = "") -> dict[str, Rating]:
     """Marks by wording; the latest rater's where none is named."""
-    lines = [line for line in files.read_jsonl(study.folder / "ratings.jsonl") if line["version"] == VERSION]
+    lines = [line for line in files.read_jsonl(study.folder / "ratings.jsonl") if line.get("version") == VERSION]
     lines = [line for line in lines if not line["error"]]
     rater = rater or (lines[-1]["rater"] if lines else "")
     return {line["wording"]: Rating.model_validate(line) for line in lines if line["rater"] == rater}

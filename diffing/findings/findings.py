@@ -13,7 +13,9 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from diffing.common import files
+from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
+from diffing.common.escape import tidied, tidy
 from diffing.common.step import first_fault
 from diffing.study.study import Study
 
@@ -141,7 +143,7 @@ def add(
 
     Members of lists that an earlier one lacks are added to it.
     """
-    claim = " ".join(claim.split())
+    claim = " ".join(tidy(claim).split())
     if not claim:
         raise UserError("A finding needs a claim; say what the answers show.")
     if side not in ("a", "b"):
@@ -150,14 +152,18 @@ def add(
     # Made of what is claimed, so that the same claim from a second draft is the same finding. Seven digits can be
     # typed, and are enough for the hundreds that a study may have.
     identifier = "f" + files.content_hash(["finding", a, b, side, origin, claim.lower()], 7)
-    before = {finding.id: finding for finding in load(study)}.get(identifier)
-    if before is not None:
-        new = {
-            name: members for name, members in fields.items() if name in LISTS and _fresh(before, name, members)
-        }
-        return change(study, identifier, author, author_kind, add=new) if new else before
-    put = {"claim": claim, "side": side, "a": a, "b": b, "origin": origin, **fields}
-    return change(study, identifier, author, author_kind, put=put | {"created": files.now()})
+    # Two people may write the same claim at once: the second adds to what the first made.
+    with study.held():
+        before = {finding.id: finding for finding in load(study)}.get(identifier)
+        if before is not None:
+            new = {
+                name: members
+                for name, members in fields.items()
+                if name in LISTS and _fresh(before, name, members)
+            }
+            return change(study, identifier, author, author_kind, add=new) if new else before
+        put = {"claim": claim, "side": side, "a": a, "b": b, "origin": origin, **fields}
+        return change(study, identifier, author, author_kind, put=put | {"created": files.now()})
 
 
 def revise(
@@ -165,9 +171,10 @@ def revise(
 ) -> Finding:
     """Write down only what differs from `finding` as its editor saw it, so that what others add meanwhile stays.
 
-    `wanted`: what lists are to hold. `reader` is whose features are meant, should some be added.
+    `wanted`: what lists are to hold. `reader` is whose features are meant, should some be added. A claim that
+    somebody else has worded anew meanwhile is not worded over.
     """
-    claim = " ".join(claim.split())
+    claim = " ".join(tidy(claim).split())
     add = {name: [each for each in new if each not in getattr(finding, name)] for name, new in wanted.items()}
     drop = {name: [each for each in getattr(finding, name) if each not in new] for name, new in wanted.items()}
     put: dict[str, Any] = {"claim": claim} if claim and claim != finding.claim else {}
@@ -176,7 +183,11 @@ def revise(
     add, drop = ({name: new for name, new in lists.items() if new} for lists in (add, drop))
     if not (put or add or drop):
         return finding
-    return change(study, finding.id, author, put=put, add=add, drop=drop)
+    with study.held():
+        now = get(study, finding.id).claim
+        if "claim" in put and now not in (finding.claim, claim):
+            raise UserError(f"Finding '{finding.id}' was reworded meanwhile ('{now[:80]}'); look at it again.")
+        return change(study, finding.id, author, put=put, add=add, drop=drop)
 
 
 def change(
@@ -193,15 +204,14 @@ def change(
     line = Change(
         finding=identifier,
         date=files.now(),
-        author=author,
+        author=tidy(author),
         author_kind=author_kind,
         put=plain(put or {}),
         add=plain(add or {}),
         drop=plain(drop or {}),
     )
-    # Held between the check and the line, so that what was checked is what is written. A lock of its own: the one
-    # on the file itself is taken by whoever appends to it.
-    with files.locked(study.folder / "findings.lock"):
+    # Held between the check and the line, so that what was checked is what is written.
+    with study.held():
         earlier = history(study, identifier)
         no_list, no_field = ({*line.add} | {*line.drop}) - LISTS, {*line.put} - {*Finding.model_fields}
         wrong = no_list | no_field | ({*line.put} & FIXED if earlier else {*line.put} & {"id"})
@@ -268,14 +278,11 @@ def folded(changes: Sequence[Change]) -> Finding | None:
 
 def _lines(study: Study) -> list[Change]:
     path = path_of(study)
+    lines = files.read_jsonl(path)
     try:
-        return [Change.model_validate(line) for line in files.read_jsonl(path)]
-    except json.JSONDecodeError as error:
-        raise UserError(f"'{path.name}' of study '{study.name}' has a line that is not JSON; mend it.") from error
+        return [Change.model_validate(tidied(line)) for line in lines]
     except ValidationError as error:
-        raise UserError(
-            f"'{path.name}' of study '{study.name}' has a line that is no change: {first_fault(error)}; mend it."
-        ) from error
+        raise Damaged(path, f"a line is no change: {first_fault(error)}") from error
 
 
 def _fresh(finding: Finding, name: str, members: Sequence[Any]) -> bool:
@@ -284,8 +291,8 @@ def _fresh(finding: Finding, name: str, members: Sequence[Any]) -> bool:
 
 
 def plain(value: dict[str, Any]) -> dict[str, Any]:
-    """The same as JSON has it: pairs and tuples as lists."""
-    return dict(json.loads(files.canonical(value)))
+    """The same as JSON has it, pairs and tuples as lists, without control characters or halves of characters."""
+    return dict(tidied(json.loads(files.canonical(value))))
 
 
 def _key(member: Any) -> str:

@@ -239,7 +239,7 @@ def path_of(study: Study) -> Path:
 
 def lines(study: Study) -> list[dict[str, Any]]:
     """All calls kept, the oldest first; those on another wording of the question count no more."""
-    return [line for line in files.read_jsonl(path_of(study)) if line["version"] == VERSION]
+    return [line for line in files.read_jsonl(path_of(study)) if line.get("version") == VERSION]
 
 
 def judges(kept: Sequence[dict[str, Any]]) -> list[str]:

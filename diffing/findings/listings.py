@@ -98,7 +98,7 @@ class Store:
 
     def lines(self) -> dict[str, dict[str, Any]]:
         """The usable list of each pair, by its key."""
-        mine = [line for line in files.read_jsonl(self.path) if line["version"] == VERSION]
+        mine = [line for line in files.read_jsonl(self.path) if line.get("version") == VERSION]
         return {line["pair"]: line for line in mine if line["model"] == self.model and not line["error"]}
 
     def wanted(self, found: Sequence[Pair]) -> list[Pair]:

@@ -4,15 +4,21 @@ Reads files only. A job is alive while its lock is held; how it ended is a field
 nothing: `run` does.
 """
 
+import logging
+import re
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from diffing.common import files, words
+from diffing.common import damage, files, words
+from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.study.study import Study
+
+logger = logging.getLogger(__name__)
 
 State = Literal["running", "done", "failed", "cancelled", "dead"]
 
@@ -63,13 +69,41 @@ class Job:
 
     @property
     def spec(self) -> dict[str, Any]:
-        return dict(files.read_json(self.folder / "spec.json"))
+        """What the job was asked; where that is damaged, what its folder's name tells."""
+        try:
+            return self.told
+        except Damaged as error:
+            logger.warning("%s", error)
+            return {"study": self.folder.parents[1].name, "options": {}, "then": []} | self._by_name()
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the job was asked, to do it; `Damaged` where that cannot be read."""
+        path, again = self.folder / "spec.json", "start the job again"
+        found = files.read_json(path, again)
+        with damage.reading(path, again):
+            return {"then": [], **{name: found[name] for name in ("kind", "study", "options", "created")}, **found}
+
+    def _by_name(self) -> dict[str, Any]:
+        day, clock, *rest = (self.id + "---").split("-")
+        return {"kind": rest[0], "created": f"{day[:4]}-{day[4:6]}-{day[6:]}T{clock[:2]}:{clock[2:4]}:{clock[4:]}"}
+
+    def _progress(self) -> dict[str, Any]:
+        """What the worker wrote last; it writes it anew, so a damaged one costs what it said and no more."""
+        path = self.folder / "progress.json"
+        try:
+            found = files.read_json(path) if path.exists() else {}
+            JobStatus.model_validate({"id": "", "kind": "", "study": "", "state": "running"} | found)
+            return dict(found)
+        except (Damaged, ValidationError, TypeError) as error:
+            logger.warning("%s", error)
+            return {"note": "its progress.json is damaged"}
 
     def status(self) -> JobStatus:
         alive = files.is_locked(self.folder / "lock")
-        spec, path = self.spec, self.folder / "progress.json"
+        spec = self.spec
         # Read after the lock: a worker that ended in between has written its outcome before it let go.
-        progress = files.read_json(path) if path.exists() else {}
+        progress = self._progress()
         state: State = progress.get("state", "running")
         if alive:
             # A worker that has written its outcome still holds its step until it lets go.
@@ -85,7 +119,7 @@ class Job:
 
     def log_tail(self, lines: int = 20) -> list[str]:
         path = self.folder / "log.txt"
-        if not path.exists():
+        if not path.is_file():
             return []
         with path.open("rb") as file:
             # A log may be large, and 200 bytes are more than most lines have: of longer ones fewer are shown.
@@ -106,10 +140,35 @@ def jobs_dir(study: Study) -> Path:
 
 
 def recent(study: Study) -> list[Job]:
-    """All jobs of a study, the newest first."""
-    # By the time of the spec, which is written once: two ids may share their second. Without one it is no job yet.
-    specs = sorted(jobs_dir(study).glob("*/spec.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    return [Job(path.parent) for path in specs]
+    """All jobs of a study, the newest first: by their numbers, whatever the clock said."""
+    # A spec that is gone takes its job from nobody's eyes; a hidden folder is no job yet.
+    folders = {path.parent for name in ("spec.json", "lock") for path in jobs_dir(study).glob(f"[!.]*/{name}")}
+    return [Job(folder) for folder in sorted(folders, key=_turn, reverse=True)]
+
+
+def put(fresh: Path, study: Study, kind: str, created: datetime) -> Job:
+    """Let a whole new folder be the study's next job, named by its date, its kind and its number."""
+    root = jobs_dir(study)
+    # Steps of two kinds may begin at the same moment.
+    with files.locked(root / "number.lock"):
+        number = 1 + max((_number(path) for path in root.iterdir()), default=0)
+        folder = root / f"{created:%Y%m%d-%H%M%S}-{kind}-n{number}"
+        fresh.rename(folder)
+        return Job(folder)
+
+
+def _number(folder: Path) -> int:
+    """A job's number in its study, from 1; 0 for one of an older version, which ends in four digits of hex."""
+    number = re.search(r"-n(\d+)$", folder.name)
+    return int(number[1]) if number else 0
+
+
+def _turn(folder: Path) -> tuple[int, int]:
+    # Jobs of older versions were before all that are numbered; among them the date of the spec decides, which was
+    # written once.
+    spec = folder / "spec.json"
+    number = _number(folder)
+    return number, 0 if number else (spec if spec.exists() else folder).stat().st_mtime_ns
 
 
 def find(study: Study, job_id: str) -> Job:

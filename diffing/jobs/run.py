@@ -2,13 +2,14 @@
 
 A job is a folder `studies/<study>/jobs/<id>/` with `spec.json`, `progress.json`, `log.txt` and `lock`. The worker
 holds two locks for its whole life: its own and its step's. Promises that a step runs at most once at a time on a
-study and that a killed job is seen as dead at once. Resuming is the steps' own business: each does only what is
-missing. Needs a local disk (flock).
+study, that a killed job is seen as dead at once, and that the first signal to end is a cancel, which waits for
+what is paid for. Resuming is the steps' own business: each does only what is missing. Needs a local disk (flock).
 """
 
 import fcntl
+import logging
 import os
-import secrets
+import signal
 import subprocess
 import sys
 import threading
@@ -17,16 +18,22 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib import import_module
 from typing import IO, Any
 
 from pydantic import BaseModel
 
-from diffing.common import files
+from diffing.common import damage, files
 from diffing.common.errors import Busy, Cancelled, UserError
+from diffing.common.escape import visible
 from diffing.common.step import Result, checked
-from diffing.jobs.job import Job, JobStatus, State, jobs_dir
-from diffing.study.study import Study
+from diffing.jobs.job import Job, JobStatus, State, jobs_dir, put
+from diffing.models.chat import GRACE_SECONDS
+from diffing.study.spendings import Spendings
+from diffing.study.study import Study, sweep
+
+logger = logging.getLogger(__name__)
 
 STEPS = {
     "prompts": "diffing.study.prompt_writer",
@@ -40,6 +47,13 @@ STEPS = {
     "report": "diffing.report.folder",
 }
 """Kinds of job, and the module whose `run(study, options, progress)` does each."""
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals by which people, systems and closed terminals ask a process to end."""
+STOPPING = (
+    f"Stopping: what is on its way, and may be paid for, is waited for up to {GRACE_SECONDS:.0f} s and stored. "
+    "Asked once more, it ends at once."
+)
 
 
 Told = BaseModel | Mapping[str, Any] | None
@@ -84,31 +98,65 @@ def run_here(
     kind: str,
     options: Told = None,
     watch: Callable[[JobStatus], None] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> JobStatus:
-    """Run a step in this process, with the same folder, locks and outcome as a detached one."""
-    with _claimed(study, kind, options) as (job, _):
-        return execute(job, watch)
+    """Run a step in this process, with the same folder, locks and outcome as a detached one.
+
+    `say` is told once that the run has been asked to stop.
+    """
+    with _claimed(study, kind, options) as (job, _), heeding_signals(job):
+        return execute(job, watch, say)
 
 
-def execute(job: Job, watch: Callable[[JobStatus], None] | None = None) -> JobStatus:
-    """Do a claimed job's work in this process and write its outcome; the caller holds the locks."""
-    spec = job.spec
-    reporter = Reporter(job, watch)
+@contextmanager
+def heeding_signals(job: Job) -> Iterator[None]:
+    """For the block, the first signal to end is a cancel of the job, and a second one ends its work at once."""
+    if threading.current_thread() is not threading.main_thread():
+        # Python hears signals there alone.
+        yield
+        return
+
+    def end(*_: object) -> None:
+        if (job.folder / "cancel").exists():
+            raise KeyboardInterrupt
+        job.cancel()
+
+    before = {number: signal.getsignal(number) for number in ENDING}
+    # One that is ignored was meant to be: `nohup` does that.
+    heard = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in heard:
+        signal.signal(number, end)
     try:
+        yield
+    finally:
+        for number in heard:
+            signal.signal(number, before[number] or signal.SIG_DFL)
+
+
+def execute(
+    job: Job, watch: Callable[[JobStatus], None] | None = None, say: Callable[[str], None] | None = None
+) -> JobStatus:
+    """Do a claimed job's work in this process and write its outcome; the caller holds the locks."""
+    reporter = Reporter(job, watch, say)
+    try:
+        spec = job.told
         study = Study.open(spec["study"])
         # Here and not above: only the step that runs is loaded, and some take seconds.
         step = import_module(STEPS[spec["kind"]])
         options = checked(spec["kind"], step.Options, spec["options"])
         reporter.finish("done", result=step.run(study, options, reporter))
-    except (Cancelled, KeyboardInterrupt):
+    except Cancelled as stop:
+        reporter.finish("cancelled", result=stop.result)
+    except KeyboardInterrupt:
         reporter.finish("cancelled")
     except UserError as error:
         reporter.log(str(error))
         reporter.finish("failed", str(error))
     except Exception as error:
         # The job's own boundary: whatever broke is told in its status and stands whole in its log.
+        said = damage.in_words(error)
         reporter.log(traceback.format_exc())
-        reporter.finish("failed", f"{type(error).__name__}: {error}")
+        reporter.finish("failed", said or f"{type(error).__name__}: {error}")
     return reporter.status
 
 
@@ -116,10 +164,16 @@ class Reporter:
     """Writes a job's progress as it goes, at most four times a second: no eye follows more, and a step may report
     each of thousands of items."""
 
-    def __init__(self, job: Job, watch: Callable[[JobStatus], None] | None = None) -> None:
+    def __init__(
+        self,
+        job: Job,
+        watch: Callable[[JobStatus], None] | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
         spec = job.spec
         self.job = job
         self.watch = watch
+        self.say = say
         self.stopped = False
         self.status = JobStatus(
             id=job.id, kind=spec["kind"], study=spec["study"], state="running", started=spec["created"]
@@ -147,23 +201,52 @@ class Reporter:
         if not self.stopped and time.monotonic() - self._checked > 0.2:
             self._checked = time.monotonic()
             self.stopped = (self.job.folder / "cancel").exists()
+            if self.stopped:
+                self.log(STOPPING)
+                # The terminal may be gone: that is what SIGHUP means.
+                with suppress(OSError):
+                    if self.say is not None:
+                        self.say(STOPPING)
         if self.stopped:
             raise Cancelled
 
+    def billed(self, key: str, dollars: float) -> None:
+        self._spendings.add(key, dollars)
+
+    @cached_property
+    def _spendings(self) -> Spendings:
+        return Spendings(Study.open(self.status.study))
+
+    def over(self) -> None:
+        # While its lock is held it still counts as running; killed after this, it was done.
+        self.status = self.status.model_copy(update={"state": "done"})
+        self._write()
+
     def log(self, line: str) -> None:
-        with (self.job.folder / "log.txt").open("a", encoding="utf-8", errors="replace") as file:
-            file.write(f"{datetime.now(UTC):%H:%M:%S} {line}\n")
+        try:
+            with (self.job.folder / "log.txt").open("a", encoding="utf-8", errors="replace") as file:
+                # Servers' and models' words come here, and people look at logs in a terminal.
+                file.write(f"{datetime.now(UTC):%H:%M:%S} {visible(line)}\n")
+        except OSError as error:
+            # A log that cannot be written is no reason to lose what the step does.
+            logger.warning("%s", damage.in_words(error))
 
     def finish(self, state: State, error: str = "", result: Result | None = None) -> None:
         seconds = round(time.monotonic() - self._begun, 1)
         self.status = self.status.model_copy(
             update={"state": state, "error": error, "result": result, "seconds": seconds, "eta": None}
         )
-        self._write()
+        try:
+            self._write()
+        except OSError as fault:
+            # On a full disk the outcome cannot be kept, only told to whoever waits for it.
+            logger.warning("%s", damage.in_words(fault))
+            if self.watch is not None:
+                self.watch(self.status)
 
     def _write(self) -> None:
         self._written = time.monotonic()
-        files.write_json(self.job.folder / "progress.json", self.status.model_dump())
+        files.write_json(self.job.folder / "progress.json", self.status.model_dump(), seal=True)
         if self.watch is not None:
             self.watch(self.status)
 
@@ -182,8 +265,9 @@ def _claimed(
     """A new job's folder with its own and its step's lock held; refused while the step runs."""
     if kind not in STEPS:
         raise UserError(f"'{kind}' is no step; the steps are {', '.join(STEPS)}.")
+    files.tighten(study.folder)
     root = jobs_dir(study)
-    root.mkdir(exist_ok=True)
+    root.mkdir(mode=files.PRIVATE_FOLDER, exist_ok=True)
     with ExitStack() as stack:
         # Not `files.locked`: the worker needs the open files, whose locks it inherits. Opened to append, as that
         # makes the file and harms none that is there.
@@ -196,12 +280,8 @@ def _claimed(
                 f"('jobs {study.name}' shows it)."
             ) from error
         created = datetime.now(UTC)
-        # Two random bytes at the end, as two jobs of one kind may be made in one second.
-        job = Job(root / f"{created:%Y%m%d-%H%M%S}-{kind}-{secrets.token_hex(2)}")
-        job.folder.mkdir()
-        # Held before the spec is written, without which nobody sees a job: none is seen as dead before it begins.
-        own = stack.enter_context((job.folder / "lock").open("ab"))
-        fcntl.flock(own, fcntl.LOCK_EX)
+        # While the step's lock is held: what an earlier one of it left, and others whose owner is gone.
+        sweep(study.folder)
         spec = {
             "kind": kind,
             "study": study.name,
@@ -209,5 +289,10 @@ def _claimed(
             "then": list(then),
             "created": created.isoformat(timespec="seconds"),
         }
-        files.write_json(job.folder / "spec.json", spec)
+        # Put there whole and with its lock held: none is seen half made, nor as dead before it begins.
+        with files.fresh_folder(root, ".new-") as fresh:
+            own = stack.enter_context((fresh / "lock").open("ab"))
+            fcntl.flock(own, fcntl.LOCK_EX)
+            files.write_json(fresh / "spec.json", spec, seal=True)
+            job = put(fresh, study, kind, created)
         yield job, [step, own]

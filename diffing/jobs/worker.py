@@ -7,25 +7,34 @@ descriptors; they are let go when the process ends, however it ends.
 import fcntl
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
 
+from diffing.common.escape import visible
 from diffing.jobs import run
 from diffing.jobs.job import Job
 
 
+class Harmless(logging.Formatter):
+    """What libraries say, which may quote a server's words."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
+
+
 def main(folder: Path, locks: list[int]) -> None:
     # To standard error, which is the job's log.
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
+    handler = logging.StreamHandler()
+    handler.setFormatter(Harmless("%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     for lock in locks:
         # A child of this worker must not keep the lock after the worker is gone.
         os.set_inheritable(lock, False)
     job = Job(folder)
-    # A polite end of the process is a cancel: the step stops at its next safe point.
-    signal.signal(signal.SIGTERM, lambda *_: job.cancel())
     try:
-        if run.execute(job).state == "done":
+        with run.heeding_signals(job):
+            state = run.execute(job).state
+        if state == "done":
             # Before the locks go, so that a page sees one of the two steps running at any time.
             run.follow(job)
     finally:

@@ -9,19 +9,25 @@ ship with an SAE or were imported come before all others and are not copied into
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from diffing.common import files
+from diffing.common import damage, files
+from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
+from diffing.common.escape import tidied, tidy
 from diffing.common.step import first_fault
 from diffing.study.study import Study
 
 Kind = Literal["rule", "llm", "person"]
+EXPORTED = [
+    *("feature", "label", "description", "not_about", "confidence"),
+    *("author", "author_kind", "date", "score", "evidence"),
+]
+"""Columns of a table of labels as other tools and other studies get it."""
 
 
 class Label(BaseModel):
@@ -123,31 +129,46 @@ def imported_dir(study: Study) -> Path:
 def read(study: Study, sae: str) -> list[Record | Event]:
     """The study's own lines about one SAE, oldest first."""
     path = path_of(study)
+    lines = files.read_jsonl(path)
     try:
-        lines = files.read_jsonl(path)
-    except JSONDecodeError as error:
-        raise UserError(f"'{path.name}' of study '{study.name}' has a line that is not JSON; mend it.") from error
-    try:
-        return [_read(line) for line in lines if line.get("sae") == sae]
+        return [line_of(line) for line in lines if line.get("sae") == sae]
     except ValidationError as error:
-        raise UserError(
-            f"'{path.name}' of study '{study.name}' has a line that is no label: {first_fault(error)}; mend it."
-        ) from error
+        raise Damaged(path, f"a line is no label: {first_fault(error)}") from error
 
 
-def _read(line: dict[str, Any]) -> Record | Event:
+def line_of(line: dict[str, Any]) -> Record | Event:
+    # Lines of older versions may hold what none is written with any more.
+    line = tidied(line)
     return Event.model_validate(line) if "event" in line else Record.model_validate(line)
 
 
 def imported(study: Study, sae: str) -> Iterator[tuple[int, Label]]:
     """Labels of one SAE that were imported into the study, source by source in the order of import."""
-    # Of several sources the one imported last stands. To the nanosecond: two small files may be of one second.
-    for path in sorted(imported_dir(study).glob("*.parquet"), key=lambda path: path.stat().st_mtime_ns):
-        table = pd.read_parquet(path)
-        if table.attrs["sae"] == sae:
+    # Of several sources the one imported last stands.
+    for _, path, table in sorted(_sources(study), key=lambda source: source[0]):
+        with damage.reading(path):
+            of = table.attrs["sae"]
+        if of == sae:
             for row in table.to_dict("records"):
                 # Checked when it was imported; there may be many thousands.
                 yield int(row.pop("feature")), Label.model_construct(**row)
+
+
+def put_imported(study: Study, name: str, table: pd.DataFrame) -> None:
+    """Store a source's table, as the one imported last; to be called under the study's lock."""
+    imported_dir(study).mkdir(mode=files.PRIVATE_FOLDER, exist_ok=True)
+    table.attrs["rank"] = 1 + max((rank for (rank, *_), *_ in _sources(study)), default=0)
+    files.write_parquet(imported_dir(study) / f"{name}.parquet", table)
+
+
+def _sources(study: Study) -> Iterator[tuple[tuple[int, int, str], Path, pd.DataFrame]]:
+    """Each imported table with its place among them: the rank that it was given."""
+    for path in imported_dir(study).glob("*.parquet"):
+        table = files.read_parquet(path)
+        with damage.reading(path):
+            rank = int(table.attrs.get("rank", 0))
+        # Those of older versions have none: they come first, by the date of the file, which a copy may lose.
+        yield (rank, 0 if rank else path.stat().st_mtime_ns, path.name), path, table
 
 
 def dossiers(lines: Iterable[Record | Event], before: Iterable[tuple[int, Label]] = ()) -> dict[int, Dossier]:
@@ -212,7 +233,7 @@ def add(study: Study, sae: str, feature: int, label: Label) -> Record:
     """Put a label into the history."""
     # Drawn at random rather than counted: two people who write at once would count to the same number.
     drawn = {"date": label.date or files.now(), "id": label.id or secrets.token_hex(6)}
-    record = Record(feature=feature, sae=sae, **{**label.model_dump(), **drawn})
+    record = Record(feature=feature, sae=sae, **tidied({**label.model_dump(), **drawn}))
     files.append_jsonl(path_of(study), record.model_dump(mode="json"))
     return record
 
@@ -231,7 +252,14 @@ def tell(
     if event in ("score", "accept", "reject") and not about:
         raise ValueError(f"'{event}' is about a label and must name it")
     line = Event(
-        event=event, feature=feature, sae=sae, about=about, author=author, date=files.now(), text=text, score=score
+        event=event,
+        feature=feature,
+        sae=sae,
+        about=about,
+        author=tidy(author),
+        date=files.now(),
+        text=tidy(text),
+        score=score,
     )
     files.append_jsonl(path_of(study), line.model_dump(mode="json", exclude_none=True))
     return line

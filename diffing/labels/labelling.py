@@ -6,12 +6,13 @@ hypothesis: see `scoring` for how it is tried, `contradictions` for what speaks 
 """
 
 import asyncio
+from functools import cached_property
 from typing import Any
 
 from diffing import labels
-from diffing.common.errors import UserError
+from diffing.common.errors import Cancelled, UserError
 from diffing.common.step import Progress, Result
-from diffing.labels import contradictions, history, prompt, scoring, sources
+from diffing.labels import contradictions, history, prompt, rewriting, scoring, sources
 from diffing.labels.history import Label
 from diffing.labels.plan import Estimate, Options, Plan, estimate
 from diffing.labels.prompt import Material, Written
@@ -47,8 +48,16 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         return result
     opened = Plan(study, options)
     asked = Asked(opened, progress)
-    asyncio.run(asked.all())
-    return result | asked.summary() | {"contradictions": flags(opened)}
+    try:
+        asyncio.run(asked.all())
+    except (Cancelled, KeyboardInterrupt) as stop:
+        raise Cancelled(result | asked.summary()) from stop
+    result |= asked.summary() | {"contradictions": flags(opened)}
+    if asked.whole:
+        # Last of all: a run that is begun again after it rewrites everything once more.
+        progress.over()
+        rewriting.end(study)
+    return result
 
 
 def flags(opened: Plan) -> list[dict[str, Any]]:
@@ -69,19 +78,34 @@ class Asked:
         self.budget = Budget(opened.options.max_dollars, opened.options.max_requests)
         self.bill = Bill()
         self.errors: dict[int, str] = {}
+        self.unanswered = 0
+        """Questions that the network or the server failed."""
         self.written = self.scored = self.done = self.total = 0
+        self.whole = False
+        """Whether nothing is left to be asked."""
 
     async def all(self) -> None:
         options = self.opened.options
         async with ChatClient(options.concurrency, options.timeout, options.attempts) as client:
-            unwritten = self.opened.unwritten()
-            if unwritten:
-                await self._write(client, unwritten)
-            # Read again: what was just written is scored in the same run.
-            self.opened.dossiers = labels.dossiers(self.opened.study)
-            unscored = self.opened.unscored()
-            if unscored and not self.budget.stopped_by:
-                await self._score(client, unscored)
+            await client.heed(self._write_and_score(client), self.progress)
+
+    async def _write_and_score(self, client: ChatClient) -> None:
+        opened = self.opened
+        unwritten = opened.unwritten()
+        if opened.options.rewrite:
+            rewriting.begin(opened.study, opened.rewrite, {f: opened.replaces(f) for f in unwritten})
+        if unwritten:
+            await self._write(client, unwritten)
+        # Read again: what was just written is scored in the same run.
+        opened.dossiers = labels.dossiers(opened.study)
+        unscored = opened.unscored()
+        if unscored and not self.budget.stopped_by and not client.stopping.is_set():
+            await self._score(client, unscored)
+        self.whole = not (self.budget.stopped_by or self.unanswered or client.stopping.is_set())
+
+    @cached_property
+    def _judged(self) -> set[str]:
+        return scoring.judged(self.opened.study)
 
     def summary(self) -> dict[str, Any]:
         return {
@@ -118,7 +142,7 @@ class Asked:
         async def ask_for(material: Material) -> bool:
             return await self._write_one(client, material, price)
 
-        await questions.each(materials, ask_for, client, self.progress)
+        await questions.each(materials, ask_for, client)
 
     async def _write_one(self, client: ChatClient, material: Material, price: Price | None) -> bool:
         opened = self.opened
@@ -137,6 +161,7 @@ class Asked:
         if answer.refused:
             # A limit was reached, which is no failure of the feature: false ends the run in peace.
             return False
+        self.unanswered += answer.unanswered
         if answer.value is None:
             self._failed(material.feature, answer.error)
         else:
@@ -175,7 +200,7 @@ class Asked:
         async def ask_about(batch: Batch) -> bool:
             return await self._judge(client, batch, scores[batch.feature], price)
 
-        await questions.each(queue, ask_about, client, self.progress)
+        await questions.each(queue, ask_about, client)
 
     async def _judge(self, client: ChatClient, batch: Batch, score: "Score", price: Price | None) -> bool:
         opened, label, count = self.opened, score.label, len(batch.items)
@@ -194,6 +219,7 @@ class Asked:
             return False
         if answer.value is None and answer.unanswered:
             # The network's failure is not the label's: another run asks again.
+            self.unanswered += 1
             self._failed(batch.feature, answer.error)
         else:
             # A judge that replied, but with nothing of use, leaves None for all of them: wrong, and counted as
@@ -212,7 +238,7 @@ class Asked:
         # Single verdicts first: a kill in between leaves no score without them, and the next run scores again.
         for batch in score.batches:
             verdicts = score.verdicts[batch.method, batch.checkpoint, batch.number]
-            scoring.keep(opened.study, score.label, batch, verdicts, opened.judge.model)
+            scoring.keep(opened.study, score.label, batch, verdicts, opened.judge.model, self._judged)
         families = (scoring.family(score.label.author), scoring.family(opened.judge.model))
         entry = score.told() | {
             "judge": opened.judge.model,

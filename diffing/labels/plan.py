@@ -11,8 +11,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from diffing import diff, labels
+from diffing.common import files
 from diffing.common.errors import UserError
-from diffing.labels import prompt, scoring
+from diffing.labels import prompt, rewriting, scoring
 from diffing.labels.history import Dossier, Label
 from diffing.labels.passages import Finder
 from diffing.labels.prompt import Material
@@ -63,11 +64,11 @@ class Options(BaseModel):
     """Variable that holds the key of models written as URL#MODEL."""
     concurrency: int = Field(default=16, gt=0)
     """Calls at once; chosen by eye, to stay below what most providers allow."""
-    timeout: float = Field(default=120.0, gt=0)
+    timeout: float = Field(default=120.0, gt=0, allow_inf_nan=False)
     """Seconds for one reply, which is short: ample for a slow provider."""
     attempts: int = Field(default=6, gt=0)
     """Tries for one reply that the network or the server fails."""
-    max_dollars: float | None = Field(default=None, ge=0)
+    max_dollars: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     max_requests: int | None = Field(default=None, ge=0)
 
 
@@ -98,6 +99,9 @@ class Plan:
         self.judge = judge_for(self.author, options)
         self.dossiers = labels.dossiers(study)
         self.features = self._features()
+        self.rewrite = files.content_hash([self.author.model, prompt.VERSION, self.sides, self.sae, self.features])
+        """Names what a rewrite sets out to do: told the same again, it goes on where it was ended."""
+        self.replaced = rewriting.begun(study, self.rewrite) if options.rewrite else {}
         self.writer = Finder(study, self.encodings, "write")
         self.scorer = Finder(study, self.encodings, "score")
 
@@ -121,7 +125,9 @@ class Plan:
             return []
         # A rule's label never counts as one: it only says which tokens there are.
         kept = {"person"} if self.options.rewrite else {"person", "llm"}
-        standing = {feature: self.dossier(feature).current for feature in self.features}
+        # What a rewrite that was ended had written already is not written again.
+        features = [f for f in self.features if self.replaces(f) == self.replaced.get(f, self.replaces(f))]
+        standing = {feature: self.dossier(feature).current for feature in features}
         return [f for f, label in standing.items() if label is None or label.author_kind not in kept]
 
     def unscored(self) -> list[tuple[int, Label]]:

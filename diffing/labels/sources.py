@@ -17,10 +17,12 @@ from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from diffing import labels
-from diffing.common import files, hub, tables
+from diffing.common import files, hub, outfile, tables
 from diffing.common.errors import UserError
+from diffing.common.escape import tidy
 from diffing.common.step import Progress
 from diffing.labels import history, neuronpedia
+from diffing.labels.history import EXPORTED
 from diffing.reader import presets
 from diffing.reader.encodings import Encodings
 from diffing.study.settings import ReaderChoice
@@ -70,9 +72,8 @@ def bring(
     if total > len(table):
         progress.log(f"{name}: left out {total - len(table):,} rows without a label or of no feature")
     table.attrs = {"sae": labels.sae_of(study.settings.reader), "source": name}
-    folder = history.imported_dir(study)
-    folder.mkdir(exist_ok=True)
-    files.write_parquet(folder / f"{slug(name)}.parquet", table)
+    with study.held():
+        history.put_imported(study, slug(name), table)
     return {
         "source": name,
         "labels": len(table),
@@ -89,13 +90,22 @@ def slug(name: str) -> str:
 
 
 def kept(name: str) -> Path | None:
-    """The newest table that was downloaded from a source."""
-    # Named by dates that sort as text.
-    return max((files.cache_dir("labels") / slug(name)).glob("*.parquet"), default=None)
+    """The table that was downloaded last from a source."""
+    return max((files.cache_dir("labels") / slug(name)).glob("*.parquet"), key=_turn, default=None)
 
 
 def keep(name: str, table: pd.DataFrame) -> None:
-    files.write_parquet(files.cache_dir("labels") / slug(name) / f"{today()}.parquet", table)
+    """Keep a table beside those that were downloaded before, as the last one."""
+    folder = files.cache_dir("labels") / slug(name)
+    before = kept(name)
+    turn = 1 + (_turn(before)[0] if before else 0)
+    files.write_parquet(folder / f"{today()}-n{turn}.parquet", table)
+
+
+def _turn(path: Path) -> tuple[int, str]:
+    """Which download it was; those of older versions, named by their date alone, were before all counted ones."""
+    number = re.search(r"-n(\d+)$", path.stem)
+    return int(number[1]) if number else 0, path.stem
 
 
 def today() -> str:
@@ -120,7 +130,7 @@ def _neuronpedia(
     name = f"neuronpedia:{where}"
     path = None if refresh else kept(name)
     if path is not None:
-        return pd.read_parquet(path), name
+        return files.read_parquet(path, "download it again with --refresh"), name
     if features is not None:
         # A few features are asked one by one rather than downloading a whole source for them. Their table has a
         # name of its own, so that it is never taken for the whole.
@@ -142,7 +152,7 @@ def _single(
 ) -> tuple[pd.DataFrame, str]:
     """Labels of some features, with those that were asked one by one before."""
     path = history.imported_dir(study) / f"{slug(name)}.parquet"
-    before = pd.read_parquet(path) if path.exists() else frame([])
+    before = files.read_parquet(path) if path.exists() else frame([])
     if refresh:
         before = before[~before["feature"].isin(features)]
     wanted = [feature for feature in features if feature not in set(before["feature"])]
@@ -180,7 +190,7 @@ def _hub(choice: ReaderChoice, where: str, refresh: bool) -> tuple[pd.DataFrame,
     name = f"hf:{where}"
     path = None if refresh else kept(name)
     if path is not None:
-        return pd.read_parquet(path), name
+        return files.read_parquet(path, "download it again with --refresh"), name
     parts = where.split("/")
     kind = "dataset" if parts[0] == "datasets" else None
     parts = parts[1:] if kind else parts
@@ -205,12 +215,13 @@ def _hub(choice: ReaderChoice, where: str, refresh: bool) -> tuple[pd.DataFrame,
 def from_file(path: Path, author: str = "") -> pd.DataFrame:
     """Labels from a CSV, JSONL, Parquet or JSON file; JSON also as an object by feature, or a list by position."""
     if path.suffix.lower() != ".json":
-        return frame(tables.read(path).to_dict("records"), author or path.name, where=path.name)
+        table = outfile.restored(tables.read(path), EXPORTED)
+        return frame(table.to_dict("records"), author or path.name, where=path.name)
     if not path.is_file():
         raise UserError(f"There is no file '{path}'; check the path.")
     try:
-        value = files.read_json(path)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
         raise UserError(f"'{path.name}' is not JSON ({error}); fetch or write it again.") from error
     if isinstance(value, list):
         rows = [
@@ -265,4 +276,4 @@ def frame(rows: Sequence[dict[str, Any]], author: str = "", date: str = "", wher
 
 def _text(value: Any) -> str:
     """On one line, and without what no table can hold: labels are shown in cells."""
-    return tables.clean(" ".join(tables.as_text(value).split()))
+    return tidy(" ".join(tables.as_text(value).split()))

@@ -96,8 +96,8 @@ class Bill:
 
     def add(self, answer: Answer[Any]) -> None:
         for reply in answer.replies:
-            # A stored reply was on an earlier run's bill, and one that failed is on nobody's.
-            if reply.cached or reply.error:
+            # A stored reply was on an earlier run's bill; one that failed is on one only where it was billed.
+            if reply.cached or (reply.error and reply.cost is None):
                 continue
             self.calls += 1
             self.tokens_in += reply.tokens_in or 0

@@ -1,9 +1,9 @@
 """Keeps a run of paid calls inside its limits in dollars and requests.
 
-Money is set aside for each call before it is made: the most it can cost where that is known, else the dearest
-call so far. Promises that spending stays under the limit where prices and the longest answer are known; elsewhere
-the calls under way may pass it by what they cost more than the dearest before them. A request is one answer
-asked for, with its retries.
+Money is set aside for each call before it is made: the most it can cost where that is known, or the dearest call
+so far where that was more. Promises that spending stays under the limit where prices and the longest answer are
+known and kept to; elsewhere the calls under way may pass it by what they cost more than the dearest before them. A
+request is one answer asked for, with its retries.
 """
 
 import asyncio
@@ -33,7 +33,9 @@ class Budget:
     async def spend(self, who: str, most: float | None, call: Callable[[], Awaitable[Reply]]) -> Reply | None:
         """Make a call that costs at most this much, once there is room for it; None where a limit forbids it.
 
-        `who` tells apart what differs in price; where `most` is unknown, the first call of each goes alone.
+        `who` tells apart what differs in price; where `most` is unknown or nothing, the first call of each goes
+        alone under a limit in dollars, to see what is billed. A reply that another run has paid for meanwhile
+        counts for nothing.
         """
         async with self._returned:
             # Calls under way may give back some of what they set aside; without any there is nothing to wait for.
@@ -43,10 +45,11 @@ class Budget:
                 self.stopped_by = f"the limit of {limit}"
                 return None
             amount = self._amount(who, most)
-            # Nothing is known of its price yet: the others wait for what this one turns out to cost.
-            if amount is None:
+            scouts = not most and who not in self._dearest
+            if scouts:
+                # Nothing is known of its price yet: the others wait for what this one turns out to cost.
                 self._scouts.add(who)
-            self._set_aside += amount or 0.0
+            self._set_aside += amount
             self._under_way += 1
             self.requests += 1
         reply = None
@@ -55,10 +58,13 @@ class Budget:
         finally:
             # Also where the call was cancelled or raised: what was set aside would be lost to the others.
             async with self._returned:
-                self._set_aside -= amount or 0.0
+                self._set_aside -= amount
                 self._under_way -= 1
-                self._scouts.discard(who)
-                if reply is not None and reply.cost is not None:
+                if scouts:
+                    self._scouts.discard(who)
+                if reply is not None and reply.cached:
+                    self.requests -= 1
+                elif reply is not None and reply.cost is not None:
                     self.cost = (self.cost or 0.0) + reply.cost
                     self._dearest[who] = max(reply.cost, self._dearest.get(who, 0.0))
                 self._returned.notify_all()
@@ -72,8 +78,10 @@ class Budget:
             )
         return reply
 
-    def _amount(self, who: str, most: float | None) -> float | None:
-        return self._dearest.get(who) if most is None else most
+    def _amount(self, who: str, most: float | None) -> float:
+        """What to set aside: a provider may bill more than it states, and bill for what it states to be free."""
+        dearest = self._dearest.get(who, max(self._dearest.values(), default=0.0))
+        return max(most or 0.0, dearest)
 
     def _requests_used_up(self) -> bool:
         return self.max_requests is not None and self.requests >= self.max_requests
@@ -83,7 +91,10 @@ class Budget:
             return False
         if self.max_dollars is None:
             return True
-        amount, spent = self._amount(who, most), self.cost or 0.0
-        if amount is None:
-            return who not in self._scouts and spent < self.max_dollars
-        return spent + self._set_aside + amount <= self.max_dollars
+        if self._scouts:
+            # Nothing was set aside for it, so whatever else were begun now could be one too many.
+            return False
+        spent = self.cost or 0.0
+        # Where nothing is known yet, a call is made as long as anything is left.
+        left = most is not None or spent < self.max_dollars
+        return left and spent + self._set_aside + self._amount(who, most) <= self.max_dollars

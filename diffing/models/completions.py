@@ -11,13 +11,13 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     Field,
-    FiniteFloat,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
 )
 
 from diffing.common import tables
+from diffing.models import providers
 from diffing.models.providers import Price
 
 
@@ -39,7 +39,7 @@ Text = Annotated[str | None, BeforeValidator(_text)]
 SpareText = Annotated[str | None, BeforeValidator(_text), WrapValidator(_none_if_unreadable)]
 # Up to 2**53 a number means the same as JSON, as a float and in the table of answers.
 Count = Annotated[Annotated[int, Field(ge=0, lt=2**53)] | None, WrapValidator(_none_if_unreadable)]
-Dollars = Annotated[Annotated[FiniteFloat, Field(ge=0)] | None, WrapValidator(_none_if_unreadable)]
+Dollars = Annotated[float | None, BeforeValidator(providers.dollars)]
 
 
 class Message(BaseModel):
@@ -70,6 +70,9 @@ class Completion(BaseModel):
 def read_completion(data: bytes) -> Completion:
     """The completion in a reply's bytes; `ValueError` with half a sentence where there is none."""
     value = _object(data)
+    if isinstance(value.get("choices"), list):
+        # Only the first is used, and a reply of twelve megabytes may hold a million.
+        value["choices"] = value["choices"][:1]
     try:
         completion = Completion.model_validate(value)
     except ValidationError as error:
@@ -111,8 +114,8 @@ def _object(data: bytes) -> dict[str, Any]:
 
 
 def _price(pricing: Any) -> Price | None:
-    """OpenRouter states dollars a token as text."""
-    try:
-        return Price(float(pricing["prompt"]), float(pricing["completion"]))
-    except (TypeError, KeyError, ValueError):
+    """OpenRouter states dollars a token as text, and -1 for a model whose price depends on the request."""
+    if not isinstance(pricing, dict):
         return None
+    tokens_in, tokens_out = providers.dollars(pricing.get("prompt")), providers.dollars(pricing.get("completion"))
+    return None if tokens_in is None or tokens_out is None else Price(tokens_in, tokens_out)

@@ -4,11 +4,14 @@ Promises that words of a fault never hold a key: whoever raises one has taken it
 """
 
 import random
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from diffing.common.errors import UserError
+from diffing.common.words import duration
 from diffing.models.providers import Endpoint
+from diffing.models.replies import Reply
 
 RETRIED_STATUS = {408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529}
 """Time-outs, conflicts, limits and overload, 52x being Cloudflare's and 529 Anthropic's: all may pass."""
@@ -21,10 +24,22 @@ LONGEST_WAIT = 120.0
 """Seconds; a `Retry-After` beyond it is a failure of this row rather than a silent stall: two windows."""
 
 
+NUMBER = re.compile(r"[+-]?[0-9]{1,9}(?:\.[0-9]{0,9})?")
+"""A number of seconds as a header may state it: finite, and no more than some thirty years."""
+
+
 class Fault(Exception):
     """Why one attempt brought no answer."""
 
-    def __init__(self, words: str, status: int = 0, code: str = "", retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        words: str,
+        status: int = 0,
+        code: str = "",
+        retry_after: float | None = None,
+        lasting: bool = False,
+        billed: Reply | None = None,
+    ) -> None:
         super().__init__(words)
         self.words = words
         self.status = status
@@ -32,6 +47,10 @@ class Fault(Exception):
         self.code = code
         self.retry_after = retry_after
         """Seconds that the server asked to wait."""
+        self.lasting = lasting
+        """Whether another attempt would only be paid for again."""
+        self.billed = billed
+        """What came, without its text, where it was of no use and is paid for all the same."""
 
     @property
     def blocks(self) -> bool:
@@ -39,9 +58,15 @@ class Fault(Exception):
         filtered = self.code == "content_filter" or "moderation" in self.words.lower()
         return self.status in (400, 403) and filtered
 
+    @property
+    def wish(self) -> str:
+        """The wait that the server asked for, where it is longer than a run waits; else empty."""
+        long = self.retry_after is not None and self.retry_after > LONGEST_WAIT
+        return f"; it asks to wait {duration(self.retry_after)}" if long else ""
+
     def wait(self, attempt: int) -> float | None:
         """Seconds before the next attempt, or None where another attempt would not help."""
-        if self.status and self.status not in RETRIED_STATUS:
+        if self.lasting or (self.status and self.status not in RETRIED_STATUS):
             return None
         # Jitter keeps a refused crowd from coming back together: a quarter of a second where the server names the
         # time, never earlier than that, else anything from half the wait up.
@@ -73,16 +98,14 @@ def refused(point: Endpoint) -> str:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the server asks to wait, from any of the three forms the header takes."""
+    """Seconds that the server asks to wait, from any of the three forms the header takes; else None."""
+    in_ms, value = headers.get("retry-after-ms", "").strip(), headers.get("retry-after", "").strip()
     # OpenAI's own header, finer than the standard's whole seconds.
-    if headers.get("retry-after-ms", "").isdecimal():
-        return int(headers["retry-after-ms"]) / 1000
-    value = headers.get("retry-after", "")
-    try:
+    if NUMBER.fullmatch(in_ms):
+        return max(0.0, float(in_ms) / 1000)
+    if NUMBER.fullmatch(value):
         return max(0.0, float(value))
-    except ValueError:
-        # Not a number: the other form that the standard allows is a date.
-        pass
+    # Not a number: the other form that the standard allows is a date.
     try:
         then = datetime.strptime(value, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
     except ValueError:

@@ -45,11 +45,11 @@ def answers(
     """Each place with its answer, stored before it is handed on; `check` raises where a run is to end."""
     missing = []
     for place, asked in enumerate(requests):
-        stored = cache().get(asked.key)
+        stored = cache().reply(asked.key)
         if stored is None:
             missing.append(place)
         else:
-            yield place, Reply.model_validate(stored | {"cached": True})
+            yield place, stored
     if not missing:
         return
     model, tokenizer = _load(checkpoint.source.partition(":")[2])

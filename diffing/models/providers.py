@@ -1,22 +1,27 @@
 """Who answers for a checkpoint: named providers, how a checkpoint is written, where keys and prices come from.
 
 A checkpoint is written `openrouter:google/gemini-2.5-flash`, `vllm:NAME`, `http://host:8000/v1#NAME`, `hf:FOLDER`
-or `import`. Promises that a key is read from the environment or `.env` at the moment of use and is kept nowhere.
-Prices are list prices of the day noted: a provider's own report of a cost always goes before them.
+or `import`. Promises that a key is read from the environment or `.env` at the moment of use and is kept nowhere;
+that a provider's key goes to that provider's host alone, any other only where somebody at this machine allowed it
+(`diffing.models.allowed`), and none over plain HTTP beyond this machine. A variable that may go nowhere is not
+read. Prices are list prices of the day noted: a provider's own report of a cost always goes before them.
 """
 
 import os
 import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dotenv import dotenv_values
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from diffing.common import files
 from diffing.common.errors import UserError
-from diffing.common.step import Settings
+from diffing.common.step import Settings, first_fault
+from diffing.models import allowed, body, hosts
+from diffing.models.allowed import VARIABLE, Pair
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """A checkpoint's key and a study's name: both stand in file names and in columns. No dot first, as that would hide
@@ -46,6 +51,25 @@ class Checkpoint(Settings):
             raise ValueError(f"{key!r} is no checkpoint key; use letters, digits, '.', '_' and '-'")
         return key
 
+    @field_validator("base_url")
+    @classmethod
+    def _plain_address(cls, base_url: str) -> str:
+        if base_url:
+            hosts.host_of(base_url)
+        return base_url
+
+    @field_validator("key_env")
+    @classmethod
+    def _plain_variable(cls, key_env: str) -> str:
+        if key_env and not VARIABLE.fullmatch(key_env):
+            raise ValueError("this is no variable's name; set the key in one, name that")
+        return key_env
+
+    @field_validator("extra_body")
+    @classmethod
+    def _plain_body(cls, extra_body: dict[str, Any]) -> dict[str, Any]:
+        return body.checked(extra_body)
+
 
 class Provider(NamedTuple):
     """An OpenAI-compatible service."""
@@ -63,9 +87,6 @@ PROVIDERS = {
     "ollama": Provider("http://127.0.0.1:11434/v1", ""),
 }
 
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
-"""What an environment variable may be called; a key with a dash, as OpenAI's and OpenRouter's, is no such name."""
-
 LIST_PRICES = {
     "gemini-2.0-flash": (0.10, 0.40),
     "gemini-2.5-flash": (0.30, 2.50),
@@ -75,6 +96,9 @@ LIST_PRICES = {
 }
 """Dollars per million tokens in and out, January 2026; used where nobody reports a cost and `prices.toml` in the
 home names no other."""
+
+MOST_DOLLARS = 1e6
+"""What is stated beyond this, for a reply or a token, is a slip; sums of what is left stay finite."""
 
 
 class Endpoint(NamedTuple):
@@ -96,8 +120,20 @@ class Price(NamedTuple):
         return self.tokens_in * tokens_in + self.tokens_out * tokens_out
 
 
+def dollars(value: Any) -> float | None:
+    """A price or a cost as somebody else states it, as number or text; None unless finite and not negative."""
+    try:
+        stated = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return stated if 0.0 <= stated <= MOST_DOLLARS else None
+
+
 def parse(text: str, key: str, key_env: str = "") -> Checkpoint:
-    """A checkpoint from `provider:model`, `URL#model`, `hf:folder` or `import`, optionally after `Name=`."""
+    """A checkpoint from `provider:model`, `URL#model`, `hf:folder` or `import`, optionally after `Name=`.
+
+    `key_env` is for whoever has no key's variable of its own: another's key is not for a named provider.
+    """
     # A name ends at the first '=' and holds no ':', '/' or '#': a '=' inside a URL or after a provider is no
     # name's.
     name, text = re.match(r"(?:([^=:#/]+)=)?(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]
@@ -112,12 +148,17 @@ def parse(text: str, key: str, key_env: str = "") -> Checkpoint:
             )
         if not model:
             raise UserError(f"'{text}' names no model; write the URL, then '#', then the model's name.")
-        return Checkpoint(
-            key=key, name=name or model, source=f"custom:{model}", base_url=base_url.rstrip("/"), key_env=key_env
+        return _made(
+            text,
+            key=key,
+            name=name or model,
+            source=f"custom:{model}",
+            base_url=base_url.rstrip("/"),
+            key_env=key_env,
         )
     kind, _, model = text.partition(":")
     if text == "import":
-        return Checkpoint(key=key, name=name or key, source="import")
+        return _made(text, key=key, name=name or key, source="import")
     if kind not in PROVIDERS and kind != "hf":
         known = ", ".join([*PROVIDERS, "hf"])
         raise UserError(
@@ -127,10 +168,32 @@ def parse(text: str, key: str, key_env: str = "") -> Checkpoint:
         raise UserError(
             f"'{text}' names no model; write it after the colon, as in 'openrouter:google/gemini-2.5-flash'."
         )
-    if kind == "hf" and Path(model).expanduser().is_dir():
+    if kind == "hf" and _folder(model):
         # A job runs in another folder.
         text = f"hf:{Path(model).expanduser().resolve()}"
-    return Checkpoint(key=key, name=name or model, source=text, key_env=key_env)
+    own = kind == "hf" or PROVIDERS[kind].key_env
+    return _made(text, key=key, name=name or model, source=text, key_env="" if own else key_env)
+
+
+def nth_key(number: int) -> str:
+    """The key of a study's checkpoint by its place: a to z, then a2 to z2 and so on."""
+    letter, turn = chr(ord("a") + number % 26), number // 26
+    return f"{letter}{turn + 1}" if turn else letter
+
+
+def _made(written: str, **fields: Any) -> Checkpoint:
+    try:
+        return Checkpoint(**fields)
+    except ValidationError as error:
+        raise UserError(f"'{written}' is no checkpoint: {first_fault(error)}.") from error
+
+
+def _folder(name: str) -> bool:
+    try:
+        return Path(name).expanduser().is_dir()
+    except (OSError, ValueError, RuntimeError):
+        # Too long for a path, a NUL in it, or the home of nobody: an id at most.
+        return False
 
 
 def endpoint(checkpoint: Checkpoint) -> Endpoint:
@@ -146,17 +209,54 @@ def endpoint(checkpoint: Checkpoint) -> Endpoint:
     return Endpoint(kind, base_url, checkpoint.key_env or provider.key_env, model)
 
 
+def endpoints(checkpoints: Iterable[Checkpoint]) -> list[Endpoint]:
+    """Where each of these is asked; imported and local ones are not."""
+    asked = [one for one in checkpoints if one.source != "import" and not one.source.startswith("hf:")]
+    return [endpoint(one) for one in asked]
+
+
 def key_of(variable: str) -> str | None:
     """The value of a key's variable: the environment first, then `.env` in the home or the project."""
     written = [dotenv_values(folder / ".env").get(variable) for folder in (files.home(), files.PROJECT)]
     return next((key.strip() for key in (os.environ.get(variable), *written) if key and key.strip()), None)
 
 
+def owned(point: Endpoint) -> bool:
+    """Whether the key is a provider's and the host is that provider's."""
+    own = {(hosts.host_of(each.base_url), each.key_env) for each in PROVIDERS.values() if each.key_env}
+    return (hosts.host_of(point.base_url), point.key_env) in own
+
+
+def unsettled(point: Endpoint) -> Pair | None:
+    """The host and the variable that somebody has to be asked about; None where there is nothing to ask."""
+    if not point.key_env or owned(point):
+        return None
+    pair = Pair(hosts.host_of(point.base_url), point.key_env)
+    return None if pair in allowed.pairs() else pair
+
+
+def key_state(point: Endpoint) -> str:
+    """Whether an endpoint's key is there, in two or three words; a variable that may not be read is not."""
+    if not point.key_env:
+        return "none needed"
+    if unsettled(point) is not None or not hosts.private(point.base_url):
+        return "not allowed"
+    return "set" if key_of(point.key_env) else "not set"
+
+
 def need_key(point: Endpoint) -> str:
-    """The key for an endpoint, or a word that it is missing; local servers need none."""
+    """The key for an endpoint, or a word why there is none; local servers need none."""
     # The library refuses to be without a key, and a local server does not look at it.
     if not point.key_env:
         return "none"
+    if not hosts.private(point.base_url):
+        raise UserError(
+            f"The key in {point.key_env} would go to {hosts.host_of(point.base_url)} over plain HTTP, which "
+            "others on the way can read; use https, or a tunnel that begins on 127.0.0.1."
+        )
+    pair = unsettled(point)
+    if pair is not None:
+        raise allowed.NotAllowed(pair)
     key = key_of(point.key_env)
     if not key:
         raise UserError(
@@ -187,8 +287,15 @@ def _own_prices() -> dict[str, tuple[float, float]]:
         return {}
     try:
         own = tomllib.loads(path.read_text(encoding="utf-8"))
-        return {name: (float(values[0]), float(values[1])) for name, values in own.items()}
+        return {name: _pair(values) for name, values in own.items()}
     except (ValueError, TypeError, IndexError, KeyError) as error:
         raise UserError(
             f"'{path.name}' is wrong ({error}); write '\"model\" = [in, out]' in dollars per million tokens."
         ) from error
+
+
+def _pair(values: Any) -> tuple[float, float]:
+    tokens_in, tokens_out = dollars(values[0]), dollars(values[1])
+    if tokens_in is None or tokens_out is None:
+        raise ValueError("a price is a number of dollars that is finite and not negative")
+    return tokens_in, tokens_out

@@ -17,7 +17,7 @@ from diffing.common.step import Progress
 from diffing.models import ask, providers
 from diffing.models.ask import Answer, Bill, Messages
 from diffing.models.budget import Budget
-from diffing.models.chat import GRACE_SECONDS, ChatClient
+from diffing.models.chat import ChatClient
 from diffing.models.providers import Endpoint, Price
 
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -36,10 +36,10 @@ class Asking(BaseModel):
     """Written as a checkpoint is, `openrouter:google/gemini-2.5-flash` or `URL#NAME`; empty: nobody is asked."""
     key_env: str = ""
     concurrency: int = Field(default=16, gt=0)
-    timeout: float = Field(default=300.0, gt=0)
+    timeout: float = Field(default=300.0, gt=0, allow_inf_nan=False)
     attempts: int = Field(default=3, gt=0)
     """Fresh tries for a usable reply."""
-    max_dollars: float | None = Field(default=None, ge=0)
+    max_dollars: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     max_requests: int | None = Field(default=None, ge=0)
 
     @property
@@ -114,7 +114,13 @@ def put(
 
     `before`: what this run has spent already, which its limits take into account.
     """
-    return asyncio.run(_put(questions, asking, progress, take, unit, before or Spent()))
+    spent, before = Spent(), before or Spent()
+    try:
+        asyncio.run(_put(questions, asking, progress, take, unit, before, spent))
+    except (Cancelled, KeyboardInterrupt) as stop:
+        spent.join(before)
+        raise Cancelled(spent.summary()) from stop
+    return spent
 
 
 async def _put(
@@ -124,12 +130,15 @@ async def _put(
     take: Callable[[Question[Shape], Answer[Shape]], None],
     unit: str,
     before: Spent,
-) -> Spent:
-    spent, done = Spent(), 0
+    spent: Spent,
+) -> None:
+    done = 0
     dollars = None if asking.max_dollars is None else max(0.0, asking.max_dollars - (before.cost or 0.0))
     requests = None if asking.max_requests is None else max(0, asking.max_requests - before.calls)
     budget = Budget(dollars, requests)
-    async with ChatClient(asking.concurrency, asking.timeout) as client:
+    spent.left = len(questions)
+
+    async def all_of_them(client: ChatClient) -> None:
         price = await client.check_model(asking.point) if questions else None
         progress.update(0, len(questions), unit, before.cost)
 
@@ -150,6 +159,7 @@ async def _put(
             if answer.refused:
                 return False
             done += 1
+            spent.left -= 1
             spent.failed += answer.value is None
             if answer.value is None:
                 progress.log(f"failed: {question.key}: {answer.error}")
@@ -158,17 +168,14 @@ async def _put(
             progress.update(done, len(questions), unit, cost, f"{spent.failed} failed" if spent.failed else "")
             return True
 
-        await each(questions, work, client, progress)
-    spent.left, spent.stopped_by = len(questions) - done, budget.stopped_by
-    return spent
+        await each(questions, work, client)
+
+    async with ChatClient(asking.concurrency, asking.timeout) as client:
+        await client.heed(all_of_them(client), progress)
+    spent.stopped_by = budget.stopped_by
 
 
-async def each(
-    items: Sequence[Item],
-    work: Callable[[Item], Awaitable[bool]],
-    client: ChatClient,
-    progress: Progress,
-) -> None:
+async def each(items: Sequence[Item], work: Callable[[Item], Awaitable[bool]], client: ChatClient) -> None:
     """Do `work` on every item, the first alone and then many at once; false from it ends the run in peace.
 
     One failing with an exception lets the others finish what they began and is raised at the end.
@@ -177,43 +184,14 @@ async def each(
     queue = list(reversed(items))
 
     async def worker() -> None:
-        try:
-            while queue and not client.stopping.is_set():
-                if not await work(queue.pop()):
-                    # A limit that forbids one forbids the rest: nobody need ask it again.
-                    queue.clear()
-        except Exception:
-            client.wind_down()
-            raise
-
-    async def all_of_them() -> None:
-        if queue:
-            # Shows how the endpoint wants to be asked, before many are asked in a way that it refuses.
+        while queue and not client.stopping.is_set():
             if not await work(queue.pop()):
-                return
-            workers = [worker() for _ in range(min(client.concurrency, len(queue)))]
-            outcomes = await asyncio.gather(*workers, return_exceptions=True)
-            for outcome in outcomes:
-                if isinstance(outcome, BaseException):
-                    raise outcome
+                # A limit that forbids one forbids the rest: nobody need ask it again.
+                queue.clear()
 
-    task = asyncio.create_task(all_of_them())
-    stop_at: float | None = None
-    while not task.done():
-        # Five looks a second: a person who cancels sees it happen at once, and a look costs next to nothing.
-        await asyncio.wait([task], timeout=0.2)
-        now = asyncio.get_running_loop().time()
-        try:
-            progress.check()
-        except Cancelled:
-            client.wind_down()
-            # Once: each further look finds the run cancelled still, and must not put the end off.
-            stop_at = stop_at or now + GRACE_SECONDS
-        if stop_at is not None and now > stop_at:
-            task.cancel()
-    if stop_at is not None:
-        raise Cancelled
-    await task
+    # Shows how the endpoint wants to be asked, before many are asked in a way that it refuses.
+    if queue and await work(queue.pop()):
+        await client.together(worker() for _ in range(min(client.concurrency, len(queue))))
 
 
 def estimate(questions: Sequence[Question[Any]], price: Price | None) -> Estimate:

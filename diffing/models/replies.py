@@ -4,14 +4,24 @@ Promises that the key holds all that changes an answer and nothing that does not
 read back.
 """
 
+import logging
+import re
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import diskcache
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from diffing.common import files
+from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
+
+logger = logging.getLogger(__name__)
 
 
 class Request(NamedTuple):
@@ -60,14 +70,67 @@ class RefusingDisk(diskcache.JSONDisk):  # type: ignore[misc]  # diskcache ships
         return super().fetch(mode, filename, value, read)
 
 
+class Replies(diskcache.Cache):  # type: ignore[misc]  # as above
+    """A cache in which a damaged row is no row: it is dropped, asked again, and blocks no other."""
+
+    def get(self, key: str, default: Any = None, **how: Any) -> Any:
+        with _named(self.directory):
+            try:
+                value = super().get(key, default=default, **how)
+                if value is default or isinstance(value, dict | list):
+                    return value
+                fault = "it is no reply"
+            except (zlib.error, ValueError, EOFError, TypeError) as error:
+                fault = str(error)
+            logger.warning("A stored reply is damaged (%s); it is dropped and asked again", fault)
+            self.delete(key)
+            return default
+
+    def reply(self, key: str) -> Reply | None:
+        """The stored reply to a request; None where there is none that can be used."""
+        stored = self.get(key)
+        if stored is None:
+            return None
+        try:
+            return Reply.model_validate(stored | {"cached": True})
+        except (ValidationError, TypeError) as error:
+            logger.warning("A stored reply is damaged (%s); it is dropped and asked again", error)
+            self.delete(key)
+            return None
+
+    def __contains__(self, key: object) -> bool:
+        # A row that cannot be read is not there: what asks again has to keep its limits.
+        return self.get(str(key)) is not None
+
+    def set(self, key: str, value: Any, **how: Any) -> bool:
+        with _named(self.directory):
+            return bool(super().set(key, value, **how))
+
+
+@contextmanager
+def _named(folder: str) -> Iterator[None]:
+    """Say of a database that cannot be read which one it is, and what moving it away costs."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if not re.search("malformed|not a database|no such (table|column)|disk image", str(error)):
+            raise
+        raise Damaged(
+            Path(folder) / "cache.db",
+            str(error),
+            "move that folder away: replies that no study holds yet will be asked and paid for again",
+        ) from error
+
+
 # Opening takes a database connection; one home is the rule, and tests go through several.
 @lru_cache(maxsize=4)
-def _open_cache(folder: str) -> diskcache.Cache:
+def _open_cache(folder: str) -> Replies:
     # CVE-2025-69872 of diskcache is about pickles in its folder: RefusingDisk loads none. By default it would also
     # throw out replies that were paid for once they take more than a gigabyte.
-    return diskcache.Cache(folder, disk=RefusingDisk, eviction_policy="none", size_limit=2**62)
+    with _named(folder):
+        return Replies(folder, disk=RefusingDisk, eviction_policy="none", size_limit=2**62)
 
 
-def cache() -> diskcache.Cache:
+def cache() -> Replies:
     """All replies ever stored under this home, by request key."""
     return _open_cache(str(files.cache_dir("replies")))

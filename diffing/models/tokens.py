@@ -25,6 +25,10 @@ VERSION = 1
 
 Message = dict[str, Any]
 
+LONGEST = 400_000
+"""Bytes of an answer that is read: 100,000 tokens of English, or as many emoji. Tokens have a byte at least, and
+what is read of an answer takes about a kilobyte each; what is longer is a loop, or was not meant for an answer."""
+
 MARK = "\ue000the answer stands here\ue001"
 """Stands for the answer while the template is filled; characters for private use at its ends, since no template
 trims them."""
@@ -106,6 +110,9 @@ class Framing:
         """Windows and spans of one answer; `messages` matter only where the prompt is read too."""
         if not answer:
             raise UserError("The answer is empty: there is nothing to read.")
+        size = len(answer.encode("utf-8", "surrogatepass"))
+        if size > LONGEST:
+            raise UserError(f"The answer has {size:,} bytes where {LONGEST:,} can be read: it is left out.")
         # One character for one character, so that spans still fit the answer.
         text = SURROGATE.sub("\ufffd", answer)
         before = SURROGATE.sub("\ufffd", self.before(messages))

@@ -4,7 +4,7 @@ The cut depends on the texts and the budget alone, never on what is stored alrea
 batches after any interruption. Takes no part in running them: `encoder` does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,6 +13,16 @@ from diffing.common.arrays import Array
 
 if TYPE_CHECKING:
     from diffing.models.tokens import Reading, Window
+
+
+READ_AT_ONCE = 64
+"""Answers that are tokenised, and sorted by length, together.
+
+They come ordered by characters already, so that few need to change places; with more of them the first batch would
+wait longer.
+"""
+READ_SIZE = 1_000_000
+"""Characters after which fewer are: what was read of them takes 100 bytes each, and three times as many wait."""
 
 
 class Task(NamedTuple):
@@ -80,3 +90,17 @@ def cut_windows(windows: "list[tuple[int, Window]]", budget: int) -> "Iterator[l
 def halves(batch: list[Item]) -> tuple[list[Item], list[Item]]:
     middle = len(batch) // 2
     return batch[:middle], batch[middle:]
+
+
+def together(tasks: Sequence[Task]) -> Iterator[list[Task]]:
+    """Tasks that are read together: so many, or fewer where they are long."""
+    chunk: list[Task] = []
+    size = 0
+    for task in tasks:
+        if chunk and (len(chunk) == READ_AT_ONCE or size + len(task.text) > READ_SIZE):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(task)
+        size += len(task.text)
+    if chunk:
+        yield chunk

@@ -2,35 +2,26 @@
 
 A reader's cache is a folder of append-only shards and an SQLite index beside them; any number of studies and
 processes share it. A record's bytes are written before its row is committed, so a process killed at any moment
-leaves at most a tail that no row names, which the shard's next writer cuts off. Does not promise durability across
-a power cut, nor locks on network disks.
-
-A feature active in a text is a *run*: its peak (float32, exact), how many tokens it is active on, and their
-positions. A run of one token needs no more. In a longer run each value is a 16-bit code on a logarithmic scale
-that starts at the run's peak: the peak itself is exact, a value down to 1/65,536 of it is within 8.5e-5 of
-itself, and a smaller one stays active and is off by at most 1.6e-5 of the peak.
+leaves at most a tail that no row names, which the shard's next writer cuts off. A row holds its record's
+checksum, so that a damaged record is noticed when it is read (`Encodings` says when) and dropped by
+`drop_damaged`; its place is never given to another record. Not promised: durability across a power cut, and locks
+on network disks.
 """
 
 import fcntl
+import logging
 import mmap
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from itertools import count as numbers
 from pathlib import Path
-from typing import IO, Any, NamedTuple
-
-import numpy as np
+from typing import IO, Any
 
 from diffing.common import files
-from diffing.common.arrays import Array
+from diffing.reader.records import NO_SUM, Encoding, Place, from_buffer, to_bytes
 
-STEPS = 4096
-"""Codes to a factor of two: 16 bits then reach 16 factors of two down, to 1/65,536, and half a step is 8.5e-5."""
-
-FACTORS = np.exp2(-np.arange(2**16) / STEPS).astype(np.float32)
-"""Value of each code as a share of its run's peak."""
+logger = logging.getLogger(__name__)
 
 SHARD_LIMIT = 2**30
 """Bytes from which a shard takes no further record.
@@ -41,142 +32,16 @@ Few files for a large study, and none so large that copying or checking one is a
 
 TABLE = (
     "CREATE TABLE IF NOT EXISTS encodings (key TEXT PRIMARY KEY, shard INTEGER, offset INTEGER, size INTEGER,"
-    " fed INTEGER, tokens INTEGER, runs INTEGER, entries INTEGER, coded INTEGER, signed INTEGER) WITHOUT ROWID"
+    " fed INTEGER, tokens INTEGER, runs INTEGER, entries INTEGER, coded INTEGER, signed INTEGER, sum INTEGER)"
+    " WITHOUT ROWID"
 )
-
-
-class Place(NamedTuple):
-    """Where a record lies, and how long its parts are."""
-
-    shard: int
-    offset: int
-    size: int
-    fed: int
-    """Tokens that went through the reader for it, template and overlaps included."""
-    tokens: int
-    """Tokens of the answer itself."""
-    runs: int
-    """Features active anywhere in the answer."""
-    entries: int
-    """(feature, token) pairs that are active."""
-    coded: int
-    """Entries in runs of at least two tokens."""
-    signed: int
-    """1 where some value is negative."""
-
-
+RETIRED = "CREATE TABLE IF NOT EXISTS retired (shard INTEGER PRIMARY KEY)"
+"""Shards that take no further record: one of theirs was dropped, and a study's table may still name its place."""
+COLUMNS = ", ".join(Place._fields).replace("sum", f"COALESCE(sum, {NO_SUM})")
 INSERT = (
     f"INSERT OR IGNORE INTO encodings (key, {', '.join(Place._fields)})"
     f" VALUES ({', '.join('?' * (1 + len(Place._fields)))})"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Encoding:
-    """One text's features: runs by ascending feature, and inside a run positions ascending."""
-
-    ids: Array
-    """Token ids of the answer, uint32."""
-    spans: Array
-    """Where each token stands in the answer: int32 [tokens, 2], in characters."""
-    feature: Array
-    peak: Array
-    """Value of the largest magnitude in each run, float32."""
-    count: Array
-    """Active tokens in each run."""
-    position: Array
-    """Token positions in the answer, run after run."""
-    code: Array
-    """Codes of the entries in runs of at least two tokens, uint16."""
-    negative: Array | None = None
-    """For each entry whether its value is below zero; None where none is."""
-
-    def starts(self) -> Array:
-        """Where each run begins among the entries, and where the last one ends."""
-        return np.concatenate([[0], np.cumsum(self.count, dtype=np.int64)])
-
-    def values(self) -> Array:
-        """The activation of each entry."""
-        shared = self.count > 1
-        values = np.repeat(self.peak, self.count)
-        values[np.repeat(shared, self.count)] *= FACTORS[self.code]
-        if self.negative is not None:
-            values = np.where(self.negative, -np.abs(values), np.abs(values))
-        return values
-
-
-class Kinds(NamedTuple):
-    """Types of a record's columns."""
-
-    feature: str
-    place: str
-    """Of positions and counts."""
-
-    @classmethod
-    def of(cls, n_features: int, tokens: int) -> "Kinds":
-        return cls("<u2" if n_features <= 2**16 else "<u4", "<u2" if tokens < 2**16 else "<u4")
-
-
-def columns(place: Place, n_features: int) -> dict[str, tuple[str, int, int]]:
-    """Each column's type, first byte within the record, and length; wide ones first, so that all are aligned.
-
-    The fields of `place` may be arrays, of records that are all long or all short (see `Kinds`).
-    """
-    kinds = Kinds.of(n_features, int(np.max(place.tokens)))
-    sizes = {
-        "spans": ("<i4", 2 * place.tokens),
-        "ids": ("<u4", place.tokens),
-        "peak": ("<f4", place.runs),
-        "count": (kinds.place, place.runs),
-        "position": (kinds.place, place.entries),
-        "feature": (kinds.feature, place.runs),
-        "code": ("<u2", place.coded),
-        "negative": ("u1", -(-place.entries // 8) * place.signed),
-    }
-    laid_out, start = {}, 0
-    for name, (kind, length) in sorted(sizes.items(), key=lambda item: -np.dtype(item[1][0]).itemsize):
-        laid_out[name] = (kind, start, length)
-        # Not in place: with arrays, that would change what was just stored.
-        start = start + np.dtype(kind).itemsize * length
-    return laid_out
-
-
-def to_bytes(encoding: Encoding, n_features: int) -> tuple[bytes, Place]:
-    """A record, and its place but for shard, offset and fed tokens; its length is a multiple of four bytes."""
-    signed = encoding.negative is not None
-    place = Place(
-        shard=-1,
-        offset=-1,
-        size=0,
-        fed=0,
-        tokens=len(encoding.ids),
-        runs=len(encoding.feature),
-        entries=len(encoding.position),
-        coded=len(encoding.code),
-        signed=int(signed),
-    )
-    parts = []
-    for name, (kind, _, length) in columns(place, n_features).items():
-        column = getattr(encoding, name)
-        if name == "negative":
-            column = np.packbits(column) if signed else np.empty(0, np.uint8)
-        parts.append(np.ascontiguousarray(column, dtype=kind).reshape(length).tobytes())
-    data = b"".join(parts)
-    # So that the next record's widest columns begin at a multiple of their own size.
-    data += bytes(-len(data) % 4)
-    return data, place._replace(size=len(data))
-
-
-def from_buffer(buffer: Any, place: Place, n_features: int) -> Encoding:
-    """The record's columns as views into the buffer."""
-    views = {
-        name: np.frombuffer(buffer, kind, length, place.offset + start)
-        for name, (kind, start, length) in columns(place, n_features).items()
-    }
-    negative = np.unpackbits(views.pop("negative"), count=place.entries).astype(bool) if place.signed else None
-    views.pop("negative", None)
-    views["spans"] = views["spans"].reshape(-1, 2)
-    return Encoding(**views, negative=negative)
 
 
 class Cache:
@@ -184,28 +49,89 @@ class Cache:
 
     def __init__(self, key: str, n_features: int) -> None:
         self.key, self.n_features = key, n_features
+        self.folder = files.home() / "cache" / "encodings" / key
+        self._prepared = False
+
+    def _prepare(self) -> None:
+        """Make what a writer needs: folder, index, and what an older version's index lacks."""
+        if self._prepared and self._index_path.exists():
+            return
         # The parent by itself first: `cache_dir` closes to others only the folder that it is asked for.
         files.cache_dir("encodings")
-        self.folder = files.cache_dir(f"encodings/{key}")
+        files.cache_dir(f"encodings/{self.key}")
         # Two processes that turn a new index to WAL at once would not wait for each other.
-        with files.locked(self.folder / "index.lock"), self._index() as index:
-            index.execute("PRAGMA journal_mode=WAL")
-            index.execute(TABLE)
+        with files.locked(self.folder / "index.lock"):
+            self._set_aside_if_damaged()
+            fresh = not self._index_path.exists()
+            with self._index() as index, index:
+                index.execute("PRAGMA journal_mode=WAL")
+                index.execute(TABLE)
+                index.execute(RETIRED)
+                if "sum" not in {row[1] for row in index.execute("PRAGMA table_info(encodings)")}:
+                    index.execute("ALTER TABLE encodings ADD COLUMN sum INTEGER")
+                if fresh:
+                    # Studies may name places in shards whose index is gone.
+                    old = [(int(path.stem),) for path in self.folder.glob("[0-9]*.bin")]
+                    index.executemany("INSERT OR IGNORE INTO retired VALUES (?)", old)
+        self._prepared = True
+
+    def _set_aside_if_damaged(self) -> None:
+        """An index that SQLite cannot read is derived data: it goes aside, and what it named is read again."""
+        if not self._index_path.exists() and not self._index_path.is_symlink():
+            return
+        try:
+            with self._index() as index:
+                if index.execute("PRAGMA quick_check").fetchone()[0] == "ok":
+                    return
+        except sqlite3.OperationalError as error:
+            if not self._index_path.is_dir():
+                raise
+            logger.warning("The index of the encodings is a folder (%s); it goes aside", error)
+        except sqlite3.DatabaseError as error:
+            logger.warning("The index of the encodings is damaged (%s); it goes aside", error)
+        stamp = files.now().replace(":", "")
+        for end in ("", "-wal", "-shm"):
+            path = self._index_path.with_name(f"index.sqlite{end}")
+            if path.exists():
+                path.rename(path.with_name(f"damaged-{stamp}-{path.name}"))
+
+    @property
+    def _index_path(self) -> Path:
+        return self.folder / "index.sqlite"
 
     @contextmanager
     def _index(self) -> Iterator[sqlite3.Connection]:
         # Others hold it for one batch's rows; a minute of waiting means that something else is wrong.
-        with closing(sqlite3.connect(self.folder / "index.sqlite", timeout=60)) as index:
+        with closing(sqlite3.connect(self._index_path, timeout=60)) as index:
             # A commit outlives the process at any setting; only a power cut would need more.
             index.execute("PRAGMA synchronous=OFF")
             yield index
 
     def find(self, keys: Iterable[str]) -> dict[str, Place]:
         """The places of those keys that are stored."""
-        query = f"SELECT {', '.join(Place._fields)} FROM encodings WHERE key = ?"
+        if not self._index_path.exists():
+            return {}
+        self._prepare()
+        query = f"SELECT {COLUMNS} FROM encodings WHERE key = ?"
         with self._index() as index:
             rows = ((key, index.execute(query, (key,)).fetchone()) for key in keys)
             return {key: Place(*row) for key, row in rows if row is not None}
+
+    def committed(self, shards: Iterable[int]) -> dict[tuple[int, int], Place]:
+        """All places in some shards by shard and offset, also where nothing can be written."""
+        query = f"SELECT {COLUMNS} FROM encodings WHERE shard = ?"
+        for how in ("mode=ro", "immutable=1"):
+            # On a read-only disk SQLite cannot make the file by which readers and writers agree.
+            address = f"{self._index_path.as_uri()}?{how}"
+            try:
+                with closing(sqlite3.connect(address, uri=True)) as index:
+                    names = {row[1] for row in index.execute("PRAGMA table_info(encodings)")}
+                    asked = query if "sum" in names else query.replace(f"COALESCE(sum, {NO_SUM})", str(NO_SUM))
+                    rows = [Place(*row) for shard in shards for row in index.execute(asked, (shard,))]
+                    return {(place.shard, place.offset): place for place in rows}
+            except sqlite3.DatabaseError as error:
+                logger.info("The index cannot be opened with %s: %s", how, error)
+        return {}
 
     def path(self, shard: int) -> Path:
         return self.folder / f"{shard:04d}.bin"
@@ -214,6 +140,32 @@ class Cache:
         """One record; to read many, map the shard once with `map_shard`."""
         return from_buffer(map_shard(self.path(place.shard)), place, self.n_features)
 
+    def drop_damaged(self, keys: Iterable[str]) -> int:
+        """Forget those of the keys whose record is gone, cut or changed, so that they are read again.
+
+        What an older version wrote has no checksum and gets one if it is there whole. Reads every record once.
+        """
+        by_shard: dict[int, list[tuple[str, Place]]] = {}
+        for key, place in self.find(keys).items():
+            by_shard.setdefault(place.shard, []).append((key, place))
+        dropped: list[tuple[str, int, int]] = []
+        given: list[tuple[int, str]] = []
+        for shard, records in by_shard.items():
+            buffer = shard_bytes(self.path(shard))
+            for key, place in records:
+                if not sound(buffer, place):
+                    dropped.append((key, shard, place.offset))
+                elif place.sum == NO_SUM:
+                    given.append((place.check(buffer), key))
+        if dropped or given:
+            with self._index() as index, index:
+                index.executemany("UPDATE encodings SET sum = ? WHERE key = ?", given)
+                # By the place too: another process may have healed it by now.
+                index.executemany("DELETE FROM encodings WHERE key = ? AND shard = ? AND offset = ?", dropped)
+                shards = {(shard,) for _, shard, _ in dropped}
+                index.executemany("INSERT OR IGNORE INTO retired VALUES (?)", sorted(shards))
+        return len(dropped)
+
     @contextmanager
     def writer(self) -> Iterator["Writer"]:
         """A writer with a shard of its own for the time of the block."""
@@ -221,8 +173,15 @@ class Cache:
             yield writer
 
     def _own_shard(self) -> "Writer":
+        self._prepare()
         for shard in numbers():
-            file = self.path(shard).open("ab")
+            with self._index() as index:
+                if index.execute("SELECT 1 FROM retired WHERE shard = ?", (shard,)).fetchone():
+                    continue
+            try:
+                file = self.path(shard).open("ab", buffering=0)
+            except IsADirectoryError:
+                continue
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -232,12 +191,18 @@ class Cache:
             with self._index() as index:
                 query = "SELECT COALESCE(MAX(offset + size), 0) FROM encodings WHERE shard = ?"
                 end = int(index.execute(query, (shard,)).fetchone()[0])
-            if end < SHARD_LIMIT:
+            size = self.path(shard).stat().st_size
+            if end < SHARD_LIMIT and end <= size:
                 # What a killed writer left behind its last commit is in no row.
                 file.truncate(end)
                 return Writer(self, shard, file, end)
+            # Full, or shorter than its rows say: extending it would turn what is missing into zeros.
             file.close()
         raise AssertionError("unreachable: there is always a next number")
+
+
+VERIFIED: dict[tuple[str, int, int], set[int]] = {}
+"""Offsets of the records that this process found sound, by shard as it stood then: path, size, date."""
 
 
 class Writer:
@@ -248,17 +213,22 @@ class Writer:
 
     def add(self, records: Sequence[tuple[str, int, Encoding]]) -> None:
         """Store (key, fed tokens, encoding) triples, all or none; a key that another process stored stays."""
-        rows, offset = [], self.end
+        rows, parts, offset = [], [], self.end
         for key, fed, encoding in records:
             data, place = to_bytes(encoding, self.cache.n_features)
-            self.file.write(data)
+            parts.append(data)
             rows.append((key, *place._replace(shard=self.shard, offset=offset, fed=fed)))
             offset += place.size
-        # Bytes before rows: a row must never name what is not there.
-        self.file.flush()
+        try:
+            # Bytes before rows: a row must never name what is not there.
+            write_all(self.file, b"".join(parts))
+            with self.cache._index() as index, index:
+                index.executemany(INSERT, rows)
+        except BaseException:
+            # Bytes of a failed write would shift all that come after them.
+            self.file.truncate(self.end)
+            raise
         self.end = offset
-        with self.cache._index() as index, index:
-            index.executemany(INSERT, rows)
         if self.end >= SHARD_LIMIT:
             self.close()
             fresh = self.cache._own_shard()
@@ -266,6 +236,28 @@ class Writer:
 
     def close(self) -> None:
         self.file.close()
+
+
+def write_all(file: IO[bytes], data: bytes) -> None:
+    """All of it: an unbuffered file takes what fits, and says so."""
+    view = memoryview(data)
+    while len(view):
+        view = view[file.write(view) :]
+
+
+def sound(buffer: Any, place: Place) -> bool:
+    """Whether a shard's bytes hold the record that a place names."""
+    if place.offset < 0 or place.size < 0 or place.offset + place.size > len(buffer):
+        return False
+    return place.sum in (NO_SUM, place.check(buffer))
+
+
+def shard_bytes(path: Path) -> "mmap.mmap | bytes":
+    """A shard's bytes; none where there is no such file."""
+    try:
+        return map_shard(path)
+    except (FileNotFoundError, IsADirectoryError):
+        return b""
 
 
 def map_shard(path: Path) -> mmap.mmap | bytes:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from diffing.common.arrays import Array
-from diffing.reader.cache import STEPS, Encoding
+from diffing.reader.records import STEPS, Encoding
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,15 @@ import pandas as pd
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
-from diffing.common import files
+from diffing.common import files, words
+from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
-from diffing.reader import lens, pieces
+from diffing.reader import decoders, lens, pieces
 from diffing.reader.batches import Task
 from diffing.reader.cache import Cache
 from diffing.reader.encoder import Encoder, ReaderLike
-from diffing.reader.encodings import decoder_path, encodable, save_table
+from diffing.reader.encodings import encodable, save_table
 from diffing.reader.fleet import Fleet
 from diffing.reader.pieces import TokenTable
 from diffing.study import prompts
@@ -38,6 +39,9 @@ logger = logging.getLogger(__name__)
 
 CHECKED = "reader.json"
 """What the reader's check found on the study's answers: L0, unexplained variance, texts over the window, notes."""
+
+DEVICES = ("cpu", "cuda", "mps", "xpu")
+"""Kinds that hold numbers: others, such as `meta`, hold shapes only."""
 
 SHARE = 256
 """Answers that make another GPU worth its start: each loads a whole reader. Chosen by eye, not measured."""
@@ -76,14 +80,14 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         with Fleet(load, devices, options.budget) as fleet:
             key, n_features = fleet.ready(progress.check)
             cache = Cache(key, n_features)
-            before = len(cache.find(task.key for task in tasks))
+            before = _stored(cache, tasks, progress)
             loaded = time.monotonic()
             errors = fleet.run(tasks, tell, progress.check)
     else:
         reader = load(devices[0], look=progress.check)
         key, n_features = reader.key, reader.n_features
         cache = Cache(key, n_features)
-        before = len(cache.find(task.key for task in tasks))
+        before = _stored(cache, tasks, progress)
         loaded = time.monotonic()
         errors = Encoder(reader, cache, options.budget).run(tasks, tell, progress.check)
     # Without the loading, which says nothing of how fast the reader reads.
@@ -92,8 +96,9 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     wanted["error"] = [errors.get(task.key, "") for task in tasks]
     save_table(study, wanted, [places.get(task.key) for task in tasks], key, n_features)
     failed = int((wanted["error"] != "").sum())
-    for reason, count in wanted.loc[wanted["error"] != "", "error"].value_counts().items():
-        progress.log(f"{count} answers: {reason}")
+    for reason, rows in wanted[wanted["error"] != ""].groupby("error", sort=False):
+        first = f"prompt {rows['prompt_id'].iloc[0]}, {rows['checkpoint'].iloc[0]}, draw {rows['draw'].iloc[0]}"
+        progress.log(f"{words.count(len(rows), 'answer')} not encoded, the first of them {first}: {reason}")
     if failed == len(wanted):
         raise UserError(f"No answer could be encoded: {wanted['error'].iloc[0]}")
     return {
@@ -107,6 +112,15 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         "devices": devices,
         "reader": key,
     }
+
+
+def _stored(cache: Cache, tasks: Sequence[Task], progress: Progress) -> int:
+    """How many answers need not be read: each stored record is verified, and a damaged one is read again."""
+    keys = [task.key for task in tasks]
+    dropped = cache.drop_damaged(keys)
+    if dropped:
+        progress.log(f"{dropped} stored encodings were damaged or gone; they are read again")
+    return len(cache.find(keys))
 
 
 def tasks_of(study: Study, wanted: pd.DataFrame) -> list[Task]:
@@ -151,15 +165,14 @@ def prepare(
     look()
     if device != lead:
         return reader  # type: ignore[no-any-return]
-    save_decoder(reader)
+    decoders.save(reader)
     # A reader without an SAE's facts, as a rule-based one has none, promises nothing that could be checked.
     if hasattr(reader, "facts"):
         path = folder / CHECKED
-        if not path.exists() or files.read_json(path)["reader"] != reader.key:
-            checked = reader.check([task.text for task in tasks], [task.messages for task in tasks], look)
-            # Written only if it fits, so that a reader which does not is refused again next time.
-            checked.require()
-            files.write_json(path, {"reader": reader.key, **checked._asdict()})
+        if _checked_reader(path) != reader.key:
+            found = reader.check([task.text for task in tasks], [task.messages for task in tasks], look)
+            found.require()
+            files.write_json(path, {"reader": reader.key, **found._asdict()}, seal=True)
         lens.store(reader)
     return reader  # type: ignore[no-any-return]
 
@@ -167,21 +180,34 @@ def prepare(
 def devices_for(device: str, answers: int) -> list[str]:
     """The devices to encode on: several GPUs only where there is enough to do."""
     if device != "auto":
-        return [device]
+        return [present(device)]
     if not torch.cuda.is_available():
         return ["cpu"]
     count = min(torch.cuda.device_count(), max(1, answers // SHARE))
     return [f"cuda:{number}" for number in range(count)]
 
 
-def save_decoder(reader: ReaderLike) -> None:
-    """Keep the SAE's decoder where the diff can map it: directions only, so half precision is enough."""
-    path = decoder_path(reader.key)
-    if path.exists():
-        return
-    decoder = reader.decoder().to("cpu", torch.float16).numpy()
-    with files.replacing(path) as temporary, temporary.open("wb") as file:
-        np.save(file, decoder)
+def _checked_reader(path: Path) -> str:
+    """Which reader was checked on the study; none where the file that says so is absent or damaged."""
+    try:
+        return str(files.read_json(path)["reader"]) if path.exists() else ""
+    except (Damaged, LookupError, TypeError) as error:
+        logger.warning("The reader is checked anew: %s", error)
+        return ""
+
+
+def present(device: str) -> str:
+    """A device by its name, or a `UserError` where this machine has none such."""
+    try:
+        if torch.device(device).type not in DEVICES:
+            raise ValueError("it cannot read answers")
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, ValueError, NotImplementedError) as error:
+        reason = " ".join(str(error).split("\n")[0].split())[:200].rstrip(".")
+        raise UserError(
+            f"There is no device '{device}' here ({reason}); use auto, cpu, cuda or cuda:N."
+        ) from error
+    return device
 
 
 class TextFeatures(BaseModel):

@@ -23,10 +23,13 @@ import torch
 from torch import Tensor
 
 from diffing.common.arrays import Array
-from diffing.common.errors import UserError
-from diffing.reader.batches import Item, Task, by_length, cut, cut_windows, halves, kept_ids, windows_of
-from diffing.reader.cache import Cache, Encoding, Place, Writer
+from diffing.common.errors import Cancelled, UserError
+from diffing.reader import passes
+from diffing.reader.batches import Item, Task, by_length, cut, halves, kept_ids, together
+from diffing.reader.cache import Cache, Writer
 from diffing.reader.compact import Compact, compact, encodings
+from diffing.reader.passes import Part
+from diffing.reader.records import Encoding, Place
 
 if TYPE_CHECKING:
     from diffing.models.tokens import Reading
@@ -38,13 +41,6 @@ BUDGETS = {"cuda": 32_768, "cpu": 1_024}
 
 A GPU's products are at full speed with half as many (`docs/performance.md`), and this many still leave room beside
 a large reader; on a CPU a small batch stays in its caches.
-"""
-
-READ_AT_ONCE = 64
-"""Answers that are tokenised, and sorted by length, together.
-
-They come ordered by characters already, so that few need to change places; with more of them the first batch would
-wait longer.
 """
 
 AHEAD = 2
@@ -67,14 +63,6 @@ class ReaderLike(Protocol):
     def hidden(self, ids: list[list[int]]) -> Tensor: ...
     def sparse(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]: ...
     def decoder(self) -> Tensor: ...
-
-
-class Part(NamedTuple):
-    """Hook activations of one forward pass: a row an answer token, with the token's text and position."""
-
-    hidden: Tensor
-    text: Tensor
-    position: Tensor
 
 
 class Hooked(NamedTuple):
@@ -133,9 +121,8 @@ class Encoder:
 
     def one(self, reading: "Reading") -> Encoding | str:
         """The encoding of a single reading, or what is wrong with it; nothing is stored."""
-        item = Item(Task("", [], ""), 0, reading)
-        sparse = self._sparse(self._forward([item]), 1)
-        return encodings(sparse, [kept_ids(item)], [np.asarray(reading.spans, np.int32)])[0]
+        item = Item(Task("", [], ""), sum(len(window.ids) for window in reading.windows), reading)
+        return passes.alone(self.reader, item, self.budget, self._to_device)
 
     # Reading ahead, and cutting batches.
 
@@ -148,7 +135,7 @@ class Encoder:
                 for task in chunk
             ]
 
-        chunks = iter([tasks[at : at + READ_AT_ONCE] for at in range(0, len(tasks), READ_AT_ONCE)])
+        chunks = together(tasks)
         # Three chunks ahead: the device never waits for one, and no more readings than these fill the memory.
         ahead = deque((chunk, pool.submit(read, chunk)) for chunk in islice(chunks, 3))
         try:
@@ -208,17 +195,20 @@ class Encoder:
         pending: deque[tuple[list[Item], Hooked]] = deque()
         writes: deque[Future[int]] = deque()
 
+        def written(write: Future[int]) -> None:
+            writes.append(write)
+            # At most two wait for the disk: each holds a batch's triples in memory.
+            while writes and (len(writes) > 2 or writes[0].done()):
+                self.done += writes.popleft().result()
+                tell(self.done, self._total())
+
         def finish(left: int = 0) -> None:
             """Make sparse and hand to the writer all but the youngest batches."""
             while len(pending) > left:
                 batch, hooked = pending.popleft()
                 sparse = self._attempt(batch, waiting, partial(self._sparse, hooked, len(batch)))
                 if sparse is not None:
-                    writes.append(writing.submit(self._store, writer, batch, sparse))
-                # At most two wait for the disk: each holds a batch's triples in memory.
-                while writes and (len(writes) > 2 or writes[0].done()):
-                    self.done += writes.popleft().result()
-                    tell(self.done, self._total())
+                    written(writing.submit(self._store, writer, batch, sparse))
 
         try:
             while True:
@@ -237,6 +227,14 @@ class Encoder:
                 # Cut by the budget that was asked for; after memory ran out it is run in parts.
                 if len(batch) > 1 and sum(item.fed for item in batch) > self.budget:
                     waiting.extendleft(reversed(halves(batch)))
+                    continue
+                if batch[0].fed > self.budget:
+                    # Longer than a batch: all its passes at once would fill any memory.
+                    finish()
+                    alone = partial(passes.alone, self.reader, batch[0], self.budget, self._to_device, check)
+                    encoded = self._attempt(batch, waiting, alone)
+                    if encoded is not None:
+                        written(writing.submit(self._write, writer, batch, [encoded]))
                     continue
                 hooked = self._attempt(batch, waiting, partial(self._forward, batch), before=finish)
                 if hooked is not None:
@@ -267,7 +265,7 @@ class Encoder:
             return step()
         except torch.OutOfMemoryError as error:
             fault = error
-        except torch.AcceleratorError:
+        except (torch.AcceleratorError, Cancelled):
             # The device is lost: every further answer would fail for the same reason.
             raise
         except Exception as error:
@@ -296,29 +294,14 @@ class Encoder:
 
     def _forward(self, batch: list[Item]) -> Hooked:
         """Hook activations of the batch's answer tokens, in passes of at most the budget."""
-        windows = [(text, window) for text, item in enumerate(batch) for window in windows_of(item)]
-        parts, seen = [], np.zeros(len(batch), np.int64)
-        for group in cut_windows(windows, self.budget):
-            hidden = self.reader.hidden([window.ids for _, window in group])
-            rows, texts, positions, start = [], [], [], 0
-            for text, window in group:
-                kept = window.stop - window.start
-                rows.append(np.arange(start + window.start, start + window.stop))
-                texts.append(np.full(kept, text))
-                # A text's windows follow each other, perhaps in several passes: its positions go on from the last.
-                positions.append(np.arange(seen[text], seen[text] + kept))
-                seen[text] += kept
-                start += len(window.ids)
-            row, text_of, position = (self._to_device(arrays) for arrays in (rows, texts, positions))
-            # Where every token counts, without BOS or template, there is nothing to copy.
-            parts.append(Part(hidden if len(row) == start else hidden[row], text_of, position))
+        parts = list(passes.over(self.reader, batch, self.budget, self._to_device))
         ready = None if self.side is None else torch.cuda.Event()  # type: ignore[no-untyped-call]
         if ready is not None:
             ready.record(torch.cuda.current_stream(self.reader.device))
         return Hooked(parts, ready)
 
-    def _to_device(self, arrays: list[Array]) -> Tensor:
-        tensor = torch.from_numpy(np.concatenate(arrays))
+    def _to_device(self, array: Array) -> Tensor:
+        tensor = torch.from_numpy(array)
         if self.side is None:
             return tensor
         return tensor.pin_memory().to(self.reader.device, non_blocking=True)
@@ -343,7 +326,9 @@ class Encoder:
         """Write the batch's encodings; returns how many tokens were stored."""
         ids = [kept_ids(item) for item in batch]
         spans = [np.asarray(item.reading.spans, np.int32) for item in batch if item.reading is not None]
-        encoded = encodings(sparse, ids, spans)
+        return self._write(writer, batch, encodings(sparse, ids, spans))
+
+    def _write(self, writer: Writer, batch: list[Item], encoded: list[Encoding | str]) -> int:
         records = []
         for item, encoding in zip(batch, encoded, strict=True):
             if isinstance(encoding, str):

@@ -3,12 +3,16 @@
 The study holds one small table that says where each answer's record lies in the shared cache; the records are
 opened by memory map, so that a question reads only the columns it is about. Flat arrays over all (document,
 feature) pairs are gathered from the records when first asked for. Promises that what is opened fits the reader the
-study names now, and that the tokens of an answer which changed since are refused. Does not keep up with such
-answers: `unread` counts them.
+study names now, that the tokens of an answer which changed since are refused, and that no damaged record becomes a
+figure: opening compares the shards' sizes with the places; a record's checksum is verified before its first use,
+those of all records before the first use of all, each once in a process as long as the shard's date stays
+(`bench/store.py` has the cost). Does not keep up with such answers: `diffing.reader.unread` counts
+them.
 """
 
+import logging
 import mmap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,13 +21,19 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from diffing.common import files
+from diffing.common import damage, files
 from diffing.common.arrays import Array
+from diffing.common.columns import mapped
+from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
-from diffing.reader.cache import Cache, Encoding, Kinds, Place, columns, from_buffer, map_shard
+from diffing.reader import decoders
+from diffing.reader.cache import VERIFIED, Cache, map_shard, sound
 from diffing.reader.pieces import TokenTable
+from diffing.reader.records import NO_SUM, Encoding, Kinds, Place, columns, from_buffer
 from diffing.study import responses
 from diffing.study.study import Study
+
+logger = logging.getLogger(__name__)
 
 DOCUMENT = ["prompt_id", "checkpoint", "draw", "tokens", "error"]
 
@@ -53,29 +63,74 @@ class Encodings:
         self.study, self.reader_key, self.n_features = study, reader_key, n_features
         self.documents = table[DOCUMENT]
         """A row a document, in the order of prompt, checkpoint, draw; `error` is empty where it was encoded."""
+        if "sum" not in table:
+            table = table.assign(sum=NO_SUM)
         self.table = table
         self._places = [Place(*row) for row in zip(*(table[name].tolist() for name in Place._fields), strict=True)]
-        cache = Cache(reader_key, n_features)
+        self._cache = Cache(reader_key, n_features)
         self._shards: dict[int, mmap.mmap | bytes] = {}
-        for shard in sorted(set(table.loc[table["error"] == "", "shard"].tolist())):
-            try:
-                self._shards[shard] = map_shard(cache.path(shard))
-            except FileNotFoundError as error:
-                again = AGAIN.format(study=study.name)
-                raise UserError(f"The encodings of '{study.name}' are gone from the cache; {again}.") from error
+        self._sound: dict[int, set[int]] = {}
+        used = sorted(set(table.loc[table["error"] == "", "shard"].tolist()))
+        if bool((table.loc[table["error"] == "", "sum"] == NO_SUM).any()):
+            self._compare_with_index(used)
+        for shard in used:
+            self._open_shard(shard)
         self.indptr: Array = np.concatenate([[0], np.cumsum(table["runs"].to_numpy(np.int64))])
         """Where each document's features begin in the flat arrays."""
 
     @classmethod
     def open(cls, study: Study) -> "Encodings":
-        path = table_path(study)
-        again = AGAIN.format(study=study.name)
-        if not path.exists():
-            raise UserError(f"Study '{study.name}' has no encodings yet; {again}.")
-        table = pd.read_parquet(path)
-        if table.attrs["reader"] != study.settings.reader.model_dump():
-            raise UserError(f"Study '{study.name}' was encoded by another reader than it names now; {again}.")
+        table = own_table(study)
         return cls(study, table, table.attrs["reader_key"], table.attrs["n_features"])
+
+    # What is verified.
+
+    def _open_shard(self, shard: int) -> None:
+        """Map a shard, after comparing its size with the places in it."""
+        path = self._cache.path(shard)
+        again = AGAIN.format(study=self.study.name)
+        try:
+            with damage.reading(path, again):
+                state = path.stat()
+                buffer = map_shard(path)
+        except Damaged as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                gone = f"The encodings of '{self.study.name}' are gone from the cache"
+                raise UserError(f"{gone}; {again}.") from error
+            raise
+        places = self.table[(self.table["shard"] == shard) & (self.table["error"] == "")]
+        if bool((places["offset"] + places["size"] > len(buffer)).any()) or bool((places["offset"] < 0).any()):
+            raise Damaged(path, f"it has {len(buffer):,} bytes, and the study's records go on after them", again)
+        self._shards[shard] = buffer
+        self._sound[shard] = VERIFIED.setdefault((str(path), state.st_size, state.st_mtime_ns), set())
+
+    def _compare_with_index(self, shards: Sequence[int]) -> None:
+        """A table of an older version holds no checksums: its places must be those that the index still names."""
+        known = self._cache.committed(shards)
+        for row, (place, error) in enumerate(zip(self._places, self.table["error"], strict=True)):
+            if error or place.sum != NO_SUM:
+                continue
+            now = known.get((place.shard, place.offset))
+            # No index, or one that cannot be opened, is none of the records' fault.
+            if known and (now is None or now._replace(sum=NO_SUM) != place):
+                again = AGAIN.format(study=self.study.name)
+                raise Damaged(table_path(self.study), "the cache has other records in its places by now", again)
+            self._places[row] = now or place
+
+    def _verify(self, places: Iterable[Place]) -> None:
+        """Raise where a record is not the one that was written; each is looked at once."""
+        for place in places:
+            if place.shard in self._shards and place.offset not in self._sound[place.shard]:
+                if not sound(self._shards[place.shard], place):
+                    path, again = self._cache.path(place.shard), AGAIN.format(study=self.study.name)
+                    raise Damaged(path, "a record is not what was written", again)
+                self._sound[place.shard].add(place.offset)
+
+    @cached_property
+    def _all_sound(self) -> bool:
+        """Asked before anything is read from all records at once."""
+        self._verify(self._places)
+        return True
 
     def __len__(self) -> int:
         return len(self._places)
@@ -84,6 +139,7 @@ class Encodings:
         """Everything about one document."""
         place = self._places[document]
         buffer = b"" if place.shard < 0 else self._shards[place.shard]
+        self._verify([place])
         return from_buffer(buffer, place, self.n_features)
 
     # Flat arrays: documents × features in CSR order, features ascending within a document.
@@ -103,6 +159,7 @@ class Encodings:
         return self._gather("count", "<u2")
 
     def _gather(self, column: str, kind: str) -> Array:
+        assert self._all_sound
         parts = [np.empty(0, kind)]
         for place in self._places:
             if place.runs:
@@ -178,6 +235,7 @@ class Encodings:
     @cached_property
     def _groups(self) -> list["Group"]:
         """The documents with active features, by shard and layout."""
+        assert self._all_sound
         places = np.array(self._places, np.int64).reshape(-1, len(Place._fields))
         shard_of, tokens, runs = (places[:, Place._fields.index(name)] for name in ("shard", "tokens", "runs"))
         groups = []
@@ -232,8 +290,10 @@ class Encodings:
 
     def decoder(self) -> Array | None:
         """The SAE's decoder [features, width] as float16 by memory map, or None where the reader gave none."""
-        path = decoder_path(self.reader_key)
-        return np.load(path, mmap_mode="r") if path.exists() else None
+        again = AGAIN.format(study=self.study.name)
+        if self.table.attrs.get("decoder") and not decoders.path_of(self.reader_key).exists():
+            raise Damaged(decoders.path_of(self.reader_key), "it is gone", again)
+        return decoders.opened(self.reader_key, again)
 
     def matrix(self) -> sparse.csr_array:
         """Documents × features, each value the feature's peak in the document."""
@@ -243,10 +303,6 @@ class Encodings:
 def table_path(study: Study) -> Path:
     """The table that says where each of the study's answers lies in the cache."""
     return study.folder / "encodings.parquet"
-
-
-def decoder_path(reader_key: str) -> Path:
-    return files.cache_dir("decoders") / f"{reader_key}.npy"
 
 
 def save_table(
@@ -262,25 +318,32 @@ def save_table(
         "reader": study.settings.reader.model_dump(),
         "reader_key": key,
         "n_features": n_features,
+        "decoder": decoders.path_of(key).exists(),
     }
     files.write_parquet(table_path(study), table)
 
 
-def unread(study: Study) -> int:
-    """How many answers that could be encoded are not, by the study's present reader."""
-    wanted = encodable(study)
-    try:
-        encodings = Encodings.open(study)
-    except UserError:
-        # None yet, another reader's, or gone from the cache: all of them are to be read.
-        return len(wanted)
-    done = encodings.table[encodings.table["error"] == ""]
-    return len(wanted) - len(wanted.merge(done, on=[*responses.KEY, "answer"]))
+def own_table(study: Study) -> pd.DataFrame:
+    """The study's table, of the reader that it names now."""
+    path = table_path(study)
+    again = AGAIN.format(study=study.name)
+    if not path.exists():
+        raise UserError(f"Study '{study.name}' has no encodings yet; {again}.")
+    table = files.read_parquet(path, again)
+    with damage.reading(path, again):
+        reader, *_ = (table.attrs[name] for name in ("reader", "reader_key", "n_features"))
+        absent = {*DOCUMENT, "answer", *Place._fields} - {"sum"} - {*table.columns}
+        if absent:
+            raise ValueError(f"it has no column '{min(absent)}'")
+    if reader != study.settings.reader.model_dump():
+        raise UserError(f"Study '{study.name}' was encoded by another reader than it names now; {again}.")
+    return table
 
 
 def encodable(study: Study) -> pd.DataFrame:
     """The answers that a reader can be asked to read: key columns, `text` and its hash `answer`, in key order."""
     table = study.responses()
-    table = table[~table["flag"].isin(responses.EXCLUDING)].sort_values(responses.KEY, kind="stable")
-    hashes = [files.content_hash(text) for text in table["text"]]
-    return table[[*responses.KEY, "text"]].assign(answer=hashes).reset_index(drop=True)
+    # Without the columns that nobody asks for here: of a million answers they take as much as the texts.
+    table = table.loc[~table["flag"].isin(responses.EXCLUDING), [*responses.KEY, "text"]]
+    table = table.iloc[responses.in_order(table)].reset_index(drop=True)
+    return table.assign(answer=mapped(files.content_hash, table["text"]))

@@ -15,8 +15,8 @@ import pandas as pd
 from scipy import sparse
 
 from diffing.common.arrays import Array
-from diffing.reader.cache import Encoding
 from diffing.reader.pieces import TokenTable
+from diffing.reader.records import Encoding
 from diffing.study import prompts
 from diffing.study.study import Study
 

@@ -5,18 +5,22 @@ have no reader loaded. Promises to read no tensors but the unembedding's. Does n
 say these tokens: layers between the hook and the end are passed over, and so are biases.
 """
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from diffing.common import files
+from diffing.common.damage import Damaged
 
 if TYPE_CHECKING:
     from diffing.reader.reader import Reader
+
+logger = logging.getLogger(__name__)
 
 KEPT = 10
 """Tokens kept of each end: as many as fit a line of a page."""
@@ -84,7 +88,7 @@ def path(key: str) -> Path:
 def store(reader: "Reader", k: int = KEPT) -> Path | None:
     """Keep the tokens of all features beside the cache; None where that would take a CPU too long."""
     kept = path(reader.key)
-    if kept.exists():
+    if kept.exists() and _read(kept) is not None:
         return kept
     flop = 2.0 * reader.n_features * reader.unembedding().numel()
     if reader.device.type == "cpu" and flop > CHEAP_FLOP:
@@ -106,12 +110,23 @@ def store(reader: "Reader", k: int = KEPT) -> Path | None:
     return kept
 
 
+def _read(kept: Path, **how: Any) -> pd.DataFrame | None:
+    """What was kept; None where the file is damaged, until the next `encode` makes it anew."""
+    try:
+        return files.read_parquet(kept, "it is made anew when answers are encoded", **how)
+    except Damaged as error:
+        logger.warning("%s", error)
+        return None
+
+
 def stored(key: str, features: Sequence[int]) -> dict[int, Promoted]:
     """What `store` kept of some features; empty where nothing was kept for this reader."""
     kept = path(key)
     if not kept.exists() or not len(features):
         return {}
-    frame = pd.read_parquet(kept, filters=[("feature", "in", [int(feature) for feature in features])])
+    frame = _read(kept, filters=[("feature", "in", [int(feature) for feature in features])])
+    if frame is None:
+        return {}
     kept_of = {}
     for feature, rows in frame.groupby("feature"):
         pairs = list(zip(rows["token"], rows["logit"].tolist(), strict=True))

@@ -16,8 +16,8 @@ from scipy import sparse
 
 from diffing.common.arrays import Array, Bools, Floats
 from diffing.common.errors import UserError
-from diffing.reader.cache import Encoding
 from diffing.reader.encodings import Encodings
+from diffing.reader.records import Encoding
 from diffing.study import responses
 from diffing.study.study import Study
 

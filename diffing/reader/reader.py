@@ -190,20 +190,25 @@ def check(
 ) -> ReaderCheck:
     """Read a sample spread over the texts and hold L0 and unexplained variance against what is usual."""
     chosen = range(0, len(answers), max(1, len(answers) // CHECKED_TEXTS))
-    readings, reasons = [], []
+    counted, reasons, over = [], [], 0
     for number in chosen:
+        look()
         try:
-            readings.append(reader.read(prompts[number] if prompts else [], answers[number]))
+            reading = reader.read(prompts[number] if prompts else [], answers[number])
         except UserError as error:
             reasons.append(str(error))
-    if not readings:
+            continue
+        # Of each text no more than its first window: one that is long and degenerate does not speak for all.
+        counted.append(reading.windows[0])
+        over += len(reading.windows) > 1
+    if not counted:
         raise UserError(
             f"None of the {len(chosen)} texts tried can be read: {reasons[0] if reasons else 'no texts'}"
         )
     seen: list[Tensor] = []
-    # Whole windows from the first on, until there are enough tokens: answers come ordered by a hash of their
-    # prompt, so these are of all kinds.
-    for window in (window for reading in readings for window in reading.windows):
+    # From the first on, until there are enough tokens: answers come ordered by a hash of their prompt, so these
+    # are of all kinds.
+    for window in counted:
         look()
         seen.append(reader.hidden([window.ids])[window.start : window.stop])
         if sum(map(len, seen)) >= CHECKED_TOKENS:
@@ -225,8 +230,7 @@ def check(
     notes = [*reader.facts.notes, *sorted(reader.framing.notes)]
     if reasons:
         notes.append(f"{len(reasons)} of {len(chosen)} texts cannot be read, the first because: {reasons[0]}")
-    over = sum(len(reading.windows) > 1 for reading in readings) / len(readings)
-    return ReaderCheck(len(chosen), len(reasons), len(hidden), l0, usual, left, over, notes, faults)
+    return ReaderCheck(len(chosen), len(reasons), len(hidden), l0, usual, left, over / len(counted), notes, faults)
 
 
 def pick_device(device: str) -> torch.device:

@@ -3,8 +3,9 @@
 Labels go out twice: as CSV, the one that stands for each feature, and as JSON with all that was ever said of it.
 Promises that either, brought into a study of the same SAE by `label STUDY --import FILE`, gives each feature the
 name that it has here, where that study has none of its own. Records (the JSON lines of labels, judgements,
-findings, verdicts, lists and ratings) are copied as they stand. Writes only: a pickle is for the one who made it,
-and this module opens none.
+findings, verdicts, lists and ratings) are copied as they stand. Cells of CSV that a spreadsheet would run begin
+with an apostrophe, which reading prompts and labels here takes away again. Writes only: a pickle is for the one
+who made it, and this module opens none.
 """
 
 from collections.abc import Collection
@@ -15,23 +16,20 @@ import numpy as np
 import pandas as pd
 
 from diffing import labels
-from diffing.common import files, tables
+from diffing.common import files, outfile
 from diffing.common.errors import UserError
-from diffing.labels.history import Dossier, Label
+from diffing.labels.history import EXPORTED, Dossier, Label
 from diffing.reader.encodings import Encodings
 from diffing.study import responses
 from diffing.study.study import Study
 
 RECORDS = ("labels", "judgements", "findings", "verdicts", "differences", "ratings")
 """Files of JSON lines in a study's folder: what was said, by whom and when."""
-COLUMNS = ["feature", "label", "description", "not_about", "confidence", "author", "author_kind", "date"]
-COLUMNS += ["score", "evidence"]
-"""Of the table of labels, the first of them by names that an import knows."""
 
 
 def write_study(study: Study, out: Path) -> list[Path]:
     """Everything but encodings; returns the files, each named after the study."""
-    out.mkdir(parents=True, exist_ok=True)
+    outfile.folder(out)
     known = labels.dossiers(study)
     written = []
     for stem, table in (
@@ -40,15 +38,15 @@ def write_study(study: Study, out: Path) -> list[Path]:
         ("labels", label_table(known)),
     ):
         path = out / f"{study.name}-{stem}.csv"
-        with files.replacing(path) as temporary:
-            tables.write_csv(temporary, table)
+        outfile.write_csv(path, table)
         written.append(path)
-    files.write_json(out / f"{study.name}-labels.json", label_records(known))
-    written.append(out / f"{study.name}-labels.json")
+    path = outfile.check(out / f"{study.name}-labels.json")
+    files.write_json(path, label_records(known))
+    written.append(path)
     for stem in RECORDS:
         source, path = study.folder / f"{stem}.jsonl", out / f"{study.name}-{stem}.jsonl"
         if source.exists():
-            with files.replacing(path) as temporary:
+            with outfile.replacing(path) as temporary:
                 # Byte by byte: a record is what was said, and not what this version makes of it.
                 temporary.write_bytes(source.read_bytes())
             written.append(path)
@@ -62,7 +60,7 @@ def label_table(known: dict[int, Dossier]) -> pd.DataFrame:
         for feature, dossier in sorted(known.items())
         if dossier.current
     ]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=EXPORTED)
 
 
 def label_records(known: dict[int, Dossier], only: Collection[int] | None = None) -> dict[str, Any]:
@@ -84,7 +82,7 @@ def label_records(known: dict[int, Dossier], only: Collection[int] | None = None
 
 def _plain(label: Label) -> dict[str, Any]:
     plain = label.model_dump(mode="json")
-    return {name: plain[name] for name in (*COLUMNS[1:], "prompt_version", "cost")}
+    return {name: plain[name] for name in (*EXPORTED[1:], "prompt_version", "cost")}
 
 
 def write_encodings(encodings: Encodings, path: Path) -> None:
@@ -99,7 +97,7 @@ def write_encodings(encodings: Encodings, path: Path) -> None:
     if path.suffix == ".npz":
         extra = {name: documents[name].to_numpy() for name in ("draw", "tokens")}
         extra |= {name: documents[name].to_numpy(dtype=str) for name in ("prompt_id", "checkpoint", "error")}
-        with files.replacing(path) as temporary, temporary.open("wb") as file:
+        with outfile.replacing(path) as temporary, temporary.open("wb") as file:
             # `sparse.save_npz` written out: it takes no further arrays.
             np.savez_compressed(
                 file,
@@ -112,12 +110,13 @@ def write_encodings(encodings: Encodings, path: Path) -> None:
                 **extra,
             )
     elif path.suffix == ".pkl":
-        with files.replacing(path) as temporary:
+        with outfile.replacing(path) as temporary:
             pd.to_pickle({"matrix": matrix, "documents": documents, "reader": encodings.reader_key}, temporary)
     elif path.suffix == ".parquet":
         rows = np.repeat(np.arange(len(documents)), np.diff(encodings.indptr))
         table = documents.iloc[rows][responses.KEY].reset_index(drop=True)
         table = table.assign(feature=encodings.feature, peak=encodings.peak, count=encodings.count)
-        files.write_parquet(path, table)
+        with outfile.replacing(path) as temporary:
+            table.to_parquet(temporary, index=False)
     else:
         raise UserError(f"'{path.name}' has no ending that can be exported to; use .npz, .pkl or .parquet.")

@@ -1,18 +1,22 @@
 """The `report` job: one comparison as a folder that can be handed over, and the same in one zip.
 
 Computes the diff anew where it is older than the answers, then only reads. Promises the same bytes from the same
-study, but for the date in `manifest.json`; that no key and none of this machine's paths stand in any file; and
-that files of others in the folder are left alone. Findings that were verified are marked as reported.
+study, but for the date in `manifest.json` and for what was taken out as a key; that no key that this program knows
+(those that it may use, and values of key-like variables that look like keys: `diffing.common.keys`) and none of
+this machine's paths stand in any file; that nothing else is rewritten, and the manifest counts what was; and that
+files of others in the folder are left alone. It holds answers, so it is for its owner only until it is handed
+over. Findings that were verified are marked as reported.
 """
 
+import errno
 import hashlib
 import json
 import os
 import re
 import shutil
-import tempfile
 import urllib.parse
 import zipfile
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,9 +25,9 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from diffing import labels
-from diffing.common import escape, files, tables
+from diffing.common import files, outfile, tables
 from diffing.common.errors import UserError
-from diffing.common.keys import holds_key
+from diffing.common.keys import holds_key, known_key, looks_like_key
 from diffing.common.step import Progress, Result
 from diffing.diff import compute, pairing, summary
 from diffing.findings import evidence, verification
@@ -44,9 +48,6 @@ QUICK = 20
 FOLDERS = re.compile(r"(?<![\w.:/])(?:/[\w.@+~-]+){2,}/?")
 """Absolute paths in the words of an error, of two parts at least: /v1 or 3/4 is none. Addresses stay, by what
 stands before their slashes."""
-SHORTEST = 8
-"""Characters of a variable's value from which it may be a key: shorter ones, such as 'true' or '1234', are words
-that answers hold, too."""
 STEPS = 6
 """Calls of `step` in a run, which its progress is counted in."""
 
@@ -77,10 +78,9 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     _refresh(study, a, b)
     step(1, "reading the study")
     facts = report_facts.gather(study, a, b)
-    # Beside the place where it goes: on one file system, so that each file is moved whole.
-    out.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(dir=out.parent, prefix=".report-"))
-    try:
+    # Beside the place where it goes: on one file system, so that it is moved whole.
+    outfile.folder(out.parent)
+    with files.fresh_folder(out.parent, ".report-") as fresh:
         bundle = Bundle(fresh, secrets(study))
         step(2, "drawing charts")
         charts = report_charts.draw(facts)
@@ -95,12 +95,9 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         values = render.context(facts, charts, quick_list(facts))
         bundle.text("report.html", render.html(values))
         bundle.text("report.md", render.markdown(values))
-        bundle.json("manifest.json", manifest(facts, fresh))
+        bundle.json("manifest.json", manifest(facts, fresh, bundle.scrubbed))
         pack(fresh, name, facts.diff.summary["created"])
         _put(fresh, out, before)
-    finally:
-        # Empty by now, or of no use; that it cannot be removed is no reason to lose the report or the error.
-        shutil.rmtree(fresh, ignore_errors=True)
     # Last of all: nothing is called reported that stands in no report.
     for standing in facts.verified():
         if not standing.finding.reported:
@@ -126,7 +123,7 @@ def _before(out: Path) -> list[str]:
     """The files of an earlier report in the folder; refuses a folder that holds something else."""
     manifest = out / "manifest.json"
     if manifest.exists():
-        content = files.read_json(manifest)
+        content = files.read_json(manifest, "move that folder away and write the report again")
         if isinstance(content, dict) and content.get("report") == FORMAT:
             return [*content["files"], "manifest.json"]
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -135,12 +132,31 @@ def _before(out: Path) -> list[str]:
 
 
 def _put(fresh: Path, out: Path, before: list[str]) -> None:
-    """Move the new files over the old ones, and take away old ones that have no successor."""
+    """Put the new folder in the old one's place, with what others laid into that; no reader meets half of it."""
     made = sorted(path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file())
     for path in made:
-        (out / path).parent.mkdir(parents=True, exist_ok=True)
-        # A temporary folder's files are its owner's alone, but a report is for others.
-        (fresh / path).chmod(0o644)
+        # Before anything is moved: nothing is left half replaced.
+        outfile.check(out / path)
+        if (out / path).parent.is_symlink():
+            raise UserError(f"'{(out / path).parent}' is a link; choose another folder for --out.")
+        (fresh / path).chmod(files.PRIVATE_FILE)
+    for path in sorted(out.rglob("*")):
+        name = path.relative_to(out)
+        if not path.is_dir() and name.as_posix() not in before and not (fresh / name).exists():
+            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, fresh / name, follow_symlinks=False)
+    try:
+        files.put_folder(fresh, out)
+    except OSError as error:
+        if error.errno not in (errno.EBUSY, errno.EXDEV, errno.EACCES, errno.EPERM):
+            raise
+        _put_over(fresh, out, made, before)
+
+
+def _put_over(fresh: Path, out: Path, made: Sequence[Path], before: list[str]) -> None:
+    """Where the folder itself cannot be moved, as a mounted one: file by file, and old ones without successor."""
+    for path in made:
+        outfile.folder((out / path).parent)
         (fresh / path).replace(out / path)
     for name in before:
         # Names come from a file that others may have changed: nothing outside the folder is removed.
@@ -155,6 +171,8 @@ class Bundle:
     def __init__(self, folder: Path, hidden: list[str]) -> None:
         self.folder = folder
         self.hidden = hidden
+        self.scrubbed: dict[str, int] = {}
+        """By file how often a key was taken out of it."""
 
     def data(self, name: str, content: bytes) -> None:
         path = self.folder / name
@@ -163,27 +181,33 @@ class Bundle:
 
     def text(self, name: str, content: str) -> None:
         for key in self.hidden:
-            content = content.replace(key, "[key]")
+            times = content.count(key)
+            if times:
+                content = content.replace(key, "[key]")
+                self.scrubbed[name] = self.scrubbed.get(name, 0) + times
         self.data(name, tables.clean(content).encode())
 
     def json(self, name: str, value: Any) -> None:
         self.text(name, json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False) + "\n")
 
     def csv(self, name: str, table: pd.DataFrame) -> None:
-        kept = {column: [escape.cell(value) for value in table[column]] for column in table}
         path = self.folder / name
-        tables.write_csv(path, pd.DataFrame(kept, dtype=object))
+        tables.write_csv(path, outfile.harmless_cells(table))
         self.text(name, path.read_text(encoding="utf-8"))
 
 
 def secrets(study: Study) -> list[str]:
-    """Values of this machine's keys, the longest first, so that none is left in part."""
-    named = {provider.key_env for provider in providers.PROVIDERS.values()}
-    named |= {checkpoint.key_env for checkpoint in study.checkpoints}
-    keys = {providers.key_of(name) for name in named if name}
-    # And whatever looks like one by its variable's name: an error may quote a key of another service.
-    keys |= {value for name, value in os.environ.items() if holds_key(name)}
-    return sorted((key for key in keys if key and len(key) >= SHORTEST), key=lambda key: (-len(key), key))
+    """Values of this machine's keys, the longest first, so that none is left in part.
+
+    A checkpoint's variable counts where its key may be sent: else a study could name any variable and learn from
+    the gaps in its report what it holds.
+    """
+    points = [point for point in providers.endpoints(study.checkpoints) if providers.unsettled(point) is None]
+    named = {each.key_env for each in providers.PROVIDERS.values()} | {point.key_env for point in points}
+    known = {providers.key_of(name) or "" for name in (named | {"HF_TOKEN"}) - {""}}
+    # And whatever looks like one by its variable's name too: an error may quote a key of another service.
+    alike = {value for name, value in os.environ.items() if holds_key(name) and looks_like_key(value)}
+    return sorted({key for key in known if known_key(key)} | alike, key=lambda key: (-len(key), key))
 
 
 def _tables(facts: Facts, bundle: Bundle) -> None:
@@ -253,7 +277,7 @@ def quick_list(facts: Facts) -> str:
     return f"https://www.neuronpedia.org/quick-list/?{urllib.parse.urlencode(query)}" if wanted else ""
 
 
-def manifest(facts: Facts, folder: Path) -> dict[str, Any]:
+def manifest(facts: Facts, folder: Path, scrubbed: dict[str, int]) -> dict[str, Any]:
     """What is in the folder and what it was made from."""
     made = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
@@ -268,8 +292,10 @@ def manifest(facts: Facts, folder: Path) -> dict[str, Any]:
         "notes": [
             "Cells of the CSV files that a spreadsheet would run begin with an apostrophe; take one away.",
             "encodings.pkl is for those who made it: never open a pickle that came from elsewhere, take the npz.",
+            "[key] stands where a key of the machine that wrote this was; keys_taken_out says how often.",
             "Scores in llm_comparator.json are 0 because its format wants one; no preference was judged.",
         ],
+        "keys_taken_out": {"total": sum(scrubbed.values()), "files": dict(sorted(scrubbed.items()))},
         "files": {
             path.relative_to(folder).as_posix(): {
                 "bytes": path.stat().st_size,

@@ -7,9 +7,10 @@ and on request what came back blocked or empty.
 """
 
 import asyncio
+import math
 import time
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -18,9 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from diffing.common import files
 from diffing.common.errors import Cancelled, UserError
+from diffing.common.kept import Rests, kept
 from diffing.common.step import Progress, Result
 from diffing.common.words import about, duration
-from diffing.models import chat, generate, providers, replies
+from diffing.models import generate, providers, replies
 from diffing.models.budget import Budget
 from diffing.models.chat import ChatClient
 from diffing.models.providers import Checkpoint, Endpoint, Price
@@ -47,11 +49,11 @@ class Options(BaseModel):
     """Only this many prompts, chosen by their hash: a pilot."""
     concurrency: int = Field(default=32, gt=0)
     """Calls under way at once at each endpoint."""
-    timeout: float = Field(default=300.0, gt=0)
+    timeout: float = Field(default=300.0, gt=0, allow_inf_nan=False)
     """Seconds for one reply."""
     attempts: int = Field(default=6, gt=0)
     """Tries for one row before it counts as failed."""
-    max_dollars: float | None = Field(default=None, ge=0)
+    max_dollars: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     max_requests: int | None = Field(default=None, ge=0)
     retry: list[Literal["blocked", "empty", "truncated", "refusal"]] = []
     """Flags that are asked again although an answer is stored."""
@@ -159,28 +161,48 @@ def expected(checkpoints: Sequence[Checkpoint], prompts_asked: int, draws: int) 
 
 def estimate(study: Study, options: Options, prices: dict[str, Price | None] | None = None) -> Estimate:
     """Calls, dollars and time of a run, from the answers stored so far where there are some. Spends nothing."""
-    missing = wanted(study, options)
-    stored = study.responses()
-    fresh = stored[stored["flag"] != "failed"]
+    so_far = _so_far(study, options)
     cost: float | None = 0.0
     busy: dict[str, float | None] = {}
-    for key, calls in Counter(key for _, key, _ in missing).items():
-        checkpoint, mine = study.checkpoint(key), fresh[fresh["checkpoint"] == key]
+    for key, known in so_far["missing"].items():
+        checkpoint, calls = study.checkpoint(key), known["calls"]
         if generate.is_local(checkpoint):
             busy[key] = None
             continue
-        point, mean_cost, latency = providers.endpoint(checkpoint), mine["cost"].mean(), mine["latency"].mean()
-        if pd.isna(mean_cost):
+        point, mean_cost, latency = providers.endpoint(checkpoint), known["cost"], known["latency"]
+        if mean_cost is None:
             price = (prices or {}).get(key) or providers.price(point)
             mean_cost = price.of(*USUAL_TOKENS) if price else None
-        cost = None if cost is None or mean_cost is None else cost + calls * float(mean_cost)
+        cost = None if cost is None or mean_cost is None else cost + calls * mean_cost
         # Checkpoints at one endpoint share its places.
         before = busy.get(point.base_url, 0.0)
-        seconds = calls * float(latency) / options.concurrency
-        busy[point.base_url] = None if before is None or pd.isna(seconds) else before + seconds
-    known = [seconds for seconds in busy.values() if seconds is not None]
-    slowest = max(known, default=0.0) if len(known) == len(busy) else None
-    return Estimate(len(missing), cost, slowest, bool(len(fresh)))
+        seconds = None if latency is None else calls * latency / options.concurrency
+        busy[point.base_url] = None if before is None or seconds is None else before + seconds
+    lasting = [seconds for seconds in busy.values() if seconds is not None]
+    slowest = max(lasting, default=0.0) if len(lasting) == len(busy) else None
+    calls = sum(known["calls"] for known in so_far["missing"].values())
+    return Estimate(calls, cost, slowest, so_far["measured"])
+
+
+def _rests(study: Study, options: Options) -> Rests:
+    sources = [checkpoint.key for checkpoint in study.checkpoints if checkpoint.source != "import"]
+    told = [options.limit, sorted(options.retry), study.settings.sampling.draws, sources]
+    return Rests(study.folder, told, [study.folder / name for name in ("prompts.csv", "responses.parquet")])
+
+
+@kept(1, _rests)
+def _so_far(study: Study, options: Options) -> dict[str, Any]:
+    """Calls to make of each checkpoint, and the mean of its answers' dollars and seconds, None where unknown."""
+    missing = Counter(key for _, key, _ in wanted(study, options))
+    stored = study.responses()
+    fresh = stored[stored["flag"] != "failed"]
+    found: dict[str, Any] = {}
+    for key, calls in missing.items():
+        mine = fresh[fresh["checkpoint"] == key]
+        means = {name: float(mine[name].mean()) for name in ("cost", "latency")}
+        known = {name: None if math.isnan(mean) else mean for name, mean in means.items()}
+        found[key] = {"calls": calls, **known}
+    return {"missing": found, "measured": bool(len(fresh))}
 
 
 def run(study: Study, options: Options, progress: Progress) -> Result:
@@ -199,6 +221,8 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
             if generate.is_local(checkpoint) and mine:
                 for place, reply in generate.answers(checkpoint, [ask.request for ask in mine], progress.check):
                     ledger.record(mine[place], reply)
+    except (Cancelled, KeyboardInterrupt) as stop:
+        raise Cancelled(ledger.summary()) from stop
     finally:
         # Also of a run that was cancelled or failed: what was answered is to be seen.
         ledger.flush()
@@ -252,63 +276,35 @@ class Ledger:
 
 
 async def _collect(asks: list[Ask], options: Options, ledger: Ledger) -> None:
-    """All endpoints at once, each with its own queue and workers, so that a slow one holds up no other."""
     async with ChatClient(options.concurrency, options.timeout, options.attempts) as client:
-        points = {ask.checkpoint.key: providers.endpoint(ask.checkpoint) for ask in asks}
-        prices = await _check_models(client, points)
-        ledger.progress.update(0, ledger.total, "answers")
-        # Taken from their ends, so turned round: the first ask first.
-        queues: dict[str, list[Ask]] = {}
-        for ask in reversed(asks):
-            queues.setdefault(points[ask.checkpoint.key].base_url, []).append(ask)
-
-        async def work(queue: list[Ask]) -> None:
-            while queue and not client.stopping.is_set():
-                ask = queue.pop()
-                key, price = ask.checkpoint.key, prices[ask.checkpoint.key]
-                call = partial(client.ask, points[key], ask.request, price)
-                # What is stored costs nothing, and so must not wait for room in the budget or use up a request.
-                stored = ask.request.key in replies.cache()
-                reply = await (call() if stored else ledger.budget.spend(key, _most(ask, price), call))
-                if reply is None:
-                    return
-                ledger.record(ask, reply)
-
-        workers = [
-            asyncio.create_task(_or_stop(work(queue), client))
-            for queue in queues.values()
-            for _ in range(min(options.concurrency, len(queue)))
-        ]
-        watcher = asyncio.create_task(_watch(workers, client, ledger.progress))
-        outcomes = await asyncio.gather(*workers, return_exceptions=True)
-        watcher.cancel()
-        # Workers that were cancelled are no failure: `Cancelled`, raised at the next check, is how that run ends.
-        for outcome in outcomes:
-            if isinstance(outcome, Exception):
-                raise outcome
+        await client.heed(_ask_all(client, asks, options, ledger), ledger.progress)
 
 
-async def _or_stop(work: Coroutine[Any, Any, None], client: ChatClient) -> None:
-    """Let the others finish what they have begun, and begin no more, where one cannot go on."""
-    try:
-        await work
-    except Exception:
-        client.wind_down()
-        raise
+async def _ask_all(client: ChatClient, asks: list[Ask], options: Options, ledger: Ledger) -> None:
+    """All endpoints at once, each with its own queue and workers, so that a slow one holds up no other."""
+    points = {ask.checkpoint.key: providers.endpoint(ask.checkpoint) for ask in asks}
+    prices = await _check_models(client, points)
+    ledger.progress.update(0, ledger.total, "answers")
+    # Taken from their ends, so turned round: the first ask first.
+    queues: dict[str, list[Ask]] = {}
+    for ask in reversed(asks):
+        queues.setdefault(points[ask.checkpoint.key].base_url, []).append(ask)
 
+    async def work(queue: list[Ask]) -> None:
+        while queue and not client.stopping.is_set():
+            ask = queue.pop()
+            key, price = ask.checkpoint.key, prices[ask.checkpoint.key]
+            call = partial(client.ask, points[key], ask.request, price)
+            # What is stored costs nothing, and so must not wait for room in the budget or use up a request.
+            stored = ask.request.key in replies.cache()
+            reply = await (call() if stored else ledger.budget.spend(key, _most(ask, price), call))
+            if reply is None:
+                return
+            ledger.record(ask, reply)
 
-async def _watch(workers: list["asyncio.Task[None]"], client: ChatClient, progress: Progress) -> None:
-    """Once the run is to end, give the replies on their way some time to come in, then drop them."""
-    while not client.stopping.is_set():
-        try:
-            progress.check()
-        except Cancelled:
-            client.wind_down()
-        # Five looks a second: a person who cancels sees it happen at once, and a look costs next to nothing.
-        await asyncio.sleep(0.2)
-    await asyncio.sleep(chat.GRACE_SECONDS)
-    for worker in workers:
-        worker.cancel()
+    await client.together(
+        work(queue) for queue in queues.values() for _ in range(min(options.concurrency, len(queue)))
+    )
 
 
 def _most(ask: Ask, price: Price | None) -> float | None:

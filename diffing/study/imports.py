@@ -14,14 +14,17 @@ from typing import NamedTuple
 import pandas as pd
 
 from diffing.common import files, tables
+from diffing.common.columns import mapped
 from diffing.common.errors import UserError
 from diffing.models.providers import Checkpoint
 from diffing.study import prompts, responses, study
-from diffing.study.study import Study
+from diffing.study.study import Exists, Study
 
 # As data sets call these columns, the most telling name first: a table may have an instruction and an input.
 PROMPT_NAMES = ("prompt", "instruction", "question", "input", "text")
 RESPONSE_NAMES = ("response", "output", "answer", "completion")
+
+PROMPT_COLUMNS = ("prompt", "messages", "category", "tags", "active")
 
 
 class Answers(NamedTuple):
@@ -40,21 +43,18 @@ def load(path: Path, columns: Mapping[str, str] | None = None) -> Answers:
     table = _long(tables.take(tables.read(path), columns or {}, path), path)
     if "messages" not in table:
         table["messages"] = ""
-    blank = ~(table["prompt"] + table["messages"]).str.strip().astype(bool)
+    blank = (table["prompt"].str.strip() == "") & (table["messages"].str.strip() == "")
     if bool(blank.any()):
         raise UserError(f"'{path.name}' has no prompt in row {_first(blank)}; fill it or drop the row.")
-    blank = ~table["checkpoint"].str.strip().astype(bool)
+    blank = table["checkpoint"].str.strip() == ""
     if bool(blank.any()):
         raise UserError(f"'{path.name}' names no checkpoint in row {_first(blank)}; fill it or drop the row.")
-    for row, value in enumerate(table["messages"], start=1):
-        if value:
-            table.loc[row - 1, "messages"] = prompts.check_messages(value, f"'{path.name}' row {row}")
-    table["prompt"] = table["prompt"].map(tables.clean)
-    table["prompt_id"] = [
-        # A conversation is the prompt, whatever stands beside it as text.
-        prompts.prompt_id("" if m else t, m)
-        for t, m in zip(table["prompt"], table["messages"], strict=True)
+    talks = table.index[table["messages"] != ""]
+    table.loc[talks, "messages"] = [
+        prompts.check_messages(table.at[row, "messages"], f"'{path.name}' row {row + 1}") for row in talks
     ]
+    # A conversation is the prompt, whatever stands beside it as text.
+    table["prompt_id"] = prompts.ids(table["prompt"], table["messages"])
     table["draw"] = [_draw(value, row, path) for row, value in enumerate(table["draw"], start=1)]
     repeated = table.duplicated(responses.KEY, keep="first")
     if bool(repeated.any()):
@@ -65,8 +65,9 @@ def load(path: Path, columns: Mapping[str, str] | None = None) -> Answers:
             f"'{path.name}' answers the same prompt for '{key['checkpoint']}' in rows {first} and {row}; "
             "drop one, or tell draws apart in a column 'draw'."
         )
+    asked = table.loc[~table["prompt_id"].duplicated(), [c for c in PROMPT_COLUMNS if c in table]]
     return Answers(
-        table.rename(columns={"prompt": "text"}).drop_duplicates("prompt_id").reset_index(drop=True),
+        asked.rename(columns={"prompt": "text"}).reset_index(drop=True),
         _responses(table),
         list(dict.fromkeys(table["checkpoint"])),
     )
@@ -77,25 +78,33 @@ def into(
 ) -> Study:
     """Put answers into a study, which is made where there is none."""
     renamed = [(match or {}).get(theirs, theirs) for theirs in answers.checkpoints]
-    if name in study.names():
-        target = Study.open(name)
+    if name not in study.names():
+        keys = [_slug(theirs) for theirs in renamed]
+        checkpoints = [_imported(r, k) for r, k in zip(renamed, keys, strict=True)]
+        try:
+            return Study.create(name, checkpoints, answers.prompts, _keyed(answers, keys))
+        except Exists:
+            # Else another import has just made it, and these answers go into it.
+            if name not in study.names():
+                raise
+    target = Study.open(name)
+    with target.held():
+        settings = target.reread()
         keys = _known_keys(target, renamed, add_checkpoints)
         # By key: two names of the file may have been matched to one new checkpoint.
         added = {key: theirs for theirs, key in zip(renamed, keys, strict=True) if key not in _keys(target)}
         fresh = [_imported(theirs, key) for key, theirs in added.items()]
         old = target.prompts()
         table = pd.concat([old, answers.prompts], ignore_index=True) if len(old) else answers.prompts
-        if fresh:
-            settings = target.settings.model_copy(update={"checkpoints": [*target.checkpoints, *fresh]})
-            target.save_settings(settings)
-        target.save_prompts(table)
-    else:
-        keys = [_slug(theirs) for theirs in renamed]
-        target = Study.create(name, [_imported(r, k) for r, k in zip(renamed, keys, strict=True)], answers.prompts)
-    rows = answers.responses.copy()
-    rows["checkpoint"] = rows["checkpoint"].map(dict(zip(answers.checkpoints, keys, strict=True)))
-    target.add_responses(rows)
+        settings = settings.model_copy(update={"checkpoints": [*target.checkpoints, *fresh]})
+        target.add_import(settings, table, _keyed(answers, keys))
     return target
+
+
+def _keyed(answers: Answers, keys: Sequence[str]) -> pd.DataFrame:
+    """The rows with the study's keys in place of the file's names."""
+    names = dict(zip(answers.checkpoints, keys, strict=True))
+    return answers.responses.assign(checkpoint=answers.responses["checkpoint"].map(names))
 
 
 def _long(table: pd.DataFrame, path: Path) -> pd.DataFrame:
@@ -135,18 +144,19 @@ def _renamed(table: pd.DataFrame, ours: str, guesses: Sequence[str], path: Path,
 def _draw(value: str, row: int, path: Path) -> int:
     if not value.strip():
         return 0
-    # A spreadsheet or a column with gaps may have made 1 into 1.0; nobody has a million draws.
-    if not re.fullmatch(r"\d{1,6}(\.0)?", value.strip()):
-        raise UserError(f"'{path.name}' has the draw '{value}' in row {row}; draws are numbers from 0.")
-    return int(float(value))
+    # A spreadsheet or a column with gaps may have made 1 into 1.0. A draw may be named by its seed.
+    number = tables.number(value.strip().removesuffix(".0"))
+    if number is None:
+        raise UserError(f"'{path.name}' has the draw '{value[:40]}' in row {row}; draws are numbers from 0.")
+    return number
 
 
 def _responses(table: pd.DataFrame) -> pd.DataFrame:
     rows = table[[*responses.KEY, "finish_reason"]].copy()
-    rows["text"] = table["response"].map(tables.clean)
-    rows["flag"] = [
-        responses.flag(text, reason, "") for text, reason in zip(rows["text"], rows["finish_reason"], strict=True)
-    ]
+    rows["text"] = table["response"]
+    rows["flag"] = mapped(
+        lambda text, reason: responses.flag(text, reason, ""), rows["text"], rows["finish_reason"]
+    )
     rows["created"] = files.now()
     return rows
 

@@ -2,18 +2,21 @@
 
 Promises that nothing comes back that the study has already, word for word or nearly, and that a category the
 model cannot fill is reported with the reason. Does not promise that the prompts are good: read them before asking.
-Replies are stored: writing the same again costs nothing, unless what was there has changed meanwhile.
+Replies are stored: writing the same again costs nothing, unless what was there has changed meanwhile, and a run
+that was ended goes on as if nothing had come between.
 """
 
 import asyncio
 import json
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
+from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
 from diffing.models import ask, providers
@@ -75,37 +78,52 @@ async def write(
     count: int,
     existing: pd.DataFrame,
     held_out: float,
+    progress: Progress | None = None,
 ) -> Written:
-    """About `count` new prompts for each category; without categories, for those that the study has."""
+    """About `count` new prompts for each category; without categories, for those that the study has.
+
+    A run that is told to stop through `progress` waits for the replies on their way.
+    """
     names = list(dict.fromkeys(categories or existing["category"])) or [""]
+    async with ChatClient() as client:
+        work = _write(client, point, description, names, count, existing, held_out)
+        return await (work if progress is None else client.heed(work, progress))
+
+
+async def _write(
+    client: ChatClient,
+    point: Endpoint,
+    description: str,
+    names: list[str],
+    count: int,
+    existing: pd.DataFrame,
+    held_out: float,
+) -> Written:
     tables, turned_away = [prompts.empty()], list[str]()
     wanted, faults, bill = dict.fromkeys(names, count), dict[str, str](), Bill()
-    async with ChatClient() as client:
-        price = await client.check_model(point)
-        # At temperature 1, as lists are to differ from one another.
-        put = partial(
-            ask.ask_structured, client, point, shape=Batch, price=price, temperature=1.0, max_tokens=ROOM
+    price = await client.check_model(point)
+    # At temperature 1, as lists are to differ from one another.
+    put = partial(ask.ask_structured, client, point, shape=Batch, price=price, temperature=1.0, max_tokens=ROOM)
+    for turn in range(-(-count // AT_ONCE) + MORE_ROUNDS):
+        short = [name for name in names if wanted[name] > 0 and name not in faults]
+        there = pd.concat([existing, *tables], ignore_index=True)
+        tasks = [_task(description, name, min(wanted[name], AT_ONCE), there) for name in short]
+        # The turn keeps a reply whose prompts were all turned away from being read again.
+        answers: list[Answer[Batch]] = await asyncio.gather(
+            *(put(messages=task, replaces=f"turn {turn}" if turn else "") for task in tasks)
         )
-        for turn in range(-(-count // AT_ONCE) + MORE_ROUNDS):
-            short = [name for name in names if wanted[name] > 0 and name not in faults]
-            there = pd.concat([existing, *tables], ignore_index=True)
-            tasks = [_task(description, name, min(wanted[name], AT_ONCE), there) for name in short]
-            # The turn keeps a reply whose prompts were all turned away from being read again.
-            answers: list[Answer[Batch]] = await asyncio.gather(
-                *(put(messages=task, replaces=f"turn {turn}" if turn else "") for task in tasks)
-            )
-            for name, answer in zip(short, answers, strict=True):
-                bill.add(answer)
-                if answer.value is None:
-                    faults[name] = answer.error
-                    continue
-                offered = _table(answer.value, name, point)
-                compared = prompts.compare(offered, pd.concat([existing, *tables], ignore_index=True), held_out)
-                # In an import a near-duplicate is kept, since a person meant it; of a model it is want of ideas.
-                alike = [new for new, _, _ in compared.near]
-                tables.append(compared.table[~compared.table["text"].isin(alike)].head(wanted[name]))
-                wanted[name] -= len(tables[-1])
-                turned_away += compared.duplicates + alike
+        for name, answer in zip(short, answers, strict=True):
+            bill.add(answer)
+            if answer.value is None:
+                faults[name] = answer.error
+                continue
+            offered = _table(answer.value, name, point)
+            compared = prompts.compare(offered, pd.concat([existing, *tables], ignore_index=True), held_out)
+            # In an import a near-duplicate is kept, since a person meant it; of a model it is want of ideas.
+            alike = [new for new, _, _ in compared.near]
+            tables.append(compared.table[~compared.table["text"].isin(alike)].head(wanted[name]))
+            wanted[name] -= len(tables[-1])
+            turned_away += compared.duplicates + alike
     for name in names:
         if wanted[name] > 0:
             faults.setdefault(name, "the rest repeated what is there")
@@ -133,17 +151,42 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     """The job: write prompts and add them to the study."""
     point = providers.endpoint(providers.parse(options.model, "writer"))
     progress.check()
-    held_out = study.settings.held_out
-    written = asyncio.run(
-        write(point, options.description, options.categories, options.count, study.prompts(), held_out)
-    )
+    held_out, existing = study.settings.held_out, _begun(study, options)
+    try:
+        written = asyncio.run(
+            write(point, options.description, options.categories, options.count, existing, held_out, progress)
+        )
+    except UserError:
+        _path(study).unlink(missing_ok=True)
+        raise
     for fault in written.faults:
         progress.log(fault)
-    # Read again: somebody may have added prompts while these were written.
-    fresh = prompts.compare(written.imported.table, study.prompts(), held_out)
-    study.save_prompts(pd.concat([study.prompts(), fresh.table], ignore_index=True))
+    # Compared again: somebody may have added prompts while these were written.
+    fresh = study.add_prompts(written.imported.table)
+    # Last of all: a run that is begun again after it writes further prompts.
+    progress.over()
+    _path(study).unlink(missing_ok=True)
     turned_away = len(written.imported.duplicates) + len(fresh.duplicates)
-    return {"added": len(fresh.table), "turned_away": turned_away, "cost": written.cost}
+    return {"added": len(fresh.table), "turned_away": turned_away, "faults": written.faults, "cost": written.cost}
+
+
+def _path(study: Study) -> Path:
+    """Says what a run under way was told, and which prompts there were before."""
+    return study.folder / "writing.json"
+
+
+def _begun(study: Study, options: Options) -> pd.DataFrame:
+    """The prompts that a run is to add to: of one that was ended, those that were there when it began.
+
+    So it asks the same questions again, whose replies are stored, and does not write as many once more.
+    """
+    table, path = study.prompts(), _path(study)
+    name = files.content_hash(options.model_dump(mode="json"))
+    kept = files.read_json(path, "delete it") if path.exists() else {}
+    if kept.get("name") == name:
+        return table[table["id"].isin(kept["ids"])].reset_index(drop=True)
+    files.write_json(path, {"name": name, "ids": table["id"].tolist()}, seal=True)
+    return table
 
 
 def _task(description: str, category: str, count: int, there: pd.DataFrame) -> list[dict[str, str]]:

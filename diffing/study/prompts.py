@@ -7,22 +7,20 @@ kept: whether they are one prompt is for a person to say.
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from rapidfuzz import fuzz, process
 
-from diffing.common import files, tables
+from diffing.common import columns, damage, escape, files, json_rows, tables
+from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
+from diffing.study import alike
 
 COLUMNS = ["id", "category", "tags", "text", "messages", "split", "active"]
 BUNDLED = Path(__file__).parents[1] / "starter" / "prompts.csv"
-NEAR = 92
-"""Similarity in percent (rapidfuzz ratio of the lower-case texts) from which two prompts are near-duplicates.
-Chosen by eye: a mark or a word more stays above it; no two bundled prompts reach it."""
-
 ROLES = ("system", "user", "assistant")
 TEXT_NAMES = ("text", "prompt", "question", "instruction", "input")
 """Column names taken for the prompt when nothing is mapped, in this order."""
@@ -40,7 +38,7 @@ class Imported(NamedTuple):
 
 
 def empty() -> pd.DataFrame:
-    return pd.DataFrame({name: pd.Series(dtype=bool if name == "active" else object) for name in COLUMNS})
+    return pd.DataFrame({name: pd.Series(dtype=bool if name == "active" else "str") for name in COLUMNS})
 
 
 def bundled() -> pd.DataFrame:
@@ -86,8 +84,9 @@ def check_messages(messages: str, where: str) -> str:
     """A conversation as canonical JSON text, or a `UserError` that says what is wrong with it."""
     try:
         value = json.loads(messages)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{where}: the conversation is not JSON ({error.msg}); mend it.") from error
+    except (ValueError, RecursionError) as error:
+        reason = error.msg if isinstance(error, json.JSONDecodeError) else json_rows.reason(error)
+        raise UserError(f"{where}: the conversation is not JSON ({reason}); mend it.") from error
     fine = isinstance(value, list) and all(
         isinstance(m, dict) and m.get("role") in ROLES and isinstance(m.get("content"), str) for m in value
     )
@@ -109,22 +108,35 @@ def _identified(table: pd.DataFrame, held_out: float) -> pd.DataFrame:
     """The schema's columns, row for row."""
     out = pd.DataFrame(index=range(len(table)))
     for name in ("category", "tags", "text", "messages"):
-        column = table[name].tolist() if name in table else [""] * len(table)
-        out[name] = pd.Series([tables.clean(tables.as_text(v)) for v in column], dtype=object)
-    for row, messages in enumerate(out["messages"]):
-        if messages:
-            turns = json.loads(check_messages(messages, f"Prompt {row + 1}"))
-            simple = _is_one_question(turns)
-            out.loc[row, "text"] = turns[0]["content"] if simple else ""
-            out.loc[row, "messages"] = "" if simple else json.dumps(turns, ensure_ascii=False)
-        elif not out.loc[row, "text"].strip():
-            raise UserError(f"Prompt {row + 1} is empty; give it a text or a conversation.")
-    ids = [prompt_id(t, m) for t, m in zip(out["text"], out["messages"], strict=True)]
-    out.insert(0, "id", pd.Series(ids, dtype=object))
-    out["split"] = pd.Series([split_of(i, held_out) for i in ids], dtype=object)
+        out[name] = columns.texts(table[name].reset_index(drop=True)) if name in table else ""
+    talks = out.index[out["messages"] != ""]
+    turns = [json.loads(check_messages(out.at[row, "messages"], f"Prompt {row + 1}")) for row in talks]
+    out.loc[talks, "text"] = [t[0]["content"] if _is_one_question(t) else "" for t in turns]
+    out.loc[talks, "messages"] = ["" if _is_one_question(t) else json.dumps(t, ensure_ascii=False) for t in turns]
+    blank = (out["messages"] == "") & (out["text"].str.strip() == "")
+    if bool(blank.any()):
+        raise UserError(f"Prompt {int(np.argmax(blank)) + 1} is empty; give it a text or a conversation.")
+    out.insert(0, "id", ids(out["text"], out["messages"]))
+    out["split"] = columns.mapped(lambda identifier: split_of(identifier, held_out), out["id"])
     active = table["active"].tolist() if "active" in table else [True] * len(table)
     out["active"] = [_is_yes(value) for value in active]
     return out
+
+
+def ids(texts: "pd.Series[str]", messages: "pd.Series[str]") -> "pd.Series[str]":
+    """Each row's `prompt_id`; what stands in many rows is hashed once."""
+    made = pd.Series("", index=texts.index, dtype="str")
+    for mask, column, of in (
+        (messages == "", texts, lambda text: prompt_id(text, "")),
+        (messages != "", messages, lambda talk: prompt_id("", talk)),
+    ):
+        if bool(mask.any()):
+            codes, contents = pd.factorize(column[mask])
+            hashed = columns.mapped(of, pd.Series(contents)).iloc[codes].array
+            if bool(mask.all()):
+                return pd.Series(hashed, index=texts.index)
+            made[mask] = hashed
+    return made
 
 
 def _is_yes(value: Any) -> bool:
@@ -133,28 +145,56 @@ def _is_yes(value: Any) -> bool:
 
 
 def read(path: Path) -> pd.DataFrame:
+    """A study's prompts; a person may have edited them, but not taken any away (`repair` accepts even that)."""
+    known = files.rows_put(path) or 0
+    with damage.reading(path):
+        content = path.read_text(encoding="utf-8")
+    # A study may have no prompts yet: then its file is a header alone.
+    table = empty() if content.strip() == ",".join(COLUMNS) else _table(path, content)
+    if len(table) < known:
+        raise Damaged(path, f"it holds {len(table):,} of the {known:,} prompts that were written")
+    return table
+
+
+def _table(path: Path, content: str) -> pd.DataFrame:
     try:
-        table = tables.read(path)
-    except UserError:
-        # A study may have no prompts yet: then its file is a header alone.
-        if path.exists() and path.read_text(encoding="utf-8").strip() == ",".join(COLUMNS):
-            return empty()
-        raise
+        table = tables.read(path, own=True)
+    except UserError as error:
+        raise Damaged(path, str(error).partition(";")[0]) from error
     absent = [name for name in COLUMNS if name not in table]
     if absent:
-        raise UserError(f"'{path}' has no column '{absent[0]}'; put it back, or import the prompts again.")
+        raise Damaged(path, f"it has no column '{absent[0]}'")
+    if "\0" in content and (row := _zeroed(table)):
+        raise Damaged(path, f"row {row} holds zero bytes that nobody wrote")
     table["active"] = [_is_yes(value) for value in table["active"]]
     return table[COLUMNS]
 
 
+def _zeroed(table: pd.DataFrame) -> int | None:
+    """The first row that a disk has filled with zeros: a prompt may hold some, but then its id fits them."""
+    cells = table[COLUMNS].astype("str")
+    holding = cells.apply(lambda column: column.str.contains("\0", regex=False)).any(axis=1)
+    for number in np.flatnonzero(holding).tolist():
+        row = cells.iloc[number]
+        with suppress(ValueError):
+            others = "".join(row[["id", "category", "tags", "split", "active"]])
+            if "\0" not in others and prompt_id(row["text"], row["messages"]) == row["id"]:
+                continue
+        return int(number) + 1
+    return None
+
+
 def write(path: Path, table: pd.DataFrame) -> None:
+    if len(table) < (files.rows_put(path) or 0):
+        files.forget_rows(path)
     with files.replacing(path) as temporary:
         tables.write_csv(temporary, table[COLUMNS])
+    files.put_rows(path, len(table))
 
 
-def load(path: Path, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Prompts from a user's file; `columns` maps our names (text, messages, category, tags) to theirs."""
-    table = tables.take(tables.read(path), columns or {}, path)
+def load(path: Path, named: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Prompts from a user's file; `named` maps our names (text, messages, category, tags) to theirs."""
+    table = tables.take(_restored(tables.read(path)), named or {}, path)
     if "text" not in table and "messages" not in table:
         guess = next((name for name in TEXT_NAMES if name in table), None)
         if guess is None:
@@ -170,42 +210,49 @@ def load(path: Path, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
     return table
 
 
+def _restored(table: pd.DataFrame) -> pd.DataFrame:
+    """Prompts of an export without the apostrophes before what a spreadsheet would run: where their ids say so."""
+    if list(table.columns) != COLUMNS:
+        return table
+    plain = table.map(escape.uncell)
+    ours = [
+        not messages and prompt_id(text, "") == told
+        for told, text, messages in zip(table["id"], plain["text"], table["messages"], strict=True)
+    ]
+    return plain.where(pd.Series(ours, index=table.index), table, axis=0)
+
+
 def compare(new: pd.DataFrame, old: pd.DataFrame, held_out: float) -> Imported:
     """What of `new` is not in `old` yet, with duplicates left out and near-duplicates named."""
+    table, repeated = lacking(new, old, held_out)
+    return Imported(table, repeated, near_duplicates(table, old))
+
+
+def lacking(new: pd.DataFrame, old: pd.DataFrame, held_out: float) -> tuple[pd.DataFrame, list[str]]:
+    """What of `new` is not in `old` yet, and the texts of what is."""
     rows = _identified(new.reset_index(drop=True), held_out)
     repeated = rows["id"].isin(old["id"]) | rows["id"].duplicated()
-    table = rows[~repeated].reset_index(drop=True)
-    return Imported(table, [shown(row) for _, row in rows[repeated].iterrows()], near_duplicates(table, old))
+    return rows[~repeated].reset_index(drop=True), _all_shown(rows[repeated])
 
 
 def near_duplicates(table: pd.DataFrame, old: pd.DataFrame) -> list[tuple[str, str, int]]:
     """Pairs of different prompts that read almost alike, at most one for each new prompt."""
-    fresh, others = [shown(r) for _, r in table.iterrows()], [shown(r) for _, r in old.iterrows()]
-    if not fresh:
-        return []
-    pool = others + fresh
-    lower = [text.lower() for text in pool]
-    # On all processors, and whole percents in a byte each: a thousand prompts are a million pairs.
-    scores = process.cdist(
-        lower[len(others) :], lower, scorer=fuzz.ratio, score_cutoff=NEAR, dtype=np.uint8, workers=-1
-    )
-    # A prompt is compared with the older ones and the ones before it, not with itself.
-    for row in range(len(fresh)):
-        scores[row, len(others) + row :] = 0
-    best = scores.argmax(axis=1)
-    return [
-        (fresh[row], pool[column], int(scores[row, column]))
-        for row, column in enumerate(best)
-        if scores[row, column] >= NEAR
-    ]
+    return alike.pairs(_all_shown(table), _all_shown(old))
+
+
+def _all_shown(table: pd.DataFrame) -> list[str]:
+    return [_shown(text, messages) for text, messages in zip(table["text"], table["messages"], strict=True)]
 
 
 def shown(prompt: "pd.Series[Any]") -> str:
     """What a person reads in place of a prompt: its text, or its conversation turn by turn."""
-    if not prompt["messages"]:
-        return str(prompt["text"])
-    turns = json.loads(prompt["messages"])
-    return "\n\n".join(f"{turn['role']}: {turn['content']}" for turn in turns)
+    return _shown(prompt["text"], prompt["messages"])
+
+
+def _shown(text: str, messages: str) -> str:
+    if not messages:
+        return str(text)
+    return "\n\n".join(f"{turn['role']}: {turn['content']}" for turn in json.loads(messages))
 
 
 def containing(table: pd.DataFrame, search: str) -> pd.Series:

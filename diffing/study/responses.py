@@ -11,8 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from diffing.common import stats
+from diffing.common import damage, files, stats
+from diffing.common.arrays import Ints
 
 KEY = ["prompt_id", "checkpoint", "draw"]
 
@@ -55,26 +58,57 @@ def normal(table: pd.DataFrame) -> pd.DataFrame:
     """The table with exactly the schema's columns, types and order; absent columns are empty."""
     out = pd.DataFrame(index=table.index)
     for name, kind in COLUMNS.items():
-        column = table[name] if name in table else pd.Series(np.nan, index=table.index)
-        # Through `object`, so that what is absent becomes empty text and not the word "nan".
-        if kind == "str":
-            out[name] = column.astype(object).where(column.notna(), "").astype(str)
+        if name not in table:
+            out[name] = pd.Series({"str": "", "int64": 0}.get(kind, np.nan), index=table.index, dtype=kind)
+        elif kind == "str":
+            column = table[name]
+            # Through `object`, so that what is absent becomes empty text and not the word "nan".
+            text = isinstance(column.dtype, pd.StringDtype)
+            out[name] = column if text else column.astype(object).where(column.notna(), "").astype(str)
+            out[name] = out[name].fillna("")
         elif name == "draw":
-            out[name] = pd.to_numeric(column).fillna(0).astype(kind)
+            out[name] = pd.to_numeric(table[name]).fillna(0).astype(kind)
         else:
-            out[name] = pd.to_numeric(column).astype(kind)
+            out[name] = pd.to_numeric(table[name]).astype(kind)
     return out.reset_index(drop=True)
 
 
 def read(path: Path) -> pd.DataFrame:
-    return normal(pd.read_parquet(path)) if path.exists() else empty()
+    if not path.exists() and not files.rows_put(path):
+        return empty()
+    table = files.read_parquet(path)
+    with damage.reading(path):
+        absent = {*KEY, "text"} - {*table.columns}
+        if absent and len(table):
+            raise ValueError(f"it has no column '{min(absent)}'")
+        return normal(table)
+
+
+def write(path: Path, table: pd.DataFrame, order: Ints | None = None) -> None:
+    files.write_parquet(path, table, order)
+    # Says from now on that there were answers, should the file go missing.
+    files.put_rows(path, len(table) if order is None else len(order))
 
 
 def merge(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     """Both tables' rows; the later row of one key wins."""
+    both, order = joined(old, new)
+    return both.take(order).reset_index(drop=True)
+
+
+def joined(old: pd.DataFrame, new: pd.DataFrame) -> tuple[pd.DataFrame, Ints]:
+    """The same without another copy of all texts: all rows, and which of them count, in their order."""
     both = pd.concat([old, normal(new)], ignore_index=True)
+    kept = np.flatnonzero(~both.duplicated(KEY, keep="last"))
     # Sorted, so that the file hangs on what was answered and not on what came back first.
-    return both.drop_duplicates(KEY, keep="last").sort_values(KEY, kind="stable").reset_index(drop=True)
+    return both, kept[in_order(both[KEY].iloc[kept])]
+
+
+def in_order(table: pd.DataFrame) -> Ints:
+    """Places of the rows in the order of their keys."""
+    keys = pa.Table.from_pandas(table[KEY], preserve_index=False)
+    places: Ints = pc.sort_indices(keys, [(name, "ascending") for name in KEY]).to_numpy().astype(np.int64)
+    return places
 
 
 def flag(text: str, finish_reason: str, error: str) -> str:
@@ -99,16 +133,13 @@ def looks_refused(text: str) -> bool:
 def pairs(table: pd.DataFrame, prompts: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
     """A row for every active prompt and draw that either side should have, `excluded` empty where it counts."""
     active = prompts.loc[prompts["active"], "id"]
-    sides = {}
+    sides, asked = {}, []
     for side, key in (("a", a), ("b", b)):
         rows = table[(table["checkpoint"] == key) & table["prompt_id"].isin(active)]
         sides[side] = rows.set_index(["prompt_id", "draw"])[["text", "flag", "error"]].add_suffix(f"_{side}")
-    draws = range(int(table["draw"].max()) + 1) if len(table) else range(1)
-    index = pd.MultiIndex.from_product([active, draws], names=["prompt_id", "draw"])
+        asked.append(rows[["prompt_id", "draw"]])
+    index = _asked(pd.concat(asked), active)
     joined = pd.DataFrame(index=index).join(sides["a"]).join(sides["b"]).reset_index()
-    # A draw that neither side has was never asked for on this prompt, unless it is the first.
-    asked = joined["flag_a"].notna() | joined["flag_b"].notna() | (joined["draw"] == 0)
-    joined = joined[asked].reset_index(drop=True)
     for side in ("a", "b"):
         joined[f"flag_{side}"] = joined[f"flag_{side}"].fillna("missing")
         joined[f"text_{side}"] = joined[f"text_{side}"].fillna("")
@@ -119,6 +150,24 @@ def pairs(table: pd.DataFrame, prompts: pd.DataFrame, a: str, b: str) -> pd.Data
     ]
     joined["excluded"] = pd.Series(reasons, index=joined.index, dtype=str)
     return joined
+
+
+def _asked(answered: pd.DataFrame, active: "pd.Series[str]") -> pd.MultiIndex:
+    """Prompts in their order, each with the draws that either side has of it.
+
+    Draws are names, a seed perhaps: none is expected for being smaller than another. A prompt that has none was to
+    have a first one.
+    """
+    place = pd.Series(np.arange(len(active)), index=active)
+    none = active[~active.isin(answered["prompt_id"])]
+    rows = pd.concat([answered, pd.DataFrame({"prompt_id": none, "draw": 0})]).drop_duplicates()
+    ordered = rows.assign(place=rows["prompt_id"].map(place)).sort_values(["place", "draw"])
+    return pd.MultiIndex.from_frame(ordered[["prompt_id", "draw"]])
+
+
+def draws(rows: pd.DataFrame) -> int:
+    """The most answers that one prompt has among these rows of one checkpoint."""
+    return int(rows["prompt_id"].value_counts().max()) if len(rows) else 0
 
 
 def kept(paired: pd.DataFrame) -> pd.DataFrame:

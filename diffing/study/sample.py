@@ -4,15 +4,21 @@ Reads the files in `starter/sample/`, which `tools/make_sample.py` writes. Promi
 gets completed on the next call. No model wrote these answers, so no figure about a model follows from them.
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from diffing.common import files, tables
+from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.models.providers import Checkpoint
-from diffing.study import responses
+from diffing.study import repair, responses
 from diffing.study.settings import Sampling
 from diffing.study.study import Study, names
+
+logger = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).parents[1] / "starter" / "sample"
 NAME = "sample"
@@ -36,8 +42,8 @@ def ensure() -> Study:
         study = Study.open(NAME)
         if study.settings.note != NOTE:
             raise UserError(f"A study '{NAME}' that is not the sample exists already; rename its folder.")
-        if len(study.responses()) < len(tables.read(FOLDER / "responses.csv")):
-            _fill(study)
+        if _stored(study) < len(tables.read(FOLDER / "responses.csv")):
+            study.add_responses(_answers())
         return study
 
 
@@ -48,17 +54,16 @@ def lock() -> Path:
 
 def create(name: str = NAME) -> Study:
     """A new study with the sample's prompts and answers."""
-    study = Study.create(
+    return Study.create(
         name,
         [BEFORE, AFTER],
         tables.read(FOLDER / "prompts.csv"),
+        _answers(),
         note=NOTE,
         held_out=HELD_OUT,
         # Nobody sampled these answers.
         sampling=Sampling(temperature=None, max_tokens=None, draws=DRAWS),
     )
-    _fill(study)
-    return study
 
 
 def planted() -> dict[str, Any]:
@@ -67,8 +72,18 @@ def planted() -> dict[str, Any]:
     return record
 
 
-def _fill(study: Study) -> None:
+def _stored(study: Study) -> int:
+    """How many answers are there; damaged ones are set aside, as this program has them all."""
+    try:
+        return len(study.responses())
+    except Damaged as error:
+        logger.warning("The sample's answers are written anew: %s", error)
+        repair.repair(NAME, {})
+        return len(study.responses())
+
+
+def _answers() -> pd.DataFrame:
     rows = tables.read(FOLDER / "responses.csv")
     rows["finish_reason"] = "stop"
     rows["flag"] = [responses.flag(text, "stop", "") for text in rows["text"]]
-    study.add_responses(rows)
+    return rows

@@ -7,28 +7,46 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+import tomli_w
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from diffing.common import damage
 from diffing.common.errors import UserError
 from diffing.common.step import Settings, first_fault
+from diffing.models import body
 from diffing.models.providers import Checkpoint
 
 FORMAT = 1
+LAST = "# end"
+FIRST = f"# This file ends with the line '{LAST}'; edit what stands between."
+MOST_DRAWS = 1000
+"""Answers to each prompt: a share is then known to 1.6 points on every single prompt, and each draw is a paid
+call."""
+MOST_TOKENS = 2**31 - 1
+"""Of an answer: servers keep the number in 32 bits."""
+MOST_SEED = 2**63 - 1
+"""What TOML and the generators of random numbers hold; these take no negative one."""
 
 
 class Sampling(Settings):
     """How each checkpoint is asked."""
 
-    temperature: float | None = 1.0
+    temperature: float | None = Field(default=1.0, ge=0, allow_inf_nan=False)
     """None leaves it to the provider; 1 samples a model as it was trained."""
-    max_tokens: int | None = Field(default=2048, gt=0)
+    max_tokens: int | None = Field(default=2048, gt=0, le=MOST_TOKENS)
     """Longest answer in tokens; None leaves it to the provider. A bound on cost that cuts few answers."""
     system: str = ""
     """System prompt, sent before every prompt; nothing is sent when empty."""
-    draws: int = Field(default=1, ge=1)
+    draws: int = Field(default=1, ge=1, le=MOST_DRAWS)
     """Answers sampled to each prompt."""
     extra_body: dict[str, Any] = Field(default_factory=dict)
-    """Further fields of the request: reasoning effort, provider routing."""
+    """Further fields of the request: reasoning effort, provider routing. `diffing.models.body` says which cannot
+    be."""
+
+    @field_validator("extra_body")
+    @classmethod
+    def _plain_body(cls, extra_body: dict[str, Any]) -> dict[str, Any]:
+        return body.checked(extra_body)
 
 
 class ReaderChoice(Settings):
@@ -51,13 +69,13 @@ class ReaderChoice(Settings):
 class StudySettings(Settings):
     """All that `study.toml` holds."""
 
-    format: int = FORMAT
+    format: int = Field(default=FORMAT, ge=1)
     name: str
     created: str
     note: str = ""
     held_out: float = Field(default=0.3, ge=0, lt=1)
     """Share of prompts kept out of discovery, by a hash of their content: most prompts find, the rest confirm."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, le=MOST_SEED)
     """Seed of everything random in the study."""
     sampling: Sampling = Sampling()
     reader: ReaderChoice = ReaderChoice()
@@ -73,24 +91,35 @@ class StudySettings(Settings):
         return self
 
 
+def text_of(settings: StudySettings) -> str:
+    """What `study.toml` holds, between two lines by which a cut file is known."""
+    content = tomli_w.dumps(settings.model_dump(mode="json", exclude_none=True))
+    return f"{FIRST}\n{content}{LAST}\n"
+
+
 def load_settings(path: Path) -> StudySettings:
     """Settings from a file of this format or an older one."""
-    try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"'{path.name}' of study '{path.parent.name}' is not TOML ({error}); mend it.") from error
-    if raw.get("format", FORMAT) > FORMAT:
+    where = f"'{path.name}' of study '{path.parent.name}'"
+    with damage.reading(path):
+        content = path.read_text(encoding="utf-8")
+        if content.startswith(FIRST) and not content.rstrip().endswith(LAST):
+            raise ValueError("its end is missing")
+        try:
+            raw = tomllib.loads(content)
+        except (ValueError, RecursionError) as error:
+            # Of every kind: TOML's own, numbers too long to read, and nesting without end.
+            raise ValueError(f"it is not TOML: {' '.join(str(error).split())[:200]}") from error
+    written = raw.get("format", FORMAT)
+    if isinstance(written, int) and written > FORMAT:
         raise UserError(
-            f"Study '{path.parent.name}' was written in format {raw['format']}, this version reads up to "
+            f"Study '{path.parent.name}' was written in format {written}, this version reads up to "
             f"{FORMAT}; update Checkpoint Diffing."
         )
     sampling = raw.setdefault("sampling", {})
     # TOML has no null: an absent value was None when this file was written.
-    for field in ("temperature", "max_tokens"):
+    for field in ("temperature", "max_tokens") if isinstance(sampling, dict) else ():
         sampling.setdefault(field, None)
     try:
         return StudySettings.model_validate(raw)
     except ValidationError as error:
-        raise UserError(
-            f"'{path.name}' of study '{path.parent.name}' does not hold: {first_fault(error)}; mend it."
-        ) from error
+        raise UserError(f"{where} does not hold: {first_fault(error)}; mend it.") from error

@@ -14,7 +14,7 @@ from diffing.common import tables
 from diffing.common.errors import UserError
 from diffing.common.escape import md
 from diffing.study.study import Study
-from pages.parts import highlight
+from pages.parts import highlight, whole
 
 OLD = {"held": {"1": "true"}, "show": {"Rival": "Without features"}}
 """Values that older links have, and what they became."""
@@ -57,8 +57,15 @@ def put(**values: object) -> None:
 
 
 def renew() -> None:
-    """Turn an older link into what it would be today, before any widget has read it."""
-    stale = {name: new[text(name)] for name, new in OLD.items() if text(name) in new}
+    """Turn an older link into what it would be today, before any widget has read it.
+
+    What is empty goes: no link of ours has it, and a switch would take it for no choice at all.
+    """
+    stale: dict[str, str | list[str]] = {name: new[text(name)] for name, new in OLD.items() if text(name) in new}
+    for name in st.query_params:
+        values = st.query_params.get_all(name)
+        if "" in values:
+            stale[name] = [value for value in values if value]
     if stale:
         st.query_params.update(stale)
         st.rerun()
@@ -91,9 +98,12 @@ def study() -> Study:
     try:
         if not name:
             raise UserError("No study is chosen; pick one on the first page.")
-        return Study.open(name)
+        opened = Study.open(name)
     except UserError as error:
         lost(str(error))
+    if fault := whole.fault(opened):
+        lost(fault)
+    return opened
 
 
 def comparison() -> Comparison:

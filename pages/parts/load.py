@@ -1,17 +1,21 @@
 """What pages read, kept in memory between reruns: diffs, encodings, names of features, findings.
 
-Each is kept as long as the files that it comes from bear the same dates, so that a page shows the files as they
-are. What comes back is shared by all sessions and must not be changed.
+Each is kept as long as the files that it comes from are the same ones, so that a page shows them as they are. What
+comes back is shared by all sessions and must not be changed.
 """
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import pandas as pd
 import streamlit as st
 
 from diffing import diff, labels
+from diffing.common import files
+from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.diff import pairs as feature_pairs
 from diffing.diff import selection
@@ -43,28 +47,50 @@ class Loaded(NamedTuple):
         return None if number is None else selection.row_of(self.table, number)
 
 
-Dates = tuple[str, tuple[int, ...]]
+Asked = ParamSpec("Asked")
+Found = TypeVar("Found")
+State = tuple[str, tuple[files.Identity, ...]]
 
 
-def _dates(study: Study, *more: Path) -> Dates:
-    """Where a study lies, and when its prompts, answers and encodings were last written."""
+def _answers(study: Study, *more: Path) -> State:
+    """Where a study lies, and which files of prompts, answers and encodings lie there."""
     names = ("study.toml", "prompts.csv", "responses.parquet")
     paths = [*(study.folder / name for name in names), table_path(study), *more]
-    return str(study.folder), tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in paths)
+    return str(study.folder), tuple(map(files.identity, paths))
 
 
-def _all_dates(study: Study) -> Dates:
+def _everything(study: Study) -> State:
     """The same with what people and later steps write: labels, findings, verdicts, diffs."""
     written = [
         study.folder / "findings.jsonl",
         study.folder / "verdicts.jsonl",
         *study.folder.glob("diffs/*/summary.json"),
     ]
-    return _dates(study, history.path_of(study), history.imported_dir(study), *sorted(written))
+    return _answers(study, history.path_of(study), history.imported_dir(study), *sorted(written))
 
 
-ANSWERS: dict[str | type[Any], Any] = {Study: _dates}
-EVERYTHING: dict[str | type[Any], Any] = {Study: _all_dates}
+ANSWERS: dict[str | type[Any], Any] = {Study: _answers}
+EVERYTHING: dict[str | type[Any], Any] = {Study: _everything}
+
+
+def said(read: Callable[Asked, Found]) -> Callable[Asked, Found]:
+    """A damaged file met on the way ends the page with its sentence and the way home."""
+
+    @wraps(read)
+    def asked(*args: Asked.args, **kwargs: Asked.kwargs) -> Found:
+        try:
+            return read(*args, **kwargs)
+        except Damaged as error:
+            address.lost(str(error))
+
+    return asked
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=ANSWERS)
+def failed(study: Study) -> pd.DataFrame:
+    """The answers that failed, and why."""
+    table = study.responses()
+    return table.loc[table["flag"] == "failed", ["prompt_id", "checkpoint", "draw", "error"]]
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the diff", hash_funcs=EVERYTHING)
@@ -78,6 +104,8 @@ def if_compared(study: Study, a: str, b: str) -> Loaded | None:
     """The same; None where the two have not been compared yet."""
     try:
         return of_pair(study, a, b)
+    except Damaged as error:
+        address.lost(str(error))
     except UserError:
         return None
 
@@ -88,12 +116,14 @@ def encodings(study: Study) -> Encodings:
     return Encodings.open(study)
 
 
+@said
 @st.cache_resource(max_entries=32, show_spinner=False, hash_funcs=ANSWERS)
 def pairs(study: Study, feature: int, a: str, b: str, held_out: bool) -> pd.DataFrame:
     """The pairs of answers with a feature's strongest activations, as `diffing.diff.pairs` has them."""
     return feature_pairs.pairs(study, encodings(study), feature, a, b, held_out)
 
 
+@said
 @st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=ANSWERS)
 def description(study: Study, feature: int) -> firing.Lexical:
     """What a rule says of a feature: the tokens of answers to discovery prompts that it fires on most."""
@@ -101,6 +131,7 @@ def description(study: Study, feature: int) -> firing.Lexical:
     return firing.describe(opened, [feature], firing.readable(study, opened).tolist())[feature]
 
 
+@said
 @st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=ANSWERS)
 def correlated(study: Study, feature: int) -> pd.DataFrame:
     """Features that answers show together with this one."""
@@ -109,18 +140,21 @@ def correlated(study: Study, feature: int) -> pd.DataFrame:
     return found[found["feature"] != feature].reset_index(drop=True)
 
 
+@said
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=EVERYTHING)
 def dossiers(study: Study) -> dict[int, history.Dossier]:
     """All that is known of each feature's name."""
     return labels.dossiers(study)
 
 
+@said
 @st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=EVERYTHING)
 def contradictions(study: Study, a: str, b: str, feature: int) -> list[Contradiction]:
     """What the counts say against a feature's label."""
     return against.of(study, a, b, [feature]).get(feature, [])
 
 
+@said
 @st.cache_resource(max_entries=8, show_spinner="Weighing the findings", hash_funcs=EVERYTHING)
 def standings(study: Study, a: str, b: str) -> list[Standing]:
     """Where the findings of two checkpoints stand."""

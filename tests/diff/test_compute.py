@@ -1,13 +1,13 @@
 """The diff of a study from end to end: what is stored, when it is outdated, and every odd study."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from diffing import diff
+from diffing.common import files
 from diffing.common.errors import Cancelled, UserError
 from diffing.diff import compute
 from diffing.diff.stored import Diff, DiffSettings
@@ -65,20 +65,20 @@ def test_neither_a_second_run_nor_a_second_process_changes_a_figure(monkeypatch:
 def test_a_diff_that_breaks_off_leaves_the_stored_one_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     study = made()
     before = computed(study)
-    files = {path.name for path in before.folder.iterdir()}
+    there = {path.name for path in before.folder.iterdir()}
     written: list[str] = []
 
-    def full(_frame: pd.DataFrame, path: Path, **_: Any) -> None:
+    def full(path: Path, _frame: pd.DataFrame) -> None:
         written.append(path.name)
         if len(written) == 3:
             raise OSError("No space left on device")
         path.write_bytes(b"half a diff")
 
-    monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
+    monkeypatch.setattr(files, "write_parquet", full)
     with pytest.raises(OSError, match="No space left"):
         computed(study)
     assert [path.name for path in before.folder.parent.iterdir()] == [before.folder.name]
-    assert {path.name for path in before.folder.iterdir()} == files
+    assert {path.name for path in before.folder.iterdir()} == there
     pd.testing.assert_frame_equal(diff.load(study, "a", "b").features, before.features)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from diffing.common.arrays import Array
 from diffing.diff import presence
-from diffing.reader.cache import Encoding
+from diffing.reader.records import Encoding
 from tests.fakes.documents import Documents
 
 DENSE = np.array([[0.0, 3.0, 1.0], [2.0, 0.0, 1.0], [0.0, 4.0, 1.0]])

@@ -16,7 +16,7 @@ from tests.fakes.processes import PATIENCE, paused, until
 
 def begun(name: str) -> Job:
     """The first job of a study that a click is about to start."""
-    until(lambda: list(files.studies_dir().glob(f"{name}/jobs/*/spec.json")), f"a job of '{name}'")
+    until(lambda: list(files.studies_dir().glob(f"{name}/jobs/[!.]*/spec.json")), f"a job of '{name}'")
     return jobs.recent(Study.open(name))[-1]
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from diffing.common.arrays import Array
 from diffing.diff import pairing
 from diffing.diff.pairing import Pairing
-from diffing.reader.cache import Encoding
+from diffing.reader.records import Encoding
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ class Watch:
         self.stop_after = stop_after
         self.told: list[dict[str, object]] = []
         self.lines: list[str] = []
+        self.bills: dict[str, float] = {}
         self.done = 0
 
     def update(self, done: int, total: int, unit: str = "", cost: float | None = None, note: str = "") -> None:
@@ -24,6 +25,12 @@ class Watch:
             self.checks -= 1
             if self.checks < 0:
                 raise Cancelled
+
+    def billed(self, key: str, dollars: float) -> None:
+        self.bills[key] = dollars
+
+    def over(self) -> None:
+        self.told.append({"over": True})
 
     def log(self, line: str) -> None:
         self.lines.append(line)

@@ -179,7 +179,7 @@ def many(server: OpenAIServer, count: int, watch: Watch, budget: Budget | None =
                 answers.append(answer)
                 return not answer.refused
 
-            await questions.each(range(count), one, client, watch)
+            await client.heed(questions.each(range(count), one, client), watch)
         return answers
 
     return asyncio.run(run())

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from diffing.common.errors import UserError
-from diffing.models import faults, providers
+from diffing.models import allowed, faults, providers
 from diffing.models.chat import ChatClient
 from diffing.models.providers import Endpoint, Price
 from diffing.models.replies import Reply, Request
@@ -22,6 +22,8 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def endpoint(server: OpenAIServer, model: str = "before", key_env: str = "") -> Endpoint:
+    if key_env:
+        allowed.allow(server.url, key_env)
     return Endpoint("custom", server.url, key_env, model)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from diffing.common.errors import UserError
-from diffing.models import providers
+from diffing.models import allowed, providers
 from diffing.models.providers import Endpoint, Price
 
 
@@ -65,8 +65,9 @@ def test_imported_answers_have_no_endpoint() -> None:
 def test_a_key_comes_from_the_environment_before_the_env_file(
     own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    point = Endpoint("custom", "http://host/v1", "SOME_KEY", "m")
-    with pytest.raises(UserError, match="The key for http://host/v1 is not set; put SOME_KEY into the"):
+    point = Endpoint("custom", "https://host/v1", "SOME_KEY", "m")
+    allowed.allow("host", "SOME_KEY")
+    with pytest.raises(UserError, match="The key for https://host/v1 is not set; put SOME_KEY into the"):
         providers.need_key(point)
     (own_home / ".env").write_text('SOME_KEY="from-file"\n')
     assert providers.need_key(point) == "from-file"

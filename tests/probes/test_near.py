@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffing.probes import near, scan
-from diffing.reader.cache import Encoding
+from diffing.reader.records import Encoding
 
 
 def test_two_tokens_on_either_side_of_a_span_are_near_it() -> None:

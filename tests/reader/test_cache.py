@@ -8,8 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffing.reader.cache import Cache, Encoding, from_buffer, to_bytes
+from diffing.reader.cache import Cache
 from diffing.reader.compact import compact, encodings
+from diffing.reader.records import Encoding, from_buffer, to_bytes
 
 # Records.
 

@@ -8,8 +8,8 @@ import pytest
 
 from diffing.models.providers import Checkpoint
 from diffing.reader import firing
-from diffing.reader.cache import Encoding
 from diffing.reader.pieces import TokenTable
+from diffing.reader.records import Encoding
 from diffing.study.study import Study
 
 

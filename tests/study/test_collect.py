@@ -15,7 +15,7 @@ import pytest
 
 from diffing import jobs
 from diffing.jobs.job import JobStatus
-from diffing.models import providers, replies
+from diffing.models import allowed, providers, replies
 from diffing.models.providers import Checkpoint
 from diffing.study import collect, responses
 from diffing.study.settings import Sampling
@@ -27,7 +27,9 @@ ANSWER = [name for name in responses.COLUMNS if name not in ("latency", "created
 
 
 def make(server: OpenAIServer, prompts: int, name: str = "s", key_env: str = "", **sampling: Any) -> Study:
-    """A study of the server's two models."""
+    """A study of the server's two models, whose key may go to it."""
+    if key_env:
+        allowed.allow(server.url, key_env)
     models = {"a": "before", "b": "after"}
     sides = [providers.parse(f"{server.url}#{model}", key, key_env) for key, model in models.items()]
     texts = pd.DataFrame({"text": [f"Prompt {i}" for i in range(prompts)]})

@@ -104,7 +104,7 @@ def test_a_file_of_an_older_form_opens() -> None:
     ("text", "sentence"),
     [
         ("format = 99", "Study 's' was written in format 99, this version reads up to 1; update"),
-        ("= 1", "'study.toml' of study 's' is not TOML"),
+        ("= 1", "'studies/s/study.toml' is damaged (it is not TOML"),
         ("name = 's'\ncreated = ''\ncolour = 1\ncheckpoints = []", "'study.toml' of study 's' does not hold"),
     ],
 )

@@ -12,9 +12,8 @@ from diffing.common import words
 from diffing.common.errors import UserError
 from diffing.common.escape import md
 from diffing.common.step import checked
-from diffing.models import providers
 from diffing.models.questions import Asking, Estimate
-from pages.parts import job_panel
+from pages.parts import consent, job_panel
 from pages.parts.address import Comparison
 
 
@@ -37,13 +36,11 @@ def model(label: str, key: str, note: str = "", limit: float = 1.0) -> dict[str,
     if not name:
         return {"model": ""}
     try:
-        needed = Asking.model_validate(options).point.key_env
+        point = Asking.model_validate(options).point
     except UserError as error:
         st.error(md(str(error)))
         return {"model": ""}
-    if needed:
-        state = "set" if providers.key_of(needed) else "not set; put it into the environment or a .env file"
-        st.caption(f"Key {md(needed)}: {state}")
+    consent.show([point], key)
     return options
 
 

@@ -1,6 +1,5 @@
 """The ways to add prompts to a study: one by hand, a file of them, or some that a model writes."""
 
-import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +14,8 @@ from pages.parts import job_panel, upload
 from pages.parts.keys import fresh
 
 NONE = "(none)"
+SHOWN = 500
+"""Characters of a cell that the first rows show: a cell may have a million, and the browser gets what is shown."""
 ADDED = "added"
 """Where a word on what was added waits for the page to show itself anew."""
 
@@ -27,8 +28,7 @@ def tell() -> None:
 
 def add(study: Study, new: pd.DataFrame) -> None:
     """Put prompts into the study and say what was left out; a `UserError` where they are none."""
-    found = prompts.compare(new, study.prompts(), study.settings.held_out)
-    study.save_prompts(pd.concat([study.prompts(), found.table], ignore_index=True))
+    found = study.add_prompts(new)
     near = f" {len(found.near)} resemble others and were kept." if found.near else ""
     st.session_state[ADDED] = f"Added {len(found.table)}; {len(found.duplicates)} were there already.{near}"
     st.rerun()
@@ -51,11 +51,11 @@ def many(study: Study) -> None:
     brought = st.file_uploader("CSV, JSONL, JSON, Parquet or TXT (one prompt a line)", key="file")
     if brought is None:
         return
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            _import(study, upload.saved(brought, folder))
-        except UserError as error:
-            st.error(md(str(error)))
+    try:
+        with upload.saved(brought) as path:
+            _import(study, path)
+    except UserError as error:
+        st.error(md(str(error)))
 
 
 def _import(study: Study, path: Path) -> None:
@@ -72,7 +72,8 @@ def _import(study: Study, path: Path) -> None:
             theirs = st.selectbox(f"Column for {ours}", choices, index=guess, key=key)
             if theirs != NONE:
                 mapped[ours] = theirs
-    st.dataframe(raw.head(5), hide_index=True, key="first-rows", alt="The file's first rows")
+    first = raw.head(5).map(lambda cell: cell[:SHOWN])
+    st.dataframe(first, hide_index=True, key="first-rows", alt="The file's first rows")
     ready = bool({"text", "messages"} & set(mapped))
     if not ready:
         st.caption("Say above which column holds the prompt: its text, or its messages.")

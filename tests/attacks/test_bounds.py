@@ -1,0 +1,441 @@
+"""What comes in has a limit: files, draws, near-duplicates, answers that are one long word."""
+
+import gzip
+import json
+import lzma
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from diffing.common import bounds, columns, parquet, tables
+from diffing.common.errors import Cancelled, UserError
+from diffing.common.files import PROJECT
+from diffing.models import tokens
+from diffing.reader import encode, passes
+from diffing.reader.batches import Item, Task, kept_ids
+from diffing.reader.cache import Cache
+from diffing.reader.compact import encodings
+from diffing.reader.encoder import Encoder
+from diffing.reader.encodings import Encodings
+from diffing.reader.records import to_bytes
+from diffing.study import alike, imports, prompts, responses
+from diffing.study.study import Study
+from pages.parts import upload
+from tests.fakes import tiny
+from tests.fakes.reader import FakeReader
+from tests.fakes.watch import Watch
+
+ZEROS = bytes(3_000_000)
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        tables.read(path)
+    return str(caught.value)
+
+
+def put(folder: Path, name: str, data: bytes) -> Path:
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
+# R5: files.
+
+
+@pytest.mark.attack("R5")
+@pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".xz", lzma.compress)])
+def test_a_bomb_is_given_up_where_it_shows_itself(
+    suffix: str, pack: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "FREE", 100_000)
+    monkeypatch.setattr(bounds, "PIECE", 10_000)
+    path = put(tmp_path, f"t.csv{suffix}", pack(b"prompt\n" + b"x\n" * 1_500_000))
+    unpacked = []
+    with pytest.raises(UserError, match="unpacks to more than 200 times its size"):
+        unpacked += list(bounds.pieces(path, suffix, bounds.limits()))
+    taken = 0
+    with pytest.raises(UserError, match="200 times"):
+        for piece in bounds.pieces(path, suffix, bounds.limits()):
+            taken += len(piece)
+    # What a few kilobytes of it unpack to, and not all three million bytes.
+    assert 100_000 <= taken < 2_900_000
+    assert refused(path) == (
+        f"'t.csv{suffix}' unpacks to more than 200 times its size, as no table does; bring it unpacked if it is "
+        "meant."
+    )
+
+
+@pytest.mark.attack("R5")
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.jsonl.xz", "t.parquet", "t.parquet.gz"])
+def test_a_file_beyond_the_limit_is_refused_and_one_below_is_read(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"prompt": f"Question {n}", "note": "word " * 20} for n in range(100)]
+    frame = pd.DataFrame(rows)
+    kind = name.split(".")[1]
+    data = {
+        "csv": frame.to_csv(index=False).encode(),
+        "jsonl": "\n".join(map(json.dumps, rows)).encode(),
+        "parquet": frame.to_parquet(),
+    }[kind]
+    packed = gzip.compress(data) if name.endswith("gz") else lzma.compress(data) if name.endswith("xz") else data
+    path = put(tmp_path, name, packed)
+    assert len(tables.read(path)) == 100
+    monkeypatch.setattr(bounds, "LARGEST", 9_000)
+    assert "'t." in refused(path) and "DIFFING_LARGEST_FILE" in refused(path)
+    # A study's own files may be larger.
+    assert len(tables.read(path, own=True)) == 100
+    monkeypatch.setenv("DIFFING_LARGEST_FILE", "1")
+    assert len(tables.read(path)) == 100
+
+
+@pytest.mark.attack("R5")
+def test_a_limit_that_is_no_number_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIFFING_LARGEST_FILE", "²")
+    assert refused(put(tmp_path, "t.csv", b"a\n1\n")) == (
+        "DIFFING_LARGEST_FILE is '²'; set it to a whole number of megabytes, or unset it."
+    )
+
+
+@pytest.mark.attack("R5")
+@pytest.mark.parametrize(
+    ("limit", "value", "name", "data", "sentence"),
+    [
+        ("LONGEST_ROW", 50, "t.csv", b"a\n" + b"x" * 60, "'t.csv' has a row of more than 50 characters at line 2"),
+        ("LONGEST_ROW", 50, "t.csv", b'a\n"' + b"x\n" * 60, "'t.csv' has a row of more than 50 characters"),
+        ("LONGEST_ROW", 50, "t.jsonl", b'{"a": "' + b"x" * 60, "'t.jsonl' has a row of more than 50 characters"),
+        (
+            "LONGEST_ROW",
+            50,
+            "t.json",
+            b'{"a": 1, "b": "' + b"x" * 60 + b'"}',
+            "'t.json' has a row of more than 50",
+        ),
+        ("LONGEST_ROW", 50, "t.txt", b"x" * 60, "'t.txt' has a row of more than 50 characters at line 1"),
+        ("MOST_ROWS", 3, "t.csv", b"a\n" + b"x\n" * 4, "'t.csv' has more than 3 rows; split it"),
+        ("MOST_ROWS", 3, "t.json", b'[{"a":1},{"a":1},{"a":1},{"a":1}]', "'t.json' has more than 3 rows"),
+        ("MOST_COLUMNS", 2, "t.csv", b"a,b,c\n1,2,3\n", "'t.csv' has more than 2 columns"),
+        ("MOST_COLUMNS", 2, "t.jsonl", b'{"a":1}\n{"b":1}\n{"c":1}\n', "'t.jsonl' has more than 2 columns"),
+        ("MOST_CELLS", 5, "t.csv", b"a,b\n1,2\n1,2\n1,2\n", "'t.csv' has more than 5 cells"),
+    ],
+)
+def test_each_limit_has_its_sentence(
+    limit: str,
+    value: int,
+    name: str,
+    data: bytes,
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bounds, limit, value)
+    assert refused(put(tmp_path, name, data)).startswith(sentence)
+
+
+@pytest.mark.attack("R5")
+def test_a_packing_that_wants_too_much_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = put(tmp_path, "t.csv.xz", lzma.compress(b"a\n1\n", preset=9))
+    assert len(tables.read(path)) == 1
+    monkeypatch.setattr(bounds, "XZ_MEMORY", 1_000_000)
+    assert refused(path).startswith("'t.csv.xz' cannot be unpacked (")
+
+
+@pytest.mark.attack("R5")
+@pytest.mark.parametrize(
+    ("name", "data", "fault"),
+    [
+        ("t.jsonl", b"[" * 100_000, "it is nested too deeply"),
+        ("t.json", b'[{"a": ' + b"[" * 100_000, "it is nested too deeply"),
+        ("t.jsonl", b'{"a": ' + b"9" * 5_000 + b"}", "a number has too many digits"),
+        ("t.json", b'[{"a": ' + b"9" * 5_000 + b"}]", "a number has too many digits"),
+    ],
+)
+def test_json_that_python_cannot_hold_is_told(name: str, data: bytes, fault: str, tmp_path: Path) -> None:
+    assert refused(put(tmp_path, name, data)) == f"'{name}' is not JSON at line 1 ({fault}); mend it."
+
+
+@pytest.mark.attack("R5")
+def test_half_characters_as_names_of_columns_are_replaced(tmp_path: Path) -> None:
+    table = tables.read(put(tmp_path, "t.jsonl", b'{"\\ud800": "x"}\n'))
+    assert table.to_dict("list") == {"\ufffd": ["x"]}
+
+
+@pytest.mark.attack("R5")
+@pytest.mark.parametrize("piece", [1, 7, 64])
+def test_json_is_the_same_in_whatever_pieces_it_comes(
+    piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "PIECE", piece)
+    rows: list[dict[str, Any]] = [
+        {"a": 'q"\\\u2028\ud83d\ude00', "b": 12345.5, "c": [1, {"d": None}]},
+        {"a": "", "b": -7, "c": True},
+    ]
+    path = put(tmp_path, "t.json", json.dumps(rows, indent=1).encode())
+    assert tables.read(path).to_dict("records") == [
+        {"a": 'q"\\\u2028😀', "b": "12345.5", "c": '[1, {"d": null}]'},
+        {"a": "", "b": "-7", "c": "True"},
+    ]
+    put(tmp_path, "t.json", json.dumps(rows).encode()[:-9])
+    assert refused(path).startswith("'t.json' is not JSON at line 1 (")
+
+
+@pytest.mark.attack("R5")
+def test_rows_are_packed_in_blocks_and_stay_what_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "BLOCK", 4)
+    lines = [{"a": f"{n}"} if n % 3 else {"b": f"é{n}", "a": ""} for n in range(11)]
+    path = put(tmp_path, "t.jsonl", "\n".join(map(json.dumps, lines)).encode())
+    wanted = [(line.get("b", ""), line["a"]) for line in lines]
+    assert list(tables.read(path).itertuples(index=False, name=None)) == wanted
+
+
+@pytest.mark.attack("R5")
+def test_a_parquet_file_of_equal_rows_is_refused_by_its_own_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "MOST_ROWS", 1_000)
+    pd.DataFrame({"prompt": ["x"] * 1_001}).to_parquet(tmp_path / "t.parquet")
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", None)
+    with pytest.raises(UserError, match="'t.parquet' has more than 1,000 rows"):
+        list(parquet.blocks(tmp_path / "t.parquet", "t.parquet", bounds.limits()))
+
+
+@pytest.mark.attack("R5")
+def test_a_text_that_is_named_a_thousand_times_ends_the_process_that_reads_it(tmp_path: Path) -> None:
+    words = pa.DictionaryArray.from_arrays(pa.array([0] * 1_000, pa.int32()), pa.array(["x" * 2_000_000]))
+    pq.write_table(pa.table({"prompt": words}), tmp_path / "t.parquet")
+    assert (tmp_path / "t.parquet").stat().st_size < 200_000
+    assert refused(tmp_path / "t.parquet") == (
+        "'t.parquet' takes more memory or time than a file may have; split it, or set DIFFING_LARGEST_FILE to "
+        "more megabytes."
+    )
+
+
+@pytest.mark.attack("R5")
+def test_a_parquet_file_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pd.DataFrame({"prompt": ["x"]}).to_parquet(tmp_path / "t.parquet")
+    monkeypatch.setattr(parquet, "SECONDS", 0.0)
+    assert "takes more memory or time" in refused(tmp_path / "t.parquet")
+
+
+# R5: uploads.
+
+
+class Brought(UploadedFile):
+    """A file as Streamlit hands it over."""
+
+    def __init__(self, name: str, data: bytes) -> None:
+        self.name = name
+        self._data = data
+
+    def getbuffer(self) -> memoryview:
+        return memoryview(self._data)
+
+
+@pytest.mark.attack("R5")
+def test_uploads_are_read_one_after_the_other_under_their_own_names() -> None:
+    seen: list[str] = []
+
+    def bring(name: str) -> None:
+        with upload.saved(Brought(f"../../{name}", b"a\n1\n")) as path:
+            seen.append(f"in {path.name}")
+            assert tables.read(path).to_dict("list") == {"a": ["1"]} and path.parent.name != ".."
+            seen.append(f"out {path.name}")
+
+    threads = [threading.Thread(target=bring, args=(f"{n}.csv",)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen) == 8
+    assert [(a[:2], b[:3], a.split()[1] == b.split()[1]) for a, b in zip(seen[::2], seen[1::2], strict=True)] == [
+        ("in", "out", True)
+    ] * 4
+
+
+@pytest.mark.attack("R5")
+def test_the_server_takes_no_larger_upload_than_is_read() -> None:
+    told = (PROJECT / ".streamlit" / "config.toml").read_text(encoding="utf-8")
+    assert f"maxUploadSize = {upload.LARGEST_MB}\n" in told
+    assert upload.LARGEST_MB * 1_000_000 <= bounds.LARGEST
+
+
+# R17: draws are names.
+
+
+@pytest.mark.attack("R17")
+def test_a_draw_that_is_a_seed_makes_one_pair_a_prompt(tmp_path: Path) -> None:
+    rows = [
+        {"prompt": f"Question {n}", "checkpoint": key, "response": f"{key}{n}", "draw": 10**15 + 7 * n}
+        for n in range(300)
+        for key in "ab"
+    ]
+    study = imports.into("s", imports.load(put(tmp_path, "t.json", json.dumps(rows).encode())))
+    paired = study.pairs("a", "b")
+    assert paired[["draw", "text_a", "text_b", "excluded"]].to_numpy().tolist() == [
+        [10**15 + 7 * n, f"a{n}", f"b{n}", ""] for n in range(300)
+    ]
+    stored = study.responses()
+    assert (
+        responses.counts(stored, "a", 300 * responses.draws(stored[stored["checkpoint"] == "a"]))["missing"] == 0
+    )
+
+
+@pytest.mark.attack("R17")
+def test_pairs_are_the_same_as_with_draws_counted_through() -> None:
+    asked = prompts.normal(pd.DataFrame({"text": ["One", "Two", "Three", "Off"], "active": [1, 1, 1, 0]}), 0.3)
+    first, second, _, off = asked["id"]
+    rows = [(first, "a", 0), (first, "b", 0), (first, "b", 2), (second, "a", 1), (off, "a", 0)]
+    table = responses.normal(
+        pd.DataFrame([{"prompt_id": i, "checkpoint": c, "draw": d, "text": f"{c}{d}"} for i, c, d in rows])
+    )
+    paired = responses.pairs(table, asked, "a", "b")
+    assert paired[["prompt_id", "draw", "text_a", "text_b", "excluded"]].to_numpy().tolist() == [
+        [first, 0, "a0", "b0", ""],
+        [first, 2, "", "b2", "A missing"],
+        [second, 1, "a1", "", "B missing"],
+        [asked["id"][2], 0, "", "", "A missing; B missing"],
+    ]
+
+
+# R18: near-duplicates.
+
+
+def sentences(count: int) -> list[str]:
+    """Random sentences, of which each tenth is the one before it with a mark more."""
+    chance = np.random.default_rng(0)
+    words = ["".join(chance.choice(list("abcdefghijklmnop"), size=7)) for _ in range(400)]
+    texts = [" ".join(chance.choice(words, size=12)) for _ in range(count)]
+    return [f"{texts[n - 1]}?!" if n % 10 == 9 else text for n, text in enumerate(texts)]
+
+
+@pytest.mark.attack("R18")
+@pytest.mark.parametrize("known", [0, 200])
+def test_among_many_texts_the_same_pairs_are_found_as_among_few(
+    known: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = sentences(600)
+    wanted = alike.pairs(texts[known:], texts[:known])
+    assert len(wanted) == (600 - known) // 10
+    monkeypatch.setattr(alike, "ALL_PAIRS", 0)
+    assert alike.pairs(texts[known:], texts[:known]) == wanted
+
+
+@pytest.mark.attack("R18")
+def test_prompts_of_one_template_are_compared_with_a_few_and_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [f"What is the capital of country number {n}?" for n in range(2_000)]
+    new, old = alike._candidates([text.lower() for text in texts], 0)
+    # Neighbours, and not each with each.
+    assert len(new) <= len(texts) * alike.MARKS * sum(alike.NEIGHBOURS.values())
+    assert bool((old < new).all())
+    monkeypatch.setattr(alike, "ALL_PAIRS", 0)
+    found = {fresh for fresh, _, _ in alike.pairs(texts, [])}
+    assert len(found) >= 0.99 * len(texts)
+
+
+@pytest.mark.attack("R18")
+def test_texts_that_are_too_long_to_compare_are_compared_by_their_beginnings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(alike, "LONGEST", 20)
+    assert alike.pairs(["What is this about? " + "b" * 900], ["What is this about? " + "c" * 900]) == [
+        ("What is this about? " + "b" * 900, "What is this about? " + "c" * 900, 100)
+    ]
+
+
+# R30: degenerate answers.
+
+
+@pytest.fixture
+def reader(monkeypatch: pytest.MonkeyPatch) -> FakeReader:
+    fake = FakeReader()
+    monkeypatch.setattr(encode, "load_reader", lambda _choice, _device: fake)
+    return fake
+
+
+def study_of(texts: list[str], tmp_path: Path) -> Study:
+    rows = [{"prompt": f"Q{n}", "checkpoint": key, "response": t} for n, t in enumerate(texts) for key in "ab"]
+    return imports.into("s", imports.load(put(tmp_path, "t.json", json.dumps(rows).encode())))
+
+
+@pytest.mark.attack("R30")
+def test_an_answer_that_is_too_long_is_named_and_left_out_and_the_rest_is_encoded(
+    reader: FakeReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    framing = tokens.Framing(tiny.tokenizer(), window=64)
+    monkeypatch.setattr(reader, "read", framing.read)
+    monkeypatch.setattr(reader, "vocabulary", len(framing.tokenizer))
+    reader.embedding = reader.embedding.repeat(-(-len(framing.tokenizer) // len(reader.embedding)), 1)
+    monkeypatch.setattr(tokens, "LONGEST", 2_000)
+    study = study_of(["Fine.", "a" * 5_000, "Fine too."], tmp_path)
+    watch = Watch()
+    done = encode.run(study, encode.Options(), watch)
+    assert (done["documents"], done["failed"]) == (6, 2)
+    table = Encodings.open(study).documents
+    long = table[table["error"] != ""]
+    assert set(long["error"]) == {"The answer has 5,000 bytes where 2,000 can be read: it is left out."}
+    first = long.iloc[0]
+    assert watch.lines == [
+        f"2 answers not encoded, the first of them prompt {first['prompt_id']}, a, draw 0: {first['error']}"
+    ]
+
+
+@pytest.mark.attack("R30")
+def test_one_long_answer_does_not_speak_for_all_when_a_reader_is_checked(tmp_path: Path) -> None:
+    tiny.model(tmp_path / "model", tiny.configs()["llama"])
+    tiny.sae(tmp_path / "sae", metadata={"context_size": 32})
+    loaded = tiny.load(tmp_path / "model", tmp_path / "sae")
+    alone = loaded.check(["Some plain words."] * 20)
+    with_it = loaded.check([*["Some plain words."] * 10, "a" * 3_000, *["Some plain words."] * 10])
+    assert with_it.tokens - alone.tokens <= loaded.window
+    assert with_it.over_window == pytest.approx(1 / 21)
+
+
+@pytest.mark.attack("R30")
+@pytest.mark.parametrize("entries", [1, 40, 10**6])
+def test_an_answer_longer_than_a_batch_has_the_encoding_of_one_that_is_not(
+    entries: int, reader: FakeReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passes, "ENTRIES", entries)
+    text = " ".join(f"word{n % 37}" for n in range(400))
+    reading = reader.read([], text)
+    cache = Cache(reader.key, reader.n_features)
+    item = Item(Task("k", [], text), sum(len(window.ids) for window in reading.windows), reading)
+    whole = Encoder(reader, cache, budget=10_000)
+    (wanted,) = encodings(
+        whole._sparse(whole._forward([item]), 1), [kept_ids(item)], [np.asarray(reading.spans, np.int32)]
+    )
+    found = Encoder(reader, cache, budget=20).one(reading)
+    assert not isinstance(wanted, str) and not isinstance(found, str)
+    assert to_bytes(found, reader.n_features) == to_bytes(wanted, reader.n_features)
+
+
+@pytest.mark.attack("R30")
+def test_a_long_answer_is_run_pass_by_pass_and_a_cancel_is_heeded_in_between(
+    reader: FakeReader, tmp_path: Path
+) -> None:
+    study = study_of([" ".join(f"w{n}" for n in range(600)), "short"], tmp_path)
+    with pytest.raises(Cancelled):
+        encode.run(study, encode.Options(budget=30), Watch(checks=12))
+    assert 0 < len(reader.batches) < 20
+    assert max(sum(map(len, batch)) for batch in reader.batches) <= 30
+    assert encode.run(study, encode.Options(budget=30), Watch())["failed"] == 0
+
+
+@pytest.mark.attack("R30")
+def test_a_word_of_many_emoji_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    framing = tokens.Framing(tiny.tokenizer(None), window=128)
+    text = "😀" * 20_000
+    reading = framing.read([], text)
+    assert sum(window.stop - window.start for window in reading.windows) == len(reading.spans)
+    assert (reading.spans[0, 0], reading.spans[-1, 1]) == (0, len(text))
+    monkeypatch.setattr(tokens, "LONGEST", 79_999)
+    with pytest.raises(UserError, match=r"The answer has 80,000 bytes where 79,999 can be read"):
+        framing.read([], text)
