@@ -14,21 +14,29 @@ import numpy as np
 from diffing.common import nulls
 from diffing.common.arrays import Array, Floats, Ints
 
-SPREAD = 128
+SPREAD = 64
 """Least standard deviation, in whole coins, of the rounded sums that are tested.
 
-With 1,000 prompts it is four coins to a prompt, where rounding adds half a per cent to the variance.
+From about 1,000 prompts on it is two coins to a prompt, where rounding adds 2 % to the variance at most and so
+costs about 1 % of the power (`docs/method.md`).
 """
-FINE = 3
-"""Binary digits behind the point of a level: 8 to a factor of two, so what ties differs by an eighth at most."""
-LEVELS = 128
+FINE = 2
+"""Binary digits behind the point of a level: 4 to a factor of two, so that what ties differs by a quarter at most.
+
+With 8 or 16 of them no power was gained in simulated differences of any shape (`docs/method.md`).
+"""
+MANTISSA = 23
+"""Binary digits behind the point of a float32, which stand below its exponent."""
+SIZE = np.int16(2 ** (8 + FINE) - 1)
+"""The bits of a level that are not its sign: eight of the exponent come before them."""
+LEVELS = 64
 """Levels of a feature, 16 factors of two down from the norm of its differences, which none of them exceeds.
 
 With 1,000 prompts an ordinary difference is five factors down, and only what is 2,000 times smaller ties at the
 lowest level.
 """
-STEPS = 64
-"""Levels of a difference of chances, which is 1 at most: what is under half a step counts as none."""
+STEPS = 16
+"""Levels of a difference of chances, which is 1 at most: what is under 3 in a hundred counts as none."""
 CHUNK = 2_000_000
 """Cells that are worked on at a time, so that memory stays bounded: 16 MB of eight bytes each. Chosen by eye."""
 
@@ -36,7 +44,7 @@ CHUNK = 2_000_000
 class Coins(NamedTuple):
     """Whole coins of every feature, as `nulls.coin_tail` takes them."""
 
-    counts: Ints
+    counts: Array
     """Features x sizes 1, 2, …: how many differences have each size."""
     observed: Ints
     """Their signed sum."""
@@ -67,10 +75,13 @@ class Amounts:
     def empty(cls, prompts: int, features: int) -> "Amounts":
         return cls(prompts, {side: np.zeros(features) for side in "ab"}, np.zeros(features))
 
-    def add(self, feature: Array, difference: Array) -> None:
-        """One prompt's differences of some features, B minus A, float32; the others differ by nothing."""
+    def add(self, feature: Array, short: Array, difference: Array) -> None:
+        """One prompt's differences of some features, B minus A, float32; the others differ by nothing.
+
+        `short` are the features again, in the shortest numbers that will do: they are kept until the end.
+        """
         np.add.at(self.squares, feature, (difference**2).astype(np.float64))
-        self._moved.append((feature, _levels(difference)))
+        self._moved.append((short, _levels(difference)))
 
     def coins(self) -> Coins:
         """Coins of the signed ranks: differences of one level share the mean of their ranks."""
@@ -79,14 +90,16 @@ class Amounts:
     def _counts(self) -> Array:
         """Features x signs (A more, B more) x levels: how many prompts differ so."""
         n = len(self.squares)
-        lowest = _levels(np.sqrt(self.squares).astype(np.float32)).astype(np.int64) - (LEVELS - 1)
+        lowest = _levels(np.sqrt(self.squares).astype(np.float32)) - np.int16(LEVELS - 1)
         kind = counting(self.prompts)
         counts = np.zeros(n * 2 * LEVELS, kind)
         for short, signed in self._moved:
+            size = signed & SIZE
             feature = short.astype(np.intp)
-            level = np.clip(np.abs(signed.astype(np.int64)) - lowest[feature], 0, LEVELS - 1)
-            cell = (2 * feature + (signed > 0)) * LEVELS + level
-            np.add.at(counts, cell[signed != 0], kind(1))
+            level = np.clip(size - lowest[feature], 0, LEVELS - 1)
+            cell = feature * (2 * LEVELS)
+            cell += level + (signed >= 0) * np.int16(LEVELS)
+            np.add.at(counts, cell if size.all() else cell[size > 0], kind(1))
         return counts.reshape(n, 2, LEVELS)
 
 
@@ -104,11 +117,12 @@ class Chances:
 
     def add(self, feature: Array, difference: Array) -> None:
         """One prompt's differences of some features, B minus A; the others differ by nothing."""
-        place = feature.astype(np.intp)
-        np.add.at(self.sum, place, difference.astype(np.float64))
-        level = np.rint(STEPS * difference).astype(np.intp)
-        level, place = level[level != 0], place[level != 0]
-        cell = (2 * place + (level > 0)) * (STEPS + 1) + np.abs(level)
+        np.add.at(self.sum, feature, difference.astype(np.float64))
+        level = np.rint(STEPS * difference).astype(np.int8)
+        moved = np.flatnonzero(level != 0)
+        level = level.take(moved)
+        cell = feature.take(moved) * (2 * (STEPS + 1))
+        cell += np.abs(level) + (level > 0) * np.int8(STEPS + 1)
         np.add.at(self._counts, cell, self._counts.dtype.type(1))
 
     def coins(self) -> Coins:
@@ -132,12 +146,12 @@ def coins(counts: Array, prompts: int, ranked: bool) -> Coins:
     return Coins(whole, observed, lean)
 
 
-def _coins(counts: Array, top: int, width: int, ranked: bool) -> tuple[Array, Floats, Floats]:
+def _coins(counts: Array, top: int, width: int, ranked: bool) -> tuple[Array, Array, Floats]:
     """`coins` of some features; all sums are of whole numbers below 2^53, and so exact in any order."""
     n, _, levels = counts.shape
     behind, ahead = counts[:, 0].ravel(), counts[:, 1].ravel()
     # Most levels of most features are empty.
-    cell = np.flatnonzero(behind | ahead)
+    cell = np.flatnonzero((behind | ahead) != 0)
     feature = cell // levels
     size, lead = (behind[cell] + ahead[cell]).astype(np.float64), (ahead[cell] - behind[cell]).astype(np.float64)
     value = (cell % levels).astype(np.float64)
@@ -148,7 +162,7 @@ def _coins(counts: Array, top: int, width: int, ranked: bool) -> tuple[Array, Fl
         value = 2 * (below - (np.cumsum(total) - total)[feature]) - size + 1
 
     def summed(weight: Array) -> Floats:
-        return np.bincount(feature, weight, n)
+        return np.bincount(feature, weight, n).astype(np.float64, copy=False)
 
     norm = np.sqrt(summed(size * value**2))
     scale = np.minimum(1.0, np.divide(top, norm, out=np.ones(n), where=norm > 0))
@@ -165,17 +179,16 @@ def counting(prompts: int) -> type[np.int16] | type[np.int32]:
 
 
 def _levels(difference: Array) -> Array:
-    """Signed levels, which rise with the size of a float32: 0 for 0, and 8 to a factor of two.
+    """The sign bit of a float32 and, under `SIZE`, levels that rise with its size: 0 for 0, 4 to a factor of two.
 
     A float's bits without its sign are in the order of its size, with the exponent first; so this is exact and the
     same on every machine, which no logarithm is.
     """
-    size = np.abs(difference).astype(np.float32).view(np.int32) >> (23 - FINE)
-    return np.where(difference < 0, -size, size).astype(np.int16)
+    return (difference.view(np.int32) >> (MANTISSA - FINE)).astype(np.int16)
 
 
 def _top(prompts: int) -> int:
-    # At least two coins to a prompt of ordinary size, where rounding costs about 1 % of the power.
+    # At least two coins to a prompt of ordinary size.
     return max(SPREAD, int(2 * prompts**0.5))
 
 

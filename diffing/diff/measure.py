@@ -261,4 +261,5 @@ def needed(ahead: Ints, behind: Ints, level: float) -> Floats:
     spread = ndtri(1 - level) / 2 + ndtri(POWER) * np.sqrt(share * (1 - share))
     lead = np.where(ahead > behind, share - 0.5, np.nan)
     # Fewer prompts than this cannot reach the level however they fall.
-    return np.ceil(np.maximum((spread / lead) ** 2, -np.log2(level)))
+    prompts: Floats = np.ceil(np.maximum((spread / lead) ** 2, -np.log2(level)))
+    return prompts

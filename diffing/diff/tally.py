@@ -110,25 +110,22 @@ class Moves:
     @classmethod
     def none(cls, features: int, pairing: Pairing) -> "Moves":
         longest = max(pairing.tokens_a.max(initial=0), pairing.tokens_b.max(initial=0))
-        return cls(Rarefied(int(longest)), np.zeros((3, features), np.float32), np.zeros((3, 1), np.float32))
+        return cls(Rarefied(int(longest)), np.zeros((3, features), np.float32), np.zeros(3, np.float32))
 
     def add(self, kind: int, side: str, feature: Array, values: Array) -> None:
-        np.add.at(self.sums[kind], feature, values if side == "b" else -values)
-        self.largest[kind] = max(self.largest[kind, 0], values.max())
+        (np.add if side == "b" else np.subtract).at(self.sums[kind], feature, values)
+        self.largest[kind] = max(self.largest[kind], values.max())
 
     def keep(self, tally: Tally) -> None:
         """Hand the prompt's differences to the tally, and begin anew."""
-        # Equal draws in another order leave a rounding error, which is no difference: a millionth of the largest
-        # is some eight times float32's precision.
-        least = np.float32(1e-6) * self.largest
-        moved = np.abs(self.sums) > least
-        feature = np.flatnonzero(moved[0] | moved[1])
-        # Kept for every prompt until the end, so in the shortest numbers that will do.
+        feature = np.flatnonzero((self.sums[0] != 0) | (self.sums[1] != 0) | (self.sums[2] != 0))
         short = feature.astype(np.min_scalar_type(self.sums.shape[1]))
-        for kind, amount in enumerate((tally.rate, tally.strength)):
-            difference = self.sums[kind].take(feature)
-            amount.add(short, np.where(moved[kind].take(feature), difference, np.float32(0)))
-        feature = np.flatnonzero(moved[2])
+        for amount, sums, largest in zip((tally.rate, tally.strength), self.sums, self.largest, strict=False):
+            moved = sums.take(feature)
+            # Equal draws in another order leave a rounding error, which is no difference: a millionth of the largest
+            # is some eight times float32's precision.
+            moved[np.abs(moved) <= np.float32(1e-6) * largest] = 0
+            amount.add(feature, short, moved)
         tally.rarefied.add(feature, self.sums[2].take(feature))
         self.sums[:] = 0
         self.largest[:] = 0
