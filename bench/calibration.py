@@ -159,6 +159,7 @@ FAMILIES = {
     "rate": ("p_rate", "q_rate"),
     "strength": ("p_mean", "q_mean"),
     "heterogeneity": ("p_heterogeneity", "q_heterogeneity"),
+    "random tokens": ("p_rarefied", "q_rarefied"),
     "discovery half": ("p_discovery", "q_discovery"),
 }
 
@@ -173,7 +174,7 @@ def equal_sides(figures: Figures, draws: int, random: np.random.Generator) -> No
     p_of["equal length"] = np.concatenate([table[f"p{cut}"] for cut in cuts])
     q_of["equal length"] = np.concatenate([table[f"q{cut}"] for cut in cuts])
     few = simulate(Plan(draws=draws, features=40, clump=4), random)
-    probes, _ = measure.table(few.shown, few.pairs)
+    probes, _ = measure.table(few.shown, few.pairs, np.zeros(40, dtype=bool))
     p_of["probes"], q_of["probes"] = probes["p"].to_numpy(), probes["q"].to_numpy()
     for name, p in p_of.items():
         figures.add(f"{name}: any q < 0.05", float(np.nanmin(q_of[name], initial=1.0) < 0.05))

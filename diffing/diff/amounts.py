@@ -29,6 +29,11 @@ MANTISSA = 23
 """Binary digits behind the point of a float32, which stand below its exponent."""
 SIZE = np.int16(2 ** (8 + FINE) - 1)
 """The bits of a level that are not its sign: eight of the exponent come before them."""
+NUDGE = np.float32(1 + 2.0**-16)
+"""What differences are multiplied by, so that no whole number or quarter stands at a level's edge.
+
+Thirds of draws that add up to one then tie with one, which rounding would else now and then put a level apart.
+"""
 LEVELS = 64
 """Levels of a feature, 16 factors of two down from the norm of its differences, which none of them exceeds.
 
@@ -184,7 +189,7 @@ def _levels(difference: Array) -> Array:
     A float's bits without its sign are in the order of its size, with the exponent first; so this is exact and the
     same on every machine, which no logarithm is.
     """
-    return (difference.view(np.int32) >> (MANTISSA - FINE)).astype(np.int16)
+    return ((difference * NUDGE).view(np.int32) >> (MANTISSA - FINE)).astype(np.int16)
 
 
 def _top(prompts: int) -> int:

@@ -122,8 +122,8 @@ class Moves:
         short = feature.astype(np.min_scalar_type(self.sums.shape[1]))
         for amount, sums, largest in zip((tally.rate, tally.strength), self.sums, self.largest, strict=False):
             moved = sums.take(feature)
-            # Equal draws in another order leave a rounding error, which is no difference: a millionth of the largest
-            # is some eight times float32's precision.
+            # Equal draws in another order leave a rounding error, which is no difference: a millionth of the
+            # largest is some eight times float32's precision.
             moved[np.abs(moved) <= np.float32(1e-6) * largest] = 0
             amount.add(feature, short, moved)
         tally.rarefied.add(feature, self.sums[2].take(feature))
