@@ -105,21 +105,22 @@ class Stored:
 
 def _over(encoding: Encoding, bar: Array) -> Document:
     """What lies above each feature's bar."""
-    over = np.abs(encoding.values()) > np.repeat(bar[encoding.feature], encoding.count)
-    # How many entries before each one are over: its differences between the runs' borders count each run's.
-    before = np.concatenate([[0], np.cumsum(over, dtype=np.int64)])
-    borders = before[encoding.starts()]
-    count = np.diff(borders)
-    kept = count > 0
+    over = encoding.over(bar[encoding.feature])
+    starts = encoding.starts()[:-1]
+    # `reduceat` takes no empty list of places.
+    count = np.add.reduceat(over, starts, dtype=np.int64) if len(starts) else starts
+    ends = np.cumsum(count)
+    kept = np.flatnonzero(count)
+    count, ends = count.take(kept), ends.take(kept)
     # Positions ascend inside a run, and so do those of it that are left.
     position = encoding.position[over]
     return Entries(
-        encoding.feature[kept],
+        encoding.feature.take(kept),
         # In numbers as short as they are stored in: every document is kept.
-        count[kept].astype(encoding.count.dtype),
-        position[borders[:-1][kept]],
-        position[borders[1:][kept] - 1],
-        np.abs(encoding.peak[kept]),
+        count.astype(encoding.count.dtype),
+        position.take(ends - count),
+        position.take(ends - 1),
+        np.abs(encoding.peak.take(kept)),
     )
 
 

@@ -194,8 +194,8 @@ def test_a_wide_interval_around_none_cannot_tell() -> None:
 def test_a_rare_thing_that_trebles_is_too_rare_to_tell_and_a_common_one_has_not_changed() -> None:
     n = 400
     dense = np.zeros((2 * n, 4, 2))
-    # Feature 0 goes from 3 answers to 9, feature 1 is shown by the same half of the prompts on both sides.
-    dense[0:6:2, 0, 0] = dense[1:19:2, 0, 0] = 1
+    # Feature 0 goes from 3 answers to 9 others, feature 1 is shown by the same half of the prompts on both sides.
+    dense[0:6:2, 0, 0] = dense[41:59:2, 0, 0] = 1
     dense[:n, 0, 1] = 1
     documents = Documents(list(dense))
     rows = table(documents, paired(lengths(documents), n))
@@ -339,7 +339,7 @@ def test_what_is_not_confirmed_says_how_many_prompts_would_have_to_differ() -> N
 
 
 def test_as_many_prompts_as_are_said_to_be_needed_give_the_power() -> None:
-    for ahead, behind in ((20, 2), (60, 30), (9, 0), (200, 130)):
+    for ahead, behind in ((20, 2), (60, 30), (90, 30), (200, 130)):
         for level in (0.05, 0.001):
             prompts = int(measure.needed(np.array([ahead]), np.array([behind]), level)[0])
             share = (ahead + 1) / (ahead + behind + 2)
