@@ -57,7 +57,8 @@ def diff(
             )
         )
         return
-    say(f"{found.a} against {found.b}: {summary.answer(found.summary)}")
+    said = f"{summary.answer(found.summary)} {summary.identical(found.summary)}".rstrip()
+    say(f"{found.a} against {found.b}: {said}")
     if by or probes:
         rows = table.iloc[table["delta"].abs().argsort(kind="stable")[::-1]].head(top or len(table))
     else:

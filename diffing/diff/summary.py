@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from diffing.common import stats
+from diffing.common.words import count
 from diffing.diff import measure
 from diffing.diff.pairing import Pairing
 from diffing.diff.tally import Leads
@@ -37,6 +38,7 @@ def of(
         "draws": int(pairs.draws.max(initial=0)),
         "pairs": len(pairs.row),
         "pairs_truncated": int(pairs.truncated.sum()),
+        "identical": int(pairs.identical.sum()),
         "excluded": pairs.excluded,
         "tested": tested,
         "tested_rate": int(features["p_rate"].notna().sum()),
@@ -77,3 +79,21 @@ def answer(facts: dict[str, Any]) -> str:
         return f"no feature differs after correction over {tested:,} tests; that does not prove no change."
     differ = f"{families:,} families of features differ (q < 0.05, {tested:,} tested)"
     return f"{differ}; {share:.0%} of them survive at equal length." if share is not None else f"{differ}."
+
+
+def identical(facts: dict[str, Any]) -> str:
+    """On how much of the study both sides gave one answer, as a sentence; empty where nowhere."""
+    # A diff of an earlier version did not count them.
+    same = facts.get("identical", 0)
+    if not same:
+        return ""
+    if facts["draws"] == 1:
+        return f"The answers are identical on {same:,} of {count(facts['prompts'], 'prompt')}."
+    return f"The answers are identical in {same:,} of {count(facts['pairs'], 'pair')}."
+
+
+def cannot_tell(facts: dict[str, Any]) -> str:
+    """Why it cannot be said how well the sides are told apart; empty where it can."""
+    apart = facts["separability"]
+    # A diff of an earlier version gave no reason, and had one only.
+    return "" if apart.get("auc") is not None else apart.get("reason") or "there are too few prompts"

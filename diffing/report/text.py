@@ -11,6 +11,7 @@ import pandas as pd
 
 from diffing.common.words import count, interval, listed, points, share
 from diffing.diff import measure
+from diffing.diff.summary import cannot_tell, identical
 from diffing.findings.evidence import Standing
 from diffing.labels import contradictions
 from diffing.report.facts import Facts, own_features, sure
@@ -30,10 +31,11 @@ def answer(facts: Facts) -> list[str]:
 def _compared(facts: Facts) -> str:
     summary = facts.diff.summary
     left = sum(summary["excluded"].values())
-    return (
+    compared = (
         f"B ({facts.b.name}) was compared with A ({facts.a.name}) on {count(summary['prompts'], 'prompt')} with "
         f"{count(summary['pairs'], 'pair')} of answers; {count(left, 'pair')} had to be left out."
     )
+    return f"{compared} {identical(summary)}".rstrip()
 
 
 def _amount(facts: Facts) -> str:
@@ -51,10 +53,11 @@ def _amount(facts: Facts) -> str:
             "survive at equal length"
         )
     if apart["auc"] is None:
-        return f"{amount}."
+        return f"{amount}; one cannot tell the sides apart by all features together: {cannot_tell(summary)}."
     return (
-        f"{amount}; all features together tell the sides apart with an AUC of {apart['auc']:.2f} (0.5 is chance, "
-        f"shuffled sides stay below {apart['null_high']:.2f} in 95 of 100 runs)."
+        f"{amount}; all features together tell the sides apart with an AUC of {apart['auc']:.2f} on "
+        f"{count(apart['prompts'], 'prompt')} (0.5 is chance, shuffled sides stay below {apart['null_high']:.2f} "
+        "in 95 of 100 runs)."
     )
 
 

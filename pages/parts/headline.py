@@ -13,17 +13,19 @@ def show(diff: Diff, name_a: str, name_b: str) -> None:
     told = diff.summary
     apart = told["separability"]
     lengths = f"Answers have {told['tokens_a'] or 0:,.0f} tokens on A and {told['tokens_b'] or 0:,.0f} on B."
-    st.markdown(f"**A** {md(name_a)} against **B** {md(name_b)}: {md(summary.answer(told))} {lengths}")
+    said = f"{summary.answer(told)} {summary.identical(told)}"
+    st.markdown(f"**A** {md(name_a)} against **B** {md(name_b)}: {md(said)} {lengths}")
     with st.container(horizontal=True, key="figures-answer"):
         one, two, three, four = (st.empty() for _ in range(4))
     auc = apart.get("auc")
     one.metric(
         "Telling A from B",
         f"{auc:.2f}" if auc is not None else "cannot tell",
-        help="Cross-validated AUC of a classifier on all features, prompts kept together; 0.5 is chance. With "
+        help=f"Cross-validated AUC of a classifier on all features, on {apart['prompts']:,} prompts whose answers "
+        "are not identical, prompts kept together; 0.5 is chance. With "
         f"sides shuffled it stays below {apart['null_high']:.2f} in 95 of 100 runs (p = {apart['p']:.2g})."
         if auc is not None
-        else "Too few prompts.",
+        else f"One cannot tell: {md(summary.cannot_tell(told))}.",
         border=True,
     )
     two.metric(
