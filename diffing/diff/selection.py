@@ -121,8 +121,9 @@ def differing(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def differ_between_groups(groups: pd.DataFrame) -> bool:
-    """Whether a feature's difference is not the same in all of these groups of prompts."""
-    return bool(groups["q_heterogeneity"].iloc[0] < LEVEL)
+    """Whether a feature's difference is not the same in all of these groups of prompts; tags have no such test."""
+    first = groups.iloc[0]
+    return bool(first["kind"] == "category" and first["q_heterogeneity"] < LEVEL)
 
 
 def probes(table: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from diffing.common.words import count, interval, listed, points, share, small, yes
-from diffing.diff import pairing
+from diffing.diff import measure, pairing
 from diffing.findings import evidence, judging
 from diffing.findings.evidence import Standing
 from diffing.findings.exhibits import Chooser
@@ -193,7 +193,9 @@ def _categories(facts: Facts, feature: int) -> list[str]:
         f"{row['group']} ({points(row['delta'])} points, {count(int(row['n']), 'prompt')})"
         for _, row in rows.iloc[[0, -1]].iterrows()
     )
-    return [f"Its first feature differs most in {most} and least in {least}."]
+    q = rows["q_heterogeneity"].iloc[0]
+    sure = "it is not the same in all categories" if q < measure.LEVEL else "which may be chance"
+    return [f"Its first feature differs most in {most} and least in {least}; {sure} (q = {small(q)})."]
 
 
 def verification(facts: Facts, check: Check | None) -> str:

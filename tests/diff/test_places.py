@@ -1,6 +1,7 @@
 """Places in a ranking, rows by their number, and what a page picks out of a diff's tables."""
 
 import pandas as pd
+import pytest
 
 from diffing.diff import selection
 from diffing.diff.selection import Asked, Place
@@ -32,11 +33,12 @@ def test_differing_is_what_holds_after_correction() -> None:
     assert selection.differing(table)["feature"].tolist() == [0, 3]
 
 
-def test_groups_differ_where_their_test_says_so() -> None:
-    told = [selection.differ_between_groups(pd.DataFrame({"q_heterogeneity": [q, q]})) for q in (0.01, 0.05)]
-    assert [*told, selection.differ_between_groups(pd.DataFrame({"q_heterogeneity": [float("nan")]}))] == [
-        True, False, False,
-    ]  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "q", "differ"),
+    [("category", 0.01, True), ("category", 0.05, False), ("category", float("nan"), False), ("tag", 0.01, False)],
+)
+def test_groups_differ_where_their_test_says_so(kind: str, q: float, differ: bool) -> None:
+    assert selection.differ_between_groups(pd.DataFrame({"kind": kind, "q_heterogeneity": [q, q]})) is differ
 
 
 def test_probes_come_largest_first_with_what_they_count() -> None:
