@@ -2,8 +2,8 @@
 
 Stored as `diffs/<hash>/` in the study, where the hash is of the two keys, the reader and the settings. Promises
 that a folder holds all its files or does not exist, and that a diff knows when the answers or encodings it was
-made from have changed. The arithmetic is in `measure`, `groups`, `families`, `separability` and `noise`; `stored`
-opens what is written here.
+made from have changed. The arithmetic is in `measure`, `groups`, `families`, `separability`, `noise`, `shrinkage`,
+`evalues` and `gate`; `stored` opens what is written here.
 """
 
 import dataclasses
@@ -19,7 +19,20 @@ from diffing.common.arrays import Floats, Ints
 from diffing.common.aside import Aside
 from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
-from diffing.diff import families, groups, measure, noise, pairing, presence, separability, summary, tally
+from diffing.diff import (
+    evalues,
+    families,
+    gate,
+    groups,
+    measure,
+    noise,
+    pairing,
+    presence,
+    separability,
+    shrinkage,
+    summary,
+    tally,
+)
 from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Shown
 from diffing.diff.stored import Diff, DiffSettings, folder_of, inputs_of, load, up_to_date
@@ -142,12 +155,14 @@ def measured(
     features["family"] = _families(features, ties, encodings, settings)
     tell(6, 7, "comparing surface probes")
     probes, nearest = _probes(fires, pairs, documents, detailed, scanned, seed)
+    features, probes = (t.assign(**shrinkage.columns(t), **evalues.columns(t)) for t in (features, probes))
     features["probes"] = [nearest.get(feature, "") for feature in range(len(features))]
     features["tokens"] = [described[f].in_words() if f in described else "" for f in range(len(features))]
     tables = {"features": features, "probes": probes, "categories": categories, "noise": bins}
     facts = {"a": a, "b": b, "seed": seed, "settings": settings.model_dump()}
     facts |= {"reader": study.settings.reader.model_dump(), "shows": SHOWS}
     flags = responses.compare_flags(study.pairs(a, b)).to_dict("records")
+    facts |= {"anything": gate.of(tables)}
     return tables, facts | {"flags": flags} | summary.of(
         pairs, features, probes, tallied.views["whole"], apart._asdict()
     )

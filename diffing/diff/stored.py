@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from diffing.common import damage, files
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
-from diffing.diff import measure
+from diffing.diff import measure, ranking
 from diffing.reader.encodings import Encodings
 from diffing.study import responses
 from diffing.study.study import Study
@@ -94,15 +94,13 @@ class Diff:
             assert table is not None
 
     def top(self, number: int, by: str = "delta") -> pd.DataFrame:
-        """The leads of the families with q < 0.05, largest difference first.
+        """The leads of the families with q < 0.05, by the end of their interval that is nearer to 0 (`ranking`).
 
         `by` names the difference: `delta`, `delta_equal_length`, `delta_equal_length_tail` or `rate`.
         """
         table = self.features[self.features["feature"] == self.features["family"]]
-        size = (table["rate_b"] - table["rate_a"] if by == "rate" else table[by]).abs()
         differs = table["q_rate" if by == "rate" else by.replace("delta", "q")] < measure.LEVEL
-        table = table[differs].assign(size=size[differs])
-        return table.sort_values(["size", "feature"], ascending=[False, True]).head(number).drop(columns="size")
+        return ranking.ordered(table[differs], by).head(number)
 
     def outdated(self, study: Study) -> bool:
         """Whether prompts, answers or encodings have changed since."""

@@ -9,7 +9,7 @@ and on request what came back blocked or empty.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -183,22 +183,37 @@ def estimate(study: Study, options: Options, prices: dict[str, Price | None] | N
     return Estimate(len(missing), cost, slowest, bool(len(fresh)))
 
 
+def at_most(study: Study, options: Options, prices: dict[str, Price | None]) -> float | None:
+    """Dollars that no run of these options can pass; None where a price or the longest answer is unknown."""
+    total = 0.0
+    for ask in plan(study, options):
+        if not generate.is_local(ask.checkpoint):
+            most = _most(ask, prices.get(ask.checkpoint.key))
+            if most is None:
+                return options.max_dollars
+            total += most
+    return total if options.max_dollars is None else min(total, options.max_dollars)
+
+
 def run(study: Study, options: Options, progress: Progress) -> Result:
     """The job: ask what is missing, endpoints and local models alike."""
     if not study.prompts()["active"].any():
         raise UserError(f"Study '{study.name}' has no prompts; add some with 'prompts {study.name} --add FILE'.")
     asks = plan(study, options)
-    ledger = Ledger(study, len(asks), Budget(options.max_dollars, options.max_requests), progress)
-    remote = [ask for ask in asks if not generate.is_local(ask.checkpoint)]
+    return in_batches(study, options, progress, [asks], len(asks))
+
+
+def in_batches(
+    study: Study, options: Options, progress: Progress, batches: Iterable[Sequence[Ask]], total: int
+) -> Result:
+    """Ask batch after batch, inside one limit; each is stored before the next one is asked for.
+
+    `total` is how many asks there are at most.
+    """
+    ledger = Ledger(study, total, Budget(options.max_dollars, options.max_requests), progress)
     try:
-        if remote:
-            asyncio.run(_collect(remote, options, ledger))
-            progress.check()
-        for checkpoint in study.checkpoints:
-            mine = [ask for ask in asks if ask.checkpoint.key == checkpoint.key]
-            if generate.is_local(checkpoint) and mine:
-                for place, reply in generate.answers(checkpoint, [ask.request for ask in mine], progress.check):
-                    ledger.record(mine[place], reply)
+        asyncio.run(_collect(batches, options, ledger))
+        progress.check()
     except (Cancelled, KeyboardInterrupt) as stop:
         raise Cancelled(ledger.summary()) from stop
     finally:
@@ -253,16 +268,43 @@ class Ledger:
         }
 
 
-async def _collect(asks: list[Ask], options: Options, ledger: Ledger) -> None:
+async def _collect(batches: Iterable[Sequence[Ask]], options: Options, ledger: Ledger) -> None:
     async with ChatClient(options.concurrency, options.timeout, options.attempts) as client:
-        await client.heed(_ask_all(client, asks, options, ledger), ledger.progress)
+        await client.heed(_ask_batches(client, batches, options, ledger), ledger.progress)
 
 
-async def _ask_all(client: ChatClient, asks: list[Ask], options: Options, ledger: Ledger) -> None:
-    """All endpoints at once, each with its own queue and workers, so that a slow one holds up no other."""
+async def _ask_batches(
+    client: ChatClient, batches: Iterable[Sequence[Ask]], options: Options, ledger: Ledger
+) -> None:
+    """Endpoints first, then local models; a batch may hang on what became of the one before."""
+    prices: dict[str, Price | None] = {}
+    for asks in batches:
+        remote = [ask for ask in asks if not generate.is_local(ask.checkpoint)]
+        if remote:
+            await _ask_all(client, remote, options, ledger, prices)
+        if client.stopping.is_set():
+            return
+        for checkpoint in {ask.checkpoint.key: ask.checkpoint for ask in asks}.values():
+            mine = [ask for ask in asks if ask.checkpoint.key == checkpoint.key]
+            if generate.is_local(checkpoint):
+                requests = [ask.request for ask in mine]
+                for place, reply in generate.answers(checkpoint, requests, ledger.progress.check):
+                    ledger.record(mine[place], reply)
+        ledger.flush()
+        if ledger.budget.stopped_by:
+            return
+
+
+async def _ask_all(
+    client: ChatClient, asks: Sequence[Ask], options: Options, ledger: Ledger, prices: dict[str, Price | None]
+) -> None:
+    """All endpoints at once, each with its own queue and workers, so that a slow one holds up no other.
+
+    `prices` gains those of checkpoints that were not looked up before.
+    """
     points = {ask.checkpoint.key: providers.endpoint(ask.checkpoint) for ask in asks}
-    prices = await _check_models(client, points)
-    ledger.progress.update(0, ledger.total, "answers")
+    prices |= await _check_models(client, {key: point for key, point in points.items() if key not in prices})
+    ledger.progress.update(ledger.done, ledger.total, "answers")
     # Taken from their ends, so turned round: the first ask first.
     queues: dict[str, list[Ask]] = {}
     for ask in reversed(asks):
