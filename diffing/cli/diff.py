@@ -16,7 +16,7 @@ from diffing.cli.terminal import do, say, show, tell
 from diffing.common import outfile
 from diffing.common.errors import UserError
 from diffing.common.words import yes
-from diffing.diff import summary
+from diffing.diff import ranking, summary
 from diffing.diff.stored import Diff, load, up_to_date
 from diffing.study.study import Study
 
@@ -33,7 +33,7 @@ def diff(
         Path | None, typer.Option("--csv", help="Write the whole table here; - prints it.", metavar="F")
     ] = None,
     probes: Annotated[bool, typer.Option("--probes", help="Surface probes instead of features.")] = False,
-    top: Annotated[int, typer.Option(help="Families shown, the largest difference first.", min=0)] = 20,
+    top: Annotated[int, typer.Option(help=f"Families shown, {ranking.WORDS}.", min=0)] = 20,
     as_json: AsJson = False,
 ) -> None:
     """Compare two checkpoints: which features differ, by how much, and how sure that is.
@@ -59,11 +59,13 @@ def diff(
         return
     say(f"{found.a} against {found.b}: {summary.answer(found.summary)}")
     if by or probes:
-        rows = table.iloc[table["delta"].abs().argsort(kind="stable")[::-1]].head(top or len(table))
+        rows = ranking.ordered(table).head(top or len(table))
     else:
         order = found.top(top)["feature"].tolist()
         rows = table.set_index("feature", drop=False).loc[order]
     show([_brief(row) for row in rows.to_dict("records")])
+    if len(rows):
+        say(f"Rows are {ranking.WORDS}. Each row's q is of its own view alone; the first words are of all views.")
     if csv is not None:
         say(f"Wrote {len(table):,} rows to {csv}.")
 
@@ -96,6 +98,11 @@ def _brief(row: dict[str, Any]) -> dict[str, Any]:
     q = row["q"]
     near = {} if "probe" in row else {"near": row["probes"]}
     shares = {"A %": f"{100 * row['frequency_a']:.0f}", "B %": f"{100 * row['frequency_b']:.0f}"}
-    tested = {"B-A points": change, "q": f"{q:.1e}" if pd.notna(q) else "not tested"}
+    shrunk = row.get("delta_shrunk")
+    tested = {
+        "B-A points": change,
+        "shrunk": f"{100 * shrunk:+.0f}" if pd.notna(shrunk) else "–",
+        "q": f"{q:.1e}" if pd.notna(q) else "not tested",
+    }
     held = {"equal length": yes(row["survives_equal_length"]), "replicated": row["replicated"] or "–"}
     return head | shares | tested | held | near

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from diffing.common import stats
+from diffing.common.words import count, small
 
 LEVEL = 0.05
 
@@ -54,6 +55,19 @@ def of(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
     p = min(1.0, len(seen) * min(view.p for view in seen)) if seen else None
     says: Says = "differs" if p is not None and p < LEVEL else "cannot tell"
     return {"p": p, "says": says, "views": [view._asdict() for view in seen]}
+
+
+def in_words(anything: Mapping[str, Any] | None) -> str:
+    """The first words of an answer; none of a diff that an older version made."""
+    if anything is None:
+        return ""
+    views, p = len(anything["views"]), anything["p"]
+    if p is None:
+        return "No difference can be told: nothing differs on enough prompts to be tested."
+    over = f"p = {small(p)} over {count(views, 'view')} together"
+    if anything["says"] == "differs":
+        return f"Something differs ({over})."
+    return f"No difference can be told ({over}); that does not prove no change."
 
 
 def views(tables: Mapping[str, pd.DataFrame]) -> list[Seen]:

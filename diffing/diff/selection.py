@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
+from diffing.diff import ranking
 from diffing.diff.measure import LEVEL
 from diffing.probes.probes import PROBES
 
@@ -32,6 +33,10 @@ VIEWS = {
     ),
     "per 1,000 tokens": View("rate_difference", "q_rate", "active tokens per 1,000"),
 }
+
+
+RANKED_BY = {"rate_difference": "rate"}
+"""What `ranking` calls a view's difference, where that is another name."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +69,22 @@ class Asked:
 
 
 def prepared(table: pd.DataFrame, categories: pd.DataFrame, group: str | None = None) -> pd.DataFrame:
-    """A diff's features with `rate_difference`, their family's `size`, and `delta_in_group` where one is named."""
+    """A diff's features with `rate_difference`, their family's `size`, and `delta_in_group` where one is named.
+
+    With a group also `least_in_group`, by which they are then ordered (`ranking`).
+    """
     table = table.assign(rate_difference=table["rate_b"] - table["rate_a"])
     if group:
-        here = categories.loc[categories["group"] == group, ["feature", "delta"]]
-        table = table.merge(here.rename(columns={"delta": "delta_in_group"}), on="feature")
+        here = categories[categories["group"] == group]
+        here = here.assign(delta_in_group=here["delta"], least_in_group=ranking.at_least(here))
+        table = table.merge(here[["feature", "delta_in_group", "least_in_group"]], on="feature")
     return table.assign(size=table["feature"].map(table.groupby("family").size()))
 
 
 def chosen(table: pd.DataFrame, asked: Asked) -> pd.DataFrame:
-    """The rows of a prepared table that pass all filters, the largest difference first."""
+    """The rows of a prepared table that pass all filters, in the order of `ranking`."""
     delta, q, _ = VIEWS[asked.view]
+    least = table["least_in_group"] if asked.group else ranking.at_least(table, RANKED_BY.get(delta, delta))
     # First of all, and so that no filter below lets it in again: what was not tested.
     kept = table[q].notna()
     if asked.more:
@@ -94,7 +104,7 @@ def chosen(table: pd.DataFrame, asked: Asked) -> pd.DataFrame:
     else:
         kept &= (table[q] < LEVEL) | asked.weak
         kept &= (table["feature"] == table["family"]) | asked.members
-    return _ordered(table[kept], "delta_in_group" if asked.group else delta, asked.members)
+    return _ordered(table[kept], least[kept], asked.members)
 
 
 def dots(table: pd.DataFrame, rows: pd.DataFrame, asked: Asked, seed: int) -> pd.DataFrame:
@@ -126,10 +136,12 @@ def differ_between_groups(groups: pd.DataFrame) -> bool:
 
 
 def probes(table: pd.DataFrame) -> pd.DataFrame:
-    """A diff's probes with what each counts as `description`, the largest difference first."""
+    """A diff's probes with what each counts as `description`, in the order of `ranking`."""
     about = [PROBES[name].description for name in table["probe"]]
-    # Where shares are equal, the amounts in an answer may still tell two probes apart.
-    order = table.assign(size=-table["delta"].abs()).sort_values(["size", "q_mean"], kind="stable").index
+    # Where shares are as sure, the amounts in an answer may still tell two probes apart.
+    order = (
+        table.assign(least=-ranking.at_least(table).abs()).sort_values(["least", "q_mean"], kind="stable").index
+    )
     return table.assign(description=about).loc[order]
 
 
@@ -170,13 +182,13 @@ def place(ranking: Sequence[int], feature: int) -> Place:
     return Place(at, len(ranking), before, ranking[at + 1] if at < last else None)
 
 
-def _ordered(rows: pd.DataFrame, by: str, members: bool) -> pd.DataFrame:
-    own = rows[by].abs()
+def _ordered(rows: pd.DataFrame, least: "pd.Series[float]", members: bool) -> pd.DataFrame:
+    own = least.abs()
     # Stable everywhere: equal differences stay in the order of their numbers.
     if not members:
         return rows.loc[own.sort_values(ascending=False, kind="stable").index]
     lead = own.groupby(rows["family"]).transform("max")
-    # By the family's largest difference, then family by family, its lead on top whatever its own difference.
+    # By the surest difference of the family, then family by family, its lead on top whatever its own difference.
     ranks = pd.DataFrame(
         {"lead": -lead, "family": rows["family"], "rest": rows["feature"] != rows["family"], "own": -own}
     )

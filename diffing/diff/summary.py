@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from diffing.common import stats
-from diffing.diff import measure
+from diffing.diff import gate, measure
 from diffing.diff.pairing import Pairing
 from diffing.diff.tally import Leads
 
@@ -74,6 +74,12 @@ def answer(facts: dict[str, Any]) -> str:
     """A diff's summary as one sentence that claims no more than was found."""
     families, share, tested = facts["families"], facts["share_surviving"], facts["tested"]
     if not families:
-        return f"no feature differs after correction over {tested:,} tests; that does not prove no change."
-    differ = f"{families:,} families of features differ (q < 0.05, {tested:,} tested)"
-    return f"{differ}; {share:.0%} of them survive at equal length." if share is not None else f"{differ}."
+        alone = f"no feature differs after correction over {tested:,} tests"
+    else:
+        alone = f"{families:,} families of features differ (q < 0.05, {tested:,} tested)"
+        alone += f"; {share:.0%} of them survive at equal length" if share is not None else ""
+    whole = gate.in_words(facts.get("anything"))
+    if not whole:
+        # A diff of an older version, which had no test over all views.
+        return f"{alone}{'' if families else '; that does not prove no change'}."
+    return f"{whole} By presence alone, a single view, {alone}."

@@ -74,7 +74,7 @@ def draw(facts: Facts) -> list[Chart]:
 
 
 def top(facts: Facts) -> Chart | None:
-    """Shares on both sides for the strongest families."""
+    """Shares on both sides for the families that come first."""
     if not facts.top:
         return None
     # The first row of a chart is its lowest.
@@ -90,11 +90,11 @@ def top(facts: Facts) -> Chart | None:
 
     lead, name = facts.table.loc[facts.top[0]], short(facts.named[facts.top[0]])
     caption = (
-        f"{count(len(rows), 'family', 'families')}; the largest difference is that of feature {facts.top[0]} "
+        f"{count(len(rows), 'family', 'families')}; the surest difference is that of feature {facts.top[0]} "
         f"({name}), {share(lead['frequency_a'])} on A and {share(lead['frequency_b'])} on B."
     )
     # As high as its rows need, and room for the title and the axis; so are the other charts with rows.
-    return _chart("top_differences", "The strongest families of each side", caption, on, 1.2 + 0.34 * len(rows))
+    return _chart("top_differences", "The first families of each side", caption, on, 1.2 + 0.34 * len(rows))
 
 
 def _ranges(axes: Axes, y: np.ndarray, rows: pd.DataFrame, side: str, colour: str) -> None:

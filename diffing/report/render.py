@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from diffing.common import colours
 from diffing.common.escape import visible
+from diffing.diff import ranking
 from diffing.report import advice, claims, examples, tables
 from diffing.report import text as report_text
 from diffing.report.charts import Chart
@@ -59,6 +60,7 @@ def context(facts: Facts, charts: list[Chart], link: str) -> dict[str, Any]:
         "settings": tables.settings(facts),
         "hashes": tables.hashes(facts),
         "versions": tables.versions(),
+        "order": ranking.WORDS,
         "colours": (colours.A, colours.B),
     }
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from diffing.common import words
 from diffing.common.words import interval, points, share, small, yes
-from diffing.diff import measure
+from diffing.diff import measure, ranking
 from diffing.findings import arms
 from diffing.jobs.run import STEPS
 from diffing.labels import contradictions
@@ -136,12 +136,13 @@ def top(facts: Facts) -> Table:
     for feature in facts.top:
         row, size = facts.table.loc[feature], members(facts.diff, feature)
         side = "B" if row["delta"] > 0 else "A"
-        again = f"{row['replicated'] or '–'} ({points(row['delta_heldout'])})"
+        # Not the held-out difference: the order came from all prompts, so it too is larger than the truth.
+        shrunk = points(row["delta_shrunk"]) if "delta_shrunk" in row else "–"
         who = [side, str(feature), facts.named[feature], _author(facts, feature), f"{size:,}"]
-        checks = [yes(row["survives_equal_length"]), yes(row["outside_noise"]), again]
-        rows.append([*who, *_shares(row), *checks, _near(str(row["probes"]))])
+        checks = [yes(row["survives_equal_length"]), yes(row["outside_noise"]), str(row["replicated"]) or "–"]
+        rows.append([*who, *_shares(row), shrunk, *checks, _near(str(row["probes"]))])
     head = ["more on", "feature", "what it is called", "by, score", "family of", *SHARES]
-    head += ["at equal length", "outside noise", "replicated (held-out points)", "share of its tokens at"]
+    head += ["shrunk, points", "at equal length", "outside noise", "replicated", "share of its tokens at"]
     return Table(head, rows)
 
 
@@ -172,8 +173,8 @@ def doubted(facts: Facts) -> list[tuple[str, str]]:
 def probes(facts: Facts) -> Table:
     """Every surface probe, what differs first."""
     table = facts.probes
-    table = table.assign(size=table["delta"].abs(), differs=table["verdict"] == "differs")
-    table = table.sort_values(["differs", "size", "probe"], ascending=[False, False, True])
+    differs = table["verdict"] == "differs"
+    table = pd.concat([ranking.ordered(table[differs]), ranking.ordered(table[~differs])])
     rows = []
     for _, row in table.iterrows():
         amounts = [f"{row['mean_a']:,.2f}", f"{row['mean_b']:,.2f}", small(row["q_mean"])]

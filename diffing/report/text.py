@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from diffing.common.words import count, interval, listed, points, share
-from diffing.diff import measure
+from diffing.diff import gate, measure, ranking
 from diffing.findings.evidence import Standing
 from diffing.labels import contradictions
 from diffing.report.facts import Facts, own_features, sure
@@ -39,6 +39,7 @@ def _compared(facts: Facts) -> str:
 def _amount(facts: Facts) -> str:
     summary = facts.diff.summary
     apart = summary["separability"]
+    whole = gate.in_words(summary.get("anything"))
     if not summary["families"]:
         amount = (
             f"Of {count(summary['tested'], 'feature')} tested none differs after correction, which does not prove "
@@ -50,6 +51,8 @@ def _amount(facts: Facts) -> str:
             f"in {count(summary['families'], 'family', 'families')}; {share(summary['share_surviving'])} of these "
             "survive at equal length"
         )
+    if whole:
+        amount = f"{whole} By presence alone, a single view: {amount[0].lower()}{amount[1:]}"
     if apart["auc"] is None:
         return f"{amount}."
     return (
@@ -104,20 +107,19 @@ def _counted(facts: Facts, side: str, but: Collection[str] = ()) -> list[str]:
 
 
 def moving(facts: Facts, side: str) -> list["pd.Series[float]"]:
-    """Probes that one side shows more, the largest difference first."""
+    """Probes that one side shows more, in the order of `ranking`."""
     table = facts.probes[facts.probes["q"] < measure.LEVEL]
     table = table[table["delta"] > 0] if side == "B" else table[table["delta"] < 0]
-    order = table["delta"].abs().sort_values(ascending=False, kind="stable").index
-    return [table.loc[name] for name in order]
+    return [row for _, row in ranking.ordered(table).iterrows()]
 
 
 def _footing(facts: Facts) -> str:
     """What all this rests on."""
     leads = facts.table.loc[facts.top]
     again = int((leads["replicated"] == "yes").sum())
-    base = f"Of the {len(leads)} strongest families {again} came again on held-out prompts"
+    base = f"Of the {len(leads)} families that lead the ranking {again} came again on held-out prompts"
     if not len(leads):
-        base = "No family was strong enough to be looked for again on held-out prompts"
+        base = "No family differs, to be looked for again on held-out prompts"
     if not facts.standings:
         return f"{base}, and no findings were recorded, so these are differences in figures and not yet claims."
     if not facts.verification.judge:

@@ -18,6 +18,7 @@ IN_HUNDREDS = [
     "frequency_a",
     "frequency_b",
     "delta",
+    "delta_shrunk",
     "ci_low",
     "ci_high",
     "delta_equal_length",
@@ -28,6 +29,18 @@ FIGURES: dict[str, Any] = {
     "frequency_a": st.column_config.NumberColumn("A", help="Share of prompts that show it on A.", format=SHARE),
     "frequency_b": st.column_config.NumberColumn("B", help="Share of prompts that show it on B.", format=SHARE),
     "delta": st.column_config.NumberColumn("B − A", format=POINTS),
+    "delta_shrunk": st.column_config.NumberColumn(
+        "shrunk",
+        help="B − A as it can be expected to be: the largest of many differences are partly chance, and drawn "
+        "towards 0 by what all of them together show.",
+        format=POINTS,
+    ),
+    "lfsr": st.column_config.NumberColumn(
+        "wrong sign", help="Chance that the difference is none, or lies the other way.", format="%.2g"
+    ),
+    "certain": st.column_config.CheckboxColumn(
+        "certain", help="Holds however often one has looked while answers came in: costs power, so fewer have it."
+    ),
     "ci_low": st.column_config.NumberColumn("from", help="95 % interval of B − A", format=POINTS),
     "ci_high": st.column_config.NumberColumn("to", help="95 % interval of B − A", format=POINTS),
     "q": st.column_config.NumberColumn(

@@ -29,7 +29,9 @@ def show(diff: Diff, name_a: str, name_b: str) -> None:
     two.metric(
         "Families that differ",
         f"{told['families']:,}",
-        help=f"Features that fire together count once. q < {LEVEL} over {told['tested']:,} tested features.",
+        help=f"Features that fire together count once. q < {LEVEL} over {told['tested']:,} tested features. "
+        "This is a single view, and each view finds something in up to one in twenty pairs without a change; the "
+        "first words above are one test over all.",
         border=True,
     )
     share = told["share_surviving"]

@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from diffing.common.escape import md
-from diffing.diff import selection
+from diffing.diff import ranking, selection
 from diffing.diff.measure import LEVEL
 from pages.parts import charts, download, headline, job_panel
 from pages.parts.address import Comparison
@@ -16,6 +16,7 @@ COLUMNS = [
     "frequency_a",
     "frequency_b",
     "delta",
+    "delta_shrunk",
     "ci_low",
     "ci_high",
     "q",
@@ -42,7 +43,7 @@ def show(here: Comparison, found: Loaded | None) -> None:
     differ = selection.differing(probes)
     name_a, name_b = here.names
     st.markdown(
-        f"**{len(differ)}** of {told['tested_probes']} tested probes differ (q < {LEVEL}) between "
+        f"**{len(differ)}** of {told['tested_probes']} tested probes differ (q < {LEVEL}, a single view) between "
         f"**A** {md(name_a)} and **B** {md(name_b)}. They are counted without any reader."
     )
     if len(differ):
@@ -53,7 +54,10 @@ def show(here: Comparison, found: Loaded | None) -> None:
         alt = "Difference and interval of each probe that differs; the table has the figures"
         st.plotly_chart(chart, key="probes-that-differ", alt=alt)
     _table(probes)
-    st.caption("A row marks the probe in the answers. Shares in percent of prompts, differences in points.")
+    st.caption(
+        "A row marks the probe in the answers. Shares in percent of prompts, differences in points, "
+        f"{ranking.WORDS}."
+    )
     download.csv("Download this table", probes, f"{here.study.name}-probes")
     headline.settings(found.diff)
 
