@@ -30,8 +30,13 @@ def at_least(table: pd.DataFrame, by: str = "delta") -> pd.Series:
     return delta * np.maximum(1 - left, 0.0)
 
 
-def ordered(table: pd.DataFrame, by: str = "delta") -> pd.DataFrame:
-    """The rows in that order; what is as sure by the size of its difference, then as it stood."""
+def places(table: pd.DataFrame, by: str = "delta") -> "pd.Series[int]":
+    """Each row's place in that order, from 0; what is as sure by the size of its difference, then as it stood."""
     size = (table["rate_b"] - table["rate_a"] if by == "rate" else table[by]).abs()
     order = np.lexsort((-size.fillna(0.0).to_numpy(), -at_least(table, by).abs().fillna(0.0).to_numpy()))
-    return table.iloc[order]
+    return pd.Series(np.argsort(order), index=table.index)
+
+
+def ordered(table: pd.DataFrame, by: str = "delta") -> pd.DataFrame:
+    """The rows in that order."""
+    return table.iloc[np.argsort(places(table, by).to_numpy())]

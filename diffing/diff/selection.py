@@ -71,20 +71,19 @@ class Asked:
 def prepared(table: pd.DataFrame, categories: pd.DataFrame, group: str | None = None) -> pd.DataFrame:
     """A diff's features with `rate_difference`, their family's `size`, and `delta_in_group` where one is named.
 
-    With a group also `least_in_group`, by which they are then ordered (`ranking`).
+    With a group also `place_in_group`, by which they are then ordered (`ranking`).
     """
     table = table.assign(rate_difference=table["rate_b"] - table["rate_a"])
     if group:
         here = categories[categories["group"] == group]
-        here = here.assign(delta_in_group=here["delta"], least_in_group=ranking.at_least(here))
-        table = table.merge(here[["feature", "delta_in_group", "least_in_group"]], on="feature")
+        here = here.assign(delta_in_group=here["delta"], place_in_group=ranking.places(here))
+        table = table.merge(here[["feature", "delta_in_group", "place_in_group"]], on="feature")
     return table.assign(size=table["feature"].map(table.groupby("family").size()))
 
 
 def chosen(table: pd.DataFrame, asked: Asked) -> pd.DataFrame:
     """The rows of a prepared table that pass all filters, in the order of `ranking`."""
     delta, q, _ = VIEWS[asked.view]
-    least = table["least_in_group"] if asked.group else ranking.at_least(table, RANKED_BY.get(delta, delta))
     # First of all, and so that no filter below lets it in again: what was not tested.
     kept = table[q].notna()
     if asked.more:
@@ -104,7 +103,9 @@ def chosen(table: pd.DataFrame, asked: Asked) -> pd.DataFrame:
     else:
         kept &= (table[q] < LEVEL) | asked.weak
         kept &= (table["feature"] == table["family"]) | asked.members
-    return _ordered(table[kept], least[kept], asked.members)
+    rows = table[kept]
+    by_place = rows["place_in_group"] if asked.group else ranking.places(rows, RANKED_BY.get(delta, delta))
+    return _ordered(rows, by_place, asked.members)
 
 
 def dots(table: pd.DataFrame, rows: pd.DataFrame, asked: Asked, seed: int) -> pd.DataFrame:
@@ -139,10 +140,8 @@ def probes(table: pd.DataFrame) -> pd.DataFrame:
     """A diff's probes with what each counts as `description`, in the order of `ranking`."""
     about = [PROBES[name].description for name in table["probe"]]
     # Where shares are as sure, the amounts in an answer may still tell two probes apart.
-    order = (
-        table.assign(least=-ranking.at_least(table).abs()).sort_values(["least", "q_mean"], kind="stable").index
-    )
-    return table.assign(description=about).loc[order]
+    keys = table.assign(least=-ranking.at_least(table).abs())
+    return table.assign(description=about).loc[keys.sort_values(["least", "q_mean"], kind="stable").index]
 
 
 def leaning(features: pd.DataFrame, probes: pd.DataFrame) -> Literal["a", "b"]:
@@ -182,14 +181,12 @@ def place(ranking: Sequence[int], feature: int) -> Place:
     return Place(at, len(ranking), before, ranking[at + 1] if at < last else None)
 
 
-def _ordered(rows: pd.DataFrame, least: "pd.Series[float]", members: bool) -> pd.DataFrame:
-    own = least.abs()
-    # Stable everywhere: equal differences stay in the order of their numbers.
+def _ordered(rows: pd.DataFrame, place: "pd.Series[int]", members: bool) -> pd.DataFrame:
     if not members:
-        return rows.loc[own.sort_values(ascending=False, kind="stable").index]
-    lead = own.groupby(rows["family"]).transform("max")
-    # By the surest difference of the family, then family by family, its lead on top whatever its own difference.
+        return rows.loc[place.sort_values(kind="stable").index]
+    lead = place.groupby(rows["family"]).transform("min")
+    # By the first member of the family, then family by family, its lead on top whatever its own place.
     ranks = pd.DataFrame(
-        {"lead": -lead, "family": rows["family"], "rest": rows["feature"] != rows["family"], "own": -own}
+        {"lead": lead, "family": rows["family"], "rest": rows["feature"] != rows["family"], "own": place}
     )
     return rows.loc[ranks.sort_values(list(ranks), kind="stable").index]

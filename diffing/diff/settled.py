@@ -124,4 +124,4 @@ def in_words(known: Iterable[Known], margin: float) -> str:
         f"{len(by_state['differs'])} differ, {len(by_state['no change'])} do not by more than "
         f"{100 * margin:.0f} points, {len(by_state['too rare'])} are too rare to matter"
     )
-    return f"{said}; {len(still)} are open: {listed(still)}." if still else f"{said}; none is open."
+    return f"{said}; still open: {listed(still)}." if still else f"{said}; none is open."

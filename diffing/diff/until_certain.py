@@ -43,18 +43,18 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         return collect.run(study, options, progress)
     if not study.prompts()["active"].any():
         raise UserError(f"Study '{study.name}' has no prompts; add some with 'prompts {study.name} --add FILE'.")
-    asks, looks = in_order(study, options), Looks(study)
     size = LOCAL_BATCH if any(map(generate.is_local, study.checkpoints)) else BATCH
+    planned, looks = in_order(study, options, size), Looks(study)
 
     def batches() -> Iterator[Sequence[Ask]]:
-        for batch in cut(asks, size):
+        for batch in planned:
             known = looks.now(options.margin)
             progress.log(f"After {known[0].prompts} prompts: {settled.in_words(known, options.margin)}")
             if is_certain(known):
                 return
             yield batch
 
-    result = collect.in_batches(study, options, progress, batches(), len(asks))
+    result = collect.in_batches(study, options, progress, batches(), sum(map(len, planned)))
     known = looks.now(options.margin)
     return result | {
         "ended_because": why(known, options, result),
@@ -63,19 +63,17 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     }
 
 
-def in_order(study: Study, options: collect.Options) -> list[Ask]:
-    """What is missing, prompt by prompt in the order of the study's seed, whatever was asked before."""
-    seed = study.settings.seed
-    asks = collect.plan(study, options)
-    place = {ask.prompt_id: files.content_hash(["order", seed, ask.prompt_id]) for ask in asks}
-    return sorted(asks, key=lambda ask: (place[ask.prompt_id], ask.draw))
+def in_order(study: Study, options: collect.Options, size: int) -> list[list[Ask]]:
+    """What is missing, prompt by prompt in the order of the study's seed, in batches of `size` prompts.
 
-
-def cut(asks: Sequence[Ask], prompts: int) -> Iterator[list[Ask]]:
-    """So many prompts at a time, each with all its asks."""
-    whole = [list(group) for _, group in groupby(asks, key=lambda ask: ask.prompt_id)]
-    for start in range(0, len(whole), prompts):
-        yield [ask for group in whole[start : start + prompts] for ask in group]
+    The batches are cut from all prompts, so that a run which goes on asks what an undisturbed one would have.
+    """
+    seed, prompts = study.settings.seed, study.prompts()
+    active = prompts.loc[prompts["active"], "id"]
+    order = sorted(active, key=lambda prompt_id: files.content_hash(["order", seed, prompt_id]))
+    place = {prompt_id: number for number, prompt_id in enumerate(order)}
+    asks = sorted(collect.plan(study, options), key=lambda ask: (place[ask.prompt_id], ask.draw))
+    return [list(batch) for _, batch in groupby(asks, key=lambda ask: place[ask.prompt_id] // size)]
 
 
 def is_certain(known: Sequence[Known]) -> bool:

