@@ -7,6 +7,7 @@ pages, a toggle, the next pair; then asks the server itself for whole pages from
 import argparse
 import json
 import os
+import secrets
 import socket
 import statistics
 import subprocess
@@ -23,10 +24,14 @@ from typing import Any
 from playwright.sync_api import Page, sync_playwright
 
 from bench.diff import make
+from diffing.common import files
 from tools.find_chromium import find
 
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
+
+
+TOKEN = secrets.token_urlsafe(32)
 
 
 def serve() -> tuple[subprocess.Popen[bytes], str]:
@@ -34,15 +39,21 @@ def serve() -> tuple[subprocess.Popen[bytes], str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "dashboard.py", "--server.port", str(port)]
-    server = subprocess.Popen([*command, "--server.enableAgentApi=true"], stdout=subprocess.DEVNULL)
+    code = f"from pages.parts import server; server.serve({port}, {TOKEN!r}, **{{'server.enableAgentApi': True}})"
+    server = subprocess.Popen([sys.executable, "-c", code], cwd=files.PROJECT, stdout=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     while True:
         try:
-            urllib.request.urlopen(f"{url}/_stcore/health", timeout=1)
+            urllib.request.urlopen(asked(f"{url}/_stcore/health"), timeout=1)
             return server, url
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
+
+
+def asked(url: str, body: bytes | None = None) -> urllib.request.Request:
+    return urllib.request.Request(
+        url, body, {"Content-Type": "application/json", "Authorization": f"token {TOKEN}"}
+    )
 
 
 def settled(page: Page) -> None:
@@ -66,7 +77,7 @@ def timed(page: Page, act: Callable[[], None], seen: Callable[[], Any], runs: in
 def whole_page(url: str, study: str) -> float:
     """Seconds until the server has sent a whole page of a new session."""
     body = json.dumps({"page": "features", "query_params": {"study": [study]}}).encode()
-    request = urllib.request.Request(f"{url}/_stcore/agent/interact", body, {"Content-Type": "application/json"})
+    request = asked(f"{url}/_stcore/agent/interact", body)
     begun = time.perf_counter()
     with urllib.request.urlopen(request, timeout=120) as reply:
         reply.read()
@@ -85,6 +96,7 @@ def measure(url: str, study: str, feature: int, runs: int) -> dict[str, float]:
         browser = playwright.chromium.launch(executable_path=find(), args=QUIET)
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
         page.set_default_timeout(120_000)
+        page.goto(f"{url}/?token={TOKEN}")
         page.goto(f"{url}/features?study={study}")
         settled(page)
         sidebar = page.get_by_test_id("stSidebar")
@@ -130,12 +142,12 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--home", type=Path, help="keep the study here and use it again")
-    asked = parser.parse_args()
+    told = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        os.environ["DIFFING_HOME"] = str(asked.home or temporary)
-        name = f"bench-{asked.features}-{asked.prompts}-1"
+        os.environ["DIFFING_HOME"] = str(told.home or temporary)
+        name = f"bench-{told.features}-{told.prompts}-1"
         if not (Path(os.environ["DIFFING_HOME"]) / "studies" / name).exists():
-            make(name, asked.features, asked.prompts, 1)
+            make(name, told.features, told.prompts, 1)
         from diffing.diff import compute
         from diffing.study.study import Study
 
@@ -143,13 +155,13 @@ def main() -> None:
         feature = int((table["discordant_a"] + table["discordant_b"]).idxmax())
         server, url = serve()
         try:
-            print(f"{asked.features:,} features, {asked.prompts:,} prompts × 2, medians of {asked.runs}")
-            for what, seconds in measure(url, name, feature, asked.runs).items():
+            print(f"{told.features:,} features, {told.prompts:,} prompts × 2, medians of {told.runs}")
+            for what, seconds in measure(url, name, feature, told.runs).items():
                 print(f"{what} | {1000 * seconds:.0f} ms", flush=True)
             print(f"server memory | {memory(server):.2f} GiB")
-            alone = statistics.median(whole_page(url, name) for _ in range(asked.runs))
+            alone = statistics.median(whole_page(url, name) for _ in range(told.runs))
             with ThreadPoolExecutor(10) as sessions:
-                together = list(sessions.map(lambda _: whole_page(url, name), range(asked.runs)))
+                together = list(sessions.map(lambda _: whole_page(url, name), range(told.runs)))
             print(f"whole page from the server, one session | {1000 * alone:.0f} ms")
             print(f"the same, ten sessions at once | {1000 * statistics.median(together):.0f} ms, none failed")
         finally:

@@ -11,12 +11,15 @@ from typing import Any
 from diffing import diff, jobs, labels
 from diffing.common import damage, files, stats
 from diffing.common.errors import UserError
+from diffing.common.kept import Rests, kept
 from diffing.diff import summary
 from diffing.findings import findings
+from diffing.labels import history, names
 from diffing.models import hosts, providers
 from diffing.models.providers import Checkpoint
 from diffing.reader import presets
-from diffing.reader.encodings import table_path, unread
+from diffing.reader.encodings import table_path
+from diffing.reader.unread import unread
 from diffing.study import responses, sample, spendings
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
@@ -42,6 +45,33 @@ def of(study: Study) -> dict[str, Any]:
 
 
 def _of(study: Study) -> dict[str, Any]:
+    counted = _counted(study)
+    status: dict[str, Any] = {
+        "study": study.name,
+        "checkpoints": [c.model_dump(include={"key", "name", "source"}) | asked_at(c) for c in study.checkpoints],
+        "prompts": dict(counted["prompts"]),
+        "draws": study.settings.sampling.draws,
+        "responses": {key: dict(counts) for key, counts in counted["responses"].items()},
+        "cost": counted["cost"],
+        "detectable": foreseen(study, counted["prompts"]["active"]),
+        "running": [job.spec["kind"] for job in jobs.recent(study) if job.status().state == "running"],
+    }
+    status["steps"] = steps(study, status)
+    status["next"] = next(
+        ({"step": s["step"], "how": s["how"]} for s in status["steps"] if s["state"] != "done"), None
+    )
+    return status
+
+
+def _asked(study: Study) -> Rests:
+    told = [study.settings.sampling.draws, [checkpoint.key for checkpoint in study.checkpoints]]
+    read = ("prompts.csv", "responses.parquet", "spendings.jsonl")
+    return Rests(study.folder, told, [study.folder / name for name in read])
+
+
+@kept(1, _asked)
+def _counted(study: Study) -> dict[str, Any]:
+    """Prompts, answers and dollars of a study."""
     table, stored = study.prompts(), study.responses()
     active = table[table["active"]]
     expected = len(active) * study.settings.sampling.draws
@@ -52,10 +82,7 @@ def _of(study: Study) -> dict[str, Any]:
         # Imported answers may hold more draws than the study would ask for.
         due = max(expected, len(active) * (int(rows["draw"].max()) + 1 if len(rows) else 0))
         by_checkpoint[checkpoint.key] = responses.counts(answers, checkpoint.key, due)
-    cost = spendings.total(study)
-    status: dict[str, Any] = {
-        "study": study.name,
-        "checkpoints": [c.model_dump(include={"key", "name", "source"}) | asked_at(c) for c in study.checkpoints],
+    return {
         "prompts": {
             "total": len(table),
             "active": len(active),
@@ -63,17 +90,9 @@ def _of(study: Study) -> dict[str, Any]:
             "held_out": int((active["split"] == "held-out").sum()),
             "categories": {str(k): int(v) for k, v in active["category"].value_counts(sort=False).items()},
         },
-        "draws": study.settings.sampling.draws,
         "responses": by_checkpoint,
-        "cost": cost,
-        "detectable": foreseen(study, len(active)),
-        "running": [job.spec["kind"] for job in jobs.recent(study) if job.status().state == "running"],
+        "cost": spendings.total(study),
     }
-    status["steps"] = steps(study, status)
-    status["next"] = next(
-        ({"step": s["step"], "how": s["how"]} for s in status["steps"] if s["state"] != "done"), None
-    )
-    return status
 
 
 def asked_at(checkpoint: Checkpoint) -> dict[str, str]:
@@ -110,8 +129,17 @@ def foreseen(study: Study, prompts: int) -> dict[str, Any]:
         # There is no diff yet, or one that cannot be read: the step itself says so.
         facts = {}
     if facts.get("tested"):
-        return detectable(prompts, facts["tested"], facts["background_discordance"])
-    return detectable(prompts, features(study))
+        return _detectable(study, prompts, facts["tested"], facts["background_discordance"])
+    return _detectable(study, prompts, features(study), USUAL_DISCORDANCE)
+
+
+def _tested(study: Study, /, prompts: int, tests: int, discordance: float) -> Rests:
+    return Rests(study.folder, [prompts, tests, discordance], [])
+
+
+@kept(1, _tested)
+def _detectable(_study: Study, /, prompts: int, tests: int, discordance: float) -> dict[str, Any]:
+    return detectable(prompts, tests, discordance)
 
 
 def features(study: Study) -> int:
@@ -159,11 +187,11 @@ def later_steps(study: Study, answered: bool) -> list[dict[str, str]]:
     try:
         current = diff.load(study, *study.sides())
         outdated = bool(lacking) or current.outdated(study)
-        leads = current.top(LABELLED)["feature"].tolist()
+        leads = _leads(study)
     except UserError:
         # Missing or damaged: the step makes it, and there is nothing of it to look at.
         current, outdated, leads = None, False, []
-    labelled = labels.current(study) if leads else {}
+    labelled = _labelled(study) if leads else []
     named = [feature for feature in leads if feature in labelled]
     written = [finding for finding in findings.load(study) if not finding.rejected]
     return [
@@ -196,6 +224,29 @@ def later_steps(study: Study, answered: bool) -> list[dict[str, str]]:
             "how": f"python -m diffing draft {name}",
         },
     ]
+
+
+def _compared(study: Study) -> Rests:
+    folder = diff.folder_of(study, *study.sides(), diff.DiffSettings())
+    return Rests(study.folder, folder.name, [folder / "summary.json", folder / "features.parquet"])
+
+
+@kept(1, _compared)
+def _leads(study: Study) -> list[int]:
+    """The families of the study's first two checkpoints that ought to have a label."""
+    return [int(feature) for feature in diff.load(study, *study.sides()).top(LABELLED)["feature"]]
+
+
+def _named(study: Study) -> Rests:
+    imported = sorted(history.imported_dir(study).glob("*.parquet"))
+    paths = [names.BUNDLED, history.path_of(study), *imported]
+    return Rests(study.folder, labels.sae_of(study.settings.reader), paths)
+
+
+@kept(1, _named)
+def _labelled(study: Study) -> list[int]:
+    """The features that have a label."""
+    return sorted(labels.current(study))
 
 
 def power_in_words(found: dict[str, Any]) -> str:

@@ -6,10 +6,11 @@ from diffing import status as statuses
 from diffing.common.escape import md
 from diffing.models import providers
 from diffing.reader import presets
-from diffing.reader.encodings import table_path, unread
+from diffing.reader.encodings import table_path
+from diffing.reader.unread import unread
 from diffing.study import collect
 from diffing.study.settings import ReaderChoice
-from pages.parts import address, consent, highlight, job_panel, label_job, shell
+from pages.parts import address, consent, highlight, job_panel, label_job, load, shell
 from pages.parts.address import Comparison
 from pages.parts.keys import fresh
 
@@ -58,11 +59,10 @@ else:
     st.caption("All checkpoints of this study were imported; 'import' brings further answers.")
 job_panel.panel(study, "collect")
 
-failed = study.responses().query("flag == 'failed'")
+failed = load.failed(study)
 if len(failed):
     with st.expander(f"{len(failed)} failed answers"):
-        columns = ["prompt_id", "checkpoint", "draw", "error"]
-        st.dataframe(failed[columns], hide_index=True, key="failed", alt="Answers that failed, and why")
+        st.dataframe(failed, hide_index=True, key="failed", alt="Answers that failed, and why")
         st.caption("Collecting again asks only for these and for what is missing.")
 
 st.subheader("Reading and comparing", anchor=False)
@@ -91,7 +91,7 @@ with left:
         )
         if st.button("Read with this one from now on", key="take-reader"):
             chosen = ReaderChoice(preset=reader, context=study.settings.reader.context)
-            study.save_settings(study.settings.model_copy(update={"reader": chosen}))
+            study.change_settings(reader=chosen)
             st.rerun()
     stored = sum(one["stored"] for one in status["responses"].values())
     idle = "All answers are read" if stored else "No answers to read yet"

@@ -45,6 +45,7 @@ def test_every_line_of_a_lock_is_a_package_a_hash_or_who_wants_it(path: str) -> 
     assert [line for line in read(path).splitlines() if not whole.fullmatch(line)] == []
 
 
+@pytest.mark.attack("R37")
 @pytest.mark.parametrize("path", LOCKS)
 def test_every_package_of_a_lock_has_a_hash(path: str) -> None:
     packages = lock.blocks(read(path))

@@ -53,7 +53,7 @@ def encode(
     opened = Study.open(name)
     chosen = choice(reader, context, opened.settings.reader)
     if chosen != opened.settings.reader:
-        opened.save_settings(opened.settings.model_copy(update={"reader": presets.check(chosen)}))
+        opened.change_settings(reader=presets.check(chosen))
     status = do(opened, "encode", {"device": device}, detach, as_json)
     if status is None or as_json:
         return

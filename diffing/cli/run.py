@@ -98,7 +98,7 @@ def jobs_command(
 ) -> None:
     """List a study's jobs, look at one, or cancel it.
 
-    Example: `python -m diffing jobs flash 20261121-101500-collect-1a2b --cancel`
+    Example: `python -m diffing jobs flash 20261121-101500-collect-n1 --cancel`
     """
     opened = Study.open(name)
     found = [jobs.find(opened, job)] if job else jobs.recent(opened)
@@ -136,16 +136,28 @@ def sample_command(as_json: AsJson = False) -> None:
 @app.command()
 def dashboard(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)] = serve.PORT,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What else a browser may call it, as http://localhost:9000 through a tunnel; repeatable."
+        ),
+    ] = None,
+    browser: Annotated[bool, typer.Option("--open/--no-open", help="Open it in a browser too.")] = True,
     stop: Annotated[bool, typer.Option("--stop", help="End it.")] = False,
 ) -> None:
-    """Open the dashboard; a second call finds it running.
+    """Start the dashboard and print its address, which lets a browser in; a second call finds it running.
 
     Example: `python -m diffing dashboard --port 8600`
     """
     if stop:
         say("Stopped." if serve.stop(port) else f"No dashboard of ours runs on port {port}.")
         return
-    address, ran_already = serve.start(port)
+    running, ran_already = serve.start(port, origin or [])
+    address, *others = running.addresses
     end = "make stop" if port == serve.PORT else f"python -m diffing dashboard --port {port} --stop"
     say(f"The dashboard {'was running already' if ran_already else 'runs'} on {address} ('{end}' ends it).")
-    typer.launch(address)
+    for other in others:
+        say(f"By the name that you gave it: {other}")
+    say("Whoever has this address can do all that you can do here: give it to nobody.")
+    if browser and serve.has_screen():
+        typer.launch(serve.page(running).as_uri())

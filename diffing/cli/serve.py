@@ -1,88 +1,251 @@
-"""Starts and stops the dashboard's server on this machine.
+"""Starts and ends the dashboard's server on this machine.
 
-Promises that a second start finds the first one, and that the server listens on 127.0.0.1 only. Keeps no watch
-over it afterwards.
+Promises that a second start finds the first one, that a server of ours can be ended for as long as it lives, that
+its token stands in files for its owner's eyes alone, and that no proxy is asked about this machine. A server lives
+as long as the lock on its file is held: the lock is handed to it before it begins, and ends with it, however it
+ends. Keeps no watch over it afterwards.
 """
 
+import fcntl
+import html
+import http.client
 import os
+import re
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
-from diffing.common import files
+from diffing.common import damage, files
 from diffing.common.errors import UserError
+from diffing.models import hosts
 
 PORT = 8501
+SERVER = "pages.parts.server"
+"""The module that serves; named and not imported, since the engine knows no page."""
+LONGEST_START = 120.0
+"""Seconds until a server must answer: it takes two to four, on a very busy machine ten or twenty times that."""
+LONGEST_END = 10.0
+"""Seconds that a server has for its last replies before it is ended by force."""
+LONGEST_REPLY = 2.0
+"""Seconds of one look at whether it answers: a busy one is asked again."""
+KEPT_BACK = ("STREAMLIT_", "UVICORN_")
+"""Variables that do not reach the server: an image or a profile may have it listen to the whole network."""
 
 
-def start(port: int = PORT) -> tuple[str, bool]:
-    """The dashboard's address, and whether it ran already."""
-    address = f"http://127.0.0.1:{port}"
-    if _healthy(address) and _ours(port):
-        return address, True
-    if _taken(port):
-        raise UserError(
-            f"Port {port} is taken by another program; choose another with 'python -m diffing dashboard --port N'."
-        )
-    log = files.cache_dir() / "dashboard.log"
-    with log.open("wb") as out:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "dashboard.py", "--server.port", str(port)],
-            cwd=files.PROJECT,
-            env=os.environ | {"DIFFING_HOME": str(files.home())},
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            # It goes on when the terminal that started it is closed.
-            start_new_session=True,
-        )
-    files.write_text(_pid_file(port), str(server.pid))
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if server.poll() is not None:
-            last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["no word"]
-            raise UserError(f"The dashboard ended at once ({last[0]}); '{log}' has the whole of it.")
-        if _healthy(address):
-            return address, False
-        time.sleep(0.1)
-    raise UserError(f"The dashboard did not come up within a minute; '{log}' may say why.")
+class Running(NamedTuple):
+    """A server, as its record tells of it."""
+
+    port: int
+    token: str
+    origins: list[str]
+
+    @property
+    def addresses(self) -> list[str]:
+        """What lets a browser in: on this machine first, then as its owner says it is called."""
+        return [f"{origin}/?token={self.token}" for origin in (f"http://127.0.0.1:{self.port}", *self.origins)]
+
+
+def start(port: int = PORT, origins: Sequence[str] = ()) -> tuple[Running, bool]:
+    """The dashboard, and whether it ran already; `origins` are what else browsers may call it."""
+    origins = [_origin(text) for text in origins]
+    with _turn(port):
+        # Open for writing and never emptied here: an older server's number may stand in it.
+        handle = os.open(_path(port, "pid"), os.O_RDWR | os.O_CREAT, files.PRIVATE_FILE)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return _found(port, origins), True
+            return _begun(port, origins, handle), False
+        finally:
+            # The server has one of its own by now.
+            os.close(handle)
 
 
 def stop(port: int = PORT) -> bool:
     """End the server that `start` made; whether there was one."""
-    path = _pid_file(port)
-    if not _ours(port) or not _healthy(f"http://127.0.0.1:{port}"):
-        path.unlink(missing_ok=True)
-        return False
-    os.kill(int(path.read_text()), signal.SIGTERM)
-    path.unlink()
-    return True
+    with _turn(port):
+        if files.is_locked(_path(port, "pid")):
+            _end(lambda: _number(port), lambda: not files.is_locked(_path(port, "pid")))
+        elif (process := _stray(port)) is not None:
+            _end(lambda: process, lambda: _stray(port) != process)
+        else:
+            return False
+        for kind in ("json", "html"):
+            _path(port, kind).unlink(missing_ok=True)
+        return True
 
 
-def _pid_file(port: int) -> Path:
-    return files.cache_dir() / f"dashboard-{port}.pid"
+def page(running: Running) -> Path:
+    """A file that leads a browser to the server: on its command line others here could read the token."""
+    path = _path(running.port, "html")
+    address = html.escape(running.addresses[0])
+    files.write_text(path, f'<!doctype html><meta http-equiv="refresh" content="0; url={address}">\n')
+    return path
 
 
-def _ours(port: int) -> bool:
-    """Whether the server that `start` made for this folder still lives: any Streamlit answers as healthy."""
+def has_screen() -> bool:
+    """Whether a browser could show itself: without one, the system would start one that takes the terminal."""
+    return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _begun(port: int, origins: list[str], handle: int) -> Running:
+    if _stray(port) is not None:
+        raise UserError(
+            f"A dashboard of an earlier version, or one whose files in the cache were removed, runs on port "
+            f"{port}; end it with 'python -m diffing dashboard --port {port} --stop', then start this one."
+        )
+    if _taken(port):
+        raise UserError(
+            f"Port {port} is taken by another program; choose another with 'python -m diffing dashboard --port N'."
+        )
+    running = Running(port, secrets.token_urlsafe(32), origins)
+    files.write_json(_path(port, "json"), running._asdict())
+    log = _path(port, "log")
+    with open(log, "wb", opener=files.private) as out:
+        server = subprocess.Popen(
+            [sys.executable, "-m", SERVER, str(_path(port, "json")), str(handle)],
+            cwd=files.PROJECT,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            pass_fds=[handle],
+            # It goes on when the terminal that started it is closed.
+            start_new_session=True,
+        )
+    _wait(running, lambda: server.poll() is None)
+    return running
+
+
+def _found(port: int, origins: list[str]) -> Running:
+    """The server that runs already, which must take what is asked of it."""
+    running = _record(port)
+    if more := [origin for origin in origins if origin not in running.origins]:
+        raise UserError(
+            f"The dashboard on port {port} runs already and was not told of {more[0]}; end it with "
+            f"'python -m diffing dashboard --port {port} --stop', then start it so."
+        )
+    _wait(running, lambda: files.is_locked(_path(port, "pid")))
+    return running
+
+
+def _wait(running: Running, alive: Callable[[], bool]) -> None:
+    """Until it answers."""
+    log = _path(running.port, "log")
+    deadline = time.monotonic() + LONGEST_START
+    while time.monotonic() < deadline:
+        if not alive():
+            last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["no word"]
+            raise UserError(f"The dashboard ended at once ({last[0]}); '{log}' has the whole of it.")
+        if _answers(running):
+            return
+        time.sleep(0.1)
+    raise UserError(
+        f"The dashboard on port {running.port} does not answer; '{log}' may say why, and "
+        f"'python -m diffing dashboard --port {running.port} --stop' ends it."
+    )
+
+
+def _answers(running: Running) -> bool:
+    """Whether the server itself answers: only it takes the token. Straight to it, whatever proxies are set."""
+    asked = http.client.HTTPConnection("127.0.0.1", running.port, timeout=LONGEST_REPLY)
     try:
-        os.kill(int(_pid_file(port).read_text()), 0)
+        asked.request("GET", "/_stcore/health", headers={"Authorization": f"token {running.token}"})
+        return asked.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        asked.close()
+
+
+def _end(process: Callable[[], int | None], gone: Callable[[], bool]) -> None:
+    """Asked first, then by force. A server that has just begun may not have written its number yet."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + LONGEST_END
+        asked = False
+        while time.monotonic() < deadline:
+            if gone():
+                return
+            number = process()
+            if number is not None and not asked:
+                with suppress(ProcessLookupError):
+                    os.kill(number, sign)
+                asked = True
+            time.sleep(0.05)
+    raise UserError(f"The dashboard's process {process() or ''} does not end; end it by hand and look at its log.")
+
+
+def _record(port: int) -> Running:
+    path = _path(port, "json")
+    again = f"end the server with 'python -m diffing dashboard --port {port} --stop' and start it again"
+    told = files.read_json(path, again)
+    with damage.reading(path, again):
+        return Running(int(told["port"]), str(told["token"]), [str(origin) for origin in told["origins"]])
+
+
+def _origin(text: str) -> str:
+    """An origin as a browser writes it."""
+    parts = re.fullmatch(r"(https?)://([^/]+)/?", text.lower())
+    try:
+        if parts is None:
+            raise ValueError("write it as your browser shows it, without a path: http://localhost:9000")
+        return f"{parts[1]}://{hosts.host_of(parts[0].rstrip('/'))}"
+    except ValueError as error:
+        raise UserError(f"'{text}' is no origin: {error}.") from error
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(KEPT_BACK)}
+    return kept | {"DIFFING_HOME": str(files.home())}
+
+
+def _turn(port: int) -> AbstractContextManager[bool]:
+    """Two that start or end a server at once take turns."""
+    return files.locked(_path(port, "lock"))
+
+
+def _path(port: int, kind: str) -> Path:
+    return files.cache_dir() / f"dashboard-{port}.{kind}"
+
+
+def _number(port: int) -> int | None:
+    """The process that a file names."""
+    try:
+        return int(_path(port, "pid").read_text()[:20])
     except (OSError, ValueError):
-        return False
-    return True
+        return None
 
 
-def _healthy(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as reply:
-            return bool(reply.read() == b"ok")
-    except (urllib.error.URLError, OSError):
-        return False
+def _stray(port: int) -> int | None:
+    """A server of ours that holds no lock in the cache: of an earlier version, or its files there were removed."""
+    commands = _commands()
+    number = _number(port)
+    if number in commands and re.search(rf"dashboard\.py --server\.port {port}\b", commands[number]):
+        return number
+    called = f"-m {SERVER} {_path(port, 'json')} "
+    return next((number for number, command in commands.items() if called in command), None)
+
+
+def _commands() -> dict[int, str]:
+    """How each process of this machine was called, as far as it lets itself be seen."""
+    if not Path("/proc/self").exists():
+        told = subprocess.run(["ps", "-axo", "pid=,command="], capture_output=True, text=True, check=True).stdout
+        lines = (line.split(maxsplit=1) for line in told.splitlines())
+        return {int(line[0]): line[1] for line in lines if len(line) == 2}
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        # It may end while we look.
+        with suppress(OSError):
+            found[int(path.parent.name)] = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    return found
 
 
 def _taken(port: int) -> bool:

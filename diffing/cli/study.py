@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 
 from diffing import status as statuses
@@ -101,10 +100,13 @@ def prompts_command(
     Example: `python -m diffing prompts flash --add mine.csv --column text=question`
     """
     opened = Study.open(name)
-    found = None
     if add:
-        found = prompts.compare(prompts.load(add, pairs(columns)), opened.prompts(), opened.settings.held_out)
-    elif write:
+        found = opened.add_prompts(prompts.load(add, pairs(columns)))
+        say(f"Added {len(found.table)} prompts; {len(found.duplicates)} were there already.")
+        for fresh, old, percent in found.near:
+            say(f"  {percent} % alike, kept: {fresh[:70]!r} and {old[:70]!r}")
+        return
+    if write:
         if not model:
             raise UserError("No model is named to write prompts; add --model PROVIDER:MODEL.")
         told = dict(description=write, model=model, categories=category or [], count=count)
@@ -114,13 +116,6 @@ def prompts_command(
             say(fault)
         say(f"Writing took {words.dollars(result['cost'])}.")
         say(f"Added {result['added']} prompts; {result['turned_away']} were there already.")
-        return
-    if found is not None:
-        # The table keeps what is there and takes what is new.
-        opened.save_prompts(pd.concat([opened.prompts(), found.table], ignore_index=True))
-        say(f"Added {len(found.table)} prompts; {len(found.duplicates)} were there already.")
-        for fresh, old, percent in found.near:
-            say(f"  {percent} % alike, kept: {fresh[:70]!r} and {old[:70]!r}")
         return
     table = opened.prompts()
     if as_json:

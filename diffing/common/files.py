@@ -20,8 +20,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from glob import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pandas as pd
 import pyarrow as pa
@@ -36,6 +37,9 @@ PRIVATE_FILE = 0o600
 
 SETTLED = 2.0
 """Seconds after which a leftover without a lock has no owner: it is locked microseconds after it was made."""
+
+LOOK = 0.01
+"""Seconds between two looks at a lock that is waited for with an end: short beside any change."""
 
 GROUP = 4096
 """Rows of a group in a Parquet file: the most that one damaged place costs."""
@@ -93,8 +97,12 @@ def content_hash(value: Any, length: int = 16) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends well, and vanishes otherwise."""
+    """A temporary path beside `path` that takes its place when the block ends well, and vanishes otherwise.
+
+    What killed writers of the same path left goes first.
+    """
     path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    sweep(path.parent, f".{escape(path.name)}.*.tmp")
     # In the same folder, since a file can be put in another's place at one stroke on one file system only; hidden,
     # so that what a killed writer leaves behind is no study, job or table to anybody who lists the folder.
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -130,8 +138,14 @@ def fresh_folder(parent: Path, prefix: str) -> Iterator[Path]:
 def put_folder(fresh: Path, folder: Path) -> None:
     """Put a whole folder in another's place: the old one aside, the new one in, and only then the old one away.
 
-    Killed in between, it leaves no half folder: the old one whole, none, or the new one whole.
+    Killed in between, it leaves no half folder: the old one whole, none, or the new one whole. Of several who do
+    this at once each finds the folder whole, and the last one's stays.
     """
+    with _folder_locked(folder.parent):
+        _put_folder(fresh, folder)
+
+
+def _put_folder(fresh: Path, folder: Path) -> None:
     if not folder.exists():
         fresh.rename(folder)
         return
@@ -150,7 +164,9 @@ def sweep(folder: Path, *patterns: str) -> list[Path]:
     swept = []
     for path in [path for pattern in patterns for path in folder.glob(pattern)]:
         with suppress(OSError):
-            if time.time() - path.lstat().st_mtime < SETTLED or path.is_symlink() or is_locked(path):
+            # Either way: where the clock was set back, a leftover bears a date to come.
+            fresh = abs(time.time() - path.lstat().st_mtime) < SETTLED
+            if fresh or path.is_symlink() or is_locked(path):
                 continue
             if path.name.startswith(".old-"):
                 _put_back(path)
@@ -179,6 +195,23 @@ def _put_back(aside: Path) -> None:
     for old in aside.iterdir():
         if not (aside.parent / old.name).exists():
             old.rename(aside.parent / old.name)
+
+
+Identity = tuple[int, int, int] | None
+"""What tells a file from the one that stood there before: size, date to the nanosecond, and number on its disk."""
+
+
+def identity(path: Path) -> Identity:
+    """A file's identity; None where there is none.
+
+    Whoever replaces or lengthens a file changes it. The date alone would not do: a clock may be set back, and two
+    writings may fall into one tick of it.
+    """
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_size, state.st_mtime_ns, state.st_ino
 
 
 # What stands in files.
@@ -220,10 +253,7 @@ def read_parquet(path: Path, again: str = "", **how: Any) -> pd.DataFrame:
 def append_jsonl(path: Path, record: dict[str, Any]) -> None:
     """Add one record as one line with its checksum; the lock keeps lines of several writers whole."""
     line = (json.dumps(seals.sealed(cleaned(record)), ensure_ascii=True, allow_nan=False) + "\n").encode()
-    path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-    # Appending, so that the line goes to the end even where another writer has made the file longer meanwhile.
-    with open(path, "ab+", opener=private) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with still(path) as file:
         rows, size = _note(path) or (0, -1)
         # Read only where somebody else wrote last: a killed writer, an editor, an older version.
         if file.seek(0, os.SEEK_END) != size:
@@ -238,6 +268,20 @@ def append_jsonl(path: Path, record: dict[str, Any]) -> None:
         file.write(line)
         file.flush()
         put_rows(path, rows + 1, file.tell())
+
+
+@contextmanager
+def still(path: Path) -> Iterator[BinaryIO]:
+    """A file of JSON lines that nobody else adds to or puts another in place of for the block."""
+    path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    while True:
+        # Appending, so that a line goes to the end even where another writer has made the file longer meanwhile.
+        with open(path, "ab+", opener=private) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            # While this one waited, a repair may have set the file aside: a line in that one would be lost.
+            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                yield file
+                return
 
 
 def read_jsonl(path: Path, again: str = "") -> list[dict[str, Any]]:
@@ -325,17 +369,37 @@ def _rows_path(path: Path) -> Path:
 
 
 @contextmanager
-def locked(path: Path, wait: bool = True) -> Iterator[bool]:
-    """Hold an advisory lock for the block; yields whether it was got (always true when waiting)."""
+def locked(path: Path, wait: bool = True, most: float | None = None) -> Iterator[bool]:
+    """Hold an advisory lock for the block; yields whether it was got, always true when waiting without an end.
+
+    `most`: seconds to wait.
+    """
     path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     # The file stays when the lock is let go: removing it would let two hold locks on two files of one name.
     with open(path, "a", opener=private) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+        end = time.monotonic() + (most or 0.0)
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait and most is None else fcntl.LOCK_NB))
+            except BlockingIOError:
+                if not wait or time.monotonic() >= end:
+                    yield False
+                    return
+                time.sleep(LOOK)
+            else:
+                yield True
+                return
+
+
+@contextmanager
+def _folder_locked(folder: Path) -> Iterator[None]:
+    """Hold a lock on a folder itself, which leaves no file in it: it may be a person's own."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def is_locked(path: Path) -> bool:

@@ -40,7 +40,7 @@ def opened(record: dict[str, Any]) -> dict[str, Any]:
         return record
     rest = {name: value for name, value in record.items() if name != SUM}
     if record[SUM] != of_record(rest):
-        raise ValueError("its sum does not fit: it is not what was written")
+        raise ValueError(f"its {SUM} does not fit what it says; if you edited it by hand, take its {SUM} out")
     return rest
 
 

@@ -5,6 +5,7 @@ size. Does not know studies or prompts; the null distributions themselves are in
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -127,6 +128,8 @@ def log_odds_ratio(share_a: Floats, share_b: Floats, prompts: int) -> Floats:
     return np.asarray(np.log(odds_b / odds_a), dtype=np.float64)
 
 
+# A second for fifty thousand prompts; a server asks for the same few studies again and again.
+@lru_cache(maxsize=256)
 def smallest_detectable(
     prompts: int, tests: int, discordance: float, alpha: float = 0.05, power: float = 0.8
 ) -> float:

@@ -79,4 +79,10 @@ class Progress(Protocol):
     def billed(self, key: str, dollars: float) -> None:
         """A reply was paid for, in this run or one before it; the key keeps it from being counted twice."""
 
+    def over(self) -> None:
+        """All is stored: whatever happens from now on, this run was done.
+
+        Said by steps that then put away what they would have needed to go on after a kill.
+        """
+
     def log(self, line: str) -> None: ...

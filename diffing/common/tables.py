@@ -53,7 +53,11 @@ def read(path: Path) -> pd.DataFrame:
         data = UNPACK[packing](path.read_bytes())
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         raise UserError(f"'{path.name}' cannot be unpacked ({error}); fetch or pack it again.") from error
-    table = _parquet(path, data) if kind == ".parquet" else readers[kind](path, _decode(path, data))
+    try:
+        table = _parquet(path, data) if kind == ".parquet" else readers[kind](path, _decode(path, data))
+    except RecursionError as error:
+        # JSON's reader and writer both give up, at a depth that nobody's data have.
+        raise UserError(f"'{path.name}' nests lists or objects too deeply; flatten it.") from error
     if table.empty:
         raise UserError(f"'{path.name}' holds no rows; bring a file with at least one.")
     return table
@@ -159,9 +163,10 @@ def _objects(path: Path, values: list[Any]) -> pd.DataFrame:
     for number, value in enumerate(values, start=1):
         if not isinstance(value, dict):
             raise UserError(f"'{path.name}' holds no JSON object in row {number}; each row must be one.")
-    columns = list(dict.fromkeys(str(key) for value in values for key in value))
     # JSON's escapes can spell half a character, which no UTF-8 file could hold; CSV cannot.
-    return _frame([[clean(as_text(value.get(c))) for c in columns] for value in values], columns)
+    rows = [{clean(key): clean(as_text(cell)) for key, cell in value.items()} for value in values]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    return _frame([[row.get(c, "") for c in columns] for row in rows], columns)
 
 
 def _jsonl(path: Path, text: str) -> pd.DataFrame:
@@ -171,17 +176,27 @@ def _jsonl(path: Path, text: str) -> pd.DataFrame:
         if line.strip():
             try:
                 values.append(json.loads(line))
-            except json.JSONDecodeError as error:
-                raise UserError(f"'{path.name}' is not JSON at line {number} ({error.msg}); mend it.") from error
+            except ValueError as error:
+                said = fault(error)
+                raise UserError(f"'{path.name}' is not JSON at line {number} ({said}); mend it.") from error
     return _objects(path, values)
 
 
 def _json(path: Path, text: str) -> pd.DataFrame:
     try:
         value = json.loads(text) if text.strip() else []
-    except json.JSONDecodeError as error:
-        raise UserError(f"'{path.name}' is not JSON at line {error.lineno} ({error.msg}); mend it.") from error
+    except ValueError as error:
+        line = f" at line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise UserError(f"'{path.name}' is not JSON{line} ({fault(error)}); mend it.") from error
     return _objects(path, value if isinstance(value, list) else [value])
+
+
+def fault(error: ValueError | RecursionError) -> str:
+    """What is wrong with a JSON text, as half a sentence: its reader says most of it well."""
+    if isinstance(error, json.JSONDecodeError):
+        return error.msg
+    # Python reads no number of more than some thousand digits, since that takes the square of their count.
+    return "it nests too deeply" if isinstance(error, RecursionError) else "a number has too many digits"
 
 
 def _txt(_path: Path, text: str) -> pd.DataFrame:

@@ -8,36 +8,30 @@ same answers. Within a view it holds wherever Benjamini and Hochberg's rule does
 (`docs/method.md`). Knows tables and columns, and takes what is there: a view that a table lacks is no view.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from diffing.common import stats
+from diffing.common.arrays import Floats
 from diffing.common.words import count, small
 
 LEVEL = 0.05
 
 Says = Literal["differs", "cannot tell"]
 
-EVERY = (
-    *("p", "p_equal_length", "p_equal_length_tail", "p_rarefied"),
-    *("p_rate", "p_mean", "p_heterogeneity"),
-)
-"""All tests of a table of things that are counted: so few rows make one view of them, not seven."""
-
-VIEWS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "presence": ("features", ("p",)),
-    "first and last tokens": ("features", ("p_equal_length", "p_equal_length_tail")),
-    "equal numbers of tokens": ("features", ("p_rarefied",)),
-    "rate": ("features", ("p_rate",)),
-    "strength": ("features", ("p_mean",)),
-    "categories": ("features", ("p_heterogeneity",)),
-    "surface probes": ("probes", EVERY),
-    "phrases": ("phrases", EVERY),
+FAMILIES = {
+    "presence": ("q",),
+    "first and last tokens": ("q_equal_length", "q_equal_length_tail"),
+    "equal numbers of tokens": ("q_rarefied",),
+    "rate": ("q_rate",),
+    "strength": ("q_mean",),
+    "categories": ("q_heterogeneity",),
 }
-"""Each view's name, its table and the columns that hold its p-values."""
+"""Tests that are corrected together, and the columns of their q."""
+COUNTED = {"surface probes": "probes", "phrases": "phrases"}
+"""Things that are counted, and their tables: all families of one are one view, being of so few rows."""
 
 
 class Seen(NamedTuple):
@@ -75,14 +69,31 @@ def views(tables: Mapping[str, pd.DataFrame]) -> list[Seen]:
 
     What is tested hangs on how much prompts differ and not on which way, so exchanging sides changes no view.
     """
-    out = []
-    for name, (table, wanted) in VIEWS.items():
-        there = tables.get(table)
-        if there is None:
-            continue
-        columns = [there[column].to_numpy(dtype=np.float64) for column in wanted if column in there]
-        p = np.concatenate(columns) if columns else np.empty(0)
-        tests = int(np.count_nonzero(~np.isnan(p)))
-        if tests:
-            out.append(Seen(name, tests, float(np.nanmin(stats.benjamini_hochberg(p)))))
-    return out
+    seen = []
+    if "features" in tables:
+        seen += [_together(name, [found]) for name, found in _families(tables["features"]).items()]
+    for name, table in COUNTED.items():
+        families = _families(tables[table]) if table in tables else {}
+        if families:
+            seen.append(_together(name, [*families.values()]))
+    return seen
+
+
+def _families(table: pd.DataFrame) -> dict[str, Floats]:
+    """The q of each family of tests that a table has.
+
+    Its smallest is Simes's p of the family; where only the first of many candidates became rows, as with phrases,
+    it is no smaller than that.
+    """
+    found = {}
+    for name, columns in FAMILIES.items():
+        q = [table[column].to_numpy(dtype=np.float64) for column in columns if column in table]
+        made = np.concatenate(q) if q else np.empty(0)
+        if len(made := made[~np.isnan(made)]):
+            found[name] = made
+    return found
+
+
+def _together(view: str, families: Sequence[Floats]) -> Seen:
+    p = min(1.0, len(families) * min(float(q.min()) for q in families))
+    return Seen(view, sum(map(len, families)), p)

@@ -18,8 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from diffing.common import damage, files
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
+from diffing.common.kept import kept
 from diffing.diff import measure, ranking
 from diffing.reader.encodings import Encodings
+from diffing.reader.unread import rests
 from diffing.study import responses
 from diffing.study.study import Study
 
@@ -104,7 +106,7 @@ class Diff:
 
     def outdated(self, study: Study) -> bool:
         """Whether prompts, answers or encodings have changed since."""
-        return bool(self.summary["inputs"] != inputs_of(study, Encodings.open(study)))
+        return bool(self.summary["inputs"] != inputs_now(study))
 
 
 def again(folder: Path, a: str, b: str) -> str:
@@ -125,6 +127,12 @@ def inputs_of(study: Study, encodings: Encodings) -> str:
     # Sums of the rows' hashes, so that rows in another order are the same content.
     sums = [str(pd.util.hash_pandas_object(t, index=False).sum()) for t in (prompts, answers, documents)]
     return files.content_hash([encodings.reader_key, *sums])
+
+
+@kept(VERSION, rests)
+def inputs_now(study: Study) -> str:
+    """The same hash of what the study holds now."""
+    return inputs_of(study, Encodings.open(study))
 
 
 def up_to_date(study: Study, a: str, b: str, settings: DiffSettings | None = None) -> Diff | None:

@@ -152,14 +152,18 @@ def add(
     # Made of what is claimed, so that the same claim from a second draft is the same finding. Seven digits can be
     # typed, and are enough for the hundreds that a study may have.
     identifier = "f" + files.content_hash(["finding", a, b, side, origin, claim.lower()], 7)
-    before = {finding.id: finding for finding in load(study)}.get(identifier)
-    if before is not None:
-        new = {
-            name: members for name, members in fields.items() if name in LISTS and _fresh(before, name, members)
-        }
-        return change(study, identifier, author, author_kind, add=new) if new else before
-    put = {"claim": claim, "side": side, "a": a, "b": b, "origin": origin, **fields}
-    return change(study, identifier, author, author_kind, put=put | {"created": files.now()})
+    # Two people may write the same claim at once: the second adds to what the first made.
+    with study.held():
+        before = {finding.id: finding for finding in load(study)}.get(identifier)
+        if before is not None:
+            new = {
+                name: members
+                for name, members in fields.items()
+                if name in LISTS and _fresh(before, name, members)
+            }
+            return change(study, identifier, author, author_kind, add=new) if new else before
+        put = {"claim": claim, "side": side, "a": a, "b": b, "origin": origin, **fields}
+        return change(study, identifier, author, author_kind, put=put | {"created": files.now()})
 
 
 def revise(
@@ -167,7 +171,8 @@ def revise(
 ) -> Finding:
     """Write down only what differs from `finding` as its editor saw it, so that what others add meanwhile stays.
 
-    `wanted`: what lists are to hold. `reader` is whose features are meant, should some be added.
+    `wanted`: what lists are to hold. `reader` is whose features are meant, should some be added. A claim that
+    somebody else has worded anew meanwhile is not worded over.
     """
     claim = " ".join(tidy(claim).split())
     add = {name: [each for each in new if each not in getattr(finding, name)] for name, new in wanted.items()}
@@ -178,7 +183,11 @@ def revise(
     add, drop = ({name: new for name, new in lists.items() if new} for lists in (add, drop))
     if not (put or add or drop):
         return finding
-    return change(study, finding.id, author, put=put, add=add, drop=drop)
+    with study.held():
+        now = get(study, finding.id).claim
+        if "claim" in put and now not in (finding.claim, claim):
+            raise UserError(f"Finding '{finding.id}' was reworded meanwhile ('{now[:80]}'); look at it again.")
+        return change(study, finding.id, author, put=put, add=add, drop=drop)
 
 
 def change(
@@ -201,9 +210,8 @@ def change(
         add=plain(add or {}),
         drop=plain(drop or {}),
     )
-    # Held between the check and the line, so that what was checked is what is written. A lock of its own: the one
-    # on the file itself is taken by whoever appends to it.
-    with files.locked(study.folder / "findings.lock"):
+    # Held between the check and the line, so that what was checked is what is written.
+    with study.held():
         earlier = history(study, identifier)
         no_list, no_field = ({*line.add} | {*line.drop}) - LISTS, {*line.put} - {*Finding.model_fields}
         wrong = no_list | no_field | ({*line.put} & FIXED if earlier else {*line.put} & {"id"})

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 from pydantic import Field
 
+from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
 from diffing.findings import findings, judging, verdicts
@@ -122,16 +123,13 @@ def read(study: Study, a: str = "", b: str = "", judge: str = "") -> Verificatio
     a, b = study.sides(a, b)
     paths = [judging.path_of(study), findings.path_of(study)]
     paths += [study.folder / name for name in ("responses.parquet", "prompts.csv")]
-    # Everything that the result hangs on. Sizes too: two changes may fall into one tick of the clock, but what is
-    # appended makes a file longer.
-    states = [path.stat() if path.exists() else None for path in paths]
-    stamp = tuple((state.st_mtime_ns, state.st_size) if state else None for state in states)
-    return _read(str(study.folder), a, b, judge, stamp)
+    # Everything that the result hangs on.
+    return _read(str(study.folder), a, b, judge, tuple(map(files.identity, paths)))
 
 
 # Some studies with some judges each, and a few kilobytes a result.
 @lru_cache(maxsize=16)
-def _read(folder: str, a: str, b: str, judge: str, _stamp: tuple[Any, ...]) -> Verification:
+def _read(folder: str, a: str, b: str, judge: str, _stamp: tuple[files.Identity, ...]) -> Verification:
     """`read`, once for each state of the files: it is asked for far more often than they change."""
     study = Study(Path(folder), load_settings(Path(folder) / "study.toml"))
     kept = judging.lines(study)
@@ -176,8 +174,8 @@ def _same(given: pd.DataFrame, mine: Sequence[Finding], checks: dict[str, Check]
     """Findings merged into others: same votes, or the mirror image claimed of the other side."""
     # One without any vote has no net share, and NaN would leave the others in no order.
     net = {identifier: check.net if check.prompts else 0.0 for identifier, check in checks.items()}
-    # The strongest leads; of equals the oldest, and the id where a second holds two.
-    mine = sorted((f for f in mine if not f.rejected), key=lambda f: (-net[f.id], f.created, f.id))
+    # The strongest leads; of equals the oldest, as they stand in the history: dates are what some clock said.
+    mine = sorted((f for f in mine if not f.rejected), key=lambda f: -net[f.id])
     wordings = list(dict.fromkeys(finding.wording for finding in mine))
     aliases = verdicts.merged(given, wordings)
     leaders: dict[tuple[str, int], str] = {}

@@ -5,7 +5,9 @@ nothing: `run` does.
 """
 
 import logging
+import re
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -138,16 +140,35 @@ def jobs_dir(study: Study) -> Path:
 
 
 def recent(study: Study) -> list[Job]:
-    """All jobs of a study, the newest first."""
-    # A spec that is gone takes its job from nobody's eyes; a folder without a lock is no job yet.
-    folders = {path.parent for name in ("spec.json", "lock") for path in jobs_dir(study).glob(f"*/{name}")}
-    return [Job(folder) for folder in sorted(folders, key=_asked, reverse=True)]
+    """All jobs of a study, the newest first: by their numbers, whatever the clock said."""
+    # A spec that is gone takes its job from nobody's eyes; a hidden folder is no job yet.
+    folders = {path.parent for name in ("spec.json", "lock") for path in jobs_dir(study).glob(f"[!.]*/{name}")}
+    return [Job(folder) for folder in sorted(folders, key=_turn, reverse=True)]
 
 
-def _asked(folder: Path) -> int:
-    # By the time of the spec, which is written once: two ids may share their second.
+def put(fresh: Path, study: Study, kind: str, created: datetime) -> Job:
+    """Let a whole new folder be the study's next job, named by its date, its kind and its number."""
+    root = jobs_dir(study)
+    # Steps of two kinds may begin at the same moment.
+    with files.locked(root / "number.lock"):
+        number = 1 + max((_number(path) for path in root.iterdir()), default=0)
+        folder = root / f"{created:%Y%m%d-%H%M%S}-{kind}-n{number}"
+        fresh.rename(folder)
+        return Job(folder)
+
+
+def _number(folder: Path) -> int:
+    """A job's number in its study, from 1; 0 for one of an older version, which ends in four digits of hex."""
+    number = re.search(r"-n(\d+)$", folder.name)
+    return int(number[1]) if number else 0
+
+
+def _turn(folder: Path) -> tuple[int, int]:
+    # Jobs of older versions were before all that are numbered; among them the date of the spec decides, which was
+    # written once.
     spec = folder / "spec.json"
-    return (spec if spec.exists() else folder).stat().st_mtime_ns
+    number = _number(folder)
+    return number, 0 if number else (spec if spec.exists() else folder).stat().st_mtime_ns
 
 
 def find(study: Study, job_id: str) -> Job:

@@ -9,8 +9,6 @@ what is paid for. Resuming is the steps' own business: each does only what is mi
 import fcntl
 import logging
 import os
-import secrets
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +20,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib import import_module
-from pathlib import Path
 from typing import IO, Any
 
 from pydantic import BaseModel
@@ -31,10 +28,10 @@ from diffing.common import damage, files
 from diffing.common.errors import Busy, Cancelled, UserError
 from diffing.common.escape import visible
 from diffing.common.step import Result, checked
-from diffing.jobs.job import Job, JobStatus, State, jobs_dir
+from diffing.jobs.job import Job, JobStatus, State, jobs_dir, put
 from diffing.models.chat import GRACE_SECONDS
 from diffing.study.spendings import Spendings
-from diffing.study.study import Study
+from diffing.study.study import Study, sweep
 
 logger = logging.getLogger(__name__)
 
@@ -220,6 +217,11 @@ class Reporter:
     def _spendings(self) -> Spendings:
         return Spendings(Study.open(self.status.study))
 
+    def over(self) -> None:
+        # While its lock is held it still counts as running; killed after this, it was done.
+        self.status = self.status.model_copy(update={"state": "done"})
+        self._write()
+
     def log(self, line: str) -> None:
         try:
             with (self.job.folder / "log.txt").open("a", encoding="utf-8", errors="replace") as file:
@@ -257,17 +259,6 @@ def plain(options: Told) -> dict[str, Any]:
 
 
 @contextmanager
-def _whole_or_not(folder: Path) -> Iterator[None]:
-    """A job's new folder; it goes again where what was asked could not be written into it."""
-    folder.mkdir()
-    try:
-        yield
-    finally:
-        if not (folder / "spec.json").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
 def _claimed(
     study: Study, kind: str, options: Told, then: Sequence[str] = ()
 ) -> Iterator[tuple[Job, list[IO[bytes]]]]:
@@ -289,15 +280,8 @@ def _claimed(
                 f"('jobs {study.name}' shows it)."
             ) from error
         created = datetime.now(UTC)
-        # Two random bytes at the end, as two jobs of one kind may be made in one second.
-        job = Job(root / f"{created:%Y%m%d-%H%M%S}-{kind}-{secrets.token_hex(2)}")
         # While the step's lock is held: what an earlier one of it left, and others whose owner is gone.
-        for place in (study.folder, study.folder / "diffs", study.folder / "reports", root):
-            files.sweep(place, *files.LEFT)
-        stack.enter_context(_whole_or_not(job.folder))
-        # Held before the spec is written: none is seen as dead before it begins.
-        own = stack.enter_context((job.folder / "lock").open("ab"))
-        fcntl.flock(own, fcntl.LOCK_EX)
+        sweep(study.folder)
         spec = {
             "kind": kind,
             "study": study.name,
@@ -305,5 +289,10 @@ def _claimed(
             "then": list(then),
             "created": created.isoformat(timespec="seconds"),
         }
-        files.write_json(job.folder / "spec.json", spec, seal=True)
+        # Put there whole and with its lock held: none is seen half made, nor as dead before it begins.
+        with files.fresh_folder(root, ".new-") as fresh:
+            own = stack.enter_context((fresh / "lock").open("ab"))
+            fcntl.flock(own, fcntl.LOCK_EX)
+            files.write_json(fresh / "spec.json", spec, seal=True)
+            job = put(fresh, study, kind, created)
         yield job, [step, own]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from diffing.common import damage, files
@@ -143,15 +144,31 @@ def line_of(line: dict[str, Any]) -> Record | Event:
 
 def imported(study: Study, sae: str) -> Iterator[tuple[int, Label]]:
     """Labels of one SAE that were imported into the study, source by source in the order of import."""
-    # Of several sources the one imported last stands. To the nanosecond: two small files may be of one second.
-    for path in sorted(imported_dir(study).glob("*.parquet"), key=lambda path: path.stat().st_mtime_ns):
-        table = files.read_parquet(path)
+    # Of several sources the one imported last stands.
+    for _, path, table in sorted(_sources(study), key=lambda source: source[0]):
         with damage.reading(path):
             of = table.attrs["sae"]
         if of == sae:
             for row in table.to_dict("records"):
                 # Checked when it was imported; there may be many thousands.
                 yield int(row.pop("feature")), Label.model_construct(**row)
+
+
+def put_imported(study: Study, name: str, table: pd.DataFrame) -> None:
+    """Store a source's table, as the one imported last; to be called under the study's lock."""
+    imported_dir(study).mkdir(mode=files.PRIVATE_FOLDER, exist_ok=True)
+    table.attrs["rank"] = 1 + max((rank for (rank, *_), *_ in _sources(study)), default=0)
+    files.write_parquet(imported_dir(study) / f"{name}.parquet", table)
+
+
+def _sources(study: Study) -> Iterator[tuple[tuple[int, int, str], Path, pd.DataFrame]]:
+    """Each imported table with its place among them: the rank that it was given."""
+    for path in imported_dir(study).glob("*.parquet"):
+        table = files.read_parquet(path)
+        with damage.reading(path):
+            rank = int(table.attrs.get("rank", 0))
+        # Those of older versions have none: they come first, by the date of the file, which a copy may lose.
+        yield (rank, 0 if rank else path.stat().st_mtime_ns, path.name), path, table
 
 
 def dossiers(lines: Iterable[Record | Event], before: Iterable[tuple[int, Label]] = ()) -> dict[int, Dossier]:

@@ -6,6 +6,7 @@ hypothesis: see `scoring` for how it is tried, `contradictions` for what speaks 
 """
 
 import asyncio
+from functools import cached_property
 from typing import Any
 
 from diffing import labels
@@ -51,7 +52,12 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         asyncio.run(asked.all())
     except (Cancelled, KeyboardInterrupt) as stop:
         raise Cancelled(result | asked.summary()) from stop
-    return result | asked.summary() | {"contradictions": flags(opened)}
+    result |= asked.summary() | {"contradictions": flags(opened)}
+    if asked.whole:
+        # Last of all: a run that is begun again after it rewrites everything once more.
+        progress.over()
+        rewriting.end(study)
+    return result
 
 
 def flags(opened: Plan) -> list[dict[str, Any]]:
@@ -75,6 +81,8 @@ class Asked:
         self.unanswered = 0
         """Questions that the network or the server failed."""
         self.written = self.scored = self.done = self.total = 0
+        self.whole = False
+        """Whether nothing is left to be asked."""
 
     async def all(self) -> None:
         options = self.opened.options
@@ -93,8 +101,11 @@ class Asked:
         unscored = opened.unscored()
         if unscored and not self.budget.stopped_by and not client.stopping.is_set():
             await self._score(client, unscored)
-        if not (self.budget.stopped_by or self.unanswered or client.stopping.is_set()):
-            rewriting.end(opened.study)
+        self.whole = not (self.budget.stopped_by or self.unanswered or client.stopping.is_set())
+
+    @cached_property
+    def _judged(self) -> set[str]:
+        return scoring.judged(self.opened.study)
 
     def summary(self) -> dict[str, Any]:
         return {
@@ -227,7 +238,7 @@ class Asked:
         # Single verdicts first: a kill in between leaves no score without them, and the next run scores again.
         for batch in score.batches:
             verdicts = score.verdicts[batch.method, batch.checkpoint, batch.number]
-            scoring.keep(opened.study, score.label, batch, verdicts, opened.judge.model)
+            scoring.keep(opened.study, score.label, batch, verdicts, opened.judge.model, self._judged)
         families = (scoring.family(score.label.author), scoring.family(opened.judge.model))
         entry = score.told() | {
             "judge": opened.judge.model,

@@ -26,8 +26,9 @@ def begun(study: Study, name: str) -> dict[int, str]:
 
 def begin(study: Study, name: str, replaces: Mapping[int, str]) -> None:
     """Write down what is to be replaced; what stands there of the same rewrite stays."""
-    both = dict(replaces) | begun(study, name)
-    files.write_json(path_of(study), {"name": name, "begun": files.now(), "replaces": both})
+    with study.held():
+        both = dict(replaces) | begun(study, name)
+        files.write_json(path_of(study), {"name": name, "begun": files.now(), "replaces": both})
 
 
 def end(study: Study) -> None:

@@ -184,23 +184,32 @@ def balanced_accuracy(
     return mean, max(0.0, mean - below), min(1.0, mean + above)
 
 
-def keep(study: Study, label: Label, batch: Batch, verdicts: Sequence[bool | None], judge: str) -> None:
-    """Store single verdicts beside the scores, so that a person can look at the wrong ones."""
-    files.append_jsonl(
-        study.folder / "judgements.jsonl",
-        {
-            "label": label.key,
-            "feature": batch.feature,
-            "checkpoint": batch.checkpoint,
-            "method": batch.method,
-            "judge": judge,
-            "version": VERSION,
-            "passages": [
-                [item.context.id, item.context.kind, item.fits, verdict]
-                for item, verdict in zip(batch.items, verdicts, strict=True)
-            ],
-        },
-    )
+def keep(
+    study: Study, label: Label, batch: Batch, verdicts: Sequence[bool | None], judge: str, kept: set[str]
+) -> None:
+    """Store single verdicts beside the scores, so that a person can look at the wrong ones.
+
+    `kept`: what is there already (`judged`), as from a run that was killed before it came to the score.
+    """
+    line = {
+        "label": label.key,
+        "feature": batch.feature,
+        "checkpoint": batch.checkpoint,
+        "method": batch.method,
+        "judge": judge,
+        "version": VERSION,
+        "passages": [
+            [item.context.id, item.context.kind, item.fits, verdict]
+            for item, verdict in zip(batch.items, verdicts, strict=True)
+        ],
+    }
+    if files.canonical(line) not in kept:
+        files.append_jsonl(study.folder / "judgements.jsonl", line)
+
+
+def judged(study: Study) -> set[str]:
+    """Every line of single verdicts that is stored."""
+    return {files.canonical(line) for line in files.read_jsonl(study.folder / "judgements.jsonl")}
 
 
 def family(model: str) -> str:

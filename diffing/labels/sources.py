@@ -72,9 +72,8 @@ def bring(
     if total > len(table):
         progress.log(f"{name}: left out {total - len(table):,} rows without a label or of no feature")
     table.attrs = {"sae": labels.sae_of(study.settings.reader), "source": name}
-    folder = history.imported_dir(study)
-    folder.mkdir(exist_ok=True)
-    files.write_parquet(folder / f"{slug(name)}.parquet", table)
+    with study.held():
+        history.put_imported(study, slug(name), table)
     return {
         "source": name,
         "labels": len(table),
@@ -91,13 +90,22 @@ def slug(name: str) -> str:
 
 
 def kept(name: str) -> Path | None:
-    """The newest table that was downloaded from a source."""
-    # Named by dates that sort as text.
-    return max((files.cache_dir("labels") / slug(name)).glob("*.parquet"), default=None)
+    """The table that was downloaded last from a source."""
+    return max((files.cache_dir("labels") / slug(name)).glob("*.parquet"), key=_turn, default=None)
 
 
 def keep(name: str, table: pd.DataFrame) -> None:
-    files.write_parquet(files.cache_dir("labels") / slug(name) / f"{today()}.parquet", table)
+    """Keep a table beside those that were downloaded before, as the last one."""
+    folder = files.cache_dir("labels") / slug(name)
+    before = kept(name)
+    turn = 1 + (_turn(before)[0] if before else 0)
+    files.write_parquet(folder / f"{today()}-n{turn}.parquet", table)
+
+
+def _turn(path: Path) -> tuple[int, str]:
+    """Which download it was; those of older versions, named by their date alone, were before all counted ones."""
+    number = re.search(r"-n(\d+)$", path.stem)
+    return int(number[1]) if number else 0, path.stem
 
 
 def today() -> str:

@@ -6,6 +6,7 @@ variable.
 """
 
 import re
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,15 +57,18 @@ def pairs() -> list[Pair]:
 def allow(host: str, variable: str) -> Pair:
     """Let a key go to a host from now on; `host` may be a whole address."""
     pair = _pair(host, variable)
-    _write([*(each for each in pairs() if each != pair), pair])
+    with _held():
+        _write([*(each for each in pairs() if each != pair), pair])
     return pair
 
 
 def take_back(host: str, variable: str) -> bool:
     """Allow it no more; whether it was allowed."""
-    pair, before = _pair(host, variable), pairs()
-    if pair in before:
-        _write([each for each in before if each != pair])
+    pair = _pair(host, variable)
+    with _held():
+        before = pairs()
+        if pair in before:
+            _write([each for each in before if each != pair])
     return pair in before
 
 
@@ -78,7 +82,11 @@ def _pair(host: str, variable: str) -> Pair:
         raise UserError(f"'{host}' is no host: {error}.") from error
 
 
+def _held() -> AbstractContextManager[bool]:
+    """Held from reading to writing: of two who allow at once neither undoes the other."""
+    return files.locked(path().with_suffix(".lock"))
+
+
 def _write(wanted: list[Pair]) -> None:
-    with files.locked(path().with_suffix(".lock")):
-        path().parent.chmod(0o700)
-        files.write_json(path(), {"allowed": [list(pair) for pair in wanted]})
+    path().parent.chmod(0o700)
+    files.write_json(path(), {"allowed": [list(pair) for pair in wanted]})

@@ -6,7 +6,8 @@ feature) pairs are gathered from the records when first asked for. Promises that
 study names now, that the tokens of an answer which changed since are refused, and that no damaged record becomes a
 figure: opening compares the shards' sizes with the places; a record's checksum is verified before its first use,
 those of all records before the first use of all, each once in a process as long as the shard's date stays
-(`bench/store.py` has the cost). Does not keep up with such answers: `unread` counts them.
+(`bench/store.py` has the cost). Does not keep up with such answers: `diffing.reader.unread` counts
+them.
 """
 
 import logging
@@ -78,19 +79,8 @@ class Encodings:
 
     @classmethod
     def open(cls, study: Study) -> "Encodings":
-        path = table_path(study)
-        again = AGAIN.format(study=study.name)
-        if not path.exists():
-            raise UserError(f"Study '{study.name}' has no encodings yet; {again}.")
-        table = files.read_parquet(path, again)
-        with damage.reading(path, again):
-            reader, key, n_features = (table.attrs[name] for name in ("reader", "reader_key", "n_features"))
-            absent = {*DOCUMENT, "answer", *Place._fields} - {"sum"} - {*table.columns}
-            if absent:
-                raise ValueError(f"it has no column '{min(absent)}'")
-        if reader != study.settings.reader.model_dump():
-            raise UserError(f"Study '{study.name}' was encoded by another reader than it names now; {again}.")
-        return cls(study, table, key, n_features)
+        table = own_table(study)
+        return cls(study, table, table.attrs["reader_key"], table.attrs["n_features"])
 
     # What is verified.
 
@@ -332,16 +322,21 @@ def save_table(
     files.write_parquet(table_path(study), table)
 
 
-def unread(study: Study) -> int:
-    """How many answers that could be encoded are not, by the study's present reader."""
-    wanted = encodable(study)
-    try:
-        encodings = Encodings.open(study)
-    except UserError:
-        # None yet, another reader's, or gone from the cache: all of them are to be read.
-        return len(wanted)
-    done = encodings.table[encodings.table["error"] == ""]
-    return len(wanted) - len(wanted.merge(done, on=[*responses.KEY, "answer"]))
+def own_table(study: Study) -> pd.DataFrame:
+    """The study's table, of the reader that it names now."""
+    path = table_path(study)
+    again = AGAIN.format(study=study.name)
+    if not path.exists():
+        raise UserError(f"Study '{study.name}' has no encodings yet; {again}.")
+    table = files.read_parquet(path, again)
+    with damage.reading(path, again):
+        reader, *_ = (table.attrs[name] for name in ("reader", "reader_key", "n_features"))
+        absent = {*DOCUMENT, "answer", *Place._fields} - {"sum"} - {*table.columns}
+        if absent:
+            raise ValueError(f"it has no column '{min(absent)}'")
+    if reader != study.settings.reader.model_dump():
+        raise UserError(f"Study '{study.name}' was encoded by another reader than it names now; {again}.")
+    return table
 
 
 def encodable(study: Study) -> pd.DataFrame:

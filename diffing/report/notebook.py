@@ -17,7 +17,7 @@ import matplotlib
 import nbformat
 from nbclient import NotebookClient
 
-from diffing.common import colours
+from diffing.common import colours, files
 from diffing.common.keys import without_keys
 from diffing.diff import measure, ranking
 from diffing.report.facts import Facts
@@ -26,6 +26,8 @@ from diffing.report.render import TEMPLATES, md
 TIMEOUT = 300
 """Seconds that one cell may take: the largest reads a file and draws it, and machines that run reports may be
 busy."""
+SCRATCH = "diffing-notebook-"
+"""How the folder begins that the notebook's process has for itself, below the system's temporary one."""
 CELL = re.compile(r"^# %% *(?P<kind>\[markdown\]|\w+)\n(?P<body>.*?)(?=^# %%|\Z)", re.MULTILINE | re.DOTALL)
 """A cell of the template, which is a Python file that can be read and checked as such."""
 
@@ -66,7 +68,8 @@ def _cell(number: int, kind: str, body: str) -> dict[str, Any]:
 
 def executed(made: nbformat.NotebookNode, folder: Path) -> str:
     """The notebook as JSON after it was run in the folder that holds its files."""
-    with tempfile.TemporaryDirectory() as scratch:
+    # Not `TemporaryDirectory`: what a report that was killed left there goes with the next one.
+    with files.fresh_folder(Path(tempfile.gettempdir()), SCRATCH) as scratch:
         client = NotebookClient(
             made,
             timeout=TIMEOUT,
@@ -80,7 +83,7 @@ def executed(made: nbformat.NotebookNode, folder: Path) -> str:
         # Sockets in a folder of our own: what passes over TCP others on this machine could read.
         kernel.transport, kernel.ip = "ipc", f"{scratch}/socket"
         kernel.connection_file = f"{scratch}/kernel.json"
-        client.execute(env=environment(Path(scratch)))
+        client.execute(env=environment(scratch))
     for cell in made.cells:
         if cell.cell_type == "code":
             # What libraries warn of names this machine's folders and says nothing of the figures.

@@ -7,6 +7,7 @@ and on request what came back blocked or empty.
 """
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from diffing.common import files
 from diffing.common.errors import Cancelled, UserError
+from diffing.common.kept import Rests, kept
 from diffing.common.step import Progress, Result
 from diffing.common.words import about, duration
 from diffing.models import generate, providers, replies
@@ -159,28 +161,48 @@ def expected(checkpoints: Sequence[Checkpoint], prompts_asked: int, draws: int) 
 
 def estimate(study: Study, options: Options, prices: dict[str, Price | None] | None = None) -> Estimate:
     """Calls, dollars and time of a run, from the answers stored so far where there are some. Spends nothing."""
-    missing = wanted(study, options)
-    stored = study.responses()
-    fresh = stored[stored["flag"] != "failed"]
+    so_far = _so_far(study, options)
     cost: float | None = 0.0
     busy: dict[str, float | None] = {}
-    for key, calls in Counter(key for _, key, _ in missing).items():
-        checkpoint, mine = study.checkpoint(key), fresh[fresh["checkpoint"] == key]
+    for key, known in so_far["missing"].items():
+        checkpoint, calls = study.checkpoint(key), known["calls"]
         if generate.is_local(checkpoint):
             busy[key] = None
             continue
-        point, mean_cost, latency = providers.endpoint(checkpoint), mine["cost"].mean(), mine["latency"].mean()
-        if pd.isna(mean_cost):
+        point, mean_cost, latency = providers.endpoint(checkpoint), known["cost"], known["latency"]
+        if mean_cost is None:
             price = (prices or {}).get(key) or providers.price(point)
             mean_cost = price.of(*USUAL_TOKENS) if price else None
-        cost = None if cost is None or mean_cost is None else cost + calls * float(mean_cost)
+        cost = None if cost is None or mean_cost is None else cost + calls * mean_cost
         # Checkpoints at one endpoint share its places.
         before = busy.get(point.base_url, 0.0)
-        seconds = calls * float(latency) / options.concurrency
-        busy[point.base_url] = None if before is None or pd.isna(seconds) else before + seconds
-    known = [seconds for seconds in busy.values() if seconds is not None]
-    slowest = max(known, default=0.0) if len(known) == len(busy) else None
-    return Estimate(len(missing), cost, slowest, bool(len(fresh)))
+        seconds = None if latency is None else calls * latency / options.concurrency
+        busy[point.base_url] = None if before is None or seconds is None else before + seconds
+    lasting = [seconds for seconds in busy.values() if seconds is not None]
+    slowest = max(lasting, default=0.0) if len(lasting) == len(busy) else None
+    calls = sum(known["calls"] for known in so_far["missing"].values())
+    return Estimate(calls, cost, slowest, so_far["measured"])
+
+
+def _rests(study: Study, options: Options) -> Rests:
+    sources = [checkpoint.key for checkpoint in study.checkpoints if checkpoint.source != "import"]
+    told = [options.limit, sorted(options.retry), study.settings.sampling.draws, sources]
+    return Rests(study.folder, told, [study.folder / name for name in ("prompts.csv", "responses.parquet")])
+
+
+@kept(1, _rests)
+def _so_far(study: Study, options: Options) -> dict[str, Any]:
+    """Calls to make of each checkpoint, and the mean of its answers' dollars and seconds, None where unknown."""
+    missing = Counter(key for _, key, _ in wanted(study, options))
+    stored = study.responses()
+    fresh = stored[stored["flag"] != "failed"]
+    found: dict[str, Any] = {}
+    for key, calls in missing.items():
+        mine = fresh[fresh["checkpoint"] == key]
+        means = {name: float(mine[name].mean()) for name in ("cost", "latency")}
+        known = {name: None if math.isnan(mean) else mean for name, mean in means.items()}
+        found[key] = {"calls": calls, **known}
+    return {"missing": found, "measured": bool(len(fresh))}
 
 
 def at_most(study: Study, options: Options, prices: dict[str, Price | None]) -> float | None:

@@ -17,7 +17,7 @@ from diffing.common import files, tables
 from diffing.common.errors import UserError
 from diffing.models.providers import Checkpoint
 from diffing.study import prompts, responses, study
-from diffing.study.study import Study
+from diffing.study.study import Exists, Study
 
 # As data sets call these columns, the most telling name first: a table may have an instruction and an input.
 PROMPT_NAMES = ("prompt", "instruction", "question", "input", "text")
@@ -77,20 +77,27 @@ def into(
 ) -> Study:
     """Put answers into a study, which is made where there is none."""
     renamed = [(match or {}).get(theirs, theirs) for theirs in answers.checkpoints]
-    if name in study.names():
-        target = Study.open(name)
+    if name not in study.names():
+        keys = [_slug(theirs) for theirs in renamed]
+        checkpoints = [_imported(r, k) for r, k in zip(renamed, keys, strict=True)]
+        try:
+            return Study.create(name, checkpoints, answers.prompts, _keyed(answers, keys))
+        except Exists:
+            # Else another import has just made it, and these answers go into it.
+            if name not in study.names():
+                raise
+    target = Study.open(name)
+    with target.held():
+        settings = target.reread()
         keys = _known_keys(target, renamed, add_checkpoints)
         # By key: two names of the file may have been matched to one new checkpoint.
         added = {key: theirs for theirs, key in zip(renamed, keys, strict=True) if key not in _keys(target)}
         fresh = [_imported(theirs, key) for key, theirs in added.items()]
         old = target.prompts()
         table = pd.concat([old, answers.prompts], ignore_index=True) if len(old) else answers.prompts
-        settings = target.settings.model_copy(update={"checkpoints": [*target.checkpoints, *fresh]})
+        settings = settings.model_copy(update={"checkpoints": [*target.checkpoints, *fresh]})
         target.add_import(settings, table, _keyed(answers, keys))
-        return target
-    keys = [_slug(theirs) for theirs in renamed]
-    checkpoints = [_imported(r, k) for r, k in zip(renamed, keys, strict=True)]
-    return Study.create(name, checkpoints, answers.prompts, _keyed(answers, keys))
+    return target
 
 
 def _keyed(answers: Answers, keys: Sequence[str]) -> pd.DataFrame:

@@ -2,18 +2,21 @@
 
 Promises that nothing comes back that the study has already, word for word or nearly, and that a category the
 model cannot fill is reported with the reason. Does not promise that the prompts are good: read them before asking.
-Replies are stored: writing the same again costs nothing, unless what was there has changed meanwhile.
+Replies are stored: writing the same again costs nothing, unless what was there has changed meanwhile, and a run
+that was ended goes on as if nothing had come between.
 """
 
 import asyncio
 import json
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
+from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
 from diffing.models import ask, providers
@@ -148,17 +151,42 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     """The job: write prompts and add them to the study."""
     point = providers.endpoint(providers.parse(options.model, "writer"))
     progress.check()
-    held_out = study.settings.held_out
-    written = asyncio.run(
-        write(point, options.description, options.categories, options.count, study.prompts(), held_out, progress)
-    )
+    held_out, existing = study.settings.held_out, _begun(study, options)
+    try:
+        written = asyncio.run(
+            write(point, options.description, options.categories, options.count, existing, held_out, progress)
+        )
+    except UserError:
+        _path(study).unlink(missing_ok=True)
+        raise
     for fault in written.faults:
         progress.log(fault)
-    # Read again: somebody may have added prompts while these were written.
-    fresh = prompts.compare(written.imported.table, study.prompts(), held_out)
-    study.save_prompts(pd.concat([study.prompts(), fresh.table], ignore_index=True))
+    # Compared again: somebody may have added prompts while these were written.
+    fresh = study.add_prompts(written.imported.table)
+    # Last of all: a run that is begun again after it writes further prompts.
+    progress.over()
+    _path(study).unlink(missing_ok=True)
     turned_away = len(written.imported.duplicates) + len(fresh.duplicates)
     return {"added": len(fresh.table), "turned_away": turned_away, "faults": written.faults, "cost": written.cost}
+
+
+def _path(study: Study) -> Path:
+    """Says what a run under way was told, and which prompts there were before."""
+    return study.folder / "writing.json"
+
+
+def _begun(study: Study, options: Options) -> pd.DataFrame:
+    """The prompts that a run is to add to: of one that was ended, those that were there when it began.
+
+    So it asks the same questions again, whose replies are stored, and does not write as many once more.
+    """
+    table, path = study.prompts(), _path(study)
+    name = files.content_hash(options.model_dump(mode="json"))
+    kept = files.read_json(path, "delete it") if path.exists() else {}
+    if kept.get("name") == name:
+        return table[table["id"].isin(kept["ids"])].reset_index(drop=True)
+    files.write_json(path, {"name": name, "ids": table["id"].tolist()}, seal=True)
+    return table
 
 
 def _task(description: str, category: str, count: int, there: pd.DataFrame) -> list[dict[str, str]]:

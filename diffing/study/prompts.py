@@ -88,8 +88,8 @@ def check_messages(messages: str, where: str) -> str:
     """A conversation as canonical JSON text, or a `UserError` that says what is wrong with it."""
     try:
         value = json.loads(messages)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{where}: the conversation is not JSON ({error.msg}); mend it.") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{where}: the conversation is not JSON ({tables.fault(error)}); mend it.") from error
     fine = isinstance(value, list) and all(
         isinstance(m, dict) and m.get("role") in ROLES and isinstance(m.get("content"), str) for m in value
     )
@@ -140,13 +140,13 @@ def read(path: Path) -> pd.DataFrame:
     with damage.reading(path):
         content = path.read_text(encoding="utf-8")
     # A study may have no prompts yet: then its file is a header alone.
-    table = empty() if content.strip() == ",".join(COLUMNS) else _table(path)
+    table = empty() if content.strip() == ",".join(COLUMNS) else _table(path, content)
     if len(table) < known:
         raise Damaged(path, f"it holds {len(table):,} of the {known:,} prompts that were written")
     return table
 
 
-def _table(path: Path) -> pd.DataFrame:
+def _table(path: Path, content: str) -> pd.DataFrame:
     try:
         table = tables.read(path)
     except UserError as error:
@@ -154,7 +154,7 @@ def _table(path: Path) -> pd.DataFrame:
     absent = [name for name in COLUMNS if name not in table]
     if absent:
         raise Damaged(path, f"it has no column '{absent[0]}'")
-    if row := _zeroed(table):
+    if "\0" in content and (row := _zeroed(table)):
         raise Damaged(path, f"row {row} holds zero bytes that nobody wrote")
     table["active"] = [_is_yes(value) for value in table["active"]]
     return table[COLUMNS]
@@ -214,10 +214,15 @@ def _restored(table: pd.DataFrame) -> pd.DataFrame:
 
 def compare(new: pd.DataFrame, old: pd.DataFrame, held_out: float) -> Imported:
     """What of `new` is not in `old` yet, with duplicates left out and near-duplicates named."""
+    table, repeated = lacking(new, old, held_out)
+    return Imported(table, repeated, near_duplicates(table, old))
+
+
+def lacking(new: pd.DataFrame, old: pd.DataFrame, held_out: float) -> tuple[pd.DataFrame, list[str]]:
+    """What of `new` is not in `old` yet, and the texts of what is."""
     rows = _identified(new.reset_index(drop=True), held_out)
     repeated = rows["id"].isin(old["id"]) | rows["id"].duplicated()
-    table = rows[~repeated].reset_index(drop=True)
-    return Imported(table, [shown(row) for _, row in rows[repeated].iterrows()], near_duplicates(table, old))
+    return rows[~repeated].reset_index(drop=True), [shown(row) for _, row in rows[repeated].iterrows()]
 
 
 def near_duplicates(table: pd.DataFrame, old: pd.DataFrame) -> list[tuple[str, str, int]]:

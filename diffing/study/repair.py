@@ -8,7 +8,10 @@ whole is not touched.
 
 import csv
 import io
+import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
+from itertools import count as numbers
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,8 +54,18 @@ def repair(name: str, checks: Mapping[str, Check]) -> list[Repaired]:
     folder = study.folder_of(name)
     if not folder.is_dir():
         raise UserError(f"There is no study '{name}'; 'list' shows those that are there.")
-    place = folder / f"damaged-{files.now()[:19].replace(':', '')}"
-    return [_mended(folder, path, place, checks.get(path.name)) for path in _suspects(folder, checks)]
+    study.sweep(folder)
+    # Nobody changes the study meanwhile, and a second repair finds what the first one left.
+    with study.held(folder):
+        place = _place(folder)
+        return [_mended(folder, path, place, checks.get(path.name)) for path in _suspects(folder, checks)]
+
+
+def _place(folder: Path) -> Path:
+    """Where this repair sets files aside: a folder that is not there yet, whatever the clock says."""
+    dated = f"damaged-{files.now()[:19].replace(':', '')}"
+    names = (dated if number == 1 else f"{dated}-{number}" for number in numbers(1))
+    return next(folder / name for name in names if not (folder / name).exists())
 
 
 def _suspects(folder: Path, checks: Mapping[str, Check]) -> Iterator[Path]:
@@ -93,20 +106,26 @@ def _checked(path: Path, record: dict[str, Any], check: Check | None) -> None:
 
 
 def _mended(folder: Path, path: Path, place: Path, check: Check | None) -> Repaired:
+    if path.suffix == ".jsonl" and path.is_file():
+        # Lines are added without the study's lock: many a run writes hundreds of them.
+        with files.still(path):
+            return _mend(folder, path, place, check)
+    return _mend(folder, path, place, check)
+
+
+def _mend(folder: Path, path: Path, place: Path, check: Check | None) -> Repaired:
     name = path.relative_to(folder).as_posix()
-    fault = _fault(path, check)
-    aside = place / name
-    if path.exists() or path.is_symlink():
-        aside.parent.mkdir(mode=files.PRIVATE_FOLDER, parents=True, exist_ok=True)
-        path.rename(aside)
-    known = files.rows_put(path)
-    files.forget_rows(path)
-    where = f"{place.relative_to(folder)}/{name}" if aside.exists() else "no place: there was none"
+    fault, known = _fault(path, check), files.rows_put(path)
     step = DERIVED.get(Path(name).parts[0])
+    aside = _set_aside(folder, path, place / name)
+    where = aside.relative_to(folder).as_posix() if aside else "no place: there was none"
+    # Before anything takes its place, or what is saved would be called cut by a repair that was killed in between.
+    files.forget_rows(path)
     if step:
+        path.unlink(missing_ok=True)
         return Repaired(name, fault, 0, f"`python -m diffing {step} {folder.name}` makes it anew", where)
     saved, lost = 0, "put a whole one in its place"
-    if aside.is_file():
+    if aside is not None and aside.is_file():
         if path.suffix == ".jsonl":
             saved, lost = _lines(aside, path, check)
         elif path.suffix == ".parquet":
@@ -115,11 +134,37 @@ def _mended(folder: Path, path: Path, place: Path, check: Check | None) -> Repai
             saved, lost = _rows(aside, path)
     if known is not None and known > saved:
         lost = f"{known - saved:,} of {known:,} are lost"
-    if path.name == "prompts.csv" and not path.exists():
-        prompts.write(path, prompts.empty())
     if path.name == "study.toml":
         lost = "mend it by hand there and move it back"
+    # A table of prompts is written whatever was saved of it.
+    if path.name == "prompts.csv" and not saved:
+        prompts.write(path, prompts.empty())
+    elif not saved and path.suffix != ".jsonl":
+        path.unlink(missing_ok=True)
     return Repaired(name, fault, saved, lost, where)
+
+
+def _set_aside(folder: Path, path: Path, aside: Path) -> Path | None:
+    """Put a damaged file where it stays; it also stays where it is until what is saved takes its place.
+
+    So a repair that is killed is simply begun again, and takes what the earlier one had set aside already.
+    """
+    for earlier in folder.glob(f"damaged-*/{path.relative_to(folder)}"):
+        if path.exists() and earlier.samefile(path):
+            return earlier
+    if not (path.exists() or path.is_symlink()):
+        return None
+    aside.parent.mkdir(mode=files.PRIVATE_FOLDER, parents=True, exist_ok=True)
+    if path.is_dir() and not path.is_symlink():
+        # Nothing can be saved of a folder, so nothing is lost in between.
+        path.rename(aside)
+        return aside
+    try:
+        os.link(path, aside, follow_symlinks=False)
+    except OSError:
+        # Not every disk knows two names of one file.
+        shutil.copy2(path, aside, follow_symlinks=False)
+    return aside
 
 
 def _fault(path: Path, check: Check | None) -> str:

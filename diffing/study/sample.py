@@ -4,17 +4,21 @@ Reads the files in `starter/sample/`, which `tools/make_sample.py` writes. Promi
 gets completed on the next call. No model wrote these answers, so no figure about a model follows from them.
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from diffing.common import files, tables
+from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.models.providers import Checkpoint
-from diffing.study import responses
+from diffing.study import repair, responses
 from diffing.study.settings import Sampling
 from diffing.study.study import Study, names
+
+logger = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).parents[1] / "starter" / "sample"
 NAME = "sample"
@@ -38,7 +42,7 @@ def ensure() -> Study:
         study = Study.open(NAME)
         if study.settings.note != NOTE:
             raise UserError(f"A study '{NAME}' that is not the sample exists already; rename its folder.")
-        if len(study.responses()) < len(tables.read(FOLDER / "responses.csv")):
+        if _stored(study) < len(tables.read(FOLDER / "responses.csv")):
             study.add_responses(_answers())
         return study
 
@@ -66,6 +70,16 @@ def planted() -> dict[str, Any]:
     """What was planted and what was not: rates, and character spans in each answer (`planted.json`)."""
     record: dict[str, Any] = files.read_json(FOLDER / "planted.json")
     return record
+
+
+def _stored(study: Study) -> int:
+    """How many answers are there; damaged ones are set aside, as this program has them all."""
+    try:
+        return len(study.responses())
+    except Damaged as error:
+        logger.warning("The sample's answers are written anew: %s", error)
+        repair.repair(NAME, {})
+        return len(study.responses())
 
 
 def _answers() -> pd.DataFrame:

@@ -23,7 +23,7 @@ class Spendings:
 
     @cached_property
     def _known(self) -> set[str]:
-        with files.locked(self.path.with_suffix(".lock")):
+        with self.study.held():
             if not self.path.exists() and (before := _of_answers(self.study)):
                 files.append_jsonl(self.path, {"key": "", "cost": before, "date": files.now()})
         return {str(line["key"]) for line in files.read_jsonl(self.path)}
@@ -41,7 +41,8 @@ def total(study: Study) -> float:
     path = study.folder / "spendings.jsonl"
     if not path.exists():
         return _of_answers(study)
-    return float(sum(line["cost"] for line in files.read_jsonl(path)))
+    # Once by its key: two steps that wait for one reply at once both write it down.
+    return float(sum({line["key"]: line["cost"] for line in files.read_jsonl(path)}.values()))
 
 
 def _of_answers(study: Study) -> float:

@@ -1,13 +1,15 @@
 """A study on disk: its settings, checkpoints, prompts and answers.
 
 A study is a folder `studies/<name>/` with `study.toml`, `prompts.csv` and `responses.parquet`; every later step
-adds its own files beside them. Promises that names cannot leave `studies/`, that files are replaced whole, and
-that folders written by older versions still open, and that a study is for its owner's eyes from its first writing
-on (0700). Computes nothing: the steps do.
+adds its own files beside them. Promises that names cannot leave `studies/`, that files are replaced whole, that of
+several who change a study at once none undoes what another did (each reads, changes and writes under the study's
+lock), that folders written by older versions still open, and that a study is for its owner's eyes from its first
+writing on (0700). Computes nothing: the steps do.
 """
 
-from collections.abc import Sequence
-from contextlib import ExitStack
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,7 +21,44 @@ from diffing.common.errors import UserError
 from diffing.common.step import first_fault
 from diffing.models.providers import NAME, Checkpoint
 from diffing.study import prompts, responses
+from diffing.study.prompts import Imported
 from diffing.study.settings import StudySettings, load_settings, text_of
+
+PATIENCE = 60.0
+"""Seconds to wait for others to be done with a study. A change takes seconds, of a million answers too: whoever
+holds it longer has been stopped or hangs. Chosen by eye."""
+
+_mine = threading.local()
+"""`folders`: those that this thread holds already."""
+
+
+class Exists(UserError):
+    """A study of that name is there."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Study '{name}' exists already; choose another name or open it.")
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """A study to this thread alone, to read and write in the block; may be asked for again within it."""
+    mine: set[Path] = vars(_mine).setdefault("folders", set())
+    if folder in mine:
+        yield
+        return
+    if not folder.is_dir():
+        raise UserError(f"There is no study '{folder.name}' any more; 'list' shows those that are there.")
+    with files.locked(folder / "study.lock", most=PATIENCE) as alone:
+        if not alone:
+            raise UserError(
+                f"Study '{folder.name}' is held by another process for {PATIENCE:.0f} s now; end that process or "
+                "wait for it, then try again."
+            )
+        mine.add(folder)
+        try:
+            yield
+        finally:
+            mine.discard(folder)
 
 
 class Study:
@@ -49,7 +88,7 @@ class Study:
         """Make the folder, whole or not at all; `settings` are fields of `StudySettings`."""
         folder = folder_of(name)
         if folder.exists():
-            raise UserError(f"Study '{name}' exists already; choose another name or open it.")
+            raise Exists(name)
         try:
             full = StudySettings(
                 name=name,
@@ -68,6 +107,9 @@ class Study:
                     study.add_responses(answers)
                 temporary.rename(folder)
         except OSError as error:
+            if folder.exists():
+                # Another process has made it meanwhile.
+                raise Exists(name) from error
             raise UserError(f"Study '{name}' cannot be made: {damage.in_words(error)}") from error
         return cls(folder, full)
 
@@ -99,35 +141,85 @@ class Study:
         known = ", ".join(c.key for c in self.checkpoints)
         raise UserError(f"Study '{self.name}' has no checkpoint '{key}'; it has {known}.")
 
+    def held(self) -> AbstractContextManager[None]:
+        """The lock under which whoever changes the study reads it first."""
+        return held(self.folder)
+
+    # Settings.
+
+    def reread(self) -> StudySettings:
+        """The settings as they stand on the disk now."""
+        self.settings = load_settings(self.folder / "study.toml")
+        return self.settings
+
+    def change_settings(self, **fields: Any) -> None:
+        """Give some fields of the settings new values; the others stay as anybody has left them by now."""
+        with self.held():
+            self.save_settings(self.reread().model_copy(update=fields))
+
     def save_settings(self, settings: StudySettings) -> None:
-        self.settings = settings
-        files.tighten(self.folder)
-        # TOML has no null: what is None is left out, and read as None again.
-        files.write_text(self.folder / "study.toml", text_of(settings))
+        """Replace all settings: for a study that nobody else knows yet, or under the lock."""
+        with self.held():
+            self.settings = settings
+            files.tighten(self.folder)
+            # TOML has no null: what is None is left out, and read as None again.
+            files.write_text(self.folder / "study.toml", text_of(settings))
+
+    # Prompts.
 
     def prompts(self) -> pd.DataFrame:
         return prompts.read(self.folder / "prompts.csv")
 
+    def add_prompts(self, new: pd.DataFrame) -> Imported:
+        """Add those prompts that the study lacks by now; what comes back is what was added."""
+        with self.held():
+            old = self.prompts()
+            table, repeated = prompts.lacking(new, old, self.reread().held_out)
+            self.save_prompts(pd.concat([old, table], ignore_index=True))
+        # After the lock: on many prompts it takes a while, and nothing hangs on it.
+        return Imported(table, repeated, prompts.near_duplicates(table, old))
+
+    def activate(self, ids: Collection[str], active: bool) -> None:
+        """Have prompts asked, or not any more."""
+        with self.held():
+            table = self.prompts()
+            gone = set(ids) - set(table["id"])
+            if gone:
+                raise UserError(
+                    f"Prompt '{min(gone)}' is no longer in study '{self.name}'; look at the prompts again."
+                )
+            self.reread()
+            table.loc[table["id"].isin(list(ids)), "active"] = active
+            self.save_prompts(table)
+
     def save_prompts(self, table: pd.DataFrame) -> None:
-        """Replace the prompt table; ids and the discovery/held-out split follow from the content."""
-        files.tighten(self.folder)
-        prompts.write(self.folder / "prompts.csv", prompts.normal(table, self.settings.held_out))
+        """Replace the prompt table; ids and the discovery/held-out split follow from the content.
+
+        Takes what is not in `table` away: who changes some prompts reads the others under the lock first.
+        """
+        with self.held():
+            files.tighten(self.folder)
+            prompts.write(self.folder / "prompts.csv", prompts.normal(table, self.settings.held_out))
+
+    # Answers.
 
     def responses(self) -> pd.DataFrame:
         return responses.read(self.folder / "responses.parquet")
 
     def add_responses(self, rows: pd.DataFrame) -> None:
         """Store answers; a row takes the place of an earlier one of the same prompt, checkpoint and draw."""
-        files.tighten(self.folder)
-        # Read and written under one lock, or of two writers one would undo the other.
-        with files.locked(self.folder / "responses.lock"):
+        with self.held():
+            files.tighten(self.folder)
             table = responses.merge(self.responses(), rows)
             responses.write(self.folder / "responses.parquet", table)
 
     def add_import(self, settings: StudySettings, table: pd.DataFrame, rows: pd.DataFrame) -> None:
-        """Take settings, prompts and answers at once: all are on the disk before the first takes its place."""
+        """Take settings, prompts and answers at once: all are on the disk before the first takes its place.
+
+        Settings and table were read under the same hold of the lock.
+        """
         paths = [self.folder / name for name in ("study.toml", "prompts.csv", "responses.parquet")]
-        with files.locked(self.folder / "responses.lock"):
+        with self.held():
             merged = responses.merge(self.responses(), rows)
             whole = prompts.normal(table, settings.held_out)
             with ExitStack() as stack:
@@ -138,6 +230,8 @@ class Study:
             files.put_rows(paths[1], len(whole))
             files.put_rows(paths[2], len(merged))
         self.settings = settings
+
+    # Two sides.
 
     def sides(self, a: str = "", b: str = "") -> tuple[str, str]:
         """The checkpoints compared: the first two of the study where none are named."""
@@ -161,6 +255,12 @@ def folder_of(name: str) -> Path:
             f"'{name}' is no study name; use 1 to 64 letters, digits, '.', '_' or '-', a letter or digit first."
         )
     return files.studies_dir() / name
+
+
+def sweep(folder: Path) -> None:
+    """Take away what killed processes left in a study's folder, in the folders in it, and in those of its jobs."""
+    inside = [f"*/{name}" for name in files.LEFT]
+    files.sweep(folder, *files.LEFT, *inside, "jobs/*/.*.tmp")
 
 
 def names() -> list[str]:

@@ -57,8 +57,15 @@ def put(**values: object) -> None:
 
 
 def renew() -> None:
-    """Turn an older link into what it would be today, before any widget has read it."""
-    stale = {name: new[text(name)] for name, new in OLD.items() if text(name) in new}
+    """Turn an older link into what it would be today, before any widget has read it.
+
+    What is empty goes: no link of ours has it, and a switch would take it for no choice at all.
+    """
+    stale: dict[str, str | list[str]] = {name: new[text(name)] for name, new in OLD.items() if text(name) in new}
+    for name in st.query_params:
+        values = st.query_params.get_all(name)
+        if "" in values:
+            stale[name] = [value for value in values if value]
     if stale:
         st.query_params.update(stale)
         st.rerun()

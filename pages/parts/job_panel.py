@@ -15,7 +15,7 @@ from diffing.common import words
 from diffing.common.errors import UserError
 from diffing.common.escape import md
 from diffing.jobs.job import Job, JobStatus
-from diffing.reader.encodings import unread
+from diffing.reader.unread import unread
 from diffing.study.study import Study
 from pages.parts.address import Comparison
 

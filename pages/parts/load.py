@@ -1,7 +1,7 @@
 """What pages read, kept in memory between reruns: diffs, encodings, names of features, findings.
 
-Each is kept as long as the files that it comes from bear the same dates, so that a page shows the files as they
-are. What comes back is shared by all sessions and must not be changed.
+Each is kept as long as the files that it comes from are the same ones, so that a page shows them as they are. What
+comes back is shared by all sessions and must not be changed.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ import pandas as pd
 import streamlit as st
 
 from diffing import diff, labels
+from diffing.common import files
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.diff import pairs as feature_pairs
@@ -48,28 +49,28 @@ class Loaded(NamedTuple):
 
 Asked = ParamSpec("Asked")
 Found = TypeVar("Found")
-Dates = tuple[str, tuple[int, ...]]
+State = tuple[str, tuple[files.Identity, ...]]
 
 
-def _dates(study: Study, *more: Path) -> Dates:
-    """Where a study lies, and when its prompts, answers and encodings were last written."""
+def _answers(study: Study, *more: Path) -> State:
+    """Where a study lies, and which files of prompts, answers and encodings lie there."""
     names = ("study.toml", "prompts.csv", "responses.parquet")
     paths = [*(study.folder / name for name in names), table_path(study), *more]
-    return str(study.folder), tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in paths)
+    return str(study.folder), tuple(map(files.identity, paths))
 
 
-def _all_dates(study: Study) -> Dates:
+def _everything(study: Study) -> State:
     """The same with what people and later steps write: labels, findings, verdicts, diffs."""
     written = [
         study.folder / "findings.jsonl",
         study.folder / "verdicts.jsonl",
         *study.folder.glob("diffs/*/summary.json"),
     ]
-    return _dates(study, history.path_of(study), history.imported_dir(study), *sorted(written))
+    return _answers(study, history.path_of(study), history.imported_dir(study), *sorted(written))
 
 
-ANSWERS: dict[str | type[Any], Any] = {Study: _dates}
-EVERYTHING: dict[str | type[Any], Any] = {Study: _all_dates}
+ANSWERS: dict[str | type[Any], Any] = {Study: _answers}
+EVERYTHING: dict[str | type[Any], Any] = {Study: _everything}
 
 
 def said(read: Callable[Asked, Found]) -> Callable[Asked, Found]:
@@ -83,6 +84,13 @@ def said(read: Callable[Asked, Found]) -> Callable[Asked, Found]:
             address.lost(str(error))
 
     return asked
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=ANSWERS)
+def failed(study: Study) -> pd.DataFrame:
+    """The answers that failed, and why."""
+    table = study.responses()
+    return table.loc[table["flag"] == "failed", ["prompt_id", "checkpoint", "draw", "error"]]
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the diff", hash_funcs=EVERYTHING)

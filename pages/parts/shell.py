@@ -13,7 +13,7 @@ from diffing.common.errors import UserError
 from diffing.common.escape import md
 from diffing.study import study
 from diffing.study.study import Study
-from pages.parts import address
+from pages.parts import address, door
 
 STYLE = """<style>
 [data-testid=stMainBlockContainer]{padding:3rem 2.5rem 4rem;max-width:96rem}
@@ -65,6 +65,10 @@ def page(title: str) -> None:
         page_title=f"{title} · Checkpoint Diffing", page_icon="🔬", layout="wide", initial_sidebar_state=240
     )
     st.html(STYLE)
+    # A browser has come in; tests of a page have none.
+    if "host" in st.context.headers and not door.stands:
+        st.error("This server asks nobody for a token. Start the dashboard with `python -m diffing dashboard`.")
+        st.stop()
     address.renew()
     current = address.text("study")
     with st.sidebar:

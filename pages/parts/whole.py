@@ -12,16 +12,16 @@ from diffing.study.study import Study
 ORIGINALS = ("study.toml", "prompts.csv", "responses.parquet")
 
 
-def _dates(study: Study) -> tuple[str, tuple[int, ...]]:
+def _originals(study: Study) -> tuple[str, tuple[files.Identity, ...]]:
     paths: list[Path] = [*(study.folder / name for name in ORIGINALS), *sorted(study.folder.glob("*.jsonl"))]
-    return str(study.folder), tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in paths)
+    return str(study.folder), tuple(map(files.identity, paths))
 
 
-@st.cache_data(max_entries=64, show_spinner=False, hash_funcs={Study: _dates})
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs={Study: _originals})
 def fault(study: Study) -> str:
     """What is wrong with an original of the study, in a sentence; empty where nothing is.
 
-    Kept as long as the files bear the same dates.
+    Kept as long as the files are the same ones.
     """
     try:
         with damage.told():

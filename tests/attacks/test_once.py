@@ -13,7 +13,7 @@ import pytest
 from diffing import jobs, labels
 from diffing.common import files
 from diffing.common.errors import Cancelled, UserError
-from diffing.labels import labelling, rewriting
+from diffing.labels import history, labelling, rewriting
 from diffing.models import chat, claims
 from diffing.models.chat import ChatClient
 from diffing.models.providers import Endpoint
@@ -159,3 +159,42 @@ def test_a_rewrite_that_was_killed_while_scoring_writes_nothing_again(labelled: 
         server.models = ["maker/author", "other/judge"]
         assert labelling.run(labelled, told, Watch())["written"] == 0
     assert Counter(call.model for call in server.calls)["maker/author"] == 3
+
+
+class Killed(BaseException):
+    """Stands for a kill: nobody catches it."""
+
+
+def killed(*_: Any, **__: Any) -> None:
+    raise Killed
+
+
+@pytest.mark.attack("R8")
+def test_a_rewrite_that_was_killed_after_its_last_label_is_over(
+    labelled: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with OpenAIServer(label_of, models=["maker/author"]) as server:
+        told = labelling.Options(model=f"{server.url}#maker/author", features=[0, 1, 2], rewrite=True)
+        with monkeypatch.context() as patch:
+            patch.setattr(labelling, "flags", killed)
+            with pytest.raises(Killed):
+                labelling.run(labelled, told, Watch())
+        assert labelling.run(labelled, told, Watch())["written"] == 0
+        assert len(server.calls) == 3
+
+
+@pytest.mark.attack("R8")
+def test_a_score_that_was_killed_half_stored_has_each_judgement_once(
+    labelled: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with OpenAIServer(both(oracle), models=["maker/author", "other/judge"]) as server:
+        points: dict[str, Any] = {"model": f"{server.url}#maker/author", "judge": f"{server.url}#other/judge"}
+        told = labelling.Options(**points, features=[0], score=True)
+        with monkeypatch.context() as patch:
+            patch.setattr(history, "tell", killed)
+            with pytest.raises(Killed):
+                labelling.run(labelled, told, Watch())
+        asked, lines = len(server.calls), files.read_jsonl(labelled.folder / "judgements.jsonl")
+        assert labelling.run(labelled, told, Watch())["scored"] == 1
+        assert (len(server.calls), files.read_jsonl(labelled.folder / "judgements.jsonl")) == (asked, lines)
+        assert lines

@@ -42,7 +42,7 @@ def test_repair_sets_aside_and_saves_what_can_be_read(
     history.path_of(study).write_bytes(b"\n".join(lines))
     findings.path_of(study).write_bytes(findings.path_of(study).read_bytes()[:-30])
     damaged = history.path_of(study).read_bytes()
-    with pytest.raises(Damaged, match=r"labels.jsonl' is damaged \(line 2: its sum does not fit"):
+    with pytest.raises(Damaged, match=r"labels.jsonl' is damaged \(line 2: its crc32 does not fit"):
         history.read(study, "fake")
     with pytest.raises(Damaged, match=r"it holds 2 of the 3 records that were written"):
         findings.load(study)

@@ -5,8 +5,13 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from diffing.cli import serve
+from diffing.cli.app import app
+from diffing.cli.serve import Running
+from diffing.common import files
 from diffing.common.errors import UserError
 
 
@@ -36,3 +41,38 @@ def test_another_program_on_the_port_is_not_taken_for_the_dashboard(port: int) -
     with pytest.raises(UserError, match=f"Port {port} is taken by another program; choose another with"):
         serve.start(port)
     assert serve.stop(port) is False
+
+
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a browser is sent to, with a server that runs already."""
+    opened: list[str] = []
+    running = Running(8501, "t0ken", ["http://localhost:9000"])
+    monkeypatch.setattr(serve, "start", lambda _port, _origins: (running, True))
+    monkeypatch.setattr(typer, "launch", opened.append)
+    monkeypatch.setenv("DISPLAY", ":0")
+    return opened
+
+
+def test_the_command_prints_the_address_with_its_token_and_opens_it_by_a_file(launched: list[str]) -> None:
+    said = CliRunner().invoke(app, ["dashboard"]).output.splitlines()
+    assert said == [
+        "The dashboard was running already on http://127.0.0.1:8501/?token=t0ken ('make stop' ends it).",
+        "By the name that you gave it: http://localhost:9000/?token=t0ken",
+        "Whoever has this address can do all that you can do here: give it to nobody.",
+    ]
+    page = files.cache_dir() / "dashboard-8501.html"
+    assert launched == [page.as_uri()]
+    assert 'content="0; url=http://127.0.0.1:8501/?token=t0ken"' in page.read_text()
+    assert page.stat().st_mode & 0o777 == 0o600
+
+
+def test_no_browser_is_opened_where_none_is_wanted_or_could_show_itself(
+    launched: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CliRunner().invoke(app, ["dashboard", "--no-open"])
+    monkeypatch.delenv("DISPLAY")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    CliRunner().invoke(app, ["dashboard", "--open"])
+    assert launched == []

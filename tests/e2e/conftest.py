@@ -1,19 +1,15 @@
 """A real dashboard and a real browser for the tests of this folder."""
 
 import os
+import signal
 import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from diffing.cli import serve
 from diffing.common import files
 from tools.find_chromium import find
 
@@ -38,45 +34,44 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 
 
 class Dashboard:
-    """A server process of its own home folder."""
+    """A server of its own home folder, started as a person starts it; the browser of `context` may come in."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, context: BrowserContext) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self.home = home
-        self.log = home / "dashboard.log"
+        self.context = context
         self.start()
 
     def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "streamlit", "run", "dashboard.py", "--server.port", str(self.port)],
-                cwd=files.PROJECT,
-                stdout=log,
-                stderr=log,
-                env=os.environ | {"DIFFING_HOME": str(self.home)},
-            )
-        for _ in range(PATIENCE // 100):
-            assert self.process.poll() is None, self.log.read_text()
-            try:
-                urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=1)
-                return
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.1)
-        raise AssertionError(self.log.read_text())
+        self.running, _ = serve.start(self.port)
+        # Its cookies are the pages', too.
+        self.context.request.get(self.running.addresses[0])
 
     def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
+        """End it at one stroke, as a machine does that runs out of memory."""
+        number = int((files.cache_dir() / f"dashboard-{self.port}.pid").read_text())
+        os.kill(number, signal.SIGKILL)
+        # This process is its parent, which alone can tell that it is gone.
+        os.waitpid(number, 0)
 
 
 @pytest.fixture
-def dashboard(own_home: Path) -> Iterator[Dashboard]:
-    server = Dashboard(own_home)
+def dashboard(context: BrowserContext, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dashboard]:
+    monkeypatch.setattr(serve, "LONGEST_START", PATIENCE / 1000)
+    server = Dashboard(context)
     yield server
     server.kill()
+
+
+@pytest.fixture
+def watched(page: Page, dashboard: Dashboard) -> Iterator[Page]:
+    """A page whose every request must stay on this machine."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    yield page
+    assert [url for url in asked if not url.startswith((dashboard.url, "data:", "blob:"))] == []
 
 
 def settled(page: Page) -> Page:

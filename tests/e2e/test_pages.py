@@ -1,46 +1,14 @@
-"""The pages in a real browser: cold links, hostile answers, dark mode, and nobody outside asked."""
+"""The pages in a real browser: cold links, charts, dark mode, and nobody outside asked."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from diffing.diff import compute
-from diffing.diff.stored import DiffSettings
-from diffing.study.study import Study
 from tests.e2e.conftest import Dashboard, settled
-from tests.fakes import finding_study, label_study
+from tests.fakes import finding_study
 
-HOSTILE = [
-    "<script>document.title='owned'</script> cake",
-    "<img src=x onerror=\"document.title='owned'\"> cake",
-    "![picture](http://example.org/a.png) cake <img src=http://example.org/b.png>",
-    "<style>body{display:none}</style> cake",
-    "cake \u202e override \ud83d lone <form action=http://example.org><button>go</button></form>",
-    "cake $x^2$ :red[loud] [link](javascript:document.title='owned')",
-]
 VIEWS = ["", "new", "prompts", "run", "features", "feature", "compare", "findings"]
-
-
-@pytest.fixture
-def watched(page: Page, dashboard: Dashboard) -> Iterator[Page]:
-    """A page whose every request must stay on this machine."""
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    yield page
-    assert [url for url in asked if not url.startswith((dashboard.url, "data:", "blob:"))] == []
-
-
-@pytest.fixture
-def hostile(monkeypatch: pytest.MonkeyPatch) -> Study:
-    plain = [f"wood and stone number {n}" for n in range(24)]
-    nasty = [f"{HOSTILE[n % len(HOSTILE)].encode('utf-8', 'replace').decode()} number {n}" for n in range(24)]
-    study, _ = label_study.make(
-        monkeypatch, {"a": plain, "b": nasty}, [{"cake": 3.0}, {"wood": 1.0}], "study", held_out=0.0
-    )
-    compute.compute(study, "a", "b", DiffSettings())
-    return study
 
 
 def test_every_view_opens_by_a_cold_link_with_its_frame(
@@ -53,20 +21,6 @@ def test_every_view_opens_by_a_cold_link_with_its_frame(
         expect(watched.get_by_test_id("stSidebar").get_by_text("Checkpoint Diffing")).to_be_visible()
         expect(watched.get_by_test_id("stException")).to_have_count(0)
         expect(watched.get_by_role("heading", level=1)).to_be_visible()
-
-
-def test_hostile_answers_stay_text(dashboard: Dashboard, watched: Page, hostile: Study) -> None:
-    cake = 0
-    for number in range(len(HOSTILE)):
-        watched.goto(f"{dashboard.url}/feature?study={hostile.name}&feature={cake}&pair={number}")
-        settled(watched)
-        expect(watched.get_by_test_id("stException")).to_have_count(0)
-        expect(watched.locator(".answer bdi").first).to_be_visible()
-        assert "owned" not in watched.title()
-    watched.goto(f"{dashboard.url}/compare?study={hostile.name}")
-    settled(watched)
-    expect(watched.get_by_test_id("stException")).to_have_count(0)
-    assert "owned" not in watched.title()
 
 
 def test_a_bar_opens_its_feature(dashboard: Dashboard, watched: Page, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -164,6 +164,11 @@ class _Http(ThreadingHTTPServer):
     request_queue_size = 256
     owner: OpenAIServer
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # The other side may have been killed meanwhile.
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -189,7 +194,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(Behaviour(body={"object": "list", "data": models}))
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        length = int(self.headers["Content-Length"])
+        data = self.rfile.read(length)
+        if len(data) < length:
+            raise ConnectionError("killed in the middle of its question")
+        body = json.loads(data)
         call = self.server.owner.log(body, self.headers.get("Authorization", "").removeprefix("Bearer "))
         told = self.server.owner.behaviour(call)
         time.sleep(told.delay + self.server.owner.delay)

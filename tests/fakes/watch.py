@@ -29,5 +29,8 @@ class Watch:
     def billed(self, key: str, dollars: float) -> None:
         self.bills[key] = dollars
 
+    def over(self) -> None:
+        self.told.append({"over": True})
+
     def log(self, line: str) -> None:
         self.lines.append(line)

@@ -117,7 +117,7 @@ def test_faults_are_told_in_a_sentence() -> None:
     with pytest.raises(UserError, match="no finding 'f0'"):
         findings.reject(study, "f0", "wrong", "test")
     findings.path_of(study).write_text("{}\n")
-    with pytest.raises(UserError, match=r"findings.jsonl.*no change.*repair study"):
+    with pytest.raises(UserError, match=r"findings.jsonl.*no change.*repair s`"):
         findings.load(study)
 
 

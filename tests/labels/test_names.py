@@ -110,7 +110,7 @@ def test_an_sae_is_named_by_what_holds_its_features() -> None:
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
-        ("{nonsense", "line 1 is not JSON.*repair study"),
+        ("{nonsense", "line 1 is not JSON.*repair s`"),
         ('{"feature": 1, "sae": "starter", "label": "x", "author": "y", "author_kind": "oracle"}', "author_kind"),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from bench import addresses
 from diffing.common.files import PROJECT
 from diffing.findings import findings
 from diffing.study import sample
@@ -225,6 +226,7 @@ def test_every_parameter_is_tried_here() -> None:
     apart = {"study", "a", "b", "author", "feature", "pair", "only", "prompt", "probe", "draw", "text", "finding"}
     apart |= {"features", "probes", "writer", "judge", "reading", "rater"}
     assert names <= tried | apart
+    assert names <= set(addresses.NAMES)
     assert tried <= names
 
 

@@ -148,7 +148,7 @@ def test_a_judge_is_asked_only_after_its_price_was_shown(study: Study, server: O
 
 def test_a_model_without_a_key_is_named_as_such(study: Study) -> None:
     app = opened(study, show="Draft", writer="openrouter:some/model")
-    assert "not set" in next(c.value for c in app.caption if "OPENROUTER" in c.value)
+    assert "not set" in next(w.value for w in app.warning if "OPENROUTER" in w.value)
     assert "OPENROUTER" in press(app, "What would it cost?").error[0].value
 
 

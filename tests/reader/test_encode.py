@@ -19,7 +19,8 @@ from diffing.common.step import checked
 from diffing.models.providers import Checkpoint
 from diffing.reader import encode, query
 from diffing.reader.cache import Cache
-from diffing.reader.encodings import Encodings, encodable, unread
+from diffing.reader.encodings import Encodings, encodable
+from diffing.reader.unread import unread
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
 from tests.fakes import tiny

@@ -12,7 +12,8 @@ from diffing.common.errors import UserError
 from diffing.models.providers import Checkpoint
 from diffing.reader import encode
 from diffing.reader.cache import Cache
-from diffing.reader.encodings import Encodings, encodable, unread
+from diffing.reader.encodings import Encodings, encodable
+from diffing.reader.unread import unread
 from diffing.report import exports
 from diffing.study import responses
 from diffing.study.study import Study

@@ -1,6 +1,8 @@
 """The report's notebook: run before it is handed over, run again from the zip alone, and no key in its process."""
 
+import os
 import re
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -39,7 +41,11 @@ def test_the_notebook_runs_again_from_the_zip_alone(made: Made, tmp_path: Path) 
     zipfile.ZipFile(out / "lists-old-new.zip").extractall(tmp_path)
     folder = tmp_path / "lists-old-new"
     before = nbformat.read(folder / "analysis.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    # As a report that was killed leaves it; those of living ones are locked.
+    left = Path(tempfile.mkdtemp(prefix=notebook.SCRATCH))
+    os.utime(left, (0, 0))
     assert notebook.executed(before, folder) == (out / "analysis.ipynb").read_text(encoding="utf-8")
+    assert not left.exists()
 
 
 def test_the_notebooks_process_sees_no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ from diffing.common.errors import UserError
 from diffing.models.providers import Endpoint
 from diffing.study import prompt_writer, prompts
 from diffing.study.prompt_writer import Written
+from tests.fakes import asked_study
 from tests.fakes.openai_server import Behaviour, Call, OpenAIServer, failure
+from tests.fakes.watch import Watch
 
 EXISTING = prompts.normal(
     pd.DataFrame({"text": ["Should I quit my job to paint?", "Hi"], "category": ["advice", "format"]}), 0.3
@@ -111,3 +113,28 @@ def test_writing_the_same_again_costs_nothing(server: OpenAIServer) -> None:
     first, again = write(server, ["advice"], 3), write(server, ["advice"], 3)
     assert again.imported.table.equals(first.imported.table)
     assert (first.cost, again.cost, len(server.calls)) == (0.25, None, 1)
+
+
+class Killed(BaseException):
+    """Stands for a kill: nobody catches it."""
+
+
+def test_a_run_that_was_killed_when_all_was_written_writes_nothing_more(server: OpenAIServer) -> None:
+    class Dying(Watch):
+        def over(self) -> None:
+            raise Killed
+
+    def reply(call: Call) -> Behaviour:
+        return lists(*distinct("advice", 10)[3 * call.number - 3 : 3 * call.number])
+
+    server.reply = reply
+    study = asked_study.make(server, 1)
+    told = prompt_writer.Options(description="d", model=f"{server.url}#before", categories=["advice"], count=3)
+    with pytest.raises(Killed):
+        prompt_writer.run(study, told, Dying())
+    assert (len(study.prompts()), len(server.calls)) == (4, 1)
+    assert prompt_writer.run(study, told, Watch())["added"] == 0
+    assert (len(study.prompts()), len(server.calls)) == (4, 1)
+    # Told so once more, it is to write further ones.
+    assert prompt_writer.run(study, told, Watch())["added"] == 3
+    assert (len(study.prompts()), len(server.calls)) == (7, 2)

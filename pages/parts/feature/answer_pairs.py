@@ -5,7 +5,6 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
-from diffing.common import tables
 from diffing.common.escape import md
 from diffing.diff import pairs
 from diffing.findings.findings import Example
@@ -59,7 +58,7 @@ def show(here: Comparison, found: Loaded, encodings: Encodings, row: pd.Series) 
     if queue.empty:
         st.info("No pair of answers is of this kind" + ("." if held else " among the discovery prompts."))
         return Seen(table, None, held)
-    stop = pairs.stop(tables.number(address.text("pair")), len(queue))
+    stop = pairs.stop(address.number(address.text("pair")), len(queue))
     pair = queue.iloc[stop.at]
     _walk(here, feature, stop, pair, f"Pair {stop.at + 1} of {len(queue)}, {order}")
     pair_view.show(here.study, encodings, pair, row, second)

@@ -29,12 +29,13 @@ def show(here: Comparison, feature: int, described: str) -> None:
     current = dossier.current
     _standing(current, described)
     with st.container(horizontal=True):
-        if current and st.button("Accept", key="accept", icon=":material/check:"):
+        # Keys of their own: a click is about the label that was seen, not about one that took its place since.
+        if current and st.button("Accept", key=f"accept-{current.key}", icon=":material/check:"):
             _tell(study, sae, feature, "accept", current.key)
-        if current and st.button("Reject", key="reject", icon=":material/close:"):
+        if current and st.button("Reject", key=f"reject-{current.key}", icon=":material/close:"):
             _tell(study, sae, feature, "reject", current.key)
         star = "unstar" if dossier.starred else "star"
-        if st.button("Starred" if dossier.starred else "Star", key="star", icon=":material/star:"):
+        if st.button("Starred" if dossier.starred else "Star", key=star, icon=":material/star:"):
             _tell(study, sae, feature, star)
     with st.form("label", clear_on_submit=True, border=False):
         text = st.text_input("Your label", key="own-label", placeholder="what it fires on, in a few words")

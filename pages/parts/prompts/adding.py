@@ -27,8 +27,7 @@ def tell() -> None:
 
 def add(study: Study, new: pd.DataFrame) -> None:
     """Put prompts into the study and say what was left out; a `UserError` where they are none."""
-    found = prompts.compare(new, study.prompts(), study.settings.held_out)
-    study.save_prompts(pd.concat([study.prompts(), found.table], ignore_index=True))
+    found = study.add_prompts(new)
     near = f" {len(found.near)} resemble others and were kept." if found.near else ""
     st.session_state[ADDED] = f"Added {len(found.table)}; {len(found.duplicates)} were there already.{near}"
     st.rerun()

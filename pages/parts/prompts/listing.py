@@ -1,12 +1,19 @@
 """A study's prompts as a table with filters, how many there are of each kind, and which of them are asked."""
 
+from functools import partial
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
 from diffing.study import prompts
 from diffing.study.study import Study
+from pages.parts.attempt import attempt
+from pages.parts.keys import fresh
 
 SIDES = ["discovery", "held-out"]
+CHOICE = "chosen-prompts"
+"""Where the last filters, table and number of chosen rows stand."""
 WIDE, NARROW = 420, 330
 """Pixels of the column that holds the prompt, without and with a column for tags."""
 
@@ -33,21 +40,26 @@ def counts(study: Study, active: pd.DataFrame) -> None:
 
 def show(study: Study, table: pd.DataFrame) -> None:
     """The table; selected rows can be taken out of the questions, and the first of them is shown whole."""
-    shown = _filtered(table)
+    shown, filters = _filtered(table)
     st.caption(f"{len(shown):,} of {len(table):,} prompts")
-    rows = _selected(shown, bool(table["tags"].any()))
+    # Rows are chosen by their place: where other prompts stand there by now, the choice begins anew.
+    key = fresh("table", *shown["id"])
+    rows = _selected(shown, bool(table["tags"].any()), key)
+    before = st.session_state.get(CHOICE)
+    if before is not None and before[0] == filters and before[1] != key and before[2]:
+        st.warning("The prompts have changed since you chose; choose again.")
+    st.session_state[CHOICE] = filters, key, len(rows)
     with st.container(horizontal=True):
         for label, value in (("Deactivate", False), ("Activate", True)):
             told = f"{label} {len(rows)} selected" if len(rows) else label
             if st.button(told, key=label.lower(), disabled=rows.empty):
-                table.loc[table["id"].isin(rows["id"]), "active"] = value
-                study.save_prompts(table)
-                st.rerun()
+                attempt(partial(study.activate, rows["id"].tolist(), value))
     for _, row in rows.head(1).iterrows():
         st.code(prompts.shown(row), language=None, wrap_lines=True)
 
 
-def _filtered(table: pd.DataFrame) -> pd.DataFrame:
+def _filtered(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Any, ...]]:
+    """The prompts that the filters leave, and what these are set to."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         category = st.multiselect(
             "Category", sorted(set(table["category"])), placeholder="All", key="category", bind="query-params"
@@ -58,16 +70,16 @@ def _filtered(table: pd.DataFrame) -> pd.DataFrame:
         table = table[prompts.containing(table, search)]
     if category:
         table = table[table["category"].isin(category)]
-    return table[table["split"] == side] if side else table
+    return (table[table["split"] == side] if side else table), (search, *category, side)
 
 
-def _selected(shown: pd.DataFrame, tagged: bool) -> pd.DataFrame:
+def _selected(shown: pd.DataFrame, tagged: bool, key: str) -> pd.DataFrame:
     columns = ["prompt", "category", *(["tags"] if tagged else []), "split", "active"]
     view = shown.assign(prompt=[prompts.shown(row) for _, row in shown.iterrows()])
     picked = st.dataframe(
         view[columns] if len(view) else shown[["category", "active"]],
         hide_index=True,
-        key="table",
+        key=key,
         on_select="rerun",
         selection_mode="multi-row",
         column_config={

@@ -1,0 +1,169 @@
+"""The dashboard's door: who may ask its server anything, by HTTP or by websocket.
+
+Holds the check that stands before every route of Streamlit's. Promises that whoever does not know the server's
+token gets one sentence and nothing else, that no page of another origin reaches it (another port of this machine
+is another origin), that a name which was rebound to this machine is refused, and that no answer may be framed,
+read by a page of another origin, or fetch anything from elsewhere. Knows nothing of Streamlit and keeps no list of
+who came.
+"""
+
+import hmac
+import html
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+TOKEN = "token"
+"""Parameter of the first address, as Jupyter has it."""
+REFUSED = 1008
+"""What a websocket is closed with: a rule was broken."""
+
+stands = False
+"""Whether this process has a door: a server that was started without one shows no page."""
+
+
+def origins(port: int, more: Iterable[str] = ()) -> list[str]:
+    """What a browser on this machine calls the server, and what else its owner says it is called."""
+    # Browsers leave the usual port out.
+    end = "" if port == 80 else f":{port}"
+    return list(dict.fromkeys([f"http://127.0.0.1{end}", f"http://localhost{end}", *more]))
+
+
+class Door:
+    """An ASGI application before another one."""
+
+    def __init__(self, app: Application, token: str, origins: Iterable[str]) -> None:
+        global stands
+        if not token:
+            raise ValueError("a door needs a token")
+        stands = True
+        self.app, self.token, self.origins = app, token, frozenset(origins)
+        self.hosts = frozenset(urlsplit(origin).netloc for origin in self.origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            # The server's own start and end.
+            await self.app(scope, receive, send)
+            return
+        head = _headers(scope)
+        fault = self._fault(head)
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        shown = [value for name, value in query if name == TOKEN]
+        if not fault and scope["type"] == "http" and any(self._is_token(value) for value in shown):
+            await _reply(send, 303, "", self._let_in(scope, head, query))
+        elif not fault and self._known(head):
+            await self.app(scope, receive, self._kept(send, head) if scope["type"] == "http" else send)
+        elif scope["type"] == "websocket":
+            # Before it was accepted: the browser gets 403.
+            await send({"type": "websocket.close", "code": REFUSED})
+        else:
+            await _reply(send, 403, fault or NO_TOKEN, [])
+
+    def _fault(self, head: dict[str, str]) -> str:
+        """What is wrong with where a request comes from; empty where nothing is."""
+        if head.get("host", "").lower() not in self.hosts:
+            return NO_HOST
+        # Browsers name the page that asks in all but plain reads; other programs need the token alone.
+        return NO_HOST if "origin" in head and head["origin"].lower() not in self.origins else ""
+
+    def _known(self, head: dict[str, str]) -> bool:
+        kind, _, said = head.get("authorization", "").partition(" ")
+        return (kind == TOKEN and self._is_token(said)) or any(map(self._is_token, _cookies(head)))
+
+    def _is_token(self, said: str) -> bool:
+        return hmac.compare_digest(said.encode("utf-8", "replace"), self.token.encode())
+
+    def _let_in(self, scope: Scope, head: dict[str, str], query: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        """On to the same address without the token, which goes into a cookie: no history or picture holds it."""
+        rest = urlencode([(name, value) for name, value in query if name != TOKEN])
+        # One slash: two would name another host.
+        path = "/" + scope.get("raw_path", b"/").decode("latin-1").split("?")[0].lstrip("/\\")
+        # Lax: a link in somebody's mail opens a page, and a page is all that a click elsewhere can open.
+        cookie = f"{_cookie_name(head)}={self.token}; Path=/; HttpOnly; SameSite=Lax"
+        return [("location", f"{path}?{rest}" if rest else path), ("set-cookie", cookie)]
+
+    def _kept(self, send: Send, head: dict[str, str]) -> Send:
+        """The same with what the browser is told about every answer."""
+        added = [(name.encode(), value.encode()) for name, value in _rules(head["host"])]
+
+        async def sent(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                ours = {name for name, _ in added}
+                theirs = [(name, value) for name, value in message.get("headers", []) if name.lower() not in ours]
+                message = {**message, "headers": [*theirs, *added]}
+            await send(message)
+
+        return sent
+
+
+NO_TOKEN = (
+    "This dashboard asks for its token: open the address that 'python -m diffing dashboard' prints on its "
+    "machine. A token is good for as long as the server runs."
+)
+NO_HOST = (
+    "This dashboard does not know itself by this address: end it, and start it with "
+    "'python -m diffing dashboard --origin' and the address that your browser shows, such as "
+    "http://localhost:9000."
+)
+RULES = [
+    # For browsers that do not know `frame-ancestors`.
+    ("x-frame-options", "DENY"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("referrer-policy", "no-referrer"),
+    ("x-content-type-options", "nosniff"),
+]
+"""What a browser is told of every answer: it is no other page's frame, picture or script, and links keep silent
+about where they stood."""
+
+
+def _rules(host: str) -> list[tuple[str, str]]:
+    """The same, and that a page of Streamlit's fetches nothing from elsewhere."""
+    # That page has inline styles, builds functions and workers from text (charts) and speaks by websocket, which
+    # older browsers do not count as 'self'.
+    policy = (
+        "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; "
+        f"connect-src 'self' data: blob: ws://{host} wss://{host}; "
+        "object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'"
+    )
+    return [("content-security-policy", policy), *RULES]
+
+
+async def _reply(send: Send, status: int, sentence: str, more: list[tuple[str, str]]) -> None:
+    body = f"<!doctype html><meta charset=utf-8><title>Checkpoint Diffing</title><p>{html.escape(sentence)}</p>"
+    rules = [
+        ("content-type", "text/html; charset=utf-8"),
+        ("content-length", str(len(body.encode()))),
+        ("cache-control", "no-store"),
+        ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+        *RULES,
+    ]
+    headers = [(name.encode(), value.encode("latin-1")) for name, value in [*rules, *more]]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body.encode()})
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    """Headers by their small names; a host or an origin that stands there twice matches nothing."""
+    found: dict[str, str] = {}
+    for key, content in scope["headers"]:
+        name, value = key.decode("latin-1").lower(), content.decode("latin-1")
+        between = "; " if name == "cookie" else ", "
+        found[name] = f"{found[name]}{between}{value}" if name in found else value
+    return found
+
+
+def _cookie_name(head: dict[str, str]) -> str:
+    """By port: browsers hand the cookies of one host to all of its ports, and two dashboards would take turns."""
+    return f"diffing-{urlsplit('//' + head['host']).port or 'usual'}"
+
+
+def _cookies(head: dict[str, str]) -> list[str]:
+    """What the cookie of this port says; other programs of this host may have set odd ones beside it."""
+    pairs = (pair.strip().partition("=") for pair in head.get("cookie", "").split(";"))
+    return [value for name, _, value in pairs if name == _cookie_name(head)]

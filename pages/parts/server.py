@@ -1,0 +1,69 @@
+"""The dashboard's server: `python -m pages.parts.server RECORD HELD`, as `diffing.cli.serve` starts it.
+
+RECORD is a file with port, token and origins; HELD is a file that was opened and locked for this process, which
+holds it for life and writes its number there. Promises that nothing in the environment or in the person's own
+configuration says where it listens, whom it takes, or how much of a fault it shows.
+"""
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import streamlit as st
+from starlette.middleware import Middleware
+
+from diffing.common import damage, files
+from diffing.common.escape import md
+from pages.parts import door
+
+PAGE = files.PROJECT / "dashboard.py"
+
+
+def serve(port: int, token: str, more: Iterable[str] = (), **options: Any) -> None:
+    """Serve the dashboard until it is ended; `more` are origins beside its own, `options` Streamlit's."""
+    origins = door.origins(port, more)
+    app = st.App(PAGE, middleware=[Middleware(door.Door, token, origins)], on_script_error=said)
+    # Given here they stand above the environment and every file; the door has asked already, this asks once more.
+    app.run(
+        config={
+            "server.address": "127.0.0.1",
+            "server.port": port,
+            "server.headless": True,
+            "server.baseUrlPath": "",
+            "server.allowedHosts": sorted({str(urlsplit(origin).hostname) for origin in origins}),
+            "server.corsAllowedOrigins": origins,
+            "server.enableCORS": True,
+            "server.enableXsrfProtection": True,
+            "server.trustedUserHeaders": {},
+            "server.sslCertFile": "",
+            "server.sslKeyFile": "",
+            "server.enableStaticServing": False,
+            "server.enableAgentApi": False,
+            "global.developmentMode": False,
+            "client.showErrorDetails": "none",
+            **options,
+        }
+    )
+
+
+def said(error: Exception) -> bool:
+    """A page that failed says so in a sentence; the server's log has the rest, with paths and lines."""
+    sentence = damage.in_words(error) or f"This page failed ({type(error).__name__}); the server's log says where."
+    st.error(md(sentence))
+    # Streamlit adds nothing.
+    return True
+
+
+def main() -> None:
+    record, held = Path(sys.argv[1]), int(sys.argv[2])
+    os.ftruncate(held, 0)
+    os.pwrite(held, str(os.getpid()).encode(), 0)
+    told = files.read_json(record)
+    serve(told["port"], told["token"], told["origins"])
+
+
+if __name__ == "__main__":
+    main()
