@@ -14,7 +14,7 @@ from diffing.common import words
 from diffing.common.errors import UserError
 from diffing.common.step import checked
 from diffing.diff.measure import EQUIVALENT
-from diffing.diff.until_certain import Options
+from diffing.diff.until_certain import Options, at_most
 from diffing.models.providers import Price
 from diffing.study import collect as collecting
 from diffing.study import sample
@@ -81,7 +81,7 @@ def _tell_estimate(study: Study, options: Options, prices: dict[str, Price | Non
     if not options.until_certain:
         tell(estimate._asdict()) if as_json else say(estimate.in_words())
         return
-    most = collecting.at_most(study, options, prices)
+    most = at_most(study, options, prices)
     if as_json:
         tell(estimate._asdict() | {"at_most": most})
         return

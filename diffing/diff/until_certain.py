@@ -7,7 +7,7 @@ what is claimed, that a run which is stopped and started again goes on where it 
 it ended and what is open. `study.collect` does the asking.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from pydantic import Field
@@ -18,8 +18,9 @@ from diffing.common.step import Progress, Result
 from diffing.diff import measure, settled
 from diffing.diff.settled import Known, Looks
 from diffing.models import generate
+from diffing.models.providers import Price
 from diffing.study import collect
-from diffing.study.collect import Ask
+from diffing.study.ledger import Ask
 from diffing.study.study import Study
 
 BATCH = 20
@@ -74,6 +75,18 @@ def in_order(study: Study, options: collect.Options, size: int) -> list[list[Ask
     place = {prompt_id: number for number, prompt_id in enumerate(order)}
     asks = sorted(collect.plan(study, options), key=lambda ask: (place[ask.prompt_id], ask.draw))
     return [list(batch) for _, batch in groupby(asks, key=lambda ask: place[ask.prompt_id] // size)]
+
+
+def at_most(study: Study, options: collect.Options, prices: Mapping[str, Price | None]) -> float | None:
+    """Dollars that no run of these options can pass; None where a price or the longest answer is unknown."""
+    total = 0.0
+    for ask in collect.plan(study, options):
+        if not generate.is_local(ask.checkpoint):
+            most = collect.most(ask, prices.get(ask.checkpoint.key))
+            if most is None:
+                return options.max_dollars
+            total += most
+    return total if options.max_dollars is None else min(total, options.max_dollars)
 
 
 def is_certain(known: Sequence[Known]) -> bool:

@@ -8,13 +8,11 @@ and on request what came back blocked or empty.
 
 import asyncio
 import math
-import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from diffing.common import files
@@ -26,13 +24,11 @@ from diffing.models import generate, providers, replies
 from diffing.models.budget import Budget
 from diffing.models.chat import ChatClient
 from diffing.models.providers import Checkpoint, Endpoint, Price
-from diffing.models.replies import Reply, Request
+from diffing.models.replies import Request
 from diffing.study import prompts, responses
+from diffing.study.ledger import Ask, Ledger
 from diffing.study.study import Study
 
-FLUSH_SECONDS = 5.0
-"""How often the answer table is written: often enough for a page that watches, and seldom enough that writing all
-of it each time costs little. What a killed run had not written is read from the cache again."""
 USUAL_TOKENS = (60, 500)
 """Tokens in and out assumed of a call before any was made; a pilot replaces them by what it measured. A bundled
 prompt and a chat model's answer of some 400 words, by eye."""
@@ -57,15 +53,6 @@ class Options(BaseModel):
     max_requests: int | None = Field(default=None, ge=0)
     retry: list[Literal["blocked", "empty", "truncated", "refusal"]] = []
     """Flags that are asked again although an answer is stored."""
-
-
-class Ask(NamedTuple):
-    """One answer to be had."""
-
-    prompt_id: str
-    checkpoint: Checkpoint
-    draw: int
-    request: Request
 
 
 class Estimate(NamedTuple):
@@ -205,18 +192,6 @@ def _so_far(study: Study, options: Options) -> dict[str, Any]:
     return {"missing": found, "measured": bool(len(fresh))}
 
 
-def at_most(study: Study, options: Options, prices: dict[str, Price | None]) -> float | None:
-    """Dollars that no run of these options can pass; None where a price or the longest answer is unknown."""
-    total = 0.0
-    for ask in plan(study, options):
-        if not generate.is_local(ask.checkpoint):
-            most = _most(ask, prices.get(ask.checkpoint.key))
-            if most is None:
-                return options.max_dollars
-            total += most
-    return total if options.max_dollars is None else min(total, options.max_dollars)
-
-
 def run(study: Study, options: Options, progress: Progress) -> Result:
     """The job: ask what is missing, endpoints and local models alike."""
     if not study.prompts()["active"].any():
@@ -242,52 +217,6 @@ def in_batches(
         # Also of a run that was cancelled or failed: what was answered is to be seen.
         ledger.flush()
     return ledger.summary()
-
-
-class Ledger:
-    """Counts a run's replies and brings the answer table up to date."""
-
-    def __init__(self, study: Study, total: int, budget: Budget, progress: Progress) -> None:
-        self.study = study
-        self.total = total
-        self.budget = budget
-        self.progress = progress
-        self.done = self.failed = 0
-        self._rows: list[dict[str, Any]] = []
-        self._flushed = time.monotonic()
-
-    def record(self, ask: Ask, reply: Reply) -> None:
-        self.done += 1
-        self.failed += bool(reply.error)
-        row = reply.model_dump(exclude={"cached"})
-        row |= {"prompt_id": ask.prompt_id, "checkpoint": ask.checkpoint.key, "draw": ask.draw}
-        row["flag"] = responses.flag(reply.text, reply.finish_reason, reply.error)
-        self._rows.append(row)
-        if reply.error:
-            # In the log one by one, as the progress has room for their number only.
-            self.progress.log(
-                f"failed: prompt {ask.prompt_id}, {ask.checkpoint.key}, draw {ask.draw}: {reply.error}"
-            )
-        note = f"{self.failed} failed" if self.failed else ""
-        self.progress.update(self.done, self.total, "answers", self.budget.cost, note)
-        if time.monotonic() - self._flushed > FLUSH_SECONDS:
-            self.flush()
-
-    def flush(self) -> None:
-        self._flushed = time.monotonic()
-        if self._rows:
-            rows, self._rows = self._rows, []
-            self.study.add_responses(pd.DataFrame(rows))
-
-    def summary(self) -> dict[str, Any]:
-        return {
-            "asked": self.budget.requests,
-            "answered": self.done - self.failed,
-            "failed": self.failed,
-            "left": self.total - self.done,
-            "cost": self.budget.cost,
-            "stopped_by": self.budget.stopped_by,
-        }
 
 
 async def _collect(batches: Iterable[Sequence[Ask]], options: Options, ledger: Ledger) -> None:
@@ -339,7 +268,7 @@ async def _ask_all(
             call = partial(client.ask, points[key], ask.request, price)
             # What is stored costs nothing, and so must not wait for room in the budget or use up a request.
             stored = ask.request.key in replies.cache()
-            reply = await (call() if stored else ledger.budget.spend(key, _most(ask, price), call))
+            reply = await (call() if stored else ledger.budget.spend(key, most(ask, price), call))
             if reply is None:
                 return
             ledger.record(ask, reply)
@@ -349,7 +278,7 @@ async def _ask_all(
     )
 
 
-def _most(ask: Ask, price: Price | None) -> float | None:
+def most(ask: Ask, price: Price | None) -> float | None:
     """The most that a call can cost, where that is known."""
     longest = ask.request.parameters.get("max_tokens")
     if price is None or not isinstance(longest, int):
