@@ -1,7 +1,7 @@
 """What a run of `collect` has asked: its replies counted, and the answer table brought up to date from them.
 
-Promises that the table is written every few seconds and whenever it is told to, and that each failure stands in the
-log. Asks nothing itself.
+Promises that the table is written every few seconds and whenever it is told to, and that each failure stands in
+the log. Asks nothing itself.
 """
 
 import time

@@ -31,7 +31,7 @@ from diffing.models.replies import RefusingDisk, Replies
 from diffing.reader import encode
 from diffing.reader.encodings import Encodings, table_path
 from diffing.report import charts, notebook
-from diffing.study import imports, prompts, repair
+from diffing.study import imports, ledger, prompts, repair
 from diffing.study.settings import ReaderChoice, Sampling
 from diffing.study.study import Study, names
 from tests.fakes import finding_study, judges, labellers, listers, openai_server
