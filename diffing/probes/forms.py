@@ -171,11 +171,12 @@ FORMS = (
     Probe(
         "lower-case sentence starts",
         "the answer, or a sentence behind a full stop, ? or !, begins with a small letter",
-        # Two small letters before the stop, so that neither "e.g. so" nor "a.m. on" nor "U.S. and" ends a sentence;
-        # of longer abbreviations the common ones. Behind a closing quotation mark it is told who speaks.
+        # Two small letters before the stop, so that neither "e.g. so" nor "a.m. on" nor "U.S. and" ends a
+        # sentence; of longer abbreviations the common ones. Behind a closing quotation mark it is told who speaks.
         rule(
             r"(?:\A[\s\"“'‘*_>]{0,20}|[.!?](?<=[a-z]{2}.)(?<!\bvs.)(?<!\bcf.)(?<!\bca.)(?<!\bal.)(?<!\betc.)"
-            r"(?<!\bincl.)(?<!\bapprox.)[)*_]{0,4} {1,2})(?P<it>[a-z])(?=[a-z' ])"
+            r"(?<!\b[JS]r.)(?<!\bInc.)(?<!\bLtd.)(?<!\bCorp.)(?<!\bincl.)(?<!\bapprox.)[)*_]{0,4} {1,2})"
+            r"(?P<it>(?!https?:|www\.)[a-z])(?=[a-z' ])"
         ),
     ),
     Probe(

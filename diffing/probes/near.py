@@ -14,7 +14,8 @@ from scipy import sparse
 
 from diffing.common.arrays import Array, Bools
 from diffing.common.errors import UserError
-from diffing.probes.probes import PROBES, Probe, probe_spans
+from diffing.probes.probe import Probe
+from diffing.probes.probes import PROBES, probe_spans
 from diffing.probes.rules import Span
 from diffing.probes.scan import PLACED, PRESENCE, Scan, scan, table
 from diffing.reader.encodings import Encodings

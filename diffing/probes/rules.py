@@ -207,7 +207,8 @@ def offers(answer: Answer) -> list[Span]:
 
 WRAPS_UP = re.compile(
     r"[\s\W]{0,20}\b(?P<it>in (?:summary|conclusion|short|essence|brief|sum|closing|a nutshell|the end)"
-    r"|overall|ultimately|all in all|to (?:sum up|summari[sz]e|conclude)|(?:the )?bottom line|summary|conclusion)\b"
+    r"|overall|ultimately|all in all|to (?:sum up|summari[sz]e|conclude)|(?:the )?bottom line|summary"
+    r"|conclusion)\b"
 )
 
 
