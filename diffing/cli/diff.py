@@ -33,6 +33,7 @@ def diff(
         Path | None, typer.Option("--csv", help="Write the whole table here; - prints it.", metavar="F")
     ] = None,
     probes: Annotated[bool, typer.Option("--probes", help="Surface probes instead of features.")] = False,
+    phrases: Annotated[bool, typer.Option("--phrases", help="Learned phrases instead of features.")] = False,
     top: Annotated[int, typer.Option(help="Families shown, the largest difference first.", min=0)] = 20,
     as_json: AsJson = False,
 ) -> None:
@@ -42,15 +43,18 @@ def diff(
     """
     if by not in ("", "category"):
         raise UserError(f"'{by}' is nothing to group by; use --by category.")
+    if probes and phrases:
+        raise UserError("--probes and --phrases are two tables; ask for one of them.")
     opened = Study.open(name)
     found = current(opened, *opened.sides(a, b))
-    table = _table(opened, found, by, probes)
+    counted = "probes" if probes else "phrases" if phrases else ""
+    table = getattr(found, counted) if counted else _table(opened, found, by)
     if csv is not None:
         outfile.write_csv(csv.expanduser(), table)
         if csv == outfile.STDOUT:
             return
     if as_json:
-        rows = table if by or probes else table[table["feature"].isin(found.top(top)["feature"])]
+        rows = table if by or counted else table[table["feature"].isin(found.top(top)["feature"])]
         tell(
             summary.plain(
                 {**found.summary, "rows": rows.astype(object).where(rows.notna(), None).to_dict("records")}
@@ -58,7 +62,12 @@ def diff(
         )
         return
     say(f"{found.a} against {found.b}: {summary.answer(found.summary)}")
-    if by or probes:
+    if phrases:
+        # As they are stored, the best founded on discovery prompts first.
+        rows = table.head(top or len(table))
+        tested = found.summary.get("tested_phrases")
+        say("This diff is older than phrases." if tested is None else f"{tested:,} phrases were tested.")
+    elif by or probes:
         rows = table.iloc[table["delta"].abs().argsort(kind="stable")[::-1]].head(top or len(table))
     else:
         order = found.top(top)["feature"].tolist()
@@ -76,9 +85,7 @@ def current(study: Study, a: str, b: str) -> Diff:
     return found or load(study, a, b)
 
 
-def _table(study: Study, found: Diff, by: str, probes: bool) -> pd.DataFrame:
-    if probes:
-        return found.probes
+def _table(study: Study, found: Diff, by: str) -> pd.DataFrame:
     named = labels.named(study, found.features, found.a, found.b)
     if by:
         return found.categories.merge(named[["feature", "label"]], on="feature")
@@ -92,9 +99,10 @@ def _brief(row: dict[str, Any]) -> dict[str, Any]:
     if "group" in row:
         named = {"feature": row["feature"], "label": row["label"], row["kind"]: row["group"]}
         return named | {"prompts": row["n"], "B-A points": change}
-    head = {"probe": row["probe"]} if "probe" in row else {"feature": row["feature"], "label": row["label"]}
+    thing = next((name for name in ("probe", "phrase") if name in row), "")
+    head = {thing: row[thing]} if thing else {"feature": row["feature"], "label": row["label"]}
     q = row["q"]
-    near = {} if "probe" in row else {"near": row["probes"]}
+    near = {} if thing else {"near": row["probes"]}
     shares = {"A %": f"{100 * row['frequency_a']:.0f}", "B %": f"{100 * row['frequency_b']:.0f}"}
     tested = {"B-A points": change, "q": f"{q:.1e}" if pd.notna(q) else "not tested"}
     held = {"equal length": yes(row["survives_equal_length"]), "replicated": row["replicated"] or "–"}

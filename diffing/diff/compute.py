@@ -106,17 +106,14 @@ def measured(
     pairs = pairing.pair(study, encodings.documents, a, b)
     documents = np.unique(np.concatenate([pairs.a, pairs.b]))
     texts = responses.texts(study.responses(), encodings.documents.loc[documents])
-    # Scans and tokens know only the paired documents, and number them from 0.
-    renumbered = dataclasses.replace(
-        pairs, a=np.searchsorted(documents, pairs.a), b=np.searchsorted(documents, pairs.b)
-    )
+    renumbered = _among(pairs, documents)
     own = len(texts) // OWN
 
-    def unseen() -> tuple[scan.Scan, families.Ties, Learned]:
+    def unseen() -> tuple[scan.Scan, Learned, families.Ties]:
         """What needs none of the features' counts, and so can be done aside."""
         close = settings.family_overlap, settings.family_cosine
-        tied = families.ties(encodings, documents, *close, seed)
-        return scan.scan(texts[own:]), tied, phrases.learn(texts, renumbered)
+        counted = scan.scan(texts[own:]), phrases.learn(texts, renumbered)
+        return *counted, families.ties(encodings, documents, *close, seed)
 
     # Two processes on two processors: more threads would only wait for each other.
     with threadpool_limits(1), Aside(unseen, worth=len(documents) >= ASIDE) as aside:
@@ -143,23 +140,28 @@ def measured(
         fires = firing.active(encodings, detailed.tolist(), documents.tolist())
         begun = scan.scan(texts[:own])
         tell(5, 7, "finding families")
-        rest, ties, candidates = aside.result()
-        scanned = begun.then(rest)
+        rest, candidates, ties = aside.result()
     features["family"] = _families(features, ties, encodings, settings)
     tell(6, 7, "comparing surface probes and phrases")
-    nearest = near.compare(fires, detailed.tolist(), scanned)
-    words = {feature: nearest.words(feature) for feature in detailed.tolist()}
-    features["probes"] = [words.get(feature, "") for feature in range(len(features))]
-    probes = _probes(fires.tokens, renumbered, scanned, seed)
+    probes, nearest = _probes(fires, renumbered, detailed, begun.then(rest), seed)
     said, tried = phrases.table(candidates, fires.tokens, renumbered, texts, seed)
+    features["probes"] = [nearest.get(feature, "") for feature in range(len(features))]
     features["tokens"] = [described[f].in_words() if f in described else "" for f in range(len(features))]
     tables = {"features": features, "probes": probes, "phrases": said, "categories": categories, "noise": bins}
-    facts = {"a": a, "b": b, "seed": seed, "settings": settings.model_dump()}
-    facts |= {"reader": study.settings.reader.model_dump(), "shows": SHOWS, "tested_phrases": tried}
-    flags = responses.compare_flags(study.pairs(a, b)).to_dict("records")
-    return tables, facts | {"flags": flags} | summary.of(
-        pairs, features, probes, tallied.views["whole"], apart._asdict()
-    )
+    counted = summary.of(pairs, features, probes, tallied.views["whole"], apart._asdict())
+    return tables, _told(study, a, b, settings) | {"tested_phrases": tried} | counted
+
+
+def _among(pairs: Pairing, documents: Ints) -> Pairing:
+    """The pairs as scans and tokens know them: of the paired documents alone, numbered from 0."""
+    return dataclasses.replace(pairs, a=np.searchsorted(documents, pairs.a), b=np.searchsorted(documents, pairs.b))
+
+
+def _told(study: Study, a: str, b: str, settings: DiffSettings) -> dict[str, Any]:
+    """What was compared, and under which settings."""
+    told = {"a": a, "b": b, "seed": study.settings.seed, "settings": settings.model_dump()}
+    told |= {"reader": study.settings.reader.model_dump(), "shows": SHOWS}
+    return told | {"flags": responses.compare_flags(study.pairs(a, b)).to_dict("records")}
 
 
 def _noise(features: pd.DataFrame, bins: pd.DataFrame) -> dict[str, Any]:
@@ -203,10 +205,14 @@ def _families(features: pd.DataFrame, ties: families.Ties, encodings: Encodings,
     return family
 
 
-def _probes(tokens: firing.Tokens, renumbered: Pairing, scanned: scan.Scan, seed: int) -> pd.DataFrame:
-    """The probes' own table."""
-    table, tallied = measure.table(presence.as_features(scanned, tokens), renumbered)
+def _probes(
+    fires: firing.Active, renumbered: Pairing, detailed: Ints, scanned: scan.Scan, seed: int
+) -> tuple[pd.DataFrame, dict[int, str]]:
+    """The probes' own table, and the nearest probes of the detailed features."""
+    nearest = near.compare(fires, detailed.tolist(), scanned)
+    words = {feature: nearest.words(feature) for feature in detailed.tolist()}
+    table, tallied = measure.table(presence.as_features(scanned, fires.tokens), renumbered)
     testable = table["testable"].to_numpy(dtype=bool)
     table = table.assign(**groups.heterogeneity(tallied.views["whole"], renumbered, testable, seed))
     table.insert(0, "probe", list(scan.NAMES))
-    return table.drop(columns="feature")
+    return table.drop(columns="feature"), words

@@ -43,7 +43,7 @@ def learn(texts: Sequence[str], pairing: Pairing) -> Learned:
 def table(
     candidates: Learned, tokens: Tokens, pairing: Pairing, texts: Sequence[str], seed: int
 ) -> tuple[pd.DataFrame, int]:
-    """The rows of the kept phrases by p on discovery prompts, and how many candidates were tested with them."""
+    """The rows of the kept phrases, the best founded on discovery prompts first, and how many were tested."""
     scanned = presence.as_features(candidates.spans, tokens, np.zeros(len(candidates.phrases), bool))
     whole, tallied = measure.table(scanned, pairing)
     chosen = learned.kept(candidates, _evidence(tallied, pairing))
@@ -56,7 +56,7 @@ def table(
     rows.insert(0, "phrase", [phrase.shown for phrase in phrases])
     rows["form"] = [json.dumps(phrase.form, ensure_ascii=False) for phrase in phrases]
     rows["also"] = ["; ".join(other.shown for other in choice.also) for choice in chosen]
-    return rows.astype({name: object for name in OWN}), int(whole["testable"].sum())
+    return rows.astype(dict.fromkeys(OWN, object)), int(whole["testable"].sum())
 
 
 def _evidence(tallied: Tally, pairing: Pairing) -> Floats:

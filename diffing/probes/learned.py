@@ -100,6 +100,8 @@ def learn(texts: Sequence[str], pairs: Pairs, level: float) -> Learned:
     order, ends = _alike(differences, place, batches)
     heads = order[np.concatenate([[0], ends[:-1]])] if len(ends) else order
     good = np.flatnonzero(_callable(np.diff(differences.indptr)[heads], level))
+    # By kind, length and alphabet, and no longer by a random mark that hangs on the sides.
+    good = good[np.lexsort(place[heads[good]].T[::-1])]
     like = [order[ends[n - 1] + 1 if n else 1 : ends[n]][:ALSO] for n in good.tolist()]
     heads, first = heads[good], [grams.first() for grams in batches]
 
@@ -116,7 +118,7 @@ def learn(texts: Sequence[str], pairs: Pairs, level: float) -> Learned:
 
 def _grams(read: Symbols, owner: Array, shown: Bools) -> Iterator[Grams]:
     """All sequences that enough discovery answers show, by kind and length."""
-    edges = read.edges()
+    edges = read.edges
     for kind in ("opening", "last sentence"):
         yield from _from_edge(kind, edges[kind], read, owner, shown)
     yield from _to_edge(edges["ending"], read, owner, shown)
@@ -298,6 +300,7 @@ def _stands(learned: Learned, group: list[int], net: Array, ranks: list[Any]) ->
 def written(phrase: Phrase, number: int, learned: Learned, texts: Sequence[str], shown: Bools) -> Phrase:
     """The phrase as most discovery answers write it."""
     spans = learned.spans
-    here = np.flatnonzero((spans.probe == number) & shown[spans.document])
+    here = np.flatnonzero(spans.probe == number)
+    here = here[shown[spans.document[here]]]
     cuts = [texts[spans.document[at]][spans.start[at] : spans.end[at]] for at in here.tolist()]
     return Phrase(phrase.kind, phrase.symbols, commonest(cuts))

@@ -8,8 +8,11 @@ by case, phrases anywhere are not: with a comma or a full stop before them they 
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from diffing.common.arrays import Array, Bools
 from diffing.common.errors import UserError
 from diffing.probes import symbols
 from diffing.probes.rules import Span
@@ -62,7 +65,11 @@ class Phrase:
     @property
     def shown(self) -> str:
         """For a person: opens with “Certainly!”."""
-        text = visible(self.written or _joined(self.symbols))
+        text = self.written or _joined(self.symbols)
+        if len(self.symbols) > 1 and text[0] == " " and not symbols.blank(self.symbols[0]):
+            # The space before a mark tells how the mark is meant where it stands alone.
+            text = text[1:]
+        text = on_one_line(text)
         if any(symbols.worded(sign) for sign in self.symbols):
             return f"{KINDS[self.kind]} “{text}”"
         names = ", ".join(_called(self.symbols, place) for place in range(len(self.symbols)))
@@ -88,28 +95,48 @@ class Phrase:
         return bool(spans(text, self))
 
 
-def spans(text: str, phrase: Phrase) -> list[Span]:
-    """Where a text shows a phrase, ascending; those of a phrase that overlaps itself overlap."""
-    read, length = symbols.read([text]), len(phrase.symbols)
+class Places(NamedTuple):
+    """Where texts show a phrase, text by text; places of a phrase that overlaps itself overlap."""
+
+    text: Array
+    start: Array
+    end: Array
+
+
+def places(read: Symbols, phrase: Phrase) -> Places:
+    """Every place of a phrase in texts that were read once for all phrases."""
     numbers = read.folded if phrase.kind == "anywhere" else read.cased
-    names = [read.names[number] for number in numbers.tolist()]
-    starts: Sequence[int] = range(len(names)) if phrase.kind == "anywhere" else _edge(read, phrase.kind, length)
-    return [
-        (int(read.start[place]), int(read.end[place + length - 1]))
-        for place in starts
-        if tuple(names[place : place + length]) == phrase.symbols
-    ]
+    wanted, length = [read.number(sign) for sign in phrase.symbols], len(phrase.symbols)
+    if phrase.kind == "anywhere":
+        first = np.flatnonzero(numbers == wanted[0])
+    else:
+        edge = read.edges[phrase.kind]
+        first = edge[edge >= 0] - (length - 1 if phrase.kind == "ending" else 0)
+    first = first[(first >= 0) & (first + length <= len(numbers))]
+    for place, number in enumerate(wanted):
+        first = first[numbers[first + place] == number] if number >= 0 else first[:0]
+    text, last = (np.searchsorted(read.begins, at, side="right") - 1 for at in (first, first + length - 1))
+    inside = text == last
+    first = first[inside]
+    return Places(text[inside], read.start[first], read.end[first + length - 1])
 
 
-def _edge(read: Symbols, kind: str, length: int) -> list[int]:
-    """Where in one text a phrase of a kind must begin."""
-    place = int(read.edges()[kind][0])
-    if kind == "ending":
-        place -= length - 1
-    return [place] if place >= 0 else []
+def shown_by(texts: Sequence[str], some: Sequence[Phrase]) -> Bools:
+    """Texts × phrases: which text shows which."""
+    read = symbols.read(texts)
+    table = np.zeros((len(texts), len(some)), bool)
+    for column, phrase in enumerate(some):
+        table[places(read, phrase).text, column] = True
+    return table
 
 
-def visible(text: str) -> str:
+def spans(text: str, phrase: Phrase) -> list[Span]:
+    """Where one text shows a phrase, ascending."""
+    found = places(symbols.read([text]), phrase)
+    return list(zip(found.start.tolist(), found.end.tolist(), strict=True))
+
+
+def on_one_line(text: str) -> str:
     """A text on one line, with the white space that a phrase may hang on."""
     text = text.replace("\r", "").replace(symbols.CODE, "code")
     for space, mark in (("\n", "↵"), ("\t", "⇥"), ("  ", "␣␣")):

@@ -10,12 +10,15 @@ One rule cuts every text into pieces that leave nothing out, and each piece stan
 - the marker of a list item: its bullet, or "1." or "1)" for any number, and whether it is set in;
 - code, fenced or between backticks: one symbol, whatever stands in it.
 
-`folded` is the same symbol in small letters and with a straight apostrophe. Knows no phrases.
+`folded` is the same symbol in small letters and with a straight apostrophe. A sentence begins behind a full stop
+and a space, so that an abbreviation is taken for the end of one. Knows no phrases.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -76,11 +79,12 @@ def worded(sign: str) -> bool:
     return sign[0].isalnum() and sign[-1] != " "
 
 
-class Symbols(NamedTuple):
+@dataclass(frozen=True)
+class Symbols:
     """Several texts' symbols in one row."""
 
     names: list[str]
-    """Every symbol once; the arrays hold places in it."""
+    """Every symbol once, in the order of the alphabet; the arrays hold places in it."""
     begins: Array
     """Where each text's symbols begin, and where the last one's end."""
     cased: Array
@@ -95,6 +99,12 @@ class Symbols(NamedTuple):
         """The text that each symbol stands in."""
         return np.repeat(np.arange(len(self.begins) - 1, dtype=np.int32), np.diff(self.begins))
 
+    def number(self, name: str) -> int:
+        """A symbol's number; -1 where no text has it."""
+        place = bisect_left(self.names, name)
+        return place if place < len(self.names) and self.names[place] == name else -1
+
+    @cached_property
     def edges(self) -> dict[str, Array]:
         """By text: where its `opening`, its `last sentence` and its `ending` stand; -1 where it has none.
 
@@ -144,11 +154,11 @@ class Symbols(NamedTuple):
 
 
 class _Numbers(dict[str, int]):
-    """Numbers names as they come."""
+    """Numbers pieces as they come."""
 
-    def __missing__(self, name: str) -> int:
-        self[name] = len(self)
-        return self[name]
+    def __missing__(self, piece: str) -> int:
+        self[piece] = len(self)
+        return self[piece]
 
 
 def read(texts: Sequence[str]) -> Symbols:
@@ -161,8 +171,9 @@ def read(texts: Sequence[str]) -> Symbols:
         numbers.append(np.fromiter(map(pieces.__getitem__, cut), np.int32, len(cut)))
         widths.append(np.fromiter(map(len, cut), np.int32, len(cut)))
         counts.append(len(cut))
-    names = _Numbers()
     signs = [symbol(piece) for piece in pieces]
+    # In the order of the alphabet, so that no text has a say in which of two others' symbols comes first.
+    names = {name: number for number, name in enumerate(sorted({*signs, *map(folded, signs)}))}
     cased = np.array([names[sign] for sign in signs], np.int32)
     small = np.array([names[folded(sign)] for sign in signs], np.int32)
     # A word's symbol leaves the space before it out.

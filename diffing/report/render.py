@@ -52,7 +52,10 @@ def context(facts: Facts, charts: list[Chart], link: str) -> dict[str, Any]:
         "tables": {
             # By name, so that a template's table and the function that makes it are called the same.
             name: getattr(tables, name)(facts)
-            for name in ("compared", "categories", "excluded", "flags", "top", "probes", "work", "arms_compared")
+            for name in (
+                *("compared", "categories", "excluded", "flags", "top", "probes", "phrases", "work"),
+                "arms_compared",
+            )
         },
         "setup": tables.setup(facts),
         "doubted": tables.doubted(facts),

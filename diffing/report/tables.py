@@ -30,6 +30,9 @@ PACKAGES = (
 PLACES = (".source", ".model", ".sae")
 """Settings that may be a folder."""
 
+PHRASES = 30
+"""Phrases shown: about a page of them. The folder's table has all that were kept."""
+
 
 class Table(NamedTuple):
     head: list[str]
@@ -181,6 +184,16 @@ def probes(facts: Facts) -> Table:
         rows.append([str(row["probe"]), *_shares(row), *amounts, *checks])
     head = ["counted", *SHARES, "an answer, A", "an answer, B", "q of amount"]
     return Table([*head, "at equal length", "replicated", "verdict"], rows)
+
+
+def phrases(facts: Facts) -> Table:
+    """The phrases that differ, the best founded first."""
+    table = facts.diff.phrases
+    rows = []
+    for _, row in table[table["q"] < measure.LEVEL].head(PHRASES).iterrows():
+        checks = [yes(row["survives_equal_length"]), str(row["replicated"]) or "–"]
+        rows.append([str(row["phrase"]), *_shares(row), *checks, str(row["also"]) or "–"])
+    return Table(["phrase", *SHARES, "at equal length", "replicated", "and with it"], rows)
 
 
 SHARES = ("A", "B", "B − A, points", "95 % interval", "q")
