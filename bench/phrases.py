@@ -1,9 +1,11 @@
 """Phrases: how long they take, and how often anything is found where nothing changed.
 
-`python -m bench.phrases` makes two sides' answers to 1,000 prompts, 400 words each, of words as unequally frequent as
-in English, and reports the seconds of reading, learning and testing. `--nulls 200` takes the sample study's answers
-instead and exchanges the sides of each prompt by a coin, as often as it says; `--study NAME` takes a study's own
-answers, of its first two checkpoints. `docs/method.md` quotes both. A token here is what stands between spaces.
+`python -m bench.phrases` makes two sides' answers to 1,000 prompts, 400 words each, of words as unequally frequent
+as in English, and reports the seconds of reading, learning and testing. `--nulls 200` takes the sample study's
+answers instead and exchanges the sides of each prompt by a coin, as often as it says; `--study NAME` takes the
+answers of a study's first two checkpoints. `docs/method.md` quotes both.
+
+Here a token is what stands between spaces.
 """
 
 import argparse
