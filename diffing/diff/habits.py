@@ -2,12 +2,13 @@
 
 One changed habit moves dozens of features: those of its words, of their pieces, and of what stands beside them.
 The *peel* takes candidates in the order of their evidence and asks of each what is left of it when the habits
-found before are taken away: its tokens on or beside theirs, then the prompts on which a habit that it keeps company
-with moved. What still differs is a habit of its own; what no longer does moves with the habit that took it. At the end
-every habit is asked once more in the light of all others, the weakest first.
+found before are taken away: its tokens on or beside theirs, then the prompts on which a habit that it keeps
+company with moved. What still differs is a habit of its own; what no longer does moves with the habit that took
+it. At the end every habit is asked once more in the light of all others, the weakest first.
 
-Every difference is a rarefied one, so that length alone brings none. Promises that the outcome hangs on the pairs and candidates that it is given and on nothing drawn at random. It is a description and no test: p here
-orders and stops the peel, and who wants to know whether a habit holds asks prompts that the peel has not seen.
+Every difference is a rarefied one, so that length alone brings none. Promises that the outcome hangs on the pairs
+and candidates that it is given and on nothing drawn at random. It is a description and no test: p here orders and
+stops the peel, and who wants to know whether a habit holds asks prompts that the peel has not seen.
 """
 
 from collections.abc import Sequence
