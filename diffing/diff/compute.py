@@ -1,4 +1,4 @@
-"""The diff of two checkpoints: one table of features, one of surface probes, and what stands beside them.
+"""The diff of two checkpoints: tables of features, surface probes and phrases, and what stands beside them.
 
 Stored as `diffs/<hash>/` in the study, where the hash is of the two keys, the reader and the settings. Promises
 that a folder holds all its files or does not exist, and that a diff knows when the answers or encodings it was
@@ -19,17 +19,18 @@ from diffing.common.arrays import Floats, Ints
 from diffing.common.aside import Aside
 from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
-from diffing.diff import families, groups, measure, noise, pairing, presence, separability, summary, tally
+from diffing.diff import families, groups, measure, noise, pairing, phrases, presence, separability, summary, tally
 from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Shown
 from diffing.diff.stored import Diff, DiffSettings, folder_of, inputs_of, load, up_to_date
 from diffing.probes import near, scan
+from diffing.probes.learned import Learned
 from diffing.reader import firing
 from diffing.reader.encodings import Encodings
 from diffing.study import responses
 from diffing.study.study import Study
 
-TABLES = ("features", "probes", "categories", "noise")
+TABLES = ("features", "probes", "phrases", "categories", "noise")
 ASIDE = 500
 """Answers that make a second process worth its start, and the copying of its result. Chosen by eye."""
 OWN = 8
@@ -105,15 +106,20 @@ def measured(
     pairs = pairing.pair(study, encodings.documents, a, b)
     documents = np.unique(np.concatenate([pairs.a, pairs.b]))
     texts = responses.texts(study.responses(), encodings.documents.loc[documents])
+    # Scans and tokens know only the paired documents, and number them from 0.
+    renumbered = dataclasses.replace(
+        pairs, a=np.searchsorted(documents, pairs.a), b=np.searchsorted(documents, pairs.b)
+    )
     own = len(texts) // OWN
 
-    def unpaired() -> tuple[scan.Scan, families.Ties]:
-        """What hangs on no pairing, and so can be done aside."""
+    def unseen() -> tuple[scan.Scan, families.Ties, Learned]:
+        """What needs none of the features' counts, and so can be done aside."""
         close = settings.family_overlap, settings.family_cosine
-        return scan.scan(texts[own:]), families.ties(encodings, documents, *close, seed)
+        tied = families.ties(encodings, documents, *close, seed)
+        return scan.scan(texts[own:]), tied, phrases.learn(texts, renumbered)
 
     # Two processes on two processors: more threads would only wait for each other.
-    with threadpool_limits(1), Aside(unpaired, worth=len(documents) >= ASIDE) as aside:
+    with threadpool_limits(1), Aside(unseen, worth=len(documents) >= ASIDE) as aside:
         # The second process was forked before this: what is gathered here it would only carry along.
         shown = presence.shown(encodings, documents, settings.threshold, settings.share_of_peak)
         tell(1, 7, "counting features")
@@ -137,16 +143,19 @@ def measured(
         fires = firing.active(encodings, detailed.tolist(), documents.tolist())
         begun = scan.scan(texts[:own])
         tell(5, 7, "finding families")
-        rest, ties = aside.result()
+        rest, ties, candidates = aside.result()
         scanned = begun.then(rest)
     features["family"] = _families(features, ties, encodings, settings)
-    tell(6, 7, "comparing surface probes")
-    probes, nearest = _probes(fires, pairs, documents, detailed, scanned, seed)
-    features["probes"] = [nearest.get(feature, "") for feature in range(len(features))]
+    tell(6, 7, "comparing surface probes and phrases")
+    nearest = near.compare(fires, detailed.tolist(), scanned)
+    words = {feature: nearest.words(feature) for feature in detailed.tolist()}
+    features["probes"] = [words.get(feature, "") for feature in range(len(features))]
+    probes = _probes(fires.tokens, renumbered, scanned, seed)
+    said, tried = phrases.table(candidates, fires.tokens, renumbered, texts, seed)
     features["tokens"] = [described[f].in_words() if f in described else "" for f in range(len(features))]
-    tables = {"features": features, "probes": probes, "categories": categories, "noise": bins}
+    tables = {"features": features, "probes": probes, "phrases": said, "categories": categories, "noise": bins}
     facts = {"a": a, "b": b, "seed": seed, "settings": settings.model_dump()}
-    facts |= {"reader": study.settings.reader.model_dump(), "shows": SHOWS}
+    facts |= {"reader": study.settings.reader.model_dump(), "shows": SHOWS, "tested_phrases": tried}
     flags = responses.compare_flags(study.pairs(a, b)).to_dict("records")
     return tables, facts | {"flags": flags} | summary.of(
         pairs, features, probes, tallied.views["whole"], apart._asdict()
@@ -194,23 +203,10 @@ def _families(features: pd.DataFrame, ties: families.Ties, encodings: Encodings,
     return family
 
 
-def _probes(
-    fires: firing.Active,
-    pairs: Pairing,
-    documents: Ints,
-    detailed: Ints,
-    scanned: scan.Scan,
-    seed: int,
-) -> tuple[pd.DataFrame, dict[int, str]]:
-    """The probes' own table, and the nearest probes of the detailed features."""
-    nearest = near.compare(fires, detailed.tolist(), scanned)
-    words = {feature: nearest.words(feature) for feature in detailed.tolist()}
-    # The scan knows only the paired documents, and numbers them from 0.
-    renumbered = dataclasses.replace(
-        pairs, a=np.searchsorted(documents, pairs.a), b=np.searchsorted(documents, pairs.b)
-    )
-    table, tallied = measure.table(presence.as_features(scanned, fires.tokens), renumbered)
+def _probes(tokens: firing.Tokens, renumbered: Pairing, scanned: scan.Scan, seed: int) -> pd.DataFrame:
+    """The probes' own table."""
+    table, tallied = measure.table(presence.as_features(scanned, tokens), renumbered)
     testable = table["testable"].to_numpy(dtype=bool)
     table = table.assign(**groups.heterogeneity(tallied.views["whole"], renumbered, testable, seed))
     table.insert(0, "probe", list(scan.NAMES))
-    return table.drop(columns="feature"), words
+    return table.drop(columns="feature")

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from diffing.common.arrays import Array
-from diffing.probes.scan import BY_LENGTH, NAMES, Scan
+from diffing.probes.scan import BY_LENGTH, Scan
 from diffing.reader.firing import Encoded, Tokens
 from diffing.reader.records import Encoding
 
@@ -146,8 +146,11 @@ def shown(store: Encoded, documents: Array, threshold: float = 0.0, share_of_pea
     return Stored(store, np.maximum(threshold, share_of_peak * strongest))
 
 
-def as_features(scanned: Scan, tokens: Tokens) -> Flat:
+def as_features(scanned: Scan, tokens: Tokens, by_length: Array = BY_LENGTH) -> Flat:
     """Documents × probes in the shape of features; `scanned` is the scan of just the tokens' documents.
+
+    `by_length` says of each probe whether characters are counted or spans; phrases are scanned as probes are, and
+    have one of their own.
 
     A probe is cut as a feature is: it is in the first L tokens if a span begins there, and in the last L if a span
     reaches there.
@@ -164,8 +167,8 @@ def as_features(scanned: Scan, tokens: Tokens) -> Flat:
     last = np.searchsorted(starts, scanned.end + base[scanned.document], side="left") - 1
     # Where the reader was fed only a beginning, the rest of the answer is not in it.
     read = np.flatnonzero((first < behind) & (last >= begin))
-    amount = np.where(BY_LENGTH[scanned.probe], scanned.end - scanned.start, 1)[read]
-    width = len(NAMES)
+    amount = np.where(by_length[scanned.probe], scanned.end - scanned.start, 1)[read]
+    width = len(by_length)
     cell = scanned.document[read].astype(np.int64) * width + scanned.probe[read]
     # Spans come by document and probe: a run of one cell is all that one document shows of one probe.
     opens = np.flatnonzero(np.diff(cell, prepend=-1))

@@ -29,6 +29,15 @@ GAP = 0.05
 VERSION = 2
 """Raised when the same settings would give other figures than before."""
 
+NO_PHRASES = pd.DataFrame(
+    {name: pd.Series(dtype=object) for name in ("phrase", "form", "also", "verdict", "replicated")}
+    | {
+        name: pd.Series(dtype=float)
+        for name in ("frequency_a", "frequency_b", "delta", "ci_low", "ci_high", "p", "q")
+    }
+    | {"survives_equal_length": pd.Series(dtype="boolean")}
+)
+"""What a diff has that was made before phrases were learned: no row, and the columns that are asked for."""
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +85,11 @@ class Diff:
         return self._table("probes")
 
     @cached_property
+    def phrases(self) -> pd.DataFrame:
+        """The same columns for each phrase that was learned and kept, and its form; empty in an older diff."""
+        return self._table("phrases") if "tested_phrases" in self.summary else NO_PHRASES
+
+    @cached_property
     def categories(self) -> pd.DataFrame:
         """Differences by category and tag, in long form, for the features with details."""
         return self._table("categories")
@@ -90,7 +104,7 @@ class Diff:
 
     def check(self) -> None:
         """Read all tables; `Damaged` where one is not what was written, or gone."""
-        for table in (self.features, self.probes, self.categories, self.noise):
+        for table in (self.features, self.probes, self.phrases, self.categories, self.noise):
             assert table is not None
 
     def top(self, number: int, by: str = "delta") -> pd.DataFrame:

@@ -225,15 +225,16 @@ def share_near(encodings: Encodings, feature: int) -> Near | None:
     occurrences = encodings.occurrences(feature)
     if occurrences["count"].sum() < FEW:
         return None
-    hits, around = np.zeros(len(scan.PRESENCE)), np.zeros(len(scan.PRESENCE))
+    hits, around = np.zeros(len(scan.PLACED)), np.zeros(len(scan.PLACED))
     active = tokens = 0
     for document in occurrences.nlargest(DOCUMENTS, "count")["document"].tolist():
         table = encodings.tokens(document)
-        here = surface.near_tokens(table.spans, surface.probe_spans(table.text))
+        spans = surface.probe_spans(table.text)
+        here = surface.near_tokens(table.spans, {name: spans[name] for name in scan.PLACED})
         positions = encodings.activations(document, feature)[0]
         hits += here[positions].sum(axis=0)
         around += here.sum(axis=0)
         active += len(positions)
         tokens += len(here)
     share, chance = (hits / active).tolist(), (around / tokens).tolist()
-    return Near(dict(zip(scan.PRESENCE, share, strict=True)), dict(zip(scan.PRESENCE, chance, strict=True)))
+    return Near(dict(zip(scan.PLACED, share, strict=True)), dict(zip(scan.PLACED, chance, strict=True)))
