@@ -4,6 +4,7 @@ Computes the diff where it is missing or older than the answers, and prints or w
 shares, not per cent, wherever another program would read them.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,10 +14,9 @@ import typer
 from diffing import labels
 from diffing.cli.options import After, AsJson, Before, Name
 from diffing.cli.terminal import do, say, show, tell
-from diffing.common import outfile
+from diffing.common import outfile, words
 from diffing.common.errors import UserError
-from diffing.common.words import yes
-from diffing.diff import summary
+from diffing.diff import selection, summary
 from diffing.diff.stored import Diff, load, up_to_date
 from diffing.study.study import Study
 
@@ -59,7 +59,8 @@ def diff(
         return
     say(f"{found.a} against {found.b}: {summary.answer(found.summary)}")
     if by or probes:
-        rows = table.iloc[table["delta"].abs().argsort(kind="stable")[::-1]].head(top or len(table))
+        largest = table["delta"].abs().argsort(kind="stable")[::-1]
+        rows = (selection.judged(table) if probes else table.iloc[largest]).head(top or len(table))
     else:
         order = found.top(top)["feature"].tolist()
         rows = table.set_index("feature", drop=False).loc[order]
@@ -87,15 +88,25 @@ def _table(study: Study, found: Diff, by: str, probes: bool) -> pd.DataFrame:
 
 def _brief(row: dict[str, Any]) -> dict[str, Any]:
     """A row as the terminal shows it."""
-    low, high = (100 * row[end] for end in ("ci_low", "ci_high"))
-    change = f"{100 * row['delta']:+.0f} [{low:+.0f}, {high:+.0f}]"
+    change = _within(words.points, row, "delta", "ci")
     if "group" in row:
         named = {"feature": row["feature"], "label": row["label"], row["kind"]: row["group"]}
         return named | {"prompts": row["n"], "B-A points": change}
-    head = {"probe": row["probe"]} if "probe" in row else {"feature": row["feature"], "label": row["label"]}
-    q = row["q"]
-    near = {} if "probe" in row else {"near": row["probes"]}
-    shares = {"A %": f"{100 * row['frequency_a']:.0f}", "B %": f"{100 * row['frequency_b']:.0f}"}
-    tested = {"B-A points": change, "q": f"{q:.1e}" if pd.notna(q) else "not tested"}
-    held = {"equal length": yes(row["survives_equal_length"]), "replicated": row["replicated"] or "–"}
-    return head | shares | tested | held | near
+    shares = {"A": words.share(row["frequency_a"]), "B": words.share(row["frequency_b"])}
+    held = {"equal length": words.yes(row["survives_equal_length"]), "replicated": words.replicated(row)}
+    if "probe" not in row:
+        head = {"feature": row["feature"], "label": row["label"]}
+        return head | shares | {"B-A points": change, "q": _q(row["q"])} | held | {"near": row["probes"]}
+    if row.get("judged_by") == "amount":
+        shares = {side: f"{row[f'mean_{side.lower()}']:,.1f} each" for side in "AB"}
+        change = _within(words.change, row, "change", "change")
+    told = {"B-A": change, "q": _q(row["q_judged"]), "verdict": row["verdict"]}
+    return {"probe": row["probe"]} | shares | told | held
+
+
+def _within(say: Callable[[float], str], row: dict[str, Any], name: str, ends: str) -> str:
+    return f"{say(row[name])} [{say(row[f'{ends}_low'])}, {say(row[f'{ends}_high'])}]"
+
+
+def _q(q: float) -> str:
+    return f"{q:.1e}" if pd.notna(q) else "not tested"

@@ -44,8 +44,11 @@ def coin_tail(sizes: Ints, counts: Ints, observed: Ints) -> Floats:
     # up to powers of two, so that many features share one matrix of cosines; at least 4, so that there is
     # a point before the last.
     points = np.exp2(np.ceil(np.log2(np.maximum((observed + reach) / 2 + 1, 4))))
+    # Features of like coins together: sizes that none of them has need not be looked at.
+    largest = len(sizes) - np.argmax(numbers[:, ::-1] > 0, axis=1)
+    order = np.argsort(largest, kind="stable")
     for count in np.unique(points[near]):
-        rows = np.flatnonzero(near & (points == count))
+        rows = order[near[order] & (points[order] == count)]
         p[rows] = _fourier_tail(sizes, numbers[rows], observed[rows], int(count))
     far = np.flatnonzero((observed > 0) & ((p < FAR) | ~near))
     p[far] = _saddlepoint_tail(sizes, numbers[far], observed[far])
@@ -65,16 +68,18 @@ def _fourier_tail(sizes: Ints, counts: Floats, observed: Ints, points: int) -> F
     inside = observed - 1.0
     step = max(1, CHUNK // points)
     for start in range(0, len(observed), step):
-        part = slice(start, start + step)
-        log_product = counts[part] @ log_size
+        here = counts[start : start + step]
+        used = np.flatnonzero(here.any(axis=0))
+        here = here[:, used]
+        log_product = here @ log_size[used]
         # Most points of most transforms are nothing.
         row, point = np.nonzero(log_product > NOTHING)
         # A product of negative cosines has the sign of the parity of their number.
-        flips = (counts[part].astype(np.float32) @ negative)[row, point]
+        flips = (here.astype(np.float32) @ negative[used])[row, point]
         sign = 1.0 - 2.0 * np.mod(flips, 2.0)
-        kernel = np.sin((observed[part] - 1)[row] * angle[point]) * weight[point]
+        kernel = np.sin((observed[start : start + step] - 1)[row] * angle[point]) * weight[point]
         terms = sign * np.exp(log_product[row, point]) * kernel
-        inside[part] += np.bincount(row, weights=terms, minlength=len(log_product))
+        inside[start : start + step] += np.bincount(row, weights=terms, minlength=len(log_product))
     return np.clip(1.0 - inside / points, 0.0, 1.0)
 
 

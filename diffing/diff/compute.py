@@ -38,7 +38,6 @@ OWN = 8
 
 Measured at 1,000 prompts and 65,536 features, where both are then done at one time (`docs/performance.md`).
 """
-SHOWS = "strongest activation over the answer's tokens above the bar, averaged over draws"
 
 
 def current(study: Study, a: str, b: str, settings: DiffSettings | None = None) -> Diff:
@@ -155,7 +154,11 @@ def measured(
     features["tokens"] = [described[f].in_words() if f in described else "" for f in range(len(features))]
     tables = {"features": features, "probes": probes, "phrases": said, "categories": categories, "noise": bins}
     facts = {"a": a, "b": b, "seed": seed, "settings": settings.model_dump()}
-    facts |= {"reader": study.settings.reader.model_dump(), "shows": SHOWS, "tested_phrases": tried}
+    facts |= {
+        "reader": study.settings.reader.model_dump(),
+        "shows": summary.shows(settings),
+        "tested_phrases": tried,
+    }
     flags = responses.compare_flags(study.pairs(a, b)).to_dict("records")
     return tables, facts | {"flags": flags} | summary.of(
         pairs, features, probes, tallied.views["whole"], apart._asdict()
@@ -185,7 +188,7 @@ def _without_truncated(shown: Shown, pairs: Pairing, delta: Floats) -> dict[str,
 
 def _detailed(features: pd.DataFrame, number: int) -> Ints:
     """The features with the smallest p in any view, ascending."""
-    columns = ["p", "p_equal_length", "p_equal_length_tail", "p_rate", "p_heterogeneity"]
+    columns = ["p", "p_rarefied", "p_equal_length", "p_equal_length_tail", "p_rate", "p_heterogeneity"]
     least = features[columns].min(axis=1)
     order = features.assign(least=least).dropna(subset="least").sort_values(["least", "feature"])
     return np.asarray(np.sort(order["feature"].to_numpy(dtype=np.int64)[:number]))
@@ -205,7 +208,8 @@ def _families(features: pd.DataFrame, ties: families.Ties, encodings: Encodings,
 
 def _probes(tokens: firing.Tokens, renumbered: Pairing, scanned: scan.Scan, seed: int) -> pd.DataFrame:
     """The probes' own table."""
-    table, tallied = measure.table(presence.as_features(scanned, tokens), renumbered)
+    counted = np.array([near.PROBES[name].counted_only for name in scan.NAMES])
+    table, tallied = measure.table(presence.as_features(scanned, tokens), renumbered, counted)
     testable = table["testable"].to_numpy(dtype=bool)
     table = table.assign(**groups.heterogeneity(tallied.views["whole"], renumbered, testable, seed))
     table.insert(0, "probe", list(scan.NAMES))

@@ -105,13 +105,22 @@ class Stored:
 
 def _over(encoding: Encoding, bar: Array) -> Document:
     """What lies above each feature's bar."""
-    owner = np.repeat(np.arange(len(encoding.feature)), encoding.count)
-    over = np.flatnonzero(np.abs(encoding.values()) > bar[encoding.feature][owner])
-    kept, begins, count = np.unique(owner[over], return_index=True, return_counts=True)
+    over = np.abs(encoding.values()) > np.repeat(bar[encoding.feature], encoding.count)
+    # How many entries before each one are over: its differences between the runs' borders count each run's.
+    before = np.concatenate([[0], np.cumsum(over, dtype=np.int64)])
+    borders = before[encoding.starts()]
+    count = np.diff(borders)
+    kept = count > 0
     # Positions ascend inside a run, and so do those of it that are left.
     position = encoding.position[over]
-    firsts, lasts = position[begins], position[begins + count - 1]
-    return Entries(encoding.feature[kept], count, firsts, lasts, np.abs(encoding.peak[kept]))
+    return Entries(
+        encoding.feature[kept],
+        # In numbers as short as they are stored in: every document is kept.
+        count[kept].astype(encoding.count.dtype),
+        position[borders[:-1][kept]],
+        position[borders[1:][kept] - 1],
+        np.abs(encoding.peak[kept]),
+    )
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class View(NamedTuple):
 VIEWS = {
     "plain": View("delta", "q", "whole answers"),
     "equal length": View(
-        "delta_equal_length", "q_equal_length", "both answers cut to the shorter one's first tokens"
+        "delta_equal_length", "q_equal_length", "in the first L tokens of both answers, L the shorter one's length"
     ),
     "per 1,000 tokens": View("rate_difference", "q_rate", "active tokens per 1,000"),
 }
@@ -116,8 +116,8 @@ def noise_band(table: pd.DataFrame, asked: Asked) -> float | None:
 
 
 def differing(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows whose difference holds after correction."""
-    return table[table["q"] < LEVEL]
+    """The rows whose difference holds after correction, in presence or in amount."""
+    return table[table["verdict"] == "differs"]
 
 
 def differ_between_groups(groups: pd.DataFrame) -> bool:
@@ -125,12 +125,41 @@ def differ_between_groups(groups: pd.DataFrame) -> bool:
     return bool(groups["q_heterogeneity"].iloc[0] < LEVEL)
 
 
+def by_amount(table: pd.DataFrame) -> "pd.Series[bool]":
+    """Which rows of a diff are judged by how much an answer has, as (nearly) every answer shows them.
+
+    An older diff judged everything by presence.
+    """
+    if "judged_by" not in table:
+        return pd.Series(False, index=table.index)
+    return table["judged_by"] == "amount"
+
+
+SHARES = ["frequency_a", "frequency_b", "delta", "ci_low", "ci_high"]
+"""What says how often each side shows something."""
+
+
+def judged(table: pd.DataFrame) -> pd.DataFrame:
+    """A diff's probes by evidence, each by its own test, with what can be shown of it.
+
+    Adds `q_judged`, the q of that test. Where amounts tell, shares say nothing and are blank; where shares do,
+    `change` is.
+    """
+    amount = by_amount(table)
+    table = table.assign(q_judged=table["q"].where(~amount, table["q_mean"]))
+    if "change" in table:
+        changes = ["change", "change_low", "change_high"]
+        table = table.assign(**table[changes].where(amount))
+    table = table.assign(**table[SHARES].mask(amount))
+    # Untested ones come last, and with equal evidence the larger difference first.
+    order = table.assign(size=-table["delta"].abs()).sort_values(["q_judged", "size"], kind="stable").index
+    return table.loc[order]
+
+
 def probes(table: pd.DataFrame) -> pd.DataFrame:
-    """A diff's probes with what each counts as `description`, the largest difference first."""
-    about = [PROBES[name].description for name in table["probe"]]
-    # Where shares are equal, the amounts in an answer may still tell two probes apart.
-    order = table.assign(size=-table["delta"].abs()).sort_values(["size", "q_mean"], kind="stable").index
-    return table.assign(description=about).loc[order]
+    """A diff's probes as `judged` has them, with what each counts as `description`."""
+    table = judged(table)
+    return table.assign(description=[PROBES[name].description for name in table["probe"]])
 
 
 def leaning(features: pd.DataFrame, probes: pd.DataFrame) -> Literal["a", "b"]:

@@ -14,6 +14,7 @@ import pandas as pd
 from diffing.common import stats
 from diffing.diff import measure
 from diffing.diff.pairing import Pairing
+from diffing.diff.stored import DiffSettings
 from diffing.diff.tally import Leads
 
 
@@ -40,6 +41,7 @@ def of(
         "excluded": pairs.excluded,
         "tested": tested,
         "tested_rate": int(features["p_rate"].notna().sum()),
+        "tested_rarefied": int(features["p_rarefied"].notna().sum()),
         "tested_equal_length": int(features[["p_equal_length", "p_equal_length_tail"]].notna().sum().sum()),
         "tested_heterogeneity": int(features["p_heterogeneity"].notna().sum()),
         "tested_probes": int(probes["testable"].sum()),
@@ -57,6 +59,14 @@ def of(
         "tokens_a": float(pairs.tokens_a.mean()) if len(pairs.row) else None,
         "tokens_b": float(pairs.tokens_b.mean()) if len(pairs.row) else None,
     }
+
+
+def shows(settings: DiffSettings) -> str:
+    """When an answer shows a feature, in words."""
+    threshold, share = settings.threshold, settings.share_of_peak
+    bars = [f"{threshold:g}"] * (threshold > 0 or share == 0)
+    bars += [f"{share:.0%} of the feature's strongest one in both checkpoints' answers"] * (share > 0)
+    return f"strongest activation over the answer's tokens above {' and '.join(bars)}, averaged over draws"
 
 
 def plain(value: Any) -> Any:

@@ -199,7 +199,9 @@ def _replicated(finding: Finding, rows: pd.DataFrame) -> Rung:
     if rows.empty:
         return Rung("replicated", None, "rests on no row of a diff")
     agree = np.sign(rows["delta_discovery"]) == finding.sign
-    yes, no = (int(((rows["replicated"] == word) & agree).sum()) for word in ("yes", "no"))
+    # Older diffs say "no" of what was not confirmed.
+    said = rows["replicated"].replace("no", "not confirmed")
+    yes, no = (int(((said == word) & agree).sum()) for word in ("yes", "not confirmed"))
     few = int((rows["replicated"] == "too few").sum())
     words = f"{yes} of {len(rows)} features or probes came again on held-out prompts"
     if not agree.all():

@@ -132,17 +132,21 @@ def evidence(facts: Facts) -> Chart | None:
 
 
 def equal_length(facts: Facts) -> Chart | None:
-    """What is left of each difference when both answers are cut to one length."""
+    """What is left of each difference among as many tokens of both answers."""
     rows = facts.table[facts.table["q"] < measure.LEVEL]
     if rows.empty:
         return None
+    # An older diff has the cuts alone.
+    column, said = "delta_rarefied", "in L random tokens, L the shorter answer's length"
+    if column not in rows:
+        column, said = "delta_equal_length", "in the first L tokens, L the shorter answer's length"
 
     def on(axes: Axes) -> None:
         _diagonal(axes)
         shades = _colours(rows["delta"], rows["q"])
-        axes.scatter(rows["delta"], rows["delta_equal_length"], c=shades, s=12, linewidths=0, rasterized=True)
+        axes.scatter(rows["delta"], rows[column], c=shades, s=12, linewidths=0, rasterized=True)
         axes.yaxis.set_major_formatter(lambda value, _: points(value))
-        axes.set_ylabel("cut to the shorter one's length")
+        axes.set_ylabel(said)
         _differences(axes, "B − A of whole answers, points")
 
     kept = facts.diff.summary["survive_equal_length"]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from diffing.common import words
 from diffing.common.words import count, interval, listed, points, share, small, yes
 from diffing.diff import pairing
 from diffing.findings import evidence, judging
@@ -272,7 +273,18 @@ def figure(facts: Facts, feature: int) -> Figure:
 
 
 def probe(facts: Facts, name: str) -> Figure:
-    return _figure("counted", name, facts.probes.loc[name])
+    row = facts.probes.loc[name]
+    figure = _figure("counted", name, row)
+    if row.get("judged_by") != "amount":
+        return figure
+    # Every answer has some, so that shares would say nothing.
+    return figure._replace(
+        a=f"{row['mean_a']:,.1f} an answer",
+        b=f"{row['mean_b']:,.1f} an answer",
+        difference=words.change(row["change"]),
+        interval=f"{words.change(row['change_low'])} to {words.change(row['change_high'])}",
+        q=small(row["q_mean"]),
+    )
 
 
 def _figure(what: str, name: str, row: "pd.Series[Any]") -> Figure:
@@ -285,5 +297,5 @@ def _figure(what: str, name: str, row: "pd.Series[Any]") -> Figure:
         interval=interval(row["ci_low"], row["ci_high"]),
         q=small(row["q"]),
         equal_length=yes(row["survives_equal_length"]),
-        replicated=str(row["replicated"]) or "–",
+        replicated=words.replicated(row),
     )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from diffing.common.words import count, interval, listed, points, share
-from diffing.diff import measure
+from diffing.diff import measure, selection
 from diffing.findings.evidence import Standing
 from diffing.labels import contradictions
 from diffing.report.facts import Facts, own_features, sure
@@ -152,6 +152,7 @@ class NotFound(NamedTuple):
     """Things that were looked for, by what can be said of them."""
 
     no_change: list[str]
+    too_rare: list[str]
     cannot_tell: list[str]
     never: list[str]
     features: list[str]
@@ -160,13 +161,15 @@ class NotFound(NamedTuple):
 
 def not_found(facts: Facts) -> NotFound:
     still = facts.probes[facts.probes["verdict"] != "differs"]
-    # Every answer has words; only their amount can differ, and the table of probes has it.
-    still = still[~((still["frequency_a"] == 1) & (still["frequency_b"] == 1))]
+    # Older diffs judge by presence what every answer has, as it has words; only the amount could differ.
+    always = (still["frequency_a"] >= measure.NEARLY_ALL) & (still["frequency_b"] >= measure.NEARLY_ALL)
+    still = still[~always | selection.by_amount(still)]
     absent = (still["frequency_a"] == 0) & (still["frequency_b"] == 0)
     seen, sentences = still[~absent], []
     verdicts = facts.diff.summary["verdicts"]
     sentences.append(
-        f"Of the features tested, {verdicts.get('no change', 0):,} show no change within ±5 points, and of "
+        f"Of the features tested, {verdicts.get('no change', 0):,} show no change, "
+        f"{verdicts.get('too rare to tell', 0):,} are too rare to tell, and of "
         f"{verdicts.get('cannot tell', 0):,} one cannot tell."
     )
     calm = facts.table[(facts.table["verdict"] == "no change") & (facts.table["named_by"] != "rule")]
@@ -187,6 +190,7 @@ def not_found(facts: Facts) -> NotFound:
             )
     return NotFound(
         no_change=[_still(row) for _, row in seen[seen["verdict"] == "no change"].iterrows()],
+        too_rare=[_still(row) for _, row in seen[seen["verdict"] == "too rare to tell"].iterrows()],
         cannot_tell=[_still(row) for _, row in seen[seen["verdict"] == "cannot tell"].iterrows()],
         never=[str(name) for name in still[absent].index],
         features=sentences,
@@ -194,6 +198,8 @@ def not_found(facts: Facts) -> NotFound:
 
 
 def _still(row: "pd.Series[float]") -> str:
+    if row.get("judged_by") == "amount":
+        return f"{row['probe']} ({row['mean_a']:,.1f} an answer on A, {row['mean_b']:,.1f} on B)"
     return f"{row['probe']} ({_shares(row)})"
 
 

@@ -20,8 +20,13 @@ IN_HUNDREDS = [
     "delta",
     "ci_low",
     "ci_high",
+    "delta_rarefied",
     "delta_equal_length",
+    "delta_adjusted",
     "delta_in_group",
+    "change",
+    "change_low",
+    "change_high",
 ]
 
 FIGURES: dict[str, Any] = {
@@ -33,12 +38,28 @@ FIGURES: dict[str, Any] = {
     "q": st.column_config.NumberColumn(
         "q", format="%.2g", help=f"After Benjamini–Hochberg over all tested; below {LEVEL} it counts as different."
     ),
-    "delta_equal_length": st.column_config.NumberColumn(
-        "equal length", help="B − A with both answers cut to the shorter one's first tokens.", format=POINTS
+    "delta_rarefied": st.column_config.NumberColumn(
+        "in L random tokens",
+        help="B − A among as many random tokens of each answer as the shorter one has.",
+        format=POINTS,
     ),
-    "survives_equal_length": st.column_config.CheckboxColumn("survives"),
+    "delta_equal_length": st.column_config.NumberColumn(
+        "in the first L tokens",
+        help="B − A with both answers cut to the shorter one's first tokens.",
+        format=POINTS,
+    ),
+    "delta_adjusted": st.column_config.NumberColumn(
+        "at like lengths", help="Where a line over log(L_B / L_A) meets equal lengths.", format=POINTS
+    ),
+    "survives_equal_length": st.column_config.CheckboxColumn(
+        "survives", help="The same way among as many random tokens, and not the other way at either end."
+    ),
     "mean_a": st.column_config.NumberColumn("A, amount", format="%.2f", help="Mean amount in an answer of A."),
     "mean_b": st.column_config.NumberColumn("B, amount", format="%.2f", help="Mean amount in an answer of B."),
+    "change": st.column_config.NumberColumn(
+        "B − A, of the mean", format="%+.0f %%", help="Where every answer has some, only the amount can tell."
+    ),
+    "q_judged": st.column_config.NumberColumn("q", format="%.2g", help="Of the share, or else of the amount."),
     "q_mean": st.column_config.NumberColumn("q of amount", format="%.2g"),
     "replicated": st.column_config.TextColumn(
         "replicated", help="Found on discovery prompts, tested on held-out."

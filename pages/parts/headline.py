@@ -36,8 +36,8 @@ def show(diff: Diff, name_a: str, name_b: str) -> None:
     three.metric(
         "Survive equal length",
         f"{share:.0%}" if share is not None else "none to ask",
-        help="Of the features that differ: those that also do with both answers cut to the shorter one's tokens. "
-        "The rest may be length alone.",
+        help="Of the families that differ: those that do so the same way among as many random tokens of both "
+        "answers, and not the other way in the first or the last ones. The rest may be length alone.",
         border=True,
     )
     least = told["smallest_detectable"]

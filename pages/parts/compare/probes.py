@@ -18,14 +18,16 @@ COLUMNS = [
     "delta",
     "ci_low",
     "ci_high",
-    "q",
-    "delta_equal_length",
-    "replicated",
-    "description",
+    "q_judged",
     "verdict",
     "mean_a",
     "mean_b",
+    "change",
     "q_mean",
+    "delta_rarefied",
+    "delta_equal_length",
+    "replicated",
+    "description",
 ]
 ANSWERS = "Answers"
 """The view that a row leads to."""
@@ -42,12 +44,13 @@ def show(here: Comparison, found: Loaded | None) -> None:
     differ = selection.differing(probes)
     name_a, name_b = here.names
     st.markdown(
-        f"**{len(differ)}** of {told['tested_probes']} tested probes differ (q < {LEVEL}) between "
+        f"**{len(differ)}** of {probes['q_judged'].notna().sum()} tested probes differ (q < {LEVEL}) between "
         f"**A** {md(name_a)} and **B** {md(name_b)}. They are counted without any reader."
     )
-    if len(differ):
+    shares = differ.dropna(subset="delta")
+    if len(shares):
         chart = charts.by_group(
-            differ[["delta", "ci_low", "ci_high"]].assign(group=differ["probe"]),
+            shares[["delta", "ci_low", "ci_high"]].assign(group=shares["probe"]),
             f"Countable things that differ (share of {told['prompts']} prompts, 95 % intervals)",
         )
         alt = "Difference and interval of each probe that differs; the table has the figures"

@@ -31,7 +31,15 @@ FIRST = {
     "per 1,000 tokens": ["rate_a", "rate_b", "q", *SHARES],
 }
 """Columns that answer the chosen comparison; the others follow."""
-REST = ["delta_in_group", "delta_equal_length", "replicated", "survives_equal_length", "outside_noise"]
+REST = [
+    "delta_in_group",
+    "delta_rarefied",
+    "delta_equal_length",
+    "delta_adjusted",
+    "replicated",
+    "survives_equal_length",
+    "outside_noise",
+]
 REST += ["rate_a", "rate_b", "probes", "named_by", "score", "family", "size"]
 
 
