@@ -7,7 +7,7 @@ opens what is written here.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,20 @@ from diffing.common.arrays import Floats, Ints
 from diffing.common.aside import Aside
 from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
-from diffing.diff import families, groups, measure, noise, pairing, phrases, presence, separability, summary, tally
+from diffing.diff import (
+    candidates,
+    families,
+    groups,
+    habits,
+    measure,
+    noise,
+    pairing,
+    phrases,
+    presence,
+    separability,
+    summary,
+    tally,
+)
 from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Shown
 from diffing.diff.stored import Diff, DiffSettings, folder_of, inputs_of, load, up_to_date
@@ -30,7 +43,7 @@ from diffing.reader.encodings import Encodings
 from diffing.study import responses
 from diffing.study.study import Study
 
-TABLES = ("features", "probes", "phrases", "categories", "noise")
+TABLES = ("features", "probes", "phrases", "habits", "categories", "noise")
 ASIDE = 500
 """Answers that make a second process worth its start, and the copying of its result. Chosen by eye."""
 OWN = 8
@@ -101,7 +114,7 @@ def measured(
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """All tables and the summary, in memory."""
     seed = study.settings.seed
-    tell(0, 7, "pairing answers")
+    tell(0, 8, "pairing answers")
     pairs = pairing.pair(study, encodings.documents, a, b)
     documents = np.unique(np.concatenate([pairs.a, pairs.b]))
     texts = responses.texts(study.responses(), encodings.documents.loc[documents])
@@ -121,44 +134,43 @@ def measured(
     with threadpool_limits(1), Aside(unseen, worth=len(documents) >= ASIDE) as aside:
         # The second process was forked before this: what is gathered here it would only carry along.
         shown = presence.shown(encodings, documents, settings.threshold, settings.share_of_peak)
-        tell(1, 7, "counting features")
+        tell(1, 8, "counting features")
         features, tallied = measure.table(shown, pairs)
         bins = noise.band(shown, pairs)
         features = features.assign(**_noise(features, bins))
         features = features.assign(**_without_truncated(shown, pairs, features["delta"].to_numpy()))
-        tell(2, 7, "comparing categories")
+        tell(2, 8, "comparing categories")
         testable = features["testable"].to_numpy(dtype=bool)
         features = features.assign(**groups.heterogeneity(tallied.views["whole"], pairs, testable, seed))
         detailed = _detailed(features, settings.details)
         categories = groups.table(shown, pairs, detailed).merge(
             features[["feature", "q_heterogeneity"]], on="feature"
         )
-        tell(3, 7, "telling the sides apart")
+        tell(3, 8, "telling the sides apart")
         apart = separability.separability(shown, pairs, seed, settings.permutations)
-        tell(4, 7, "describing features")
+        tell(4, 8, "describing features")
         # Descriptions read discovery prompts only, ties to probes all: words may end up in a label.
         read = np.intersect1d(documents, firing.readable(study, encodings))
         described = firing.describe(encodings, detailed.tolist(), read.tolist())
         fires = firing.active(encodings, detailed.tolist(), documents.tolist())
         begun = scan.scan(texts[:own])
-        tell(5, 7, "finding families")
-        rest, ties, candidates = aside.result()
+        tell(5, 8, "finding families")
+        rest, ties, learned = aside.result()
         scanned = begun.then(rest)
     features["family"] = _families(features, ties, encodings, settings)
-    tell(6, 7, "comparing surface probes and phrases")
+    tell(6, 8, "comparing surface probes and phrases")
     nearest = near.compare(fires, detailed.tolist(), scanned)
     words = {feature: nearest.words(feature) for feature in detailed.tolist()}
     features["probes"] = [words.get(feature, "") for feature in range(len(features))]
     probes = _probes(fires.tokens, renumbered, scanned, seed)
-    said, tried = phrases.table(candidates, fires.tokens, renumbered, texts, seed)
+    said = phrases.table(learned, fires.tokens, renumbered, texts, seed)
     features["tokens"] = [described[f].in_words() if f in described else "" for f in range(len(features))]
-    tables = {"features": features, "probes": probes, "phrases": said, "categories": categories, "noise": bins}
-    facts = {"a": a, "b": b, "seed": seed, "settings": settings.model_dump()}
-    facts |= {
-        "reader": study.settings.reader.model_dump(),
-        "shows": summary.shows(settings),
-        "tested_phrases": tried,
-    }
+    tell(7, 8, "telling habits apart")
+    tables = {"features": features, "probes": probes, "phrases": said.rows}
+    tables |= {"categories": categories, "noise": bins}
+    tables["habits"] = _habits(tables, fires, detailed, scanned, said.spans, renumbered)
+    facts = {"a": a, "b": b, "seed": seed, "settings": settings.model_dump(), "tested_phrases": said.tested}
+    facts |= {"reader": study.settings.reader.model_dump(), "shows": summary.shows(settings)}
     flags = responses.compare_flags(study.pairs(a, b)).to_dict("records")
     return tables, facts | {"flags": flags} | summary.of(
         pairs, features, probes, tallied.views["whole"], apart._asdict()
@@ -214,3 +226,22 @@ def _probes(tokens: firing.Tokens, renumbered: Pairing, scanned: scan.Scan, seed
     table = table.assign(**groups.heterogeneity(tallied.views["whole"], renumbered, testable, seed))
     table.insert(0, "probe", list(scan.NAMES))
     return table.drop(columns="feature")
+
+
+def _habits(
+    tables: Mapping[str, pd.DataFrame],
+    fires: firing.Active,
+    detailed: Ints,
+    scanned: scan.Scan,
+    spans: scan.Scan,
+    renumbered: Pairing,
+) -> pd.DataFrame:
+    """What of all that differs is one habit, found on discovery prompts."""
+    ground = habits.Ground(candidates.discovery(renumbered), fires.tokens)
+    probes, said = tables["probes"], tables["phrases"]
+    single = [name not in near.PROBES or not near.PROBES[name].counted_only for name in probes["probe"]]
+    known = candidates.of_spans("probe", probes[single], "probe", list(scan.NAMES), scanned, fires)
+    known += candidates.of_spans("phrase", said, "form", said["form"].tolist(), spans, fires)
+    known += candidates.of_features(tables["features"], detailed.tolist(), fires)
+    known = candidates.more_than_length(ground, known)
+    return candidates.table(ground, known, habits.peel(ground, known))

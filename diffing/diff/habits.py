@@ -37,8 +37,8 @@ BEYOND = 2.6
 COINS = 16
 """Whole coins that a difference of 1 is rounded to for its p, as amounts are (`tally.SPREAD`)."""
 HALF = 0.5
-"""Prompts on which a habit moved by less are kept; a candidate that keeps more than this share of its difference
-on them is not explained, however few they are."""
+"""Prompts on which a habit moved by less are quiet ones. A candidate that keeps more than this share of its
+difference is not explained, though too little may be left for a p below the corrected bar."""
 
 
 class Candidate(NamedTuple):
@@ -96,7 +96,7 @@ class Ground:
         counts = np.bincount(self._document[tokens], minlength=len(self._row))
         shown = np.flatnonzero((counts > 0) & (self._sign != 0))
         chance = self._chance(counts[shown], self._length[shown], self._cut[shown])
-        return np.bincount(self._row[shown], self._sign[shown] * chance, self.prompts)
+        return np.bincount(self._row[shown], self._sign[shown] * chance, self.prompts).astype(np.float64)
 
 
 def p_of(differences: Floats) -> Floats:
@@ -147,7 +147,7 @@ class _Peel:
     def habits(self) -> list[Habit]:
         kinds = [KINDS.index(each.kind) for each in self._candidates]
         # By half orders of magnitude, so that like evidence is one place and the kind decides.
-        order = np.lexsort([kinds, np.round(2 * np.log10(np.maximum(self._p, 1e-300)))])
+        order = np.lexsort((np.array(kinds), np.round(2 * np.log10(np.maximum(self._p, 1e-300)))))
         for candidate in order[self._p[order] < self._bar].tolist():
             rest = self._rest(candidate)
             if rest.stands:
@@ -186,8 +186,7 @@ class _Peel:
         free = self._ground.difference(tokens[taken == 0])
         whole = float(self._moves[:, candidate].mean())
         company = [lead for lead in others if self._keeps_company(candidate, lead)]
-        still = p_of(free[:, None])[0] < self._bar and free.mean() * whole > 0
-        if not still:
+        if not self._holds(free, whole):
             # Most on its tokens took it; where none is, whom it keeps most company with.
             taker = max(others, key=lambda lead: (self._share(candidate, lead), self._likeness(candidate, lead)))
             return _Rest(False, float(free.mean() / whole) if whole else 0.0, taker)
@@ -195,11 +194,17 @@ class _Peel:
             return _Rest(True, 1.0, -1)
         quiet = np.all(np.abs(self._moves[:, company]) < HALF, axis=1)
         left = float(free[quiet].mean() / whole) if quiet.any() else 0.0
-        stands = bool(left > HALF or p_of(free[quiet][:, None])[0] < self._bar)
-        return _Rest(stands, left, max(company, key=lambda lead: self._likeness(candidate, lead)))
+        taker = max(company, key=lambda lead: self._likeness(candidate, lead))
+        return _Rest(bool(quiet.any()) and self._holds(free[quiet], whole), left, taker)
+
+    def _holds(self, differences: Floats, whole: float) -> bool:
+        """Whether these still differ as the whole does: for sure, or by most of it where few are left to tell."""
+        share, p = float(differences.mean() / whole) if whole else 0.0, p_of(differences[:, None])[0]
+        return bool(share > 0 and p < self._bar or share > HALF and p < LEVEL)
 
     def _keeps_company(self, candidate: int, lead: int) -> bool:
-        return self._likeness(candidate, lead) >= max(COMPANY, BEYOND / np.sqrt(max(self._ground.prompts, 1)))
+        bar = max(COMPANY, BEYOND / max(self._ground.prompts, 1) ** 0.5)
+        return bool(self._likeness(candidate, lead) >= bar)
 
     def _likeness(self, candidate: int, lead: int) -> float:
         return abs(float(self._company[candidate, lead]))

@@ -4,9 +4,10 @@ Every column is `measure`'s, over the family of all candidates: a q says what it
 phrases are shown. Knows no encodings; `compute` stores the table.
 """
 
+import dataclasses
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from diffing.diff.tally import Leads, Tally
 from diffing.probes import learned
 from diffing.probes.learned import Learned, Pairs
 from diffing.probes.phrases import Phrase
+from diffing.probes.scan import Scan
 from diffing.reader.firing import Tokens
 
 OWN = ("phrase", "form", "also")
@@ -40,10 +42,19 @@ def learn(texts: Sequence[str], pairing: Pairing) -> Learned:
     return learned.learn(texts, discovery(pairing), measure.LEVEL)
 
 
-def table(
-    candidates: Learned, tokens: Tokens, pairing: Pairing, texts: Sequence[str], seed: int
-) -> tuple[pd.DataFrame, int]:
-    """The rows of the kept phrases by p on discovery prompts, and how many candidates were tested with them."""
+class Tested(NamedTuple):
+    """What came of the candidates."""
+
+    rows: pd.DataFrame
+    """Of the kept phrases, by p on discovery prompts."""
+    tested: int
+    """Candidates that were tested with them."""
+    spans: Scan
+    """The kept phrases' places, numbered as the rows are."""
+
+
+def table(candidates: Learned, tokens: Tokens, pairing: Pairing, texts: Sequence[str], seed: int) -> Tested:
+    """Test all candidates, and keep the phrases that are shown."""
     scanned = presence.as_features(candidates.spans, tokens, np.zeros(len(candidates.phrases), bool))
     whole, tallied = measure.table(scanned, pairing)
     chosen = learned.kept(candidates, _evidence(tallied, pairing))
@@ -56,7 +67,22 @@ def table(
     rows.insert(0, "phrase", [phrase.shown for phrase in phrases])
     rows["form"] = [json.dumps(phrase.form, ensure_ascii=False) for phrase in phrases]
     rows["also"] = ["; ".join(other.shown for other in choice.also) for choice in chosen]
-    return rows.astype({name: object for name in OWN}), int(whole["testable"].sum())
+    rows = rows.astype({name: object for name in OWN})
+    return Tested(rows, int(whole["testable"].sum()), _spans(candidates.spans, numbers))
+
+
+def _spans(scanned: Scan, numbers: Array) -> Scan:
+    """Of some candidates alone, renumbered."""
+    order = np.full(int(max(scanned.probe.max(initial=-1), numbers.max(initial=-1))) + 1, -1, np.int64)
+    order[numbers] = np.arange(len(numbers))
+    keep = np.flatnonzero(order[scanned.probe] >= 0)
+    return dataclasses.replace(
+        scanned,
+        document=scanned.document[keep],
+        probe=order[scanned.probe[keep]].astype(np.int16),
+        start=scanned.start[keep],
+        end=scanned.end[keep],
+    )
 
 
 def _evidence(tallied: Tally, pairing: Pairing) -> Floats:

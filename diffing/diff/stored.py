@@ -38,6 +38,8 @@ NO_PHRASES = pd.DataFrame(
     | {"survives_equal_length": pd.Series(dtype="boolean")}
 )
 """What a diff has that was made before phrases were learned: no row, and the columns that are asked for."""
+NO_HABITS = pd.DataFrame(columns=["habit", "lead", "kind", "name", "p", "delta", "share", "correlation", "left"])
+"""The same before habits were told apart."""
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +90,11 @@ class Diff:
     def phrases(self) -> pd.DataFrame:
         """The same columns for each phrase that was learned and kept, and its form; empty in an older diff."""
         return self._table("phrases") if "tested_phrases" in self.summary else NO_PHRASES
+
+    @cached_property
+    def habits(self) -> pd.DataFrame:
+        """What was found to be one habit: a row for each lead and member; empty in an older diff."""
+        return self._table("habits") if (self.folder / "habits.parquet").exists() else NO_HABITS
 
     @cached_property
     def categories(self) -> pd.DataFrame:

@@ -8,7 +8,7 @@ of a probe that this version does not know is told and never counted as zero.
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from diffing.common.errors import UserError
 from diffing.common.step import first_fault
@@ -84,5 +84,5 @@ def rule_of(form: Any) -> Rule:
     """A rule from its fields, or a `UserError` that says what is wrong with them."""
     try:
         return Rule.model_validate(dict(form) if isinstance(form, Mapping) else {})
-    except ValueError as error:
+    except ValidationError as error:
         raise UserError(f"This is no rule: {first_fault(error)}.") from error

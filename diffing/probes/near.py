@@ -28,8 +28,8 @@ AROUND = 2
 """Tokens on either side of a span that still count as near it."""
 
 
-def near(tokens: Tokens, scanned: Scan, n: int) -> Any:
-    """Tokens × the first n probes, sparse, of ones: where a token lies within `AROUND` tokens of a span.
+def near(tokens: Tokens, scanned: Scan, n: int, around: int = AROUND) -> Any:
+    """Tokens × the first n probes, sparse, of ones: where a token lies within so many tokens of a span.
 
     `scanned` is the scan of just the tokens' documents, in their order.
     """
@@ -48,8 +48,8 @@ def near(tokens: Tokens, scanned: Scan, n: int) -> Any:
     high = np.searchsorted(starts, end, side="left")
     # Where the reader was fed only a beginning, the rest of the answer lies near no token.
     read = low < last
-    low = np.maximum(low - AROUND, first)[read]
-    high = np.minimum(high + AROUND, last)[read]
+    low = np.maximum(low - around, first)[read]
+    high = np.minimum(high + around, last)[read]
     total = int(tokens.begins[-1])
     low, high = low + probe[read] * total, high + probe[read] * total
     # What the span before has covered already is left to it.
