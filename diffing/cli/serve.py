@@ -34,6 +34,8 @@ LONGEST_START = 120.0
 """Seconds until a server must answer: it takes two to four, on a very busy machine ten or twenty times that."""
 LONGEST_END = 10.0
 """Seconds that a server has for its last replies before it is ended by force."""
+LONGEST_PARTING = 1.0
+"""Seconds between the two that a server lets go of: the system takes some thousandths."""
 LONGEST_REPLY = 2.0
 """Seconds of one look at whether it answers: a busy one is asked again."""
 KEPT_BACK = ("STREAMLIT_", "UVICORN_")
@@ -252,5 +254,12 @@ def _commands() -> dict[int, str]:
 
 
 def _taken(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    """Whether another program has the port: a server that was killed lets go of its lock before its port."""
+    deadline = time.monotonic() + LONGEST_PARTING
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return False
+        if time.monotonic() > deadline:
+            return True
+        time.sleep(0.05)
