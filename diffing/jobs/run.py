@@ -104,30 +104,48 @@ def run_here(
 
     `say` is told once that the run has been asked to stop.
     """
-    with _claimed(study, kind, options) as (job, _), heeding_signals(job):
+    # Heeded before there is a job: one that was made and never began would look as if it had died.
+    with heeding_signals() as ending, _claimed(study, kind, options) as (job, _):
+        ending.of(job)
         return execute(job, watch, say)
 
 
+class Ending:
+    """Whether a run is to end, by signals: the first one cancels its job, a second one ends its work at once."""
+
+    def __init__(self, job: Job | None = None) -> None:
+        self._job = job
+        self._wished = False
+
+    def of(self, job: Job) -> None:
+        """The run's job is there; a signal that came before is heeded now."""
+        self._job = job
+        if self._wished:
+            job.cancel()
+
+    def signal(self, *_: object) -> None:
+        if self._wished or (self._job is not None and (self._job.folder / "cancel").exists()):
+            raise KeyboardInterrupt
+        self._wished = True
+        if self._job is not None:
+            self._job.cancel()
+
+
 @contextmanager
-def heeding_signals(job: Job) -> Iterator[None]:
-    """For the block, the first signal to end is a cancel of the job, and a second one ends its work at once."""
+def heeding_signals(job: Job | None = None) -> Iterator[Ending]:
+    """Signals to end are heeded so for the block."""
+    ending = Ending(job)
     if threading.current_thread() is not threading.main_thread():
         # Python hears signals there alone.
-        yield
+        yield ending
         return
-
-    def end(*_: object) -> None:
-        if (job.folder / "cancel").exists():
-            raise KeyboardInterrupt
-        job.cancel()
-
     before = {number: signal.getsignal(number) for number in ENDING}
     # One that is ignored was meant to be: `nohup` does that.
     heard = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
     for number in heard:
-        signal.signal(number, end)
+        signal.signal(number, ending.signal)
     try:
-        yield
+        yield ending
     finally:
         for number in heard:
             signal.signal(number, before[number] or signal.SIG_DFL)

@@ -34,6 +34,36 @@ def cli(*words: str) -> "subprocess.Popen[str]":
     )  # fmt: skip
 
 
+AT_ONCE = """
+import os, signal, sys
+from contextlib import contextmanager
+from diffing.jobs import run
+from diffing.study.study import Study
+real, number = run._claimed, int(sys.argv[1])
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+@contextmanager
+def claimed(*told):
+    with real(*told) as got:
+        os.kill(os.getpid(), number)
+        yield got
+
+run._claimed = claimed
+print(run.run_here(Study.open("s"), "collect").state)
+"""
+
+
+@pytest.mark.attack("R7")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_first_step_of_a_run_is_heeded_by_it(server: OpenAIServer, number: int) -> None:
+    study = make(server, 2)
+    done = subprocess.run(
+        [sys.executable, "-c", AT_ONCE, str(int(number))], cwd=files.PROJECT, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout.strip(), done.stderr, len(server.calls)) == (0, "cancelled", "", 0)
+    assert [job.status().state for job in jobs.recent(study)] == ["cancelled"]
+
+
 @pytest.mark.attack("R7")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_in_the_foreground_waits_for_what_is_paid_for(server: OpenAIServer, number: int) -> None:

@@ -220,9 +220,6 @@ class Watched:
         states = {told.state for told in mine if told.id not in self.before}
         # Killed while it wrote its outcome down, it may have been done.
         wanted = {ended.outcome.split(" ")[0]} if ended.outcome else {"dead", "done", "cancelled"}
-        if "cancelled" in wanted:
-            # A second signal ends a run at once, also while it writes down that it was cancelled.
-            wanted |= {"dead"}
         if not states <= wanted:
             self._say(f"a job that ended as {sorted(wanted)} is said to be {sorted(states)}")
         return "done" if states == {"done"} else ""

@@ -140,7 +140,8 @@ def _obey(order: Order, line: Connection) -> None:
     try:
         outcome = kills.work(order)
     except KeyboardInterrupt:
-        outcome = "cancelled"
+        # Before the run began or after it was over: how it ended stands in its job, if it has one.
+        outcome = ""
     except BaseException:
         outcome = traceback.format_exc()
     line.send(("steps", count()))
