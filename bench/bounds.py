@@ -14,10 +14,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -81,15 +81,20 @@ def bombs(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def honest(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Large files that are what they say."""
-    texts = [f"Question {number}: " + "why does it rain so much here " * 70 for number in range(100_000)]
+    """Large files that are what they say.
+
+    Written piece by piece: a process begins with the peak of the one that started it.
+    """
+    texts = (f"Question {number}: " + "why does it rain so much here " * 70 for number in range(200_000))
     path = folder / "answers.jsonl.gz"
-    with gzip.open(path, "wt", encoding="utf-8", compresslevel=1) as stream:
-        for text in texts:
+    with gzip.open(path, "wt", 1, encoding="utf-8") as stream:
+        for text in islice(texts, 100_000):
             stream.write(json.dumps({"prompt": text, "response": text[:200]}) + "\n")
     yield "jsonl.gz, 100,000 answers", path
     path = folder / "answers.parquet"
-    pd.DataFrame({"prompt": texts}).to_parquet(path)
+    with pq.ParquetWriter(path, pa.schema([("prompt", pa.string())])) as writer:
+        for _ in range(100):
+            writer.write_table(pa.table({"prompt": list(islice(texts, 1_000))}))
     yield "parquet, 100,000 answers", path
 
 

@@ -33,8 +33,6 @@ RATIO = 200
 a bomb to a thousandth."""
 FREE = 32_000_000
 """Bytes that a file may unpack to whatever the ratio: a short file may well repeat itself."""
-FIRST = 256_000
-"""Packed bytes that are tried for the ratio before a row is read: most bombs show themselves there."""
 OWN = 16
 """How much larger a file of a study may be than one that is brought: many imports end in it."""
 PACKED = 16_384
@@ -90,8 +88,8 @@ def opened(path: Path, packing: str, most: Limits) -> io.BufferedReader:
     if size > most.size:
         raise too_large(path.name, most)
     if packing and size * RATIO > FREE:
-        # Before the first row, since a bomb of whole rows takes longer to read than to unpack.
-        for _ in pieces(path, packing, most, FIRST):
+        # Before the first row: of a bomb of whole rows, reading them takes ten times as long as unpacking.
+        for _ in pieces(path, packing, most):
             pass
     return io.BufferedReader(_Stream(pieces(path, packing, most)), PIECE)
 
@@ -118,31 +116,27 @@ def line_of_fault(path: Path, packing: str, most: Limits) -> int:
     return line
 
 
-def pieces(path: Path, packing: str, most: Limits, first: int = 0) -> Iterator[bytes]:
-    """The file's bytes in pieces; of a packed file's first bytes alone where `first` says how many."""
+def pieces(path: Path, packing: str, most: Limits) -> Iterator[bytes]:
+    """The file's bytes, unpacked, in pieces."""
     taken = size = 0
     with path.open("rb") as file:
 
         def more() -> bytes:
             nonlocal taken
-            data = file.read(PACKED) if not first or taken < first else b""
+            data = file.read(PACKED)
             taken += len(data)
             return data
 
-        try:
-            for piece in UNPACK[packing](more):
-                size += len(piece)
-                if packing and size > FREE and size > RATIO * taken:
-                    raise UserError(
-                        f"'{path.name}' unpacks to more than {RATIO} times its size, as no table does; bring it "
-                        "unpacked if it is meant."
-                    )
-                if size > most.size:
-                    raise too_large(path.name, most)
-                yield piece
-        except EOFError:
-            if not (first and taken >= first):
-                raise
+        for piece in UNPACK[packing](more):
+            size += len(piece)
+            if packing and size > FREE and size > RATIO * taken:
+                raise UserError(
+                    f"'{path.name}' unpacks to more than {RATIO} times its size, as no table does; bring it "
+                    "unpacked if it is meant."
+                )
+            if size > most.size:
+                raise too_large(path.name, most)
+            yield piece
 
 
 def _plain(more: Callable[[], bytes]) -> Iterator[bytes]:

@@ -74,6 +74,20 @@ def test_a_bomb_is_given_up_where_it_shows_itself(
 
 
 @pytest.mark.attack("R5")
+def test_of_a_packed_file_that_is_too_large_no_row_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(0)
+    rows = "".join(f'{{"prompt": "{number}"}}\n' for number in random.integers(0, 10**9, 20_000).tolist())
+    path = put(tmp_path, "t.jsonl.gz", gzip.compress(rows.encode()))
+    assert len(tables.read(path)) == 20_000
+    monkeypatch.setattr(bounds, "FREE", 1_000)
+    monkeypatch.setattr(bounds, "LARGEST", len(rows) - 1)
+    monkeypatch.setattr(json, "loads", None)
+    assert "once unpacked" in refused(path)
+
+
+@pytest.mark.attack("R5")
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.jsonl.xz", "t.parquet", "t.parquet.gz"])
 def test_a_file_beyond_the_limit_is_refused_and_one_below_is_read(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
