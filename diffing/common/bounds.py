@@ -118,25 +118,30 @@ def line_of_fault(path: Path, packing: str, most: Limits) -> int:
 
 def pieces(path: Path, packing: str, most: Limits) -> Iterator[bytes]:
     """The file's bytes, unpacked, in pieces."""
-    taken = size = 0
     with path.open("rb") as file:
+        yield from unpacked(file, path.name, packing, most)
 
-        def more() -> bytes:
-            nonlocal taken
-            data = file.read(PACKED)
-            taken += len(data)
-            return data
 
-        for piece in UNPACK[packing](more):
-            size += len(piece)
-            if packing and size > FREE and size > RATIO * taken:
-                raise UserError(
-                    f"'{path.name}' unpacks to more than {RATIO} times its size, as no table does; bring it "
-                    "unpacked if it is meant."
-                )
-            if size > most.size:
-                raise too_large(path.name, most)
-            yield piece
+def unpacked(file: IO[bytes], name: str, packing: str, most: Limits) -> Iterator[bytes]:
+    """The same of what is open already."""
+    taken = size = 0
+
+    def more() -> bytes:
+        nonlocal taken
+        data = file.read(PACKED)
+        taken += len(data)
+        return data
+
+    for piece in UNPACK[packing](more):
+        size += len(piece)
+        if packing and size > FREE and size > RATIO * taken:
+            raise UserError(
+                f"'{name}' unpacks to more than {RATIO} times its size, as no table does; bring it unpacked if it "
+                "is meant."
+            )
+        if size > most.size:
+            raise too_large(name, most)
+        yield piece
 
 
 def _plain(more: Callable[[], bytes]) -> Iterator[bytes]:

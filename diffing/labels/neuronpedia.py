@@ -5,20 +5,19 @@ was. Promises that a truncated file is fetched again and never read as a short o
 the API's stand in a label's evidence, since they are not comparable with ours.
 """
 
-import gzip
+import io
 import json
 import time
 import urllib.parse
-import zlib
 from collections.abc import Sequence
-from http.client import HTTPException
+from http.client import HTTPException, IncompleteRead
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 from xml.etree import ElementTree
 
-from diffing.common import files
+from diffing.common import bounds, files
 from diffing.common.errors import UserError
 from diffing.common.step import Progress
 
@@ -30,6 +29,12 @@ TIMEOUT = 60.0
 """Seconds without a byte; chosen by eye."""
 LONGEST_WAIT = 120.0
 """Seconds: a server that wants more of them is not waited for, since a person may be sitting before the run."""
+LARGEST_REPLY = 100_000_000
+"""Bytes of a file as it comes, batches packed; chosen by eye."""
+LONGEST_REPLY = 600.0
+"""Seconds for one file, however steadily it drips; chosen by eye."""
+MOST_PAGES = 1_000
+"""Pages of a listing, of a thousand files each as the bucket has them; chosen by eye."""
 FIRST_WAIT = 1.0
 """Seconds before the second try; each later wait is twice as long."""
 PREFERRED = ("oai_token-act-pair", "np_max-act", "np_max-act-logits", "np_acts-logits-general")
@@ -65,7 +70,7 @@ def listing(prefix: str) -> list[tuple[str, str]]:
     """Keys under a prefix with their content tags, over as many pages as there are."""
     listed: list[tuple[str, str]] = []
     token = ""
-    while True:
+    for _ in range(MOST_PAGES):
         query = {"list-type": "2", "prefix": prefix} | ({"continuation-token": token} if token else {})
         try:
             page = ElementTree.fromstring(get(f"{BUCKET}/?{urllib.parse.urlencode(query)}"))
@@ -78,6 +83,7 @@ def listing(prefix: str) -> list[tuple[str, str]]:
         token = page.findtext("{*}NextContinuationToken", "")
         if not token:
             return listed
+    raise UserError(f"Neuronpedia's bucket lists files without end for '{prefix}'; import a file instead.")
 
 
 def _batch(key: str, path: Path, progress: Progress) -> list[dict[str, Any]]:
@@ -89,8 +95,7 @@ def _batch(key: str, path: Path, progress: Progress) -> list[dict[str, Any]]:
         try:
             data = get(f"{BUCKET}/{urllib.parse.quote(key)}")
             rows = _rows(data, key, progress)
-        # The three ways in which gzip says that the end is missing.
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        except bounds.FAULTS as error:
             fault = error
             continue
         except Missing as error:
@@ -104,7 +109,8 @@ def _batch(key: str, path: Path, progress: Progress) -> list[dict[str, Any]]:
 
 
 def _rows(data: bytes, key: str, progress: Progress) -> list[dict[str, Any]]:
-    text = gzip.decompress(data) if key.endswith(".gz") else data
+    packing = ".gz" if key.endswith(".gz") else ""
+    text = b"".join(bounds.unpacked(io.BytesIO(data), key, packing, bounds.limits()))
     rows = []
     for number, line in enumerate(text.split(b"\n"), start=1):
         if not line.strip():
@@ -112,7 +118,7 @@ def _rows(data: bytes, key: str, progress: Progress) -> list[dict[str, Any]]:
         try:
             entry = json.loads(line)
             rows.append(_row(int(entry["index"]), entry))
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             # Among a hundred thousand labels of others one may be broken: said in the log, and passed over.
             progress.log(f"{key}, line {number}: no label ({error})")
     return rows
@@ -151,11 +157,29 @@ def single(model: str, source: str, features: Sequence[int], progress: Progress)
         except Missing:
             progress.log(f"Neuronpedia has no feature {feature} of {model}/{source}")
             continue
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(f"Neuronpedia's answer on feature {feature} cannot be read ({error}).") from error
         # The site gives them in an order of its own, unscored ones first.
         rows += sorted(explained, key=lambda row: (float(row["rank"]), str(row["evidence"])))
     return rows
+
+
+def _taken(reply: Any, host: str) -> bytes:
+    """A reply's bytes; a `UserError` beyond its limits, an `HTTPException` where its end is missing."""
+    end, taken = time.monotonic() + LONGEST_REPLY, bytearray()
+    # `read1`: one that drips never fills a whole piece.
+    while piece := reply.read1(bounds.PIECE):
+        taken += piece
+        if len(taken) > LARGEST_REPLY:
+            raise UserError(
+                f"{host} sends more than {LARGEST_REPLY / 1e6:g} MB for one file; import a file instead."
+            )
+        if time.monotonic() > end:
+            raise UserError(f"{host} takes more than {LONGEST_REPLY:g} s for one file; import a file instead.")
+    if reply.length:
+        # Python says so of `read`, and not of this.
+        raise IncompleteRead(bytes(taken), reply.length)
+    return bytes(taken)
 
 
 def get(url: str) -> bytes:
@@ -166,7 +190,7 @@ def get(url: str) -> bytes:
         try:
             request = Request(url, headers={"User-Agent": "checkpoint-diffing"})
             with urlopen(request, timeout=TIMEOUT) as reply:
-                return bytes(reply.read())
+                return _taken(reply, host)
         except HTTPError as error:
             if error.code == 404:
                 raise Missing(url) from error

@@ -5,7 +5,6 @@ table of its own, so that it stays whole without the cache. Promises that a down
 nothing that looks complete, and one sentence on what is wrong. Imported labels were written on other text.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,9 +16,11 @@ from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from diffing import labels
-from diffing.common import files, hub, outfile, tables
+from diffing.common import bounds, files, hub, outfile, tables
+from diffing.common.columns import Count
 from diffing.common.errors import UserError
 from diffing.common.escape import tidy
+from diffing.common.json_rows import Document
 from diffing.common.step import Progress
 from diffing.labels import history, neuronpedia
 from diffing.labels.history import EXPORTED
@@ -219,22 +220,22 @@ def from_file(path: Path, author: str = "") -> pd.DataFrame:
         return frame(table.to_dict("records"), author or path.name, where=path.name)
     if not path.is_file():
         raise UserError(f"There is no file '{path}'; check the path.")
+    most = bounds.limits()
+    count, rows = Count(path.name, most), list[dict[str, Any]]()
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"'{path.name}' is not JSON ({error}); fetch or write it again.") from error
-    if isinstance(value, list):
-        rows = [
-            entry if isinstance(entry, dict) else {"feature": number, "label": entry}
-            for number, entry in enumerate(value)
-        ]
-    elif isinstance(value, dict):
-        rows = [
-            {"feature": key, **(entry if isinstance(entry, dict) else {"label": entry})}
-            for key, entry in value.items()
-        ]
-    else:
-        raise UserError(f"'{path.name}' holds no labels; bring an object by feature or a list.")
+        with bounds.text(path, "", most) as stream:
+            whole = Document(stream, path.name, most)
+            if whole.kind not in ("list", "object"):
+                raise UserError(f"'{path.name}' holds no labels; bring an object by feature or a list.")
+            for number, (key, entry) in enumerate(whole.members()):
+                count.add(1, 0, len(COLUMNS))
+                named: dict[str, Any] = {"feature": key} if whole.kind == "object" else {}
+                if isinstance(entry, dict):
+                    rows.append(named | entry)
+                else:
+                    rows.append({"feature": number} | named | {"label": entry})
+    except UnicodeDecodeError as error:
+        raise UserError(f"'{path.name}' is not UTF-8; fetch or write it again.") from error
     return frame(rows, author or path.name, where=path.name)
 
 

@@ -15,7 +15,7 @@ import pytest
 from huggingface_hub import constants
 
 from diffing import labels
-from diffing.common import files
+from diffing.common import bounds, files
 from diffing.common.errors import UserError
 from diffing.labels import names, neuronpedia, sources
 from diffing.models.providers import Checkpoint
@@ -156,6 +156,64 @@ def test_a_file_that_stays_truncated_is_reported_and_what_came_is_kept(site: Sit
     fill(site)
     sources.bring(study, f"neuronpedia:{WHERE}", Watch())
     assert site.asked[FIRST] == 1
+
+
+@pytest.mark.attack("R5")
+@pytest.mark.parametrize(
+    ("limit", "most", "fault"),
+    [
+        ("LARGEST_REPLY", 20, "sends more than 2e-05 MB for one file"),
+        ("LONGEST_REPLY", -1.0, "takes more than -1 s for one file"),
+        ("MOST_PAGES", 1, "lists files without end"),
+    ],
+)
+def test_a_bucket_that_sends_too_much_is_given_up(
+    site: Site, study: Study, monkeypatch: pytest.MonkeyPatch, limit: str, most: float, fault: str
+) -> None:
+    fill(site)
+    with monkeypatch.context() as small, pytest.raises(UserError, match=fault):
+        small.setattr(neuronpedia, limit, most)
+        sources.bring(study, f"neuronpedia:{WHERE}", Watch())
+    assert set(site.asked.values()) == {1}
+    assert sources.bring(study, f"neuronpedia:{WHERE}", Watch())["labels"] == 3
+
+
+@pytest.mark.attack("R5")
+def test_a_batch_that_unpacks_to_much_more_is_refused(site: Site, study: Study) -> None:
+    fill(site)
+    site.answers[FIRST] = lambda _: Sent(body=gzip.compress(b"a" * 40_000_000))
+    with pytest.raises(UserError, match="batch-0.jsonl.gz' unpacks to more than 200 times its size"):
+        sources.bring(study, f"neuronpedia:{WHERE}", Watch())
+
+
+@pytest.mark.attack("R5")
+@pytest.mark.parametrize("form", ["[", '{"3": '])
+def test_a_file_of_labels_that_nests_without_end_is_a_sentence(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "labels.json"
+    path.write_text(form + "[" * 200_000)
+    with pytest.raises(UserError, match="'labels.json' is not JSON at line 1 .it is nested too deeply"):
+        sources.from_file(path)
+
+
+@pytest.mark.attack("R5")
+def test_a_file_of_more_labels_than_a_table_may_have_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps([f"label {number}" for number in range(11)]))
+    assert len(sources.from_file(path)) == 11
+    monkeypatch.setattr(bounds, "MOST_ROWS", 10)
+    with pytest.raises(UserError, match="'labels.json' has more than 10 rows"):
+        sources.from_file(path)
+
+
+def test_a_list_that_is_cut_is_asked_for_again(site: Site, study: Study) -> None:
+    fill(site)
+    whole = site.answers[LIST]
+    cut = {"Content-Length": "100000"}
+    site.answers[LIST] = lambda again: whole(0) if again else whole(0)._replace(headers=cut)
+    assert sources.bring(study, f"neuronpedia:{WHERE}", Watch())["labels"] == 3
+    assert site.asked[LIST] == 2
 
 
 def test_too_many_requests_are_waited_out(site: Site, study: Study) -> None:
