@@ -29,6 +29,7 @@ from diffing.common.errors import Busy, Cancelled, UserError
 from diffing.common.escape import visible
 from diffing.common.step import Result, checked
 from diffing.jobs.job import Job, JobStatus, State, jobs_dir, put
+from diffing.models import claims
 from diffing.models.chat import GRACE_SECONDS
 from diffing.study.spendings import Spendings
 from diffing.study.study import Study, sweep
@@ -300,6 +301,7 @@ def _claimed(
         created = datetime.now(UTC)
         # While the step's lock is held: what an earlier one of it left, and others whose owner is gone.
         sweep(study.folder)
+        claims.sweep()
         spec = {
             "kind": kind,
             "study": study.name,

@@ -40,3 +40,10 @@ def take(key: str) -> Claim | None:
         pass
     file.close()
     return None
+
+
+def sweep() -> None:
+    """Take away files whose owners died between a reply's coming and its claim's end: nobody asks for it again."""
+    for path in files.cache_dir("claims").iterdir():
+        if (claim := take(path.name)) is not None:
+            claim.release()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from diffing import jobs, labels
-from diffing.common import files
+from diffing.common import files, jsonl
 from diffing.common.errors import Cancelled, UserError
 from diffing.labels import history, labelling, rewriting
 from diffing.models import chat, claims
@@ -62,6 +62,16 @@ def test_a_dead_owners_claim_is_free(server: OpenAIServer) -> None:
     told = waiting.wait(PATIENCE)
     over.set()
     assert (told.state, (told.result or {})["answered"], len(server.calls)) == ("done", 4, 8)
+
+
+@pytest.mark.attack("R21")
+def test_a_claim_whose_owner_died_after_its_reply_came_goes_with_the_next_run(server: OpenAIServer) -> None:
+    (files.cache_dir("claims") / "dead").touch()
+    held = claims.take("held")
+    assert held is not None
+    jobs.run_here(make(server, 1), "collect")
+    assert [path.name for path in files.cache_dir("claims").iterdir()] == ["held"]
+    held.release()
 
 
 @pytest.mark.attack("R28")
@@ -194,7 +204,7 @@ def test_a_score_that_was_killed_half_stored_has_each_judgement_once(
             patch.setattr(history, "tell", killed)
             with pytest.raises(Killed):
                 labelling.run(labelled, told, Watch())
-        asked, lines = len(server.calls), files.read_jsonl(labelled.folder / "judgements.jsonl")
+        asked, lines = len(server.calls), jsonl.read(labelled.folder / "judgements.jsonl")
         assert labelling.run(labelled, told, Watch())["scored"] == 1
-        assert (len(server.calls), files.read_jsonl(labelled.folder / "judgements.jsonl")) == (asked, lines)
+        assert (len(server.calls), jsonl.read(labelled.folder / "judgements.jsonl")) == (asked, lines)
         assert lines
