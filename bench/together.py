@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from bench.fuzz import run
-from diffing.common import files
+from diffing.common import files, jsonl, noted
 from diffing.diff import compute, stored
 from diffing.findings import findings
 from diffing.jobs import run as runner
@@ -303,7 +303,7 @@ def repaired(_: Path, count: int) -> Outcome:
     history.edit(study, SAE, 0, "first", "Ada")
     with history.path_of(study).open("ab") as file:
         file.write(b"{broken}\n")
-    files.forget_rows(history.path_of(study))
+    noted.forget(history.path_of(study))
     checks: dict[str, repair.Check] = {"labels.jsonl": history.line_of}
 
     def act(number: int) -> int:
@@ -315,7 +315,7 @@ def repaired(_: Path, count: int) -> Outcome:
 
     mended = sum(every(count, act))
     writers = (count + 1) // 2
-    there = (mended, len(files.read_jsonl(history.path_of(study))))
+    there = (mended, len(jsonl.read(history.path_of(study))))
     return Outcome("half repair, half write 30", (1, 1 + 30 * writers), there)
 
 

@@ -5,7 +5,9 @@ that shows it.
 """
 
 import html
+import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 from diffing.common import tables
@@ -37,11 +39,20 @@ def tidy(text: str) -> str:
 
 def tidied(value: Any) -> Any:
     """The same for every text inside a value as JSON has it."""
+    return throughout(tidy, value)
+
+
+def throughout(change: Callable[[str], str], value: Any, deepest: float = math.inf) -> Any:
+    """A value as JSON has it with every text in it changed, names too; what nests deeper is left as it is."""
     if isinstance(value, str):
-        return tidy(value)
+        return change(value)
+    if deepest < 0:
+        return value
     if isinstance(value, dict):
-        return {tidied(name): tidied(inside) for name, inside in value.items()}
-    return [tidied(inside) for inside in value] if isinstance(value, list | tuple) else value
+        return {throughout(change, n, deepest): throughout(change, v, deepest - 1) for n, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [throughout(change, inside, deepest - 1) for inside in value]
+    return value
 
 
 def json_text(text: str) -> str:

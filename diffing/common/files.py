@@ -5,8 +5,8 @@ content hashes and the advisory lock. Promises that a reader sees the old file o
 killed writer may leave a hidden file or folder, which `sweep` knows. What is made here is for its owner alone,
 folders 0700 and files 0600, because answers, prompts and replies may be private; a study of an older version is
 closed to others when it is next written to (`tighten`). Does not promise durability across a power cut, nor locks
-on network disks. Also JSON, JSON lines and Parquet: what was written with a checksum (`seals`) is verified when
-read, and whatever is wrong with a file is said of that file (`damage`).
+on network disks. Also JSON and Parquet: what was written with a checksum (`seals`) is verified when read, and
+whatever is wrong with a file is said of that file (`damage`).
 """
 
 import fcntl
@@ -22,14 +22,14 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from glob import escape
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from diffing.common import damage, seals, tables
+from diffing.common import damage, seals
 from diffing.common.arrays import Ints
 from diffing.common.errors import UserError
 
@@ -268,124 +268,6 @@ def read_parquet(path: Path, again: str = "", **how: Any) -> pd.DataFrame:
         with pq.ParquetFile(pa.BufferReader(data), pre_buffer=False) as file:
             parts = list(file.iter_batches(BLOCK, use_threads=False))
             return pa.Table.from_batches(parts, file.schema_arrow).to_pandas()
-
-
-def append_jsonl(path: Path, record: dict[str, Any]) -> None:
-    """Add one record as one line with its checksum; the lock keeps lines of several writers whole."""
-    line = (json.dumps(seals.sealed(cleaned(record)), ensure_ascii=True, allow_nan=False) + "\n").encode()
-    with still(path) as file:
-        rows, size = _note(path) or (0, -1)
-        # Read only where somebody else wrote last: a killed writer, an editor, an older version.
-        if file.seek(0, os.SEEK_END) != size:
-            file.seek(0)
-            whole = _whole(file.read())
-            if len(_records(whole)) < rows:
-                raise _cut(path, len(_records(whole)), rows)
-            rows = len(_records(whole))
-            # A half line would swallow this one; a whole one may lack its end.
-            file.truncate(len(whole))
-            line = b"\n" + line if whole and not whole.endswith(b"\n") else line
-        file.write(line)
-        file.flush()
-        put_rows(path, rows + 1, file.tell())
-
-
-@contextmanager
-def still(path: Path) -> Iterator[BinaryIO]:
-    """A file of JSON lines that nobody else adds to or puts another in place of for the block."""
-    path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-    while True:
-        # Appending, so that a line goes to the end even where another writer has made the file longer meanwhile.
-        with open(path, "ab+", opener=private) as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            # While this one waited, a repair may have set the file aside: a line in that one would be lost.
-            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
-                yield file
-                return
-
-
-def read_jsonl(path: Path, again: str = "") -> list[dict[str, Any]]:
-    """All whole records; a last line that a killed writer left unfinished is not one."""
-    known = rows_put(path)
-    if not path.exists() and not known:
-        return []
-    with damage.reading(path, again):
-        lines = _records(_whole(path.read_bytes()))
-    if known is not None and len(lines) < known:
-        raise _cut(path, len(lines), known, again)
-    found = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            found.append(record(line))
-        except (ValueError, RecursionError) as error:
-            json_at = isinstance(error, json.JSONDecodeError)
-            fault = f"line {number} is not JSON" if json_at else f"line {number}: {damage.reason(error)}"
-            raise damage.Damaged(path, fault, again) from error
-    return found
-
-
-def record(line: bytes) -> dict[str, Any]:
-    """A line's record; `ValueError` where it is none, or not the one that was written."""
-    value = json.loads(line)
-    if not isinstance(value, dict):
-        raise ValueError("it is no record")
-    return seals.opened(value)
-
-
-def cleaned(value: Any) -> Any:
-    """The same with text that UTF-8 can hold throughout: lone surrogates break every later writer."""
-    if isinstance(value, str):
-        return tables.clean(value)
-    if isinstance(value, dict):
-        return {tables.clean(str(name)): cleaned(inner) for name, inner in value.items()}
-    return [cleaned(inner) for inner in value] if isinstance(value, list | tuple) else value
-
-
-def _whole(data: bytes) -> bytes:
-    """All lines but a last one that its writer did not finish; one that only lacks its line end is whole."""
-    start = data.rfind(b"\n") + 1
-    try:
-        record(data[start:])
-    except (ValueError, RecursionError):
-        return data[:start]
-    return data
-
-
-def _records(data: bytes) -> list[bytes]:
-    return [line for line in data.split(b"\n") if line.strip()]
-
-
-def _cut(path: Path, here: int, known: int, again: str = "") -> damage.Damaged:
-    return damage.Damaged(path, f"it holds {here:,} of the {known:,} records that were written", again)
-
-
-def put_rows(path: Path, rows: int, size: int = -1) -> None:
-    """Remember beside a file how many rows it holds at least: a cut at a line's end shows in no line."""
-    write_text(_rows_path(path), f"{rows} {size}")
-
-
-def rows_put(path: Path) -> int | None:
-    """How many rows a file had when it was last written here; None where nobody noted it."""
-    note = _note(path)
-    return None if note is None else note[0]
-
-
-def _note(path: Path) -> tuple[int, int] | None:
-    """Rows and size of a file as they were noted; a damaged note forbids nothing, an older file has none."""
-    try:
-        rows, size = _rows_path(path).read_text(encoding="ascii").split()
-        return int(rows), int(size)
-    except (OSError, ValueError):
-        return None
-
-
-def forget_rows(path: Path) -> None:
-    """Before a file gets shorter on purpose."""
-    _rows_path(path).unlink(missing_ok=True)
-
-
-def _rows_path(path: Path) -> Path:
-    return path.with_name(f".{path.name}.rows")
 
 
 @contextmanager

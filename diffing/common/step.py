@@ -12,9 +12,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from diffing.common import tables
 from diffing.common.errors import UserError
+from diffing.common.escape import throughout
 
 DEEPEST = 32
-"""Levels that are looked through."""
+"""Levels that are looked through: what nests deeper than any setting does is left to its validator."""
 
 
 class Settings(BaseModel):
@@ -26,7 +27,7 @@ class Settings(BaseModel):
     @classmethod
     def _as_utf8(cls, told: Any) -> Any:
         # What a terminal hands over may hold half a character, which no file can.
-        return _cleaned(told)
+        return throughout(tables.clean, told, DEEPEST)
 
 
 Options = TypeVar("Options", bound=BaseModel)
@@ -44,18 +45,6 @@ def checked(kind: str, shape: type[Options], options: Mapping[str, Any]) -> Opti
         return shape.model_validate(dict(options))
     except ValidationError as error:
         raise UserError(f"{kind} cannot run: {first_fault(error)}; change it.") from error
-
-
-def _cleaned(value: Any, depth: int = 0) -> Any:
-    """Every text in it without lone surrogates; what nests deeper than any setting does is left to its
-    validator."""
-    if isinstance(value, str):
-        return tables.clean(value)
-    if depth > DEEPEST:
-        return value
-    if isinstance(value, dict):
-        return {_cleaned(name): _cleaned(inside, depth + 1) for name, inside in value.items()}
-    return [_cleaned(inside, depth + 1) for inside in value] if isinstance(value, list) else value
 
 
 def first_fault(error: ValidationError) -> str:

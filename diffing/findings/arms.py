@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, Field
 
 from diffing import jobs
-from diffing.common import files
+from diffing.common import files, jsonl
 from diffing.common.step import Progress
 from diffing.findings import findings, verification
 from diffing.findings.findings import Finding
@@ -97,7 +97,7 @@ def rate(study: Study, a: str, b: str, asking: Asking, progress: Progress, spent
             "wording": question.key,
             "error": answer.error,
         }
-        files.append_jsonl(path, line | {"claim": claims[question.key], "cost": answer.cost, **marks})
+        jsonl.append(path, line | {"claim": claims[question.key], "cost": answer.cost, **marks})
 
     spent.join(questions.put(asked, asking, progress, take, "ratings", spent))
 
@@ -109,7 +109,7 @@ def _messages(claim: str) -> list[dict[str, str]]:
 
 def ratings(study: Study, rater: str = "") -> dict[str, Rating]:
     """Marks by wording; the latest rater's where none is named."""
-    lines = [line for line in files.read_jsonl(study.folder / "ratings.jsonl") if line.get("version") == VERSION]
+    lines = [line for line in jsonl.read(study.folder / "ratings.jsonl") if line.get("version") == VERSION]
     lines = [line for line in lines if not line["error"]]
     rater = rater or (lines[-1]["rater"] if lines else "")
     return {line["wording"]: Rating.model_validate(line) for line in lines if line["rater"] == rater}

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from diffing.common import files
+from diffing.common import files, jsonl
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.escape import tidied, tidy
@@ -220,7 +220,7 @@ def change(
         after = folded([*earlier, line])
         if after is None:
             raise UserError(f"Study '{study.name}' has no finding '{identifier}'; 'findings' lists them.")
-        files.append_jsonl(path_of(study), line.model_dump(exclude_defaults=True))
+        jsonl.append(path_of(study), line.model_dump(exclude_defaults=True))
     return after
 
 
@@ -278,7 +278,7 @@ def folded(changes: Sequence[Change]) -> Finding | None:
 
 def _lines(study: Study) -> list[Change]:
     path = path_of(study)
-    lines = files.read_jsonl(path)
+    lines = jsonl.read(path)
     try:
         return [Change.model_validate(tidied(line)) for line in lines]
     except ValidationError as error:

@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 from pydantic import BaseModel
 
-from diffing.common import files
+from diffing.common import files, jsonl
 from diffing.findings.verdicts import BETWEEN, COLUMNS
 from diffing.models import ask
 from diffing.models.questions import Asking, Question, block
@@ -205,7 +205,7 @@ class Store:
             line |= {"model_served": replies[-1].model_served if replies else ""}
             line["tokens_in"] = sum(reply.tokens_in or 0 for reply in replies)
             line["tokens_out"] = sum(reply.tokens_out or 0 for reply in replies)
-            files.append_jsonl(path_of(self.study), line)
+            jsonl.append(path_of(self.study), line)
 
         return take
 
@@ -239,7 +239,7 @@ def path_of(study: Study) -> Path:
 
 def lines(study: Study) -> list[dict[str, Any]]:
     """All calls kept, the oldest first; those on another wording of the question count no more."""
-    return [line for line in files.read_jsonl(path_of(study)) if line.get("version") == VERSION]
+    return [line for line in jsonl.read(path_of(study)) if line.get("version") == VERSION]
 
 
 def judges(kept: Sequence[dict[str, Any]]) -> list[str]:

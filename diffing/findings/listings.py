@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, Field
 
-from diffing.common import files
+from diffing.common import files, jsonl
 from diffing.findings import judging
 from diffing.findings.findings import Side
 from diffing.findings.judging import Pair
@@ -98,7 +98,7 @@ class Store:
 
     def lines(self) -> dict[str, dict[str, Any]]:
         """The usable list of each pair, by its key."""
-        mine = [line for line in files.read_jsonl(self.path) if line.get("version") == VERSION]
+        mine = [line for line in jsonl.read(self.path) if line.get("version") == VERSION]
         return {line["pair"]: line for line in mine if line["model"] == self.model and not line["error"]}
 
     def wanted(self, found: Sequence[Pair]) -> list[Pair]:
@@ -119,7 +119,7 @@ class Store:
             line: dict[str, Any] = {"version": VERSION, "model": self.model, "date": files.now(), "pair": pair.key}
             line |= {"prompt_id": pair.prompt_id, "draw": pair.draw, "order": order, "items": items}
             line |= {"error": answer.error, "cost": answer.cost}
-            files.append_jsonl(self.path, line)
+            jsonl.append(self.path, line)
 
         return take
 

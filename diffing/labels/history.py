@@ -15,7 +15,7 @@ from typing import Any, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from diffing.common import damage, files
+from diffing.common import damage, files, jsonl
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.escape import tidied, tidy
@@ -129,7 +129,7 @@ def imported_dir(study: Study) -> Path:
 def read(study: Study, sae: str) -> list[Record | Event]:
     """The study's own lines about one SAE, oldest first."""
     path = path_of(study)
-    lines = files.read_jsonl(path)
+    lines = jsonl.read(path)
     try:
         return [line_of(line) for line in lines if line.get("sae") == sae]
     except ValidationError as error:
@@ -234,7 +234,7 @@ def add(study: Study, sae: str, feature: int, label: Label) -> Record:
     # Drawn at random rather than counted: two people who write at once would count to the same number.
     drawn = {"date": label.date or files.now(), "id": label.id or secrets.token_hex(6)}
     record = Record(feature=feature, sae=sae, **tidied({**label.model_dump(), **drawn}))
-    files.append_jsonl(path_of(study), record.model_dump(mode="json"))
+    jsonl.append(path_of(study), record.model_dump(mode="json"))
     return record
 
 
@@ -261,7 +261,7 @@ def tell(
         text=tidy(text),
         score=score,
     )
-    files.append_jsonl(path_of(study), line.model_dump(mode="json", exclude_none=True))
+    jsonl.append(path_of(study), line.model_dump(mode="json", exclude_none=True))
     return line
 
 

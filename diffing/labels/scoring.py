@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from pydantic import BaseModel
 
-from diffing.common import files, stats
+from diffing.common import files, jsonl, stats
 from diffing.labels.history import Label
 from diffing.labels.passages import CLOSE, OPEN, WIDTHS, Context, Finder
 from diffing.models.ask import Messages
@@ -204,12 +204,12 @@ def keep(
         ],
     }
     if files.canonical(line) not in kept:
-        files.append_jsonl(study.folder / "judgements.jsonl", line)
+        jsonl.append(study.folder / "judgements.jsonl", line)
 
 
 def judged(study: Study) -> set[str]:
     """Every line of single verdicts that is stored."""
-    return {files.canonical(line) for line in files.read_jsonl(study.folder / "judgements.jsonl")}
+    return {files.canonical(line) for line in jsonl.read(study.folder / "judgements.jsonl")}
 
 
 def family(model: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from diffing.common import columns, damage, escape, files, json_rows, tables
+from diffing.common import columns, damage, escape, files, json_rows, noted, tables
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.study import alike
@@ -146,7 +146,7 @@ def _is_yes(value: Any) -> bool:
 
 def read(path: Path) -> pd.DataFrame:
     """A study's prompts; a person may have edited them, but not taken any away (`repair` accepts even that)."""
-    known = files.rows_put(path) or 0
+    known = noted.rows(path) or 0
     with damage.reading(path):
         content = path.read_text(encoding="utf-8")
     # A study may have no prompts yet: then its file is a header alone.
@@ -185,11 +185,11 @@ def _zeroed(table: pd.DataFrame) -> int | None:
 
 
 def write(path: Path, table: pd.DataFrame) -> None:
-    if len(table) < (files.rows_put(path) or 0):
-        files.forget_rows(path)
+    if len(table) < (noted.rows(path) or 0):
+        noted.forget(path)
     with files.replacing(path) as temporary:
         tables.write_csv(temporary, table[COLUMNS])
-    files.put_rows(path, len(table))
+    noted.note(path, len(table))
 
 
 def load(path: Path, named: Mapping[str, str] | None = None) -> pd.DataFrame:

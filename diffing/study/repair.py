@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from diffing.common import damage, files, tables
+from diffing.common import damage, files, jsonl, noted, tables
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.study import prompts, responses, study
@@ -95,7 +95,7 @@ def _read(path: Path, check: Check | None) -> None:
     elif path.suffix == ".json":
         files.read_json(path)
     elif path.suffix == ".jsonl":
-        for record in files.read_jsonl(path):
+        for record in jsonl.read(path):
             _checked(path, record, check)
 
 
@@ -108,19 +108,19 @@ def _checked(path: Path, record: dict[str, Any], check: Check | None) -> None:
 def _mended(folder: Path, path: Path, place: Path, check: Check | None) -> Repaired:
     if path.suffix == ".jsonl" and path.is_file():
         # Lines are added without the study's lock: many a run writes hundreds of them.
-        with files.still(path):
+        with jsonl.still(path):
             return _mend(folder, path, place, check)
     return _mend(folder, path, place, check)
 
 
 def _mend(folder: Path, path: Path, place: Path, check: Check | None) -> Repaired:
     name = path.relative_to(folder).as_posix()
-    fault, known = _fault(path, check), files.rows_put(path)
+    fault, known = _fault(path, check), noted.rows(path)
     step = DERIVED.get(Path(name).parts[0])
     aside = _set_aside(folder, path, place / name)
     where = aside.relative_to(folder).as_posix() if aside else "no place: there was none"
     # Before anything takes its place, or what is saved would be called cut by a repair that was killed in between.
-    files.forget_rows(path)
+    noted.forget(path)
     if step:
         path.unlink(missing_ok=True)
         return Repaired(name, fault, 0, f"`python -m diffing {step} {folder.name}` makes it anew", where)
@@ -184,7 +184,7 @@ def _lines(source: Path, target: Path, check: Check | None) -> tuple[int, str]:
         if not line.strip():
             continue
         try:
-            record = files.record(line)
+            record = jsonl.record(line)
             if check is not None:
                 check(record)
             kept.append(line)
@@ -192,7 +192,7 @@ def _lines(source: Path, target: Path, check: Check | None) -> tuple[int, str]:
             lost += 1
     with files.replacing(target) as temporary:
         temporary.write_bytes(b"".join(line + b"\n" for line in kept))
-    files.put_rows(target, len(kept))
+    noted.note(target, len(kept))
     return len(kept), f"{lost:,} lines could not be read" if lost else ""
 
 
@@ -252,5 +252,5 @@ def _rows(source: Path, target: Path) -> tuple[int, str]:
     else:
         with files.replacing(target) as temporary:
             tables.write_csv(temporary, frame[prompts.COLUMNS])
-        files.put_rows(target, len(frame))
+        noted.note(target, len(frame))
     return len(frame), f"{lost:,} rows could not be read" if lost else ""

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from diffing.common import damage, files, stats
+from diffing.common import damage, files, noted, stats
 from diffing.common.arrays import Ints
 
 KEY = ["prompt_id", "checkpoint", "draw"]
@@ -74,7 +74,7 @@ def normal(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def read(path: Path) -> pd.DataFrame:
-    if not path.exists() and not files.rows_put(path):
+    if not path.exists() and not noted.rows(path):
         return empty()
     table = files.read_parquet(path)
     with damage.reading(path):
@@ -87,7 +87,7 @@ def read(path: Path) -> pd.DataFrame:
 def write(path: Path, table: pd.DataFrame, order: Ints | None = None) -> None:
     files.write_parquet(path, table, order)
     # Says from now on that there were answers, should the file go missing.
-    files.put_rows(path, len(table) if order is None else len(order))
+    noted.note(path, len(table) if order is None else len(order))
 
 
 def merge(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:

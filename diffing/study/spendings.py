@@ -9,7 +9,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from diffing.common import files
+from diffing.common import files, jsonl
 from diffing.study.study import Study
 
 LENGTH = 16
@@ -27,15 +27,15 @@ class Spendings:
     def _known(self) -> set[str]:
         with self.study.held():
             if not self.path.exists() and (before := _of_answers(self.study)):
-                files.append_jsonl(self.path, {"key": "", "cost": before, "date": files.now()})
-        return {str(line["key"]) for line in files.read_jsonl(self.path)}
+                jsonl.append(self.path, {"key": "", "cost": before, "date": files.now()})
+        return {str(line["key"]) for line in jsonl.read(self.path)}
 
     def add(self, key: str, dollars: float) -> None:
         """Write down a reply that was paid for, unless it stands there already."""
         short = files.content_hash(key, LENGTH)
         if short not in self._known:
             self._known.add(short)
-            files.append_jsonl(self.path, {"key": short, "cost": dollars, "date": files.now()})
+            jsonl.append(self.path, {"key": short, "cost": dollars, "date": files.now()})
 
 
 def total(study: Study, answers: pd.DataFrame | None = None) -> float:
@@ -44,7 +44,7 @@ def total(study: Study, answers: pd.DataFrame | None = None) -> float:
     if not path.exists():
         return _of_answers(study) if answers is None else float(answers["cost"].sum())
     # Once by its key: two steps that wait for one reply at once both write it down.
-    return float(sum({line["key"]: line["cost"] for line in files.read_jsonl(path)}.values()))
+    return float(sum({line["key"]: line["cost"] for line in jsonl.read(path)}.values()))
 
 
 def _of_answers(study: Study) -> float:

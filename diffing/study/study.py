@@ -16,7 +16,7 @@ from typing import Any, Self
 import pandas as pd
 from pydantic import ValidationError
 
-from diffing.common import damage, files, tables
+from diffing.common import damage, files, noted, tables
 from diffing.common.errors import UserError
 from diffing.common.step import first_fault
 from diffing.models.providers import NAME, Checkpoint
@@ -227,8 +227,8 @@ class Study:
                 toml.write_text(text_of(settings), encoding="utf-8")
                 tables.write_csv(csv, whole)
                 files.fill_parquet(parquet, both, order)
-            files.put_rows(paths[1], len(whole))
-            files.put_rows(paths[2], len(order))
+            noted.note(paths[1], len(whole))
+            noted.note(paths[2], len(order))
         self.settings = settings
 
     # Two sides.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from diffing.common import damage, files
+from diffing.common import damage, files, jsonl
 from diffing.common.errors import UserError
 from diffing.findings import findings
 from diffing.study.study import Study
@@ -29,7 +29,7 @@ def fault(study: Study) -> str:
             study.responses()
             findings.load(study)
             for path in sorted(study.folder.glob("*.jsonl")):
-                files.read_jsonl(path)
+                jsonl.read(path)
     except UserError as error:
         return str(error)
     return ""

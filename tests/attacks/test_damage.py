@@ -14,7 +14,7 @@ import pytest
 
 from diffing import jobs, status
 from diffing.cli import app
-from diffing.common import files
+from diffing.common import files, jsonl
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.findings import findings
@@ -106,7 +106,7 @@ def test_tables_and_records_of_an_older_version_are_read_as_they_were(tmp_path: 
     (tmp_path / "old.jsonl").write_text('{"n": 1}\n{"n": 2}\n')
     (tmp_path / "old.json").write_text('{"n": 1}')
     assert files.read_parquet(tmp_path / "old.parquet").equals(frame)
-    assert files.read_jsonl(tmp_path / "old.jsonl") == [{"n": 1}, {"n": 2}]
+    assert jsonl.read(tmp_path / "old.jsonl") == [{"n": 1}, {"n": 2}]
     assert files.read_json(tmp_path / "old.json") == {"n": 1}
 
 
@@ -328,6 +328,6 @@ def test_a_lone_surrogate_is_cleaned_when_it_comes_in(study: Study) -> None:
     made = findings.add(study, "shows \ud800 more", "b", author="A\udcffnn")
     record = history.edit(study, "fake", 1, "odd \udfff", "Ann")
     assert (made.claim, record.label) == ("shows \ufffd more", "odd \ufffd")
-    told = [*files.read_jsonl(findings.path_of(study)), *files.read_jsonl(history.path_of(study))]
+    told = [*jsonl.read(findings.path_of(study)), *jsonl.read(history.path_of(study))]
     assert repr(told).encode("utf-8")
     assert findings.load(study)[0] == made

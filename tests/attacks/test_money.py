@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from diffing import jobs, status
-from diffing.common import files
+from diffing.common import noted
 from diffing.common.errors import UserError
 from diffing.models import breaker, faults, providers
 from diffing.models.providers import Endpoint
@@ -148,4 +148,4 @@ def test_a_reply_counts_once_however_often_it_is_read(server: OpenAIServer) -> N
 def _without(path: Path) -> None:
     """As if the file had never been written: its note of how many rows it holds goes too."""
     path.unlink()
-    files.forget_rows(path)
+    noted.forget(path)

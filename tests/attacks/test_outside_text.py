@@ -12,7 +12,7 @@ import pytest
 
 from bench.fuzz import Done, run
 from diffing import jobs
-from diffing.common import escape, files, outfile, tables
+from diffing.common import escape, files, jsonl, outfile, tables
 from diffing.common.errors import UserError
 from diffing.findings import findings
 from diffing.jobs.run import Reporter
@@ -177,7 +177,7 @@ def test_what_an_older_version_let_in_is_clean_when_it_is_read() -> None:
     made = study()
     put = {"claim": f"old {EVIL}\ud83d", "side": "a", "a": "a", "b": "b", "origin": "hand"}
     line = {"finding": "f1", "date": files.now(), "author": "Ada", "author_kind": "person", "put": put}
-    files.append_jsonl(findings.path_of(made), line)
+    jsonl.append(findings.path_of(made), line)
     claim = findings.load(made)[0].claim
     assert claim.encode() and not OBEYED.search(claim)
 

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from diffing.common import files
+from diffing.common import files, jsonl, noted
 from diffing.common.errors import UserError
 from diffing.common.files import PROJECT
 from diffing.findings import findings
@@ -161,7 +161,7 @@ def test_a_line_that_comes_in_during_a_repair_is_kept(study: Study) -> None:
     history.edit(study, SAE, 0, "first", "Ada")
     with path.open("ab") as file:
         file.write(b"{broken}\n")
-    files.forget_rows(path)
+    noted.forget(path)
 
     def said(who: str, number: int) -> None:
         history.edit(study, SAE, number, f"{who}'s {number}", who)
@@ -172,7 +172,7 @@ def test_a_line_that_comes_in_during_a_repair_is_kept(study: Study) -> None:
         *(repeated(partial(said, who), range(30)) for who in ("Ada", "Ben")),
     )
     assert mended == [1, 0, 0]
-    labels = [line["label"] for line in files.read_jsonl(path)]
+    labels = [line["label"] for line in jsonl.read(path)]
     assert sorted(labels) == sorted(["first", *(f"{who}'s {n}" for who in ("Ada", "Ben") for n in range(30))])
 
 
@@ -180,7 +180,7 @@ def test_two_repairs_at_once_set_everything_aside_and_overwrite_nothing(study: S
     broken = b"{broken %d}\n"
     for number in range(3):
         history.path_of(study).write_bytes(broken % number)
-        files.forget_rows(history.path_of(study))
+        noted.forget(history.path_of(study))
         told = at_once(*(lambda: len(repair.repair("s", {})) for _ in range(2)))
         assert sorted(told) == [0, 1]
     aside = sorted(path.read_bytes() for path in study.folder.glob("damaged-*/labels.jsonl"))

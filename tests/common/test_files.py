@@ -13,7 +13,7 @@ from typing import IO
 
 import pytest
 
-from diffing.common import files
+from diffing.common import files, jsonl
 
 
 def test_home_moves_studies_and_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +64,7 @@ def test_a_content_hash_does_not_depend_on_order_or_machine() -> None:
 
 def append(path: Path, writer: int) -> None:
     for number in range(50):
-        files.append_jsonl(path, {"writer": writer, "number": number, "text": "x" * 5000})
+        jsonl.append(path, {"writer": writer, "number": number, "text": "x" * 5000})
 
 
 def test_lines_of_several_writers_stay_whole(tmp_path: Path) -> None:
@@ -75,19 +75,19 @@ def test_lines_of_several_writers_stay_whole(tmp_path: Path) -> None:
         writer.start()
     for writer in writers:
         writer.join()
-    found = files.read_jsonl(path)
+    found = jsonl.read(path)
     assert sorted((r["writer"], r["number"]) for r in found) == [(w, n) for w in range(2) for n in range(50)]
 
 
 def test_a_line_that_a_killed_writer_left_half_is_dropped(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    assert files.read_jsonl(path) == []
-    files.append_jsonl(path, {"n": 1})
+    assert jsonl.read(path) == []
+    jsonl.append(path, {"n": 1})
     with path.open("a") as file:
         file.write('{"n": 2, "text": "brok')
-    assert files.read_jsonl(path) == [{"n": 1}]
-    files.append_jsonl(path, {"n": 3})
-    assert files.read_jsonl(path) == [{"n": 1}, {"n": 3}]
+    assert jsonl.read(path) == [{"n": 1}]
+    jsonl.append(path, {"n": 3})
+    assert jsonl.read(path) == [{"n": 1}, {"n": 3}]
     assert [json.loads(line)["n"] for line in path.read_text().splitlines()] == [1, 3]
 
 

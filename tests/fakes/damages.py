@@ -13,7 +13,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from diffing import diff, jobs, labels, status
-from diffing.common import damage, files
+from diffing.common import damage, jsonl
 from diffing.common.errors import UserError
 from diffing.diff import compute
 from diffing.findings import findings, judging
@@ -48,7 +48,7 @@ def make(reader: FakeReader) -> Study:
             "verdicts": [],
             "error": "",
         }
-        files.append_jsonl(judging.path_of(study), line)
+        jsonl.append(judging.path_of(study), line)
     return study
 
 

@@ -24,7 +24,7 @@ import pandas as pd
 
 from diffing import jobs, status
 from diffing.cli.mend import CHECKS
-from diffing.common import files
+from diffing.common import files, jsonl
 from diffing.models import providers
 from diffing.models.providers import Checkpoint
 from diffing.models.replies import RefusingDisk, Replies
@@ -254,7 +254,7 @@ def content(path: Path, study: Study) -> Any:
     if path.suffix == ".json":
         return varying_dropped(files.read_json(path))
     if path.suffix == ".jsonl":
-        lines = [files.canonical(varying_dropped(line)) for line in files.read_jsonl(path)]
+        lines = [files.canonical(varying_dropped(line)) for line in jsonl.read(path)]
         for drawn, called in label_names(study).items():
             lines = [line.replace(drawn, called) for line in lines]
         return sorted(lines)
@@ -278,7 +278,7 @@ def label_names(study: Study) -> dict[str, str]:
     """What to call labels instead of their drawn ids: by feature, and the place among its labels."""
     names: dict[str, str] = {}
     seen: Counter[int] = Counter()
-    for line in files.read_jsonl(study.folder / "labels.jsonl"):
+    for line in jsonl.read(study.folder / "labels.jsonl"):
         if line.get("id"):
             seen[line["feature"]] += 1
             names[line["id"]] = f"label {line['feature']}.{seen[line['feature']]}"

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from diffing import labels
-from diffing.common import files
+from diffing.common import files, jsonl
 from diffing.common.errors import UserError
 from diffing.labels import history, names, sources
 from diffing.labels.history import Label
@@ -32,7 +32,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
 
 
 def write(study: Study, feature: int, entry: dict[str, Any], sae: str = "starter") -> None:
-    files.append_jsonl(history.path_of(study), {"feature": feature, "sae": sae, **entry})
+    jsonl.append(history.path_of(study), {"feature": feature, "sae": sae, **entry})
 
 
 def current(study: Study) -> dict[int, str]:
@@ -83,7 +83,7 @@ def test_shipped_and_imported_labels_come_first_and_are_not_copied_into_the_hist
     (tmp_path / "theirs.csv").write_text("feature,label\n4,tea\n")
     sources.bring(study, str(tmp_path / "theirs.csv"), Watch())
     assert [label.label for label in labels.ever(study)[4]] == ["shipped", "tea", "lists"]
-    assert [line["label"] for line in files.read_jsonl(history.path_of(study))] == ["lists"]
+    assert [line["label"] for line in jsonl.read(history.path_of(study))] == ["lists"]
 
 
 def test_a_diff_gets_names_and_scores_and_keeps_its_figures(study: Study) -> None:

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from diffing import labels
-from diffing.common import files, tables
+from diffing.common import files, jsonl, tables
 from diffing.labels import history, names, sources
 from diffing.labels.history import Label
 from diffing.models.providers import Checkpoint
@@ -36,7 +36,7 @@ def labelled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Study:
     history.edit(made, SAE, 2, "double spaces", "Ada", "Two in a row.")
     gone = history.add(made, SAE, 3, Label(label="cake", author="m", author_kind="llm"))
     history.tell(made, SAE, 3, "reject", "Ada", about=gone.id, text="fires on tea")
-    files.append_jsonl(made.folder / "judgements.jsonl", {"label": gone.id, "passages": []})
+    jsonl.append(made.folder / "judgements.jsonl", {"label": gone.id, "passages": []})
     return made
 
 
