@@ -1,5 +1,6 @@
-"""What every test shares: a home folder of its own, and no keys from the machine's environment."""
+"""What every test shares: a home folder of its own, no keys of the machine's, the same main module."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +16,12 @@ settings.load_profile("untimed")
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Point `DIFFING_HOME` at a temporary folder, so that no test can touch real studies or the cache."""
+    """A home folder, so that no test can touch real studies or the cache, no keys, and the main module given back."""
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("DIFFING_HOME", str(home))
+    # Streamlit leaves its script as the main module, which a process started by a later test would run once more.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     for name in ("OPENROUTER_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "HF_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     return home

@@ -75,6 +75,7 @@ def test_lines_of_several_writers_stay_whole(tmp_path: Path) -> None:
         writer.start()
     for writer in writers:
         writer.join()
+    assert [writer.exitcode for writer in writers] == [0, 0]
     found = jsonl.read(path)
     assert sorted((r["writer"], r["number"]) for r in found) == [(w, n) for w in range(2) for n in range(50)]
 
