@@ -1,6 +1,6 @@
 """Jobs of every kind killed at random moments, again and again until they end by themselves, and what is left.
 
-    python -m bench.kill [--kills 200] [--seed N] [--every-step]
+    python -m bench.kill [--kills 200] [--seed N] [--every-step] [KIND ...]
 
 Studies are tiny, and a server on this machine gives the answers and knows what it billed. Most jobs run in a child
 of a process that has imported everything (`tests.fakes.warm`), so that the kills fall into the work and not into
@@ -13,7 +13,7 @@ import argparse
 import random
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,14 +34,14 @@ def ground() -> Iterator[Ground]:
         yield Ground(Path(root), warm, server, whole=True)
 
 
-def randomly(total: int, seed: int) -> int:
+def randomly(kinds: Sequence[str], total: int, seed: int) -> int:
     """Kill each kind its share of the total, in the work; how many kills were lost."""
-    share = -(-total // len(kills.KINDS))
+    share = -(-total // len(kinds))
     columns = ("kills", "in the work", "survived", "lost")
     print(f"| kind | {' | '.join(columns)} |\n|---|{'---:|' * len(columns)}")
     whole = Tally()
     with ground() as ready:
-        for kind in kills.KINDS:
+        for kind in kinds:
             chance, tally = random.Random(f"{seed} {kind}"), Tally()
             while tally.in_the_work < share and tally.kills < 4 * share:
                 detached = kills.KINDS[kind].options is not None and kind != "encode"
@@ -58,12 +58,12 @@ def line(kind: str, tally: Tally) -> None:
         print(f"    {fault}", flush=True)
 
 
-def stepwise() -> int:
+def stepwise(kinds: Sequence[str]) -> int:
     lost = 0
     print("| kind | steps | lost |\n|---|---:|---:|")
     with ground() as ready:
         ready.whole = False
-        for kind in STEPPED:
+        for kind in kinds:
             steps = ready.steps(kind)
             faults = at_steps(ready, kind, range(1, steps + 1))
             lost += len(faults)
@@ -78,11 +78,18 @@ def stepwise() -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"all, unless named: {', '.join(kills.KINDS)}")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--every-step", action="store_true")
     told = parser.parse_args()
-    sys.exit((stepwise() if told.every_step else randomly(told.kills, told.seed)) > 0)
+    if unknown := {*told.kinds} - {*kills.KINDS}:
+        parser.error(f"there is no kind '{min(unknown)}'")
+    if told.every_step:
+        lost = stepwise(told.kinds or STEPPED)
+    else:
+        lost = randomly(told.kinds or [*kills.KINDS], told.kills, told.seed)
+    sys.exit(lost > 0)
 
 
 if __name__ == "__main__":
