@@ -16,7 +16,7 @@ settings.load_profile("untimed")
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home folder, so that no test can touch real studies or the cache, no keys, and the main module given back."""
+    """A home folder of its own, so that no test can touch real studies or the cache, no keys, the main module."""
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("DIFFING_HOME", str(home))
