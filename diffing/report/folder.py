@@ -90,7 +90,7 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         step(3, "writing tables")
         _tables(facts, bundle)
         step(4, "running the notebook")
-        bundle.text("analysis.ipynb", notebook.executed(notebook.build(facts), fresh))
+        bundle.text("analysis.ipynb", notebook.executed(notebook.build(facts), fresh, progress.check))
         step(5, "writing the report")
         values = render.context(facts, charts, quick_list(facts))
         bundle.text("report.html", render.html(values))

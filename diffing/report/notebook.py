@@ -5,10 +5,13 @@ handed over, in a process of its own without keys, and that on one machine the s
 outputs and all.
 """
 
+import asyncio
 import json
 import os
 import re
 import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,8 @@ from diffing.report.render import TEMPLATES, md
 TIMEOUT = 300
 """Seconds that one cell may take: the largest reads a file and draws it, and machines that run reports may be
 busy."""
+HEED = 0.2
+"""Seconds after which a wish to end is heard."""
 SCRATCH = "diffing-notebook-"
 """How the folder begins that the notebook's process has for itself, below the system's temporary one."""
 CELL = re.compile(r"^# %% *(?P<kind>\[markdown\]|\w+)\n(?P<body>.*?)(?=^# %%|\Z)", re.MULTILINE | re.DOTALL)
@@ -65,8 +70,9 @@ def _cell(number: int, kind: str, body: str) -> dict[str, Any]:
     return {"cell_type": "code", "id": kind, "metadata": {}, **code}
 
 
-def executed(made: nbformat.NotebookNode, folder: Path) -> str:
-    """The notebook as JSON after it was run in the folder that holds its files."""
+def executed(made: nbformat.NotebookNode, folder: Path, check: Callable[[], None] = lambda: None) -> str:
+    """The notebook as JSON after it was run in the folder that holds its files; `check` raises where the run is to
+    end."""
     # Not `TemporaryDirectory`: what a report that was killed left there goes with the next one.
     with files.fresh_folder(Path(tempfile.gettempdir()), SCRATCH) as scratch:
         client = NotebookClient(
@@ -82,7 +88,7 @@ def executed(made: nbformat.NotebookNode, folder: Path) -> str:
         # Sockets in a folder of our own: what passes over TCP others on this machine could read.
         kernel.transport, kernel.ip = "ipc", f"{scratch}/socket"
         kernel.connection_file = f"{scratch}/kernel.json"
-        client.execute(env=environment(scratch))
+        _run(client, environment(scratch), check)
     for cell in made.cells:
         if cell.cell_type == "code":
             # What libraries warn of names this machine's folders and says nothing of the figures.
@@ -90,6 +96,23 @@ def executed(made: nbformat.NotebookNode, folder: Path) -> str:
             cell.metadata = {}
     nbformat.validate(made)
     return json.dumps(made, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _run(client: NotebookClient, env: dict[str, str], check: Callable[[], None]) -> None:
+    """Run all cells; nothing of it is left once this returns or raises."""
+    # In a thread of its own: in the main one the client would answer signals to end in its own way, by breaking.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        running = thread.submit(asyncio.run, client.async_execute(env=env))
+        try:
+            while not wait([running], timeout=HEED).done:
+                check()
+        except BaseException:
+            # The process may be about to start, and then it ends a moment later.
+            while not wait([running], timeout=HEED).done:
+                if process := getattr(getattr(client.km, "provisioner", None), "process", None):
+                    process.kill()
+            raise
+        running.result()
 
 
 def environment(scratch: Path) -> dict[str, str]:

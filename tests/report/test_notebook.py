@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from diffing.common.errors import Cancelled
 from diffing.report import notebook
 from tests.fakes.html_page import Page
 from tests.fakes.report_study import KEY, Made
@@ -52,3 +53,24 @@ def test_the_notebooks_process_sees_no_key(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setenv("ANY_API_KEY", KEY)
     monkeypatch.setenv("HF_TOKEN", KEY)
     assert KEY not in notebook.environment(tmp_path).values()
+
+
+@pytest.mark.parametrize("begun", [True, False], ids=["in a cell", "as it starts"])
+def test_a_run_that_is_to_end_ends_and_leaves_neither_process_nor_folder(tmp_path: Path, begun: bool) -> None:
+    told = tmp_path / "process"
+    made = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": ""}})  # type: ignore[no-untyped-call]
+    body = f"import os, pathlib, time; pathlib.Path({str(told)!r}).write_text(str(os.getpid())); time.sleep(100)"
+    made.cells = [nbformat.v4.new_code_cell(body)]  # type: ignore[no-untyped-call]
+    before = {*Path(tempfile.gettempdir()).glob(f"{notebook.SCRATCH}*")}
+
+    def check() -> None:
+        if not begun or (told.exists() and told.read_text()):
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        notebook.executed(made, tmp_path, check)
+    assert {*Path(tempfile.gettempdir()).glob(f"{notebook.SCRATCH}*")} <= before
+    assert told.exists() == begun
+    if begun:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(told.read_text()), 0)
