@@ -6,6 +6,7 @@ outputs and all.
 """
 
 import asyncio
+import atexit
 import json
 import os
 import re
@@ -111,6 +112,8 @@ def _run(client: NotebookClient, env: dict[str, str], check: Callable[[], None])
             while not wait([running], timeout=HEED).done:
                 if process := getattr(getattr(client.km, "provisioner", None), "process", None):
                     process.kill()
+            # One that was ended as it started is still put down by the client to be ended with this process.
+            atexit.unregister(client._cleanup_kernel)
             raise
         running.result()
 
