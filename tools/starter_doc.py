@@ -91,7 +91,7 @@ def counts(found: Diff) -> str:
     return (
         f"{told['differing']:,} features differ plainly (q < 0.05, {told['tested']:,} tested); "
         f"{told['survive_equal_length']:,} of them, {100 * share:.0f} %, do so at equal length too,\n"
-        "the same way in the first or in the last tokens. "
+        "the same way among as many random tokens and not the other way in the first or the last ones. "
         f"Answers have {told['tokens_a']:.0f} tokens on A and {told['tokens_b']:.0f} on B."
     )
 

@@ -17,13 +17,14 @@ import pandas as pd
 from diffing import diff, labels
 from diffing.common import files
 from diffing.common.errors import UserError
+from diffing.common.words import small
 from diffing.diff import summary
 from diffing.diff.stored import Diff
 from diffing.findings import findings, verdicts, verification
 from diffing.findings.findings import Finding
 from diffing.findings.verdicts import Check
 from diffing.findings.verification import Verification
-from diffing.labels import contradictions
+from diffing.labels import contradictions, mentions
 from diffing.labels.history import Label
 from diffing.study.study import Study
 
@@ -199,7 +200,9 @@ def _replicated(finding: Finding, rows: pd.DataFrame) -> Rung:
     if rows.empty:
         return Rung("replicated", None, "rests on no row of a diff")
     agree = np.sign(rows["delta_discovery"]) == finding.sign
-    yes, no = (int(((rows["replicated"] == word) & agree).sum()) for word in ("yes", "no"))
+    # Older diffs say "no" of what was not confirmed.
+    said = rows["replicated"].replace("no", "not confirmed")
+    yes, no = (int(((said == word) & agree).sum()) for word in ("yes", "not confirmed"))
     few = int((rows["replicated"] == "too few").sum())
     words = f"{yes} of {len(rows)} features or probes came again on held-out prompts"
     if not agree.all():
@@ -234,7 +237,7 @@ def against(finding: Finding, rows: pd.DataFrame, probes: pd.DataFrame | None) -
 
 
 def _counts(finding: Finding, probes: pd.DataFrame) -> list[Objection]:
-    """Something that the claim names moves against it; one named thing that moves along is enough to hold."""
+    """What the claim names surely moves against it, in share and amount; one that moves along is enough."""
     named = expected(finding.claim)
     # A probe that it rests on and does not name is claimed to be more frequent.
     named |= {name: named.get(name, 1) for name in finding.probes}
@@ -249,8 +252,8 @@ def _counts(finding: Finding, probes: pd.DataFrame) -> list[Objection]:
         if moved < 0:
             words = (
                 f"it says {'more' if turn > 0 else 'less'} of {name} in {finding.more}, but {name} go from "
-                f"{row['frequency_a']:.0%} of answers in {finding.a} to {row['frequency_b']:.0%} in {finding.b}, "
-                f"and from {row['mean_a']:.3g} to {row['mean_b']:.3g} an answer"
+                f"{row['frequency_a']:.0%} of answers in {finding.a} to {row['frequency_b']:.0%} in {finding.b} "
+                f"(q = {small(row['q'])}), and from {row['mean_a']:.3g} to {row['mean_b']:.3g} an answer"
             )
             objections.append(_objection(finding, "counts", name, words))
     return objections
@@ -258,13 +261,10 @@ def _counts(finding: Finding, probes: pd.DataFrame) -> list[Objection]:
 
 def expected(claim: str) -> dict[str, int]:
     """Countable things that a claim names, and whether it says more (1) or less (-1) of them."""
-    directions = {}
-    for name in contradictions.named(claim):
-        # A list of no said kind is named by neither kind's own pattern.
-        match = contradictions.PATTERNS[name].search(claim) or contradictions.GENERAL_LIST.search(claim)
-        before = claim[max(0, match.start() - REACH) : match.start()] if match else ""
-        directions[name] = -1 if NEGATION.search(before) else 1
-    return directions
+    return {
+        name: -1 if NEGATION.search(claim[max(0, place - REACH) : place]) else 1
+        for name, place in mentions.of(claim).items()
+    }
 
 
 def _all_of(

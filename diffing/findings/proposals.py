@@ -13,7 +13,7 @@ from rapidfuzz import fuzz
 
 from diffing import labels
 from diffing.common.arrays import Bools
-from diffing.diff import measure
+from diffing.diff import measure, ranking
 from diffing.diff.stored import Diff
 from diffing.findings.exhibits import Chooser
 from diffing.labels import contradictions
@@ -62,7 +62,7 @@ class Proposal(NamedTuple):
 
 
 def families(study: Study, stored: Diff, each: int) -> list[Family]:
-    """Leads that differ on discovery prompts, the strongest of each side, A's first."""
+    """Leads that differ on discovery prompts, the first of each side by `ranking` of these alone, A's first."""
     table = stored.features
     leads = table[(table["feature"] == table["family"]) & (table["q_discovery"] < measure.LEVEL)]
     sizes = table["family"].value_counts()
@@ -70,10 +70,7 @@ def families(study: Study, stored: Diff, each: int) -> list[Family]:
     strongest = []
     for sign in (-1, 1):
         side = leads[np.sign(leads["delta_discovery"]) == sign]
-        order = side.assign(size=side["delta_discovery"].abs()).sort_values(
-            ["size", "feature"], ascending=[False, True]
-        )
-        for row in order.head(each).itertuples():
+        for row in ranking.ordered(side, "delta_discovery").head(each).itertuples():
             number = int(row.feature)
             label = current.get(number)
             strongest.append(

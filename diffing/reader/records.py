@@ -84,6 +84,21 @@ class Encoding:
             values = np.where(self.negative, -np.abs(values), np.abs(values))
         return values
 
+    def over(self, bar: Array) -> Array:
+        """Which entries are larger than their run's bar (one for each run), whatever their sign.
+
+        Compares codes, as that is quicker than giving each entry its value; to half a step it is the same.
+        """
+        size = np.abs(self.peak)
+        over = np.repeat(size > bar, self.count)
+        shared = np.flatnonzero(self.count > 1)
+        # Codes below this are above the bar. Where there is no bar all codes are, and no run has a peak of 0.
+        with np.errstate(divide="ignore"):
+            limit = np.ceil(STEPS * np.log2(size.take(shared) / bar.take(shared)))
+        limit = np.clip(limit, 0, 2**16).astype(np.int32)
+        over[np.repeat(self.count > 1, self.count)] = self.code < np.repeat(limit, self.count.take(shared))
+        return over
+
 
 class Kinds(NamedTuple):
     """Types of a record's columns."""

@@ -6,8 +6,10 @@ is good. Promises that an implication is drawn only from what differs.
 
 from typing import NamedTuple
 
+import pandas as pd
+
 from diffing.common.words import count, listed, points
-from diffing.diff import measure
+from diffing.diff import measure, ranking
 from diffing.report.facts import Facts
 from diffing.report.text import moving
 
@@ -82,7 +84,8 @@ def implications(facts: Facts) -> list[Implication]:
     drawn = []
     for group in GROUPS:
         rows = [facts.probes.loc[name] for name in group.probes if name in facts.probes.index]
-        rows = sorted((row for row in rows if row["q"] < measure.LEVEL), key=lambda row: -abs(row["delta"]))
+        moved = [row for row in rows if row["q"] < measure.LEVEL]
+        rows = [row for _, row in ranking.ordered(pd.DataFrame(moved)).iterrows()] if moved else []
         if rows:
             seen = [f"{row['probe']} {points(row['delta'])} points" for row in rows]
             drawn.append(Implication(group.area, f"B against A: {listed(seen)}", group.advice))

@@ -11,6 +11,7 @@ from functools import cached_property
 import pandas as pd
 
 from diffing import diff, labels
+from diffing.diff import ranking
 from diffing.diff.stored import Diff
 from diffing.findings import evidence, verification
 from diffing.findings.evidence import Standing
@@ -39,7 +40,7 @@ class Facts:
     table: pd.DataFrame
     """The diff's features by number, with the labels that stand."""
     top: list[int]
-    """Leads of families that differ, the largest differences of each side, largest first."""
+    """Leads of families that differ, the first of each side, in the order of `ranking`."""
     named: dict[int, str]
     """What to call each feature that the report shows."""
     flagged: dict[int, list[Contradiction]]
@@ -147,12 +148,10 @@ ORDER = ("verified", "replicated", "label validated", "candidate", "rejected")
 
 
 def strongest(stored: Diff) -> list[int]:
-    """The leads with the largest differences of each side, largest first."""
+    """The leads that differ, the first of each side, in the order that the diff has them in."""
     leads = stored.top(len(stored.features))
-    chosen = pd.concat([leads[leads["delta"] > 0].head(EACH), leads[leads["delta"] < 0].head(EACH)])
-    # Stable: of equal ones those that the diff has first, on every machine.
-    size = chosen["delta"].abs().sort_values(ascending=False, kind="stable")
-    return [int(feature) for feature in chosen.loc[size.index, "feature"]]
+    chosen = [*leads[leads["delta"] > 0]["feature"].head(EACH), *leads[leads["delta"] < 0]["feature"].head(EACH)]
+    return [int(feature) for feature in leads["feature"] if feature in chosen]
 
 
 def own_features(standing: Standing, study: Study, stored: Diff) -> list[int]:
@@ -164,10 +163,11 @@ def own_features(standing: Standing, study: Study, stored: Diff) -> list[int]:
 
 
 def size(standing: Standing, study: Study, stored: Diff) -> float:
-    """The largest difference that a finding rests on; 0 where it rests on none."""
-    features = stored.features.loc[own_features(standing, study, stored), "delta"]
-    probes = stored.probes.loc[stored.probes["probe"].isin(standing.finding.probes), "delta"]
-    return float(pd.concat([features, probes]).abs().max()) if len(features) + len(probes) else 0.0
+    """The difference, at least, that a finding rests on, of several the largest; 0 where it rests on none."""
+    features = stored.features.loc[own_features(standing, study, stored)]
+    probes = stored.probes[stored.probes["probe"].isin(standing.finding.probes)]
+    both = [ranking.at_least(rows).abs() for rows in (features, probes) if len(rows)]
+    return float(pd.concat(both).max()) if both else 0.0
 
 
 def called(

@@ -219,6 +219,7 @@ def _tables(facts: Facts, bundle: Bundle) -> None:
     present = facts.table[facts.table[["frequency_a", "frequency_b"]].max(axis=1) > 0]
     bundle.csv("features.csv", present)
     bundle.csv("probes.csv", facts.probes)
+    bundle.csv("phrases.csv", facts.diff.phrases)
     bundle.csv("pairs.csv", pairs(facts))
     exports.write_encodings(facts.encodings, bundle.folder / "encodings.npz")
     exports.write_encodings(facts.encodings, bundle.folder / "encodings.pkl")

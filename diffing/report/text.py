@@ -10,7 +10,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from diffing.common.words import count, interval, listed, points, share
-from diffing.diff import measure
+from diffing.diff import gate, measure, ranking, selection
+from diffing.diff.summary import cannot_tell, identical
 from diffing.findings.evidence import Standing
 from diffing.labels import contradictions
 from diffing.report.facts import Facts, own_features, sure
@@ -30,15 +31,17 @@ def answer(facts: Facts) -> list[str]:
 def _compared(facts: Facts) -> str:
     summary = facts.diff.summary
     left = sum(summary["excluded"].values())
-    return (
+    compared = (
         f"B ({facts.b.name}) was compared with A ({facts.a.name}) on {count(summary['prompts'], 'prompt')} with "
         f"{count(summary['pairs'], 'pair')} of answers; {count(left, 'pair')} had to be left out."
     )
+    return f"{compared} {identical(summary)}".rstrip()
 
 
 def _amount(facts: Facts) -> str:
     summary = facts.diff.summary
     apart = summary["separability"]
+    whole = gate.in_words(summary.get("anything"))
     if not summary["families"]:
         amount = (
             f"Of {count(summary['tested'], 'feature')} tested none differs after correction, which does not prove "
@@ -50,11 +53,14 @@ def _amount(facts: Facts) -> str:
             f"in {count(summary['families'], 'family', 'families')}; {share(summary['share_surviving'])} of these "
             "survive at equal length"
         )
+    if whole:
+        amount = f"{whole} By presence alone, a single view: {amount[0].lower()}{amount[1:]}"
     if apart["auc"] is None:
-        return f"{amount}."
+        return f"{amount}; one cannot tell the sides apart by all features together: {cannot_tell(summary)}."
     return (
-        f"{amount}; all features together tell the sides apart with an AUC of {apart['auc']:.2f} (0.5 is chance, "
-        f"shuffled sides stay below {apart['null_high']:.2f} in 95 of 100 runs)."
+        f"{amount}; all features together tell the sides apart with an AUC of {apart['auc']:.2f} on "
+        f"{count(apart['prompts'], 'prompt')} (0.5 is chance, shuffled sides stay below {apart['null_high']:.2f} "
+        "in 95 of 100 runs)."
     )
 
 
@@ -104,20 +110,19 @@ def _counted(facts: Facts, side: str, but: Collection[str] = ()) -> list[str]:
 
 
 def moving(facts: Facts, side: str) -> list["pd.Series[float]"]:
-    """Probes that one side shows more, the largest difference first."""
+    """Probes that one side shows more, in the order of `ranking`."""
     table = facts.probes[facts.probes["q"] < measure.LEVEL]
     table = table[table["delta"] > 0] if side == "B" else table[table["delta"] < 0]
-    order = table["delta"].abs().sort_values(ascending=False, kind="stable").index
-    return [table.loc[name] for name in order]
+    return [row for _, row in ranking.ordered(table).iterrows()]
 
 
 def _footing(facts: Facts) -> str:
     """What all this rests on."""
     leads = facts.table.loc[facts.top]
     again = int((leads["replicated"] == "yes").sum())
-    base = f"Of the {len(leads)} strongest families {again} came again on held-out prompts"
+    base = f"Of the {len(leads)} families that lead the ranking {again} came again on held-out prompts"
     if not len(leads):
-        base = "No family was strong enough to be looked for again on held-out prompts"
+        base = "No family differs, to be looked for again on held-out prompts"
     if not facts.standings:
         return f"{base}, and no findings were recorded, so these are differences in figures and not yet claims."
     if not facts.verification.judge:
@@ -152,6 +157,7 @@ class NotFound(NamedTuple):
     """Things that were looked for, by what can be said of them."""
 
     no_change: list[str]
+    too_rare: list[str]
     cannot_tell: list[str]
     never: list[str]
     features: list[str]
@@ -160,13 +166,15 @@ class NotFound(NamedTuple):
 
 def not_found(facts: Facts) -> NotFound:
     still = facts.probes[facts.probes["verdict"] != "differs"]
-    # Every answer has words; only their amount can differ, and the table of probes has it.
-    still = still[~((still["frequency_a"] == 1) & (still["frequency_b"] == 1))]
+    # Older diffs judge by presence what every answer has, as it has words; only the amount could differ.
+    always = (still["frequency_a"] >= measure.NEARLY_ALL) & (still["frequency_b"] >= measure.NEARLY_ALL)
+    still = still[~always | selection.by_amount(still)]
     absent = (still["frequency_a"] == 0) & (still["frequency_b"] == 0)
     seen, sentences = still[~absent], []
     verdicts = facts.diff.summary["verdicts"]
     sentences.append(
-        f"Of the features tested, {verdicts.get('no change', 0):,} show no change within ±5 points, and of "
+        f"Of the features tested, {verdicts.get('no change', 0):,} show no change, "
+        f"{verdicts.get('too rare to tell', 0):,} are too rare to tell, and of "
         f"{verdicts.get('cannot tell', 0):,} one cannot tell."
     )
     calm = facts.table[(facts.table["verdict"] == "no change") & (facts.table["named_by"] != "rule")]
@@ -187,6 +195,7 @@ def not_found(facts: Facts) -> NotFound:
             )
     return NotFound(
         no_change=[_still(row) for _, row in seen[seen["verdict"] == "no change"].iterrows()],
+        too_rare=[_still(row) for _, row in seen[seen["verdict"] == "too rare to tell"].iterrows()],
         cannot_tell=[_still(row) for _, row in seen[seen["verdict"] == "cannot tell"].iterrows()],
         never=[str(name) for name in still[absent].index],
         features=sentences,
@@ -194,6 +203,8 @@ def not_found(facts: Facts) -> NotFound:
 
 
 def _still(row: "pd.Series[float]") -> str:
+    if row.get("judged_by") == "amount":
+        return f"{row['probe']} ({row['mean_a']:,.1f} an answer on A, {row['mean_b']:,.1f} on B)"
     return f"{row['probe']} ({_shares(row)})"
 
 

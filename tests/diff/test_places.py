@@ -1,6 +1,7 @@
 """Places in a ranking, rows by their number, and what a page picks out of a diff's tables."""
 
 import pandas as pd
+import pytest
 
 from diffing.diff import selection
 from diffing.diff.selection import Asked, Place
@@ -32,21 +33,28 @@ def test_differing_is_what_holds_after_correction() -> None:
     assert selection.differing(table)["feature"].tolist() == [0, 3]
 
 
-def test_groups_differ_where_their_test_says_so() -> None:
-    told = [selection.differ_between_groups(pd.DataFrame({"q_heterogeneity": [q, q]})) for q in (0.01, 0.05)]
-    assert [*told, selection.differ_between_groups(pd.DataFrame({"q_heterogeneity": [float("nan")]}))] == [
-        True, False, False,
-    ]  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "q", "differ"),
+    [("category", 0.01, True), ("category", 0.05, False), ("category", float("nan"), False), ("tag", 0.01, False)],
+)
+def test_groups_differ_where_their_test_says_so(kind: str, q: float, differ: bool) -> None:
+    assert selection.differ_between_groups(pd.DataFrame({"kind": kind, "q_heterogeneity": [q, q]})) is differ
 
 
-def test_probes_come_largest_first_with_what_they_count() -> None:
+def test_probes_come_surest_first_with_what_they_count() -> None:
     table = pd.DataFrame(
-        {"probe": ["bold", "tables", "links"], "delta": [0.1, -0.3, -0.1], "q_mean": [0.9, 0.9, 0.1]}
+        {
+            "probe": ["bold", "tables", "links"],
+            "delta": [0.4, -0.3, -0.1],
+            "ci_low": [0.05, -0.4, -0.15],
+            "ci_high": [0.75, -0.2, -0.05],
+            "q_mean": [0.9, 0.9, 0.1],
+        }
     )
     rows = selection.probes(table)
     assert rows["probe"].tolist() == ["tables", "links", "bold"]
     assert rows["description"].map(len).min() > 5
-    assert list(rows.columns) == ["probe", "delta", "q_mean", "description"]
+    assert list(rows.columns) == ["probe", "delta", "ci_low", "ci_high", "q_mean", "description"]
 
 
 def test_a_finding_leans_to_where_most_of_it_is_shown_more() -> None:

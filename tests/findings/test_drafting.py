@@ -110,11 +110,12 @@ def test_passages_come_from_discovery_prompts_and_most_from_the_side_that_has_mo
 
 def test_the_strongest_families_of_each_side_are_used() -> None:
     deltas = [-0.5, -0.1, -0.3, 0.05, 0.6, 0.2, 0.9]
-    rows = [(number, number, delta, 0.01, "") for number, delta in enumerate(deltas)]
-    rows += [(7, 7, -0.9, 0.2, ""), (8, 6, 0.95, 0.01, "")]
+    rows = [(number, number, delta, 1e-4, 0.01, "") for number, delta in enumerate(deltas)]
+    rows += [(7, 7, -0.9, 0.1, 0.2, ""), (8, 6, 0.95, 1e-4, 0.01, "")]
+    columns = ["feature", "family", "delta_discovery", "p_discovery", "q_discovery", "probes"]
 
     class Stored:
-        features = pd.DataFrame(rows, columns=["feature", "family", "delta_discovery", "q_discovery", "probes"])
+        features = pd.DataFrame(rows, columns=columns)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(labels, "current", lambda _study: {})

@@ -6,13 +6,14 @@ import pytest
 
 from diffing import diff, labels
 from diffing.common.errors import UserError
+from diffing.diff import compute
 from diffing.findings import evidence, findings, verification
 from diffing.findings.evidence import NEGATION
 from diffing.findings.findings import Finding, Side
 from diffing.labels import history
 from diffing.labels.history import Label
 from diffing.study.study import Study
-from tests.fakes import finding_study, judges
+from tests.fakes import finding_study, judges, label_study
 from tests.fakes.finding_study import CAKE, ITEMS, SPACES, TEA
 from tests.fakes.openai_server import OpenAIServer
 from tests.fakes.watch import Watch
@@ -123,6 +124,46 @@ def test_what_a_claim_names_is_held_against_its_count(monkeypatch: pytest.Monkey
     made = {words: claim(study, *words).id for words in blocked}
     found = {one.finding.id: one for one in evidence.of(study)}
     assert {words: bool(found[identifier].open) for words, identifier in made.items()} == blocked
+
+
+def styled(number: int, side: str) -> str:
+    """As real pairs differ: B's colons move into its bold labels, and its lists open up.
+
+    Bold all but stays, numbered items too, and on other prompts; what calls itself an AI was rare and is gone.
+    """
+    moved = number + 18 * (side == "b")
+    opened = side == "b" and number % 4 == 0
+    text = (
+        ("**Time:** noon" if opened else "**Time**: noon") if moved % 25 < (16, 15)[side == "b"] else "It is noon"
+    )
+    if moved % 20 < (9, 10)[side == "b"]:
+        text += ("\n\n" if opened else "\n").join(["", "1. wood", "2. stone", "3. sand"])
+    opening = {
+        "a": "As an AI language model I wait. " * (number in (3, 40, 77)),
+        "b": "Sure, " * (number % 15 == 0),
+    }
+    return opening[side] + text
+
+
+def test_true_claims_about_marks_are_not_blocked_by_what_stands_beside_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    texts = {side: [styled(number, side) for number in range(120)] for side in "ab"}
+    study, _ = label_study.make(monkeypatch, texts, [{"**": 1.0}], held_out=0.4)
+    compute.compute(study, "a", "b")
+    claims: list[tuple[str, Side, list[str]]] = [
+        ("shows closing bold '**' after a label ending in a colon", "b", []),
+        ("shows single newline ending one list item", "a", []),
+        ("shows comma after an opening phrase such as 'As an AI language model' or 'Sure'", "b", []),
+        # Even by the probes that stand beside them: these do not surely move the other way.
+        ("writes bold labels", "b", ["bold"]),
+        ("numbers its points", "a", ["numbered items"]),
+        ("says what it is", "b", ["as an AI"]),
+    ]
+    made = [claim(study, words, side, probes=rests) for words, side, rests in claims]
+    counts = diff.load(study, "a", "b").probes.set_index("probe").loc[["bold", "numbered items", "as an AI"]]
+    assert [round(120 * delta) for delta in counts["delta"]] == [-7, 6, -3]
+    assert [[one.kind for one in evidence.get(study, one.id).objections] for one in made] == [[]] * 6
 
 
 def test_a_probe_that_a_finding_rests_on_is_held_against_it_too(monkeypatch: pytest.MonkeyPatch) -> None:

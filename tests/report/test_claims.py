@@ -33,7 +33,7 @@ def test_a_label_that_counting_contradicts_cannot_become_a_claim(made: Made) -> 
         in blocked
     )
     assert text.count("enumerated lists") == blocked.count("enumerated lists") + 1
-    assert f"Feature {SPACES}, labelled “enumerated lists" in section(text, "The largest differences")
+    assert f"Feature {SPACES}, labelled “enumerated lists" in section(text, "The surest differences")
     answer = section(text, "The answer")
     assert "Counted in the answers themselves, A more often has double spaces (100 % on A, 0 % on B)" in answer
     assert "numbered items +100 points" in section(text, "Conclusion")
@@ -110,7 +110,8 @@ def test_a_verified_finding_leads_the_answer_and_the_next_report_is_the_same(
     )
     assert "1 claim put before a judge (judge) 1 were verified." in text
     assert "Status: **verified**." in text
-    assert f"judged in the same way, B should lead by a net {net} of prompts" in text
+    assert f"judged in the same way on these held-out prompts, B led by a net {net} (95 % interval of that" in text
+    assert "should differ by" not in text
     # The score is that of the side that has more.
     assert f"| {CAKE} | sweets | model, 0.90 |" in text
     (told,) = files.read_json(first / "labels.json")[str(CAKE)]["labels"]

@@ -33,7 +33,15 @@ from tests.fakes.watch import Watch
 
 FILES = {
     *("analysis.ipynb", "encodings.npz", "encodings.pkl", "features.csv", "findings.json", "labels.json"),
-    *("lists-old-new.zip", "llm_comparator.json", "manifest.json", "pairs.csv", "probes.csv", "prompts.csv"),
+    *(
+        "lists-old-new.zip",
+        "llm_comparator.json",
+        "manifest.json",
+        "pairs.csv",
+        "phrases.csv",
+        "probes.csv",
+        "prompts.csv",
+    ),
     *("report.html", "report.md", "responses.csv"),
 }
 CHARTS = {"difference_and_evidence", "equal_length", "lengths", "replication", "surface_probes", "top_differences"}
@@ -84,7 +92,7 @@ def test_no_key_and_no_path_of_this_machine_is_in_any_file(made: Made) -> None:
 
 def test_cells_that_a_spreadsheet_would_run_are_text_and_can_be_read_back(made: Made) -> None:
     study, out = made
-    for name in ("prompts.csv", "responses.csv", "features.csv", "probes.csv", "pairs.csv"):
+    for name in ("prompts.csv", "responses.csv", "features.csv", "probes.csv", "phrases.csv", "pairs.csv"):
         with (out / name).open(encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file))
         number = re.compile(r"-?\d+(\.\d+)?(e-?\d+)?")

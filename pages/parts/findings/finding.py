@@ -40,7 +40,7 @@ MARKS = {
     False: ":red[:material/cancel:]",
     None: ":gray[:material/radio_button_unchecked:]",
 }
-ROW = ["frequency_a", "frequency_b", "delta", "q", "delta_equal_length", "replicated"]
+ROW = ["frequency_a", "frequency_b", "delta", "q", "delta_rarefied", "delta_equal_length", "replicated"]
 
 
 def show(here: Comparison, standing: Standing, found: Loaded | None, author: str) -> None:

@@ -1,0 +1,271 @@
+"""Habits: how many separate things changed, and which features, probes and phrases change together.
+
+One changed habit moves dozens of features: those of its words, of their pieces, and of what stands beside them.
+The *peel* takes candidates in the order of their evidence and asks of each what is left of it when the habits
+found before are taken away: its tokens on or beside theirs, then the prompts on which a habit that it keeps
+company with moved. What still differs is a habit of its own; what no longer does moves with the habit that took
+it. At the end every habit is asked once more in the light of all others, the weakest first.
+
+Every difference is a rarefied one, so that length alone brings none. Promises that the outcome hangs on the pairs
+and candidates that it is given and on nothing drawn at random. It is a description and no test: p here orders and
+stops the peel, and who wants to know whether a habit holds asks prompts that the peel has not seen.
+"""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from diffing.common import nulls, rarefied
+from diffing.common.arrays import Array, Bools, Floats
+from diffing.diff.measure import LEAST, LEVEL
+from diffing.diff.pairing import Pairing
+from diffing.reader.firing import Tokens
+
+Kind = Literal["probe", "phrase", "feature"]
+KINDS: tuple[Kind, ...] = ("probe", "phrase", "feature")
+"""Of candidates with like evidence the earlier kind comes first: it says what it is."""
+BESIDE = 2
+"""Tokens on either side that count as a habit's: the same reach as a probe's (`near.AROUND`)."""
+DENSE = 0.1
+"""A habit on more than this share of all tokens takes no tokens away: too much would lie on them by chance."""
+COMPANY = 0.3
+"""Correlation over prompts from which two keep company, where it is also beyond chance. Chosen by eye: groups cut
+at 0.25 to 0.3 were those that a reader would make."""
+BEYOND = 2.6
+"""Standard errors of a correlation that stand for beyond chance: 1 % of unrelated pairs."""
+COINS = 16
+"""Whole coins that a difference of 1 is rounded to for its p, as amounts are (`tally.SPREAD`)."""
+HALF = 0.5
+"""Prompts on which a habit moved by less are quiet ones. A candidate that keeps more than this share of its
+difference is not explained, though too little may be left for a p below the corrected bar."""
+
+
+class Candidate(NamedTuple):
+    """Something that differs, and the tokens on which it is shown."""
+
+    kind: Kind
+    name: str
+    """A probe's or phrase's name, a feature's number."""
+    tokens: Array
+    """Ascending places among all documents' tokens."""
+
+
+class Member(NamedTuple):
+    """A candidate that moves with a habit."""
+
+    candidate: int
+    share: float
+    """Of its tokens, those on or beside the lead's."""
+    correlation: float
+    """Of its prompts' differences with the lead's."""
+    left: float
+    """What is left of its difference when the habits are taken away, as a share."""
+
+
+class Habit(NamedTuple):
+    """A candidate that stands alone, and what moves with it."""
+
+    lead: int
+    members: tuple[Member, ...]
+
+
+class Ground:
+    """Pairs of documents and their tokens: turns tokens into a difference for each prompt."""
+
+    def __init__(self, pairs: Pairing, tokens: Tokens) -> None:
+        """`pairs` numbers documents by their place among the tokens' ones."""
+        documents = len(tokens.begins) - 1
+        self.size = int(tokens.begins[-1])
+        self.prompts = len(pairs.prompts)
+        self._document = np.repeat(np.arange(documents), np.diff(tokens.begins))
+        self._row = np.zeros(documents, np.int64)
+        self._sign = np.zeros(documents)
+        """0 for a document of no pair."""
+        self._length = np.ones(documents, np.int64)
+        self._cut = np.ones(documents, np.int64)
+        weight = 1 / pairs.draws[pairs.row]
+        shorter = np.minimum(pairs.tokens_a, pairs.tokens_b)
+        for sign, number, length in ((-1, pairs.a, pairs.tokens_a), (1, pairs.b, pairs.tokens_b)):
+            self._row[number], self._sign[number] = pairs.row, sign * weight
+            self._length[number], self._cut[number] = length, shorter
+        self._chance = rarefied.Chance(int(self._length.max(initial=1)))
+
+    def difference(self, tokens: Array) -> Floats:
+        """By prompt, B minus A: the chance that as many random tokens as the shorter answer has show it."""
+        counts = np.bincount(self._document[tokens], minlength=len(self._row))
+        shown = np.flatnonzero((counts > 0) & (self._sign != 0))
+        chance = self._chance(counts[shown], self._length[shown], self._cut[shown])
+        return np.bincount(self._row[shown], self._sign[shown] * chance, self.prompts).astype(np.float64)
+
+
+def p_of(differences: Floats) -> Floats:
+    """Exact two-sided sign-flip p of each column of prompts × candidates; 1 where too few prompts differ."""
+    coins = np.rint(differences * COINS).astype(np.int64)
+    sizes = np.arange(1, COINS + 1)
+    counts = np.stack([np.sum(np.abs(coins) == size, axis=0) for size in sizes], axis=1)
+    tested = np.flatnonzero(counts.sum(axis=1) >= LEAST)
+    p = np.ones(differences.shape[1])
+    if len(tested):
+        p[tested] = nulls.coin_tail(sizes, counts[tested], coins.sum(axis=0)[tested])
+    return p
+
+
+def peel(ground: Ground, candidates: Sequence[Candidate]) -> list[Habit]:
+    """Habits, the best founded first, each with its members; candidates without a significant p are left out."""
+    return _Peel(ground, candidates).habits() if candidates else []
+
+
+class _Rest(NamedTuple):
+    """What is left of a candidate: whether it stands, or else the habit that it moves with."""
+
+    stands: bool
+    share: float
+    taker: int
+
+
+class _Peel:
+    """The peel under way: which candidates lead so far, and the tokens that these take."""
+
+    def __init__(self, ground: Ground, candidates: Sequence[Candidate]) -> None:
+        self._ground = ground
+        self._candidates = candidates
+        self._moves = np.column_stack([ground.difference(each.tokens) for each in candidates])
+        self._p = p_of(self._moves)
+        self._bar = LEVEL / len(candidates)
+        """Of each retest: corrected for all that there are."""
+        self._company = _correlations(self._moves)
+        self._reach: dict[int, Bools] = {}
+        """Of habits that are not dense, all tokens on or beside theirs."""
+        self._taken = np.zeros(ground.size, np.int16)
+        """Of how many habits each token is."""
+        self._leads: list[int] = []
+        self._under: dict[int, int] = {}
+        """The habit that each candidate moves with."""
+        self._left: dict[int, float] = {}
+
+    def habits(self) -> list[Habit]:
+        kinds = [KINDS.index(each.kind) for each in self._candidates]
+        # By half orders of magnitude, so that like evidence is one place and the kind decides.
+        order = np.lexsort((np.array(kinds), np.round(2 * np.log10(np.maximum(self._p, 1e-300)))))
+        for candidate in order[self._p[order] < self._bar].tolist():
+            rest = self._rest(candidate)
+            if rest.stands:
+                self._begin(candidate)
+            else:
+                self._under[candidate], self._left[candidate] = rest.taker, rest.share
+        while self._dissolve_one():
+            pass
+        for lead in list(self._leads):
+            self._hand_over(lead)
+        return [self._habit(lead) for lead in sorted(self._leads, key=lambda lead: (self._p[lead], lead))]
+
+    def _begin(self, candidate: int) -> None:
+        self._leads.append(candidate)
+        reach = self._reached(candidate)
+        if reach.mean() <= DENSE:
+            self._reach[candidate] = reach
+            self._taken += reach
+
+    def _end(self, lead: int) -> None:
+        self._leads.remove(lead)
+        if lead in self._reach:
+            self._taken -= self._reach.pop(lead)
+
+    def _reached(self, candidate: int) -> Bools:
+        reach = np.zeros(self._ground.size, dtype=bool)
+        for step in range(-BESIDE, BESIDE + 1):
+            reach[np.clip(self._candidates[candidate].tokens + step, 0, self._ground.size - 1)] = True
+        return reach
+
+    def _rest(self, candidate: int) -> _Rest:
+        """What is left of it beside all habits but itself."""
+        tokens, others = self._candidates[candidate].tokens, [lead for lead in self._leads if lead != candidate]
+        own = self._reach.get(candidate)
+        taken = self._taken[tokens] - (0 if own is None else own[tokens])
+        free = self._ground.difference(tokens[taken == 0])
+        whole = float(self._moves[:, candidate].mean())
+        company = [lead for lead in others if self._keeps_company(candidate, lead)]
+        if not self._holds(free, whole):
+            # Most on its tokens took it; where none is, whom it keeps most company with.
+            taker = max(others, key=lambda lead: (self._share(candidate, lead), self._likeness(candidate, lead)))
+            return _Rest(False, float(free.mean() / whole) if whole else 0.0, taker)
+        if not company:
+            return _Rest(True, 1.0, -1)
+        quiet = np.all(np.abs(self._moves[:, company]) < HALF, axis=1)
+        left = float(free[quiet].mean() / whole) if quiet.any() else 0.0
+        taker = max(company, key=lambda lead: self._likeness(candidate, lead))
+        return _Rest(bool(quiet.any()) and self._holds(free[quiet], whole), left, taker)
+
+    def _holds(self, differences: Floats, whole: float) -> bool:
+        """Whether these still differ as the whole does: for sure, or by most of it where few are left to tell."""
+        share, p = float(differences.mean() / whole) if whole else 0.0, p_of(differences[:, None])[0]
+        return bool(share > 0 and p < self._bar or share > HALF and p < LEVEL)
+
+    def _keeps_company(self, candidate: int, lead: int) -> bool:
+        bar = max(COMPANY, BEYOND / max(self._ground.prompts, 1) ** 0.5)
+        return bool(self._likeness(candidate, lead) >= bar)
+
+    def _likeness(self, candidate: int, lead: int) -> float:
+        return abs(float(self._company[candidate, lead]))
+
+    def _share(self, candidate: int, lead: int) -> float:
+        """Of a candidate's tokens, those that a lead takes."""
+        reach = self._reach.get(lead)
+        return 0.0 if reach is None else float(reach[self._candidates[candidate].tokens].mean())
+
+    def _dissolve_one(self) -> bool:
+        """Take back the weakest habit that the others explain."""
+        for lead in sorted(self._leads, key=lambda lead: (-self._p[lead], lead)):
+            if len(self._leads) == 1:
+                return False
+            rest = self._rest(lead)
+            if not rest.stands:
+                self._end(lead)
+                self._under[lead], self._left[lead] = rest.taker, rest.share
+                for member in [member for member, under in self._under.items() if under == lead]:
+                    self._under[member] = rest.taker
+                return True
+        return False
+
+    def _hand_over(self, lead: int) -> None:
+        """Let the best founded member lead that is on the very tokens: a wider one may have come to explain it."""
+        same = [
+            member
+            for member, under in self._under.items()
+            if under == lead and self._share(member, lead) >= 1 - DENSE and self._p[member] < self._p[lead]
+        ]
+        if not same:
+            return
+        best = min(same, key=lambda member: (self._p[member], member))
+        self._end(lead)
+        self._begin(best)
+        del self._under[best]
+        self._under[lead], self._left[lead] = best, 0.0
+        for member in [member for member, under in self._under.items() if under == lead]:
+            self._under[member] = best
+
+    def _habit(self, lead: int) -> Habit:
+        reach = self._reach.get(lead)
+        reach = self._reached(lead) if reach is None else reach
+        members = [
+            Member(
+                member,
+                float(reach[self._candidates[member].tokens].mean()),
+                float(self._company[member, lead]),
+                self._left[member],
+            )
+            for member, under in self._under.items()
+            if under == lead
+        ]
+        return Habit(
+            lead, tuple(sorted(members, key=lambda member: (self._p[member.candidate], member.candidate)))
+        )
+
+
+def _correlations(moves: Floats) -> Floats:
+    """Of each pair of columns; 0 where one never varies."""
+    centred = moves - moves.mean(axis=0)
+    size = np.linalg.norm(centred, axis=0)
+    unit = np.divide(centred, size, out=np.zeros_like(centred), where=size > 1e-9)
+    return np.asarray(unit.T @ unit)
