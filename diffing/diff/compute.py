@@ -7,7 +7,7 @@ made from have changed. The arithmetic is in `measure`, `groups`, `families`, `s
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,12 +20,11 @@ from diffing.common.aside import Aside
 from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
 from diffing.diff import (
-    candidates,
+    behaviours,
     evalues,
     families,
     gate,
     groups,
-    habits,
     measure,
     noise,
     pairing,
@@ -38,7 +37,7 @@ from diffing.diff import (
 )
 from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Shown
-from diffing.diff.stored import Diff, DiffSettings, folder_of, inputs_of, load, up_to_date
+from diffing.diff.stored import METHOD, Diff, DiffSettings, folder_of, inputs_of, load, up_to_date
 from diffing.probes import near, scan
 from diffing.probes.learned import Learned
 from diffing.reader import firing
@@ -46,7 +45,7 @@ from diffing.reader.encodings import Encodings
 from diffing.study import responses
 from diffing.study.study import Study
 
-TABLES = ("features", "probes", "phrases", "habits", "categories", "noise")
+TABLES = ("features", "probes", "phrases", "habits", "behaviours", "categories", "noise")
 ASIDE = 500
 """Answers that make a second process worth its start, and the copying of its result. Chosen by eye."""
 OWN = 4
@@ -152,7 +151,7 @@ def measured(
         # Descriptions read discovery prompts only, ties to probes all: words may end up in a label.
         read = np.intersect1d(documents, firing.readable(study, encodings))
         described = firing.describe(encodings, detailed.tolist(), read.tolist())
-        fires = firing.active(encodings, detailed.tolist(), documents.tolist())
+        fires = firing.active(encodings, detailed.tolist(), documents.tolist(), shown.bar)
         begun = scan.scan(texts[:own])
         tell(5, 8, "finding families")
         rest, sayings, ties = aside.result()
@@ -169,7 +168,8 @@ def measured(
     tell(7, 8, "telling habits apart")
     tables = {"features": features, "probes": probes, "phrases": said.rows}
     tables |= {"categories": categories, "noise": bins}
-    tables["habits"] = _habits(tables, fires, detailed, scanned, said.spans, renumbered)
+    changed = behaviours.of(tables, fires, detailed.tolist(), scanned, said.spans, renumbered)
+    tables |= {"habits": changed.habits, "behaviours": changed.behaviours}
     counted = summary.of(pairs, features, probes, tallied.views["whole"], apart._asdict())
     facts = _told(study, a, b, settings) | {"tested_phrases": said.tested, "anything": gate.of(tables)}
     return tables, facts | counted
@@ -182,7 +182,7 @@ def _among(pairs: Pairing, documents: Ints) -> Pairing:
 
 def _told(study: Study, a: str, b: str, settings: DiffSettings) -> dict[str, Any]:
     """What was compared, and under which settings."""
-    told = {"a": a, "b": b, "seed": study.settings.seed, "settings": settings.model_dump()}
+    told = {"a": a, "b": b, "seed": study.settings.seed, "settings": settings.model_dump(), "method": METHOD}
     told |= {"reader": study.settings.reader.model_dump(), "shows": summary.shows(settings)}
     return told | {"flags": responses.compare_flags(study.pairs(a, b)).to_dict("records")}
 
@@ -236,22 +236,3 @@ def _probes(tokens: firing.Tokens, renumbered: Pairing, scanned: scan.Scan, seed
     table = table.assign(**groups.heterogeneity(tallied.views["whole"], renumbered, testable, seed))
     table.insert(0, "probe", list(scan.NAMES))
     return table.drop(columns="feature")
-
-
-def _habits(
-    tables: Mapping[str, pd.DataFrame],
-    fires: firing.Active,
-    detailed: Ints,
-    scanned: scan.Scan,
-    spans: scan.Scan,
-    renumbered: Pairing,
-) -> pd.DataFrame:
-    """What of all that differs is one habit, found on discovery prompts."""
-    ground = habits.Ground(candidates.discovery(renumbered), fires.tokens)
-    probes, said = tables["probes"], tables["phrases"]
-    single = [name not in near.PROBES or not near.PROBES[name].counted_only for name in probes["probe"]]
-    known = candidates.of_spans("probe", probes[single], "probe", list(scan.NAMES), scanned, fires)
-    known += candidates.of_spans("phrase", said, "form", said["form"].tolist(), spans, fires)
-    known += candidates.of_features(tables["features"], detailed.tolist(), fires)
-    known = candidates.more_than_length(ground, known)
-    return candidates.table(ground, known, habits.peel(ground, known))

@@ -29,7 +29,9 @@ GAP = 0.05
 """Seconds after which a folder that another process is just replacing is there again: two renames."""
 
 VERSION = 2
-"""Raised when the same settings would give other figures than before."""
+"""Of the folders' names, which stay what they were, so that links to stored diffs go on working."""
+METHOD = 3
+"""Raised when the same settings give other figures than before, or figures that mean something else."""
 
 NO_PHRASES = pd.DataFrame(
     {name: pd.Series(dtype=object) for name in ("phrase", "form", "also", "verdict", "replicated")}
@@ -42,6 +44,8 @@ NO_PHRASES = pd.DataFrame(
 """What a diff has that was made before phrases were learned: no row, and the columns that are asked for."""
 NO_HABITS = pd.DataFrame(columns=["habit", "lead", "kind", "name", "p", "delta", "share", "correlation", "left"])
 """The same before habits were told apart."""
+NO_BEHAVIOURS = pd.DataFrame(columns=["behaviour", "habit", "kind", "name", "by", "source", "side", "confirmed"])
+"""The same before these were asked of held-out prompts."""
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +75,10 @@ class DiffSettings(BaseModel):
     """
     permutations: int = Field(default=200, ge=19)
     """Permutations behind the separability's null: 200 reach a p of 0.005, and under 19 none is as low as 0.05."""
+
+
+OLDER = (DiffSettings(share_of_peak=0.0),)
+"""What the usual settings were in earlier versions, the latest first."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,12 @@ class Diff:
         return self._table("habits") if (self.folder / "habits.parquet").exists() else NO_HABITS
 
     @cached_property
+    def behaviours(self) -> pd.DataFrame:
+        """What changed, in order, each with its figures on held-out prompts; empty in an older diff."""
+        there = (self.folder / "behaviours.parquet").exists()
+        return self._table("behaviours") if there else NO_BEHAVIOURS
+
+    @cached_property
     def categories(self) -> pd.DataFrame:
         """Differences by category and tag, in long form, for the features with details."""
         return self._table("categories")
@@ -118,7 +132,8 @@ class Diff:
 
     def check(self) -> None:
         """Read all tables; `Damaged` where one is not what was written, or gone."""
-        for table in (self.features, self.probes, self.phrases, self.categories, self.noise):
+        tables = (self.features, self.probes, self.phrases, self.habits, self.behaviours)
+        for table in (*tables, self.categories, self.noise):
             assert table is not None
 
     def top(self, number: int, by: str = "delta") -> pd.DataFrame:
@@ -129,6 +144,11 @@ class Diff:
         table = self.features[self.features["feature"] == self.features["family"]]
         differs = table["q_rate" if by == "rate" else by.replace("delta", "q")] < measure.LEVEL
         return ranking.ordered(table[differs], by).head(number)
+
+    @property
+    def older(self) -> bool:
+        """Whether it was computed by an earlier method, under which some figures meant something else."""
+        return int(self.summary.get("method", 2)) < METHOD
 
     def outdated(self, study: Study) -> bool:
         """Whether prompts, answers or encodings have changed since."""
@@ -163,21 +183,28 @@ def inputs_now(study: Study) -> str:
 
 def up_to_date(study: Study, a: str, b: str, settings: DiffSettings | None = None) -> Diff | None:
     """The stored diff, if there is one and nothing it was made from has changed."""
-    if not (folder_of(study, a, b, settings or DiffSettings()) / "summary.json").exists():
-        return None
     try:
+        if not (folder_of(study, a, b, settings or DiffSettings()) / "summary.json").exists():
+            return None
         stored = load(study, a, b, settings)
         stored.check()
     except Damaged as error:
         logger.warning("The diff is computed anew: %s", error)
         return None
-    return None if stored.outdated(study) else stored
+    return None if stored.older or stored.outdated(study) else stored
 
 
 def load(study: Study, a: str, b: str, settings: DiffSettings | None = None) -> Diff:
-    """A stored diff, or a `UserError` that says how to make it."""
+    """A stored diff, or a `UserError` that says how to make it.
+
+    With the usual settings one of an earlier version is found, whose usual settings were others.
+    """
+    usual = settings is None
     settings = settings or DiffSettings()
     folder = folder_of(study, a, b, settings)
+    if usual and not (folder / "summary.json").exists():
+        older = next((each for each in OLDER if (folder_of(study, a, b, each) / "summary.json").exists()), None)
+        settings, folder = (settings, folder) if older is None else (older, folder_of(study, a, b, older))
     if not folder.exists() and next(folder.parent.glob(".old-*"), None):
         sleep(GAP)
     if not (folder / "summary.json").exists():

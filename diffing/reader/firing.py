@@ -78,8 +78,8 @@ class Active(NamedTuple):
         return sparse.csr_array((np.ones(n, np.int32), (self.row, np.arange(n))), shape=(features, n))
 
 
-def active(store: Encoded, features: Sequence[int], documents: Sequence[int]) -> Active:
-    """Read the features' active tokens from the documents' records."""
+def active(store: Encoded, features: Sequence[int], documents: Sequence[int], bar: Array | None = None) -> Active:
+    """Read the features' active tokens from the documents' records; above a bar by feature, if one is given."""
     row_of = np.full(store.n_features, -1, np.int64)
     row_of[np.asarray(features, np.int64)] = np.arange(len(features))
     # Each list begins with what no document adds, so that none at all can be joined up too.
@@ -92,7 +92,12 @@ def active(store: Encoded, features: Sequence[int], documents: Sequence[int]) ->
         rows.append(row[runs])
         counts.append(record.count[runs].astype(np.int64))
         # Only the wanted runs' positions are read: of a record they are a small part.
-        columns.append(record.position[ranges(record.starts()[runs], counts[-1])].astype(np.int32) + begins[-1])
+        places = ranges(record.starts()[runs], counts[-1])
+        if bar is not None:
+            over = record.over(bar[record.feature])[places]
+            places, of_run = places[over], np.repeat(np.arange(len(runs)), counts[-1])
+            counts[-1] = np.bincount(of_run[over], minlength=len(runs))
+        columns.append(record.position[places].astype(np.int32) + begins[-1])
         spans.append(record.spans)
         ids.append(record.ids)
         begins.append(begins[-1] + len(record.spans))
