@@ -101,7 +101,7 @@ def draft(
     model: Annotated[str, typer.Option(help="Who proposes, as PROVIDER:MODEL; without one, plain drafts.")] = "",
     key_env: KeyEnv = "",
     families: Annotated[int, typer.Option(help="Families read of each side.", min=1, max=50)] = 12,
-    most: Annotated[int, typer.Option(help="Claims at most.", min=1, max=10)] = 10,
+    most: Annotated[int, typer.Option(help="Claims at most.", min=1, max=25)] = 12,
     max_dollars: MaxDollars = None,
     dry_run: DryRun = False,
     detach: Detach = False,

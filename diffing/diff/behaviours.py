@@ -47,6 +47,8 @@ COLUMNS = {
     "p": "float64",
     "q": "float64",
     "confirmed": "object",
+    "delta_rarefied": "float64",
+    "q_rarefied": "float64",
 }
 """Of the table of behaviours, and their types."""
 
@@ -136,10 +138,12 @@ def _measured(named: Sequence[_Named], shown: Flat, pairs: Pairing, discovery: B
     delta = np.where(amount, before["change"], before["delta"])
     # Length is always asked for, so nothing was chosen; its side is that of all prompts that chose the others.
     up = np.sign(np.nan_to_num(delta)) >= 0
-    p = _one_sided(after, amount, np.where(up, 1, -1))
+    p = np.where(amount, after["p_mean"], after["p"])
     # Only what was chosen is asked again, and so corrected for.
     q = stats.benjamini_hochberg(p)
-    words = np.where(q < measure.LEVEL, "yes", np.where(np.isnan(p), "too few", "not confirmed"))
+    again = np.where(amount, after["change"], after["delta"])
+    same = (q < measure.LEVEL) & (np.sign(again) == np.where(up, 1, -1))
+    words = np.where(same, "yes", np.where(np.isnan(p), "too few", "not confirmed"))
     figures: dict[str, Any] = {
         "kind": [each.kind for each in named],
         "habit": [each.habit for each in named],
@@ -152,7 +156,7 @@ def _measured(named: Sequence[_Named], shown: Flat, pairs: Pairing, discovery: B
         "prompts": after["n_prompts"],
         "a": np.where(amount, after["mean_a"], after["frequency_a"]),
         "b": np.where(amount, after["mean_b"], after["frequency_b"]),
-        "delta": np.where(amount, after["change"], after["delta"]),
+        "delta": again,
         "ci_low": np.where(amount, after["change_low"], after["ci_low"]),
         "ci_high": np.where(amount, after["change_high"], after["ci_high"]),
         "more_a": after["discordant_a"],
@@ -160,16 +164,12 @@ def _measured(named: Sequence[_Named], shown: Flat, pairs: Pairing, discovery: B
         "p": p,
         "q": q,
         "confirmed": words,
+        # Of length itself nothing is left at equal length, and the question is none.
+        "delta_rarefied": np.where(amount, np.nan, after["delta_rarefied"]),
+        "q_rarefied": stats.benjamini_hochberg(np.where(amount, np.nan, after["p_rarefied"])),
     }
     table = pd.DataFrame(figures)
     # Amounts first; then what is largest at least.
     order = np.lexsort((-table["least_discovery"].abs().fillna(0.0), ~amount))
     table = table.iloc[order].assign(behaviour=np.arange(1, len(table) + 1))
     return table[list(COLUMNS)].astype(COLUMNS).reset_index(drop=True)
-
-
-def _one_sided(after: pd.DataFrame, amount: Bools, way: Array) -> Array:
-    """p of each towards its side on held-out prompts; NaN where too few of them differ to tell."""
-    p = np.where(amount, after["p_mean"], after["p"])
-    same = np.sign(np.where(amount, after["change"], after["delta"])) == way
-    return np.where(np.isnan(p), np.nan, np.where(same, p / 2, 1 - p / 2))

@@ -135,10 +135,12 @@ class _Peel:
         self._bar = LEVEL / len(candidates)
         """Of each retest: corrected for all that there are."""
         self._company = _correlations(self._moves)
+        self._up = self._moves.mean(axis=0) > 0
+        self._unnamed = np.array([each.kind == "feature" for each in candidates])
         self._reach: dict[int, Bools] = {}
         """Of habits that are not dense, all tokens on or beside theirs."""
-        self._taken = np.zeros(ground.size, np.int16)
-        """Of how many habits each token is."""
+        self._taken = np.zeros((2, 2, ground.size), np.int16)
+        """Of how many habits each token is: of those that go down or up, and whose lead has a name or has none."""
         self._leads: list[int] = []
         self._under: dict[int, int] = {}
         """The habit that each candidate moves with."""
@@ -165,12 +167,12 @@ class _Peel:
         reach = self._reached(candidate)
         if reach.mean() <= DENSE:
             self._reach[candidate] = reach
-            self._taken += reach
+            self._taken[int(self._up[candidate]), int(self._unnamed[candidate])] += reach
 
     def _end(self, lead: int) -> None:
         self._leads.remove(lead)
         if lead in self._reach:
-            self._taken -= self._reach.pop(lead)
+            self._taken[int(self._up[lead]), int(self._unnamed[lead])] -= self._reach.pop(lead)
 
     def _reached(self, candidate: int) -> Bools:
         reach = np.zeros(self._ground.size, dtype=bool)
@@ -181,14 +183,13 @@ class _Peel:
     def _rest(self, candidate: int) -> _Rest:
         """What is left of it beside all habits but itself."""
         tokens, others = self._candidates[candidate].tokens, [lead for lead in self._leads if lead != candidate]
-        own = self._reach.get(candidate)
-        taken = self._taken[tokens] - (0 if own is None else own[tokens])
-        free = self._ground.difference(tokens[taken == 0])
         whole = float(self._moves[:, candidate].mean())
         company = [lead for lead in others if self._keeps_company(candidate, lead)]
-        if not self._holds(free, whole):
+        takers = [lead for lead in others if self._may_take(candidate, lead, company)]
+        free = self._ground.difference(tokens[self._free(candidate, takers)])
+        if takers and not self._holds(free, whole):
             # Most on its tokens took it; where none is, whom it keeps most company with.
-            taker = max(others, key=lambda lead: (self._share(candidate, lead), self._likeness(candidate, lead)))
+            taker = max(takers, key=lambda lead: (self._share(candidate, lead), self._likeness(candidate, lead)))
             return _Rest(False, float(free.mean() / whole) if whole else 0.0, taker)
         if not company:
             return _Rest(True, 1.0, -1)
@@ -196,6 +197,29 @@ class _Peel:
         left = float(free[quiet].mean() / whole) if quiet.any() else 0.0
         taker = max(company, key=lambda lead: self._likeness(candidate, lead))
         return _Rest(bool(quiet.any()) and self._holds(free[quiet], whole), left, taker)
+
+    def _may_take(self, candidate: int, lead: int, company: Sequence[int]) -> bool:
+        """Whether being on a lead's tokens explains a candidate: if it goes the same way.
+
+        What has a name of its own is no part of a feature that happens to be active there as well: with such a one
+        it must keep company.
+        """
+        named = not self._unnamed[candidate] and self._unnamed[lead]
+        return bool(self._up[candidate] == self._up[lead] and (not named or lead in company))
+
+    def _free(self, candidate: int, takers: Sequence[int]) -> Bools:
+        """Which of a candidate's tokens none of these takes."""
+        tokens, up = self._candidates[candidate].tokens, int(self._up[candidate])
+        taken = self._taken[up, 0, tokens].astype(np.int64)
+        if self._unnamed[candidate]:
+            taken += self._taken[up, 1, tokens]
+        else:
+            unnamed = [self._reach[lead] for lead in takers if self._unnamed[lead] and lead in self._reach]
+            taken += sum((reach[tokens] for reach in unnamed), np.zeros(len(tokens), np.int64))
+        own = self._reach.get(candidate)
+        # A habit does not take its own; a named one's stand among those of names.
+        taken -= 0 if own is None else own[tokens]
+        return np.asarray(taken == 0)
 
     def _holds(self, differences: Floats, whole: float) -> bool:
         """Whether these still differ as the whole does: for sure, or by most of it where few are left to tell."""

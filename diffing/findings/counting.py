@@ -47,6 +47,11 @@ class Counted(NamedTuple):
     def delta(self) -> float:
         return self.b - self.a
 
+    @property
+    def size(self) -> float:
+        """The difference as a share, of answers or of the larger amount: what claims are put in order by."""
+        return self.delta / max(self.a, self.b, 1e-9) if self.amount else self.delta
+
     def holds(self, sign: int) -> bool:
         """Whether the held-out answers bear out that B (1) or A (-1) shows it more."""
         return bool(self.q < measure.LEVEL and np.sign(self.delta) == sign)
@@ -61,7 +66,8 @@ class Counted(NamedTuple):
         sure = "too few prompts differ to tell" if np.isnan(self.q) else f"q = {self.q:.2g}"
         if self.amount:
             return f"{self.a:,.3g} → {self.b:,.3g} an answer on {self.prompts:,} held-out prompts, {sure}"
-        return f"{self.a:.0%} → {self.b:.0%} of answers on {self.prompts:,} held-out prompts, {sure}"
+        ahead = f"{self.more_b}:{self.more_a} prompts for B"
+        return f"{self.a:.0%} → {self.b:.0%} of answers on {self.prompts:,} held-out prompts ({ahead}), {sure}"
 
 
 def count(study: Study, a: str, b: str, predicates: Sequence[Predicate]) -> list[Counted | None]:

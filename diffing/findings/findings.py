@@ -17,6 +17,7 @@ from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.escape import tidied, tidy
 from diffing.common.step import first_fault
+from diffing.findings.predicates import Predicate
 from diffing.study.study import Study
 
 Origin = Literal["hand", "sae", "baseline", "template"]
@@ -62,6 +63,8 @@ class Finding(BaseModel):
     """Key of the reader that the features belong to."""
     features: tuple[int, ...] = ()
     probes: tuple[str, ...] = ()
+    predicate: Predicate | None = None
+    """What can be counted of it; None where only a judge can tell."""
     examples: tuple[Example, ...] = ()
     counter_examples: tuple[Example, ...] = ()
     notes: tuple[Note, ...] = ()
@@ -91,6 +94,11 @@ class Finding(BaseModel):
     def sign(self) -> int:
         """The sign of B minus A, if the claim holds."""
         return -1 if self.side == "a" else 1
+
+    @property
+    def counts_what_it_says(self) -> bool:
+        """Whether it says what is counted and nothing else; of other words a count is no test."""
+        return self.predicate is not None and self.wording == wording(self.predicate.shown)
 
     @property
     def wording(self) -> str:

@@ -16,6 +16,7 @@ from diffing.probes.own import Rule
 from diffing.probes.phrases import Phrase, spans
 from diffing.probes.probes import PROBES
 from diffing.probes.rules import Span
+from diffing.probes.sayings import SAYINGS
 
 Kind = Literal["probe", "phrase", "own"]
 
@@ -55,10 +56,9 @@ class Predicate(BaseModel):
 
     @property
     def shown(self) -> str:
-        """As the end of a sentence whose subject is an answer."""
+        """As the end of a sentence whose subject is an answer: a claim in these words says what is counted."""
         if self.kind == "probe":
-            probe = PROBES.get(str(self.form))
-            return f"has {self.form}" + (f" ({probe.description})" if probe else "")
+            return SAYINGS.get(str(self.form), f"has {self.form}")
         return self._phrase().shown if self.kind == "phrase" else self._rule().shown
 
     def spans(self, text: str) -> list[Span]:
