@@ -25,7 +25,7 @@ from diffing.common import tables, words
 from diffing.common.errors import UserError
 from diffing.common.step import checked
 from diffing.diff import summary
-from diffing.findings import arms, baseline, drafting, evidence, findings, verification
+from diffing.findings import arms, baseline, drafting, evidence, findings, predicates, verification
 from diffing.findings.evidence import Standing
 from diffing.jobs.job import JobStatus
 from diffing.models.questions import Estimate
@@ -43,6 +43,13 @@ def findings_command(
     a: Before = "",
     b: After = "",
     add: Annotated[str, typer.Option(help="Write a new finding: what answers show, naming no side.")] = "",
+    count: Annotated[
+        str,
+        typer.Option(
+            help="What to count of it: probe:NAME, words:ONE,OTHER, phrase:TEXT or regex:EXPRESSION. Alone, it is "
+            "the claim."
+        ),
+    ] = "",
     more: Annotated[str, typer.Option(help="Checkpoint that shows it more; the one after unless named.")] = "",
     feature: Annotated[list[int] | None, typer.Option(help="A feature that it rests on; may be repeated.")] = None,
     probe: Annotated[list[str] | None, typer.Option(help="A surface probe that it rests on.")] = None,
@@ -68,12 +75,18 @@ def findings_command(
         "counter_examples": [_example(text) for text in counter or []],
     }
     members = {field: values for field, values in members.items() if values}
+    predicate = predicates.typed(count) if count else None
+    if predicate and not finding:
+        add = add or predicate.shown
     if add:
         if more not in ("", a, b):
             raise UserError(f"'{more}' is neither '{a}' nor '{b}'; --more names the one that shows it more.")
-        finding = findings.add(study, add, "a" if more == a else "b", a=a, b=b, author=who, **members).id
-    elif finding and (members or reword):
-        findings.change(study, finding, who, put={"claim": reword} if reword else None, add=members)
+        side: findings.Side = "a" if more == a else "b"
+        finding = findings.add(study, add, side, a=a, b=b, author=who, predicate=predicate, **members).id
+    elif finding and (members or reword or predicate):
+        put: dict[str, Any] = {"claim": reword} if reword else {}
+        put |= {"predicate": predicate.model_dump(mode="json")} if predicate else {}
+        findings.change(study, finding, who, put=put, add=members)
     if any((reword, reject, because, note, members)) and not finding:
         raise UserError(f"No finding is named to change; add its id ('findings {name}' lists them).")
     if reject:
@@ -223,6 +236,12 @@ def _list(stands: Sequence[Standing]) -> None:
     for one in stands:
         check = one.check
         parts = [one.finding.id, one.status, f"more in {one.finding.more}", f"found by {one.finding.origin}"]
+        own = one.counted
+        if own is not None:
+            figures = (
+                (f"{own.a:,.0f}", f"{own.b:,.0f}") if own.amount else (words.share(own.a), words.share(own.b))
+            )
+            parts.append(f"{figures[0]} → {figures[1]} held out, q = {own.q:.2g}")
         if check and check.prompts:
             parts.append(f"net share {check.net:+.0%} [{check.low:+.0%}, {check.high:+.0%}], q = {check.q:.2g}")
         parts += [f"against it: {', '.join(objection.kind for objection in one.open)}"] * bool(one.open)

@@ -210,7 +210,7 @@ def _write(study: Study, proposal: Proposal, exhibits: Exhibits, stored: Diff, o
         reader=labels.sae_of(study.settings.reader) if proposal.features else "",
         features=proposal.features,
         probes=proposal.probes,
-        **({"predicate": proposal.predicate.model_dump(mode="json")} if proposal.predicate else {}),
+        predicate=proposal.predicate,
         examples=exhibits.examples,
         counter_examples=exhibits.counter_examples,
         evidence={"version": VERSION, "diff": stored.folder.name, "why": proposal.why, "size": proposal.size},

@@ -145,6 +145,7 @@ def add(
     origin: Origin = "hand",
     author: str,
     author_kind: Kind = "person",
+    predicate: Predicate | None = None,
     **fields: Any,
 ) -> Finding:
     """Write a new finding down, or find the one that says the same of the same side by the same way.
@@ -157,6 +158,7 @@ def add(
     if side not in ("a", "b"):
         raise UserError(f"'{side}' is no side; write 'a' or 'b', whichever shows it more.")
     a, b = study.sides(a, b)
+    told = predicate.model_dump(mode="json") if predicate else None
     # Made of what is claimed, so that the same claim from a second draft is the same finding. Seven digits can be
     # typed, and are enough for the hundreds that a study may have.
     identifier = "f" + files.content_hash(["finding", a, b, side, origin, claim.lower()], 7)
@@ -169,8 +171,11 @@ def add(
                 for name, members in fields.items()
                 if name in LISTS and _fresh(before, name, members)
             }
-            return change(study, identifier, author, author_kind, add=new) if new else before
+            # What is to be counted of a claim that stands there already, unless something is.
+            put: dict[str, Any] = {"predicate": told} if told and before.predicate is None else {}
+            return change(study, identifier, author, author_kind, put=put, add=new) if put or new else before
         put = {"claim": claim, "side": side, "a": a, "b": b, "origin": origin, **fields}
+        put |= {"predicate": told} if told else {}
         return change(study, identifier, author, author_kind, put=put | {"created": files.now()})
 
 

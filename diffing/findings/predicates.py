@@ -80,6 +80,19 @@ class Predicate(BaseModel):
         return rule_of(self.form)
 
 
+def typed(text: str) -> Predicate:
+    """A predicate as a person types it: `probe:bold`, `words:sorry,apologies`, `phrase:I am`, `regex:^Sure`."""
+    kind, mark, told = text.partition(":")
+    if kind == "probe" and mark:
+        return Predicate.of_probe(told.strip())
+    if kind not in ("words", "phrase", "regex") or not mark:
+        raise UserError(
+            f"'{text}' names nothing to count; write probe:NAME, words:ONE,OTHER, phrase:TEXT or regex:EXPRESSION."
+        )
+    words = tuple(word.strip() for word in told.split(",") if word.strip())
+    return Predicate.of_rule(rule_of({"kind": kind, **({"words": words} if kind == "words" else {"text": told})}))
+
+
 def rule_of(form: Any) -> Rule:
     """A rule from its fields, or a `UserError` that says what is wrong with them."""
     try:

@@ -29,6 +29,12 @@ STRONGEST = 6
 table's."""
 PLACES = 3
 """Features of a finding of which it is said where they fire, in one sentence."""
+RUNGS = {
+    "labels": "labels of its features, scored blind",
+    "features": "what it rests on came again",
+    "counted": "its own words, counted",
+    "verified": "its own words, judged",
+}
 ORIGINS = {
     "hand": "a person",
     "sae": "a language model that read features",
@@ -131,7 +137,7 @@ def _of_finding(facts: Facts, chooser: Chooser, standing: Standing) -> View:
         hypothesis=hypothesis(standing, side, other),
         confidence=confidence(standing),
         rungs=[
-            (rung.name, "nothing to go by" if rung.passed is None else yes(rung.passed), rung.words)
+            (RUNGS[rung.name], "nothing to go by" if rung.passed is None else yes(rung.passed), rung.words)
             for rung in standing.rungs
         ],
         objections=[one.words for one in standing.objections],
@@ -149,6 +155,8 @@ def _reading(facts: Facts, finding: Finding, features: Sequence[int]) -> list[st
     if finding.probes:
         basis.append(count(len(finding.probes), "surface probe"))
     out = [f"It rests on {' and '.join(basis)}." if basis else "It rests on no row of the diff."]
+    if finding.predicate is not None and not finding.counts_what_it_says:
+        out.append(f"Beside it stands a count, which does not test its words: {finding.predicate.shown}.")
     out += [*places(facts, finding, features), *_categories(facts, features[0])] if features else []
     # Evidence has whatever shape its author gave it.
     why = finding.evidence.get("why") if isinstance(finding.evidence, dict) else None

@@ -14,7 +14,7 @@ from diffing import diff, labels
 from diffing.diff import ranking
 from diffing.diff.stored import Diff
 from diffing.findings import evidence, verification
-from diffing.findings.evidence import Standing
+from diffing.findings.evidence import Standing, Status
 from diffing.findings.verification import Verification
 from diffing.jobs.job import JobStatus, recent
 from diffing.labels import contradictions
@@ -92,6 +92,11 @@ class Facts:
     def rejected(self) -> list[Standing]:
         return [standing for standing in self.standings if standing.why]
 
+    @property
+    def supported(self) -> list[Standing]:
+        """Those that a judge or a count of exactly what they say bears out."""
+        return [standing for standing in self.claimed if standing.status in evidence.SUPPORTED]
+
     def verified(self, side: str = "") -> list[Standing]:
         held = [standing for standing in self.claimed if sure(standing) == "verified"]
         return [standing for standing in held if side in ("", self.side(standing.finding.more))]
@@ -109,9 +114,11 @@ def each_meaning_once(sound: Sequence[Standing]) -> list[Standing]:
     return [s for s in sound if heads[s.same_as or s.finding.id] is s and s.same_as not in ids]
 
 
-def sure(standing: Standing) -> str:
+def sure(standing: Standing) -> Status:
     """How far a finding got; being in a report adds nothing to what is known of it."""
-    return "verified" if standing.status == "reported" else standing.status
+    if standing.status != "reported":
+        return standing.status
+    return "verified" if any(rung.name == "verified" and rung.passed for rung in standing.rungs) else "counted"
 
 
 def gather(study: Study, a: str = "", b: str = "") -> Facts:
@@ -121,7 +128,8 @@ def gather(study: Study, a: str = "", b: str = "") -> Facts:
     standings = evidence.of(study, a, b)
     top = strongest(stored)
     # A reported finding and one that is about to be must stand in the same place.
-    standings.sort(key=lambda s: (ORDER.index(sure(s)), -evidence.net(s), -size(s, study, stored), s.finding.id))
+    order = evidence.ORDER
+    standings.sort(key=lambda s: (order.index(sure(s)), -evidence.net(s), -size(s, study, stored), s.finding.id))
     claimed = [feature for standing in standings for feature in own_features(standing, study, stored)]
     shown = list(dict.fromkeys([*top, *claimed]))
     flagged = contradictions.of(study, a, b, shown)
@@ -141,10 +149,6 @@ def gather(study: Study, a: str = "", b: str = "") -> Facts:
         standings=standings,
         verification=verification.read(study, a, b),
     )
-
-
-ORDER = ("verified", "replicated", "label validated", "candidate", "rejected")
-"""The best founded first."""
 
 
 def strongest(stored: Diff) -> list[int]:

@@ -99,7 +99,7 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         pack(fresh, name, facts.diff.summary["created"])
         _put(fresh, out, before)
     # Last of all: nothing is called reported that stands in no report.
-    for standing in facts.verified():
+    for standing in facts.supported:
         if not standing.finding.reported:
             evidence.report(study, standing)
     progress.update(STEPS, STEPS, "steps")
@@ -107,7 +107,7 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         "out": str(out),
         "zip": f"{name}.zip",
         "findings": len(facts.claimed),
-        "verified": len(facts.verified()),
+        "supported": len(facts.supported),
         "blocked": len(facts.blocked),
         "rejected": len(facts.rejected),
     }

@@ -24,9 +24,8 @@ from pages.parts.load import Loaded
 COLOURS: dict[str, Any] = {
     "reported": "green",
     "verified": "green",
-    "replicated": "blue",
-    "label validated": "blue",
-    "candidate": "gray",
+    "counted": "green",
+    "unverified wording": "orange",
     "rejected": "red",
 }
 ORIGINS = {
@@ -40,6 +39,12 @@ MARKS = {
     False: ":red[:material/cancel:]",
     None: ":gray[:material/radio_button_unchecked:]",
 }
+RUNGS = {
+    "labels": "labels of its features",
+    "features": "what it rests on",
+    "counted": "its words, counted",
+    "verified": "its words, judged",
+}
 ROW = ["frequency_a", "frequency_b", "delta", "q", "delta_rarefied", "delta_equal_length", "replicated"]
 
 
@@ -52,6 +57,8 @@ def show(here: Comparison, standing: Standing, found: Loaded | None, author: str
             st.badge("needs a person's reason", icon=":material/warning:", color="orange")
         if finding.held_out_seen:
             st.badge("held-out answers were seen", icon=":material/visibility:", color="gray")
+    if standing.status == "unverified wording":
+        st.html("<h2 style='margin:0'>Unverified wording</h2>")
     st.html(f"<h3 style='margin:0'>{esc(finding.claim)}</h3>")
     by = ORIGINS[finding.origin] + ("" if finding.origin == "template" else f", {md(finding.author)}")
     st.caption(
@@ -77,7 +84,9 @@ def show(here: Comparison, standing: Standing, found: Loaded | None, author: str
 
 def _rungs(standing: Standing) -> None:
     st.markdown("**How far it got**")
-    st.markdown("  \n".join(f"{MARKS[rung.passed]} **{rung.name}**: {md(rung.words)}" for rung in standing.rungs))
+    st.markdown(
+        "  \n".join(f"{MARKS[rung.passed]} **{RUNGS[rung.name]}**: {md(rung.words)}" for rung in standing.rungs)
+    )
     check = standing.check
     if check is not None and check.prompts:
         with st.container(horizontal=True):
