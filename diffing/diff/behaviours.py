@@ -152,7 +152,8 @@ def _measured(named: Sequence[_Named], shown: Flat, pairs: Pairing, discovery: B
         "source": [each.source for each in named],
         "side": np.where(up, "b", "a"),
         "delta_discovery": delta,
-        "least_discovery": ranking.at_least(before),
+        # At equal length, as the habits were found: longer answers show more of nearly everything.
+        "least_discovery": np.where(amount, ranking.at_least(before), ranking.at_least(before, "delta_rarefied")),
         "prompts": after["n_prompts"],
         "a": np.where(amount, after["mean_a"], after["frequency_a"]),
         "b": np.where(amount, after["mean_b"], after["frequency_b"]),

@@ -196,7 +196,12 @@ class _Peel:
         quiet = np.all(np.abs(self._moves[:, company]) < HALF, axis=1)
         left = float(free[quiet].mean() / whole) if quiet.any() else 0.0
         taker = max(company, key=lambda lead: self._likeness(candidate, lead))
-        return _Rest(bool(quiet.any()) and self._holds(free[quiet], whole), left, taker)
+        if quiet.sum() * abs(whole) < LEAST:
+            # Habits of nearly all answers leave too few quiet prompts to tell by; what a line says is left, then.
+            design = np.column_stack([np.ones(len(free)), self._moves[:, company]])
+            left = float(np.linalg.lstsq(design, free)[0][0] / whole)
+            return _Rest(left > HALF, left, taker)
+        return _Rest(self._holds(free[quiet], whole), left, taker)
 
     def _may_take(self, candidate: int, lead: int, company: Sequence[int]) -> bool:
         """Whether being on a lead's tokens explains a candidate: if it goes the same way.
@@ -219,7 +224,12 @@ class _Peel:
         own = self._reach.get(candidate)
         # A habit does not take its own; a named one's stand among those of names.
         taken -= 0 if own is None else own[tokens]
-        return np.asarray(taken == 0)
+        free = np.asarray(taken == 0)
+        if self._candidates[candidate].kind == "phrase" and len(tokens):
+            # A phrase is there as a whole or not at all: where a part of it is taken, the rest is no phrase.
+            begins = np.flatnonzero(np.diff(tokens, prepend=-2) != 1)
+            free = np.repeat(np.logical_and.reduceat(free, begins), np.diff(begins, append=len(tokens)))
+        return free
 
     def _holds(self, differences: Floats, whole: float) -> bool:
         """Whether these still differ as the whole does: for sure, or by most of it where few are left to tell."""

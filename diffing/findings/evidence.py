@@ -76,12 +76,12 @@ class Standing(NamedTuple):
     objections: list[Objection]
     open: list[Objection]
     """Those that no person's reason answers; while there are any, it cannot be reported."""
-    counted: Counted | None
-    """What its predicate shows on held-out prompts; None where it has none, or one of a later version."""
     check: Check | None
     """What the judge's verdicts say; None before verification."""
     same_as: str
     """The stronger finding that it is another wording of, by the votes."""
+    counted: Counted | None = None
+    """What its predicate shows on held-out prompts; None where it has none, or one of a later version."""
 
 
 def of(study: Study, a: str = "", b: str = "") -> list[Standing]:
@@ -148,7 +148,7 @@ def standing(
     if status in SUPPORTED and finding.reported and not left:
         status = "reported"
     same = checked.same_as.get(finding.id, "")
-    return Standing(finding, status, why, [*behind, *wording], objections, left, count, check, same)
+    return Standing(finding, status, why, [*behind, *wording], objections, left, check, same, count)
 
 
 def get(study: Study, identifier: str) -> Standing:

@@ -31,7 +31,7 @@ ANYWHERE, AT_EDGES = 5, 4
 KEPT = 60
 """Phrases kept of all that were tested: more than anybody reads. Chosen by eye."""
 ALIKE = 0.8
-"""Cosine of two candidates' differences over discovery prompts from which one of them stands for both."""
+"""Correlation of two candidates' differences over discovery prompts from which one of them stands for both."""
 AS_MUCH = 0.9
 """Share of the best one's net prompts that another of its group must have to stand for it. Chosen by eye."""
 ALSO = 6
@@ -272,20 +272,27 @@ def kept(learned: Learned, evidence: Floats) -> list[Choice]:
 
     `evidence` has each candidate's p, NaN where it was not tested.
     """
-    table = learned.differences
-    size = np.sqrt(np.asarray((table * table).sum(axis=1)).ravel())
+    table, prompts = learned.differences, learned.differences.shape[1]
+    # No cosines: two things that nearly all of B's answers do point the same way without being one.
+    mean = np.asarray(table.sum(axis=1)).ravel() / max(prompts, 1)
+    spread = np.sqrt(np.maximum(np.asarray((table * table).sum(axis=1)).ravel() - prompts * mean**2, 0.0))
     ranks = [telling(phrase) for phrase in learned.phrases]
     order = sorted(np.flatnonzero(~np.isnan(evidence)).tolist(), key=lambda n: (evidence[n], ranks[n]))
     groups: list[list[int]] = []
-    leads = np.zeros((KEPT, table.shape[1]))
+    leads, heads = np.zeros((KEPT, prompts)), np.zeros(KEPT, np.int64)
     for number in order:
         here = slice(table.indptr[number], table.indptr[number + 1])
-        prompt, difference = table.indices[here], table.data[here] / size[number]
-        near = leads[: len(groups), prompt] @ difference
+        prompt, difference = table.indices[here], table.data[here]
+        head = heads[: len(groups)]
+        shared = leads[: len(groups), prompt] @ difference - prompts * mean[head] * mean[number]
+        # What all prompts differ in has no spread: two of these are alike, and no other is.
+        both = spread[head] * spread[number]
+        near = np.where(both > 0, shared / np.where(both > 0, both, 1.0), (spread[head] == spread[number]) * 1.0)
         if len(groups) and near.max() >= ALIKE:
             groups[int(near.argmax())].append(number)
         elif len(groups) < KEPT:
             leads[len(groups), prompt] = difference
+            heads[len(groups)] = number
             groups.append([number])
     net = np.abs(np.asarray(table.sum(axis=1)).ravel())
     return [_stands(learned, group, net, ranks) for group in groups]
