@@ -58,17 +58,16 @@ def test_a_claim_about_what_its_features_do_not_fire_at_says_so(
     assert [text[:42] for text in told[1:]] == ["What the claim names (exclamation marks) i"] * (sentences - 1)
 
 
-def test_without_a_judge_findings_stop_at_replicated_and_it_says_so(made: Made) -> None:
+def test_without_a_judge_only_counts_are_claimed_and_it_says_so(made: Made) -> None:
     _, out = made
     text = (out / "report.md").read_text(encoding="utf-8")
-    assert "No judge was used: findings stop at “replicated”." in text
+    assert "No judge was asked: what can be counted is counted, and other wordings stay unverified." in text
     answer = section(text, "The answer")
-    assert "so no claim here is more than replicated" in answer
-    assert re.search(
-        r"B more often shows, replicated on .* unjudged: mentions cake .* \(0 % on A, \d\d % on B\)", answer
-    )
+    assert "no judge was asked, so only what can be counted is claimed" in answer
+    assert "mentions cake" not in answer
     told = {one["claim"][:13]: one["status"] for one in files.read_json(out / "findings.json")["findings"]}
-    assert told == {"mentions cake": "replicated", "gives enumera": "replicated", "speaks Latin ": "rejected"}
+    unverified = dict.fromkeys(("mentions cake", "gives enumera"), "unverified wording")
+    assert told == unverified | {"speaks Latin ": "rejected"}
     assert "Rejected: no answer does." in section(text, "Rejected")
 
 

@@ -192,7 +192,7 @@ def test_the_command_writes_where_it_is_told(made: Made, monkeypatch: pytest.Mon
     done = CliRunner().invoke(cli_report.app, ["lists", "--out", "here"])
     assert done.exit_code == 0, done.output
     assert (tmp_path / "here" / "report.html").exists()
-    assert "1 findings put forward, 0 of them verified; 1 blocked, 1 rejected." in done.output
+    assert "1 findings put forward, 0 of them supported; 1 blocked, 1 rejected." in done.output
 
 
 def test_a_study_that_was_never_encoded_is_told_what_to_do() -> None:

@@ -15,7 +15,7 @@ def with_summary(facts: Facts, **changed: Any) -> Facts:
 def test_identical_answers_are_said_and_tell_nothing_apart(gathered: Facts) -> None:
     apart = {"auc": None, "reason": "all answers are identical on both sides"}
     same = with_summary(gathered, identical=39, prompts=39, separability=apart)
-    compared, amount, *_ = text.answer(same)
+    compared, *_, amount, _ = text.answer(same)
     assert compared.endswith(" 1 pair had to be left out. The answers are identical on 39 of 39 prompts.")
     assert amount.endswith(
         "; one cannot tell the sides apart by all features together: all answers are identical on both sides."
@@ -23,7 +23,7 @@ def test_identical_answers_are_said_and_tell_nothing_apart(gathered: Facts) -> N
 
 
 def test_where_no_answer_is_identical_none_is_said_to_be(gathered: Facts) -> None:
-    compared, amount, *_ = text.answer(gathered)
+    compared, *_, amount, _ = text.answer(gathered)
     assert gathered.diff.summary["identical"] == 0
     assert compared.endswith(" of answers; 1 pair had to be left out.")
     assert " on 39 prompts (0.5 is chance, shuffled sides stay below 0." in amount
