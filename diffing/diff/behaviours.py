@@ -19,6 +19,7 @@ from diffing.diff.habits import Candidate, Ground
 from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Flat
 from diffing.probes import near, scan
+from diffing.probes.sayings import SAYINGS
 from diffing.probes.scan import Scan
 from diffing.reader.firing import Active
 
@@ -87,7 +88,7 @@ def of(
     found = candidates.more_than_length(ground, known)
     table = candidates.table(ground, found, habits.peel(ground, found))
     tokens = dict(zip(tables["features"]["feature"], tables["features"]["tokens"], strict=True))
-    named = [_Named(0, "amount", "probe", LENGTH, "has more words")]
+    named = [_Named(0, "amount", "probe", LENGTH, SAYINGS[LENGTH])]
     for number, rows in table.groupby("habit", sort=True):
         name = naming.of(rows, tokens)
         named.append(_Named(int(number), "habit", name.kind, name.name, name.words))
