@@ -28,7 +28,7 @@ from diffing.study.study import Study
 GAP = 0.05
 """Seconds after which a folder that another process is just replacing is there again: two renames."""
 
-VERSION = 2
+VERSION = 3
 """Raised when the same settings would give other figures than before."""
 
 NO_PHRASES = pd.DataFrame(
@@ -118,7 +118,7 @@ class Diff:
 
     def check(self) -> None:
         """Read all tables; `Damaged` where one is not what was written, or gone."""
-        for table in (self.features, self.probes, self.phrases, self.categories, self.noise):
+        for table in (self.features, self.probes, self.phrases, self.habits, self.categories, self.noise):
             assert table is not None
 
     def top(self, number: int, by: str = "delta") -> pd.DataFrame:
