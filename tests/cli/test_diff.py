@@ -55,10 +55,10 @@ def test_probes_and_categories_come_as_tables_of_their_own(study: Study, tmp_pat
 
 
 def test_phrases_are_listed_as_they_are_ranked_with_how_many_were_tested(study: Study, tmp_path: Path) -> None:
-    said = run("--phrases", "--top", "3", "--csv", str(tmp_path / "phrases.csv")).stdout
+    said = run("--phrases", "--top", "1", "--csv", str(tmp_path / "phrases.csv")).stdout
     stored = diff.load(study, "old", "new")
     assert f"{stored.summary['tested_phrases']:,} phrases were tested." in said
-    assert [name in said for name in stored.phrases["phrase"].head(4)] == [True, True, True, False]
+    assert [name in said for name in stored.phrases["phrase"]] == [True, False]
     table = pd.read_csv(tmp_path / "phrases.csv")
     assert len(table) == len(stored.phrases)
     assert set(table.columns) >= {"phrase", "form", "also"} | COLUMNS - {

@@ -33,7 +33,8 @@ def test_a_diff_has_a_row_for_each_feature_and_every_column() -> None:
 
 
 def test_a_planted_habit_leads_the_table_and_the_probes() -> None:
-    found = computed(made())
+    # Of the fake reader's features the one that fires on bold words alone does so weakly.
+    found = computed(made(), share_of_peak=0.0)
     leader = found.top(1).iloc[0]
     assert leader["delta"] > 0.4
     assert leader["probes"].startswith("bold:")
@@ -105,7 +106,7 @@ def test_the_job_reports_progress_and_stops_when_asked() -> None:
     study, watch = made(), Watch()
     result = compute.run(study, compute.Options(a="b", b="a", details=3), watch)
     assert result["prompts"] == 40
-    assert [told["done"] for told in watch.told] == list(range(7))
+    assert [told["done"] for told in watch.told] == list(range(8))
     assert (study.folder / "diffs" / result["diff"] / "summary.json").exists()
     with pytest.raises(Cancelled):
         compute.run(study, compute.Options(), Watch(checks=2))

@@ -10,6 +10,8 @@ from diffing.probes import scan
 from tests.fakes.diff_study import Answer, made
 
 MARGIN = 0.2
+PLAIN = "Some words.\n\nPlain ones"
+"""Capitals and an empty line: shows no probe at all."""
 
 
 def look(answer: Answer, prompts: int, draws: int = 1, keys: str = "ab") -> dict[str, Known]:
@@ -19,7 +21,7 @@ def look(answer: Answer, prompts: int, draws: int = 1, keys: str = "ab") -> dict
 
 def habits(prompt: int, checkpoint: str, draw: int) -> str:
     """Bold on B alone; a double space on every other answer of either; an em dash on every third one of B."""
-    text = "some plain words"
+    text = PLAIN
     text += "  here" if prompt % 2 else " here"
     text += " **Bold**" if checkpoint == "b" else ""
     return text + (" word — word" if checkpoint == "b" and (prompt + draw) % 3 == 0 else "")
@@ -51,7 +53,7 @@ def test_the_words_name_what_is_open() -> None:
 
 def test_draws_are_averaged_and_the_prompt_is_the_unit() -> None:
     def answer(_prompt: int, checkpoint: str, draw: int) -> str:
-        return "**Bold** words" if checkpoint == "b" and draw < 2 else "plain words"
+        return f"{PLAIN} **bold**" if checkpoint == "b" and draw < 2 else PLAIN
 
     bold = look(answer, 20, draws=3)["bold ab"]
     assert bold.prompts == 20
@@ -62,7 +64,7 @@ def test_draws_are_averaged_and_the_prompt_is_the_unit() -> None:
 
 def test_all_pairs_of_checkpoints_are_looked_at_and_corrected_together() -> None:
     def answer(prompt: int, checkpoint: str, _draw: int) -> str:
-        return "**Bold** words" if checkpoint == "c" and prompt < 14 else "plain words"
+        return f"{PLAIN} **bold**" if checkpoint == "c" and prompt < 14 else PLAIN
 
     known = look(answer, 40, keys="abc")
     assert len(known) == 3 * len(scan.PRESENCE)
@@ -76,7 +78,7 @@ def test_all_pairs_of_checkpoints_are_looked_at_and_corrected_together() -> None
 def test_an_answer_that_is_asked_for_again_is_read_again_and_others_are_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    study = made(lambda *_: "plain words", prompts=6, encoded=False)
+    study = made(lambda *_: PLAIN, prompts=6, encoded=False)
     looks, read = Looks(study), list[int]()
     table = scan.table
 
@@ -87,7 +89,7 @@ def test_an_answer_that_is_asked_for_again_is_read_again_and_others_are_not(
     monkeypatch.setattr(scan, "table", counting)
     assert [one.delta for one in looks.now(MARGIN) if one.probe == "bold"] == [0.0]
     fresh = study.responses().query("checkpoint == 'b'").head(1)
-    study.add_responses(fresh.assign(text="**Bold** words", created="2026-01-01T00:00:00"))
+    study.add_responses(fresh.assign(text=f"{PLAIN} **bold**", created="2026-01-01T00:00:00"))
     assert [one.delta for one in looks.now(MARGIN) if one.probe == "bold"] == [pytest.approx(1 / 6)]
     assert read == [12, 1]
 

@@ -21,15 +21,19 @@ from tests.fakes.asked_study import collect, make
 from tests.fakes.openai_server import Behaviour, Call, OpenAIServer
 from tests.fakes.processes import PATIENCE, worker_of
 
+PLAIN = "Some words.\n\nPlain ones"
+"""Capitals and an empty line: shows no probe at all."""
+
 
 def bold(call: Call) -> Behaviour:
     """What `after` says is bold, and nothing else is to be told."""
-    return Behaviour("**Bold** words" if call.model == "after" else "plain words", usage={"cost": 0.25})
+    return Behaviour(f"{PLAIN} **bold**" if call.model == "after" else PLAIN, usage={"cost": 0.25})
 
 
 def wavering(call: Call) -> Behaviour:
-    """Every other answer of either has an em dash: no twenty prompts settle that."""
-    return Behaviour("a word — another" if (len(call.prompt) + call.number) % 2 else "plain words")
+    """Of four prompts one has an em dash on either side alone: no thirty prompts settle that."""
+    dashed = int(call.prompt.split()[-1]) % 4 == (call.model == "after")
+    return Behaviour(f"{PLAIN} — and more" if dashed else PLAIN, usage={"cost": 0.25})
 
 
 def until(study: Study, **options: Any) -> dict[str, Any]:
@@ -94,7 +98,7 @@ def test_a_limit_ends_it_and_is_named(
 
 def test_a_limit_in_dollars_holds_over_all_batches(server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_KEY", "sk-some")
-    server.reply = lambda call: Behaviour(str(wavering(call).text), usage={"cost": 0.25})
+    server.reply = wavering
     result = until(make(server, 100, key_env="SOME_KEY"), max_dollars=15.0, concurrency=4)
     # Sixty calls: one batch and a half.
     assert (result["cost"], result["asked"], result["ended_because"]) == (15.0, 60, "the limit of $15 is reached")
@@ -135,7 +139,7 @@ def test_imported_answers_alone_are_looked_at() -> None:
     sides = [Checkpoint(key=key, name=key, source="import") for key in "ab"]
     study = Study.create("s", sides, pd.DataFrame({"text": [f"Prompt {i}" for i in range(30)]}))
     rows = [
-        {"prompt_id": i, "checkpoint": key, "draw": 0, "text": "**Bold** words" if key == "b" else "plain words"}
+        {"prompt_id": i, "checkpoint": key, "draw": 0, "text": f"{PLAIN} **bold**" if key == "b" else PLAIN}
         for i in study.prompts()["id"]
         for key in "ab"
     ]

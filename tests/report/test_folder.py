@@ -149,7 +149,8 @@ def test_markdown_renders_without_raw_html_or_foreign_links(made: Made) -> None:
     rows = [
         len(re.findall(r"(?<!\\)\|", line)) for line in text.split("```")[0].splitlines() if line.startswith("|")
     ]
-    assert set(rows) == {3, 4, 5, 10, 15}
+    # A | more than columns: fifteen of the features that differ most surely.
+    assert set(rows) == {3, 4, 5, 10, 16}
 
 
 # Where it is written.

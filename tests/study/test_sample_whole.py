@@ -85,9 +85,13 @@ def test_two_draws_of_one_checkpoint_differ_in_nothing(side: str) -> None:
     encode.run(study, encode.Options(), Watch())
     found = compute.compute(study, "draw0", "draw1")
     assert found.summary["tested"] > 100
-    for table in (found.features, found.probes):
-        q = table.filter(regex="^q")
-        assert not (q < 0.05).any(axis=None), q.min()
+    # Of the views each is wrong once in twenty studies without a difference; all together are no more often.
+    anything = found.summary["anything"]
+    assert (anything["says"], len(anything["views"])) == ("cannot tell", 7), anything
+    tables = (found.features, found.probes, found.phrases)
+    assert [int((table["q"] < 0.05).sum()) for table in tables] == [0, 0, 0]
+    assert [int(table["certain"].sum()) for table in (found.features, found.probes)] == [0, 0]
+    assert found.habits.empty
 
 
 def billed(call: Call) -> Behaviour:
