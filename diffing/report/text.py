@@ -12,6 +12,7 @@ import pandas as pd
 from diffing.common.words import count, interval, listed, points, share
 from diffing.diff import gate, measure, ranking, selection
 from diffing.diff.summary import cannot_tell, identical
+from diffing.findings import correction
 from diffing.findings.evidence import Standing
 from diffing.labels import contradictions
 from diffing.report.facts import Facts, own_features, sure
@@ -92,7 +93,10 @@ def _sized(facts: Facts, standing: Standing) -> str:
     """A claim with its net share, or with the shares of what it rests on where no judge gave it one."""
     claim, finding = standing.finding.claim, standing.finding
     if standing.check is not None:
-        return f"{claim} (net {points(standing.check.net)} points)"
+        judge, corrected = points(standing.check.net), standing.check.corrected
+        if corrected is None:
+            return f"{claim} (net {judge} points, uncorrected)"
+        return f"{claim} (net {points(corrected.net)} points, corrected; {judge} by the judge's word)"
     rows = [facts.probes.loc[name] for name in finding.probes if name in facts.probes.index]
     rows += [facts.table.loc[feature] for feature in own_features(standing, facts.study, facts.diff)]
     return f"{claim} ({_shares(rows[0])})" if rows else claim
@@ -190,7 +194,8 @@ def not_found(facts: Facts) -> NotFound:
             none = low >= -measure.EQUIVALENT and high <= measure.EQUIVALENT
             sentences.append(
                 f"The judge did not confirm “{standing.finding.claim}” "
-                f"(95 % interval of the net share {interval(low, high)} points): "
+                f"(95 % interval of the net share {interval(low, high)} points, "
+                f"{correction.words(standing.check.corrected)}): "
                 f"{'no change' if none else 'cannot tell'}."
             )
     return NotFound(

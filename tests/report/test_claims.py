@@ -105,7 +105,7 @@ def test_a_verified_finding_leads_the_answer_and_the_next_report_is_the_same(
     net = f"{100 * verification.read(study).checks[claim.id].net:+.0f} points"
     besides = "counted besides: numbered items (0 % on A, 100 % on B)"
     assert (
-        f"B more often shows, confirmed by a judge on held-out prompts: mentions cake (net {net}); {besides}"
+        f"B more often shows, confirmed by a judge on held-out prompts: mentions cake (net {net}, uncorrected); {besides}"
         in text
     )
     assert "1 claim put before a judge (judge) 1 were verified." in text
