@@ -25,7 +25,16 @@ from diffing.common import tables, words
 from diffing.common.errors import UserError
 from diffing.common.step import checked
 from diffing.diff import summary
-from diffing.findings import arms, baseline, drafting, evidence, findings, predicates, verification
+from diffing.findings import (
+    arms,
+    baseline,
+    correction,
+    drafting,
+    evidence,
+    findings,
+    predicates,
+    verification,
+)
 from diffing.findings.evidence import Standing
 from diffing.jobs.job import JobStatus
 from diffing.models.questions import Estimate
@@ -171,7 +180,11 @@ def verify(
         result = _result(status)
         _done(status, f"{result.get('verified', 0)} of {result.get('checked', 0)} findings verified")
         _list(evidence.of(study, a, b))
-        say(evidence.own_error_words(verification.read(study, a, b).own_error))
+        after = verification.read(study, a, b)
+        say(evidence.own_error_words(after.own_error))
+        say(correction.error_words(after.error))
+        if after.error is None:
+            say(f"Net shares are uncorrected; 'judge-check {name}' asks you about some of the pairs.")
 
 
 @app.command("baseline")
@@ -236,14 +249,10 @@ def _list(stands: Sequence[Standing]) -> None:
     for one in stands:
         check = one.check
         parts = [one.finding.id, one.status, f"more in {one.finding.more}", f"found by {one.finding.origin}"]
-        own = one.counted
-        if own is not None:
-            figures = (
-                (f"{own.a:,.0f}", f"{own.b:,.0f}") if own.amount else (words.share(own.a), words.share(own.b))
-            )
-            parts.append(f"{figures[0]} → {figures[1]} held out, q = {own.q:.2g}")
+        parts += [one.counted.words] if one.counted else []
         if check and check.prompts:
-            parts.append(f"net share {check.net:+.0%} [{check.low:+.0%}, {check.high:+.0%}], q = {check.q:.2g}")
+            parts.append(f"net share {check.net:+.0%} [{check.low:+.0%}, {check.high:+.0%}]")
+            parts += [correction.words(check.corrected), f"q = {check.q:.2g}"]
         parts += [f"against it: {', '.join(objection.kind for objection in one.open)}"] * bool(one.open)
         parts += [f"same as {one.same_as}"] * bool(one.same_as)
         say(" · ".join(parts))
@@ -261,8 +270,9 @@ def _one(one: Standing) -> None:
     for rung in one.rungs:
         say(f"  {'yes' if rung.passed else 'no' if rung.passed is False else '–':>3}  {rung.name}: {rung.words}")
     if one.check is not None:
-        shown = {field: _figure(value) for field, value in asdict(one.check).items()}
+        shown = {field: _figure(value) for field, value in asdict(one.check).items() if field != "corrected"}
         say("  judge: " + ", ".join(f"{field} {value}" for field, value in shown.items()))
+        say(f"  net share: {correction.words(one.check.corrected)}")
     for objection in one.objections:
         say(f"  against ({objection.kind}{'' if objection in one.open else ', answered'}): {objection.words}")
     if finding.reason:

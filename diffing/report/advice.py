@@ -150,6 +150,8 @@ def recommendations(facts: Facts) -> list[str]:
         )
     elif not facts.verification.judge:
         out.append(f"Have a judge check the claims: `python -m diffing verify {name} --judge PROVIDER:MODEL`.")
+    elif facts.verification.error is None:
+        out.append(f"Measure the judge's error by verdicts of your own: `python -m diffing judge-check {name}`.")
     if facts.blocked:
         out.append(f"Decide on {count(len(facts.blocked), 'blocked finding')}: say why it holds, or reject it.")
     if summary["draws"] < 2:

@@ -241,14 +241,22 @@ def verified(facts: Facts) -> Chart | None:
             colour = (colours.B if side == "B" else colours.A) if sure(standing) == "verified" else GREY
             axes.plot([check.low, check.high], [place, place], color=colour, linewidth=1)
             axes.plot(check.net, place, "o", color=colour, markersize=5)
+            if check.corrected:
+                ends, below = [check.corrected.low, check.corrected.high], place - 0.25
+                axes.plot(ends, [below, below], color=colour, linewidth=1, linestyle=":")
+                axes.plot(check.corrected.net, below, "o", color=colour, markersize=5, fillstyle="none")
             names.append(f"{side}: {short(standing.finding.claim)}")
         axes.set_yticks(range(len(judged)), names)
         axes.axvline(0, color=GREY, linewidth=0.8)
         _differences(axes, "net share of held-out prompts for the claim, points, with 95 % intervals")
 
     held = sum(sure(standing) == "verified" for standing, _ in judged)
+    ways = "All are uncorrected for the judge's error."
+    if any(check.corrected for _, check in judged):
+        ways = "Filled: by the judge's word; hollow: corrected by a person's verdicts."
     caption = (
         f"Of {count(len(judged), 'claim')} put forward here the judge confirmed {held}; the others are grey. "
+        f"{ways} "
         "Blocked, rejected and repeated ones are not drawn."
     )
     return _chart("verification", "What the judge said of each claim", caption, on, 1.1 + 0.3 * len(judged))

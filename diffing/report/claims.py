@@ -13,7 +13,7 @@ import pandas as pd
 from diffing.common import words
 from diffing.common.words import count, interval, listed, points, share, small, yes
 from diffing.diff import measure, pairing
-from diffing.findings import evidence, judging
+from diffing.findings import correction, evidence, judging
 from diffing.findings.evidence import Standing
 from diffing.findings.exhibits import Chooser
 from diffing.findings.findings import Finding
@@ -218,9 +218,9 @@ def verification(facts: Facts, check: Check | None) -> str:
         f"q = {small(check.q)} over {count(facts.verification.tests, 'claim')}). The claim tells the sides apart "
         f"on {share(check.frequency)} of prompts, and there the judge picked the claimed side in "
         f"{share(check.accuracy)}: a net share of {points(check.net)} points (95 % interval "
-        f"{interval(check.low, check.high)}). By its word {share(check.presence_a)} of A's answers and "
-        f"{share(check.presence_b)} of B's show it at all; its preference turned with the order in "
-        f"{share(check.flipped)} of pairs."
+        f"{interval(check.low, check.high)}), {correction.words(check.corrected)}. By its word "
+        f"{share(check.presence_a)} of A's answers and {share(check.presence_b)} of B's show it at all; its "
+        f"preference turned with the order in {share(check.flipped)} of pairs."
     )
 
 
@@ -231,7 +231,8 @@ def hypothesis(standing: Standing, side: str, other: str) -> str:
     if check is not None and check.prompts:
         return (
             f"{claim}; judged in the same way on these held-out prompts, {side} led by a net {points(check.net)} "
-            f"points (95 % interval of that mean {interval(check.low, check.high)})."
+            f"points (95 % interval of that mean {interval(check.low, check.high)}), "
+            f"{correction.words(check.corrected)}."
         )
     # No figure: the interval is of these prompts' mean difference, and no forecast of another sample's.
     return f"{claim}."
@@ -242,6 +243,7 @@ def own_error(facts: Facts) -> str:
     if not facts.verification.judge:
         return ""
     words = evidence.own_error_words(facts.verification.own_error)
+    words += f" {correction.error_words(facts.verification.error)}"
     others = [judge for judge in judging.judges(judging.lines(facts.study)) if judge != facts.verification.judge]
     if others:
         words += f" Verdicts of other judges ({', '.join(others)}) are kept in the study and not used here."

@@ -226,6 +226,7 @@ def _tables(facts: Facts, bundle: Bundle) -> None:
     bundle.json("labels.json", exports.label_records(labels.dossiers(facts.study), facts.named))
     if facts.verification.judge:
         bundle.csv("verdicts.csv", verification.table(facts.study, facts.a.key, facts.b.key))
+        bundle.csv("people.csv", verification.said(facts.study, facts.a.key, facts.b.key))
     bundle.json("findings.json", {"a": facts.a.key, "b": facts.b.key, "findings": recorded(facts)})
     bundle.json("llm_comparator.json", comparator.build(facts))
 

@@ -13,6 +13,7 @@ import pandas as pd
 from diffing.common.words import count, interval, listed, points, share, small
 from diffing.diff import gate, measure, ranking, selection
 from diffing.diff.summary import cannot_tell, identical
+from diffing.findings import correction
 from diffing.findings.evidence import Standing
 from diffing.labels import contradictions
 from diffing.report.facts import Facts, sure
@@ -110,12 +111,18 @@ def _side(facts: Facts, side: str) -> str:
 
 def _sized(standing: Standing) -> str:
     """A claim with its own figures: what was counted of it, or the judge's net share."""
-    claim, own = standing.finding.claim, standing.counted
+    claim, own, check = standing.finding.claim, standing.counted, standing.check
     if standing.finding.counts_what_it_says and own is not None:
         if own.amount:
             return f"{claim} ({own.a:,.0f} on A, {own.b:,.0f} on B)"
         return f"{claim} ({share(own.a)} on A, {share(own.b)} on B)"
-    return f"{claim} (net {points(standing.check.net)} points)" if standing.check is not None else claim
+    if check is None:
+        return claim
+    if check.corrected is None:
+        return f"{claim} (net {points(check.net)} points, uncorrected)"
+    return (
+        f"{claim} (net {points(check.corrected.net)} points, corrected; {points(check.net)} by the judge's word)"
+    )
 
 
 def _named(standing: Standing) -> set[str]:
@@ -210,7 +217,8 @@ def not_found(facts: Facts) -> NotFound:
             none = low >= -measure.EQUIVALENT and high <= measure.EQUIVALENT
             sentences.append(
                 f"The judge did not confirm “{standing.finding.claim}” "
-                f"(95 % interval of the net share {interval(low, high)} points): "
+                f"(95 % interval of the net share {interval(low, high)} points, "
+                f"{correction.words(standing.check.corrected)}): "
                 f"{'no change' if none else 'cannot tell'}."
             )
     return NotFound(

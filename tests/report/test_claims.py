@@ -103,10 +103,8 @@ def test_a_verified_finding_leads_the_answer_and_the_next_report_is_the_same(
     text = (first / "report.md").read_text(encoding="utf-8")
     net = f"{100 * verification.read(study).checks[claim.id].net:+.0f} points"
     besides = "counted besides: numbered items (0 % on A, 100 % on B)"
-    assert (
-        f"B more often shows, confirmed by a judge on held-out prompts: mentions cake (net {net}); {besides}"
-        in text
-    )
+    said = f"mentions cake (net {net}, uncorrected)"
+    assert f"B more often shows, confirmed by a judge on held-out prompts: {said}; {besides}" in text
     assert "1 claim put before a judge (judge) 1 were verified." in text
     assert "Status: **verified**." in text
     assert f"judged in the same way on these held-out prompts, B led by a net {net} (95 % interval of that" in text

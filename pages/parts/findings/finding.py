@@ -11,6 +11,7 @@ import streamlit as st
 
 from diffing import labels
 from diffing.common.escape import esc, md, visible
+from diffing.findings import correction
 from diffing.findings.evidence import Standing
 from diffing.findings.findings import Finding
 from diffing.study import prompts
@@ -97,8 +98,16 @@ def _rungs(standing: Standing) -> None:
             st.metric(
                 "Net share", f"{100 * check.net:+.0f} points", help=f"{_interval(check.low, check.high)}, 95 %."
             )
+            if check.corrected:
+                corrected = check.corrected
+                st.metric(
+                    "Net share, corrected",
+                    f"{100 * corrected.net:+.0f} points",
+                    help=f"{_interval(corrected.low, corrected.high)}, 95 %.",
+                )
             st.metric("Present in A", f"{check.presence_a:.0%}")
             st.metric("Present in B", f"{check.presence_b:.0%}")
+        st.caption(f"Net share by the judge's word; {md(correction.words(check.corrected))}.")
 
 
 def _interval(low: float, high: float) -> str:

@@ -6,8 +6,9 @@ from typing import Literal
 import pandas as pd
 import streamlit as st
 
-from diffing.common import words
 from diffing.common.escape import md, visible
+from diffing.common.words import interval, points, share
+from diffing.findings.correction import Corrected
 from diffing.findings.evidence import Standing
 from pages.parts import address, download, job_panel, load
 from pages.parts.address import Comparison
@@ -27,7 +28,12 @@ COLUMNS = {
     ),
     "against": st.column_config.NumberColumn("against", format="%d", width=60),
     "net share": st.column_config.NumberColumn(
-        "net share", format="%+.0f", help="In points, on held-out prompts."
+        "net share", format="%+.0f", help="In points, on held-out prompts, by the judge's word alone."
+    ),
+    "corrected": st.column_config.TextColumn(
+        "corrected",
+        width=135,
+        help="Net share corrected for the judge's error by a person's verdicts, with its 95 % interval.",
     ),
     "q": st.column_config.NumberColumn("q", format="%.2g"),
     "lacking": st.column_config.TextColumn("what is lacking", width="large"),
@@ -139,7 +145,8 @@ def _chosen(
 def listed(standings: Sequence[Standing]) -> pd.DataFrame:
     """Findings as a table, a row each; columns that say nothing of any are left out."""
     table = pd.DataFrame([_row(standing) for standing in standings])
-    empty = [name for name in ("A", "B", "for", "against", "net share", "q") if table[name].isna().all()]
+    figures = ("A", "B", "for", "against", "net share", "corrected", "q")
+    empty = [name for name in figures if table[name].isna().all()]
     return table.drop(columns=empty + [name for name in ("needs a reason", "same as") if not table[name].any()])
 
 
@@ -158,6 +165,7 @@ def _row(standing: Standing) -> dict[str, object]:
         "for": check.wins if check else None,
         "against": check.losses if check else None,
         "net share": 100 * check.net if check else None,
+        "corrected": _corrected(check.corrected) if check else None,
         "q": check.q if check else standing.counted.q if standing.counted else None,
         "same as": standing.same_as,
         "lacking": "; ".join(rung.words for rung in standing.rungs if not rung.passed),
@@ -170,4 +178,8 @@ def _own(standing: Standing, side: Literal["a", "b"]) -> str | None:
     if own is None:
         return None
     value = own.a if side == "a" else own.b
-    return f"{value:,.0f}" if own.amount else words.share(value)
+    return f"{value:,.0f}" if own.amount else share(value)
+
+
+def _corrected(found: Corrected | None) -> str:
+    return f"{points(found.net)} ({interval(found.low, found.high)})" if found else "uncorrected"
