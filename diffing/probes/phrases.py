@@ -69,6 +69,8 @@ class Phrase:
         if len(self.symbols) > 1 and text[0] == " " and not symbols.blank(self.symbols[0]):
             # The space before a mark tells how the mark is meant where it stands alone.
             text = text[1:]
+        if self.kind == "anywhere" and self.symbols[0] == "." and any(map(symbols.worded, self.symbols[1:])):
+            return _after_a_stop(self.symbols[1], on_one_line(text.removeprefix(".").strip()))
         text = on_one_line(text)
         if any(symbols.worded(sign) for sign in self.symbols):
             return f"{KINDS[self.kind]} “{text}”"
@@ -93,6 +95,13 @@ class Phrase:
     def matches(self, text: str) -> bool:
         """Whether a text shows it."""
         return bool(spans(text, self))
+
+
+def _after_a_stop(follows: str, text: str) -> str:
+    """A phrase that begins with a full stop, as people say it: where a sentence, a line or a paragraph begins."""
+    breaks = follows.count("\n")
+    place = {0: "says “{}” after a full stop", 1: "begins a line after a full stop with “{}”"}
+    return place.get(breaks, "begins a paragraph after a full stop with “{}”").format(text)
 
 
 class Places(NamedTuple):
