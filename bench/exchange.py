@@ -22,7 +22,6 @@ from diffing.diff.stored import DiffSettings
 from diffing.probes import scan
 from diffing.probes.learned import Learned
 from diffing.probes.phrases import shown_by
-from diffing.probes.scan import Scan
 from diffing.reader import firing
 from diffing.reader.encodings import Encodings
 from diffing.study import responses
@@ -34,8 +33,8 @@ class Compared(NamedTuple):
 
     tables: dict[str, pd.DataFrame]
     """features, probes and phrases"""
-    spans: Scan
-    """The phrases' places."""
+    said: phrases.Tested
+    """The phrases with their places."""
 
 
 def exchanged(pairs: Pairing, random: np.random.Generator) -> Pairing:
@@ -78,7 +77,7 @@ class Sides:
         among = self.among(pairs)
         probes = compute.probe_table(self.tokens, among, self.scanned, seed)
         said = phrases.table(self.turned(pairs), self.tokens, among, self.texts, seed)
-        return Compared({"features": features, "probes": probes, "phrases": said.rows}, said.spans)
+        return Compared({"features": features, "probes": probes, "phrases": said.rows}, said)
 
     def turned(self, pairs: Pairing) -> Learned:
         """The candidates as they would have been learned from the exchanged sides."""
@@ -93,7 +92,7 @@ class Sides:
         features = compared.tables["features"]
         differ = features.loc[features["q_discovery"] < measure.LEVEL, "feature"].to_numpy(dtype=np.int64)
         fires = firing.active(self.encodings, differ.tolist(), self.documents.tolist())
-        told = compared.tables, fires, differ, self.scanned, compared.spans
+        told = compared.tables, fires, differ, self.scanned, compared.said
         return compute.habit_table(*told, self.among(pairs))
 
     def shows(self, kind: str, name: str) -> Bools:

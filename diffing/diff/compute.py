@@ -169,7 +169,7 @@ def measured(
     tell(7, 8, "telling habits apart")
     tables = {"features": features, "probes": probes, "phrases": said.rows}
     tables |= {"categories": categories, "noise": bins}
-    tables["habits"] = habit_table(tables, fires, detailed, scanned, said.spans, renumbered)
+    tables["habits"] = habit_table(tables, fires, detailed, scanned, said, renumbered)
     counted = summary.of(pairs, features, probes, tallied.views["whole"], apart._asdict())
     facts = _told(study, a, b, settings) | {"tested_phrases": said.tested, "anything": gate.of(tables)}
     return tables, facts | counted
@@ -243,15 +243,17 @@ def habit_table(
     fires: firing.Active,
     detailed: Ints,
     scanned: scan.Scan,
-    spans: scan.Scan,
+    said: phrases.Tested,
     renumbered: Pairing,
 ) -> pd.DataFrame:
     """What of all that differs is one habit, found on discovery prompts."""
     ground = habits.Ground(candidates.discovery(renumbered), fires.tokens)
-    probes, said = tables["probes"], tables["phrases"]
+    features, probes = tables["features"], tables["probes"]
     single = [name not in near.PROBES or not near.PROBES[name].counted_only for name in probes["probe"]]
     known = candidates.of_spans("probe", probes[single], "probe", list(scan.NAMES), scanned, fires)
-    known += candidates.of_spans("phrase", said, "form", said["form"].tolist(), spans, fires)
-    known += candidates.of_features(tables["features"], detailed.tolist(), fires)
+    known += candidates.of_spans("phrase", said.rows, "form", said.rows["form"].tolist(), said.spans, fires)
+    known += candidates.of_features(features, detailed.tolist(), fires)
     known = candidates.more_than_length(ground, known)
-    return candidates.table(ground, known, habits.peel(ground, known))
+    tested: dict[habits.Kind, int] = {"phrase": said.tested}
+    tested |= {"probe": int(probes["p_discovery"].count()), "feature": int(features["p_discovery"].count())}
+    return candidates.table(ground, known, habits.peel(ground, known, tested))
