@@ -186,11 +186,12 @@ def told_apart(study: Study, a: str, b: str, changed: dict[str, Array]) -> Apart
     true = sum(
         sign * changed[side][order].astype(float) for side, sign in (("a", -1), ("b", 1)) if side in changed
     )
-    return _matched(sides, np.asarray(true), diffed(study, a, b)[0]["habits"])
+    return _matched(sides, np.asarray(true))
 
 
-def _matched(sides: Sides, true: Array, habits: pd.DataFrame) -> Apart:
+def _matched(sides: Sides, true: Array) -> Apart:
     """By the correlation over prompts of a habit's lead with each plant; a habit is that which it is most like."""
+    habits = sides.habits(sides.compared(sides.pairs, 0), sides.pairs)
     leads = habits[habits["lead"]]
     met: set[int] = set()
     false = 0
@@ -221,13 +222,13 @@ def ten_habits(asked: Asked) -> list[Line]:
 
 def ten_of_sample(_asked: Asked) -> list[Line]:
     """The ten that the sample's maker planted: sixty prompts, half of them discovery prompts."""
-    sides = Sides(study := encoded_sample())
+    sides = Sides(encoded_sample())
     rows = {prompt: row for row, prompt in enumerate(sides.pairs.prompts["id"])}
     true = np.zeros((len(rows), 10))
     for column, plant in enumerate(sample.planted()["planted"]):
         for prompt, side, _draw, _spans in plant["instances"]:
             true[rows[prompt], column] += (1 if side == "after" else -1) / sample.DRAWS
-    return _ten("the sample's ten habits", [_matched(sides, true, diffed(study, "before", "after")[0]["habits"])])
+    return _ten("the sample's ten habits", [_matched(sides, true)])
 
 
 def _ten(name: str, found: list[Apart]) -> list[Line]:

@@ -84,7 +84,8 @@ class Ground:
         documents = len(tokens.begins) - 1
         self.size = int(tokens.begins[-1])
         self.prompts = len(pairs.prompts)
-        self._document = np.repeat(np.arange(documents), np.diff(tokens.begins))
+        self.document = np.repeat(np.arange(documents), np.diff(tokens.begins))
+        """Of each token."""
         self._row = np.zeros(documents, np.int64)
         self._sign = np.zeros(documents)
         """0 for a document of no pair."""
@@ -99,7 +100,7 @@ class Ground:
 
     def difference(self, tokens: Array) -> Floats:
         """By prompt, B minus A: the chance that as many random tokens as the shorter answer has show it."""
-        counts = np.bincount(self._document[tokens], minlength=len(self._row))
+        counts = np.bincount(self.document[tokens], minlength=len(self._row))
         shown = np.flatnonzero((counts > 0) & (self._sign != 0))
         chance = self._chance(counts[shown], self._length[shown], self._cut[shown])
         return np.bincount(self._row[shown], self._sign[shown] * chance, self.prompts).astype(np.float64)
@@ -214,8 +215,11 @@ class _Peel:
 
     def _reached(self, candidate: int) -> Bools:
         reach = np.zeros(self._ground.size, dtype=bool)
+        tokens, owner = self._candidates[candidate].tokens, self._ground.document
         for step in range(-BESIDE, BESIDE + 1):
-            reach[np.clip(self._candidates[candidate].tokens + step, 0, self._ground.size - 1)] = True
+            beside = np.clip(tokens + step, 0, self._ground.size - 1)
+            # The first words of an answer are not beside the last ones of the answer before it.
+            reach[beside[owner[beside] == owner[tokens]]] = True
         return reach
 
     def _rest(self, candidate: int) -> _Rest:
@@ -223,7 +227,7 @@ class _Peel:
         tokens, others = self._candidates[candidate].tokens, [lead for lead in self._leads if lead != candidate]
         own = self._reach.get(candidate)
         taken = self._taken[tokens] - (0 if own is None else own[tokens])
-        free = self._ground.difference(tokens[_mostly(taken == 0, tokens)])
+        free = self._ground.difference(tokens[self._mostly(taken == 0, tokens)])
         whole = float(self._moves[:, candidate].mean())
         company = [lead for lead in others if self._keeps_company(candidate, lead)]
         if not self._holds(free, whole):
@@ -236,6 +240,13 @@ class _Peel:
         left = float(free[quiet].mean() / whole) if quiet.any() else 0.0
         taker = max(company, key=lambda lead: self._likeness(candidate, lead))
         return _Rest(bool(quiet.any()) and self._holds(free[quiet], whole), left, taker)
+
+    def _mostly(self, free: Bools, tokens: Array) -> Bools:
+        """Which tokens are of a run of neighbours that is mostly free: a phrase is shown whole or not at all."""
+        owner = self._ground.document[tokens]
+        run = np.cumsum((np.diff(tokens, prepend=-2) > 1) | (np.diff(owner, prepend=-1) > 0)) - 1
+        share = np.bincount(run, free) / np.maximum(np.bincount(run), 1)
+        return np.asarray(share[run] > HALF)
 
     def _holds(self, differences: Floats, whole: float) -> bool:
         """Whether these still differ as the whole does: for sure, or by most of it where few are left to tell."""
@@ -302,13 +313,6 @@ class _Peel:
         return Habit(
             lead, tuple(sorted(members, key=lambda member: (self._p[member.candidate], member.candidate)))
         )
-
-
-def _mostly(free: Bools, tokens: Array) -> Bools:
-    """Which tokens are of a run of neighbours that is mostly free: a phrase is shown as a whole or not at all."""
-    run = np.cumsum(np.diff(tokens, prepend=-2) > 1) - 1
-    share = np.bincount(run, free) / np.maximum(np.bincount(run), 1)
-    return np.asarray(share[run] > HALF)
 
 
 def _correlations(moves: Floats) -> Floats:

@@ -63,6 +63,43 @@ def test_parts_of_a_sentence_far_from_each_other_are_one_habit() -> None:
     assert [round(member.correlation, 6) for member in found[0].members] == [1.0, 1.0, 1.0]
 
 
+def test_the_opening_of_an_answer_is_not_beside_the_ending_of_the_one_before() -> None:
+    made, tokens = pairs()
+    random = np.random.default_rng(8)
+    opening, ending = (PROMPTS + np.flatnonzero(random.random(PROMPTS) < 0.4) for _ in range(2))
+    candidates = [
+        Candidate("probe", "ending", at(tokens, ending, [LENGTH - 1])),
+        Candidate("probe", "opening", at(tokens, opening, [0, 1])),
+    ]
+    found = habits.peel(Ground(made, tokens), candidates)
+    assert shape(found, candidates) == {"ending": [], "opening": []}
+
+
+def test_all_words_of_a_sentence_are_the_habits_and_not_only_those_beside_its_lead() -> None:
+    made, tokens = pairs()
+    random = np.random.default_rng(9)
+    shown = PROMPTS + np.flatnonzero(random.random(PROMPTS) < 0.4)
+    elsewhere = np.flatnonzero(random.random(2 * PROMPTS) < 0.5)
+    # Fires on a word of the sentence that is far from its beginning, and on many answers of either side besides.
+    wide = np.union1d(at(tokens, shown, [20]), at(tokens, elsewhere, [50]))
+    candidates = [
+        Candidate("phrase", "sentence", at(tokens, shown, [10, 11])),
+        Candidate("feature", "1", at(tokens, shown, [20])),
+        Candidate("feature", "2", wide),
+    ]
+    assert shape(habits.peel(Ground(made, tokens), candidates), candidates) == {"sentence": ["1", "2"]}
+
+
+def test_a_habit_is_sure_among_all_that_was_tested() -> None:
+    made, tokens = pairs()
+    shown = PROMPTS + np.arange(14)
+    candidates = [Candidate("feature", "1", at(tokens, shown, [10]))]
+    ground = Ground(made, tokens)
+    # All of 14 prompts lean one way: p is 2 to the power of -13, and a third of the level is for features.
+    assert len(habits.peel(ground, candidates, {"feature": 136})) == 1
+    assert habits.peel(ground, candidates, {"feature": 137}) == []
+
+
 def test_two_habits_that_often_meet_are_two_where_each_moves_without_the_other() -> None:
     made, tokens = pairs()
     random = np.random.default_rng(2)
