@@ -101,6 +101,11 @@ def longer(text: str, other: str) -> str:
     return f"{text}\n\n{''.join(inside)}".rstrip("\n") if inside else text
 
 
+def ended(text: str, other: str) -> str:
+    """The answer with another one's last line behind its own."""
+    return f"{text}\n\n{units(other)[-1]}"
+
+
 EARLY = Plant("early", lambda text, _: _told(text, 1), 0.3, 0.0)
 LATE = Plant("late", lambda text, _: _told(text, -1), 0.0, 0.8)
 WORDS = "Kindly bear in mind that rules differ across regions."

@@ -24,10 +24,10 @@ import pandas as pd
 
 from bench import answers, plants, unlike
 from bench.answers import Answers
+from bench.apart import Apart, matched, told_apart
 from bench.exchange import Sides, exchanged
 from bench.lines import HEAD, Line, averaged, pooled, rows, share
 from diffing import Study
-from diffing.common.arrays import Array
 from diffing.diff import compute, gate, measure, separability, summary
 from diffing.diff.stored import DiffSettings
 from diffing.models.providers import Checkpoint
@@ -40,8 +40,6 @@ SHARES = (0.5, 0.75, 0.9, 0.99)
 """Of pairs that tie."""
 REAL = 260
 """Prompts of a real study that are changed and encoded anew: with long answers more take too long."""
-ALIKE = 0.5
-"""Correlation over prompts from which a habit is a planted one."""
 
 
 class Asked(NamedTuple):
@@ -168,43 +166,6 @@ def sentence(asked: Asked) -> list[Line]:
     return lines
 
 
-class Apart(NamedTuple):
-    """Habits against what was planted."""
-
-    habits: int
-    found: int
-    """Planted ones that a habit is."""
-    false: int
-    """Habits that are none of them."""
-
-
-def told_apart(study: Study, a: str, b: str, changed: dict[str, Array]) -> Apart:
-    """`changed`: by side, prompts in the study's order × plants, which answers have it."""
-    sides = Sides(study, a, b)
-    ids = {prompt: row for row, prompt in enumerate(study.prompts()["id"])}
-    order = [ids[prompt] for prompt in sides.pairs.prompts["id"]]
-    true = sum(
-        sign * changed[side][order].astype(float) for side, sign in (("a", -1), ("b", 1)) if side in changed
-    )
-    return _matched(sides, np.asarray(true))
-
-
-def _matched(sides: Sides, true: Array) -> Apart:
-    """By the correlation over prompts of a habit's lead with each plant; a habit is that which it is most like."""
-    habits = sides.habits(sides.compared(sides.pairs, 0), sides.pairs)
-    leads = habits[habits["lead"]]
-    met: set[int] = set()
-    false = 0
-    for kind, name in zip(leads["kind"], leads["name"], strict=True):
-        moved = sides.difference(sides.shows(kind, name), sides.pairs)
-        like = np.abs(np.corrcoef(moved, true.T)[0, 1:])
-        if like.max() >= ALIKE:
-            met.add(int(like.argmax()))
-        else:
-            false += 1
-    return Apart(len(leads), len(met), false)
-
-
 def ten_habits(asked: Asked) -> list[Line]:
     """Ten habits, five more on each side, each in answers of its own choice."""
     number = max(1, asked.encoded // 2)
@@ -228,7 +189,7 @@ def ten_of_sample(_asked: Asked) -> list[Line]:
     for column, plant in enumerate(sample.planted()["planted"]):
         for prompt, side, _draw, _spans in plant["instances"]:
             true[rows[prompt], column] += (1 if side == "after" else -1) / sample.DRAWS
-    return _ten("the sample's ten habits", [_matched(sides, true)])
+    return _ten("the sample's ten habits", [matched(sides, true)])
 
 
 def _ten(name: str, found: list[Apart]) -> list[Line]:
@@ -251,23 +212,26 @@ def _ten(name: str, found: list[Apart]) -> list[Line]:
 
 
 def length(asked: Asked) -> list[Line]:
-    """B's answers are A's with body lines deleted, or going on behind their end: length, and nothing else."""
+    """B's answers are A's, shorter or longer by lines of the same kind: length, and nothing else."""
     number = max(1, asked.encoded // 2)
+    ways = {"shorter": "body lines deleted", "longer": "body lines behind the end", "ended": "a second ending"}
     sides = {"a": asked.answers.first}
     for place in range(number):
         random = np.random.default_rng([asked.seed, 6, place])
-        both = [*zip(asked.answers.first, asked.answers.second, strict=True)]
-        sides[f"shorter{place}"] = [plants.shorter(first, random) for first, _ in both]
-        sides[f"longer{place}"] = [plants.longer(first, second) for first, second in both]
+        sides[f"shorter{place}"] = [plants.shorter(text, random) for text in asked.answers.first]
+        # Lines of the other answer to the prompt, in four of five, so that there are several such studies.
+        lent = zip(asked.answers.first, asked.answers.second, random.random(len(sides["a"])) < 0.8, strict=True)
+        both = [(text, other if lends else "") for text, other, lends in lent]
+        sides[f"longer{place}"] = [plants.longer(*pair) for pair in both]
+        sides[f"ended{place}"] = [plants.ended(*pair) if pair[1] else pair[0] for pair in both]
     study = compared("length", asked.answers.prompts, sides)
     lines = []
-    for name, words in (("shorter", "body lines deleted"), ("longer", "going on behind the end")):
-        tables = [diffed(study, "a", f"{name}{place}")[0] for place in range(number)]
-        for kind in ("features", "probes", "phrases"):
-            rows = [table[kind] for table in tables]
-            survive = [int(row["survives_equal_length"].fillna(False).sum()) for row in rows]
-            differ = [int((row["q"] < measure.LEVEL).sum()) for row in rows]
-            lines.append(pooled(f"length only, {words}: {kind} that survive", survive, differ, most=0.0025))
+    for way, words in ways.items():
+        tables = [diffed(study, "a", f"{way}{place}")[0] for place in range(number)]
+        every = [pd.concat([table[kind] for kind in ("features", "probes", "phrases")]) for table in tables]
+        survive = [int(row["survives_equal_length"].fillna(False).sum()) for row in every]
+        differ = [int((row["q"] < measure.LEVEL).sum()) for row in every]
+        lines.append(pooled(f"length only, {words}: that survives", survive, differ, most=0.0025))
     return lines
 
 
