@@ -1,76 +1,18 @@
-"""Whether certainty is what it says: `python -m bench.certainty [--study sample --repeats 200]`.
+"""Whether certainty is what it says: `python -m bench.certainty [--streams 2000]`.
 
-Exchanges the two sides of a study's prompts by coins, so that nothing is to be found in real answers, and counts
-how often each view and the one test over all views find something; looks at streams of prompts after each one, and
-counts how often an e-value or an interval is ever wrong; shrinks differences whose truth is known.
-`docs/method.md` quotes what it prints. The study must be encoded.
+Looks at streams of prompts after each one, and counts how often an e-value or an interval is ever wrong; shrinks
+differences whose truth is known. `docs/method.md` quotes what it prints. What is said of whole studies in which
+nothing differs is for `bench.truth`.
 """
 
 import argparse
-import dataclasses
-from collections import Counter
 
 import numpy as np
 import pandas as pd
 
 from diffing.common import stats
 from diffing.common.arrays import Array
-from diffing.diff import evalues, gate, groups, measure, pairing, presence, shrinkage
-from diffing.diff.pairing import Pairing
-from diffing.diff.presence import Shown
-from diffing.probes import scan
-from diffing.reader import firing
-from diffing.reader.encodings import Encodings
-from diffing.study import responses
-from diffing.study.study import Study
-
-
-class Sides:
-    """A study's answers, to be compared again and again with sides exchanged."""
-
-    def __init__(self, study: Study) -> None:
-        encodings = Encodings.open(study)
-        self.pairs = pairing.pair(study, encodings.documents, *study.sides())
-        documents = np.unique(np.concatenate([self.pairs.a, self.pairs.b]))
-        texts = responses.texts(study.responses(), encodings.documents.loc[documents])
-        self.shown: Shown = presence.shown(encodings, documents)
-        tokens = firing.active(encodings, [], documents.tolist()).tokens
-        self.counted: Shown = presence.as_features(scan.scan(texts), tokens)
-        self.number = documents
-
-    def exchanged(self, random: np.random.Generator) -> Pairing:
-        """The two sides of each prompt in each other's place by a coin, all its draws together."""
-        turn = random.random(len(self.pairs.prompts))[self.pairs.row] < 0.5
-        swap = {
-            name + side: np.where(turn, getattr(self.pairs, name + other), getattr(self.pairs, name + side))
-            for name in ("", "tokens_")
-            for side, other in ("ab", "ba")
-        }
-        return dataclasses.replace(self.pairs, **swap)
-
-    def tables(self, pairs: Pairing, seed: int) -> dict[str, pd.DataFrame]:
-        """The tables of features and probes, with the tests by category."""
-        scanned = dataclasses.replace(
-            pairs, a=np.searchsorted(self.number, pairs.a), b=np.searchsorted(self.number, pairs.b)
-        )
-        out = {}
-        for name, shown, of in (("features", self.shown, pairs), ("probes", self.counted, scanned)):
-            table, tallied = measure.table(shown, of)
-            testable = table["testable"].to_numpy(dtype=bool)
-            out[name] = table.assign(**groups.heterogeneity(tallied.views["whole"], of, testable, seed))
-        return out
-
-
-def exchanging(study: Study, repeats: int, seed: int = 0) -> Counter[str]:
-    """How many of so many studies without a difference each view finds something in at 5 %, and all together."""
-    sides, random, found = Sides(study), np.random.default_rng(seed), Counter[str]()
-    for _ in range(repeats):
-        told = gate.of(sides.tables(sides.exchanged(random), int(random.integers(2**31))))
-        said = {view["view"]: view["p"] < gate.LEVEL for view in told["views"]}
-        found.update(name for name, finds in said.items() if finds)
-        found["any view"] += any(said.values())
-        found["all views together"] += told["says"] == "differs"
-    return found
+from diffing.diff import evalues, shrinkage
 
 
 def looking(streams: int, prompts: int, seed: int = 0) -> pd.DataFrame:
@@ -151,15 +93,10 @@ def _shrunk(random: np.random.Generator, features: int = 3000, prompts: int = 40
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--study", default="sample")
-    parser.add_argument("--repeats", type=int, default=200)
     parser.add_argument("--streams", type=int, default=2000)
     asked = parser.parse_args()
     for table in (looking(asked.streams, 500), enough(), shrinking(40)):
         print(table.to_string(index=False, float_format=lambda value: f"{value:.5g}"), "\n")
-    found = exchanging(Study.open(asked.study), asked.repeats)
-    for name, number in found.most_common():
-        print(f"{name}: {number} of {asked.repeats} ({100 * number / asked.repeats:.1f} %)")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,13 @@
-"""Phrases: how long they take, and how often anything is found where nothing changed.
+"""Phrases: how long they take.
 
 `python -m bench.phrases` makes two sides' answers to 1,000 prompts, 400 words each, of words as unequally frequent
-as in English, and reports the seconds of reading, learning and testing. `--nulls 200` takes the sample study's
-answers instead and exchanges the sides of each prompt by a coin, as often as it says; `--study NAME` takes the
-answers of a study's first two checkpoints. `docs/method.md` quotes both.
+as in English, and reports the seconds of reading, learning and testing; `--study NAME` takes the answers of a
+study's first two checkpoints. How often anything is found where nothing changed is for `bench.truth`.
 
 Here a token is what stands between spaces.
 """
 
 import argparse
-import dataclasses
 import re
 import time
 from collections.abc import Callable
@@ -23,11 +21,10 @@ from diffing.diff import pairing, phrases
 from diffing.diff.pairing import Pairing
 from diffing.probes import symbols
 from diffing.reader.firing import Tokens
-from diffing.study import responses, sample
+from diffing.study import responses
 from diffing.study.study import Study
 
 Result = TypeVar("Result")
-VIEWS = ("q", "q_discovery", "q_equal_length", "q_equal_length_tail", "q_rate", "q_mean", "q_heterogeneity")
 
 
 def made(prompts: int, words: int) -> list[str]:
@@ -74,29 +71,6 @@ def of_study(study: Study) -> tuple[list[str], Pairing]:
     return texts, paired(study.prompts(), rows, tokens_of(texts))
 
 
-def exchanged(pairs: Pairing, random: np.random.Generator) -> Pairing:
-    """The sides of each prompt exchanged by a coin."""
-    turned = (random.random(len(pairs.prompts)) < 0.5)[pairs.row]
-    sides = ((pairs.a, pairs.b), (pairs.tokens_a, pairs.tokens_b))
-    (a, b), (tokens_a, tokens_b) = ((np.where(turned, y, x), np.where(turned, x, y)) for x, y in sides)
-    return dataclasses.replace(pairs, a=a, b=b, tokens_a=tokens_a, tokens_b=tokens_b)
-
-
-def nulls(texts: list[str], pairs: Pairing, studies: int) -> None:
-    """In how many null studies each family of tests finds anything."""
-    tokens, hits = tokens_of(texts), dict.fromkeys([*VIEWS, "replicated"], 0)
-    for number in range(studies):
-        turned = exchanged(pairs, np.random.default_rng(number))
-        table, tested, _ = phrases.table(phrases.learn(texts, turned), tokens, turned, texts, number)
-        for view in VIEWS:
-            hits[view] += bool((table[view] < 0.05).any())
-        hits["replicated"] += bool((table["replicated"] == "yes").any())
-    print(f"{studies} null studies of {len(pairs.prompts)} prompts, {tested:,} phrases tested; studies with any:")
-    for view, count in hits.items():
-        share = count / studies
-        print(f"{view}: {count} ({100 * share:.1f} ± {196 * (share * (1 - share) / studies) ** 0.5:.1f} %)")
-
-
 def timed(name: str, work: Callable[[], Result]) -> Result:
     """Its result; prints the seconds it took."""
     wall, cpu = time.perf_counter(), time.process_time()
@@ -117,21 +91,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--prompts", type=int, default=1000)
     parser.add_argument("--words", type=int, default=400)
-    parser.add_argument("--nulls", type=int, default=0)
     parser.add_argument("--study", help="a study's answers instead of made or bundled ones")
     asked = parser.parse_args()
-    if asked.study or asked.nulls:
-        texts, pairs = of_study(Study.open(asked.study) if asked.study else sample.ensure())
+    if asked.study:
+        texts, pairs = of_study(Study.open(asked.study))
     else:
         texts, names = made(asked.prompts, asked.words), [f"{n:06}" for n in range(asked.prompts)]
         held = np.arange(asked.prompts) % 10 < 3
         prompts = pd.DataFrame({"id": names, "tags": "", "category": "all"})
         prompts["split"] = np.where(held, "held-out", "discovery")
         pairs = paired(prompts, pd.DataFrame({"prompt_id": names * 2, "draw": 0}), tokens_of(texts))
-    if asked.nulls:
-        nulls(texts, pairs, asked.nulls)
-    else:
-        speed(texts, pairs)
+    speed(texts, pairs)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,10 @@ import pandas as pd
 from diffing.common import stats
 from diffing.common.arrays import Array, Bools
 from diffing.diff import candidates, habits, measure, naming, ranking
-from diffing.diff.habits import Candidate, Ground
+from diffing.diff.ground import Ground
+from diffing.diff.habits import Candidate
 from diffing.diff.pairing import Pairing
+from diffing.diff.phrases import Tested
 from diffing.diff.presence import Flat
 from diffing.probes import near, scan
 from diffing.probes.sayings import SAYINGS
@@ -78,15 +80,15 @@ def of(
     fires: Active,
     detailed: Sequence[int],
     scanned: Scan,
-    spans: Scan,
+    said: Tested,
     pairs: Pairing,
 ) -> Found:
-    """What changed, from a diff's tables; `spans` are the phrases', `pairs` number documents as `fires` does."""
+    """What changed, from a diff's tables; `pairs` number documents as `fires` does."""
     discovery = pairs.prompts["split"].to_numpy()[pairs.row] == "discovery"
     ground = Ground(pairs.only(discovery), fires.tokens)
-    known = _known(tables, fires, detailed, scanned, spans)
+    known = _known(tables, fires, detailed, scanned, said.spans)
     found = candidates.more_than_length(ground, known)
-    table = candidates.table(ground, found, habits.peel(ground, found))
+    table = candidates.table(ground, found, habits.peel(ground, found, _tested(tables, said)))
     tokens = dict(zip(tables["features"]["feature"], tables["features"]["tokens"], strict=True))
     named = [_Named(0, "amount", "probe", LENGTH, SAYINGS[LENGTH])]
     for number, rows in table.groupby("habit", sort=True):
@@ -96,6 +98,15 @@ def of(
     places = [of_name[(each.by, each.source)].tokens for each in named[1:]]  # type: ignore[index]
     shown = _shown(fires, places, scanned.counts()[LENGTH].to_numpy())
     return Found(table, _measured(named, shown, pairs, discovery))
+
+
+def _tested(tables: Mapping[str, pd.DataFrame], said: Tested) -> dict[habits.Kind, int]:
+    """Of each kind, how many the candidates were chosen from."""
+    counted: dict[habits.Kind, int] = {"phrase": said.tested}
+    return counted | {
+        "probe": int(tables["probes"]["p_discovery"].count()),
+        "feature": int(tables["features"]["p_discovery"].count()),
+    }
 
 
 def _known(

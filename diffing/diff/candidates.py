@@ -12,8 +12,8 @@ import pandas as pd
 
 from diffing.common import stats
 from diffing.common.arrays import Array
-from diffing.diff import habits
-from diffing.diff.habits import Candidate, Ground, Habit, Kind
+from diffing.diff.ground import Ground, p_of
+from diffing.diff.habits import Candidate, Habit, Kind
 from diffing.diff.measure import LEVEL
 from diffing.diff.pairing import Pairing
 from diffing.probes import near
@@ -81,7 +81,7 @@ def more_than_length(ground: Ground, candidates: Sequence[Candidate]) -> list[Ca
     """Those that still differ where as many random tokens of both answers are looked at."""
     if not candidates:
         return []
-    p = habits.p_of(np.column_stack([ground.difference(each.tokens) for each in candidates]))
+    p = p_of(np.column_stack([ground.difference(each.tokens) for each in candidates]))
     return [each for each, q in zip(candidates, stats.benjamini_hochberg(p), strict=True) if q < LEVEL]
 
 
@@ -103,7 +103,7 @@ def _row(ground: Ground, candidate: Candidate, habit: int, lead: bool, *said: fl
         "lead": lead,
         "kind": candidate.kind,
         "name": candidate.name,
-        "p": float(habits.p_of(difference[:, None])[0]),
+        "p": float(p_of(difference[:, None])[0]),
         "delta": float(difference.mean()),
         "share": share,
         "correlation": correlation,

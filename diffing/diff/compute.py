@@ -162,13 +162,13 @@ def measured(
     words = {feature: nearest.words(feature) for feature in detailed.tolist()}
     features["probes"] = [words.get(feature, "") for feature in range(len(features))]
     features["tokens"] = [described[f].in_words() if f in described else "" for f in range(len(features))]
-    probes = _probes(fires.tokens, renumbered, scanned, seed)
+    probes = probe_table(fires.tokens, renumbered, scanned, seed)
     said = phrases.table(sayings, fires.tokens, renumbered, texts, seed)
     features, probes = (t.assign(**shrinkage.columns(t), **evalues.columns(t)) for t in (features, probes))
     tell(7, 8, "telling habits apart")
     tables = {"features": features, "probes": probes, "phrases": said.rows}
     tables |= {"categories": categories, "noise": bins}
-    changed = behaviours.of(tables, fires, detailed.tolist(), scanned, said.spans, renumbered)
+    changed = behaviours.of(tables, fires, detailed.tolist(), scanned, said, renumbered)
     tables |= {"habits": changed.habits, "behaviours": changed.behaviours}
     counted = summary.of(pairs, features, probes, tallied.views["whole"], apart._asdict())
     facts = _told(study, a, b, settings) | {"tested_phrases": said.tested, "anything": gate.of(tables)}
@@ -228,7 +228,7 @@ def _families(features: pd.DataFrame, ties: families.Ties, encodings: Encodings,
     return family
 
 
-def _probes(tokens: firing.Tokens, renumbered: Pairing, scanned: scan.Scan, seed: int) -> pd.DataFrame:
+def probe_table(tokens: firing.Tokens, renumbered: Pairing, scanned: scan.Scan, seed: int) -> pd.DataFrame:
     """The probes' own table."""
     counted = np.array([near.PROBES[name].counted_only for name in scan.NAMES])
     table, tallied = measure.table(presence.as_features(scanned, tokens), renumbered, counted)

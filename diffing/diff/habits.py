@@ -1,30 +1,31 @@
 """Habits: how many separate things changed, and which features, probes and phrases change together.
 
 One changed habit moves dozens of features: those of its words, of their pieces, and of what stands beside them.
-The *peel* takes candidates in the order of their evidence and asks of each what is left of it when the habits
-found before are taken away: its tokens on or beside theirs, then the prompts on which a habit that it keeps
-company with moved. What still differs is a habit of its own; what no longer does moves with the habit that took
-it. At the end every habit is asked once more in the light of all others, the weakest first.
+The *peel* takes candidates, what can be counted first and of that the best founded, and asks of each what is left
+of it when the habits found before are taken away: its tokens on or beside theirs and their close members', then
+the prompts on which a habit that it keeps company with moved. What still differs is a habit of its own; what no
+longer does moves with the habit that took it. At the end every habit is asked once more in the light of all
+others, the weakest first, and those are kept that are sure among all that was tested, not among candidates alone:
+where one habit moves many features, a correction over features lets some through that differ by chance.
 
 Every difference is a rarefied one, so that length alone brings none. Promises that the outcome hangs on the pairs
 and candidates that it is given and on nothing drawn at random. It is a description and no test: p here orders and
 stops the peel, and who wants to know whether a habit holds asks prompts that the peel has not seen.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from diffing.common import nulls, rarefied
 from diffing.common.arrays import Array, Bools, Floats
+from diffing.diff.ground import Ground, p_of
 from diffing.diff.measure import LEAST, LEVEL
-from diffing.diff.pairing import Pairing
-from diffing.reader.firing import Tokens
 
 Kind = Literal["probe", "phrase", "feature"]
 KINDS: tuple[Kind, ...] = ("probe", "phrase", "feature")
-"""Of candidates with like evidence the earlier kind comes first: it says what it is."""
+"""Of candidates with like evidence the earlier kind comes first. Features come after all that is counted: one may
+fire on the words of two habits, differ more surely than either, and so would stand for both."""
 BESIDE = 2
 """Tokens on either side that count as a habit's: the same reach as a probe's (`near.AROUND`)."""
 DENSE = 0.1
@@ -32,10 +33,11 @@ DENSE = 0.1
 COMPANY = 0.3
 """Correlation over prompts from which two keep company, where it is also beyond chance. Chosen by eye: groups cut
 at 0.25 to 0.3 were those that a reader would make."""
+CLOSE = 0.7
+"""Correlation with its lead from which a member's tokens are the habit's too: half of what varies is shared. A
+sentence is longer than what is on or beside the words of its lead."""
 BEYOND = 2.6
 """Standard errors of a correlation that stand for beyond chance: 1 % of unrelated pairs."""
-COINS = 16
-"""Whole coins that a difference of 1 is rounded to for its p, as amounts are (`tally.SPREAD`)."""
 HALF = 0.5
 """Prompts on which a habit moved by less are quiet ones. A candidate that keeps more than this share of its
 difference is not explained, though too little may be left for a p below the corrected bar."""
@@ -70,50 +72,15 @@ class Habit(NamedTuple):
     members: tuple[Member, ...]
 
 
-class Ground:
-    """Pairs of documents and their tokens: turns tokens into a difference for each prompt."""
+def peel(ground: Ground, candidates: Sequence[Candidate], tested: Mapping[Kind, int] | None = None) -> list[Habit]:
+    """Habits, the best founded first, each with its members; candidates without a significant p are left out.
 
-    def __init__(self, pairs: Pairing, tokens: Tokens) -> None:
-        """`pairs` numbers documents by their place among the tokens' ones."""
-        documents = len(tokens.begins) - 1
-        self.size = int(tokens.begins[-1])
-        self.prompts = len(pairs.prompts)
-        self._document = np.repeat(np.arange(documents), np.diff(tokens.begins))
-        self._row = np.zeros(documents, np.int64)
-        self._sign = np.zeros(documents)
-        """0 for a document of no pair."""
-        self._length = np.ones(documents, np.int64)
-        self._cut = np.ones(documents, np.int64)
-        weight = 1 / pairs.draws[pairs.row]
-        shorter = np.minimum(pairs.tokens_a, pairs.tokens_b)
-        for sign, number, length in ((-1, pairs.a, pairs.tokens_a), (1, pairs.b, pairs.tokens_b)):
-            self._row[number], self._sign[number] = pairs.row, sign * weight
-            self._length[number], self._cut[number] = length, shorter
-        self._chance = rarefied.Chance(int(self._length.max(initial=1)))
-
-    def difference(self, tokens: Array) -> Floats:
-        """By prompt, B minus A: the chance that as many random tokens as the shorter answer has show it."""
-        counts = np.bincount(self._document[tokens], minlength=len(self._row))
-        shown = np.flatnonzero((counts > 0) & (self._sign != 0))
-        chance = self._chance(counts[shown], self._length[shown], self._cut[shown])
-        return np.bincount(self._row[shown], self._sign[shown] * chance, self.prompts).astype(np.float64)
-
-
-def p_of(differences: Floats) -> Floats:
-    """Exact two-sided sign-flip p of each column of prompts × candidates; 1 where too few prompts differ."""
-    coins = np.rint(differences * COINS).astype(np.int64)
-    sizes = np.arange(1, COINS + 1)
-    counts = np.stack([np.sum(np.abs(coins) == size, axis=0) for size in sizes], axis=1)
-    tested = np.flatnonzero(counts.sum(axis=1) >= LEAST)
-    p = np.ones(differences.shape[1])
-    if len(tested):
-        p[tested] = nulls.coin_tail(sizes, counts[tested], coins.sum(axis=0)[tested])
-    return p
-
-
-def peel(ground: Ground, candidates: Sequence[Candidate]) -> list[Habit]:
-    """Habits, the best founded first, each with its members; candidates without a significant p are left out."""
-    return _Peel(ground, candidates).habits() if candidates else []
+    `tested` is how many of each kind the candidates were chosen from; without it there were no others.
+    """
+    if not candidates:
+        return []
+    kinds = [each.kind for each in candidates]
+    return _Peel(ground, candidates, {kind: kinds.count(kind) for kind in KINDS} | dict(tested or {})).habits()
 
 
 class _Rest(NamedTuple):
@@ -127,57 +94,92 @@ class _Rest(NamedTuple):
 class _Peel:
     """The peel under way: which candidates lead so far, and the tokens that these take."""
 
-    def __init__(self, ground: Ground, candidates: Sequence[Candidate]) -> None:
+    def __init__(self, ground: Ground, candidates: Sequence[Candidate], tested: Mapping[Kind, int]) -> None:
         self._ground = ground
         self._candidates = candidates
         self._moves = np.column_stack([ground.difference(each.tokens) for each in candidates])
         self._p = p_of(self._moves)
         self._bar = LEVEL / len(candidates)
         """Of each retest: corrected for all that there are."""
+        self._sure = self._p * [len(KINDS) * tested[each.kind] for each in candidates]
+        """Bonferroni's p over all that was tested, each kind with a third of the level."""
         self._company = _correlations(self._moves)
         self._up = self._moves.mean(axis=0) > 0
         self._unnamed = np.array([each.kind == "feature" for each in candidates])
         self._reach: dict[int, Bools] = {}
-        """Of habits that are not dense, all tokens on or beside theirs."""
+        """Of habits, all tokens on or beside theirs and their close members'; none of those that are dense."""
         self._taken = np.zeros((2, 2, ground.size), np.int16)
         """Of how many habits each token is: of those that go down or up, and whose lead has a name or has none."""
         self._leads: list[int] = []
+        self._dissolved: set[int] = set()
+        """Candidates that led and do so no more: each is taken back once, and so the peel comes to an end."""
+        self._order: list[int] = []
+        """Candidates with a significant p, in the order in which they are asked."""
         self._under: dict[int, int] = {}
         """The habit that each candidate moves with."""
         self._left: dict[int, float] = {}
 
     def habits(self) -> list[Habit]:
+        counted = [each.kind != "feature" for each in self._candidates]
         kinds = [KINDS.index(each.kind) for each in self._candidates]
         # By half orders of magnitude, so that like evidence is one place and the kind decides.
-        order = np.lexsort((np.array(kinds), np.round(2 * np.log10(np.maximum(self._p, 1e-300)))))
-        for candidate in order[self._p[order] < self._bar].tolist():
-            rest = self._rest(candidate)
-            if rest.stands:
-                self._begin(candidate)
-            else:
-                self._under[candidate], self._left[candidate] = rest.taker, rest.share
+        evidence = np.round(2 * np.log10(np.maximum(self._p, 1e-300)))
+        order = np.lexsort((np.array(kinds), evidence, ~np.array(counted)))
+        self._order = order[self._p[order] < self._bar].tolist()
+        self._place(self._order)
         while self._dissolve_one():
             pass
         for lead in list(self._leads):
             self._hand_over(lead)
-        return [self._habit(lead) for lead in sorted(self._leads, key=lambda lead: (self._p[lead], lead))]
+        return [self._habit(lead) for lead in self._surely()]
 
-    def _begin(self, candidate: int) -> None:
-        self._leads.append(candidate)
-        reach = self._reached(candidate)
-        if reach.mean() <= DENSE:
-            self._reach[candidate] = reach
-            self._taken[int(self._up[candidate]), int(self._unnamed[candidate])] += reach
+    def _surely(self) -> list[int]:
+        """The leads that hold among all that was tested, by Benjamini and Hochberg's step up; the surest first."""
+        leads = sorted(self._leads, key=lambda lead: (self._sure[lead], lead))
+        good = [number for number, lead in enumerate(leads, start=1) if self._sure[lead] <= LEVEL * number]
+        return leads[: max(good, default=0)]
+
+    def _place(self, some: Sequence[int]) -> None:
+        """Let each lead or move with a lead."""
+        for candidate in some:
+            rest = self._rest(candidate)
+            if rest.stands and candidate not in self._dissolved:
+                self._begin(candidate)
+            else:
+                self._join(candidate, rest)
+
+    def _begin(self, lead: int) -> None:
+        self._leads.append(lead)
+        self._reach[lead] = np.zeros(self._ground.size, dtype=bool)
+        self._widen(lead, lead)
+
+    def _join(self, member: int, rest: _Rest) -> None:
+        self._under[member], self._left[member] = rest.taker, rest.share
+        if self._likeness(member, rest.taker) >= CLOSE:
+            self._widen(rest.taker, member)
+
+    def _widen(self, lead: int, by: int) -> None:
+        """Give a lead the tokens that it or a member of it is on, unless that would be too many."""
+        wider = self._reach[lead] | self._reached(by)
+        if wider.mean() <= DENSE:
+            self._taken_by(lead)[:] += wider.astype(np.int16) - self._reach[lead]
+            self._reach[lead] = wider
 
     def _end(self, lead: int) -> None:
         self._leads.remove(lead)
-        if lead in self._reach:
-            self._taken[int(self._up[lead]), int(self._unnamed[lead])] -= self._reach.pop(lead)
+        self._taken_by(lead)[:] -= self._reach.pop(lead)
+
+    def _taken_by(self, lead: int) -> Array:
+        """What leads of its way and kind take."""
+        return np.asarray(self._taken[int(self._up[lead]), int(self._unnamed[lead])])
 
     def _reached(self, candidate: int) -> Bools:
         reach = np.zeros(self._ground.size, dtype=bool)
+        tokens, owner = self._candidates[candidate].tokens, self._ground.document
         for step in range(-BESIDE, BESIDE + 1):
-            reach[np.clip(self._candidates[candidate].tokens + step, 0, self._ground.size - 1)] = True
+            beside = np.clip(tokens + step, 0, self._ground.size - 1)
+            # The first words of an answer are not beside the last ones of the answer before it.
+            reach[beside[owner[beside] == owner[tokens]]] = True
         return reach
 
     def _rest(self, candidate: int) -> _Rest:
@@ -224,12 +226,14 @@ class _Peel:
         own = self._reach.get(candidate)
         # A habit does not take its own; a named one's stand among those of names.
         taken -= 0 if own is None else own[tokens]
-        free = np.asarray(taken == 0)
-        if self._candidates[candidate].kind == "phrase" and len(tokens):
-            # A phrase is there as a whole or not at all: where a part of it is taken, the rest is no phrase.
-            begins = np.flatnonzero(np.diff(tokens, prepend=-2) != 1)
-            free = np.repeat(np.logical_and.reduceat(free, begins), np.diff(begins, append=len(tokens)))
-        return free
+        return self._mostly(taken == 0, tokens)
+
+    def _mostly(self, free: Bools, tokens: Array) -> Bools:
+        """Which tokens are of a run of neighbours that is mostly free: a phrase is shown whole or not at all."""
+        owner = self._ground.document[tokens]
+        run = np.cumsum((np.diff(tokens, prepend=-2) > 1) | (np.diff(owner, prepend=-1) > 0)) - 1
+        share = np.bincount(run, free) / np.maximum(np.bincount(run), 1)
+        return np.asarray(share[run] > HALF)
 
     def _holds(self, differences: Floats, whole: float) -> bool:
         """Whether these still differ as the whole does: for sure, or by most of it where few are left to tell."""
@@ -245,8 +249,7 @@ class _Peel:
 
     def _share(self, candidate: int, lead: int) -> float:
         """Of a candidate's tokens, those that a lead takes."""
-        reach = self._reach.get(lead)
-        return 0.0 if reach is None else float(reach[self._candidates[candidate].tokens].mean())
+        return float(self._reach[lead][self._candidates[candidate].tokens].mean())
 
     def _dissolve_one(self) -> bool:
         """Take back the weakest habit that the others explain."""
@@ -256,9 +259,12 @@ class _Peel:
             rest = self._rest(lead)
             if not rest.stands:
                 self._end(lead)
-                self._under[lead], self._left[lead] = rest.taker, rest.share
-                for member in [member for member, under in self._under.items() if under == lead]:
-                    self._under[member] = rest.taker
+                self._dissolved.add(lead)
+                # What it took may be a habit beside those that explain it: "I" is in apologies and in hedges.
+                asked = {lead, *(member for member, under in self._under.items() if under == lead)}
+                for member in asked - {lead}:
+                    del self._under[member]
+                self._place([candidate for candidate in self._order if candidate in asked])
                 return True
         return False
 
@@ -275,13 +281,12 @@ class _Peel:
         self._end(lead)
         self._begin(best)
         del self._under[best]
-        self._under[lead], self._left[lead] = best, 0.0
+        self._join(lead, _Rest(False, 0.0, best))
         for member in [member for member, under in self._under.items() if under == lead]:
-            self._under[member] = best
+            self._join(member, _Rest(False, self._left[member], best))
 
     def _habit(self, lead: int) -> Habit:
-        reach = self._reach.get(lead)
-        reach = self._reached(lead) if reach is None else reach
+        reach = self._reached(lead)
         members = [
             Member(
                 member,

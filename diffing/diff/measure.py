@@ -17,6 +17,7 @@ from diffing.common import stats
 from diffing.common.arrays import Array, Bools, Floats, Ints
 from diffing.diff import tally
 from diffing.diff.amounts import Amounts
+from diffing.diff.length import Adjusted
 from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Shown
 from diffing.diff.tally import Leads, Tally, View
@@ -60,8 +61,9 @@ def table(shown: Shown, pairing: Pairing, counted: Bools | None = None) -> tuple
     it occurs in an answer, a feature's the rate of its tokens.
     """
     tallied = tally.count(shown, pairing, VIEWS)
-    columns = _shares(shown, pairing, tallied) | _tested(tallied)
-    columns |= dict(zip(("delta_adjusted", "adjusted_low", "adjusted_high"), tallied.fit.result(), strict=True))
+    fit = tallied.fit.result()
+    columns = _shares(shown, pairing, tallied) | _tested(tallied, fit)
+    columns |= dict(zip(("delta_adjusted", "adjusted_low", "adjusted_high"), fit, strict=True))
     columns |= _amounts("rate", tallied.rate) | _amounts("mean", tallied.strength)
     name, amount = ("rate", tallied.rate) if counted is None else ("mean", tallied.strength)
     columns |= dict(zip(("change", "change_low", "change_high"), change(amount, 0.95), strict=True))
@@ -166,7 +168,7 @@ def presence_p(leads: Leads, least: int, cells: Array | slice = slice(None)) -> 
     return p
 
 
-def _tested(tallied: Tally) -> dict[str, Any]:
+def _tested(tallied: Tally, fit: Adjusted) -> dict[str, Any]:
     """Presence in all views: testable, p and q, and whether the difference survives equal length."""
     n = tallied.prompts
     p = {VIEWS[view]: presence_p(leads, LEAST) for view, leads in tallied.views.items()}
@@ -181,17 +183,21 @@ def _tested(tallied: Tally) -> dict[str, Any]:
     columns: dict[str, Any] = {"testable": ~np.isnan(p[""]), "p": p[""], "q": q[""]}
     for name in ("_rarefied", *CUTS):
         columns |= {f"delta{name}": delta[name], f"p{name}": p[name], f"q{name}": q[name]}
-    columns["survives_equal_length"] = survives(delta, q)
+    columns["survives_equal_length"] = survives(delta, q, fit)
     return columns
 
 
-def survives(delta: dict[str, Floats], q: dict[str, Floats]) -> ExtensionArray:
+def survives(delta: dict[str, Floats], q: dict[str, Floats], fit: Adjusted) -> ExtensionArray:
     """Whether a difference is more than length, by view's suffix; blank where it is no difference.
 
-    As many random tokens must show it too, the same way, and neither end of the answers may show the contrary.
+    As many random tokens must show it too, the same way, and so must the line at like lengths, by its interval,
+    where one can be drawn; and neither end of the answers may show the contrary.
     """
     way = np.sign(delta[""])
     kept = (np.sign(delta["_rarefied"]) == way) & (q["_rarefied"] < LEVEL)
+    # What stands in clumps, as the items of one list, comes and goes with whole lines: random tokens of a longer
+    # answer show it more surely than as many tokens in a row. The line knows no tokens.
+    kept &= np.isnan(fit.delta) | (np.where(way > 0, fit.low, -fit.high) > 0)
     for name in CUTS:
         kept &= ~((np.sign(delta[name]) == -way) & (q[name] < LEVEL))
     column = pd.array(kept, dtype="boolean")

@@ -98,7 +98,8 @@ def distinct(proposals: Sequence[Proposal]) -> list[Proposal]:
 def plain(stored: Diff, most: int) -> list[Proposal]:
     """Drafts without a language model: what changed and can be counted, length first, then the surest.
 
-    What held-out prompts did not bear out is left out; where too few of them differ to tell, it is a lead.
+    What held-out prompts did not bear out is left out. Only where they bear out nothing do those stand for it of
+    which too few prompts differ to tell: they are leads.
     """
     if stored.older:
         raise UserError(
@@ -106,9 +107,11 @@ def plain(stored: Diff, most: int) -> list[Proposal]:
             f"run `python -m diffing diff {stored.folder.parents[1].name} --a {stored.a} --b {stored.b}`."
         )
     drafts = []
-    for row in stored.behaviours.itertuples():
+    confirmed = stored.behaviours["confirmed"]
+    wanted = "yes" if (confirmed == "yes").any() else "too few"
+    for row in stored.behaviours[confirmed == wanted].itertuples():
         predicate = _predicate(str(row.by), str(row.source))
-        if predicate is None or row.confirmed == "not confirmed":
+        if predicate is None:
             continue
         with_it = stored.habits[(stored.habits["habit"] == row.habit) & (row.habit > 0)]
         features = tuple(int(name) for name in with_it.loc[with_it["kind"] == "feature", "name"])

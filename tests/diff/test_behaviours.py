@@ -133,9 +133,10 @@ def test_without_held_out_prompts_nothing_is_confirmed_and_nothing_breaks() -> N
 def test_a_diff_names_what_was_planted_in_the_words_of_what_counts_it(monkeypatch: pytest.MonkeyPatch) -> None:
     stored = diff.load(finding_study.make(monkeypatch), "a", "b")
     table = stored.behaviours
-    assert [tuple(row) for row in table[["name", "by", "side", "confirmed"]].to_numpy()] == [
+    sure = table[table["confirmed"] == "yes"]
+    assert [tuple(row) for row in sure[["name", "by", "side", "confirmed"]].to_numpy()] == [
         ("is longer, in words", "probe", "b", "yes"),
-        ("has list items on lines that follow each other", "probe", "b", "yes"),
+        ("uses numbered lists", "probe", "b", "yes"),
         ("has double spaces within lines", "probe", "a", "yes"),
         ("says “cake”", "phrase", "b", "yes"),
         ("says “tea”", "phrase", "a", "yes"),

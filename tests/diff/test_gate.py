@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bench import certainty
+from bench.exchange import Sides, exchanged
 from diffing.diff import gate
 from diffing.reader import encode
 from tests.fakes.diff_study import made
@@ -83,10 +83,9 @@ def test_the_first_words_say_what_the_one_test_says(anything: dict[str, object] 
 def test_exchanged_sides_of_real_answers_say_something_in_no_more_than_one_study_of_twenty(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # A small part of `bench/certainty.py`: B's answers end in a bold word, and an exchange hides that.
+    # B's answers end in a bold word, and an exchange hides that.
     monkeypatch.setattr(encode, "load_reader", lambda _choice, _device: FakeReader(window=64))
-    study = made(prompts=40)
-    sides = certainty.Sides(study)
-    assert gate.of(sides.tables(sides.pairs, 0))["says"] == "differs"
-    found = certainty.exchanging(study, 60, seed=1)
-    assert found["all views together"] <= 3
+    sides, random = Sides(made(prompts=40)), np.random.default_rng(1)
+    assert gate.of(sides.compared(sides.pairs, 0).tables)["says"] == "differs"
+    says = [gate.of(sides.compared(exchanged(sides.pairs, random), n).tables)["says"] for n in range(60)]
+    assert says.count("differs") <= 3

@@ -8,7 +8,8 @@ import pytest
 
 from diffing.common.arrays import Array
 from diffing.diff import habits
-from diffing.diff.habits import Candidate, Ground, Habit
+from diffing.diff.ground import COINS, Ground, p_of
+from diffing.diff.habits import Candidate, Habit
 from diffing.diff.pairing import Pairing
 from diffing.reader.firing import Tokens
 
@@ -61,6 +62,43 @@ def test_parts_of_a_sentence_far_from_each_other_are_one_habit() -> None:
     found = habits.peel(Ground(made, tokens), candidates)
     assert shape(found, candidates) == {"3": ["13", "23", "33"]}
     assert [round(member.correlation, 6) for member in found[0].members] == [1.0, 1.0, 1.0]
+
+
+def test_the_opening_of_an_answer_is_not_beside_the_ending_of_the_one_before() -> None:
+    made, tokens = pairs()
+    random = np.random.default_rng(8)
+    opening, ending = (PROMPTS + np.flatnonzero(random.random(PROMPTS) < 0.4) for _ in range(2))
+    candidates = [
+        Candidate("probe", "ending", at(tokens, ending, [LENGTH - 1])),
+        Candidate("probe", "opening", at(tokens, opening, [0, 1])),
+    ]
+    found = habits.peel(Ground(made, tokens), candidates)
+    assert shape(found, candidates) == {"ending": [], "opening": []}
+
+
+def test_all_words_of_a_sentence_are_the_habits_and_not_only_those_beside_its_lead() -> None:
+    made, tokens = pairs()
+    random = np.random.default_rng(9)
+    shown = PROMPTS + np.flatnonzero(random.random(PROMPTS) < 0.4)
+    elsewhere = np.flatnonzero(random.random(2 * PROMPTS) < 0.5)
+    # Fires on a word of the sentence that is far from its beginning, and on many answers of either side besides.
+    wide = np.union1d(at(tokens, shown, [20]), at(tokens, elsewhere, [50]))
+    candidates = [
+        Candidate("phrase", "sentence", at(tokens, shown, [10, 11])),
+        Candidate("feature", "1", at(tokens, shown, [20])),
+        Candidate("feature", "2", wide),
+    ]
+    assert shape(habits.peel(Ground(made, tokens), candidates), candidates) == {"sentence": ["1", "2"]}
+
+
+def test_a_habit_is_sure_among_all_that_was_tested() -> None:
+    made, tokens = pairs()
+    shown = PROMPTS + np.arange(14)
+    candidates = [Candidate("feature", "1", at(tokens, shown, [10]))]
+    ground = Ground(made, tokens)
+    # All of 14 prompts lean one way: p is 2 to the power of -13, and a third of the level is for features.
+    assert len(habits.peel(ground, candidates, {"feature": 136})) == 1
+    assert habits.peel(ground, candidates, {"feature": 137}) == []
 
 
 def test_two_habits_that_often_meet_are_two_where_each_moves_without_the_other() -> None:
@@ -128,12 +166,12 @@ def test_the_outcome_hangs_on_no_order() -> None:
 
 def test_p_is_that_of_all_signs_tried() -> None:
     random = np.random.default_rng(7)
-    differences = np.rint(random.uniform(-1, 1, (9, 20)) * habits.COINS) / habits.COINS
+    differences = np.rint(random.uniform(-1, 1, (9, 20)) * COINS) / COINS
     signs = np.array(np.meshgrid(*[[-1, 1]] * 9)).reshape(9, -1).T
     sums = np.abs(signs @ np.abs(differences))
     brute = np.mean(sums >= np.abs(differences.sum(axis=0)) - 1e-9, axis=0)
     enough = np.sum(differences != 0, axis=0) >= 6
-    assert habits.p_of(differences) == pytest.approx(np.where(enough, brute, 1.0), abs=1e-12)
+    assert p_of(differences) == pytest.approx(np.where(enough, brute, 1.0), abs=1e-12)
 
 
 def test_nothing_that_differs_is_no_habit() -> None:

@@ -11,6 +11,7 @@ from scipy.stats import binom, rankdata
 
 from diffing.common.arrays import Array
 from diffing.diff import measure, presence
+from diffing.diff.length import Adjusted
 from diffing.diff.pairing import Pairing
 from tests.fakes.documents import Documents, paired, random_documents
 
@@ -230,23 +231,29 @@ def test_a_probe_that_is_nothing_but_an_amount_is_judged_by_it_wherever_it_is() 
 
 
 @pytest.mark.parametrize(
-    ("rarefied", "cuts", "kept"),
+    ("rarefied", "cuts", "line", "kept"),
     [
-        ((0.2, 0.01), [(0.2, 0.5), (0.0, np.nan)], True),
-        ((0.2, 0.01), [(0.2, 0.01), (-0.2, 0.01)], False),
-        ((0.2, 0.01), [(0.2, 0.01), (-0.2, 0.2)], True),
-        ((0.2, 0.2), [(0.2, 0.01), (0.2, 0.01)], False),
-        ((-0.2, 0.01), [(0.2, 0.01), (0.2, 0.01)], False),
+        ((0.2, 0.01), [(0.2, 0.5), (0.0, np.nan)], (0.1, 0.3), True),
+        ((0.2, 0.01), [(0.2, 0.01), (-0.2, 0.01)], (0.1, 0.3), False),
+        ((0.2, 0.01), [(0.2, 0.01), (-0.2, 0.2)], (0.1, 0.3), True),
+        ((0.2, 0.2), [(0.2, 0.01), (0.2, 0.01)], (0.1, 0.3), False),
+        ((-0.2, 0.01), [(0.2, 0.01), (0.2, 0.01)], (0.1, 0.3), False),
+        ((0.2, 0.01), [(0.2, 0.01), (0.2, 0.01)], (-0.1, 0.3), False),
+        ((0.2, 0.01), [(0.2, 0.01), (0.2, 0.01)], (-0.3, -0.1), False),
+        ((0.2, 0.01), [(0.2, 0.01), (0.2, 0.01)], (np.nan, np.nan), True),
     ],
 )
-def test_what_survives_is_there_among_random_tokens_and_contradicted_at_no_end(
-    rarefied: tuple[float, float], cuts: list[tuple[float, float]], kept: bool
+def test_what_survives_is_there_in_both_looks_at_like_lengths_and_contradicted_at_no_end(
+    rarefied: tuple[float, float], cuts: list[tuple[float, float]], line: tuple[float, float], kept: bool
 ) -> None:
     names = ["_rarefied", "_equal_length", "_equal_length_tail"]
     views = dict(zip(names, [rarefied, *cuts], strict=True))
     delta = {"": np.array([0.3, 0.3])} | {name: np.full(2, one[0]) for name, one in views.items()}
     q = {"": np.array([0.01, 0.5])} | {name: np.full(2, one[1]) for name, one in views.items()}
-    assert measure.survives(delta, q).tolist() == [kept, pd.NA]
+    low, high = (np.full(2, end) for end in line)
+    assert measure.survives(delta, q, Adjusted((low + high) / 2, low, high)).tolist() == [kept, pd.NA]
+    turned = {name: -values for name, values in delta.items()}
+    assert measure.survives(turned, q, Adjusted(-(low + high) / 2, -high, -low)).tolist() == [kept, pd.NA]
 
 
 def test_identical_answers_give_no_test_at_all() -> None:

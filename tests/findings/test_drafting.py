@@ -130,7 +130,7 @@ def test_without_a_model_drafts_say_what_is_counted_and_a_label_is_none(monkeypa
     found = {f.claim: (f.side, f.features, f.probes, f.origin) for f in findings.load(study)}
     assert found == {
         "is longer, in words": ("b", (), ("words",), "template"),
-        "has list items on lines that follow each other": ("b", (ITEMS,), ("tight lists",), "template"),
+        "uses numbered lists": ("b", (ITEMS,), ("numbered items",), "template"),
         "has double spaces within lines": ("a", (SPACES,), ("double spaces",), "template"),
         "says “cake”": ("b", (CAKE,), (), "template"),
         "says “tea”": ("a", (TEA,), (), "template"),
@@ -158,12 +158,17 @@ def test_what_only_a_feature_shows_or_held_out_prompts_deny_is_no_draft() -> Non
         older, behaviours = False, table
 
     Stored.habits = habits  # type: ignore[attr-defined]
-    drafts = proposals.plain(Stored(), 12)  # type: ignore[arg-type]  # the tables are all that is read
-    assert [(draft.claim, draft.sign, draft.features, draft.probes) for draft in drafts] == [
-        ("uses bold", 1, (3,), ("bold",)),
-        ("opens with “Sure,”", -1, (5,), ()),
-    ]
-    assert proposals.plain(Stored(), 1) == drafts[:1]  # type: ignore[arg-type]
+
+    def drafted(most: int = 12) -> list[tuple[str, int, tuple[int, ...], tuple[str, ...]]]:
+        drafts = proposals.plain(Stored(), most)  # type: ignore[arg-type]  # the tables are all that is read
+        return [(draft.claim, draft.sign, draft.features, draft.probes) for draft in drafts]
+
+    assert drafted() == [("uses bold", 1, (3,), ("bold",))]
+    assert drafted(0) == []
+    # Where held-out prompts tell nothing, what they are too few for is a lead.
+    Stored.behaviours = table.assign(confirmed=["too few", "not confirmed", "too few", "too few"])
+    assert drafted() == [("uses bold", 1, (3,), ("bold",)), ("opens with “Sure,”", -1, (5,), ())]
+    assert len(drafted(1)) == 1
 
 
 def test_a_diff_of_an_older_method_is_to_be_made_again_first(monkeypatch: pytest.MonkeyPatch) -> None:
