@@ -141,3 +141,17 @@ def test_of_a_perfect_judge_the_simulated_correction_moves_nothing() -> None:
     for claim, found in bench.corrected(table, 40, 3).items():
         net = judged.loc[judged["claim"] == claim, "pick"].mean()
         assert [found.net, found.judged] == pytest.approx([net, net])
+
+
+def test_what_stands_beside_a_net_share_is_one_wording() -> None:
+    assert correction.words(None) == "uncorrected"
+    assert correction.words(Corrected(0.124, -0.031, 0.28, 0.3, 40, False)) == (
+        "corrected +12 points (95 % interval −3 to +28) by 40 verdicts of a person on all claims together"
+    )
+    assert correction.words(Corrected(0.1, 0.0, 0.2, 0.3, 12, True)).endswith("by 12 verdicts of a person on it")
+    assert "it takes 12 verdicts" in correction.error_words(None)
+    error = correction.Error(-0.05, 0.7, np.eye(2), 0.0, 40, 3)
+    assert correction.error_words(error) == (
+        "By 40 verdicts of a person the judge shows 70% of the differences that the person sees, and leans to A "
+        "by 5% where the person sees none."
+    )

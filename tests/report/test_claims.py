@@ -8,12 +8,15 @@ import pytest
 
 from diffing import diff
 from diffing.common import files, tables
+from diffing.common.words import points
 from diffing.diff import compute
-from diffing.findings import evidence, findings, verification
+from diffing.findings import correction, evidence, findings, people, verification
 from diffing.labels import history
 from diffing.labels.history import Label
-from diffing.report import claims, facts
+from diffing.report import advice, charts, claims, facts
+from diffing.report import text as sentences
 from tests.fakes import judges, report_study
+from tests.fakes.judged_study import seen
 from tests.fakes.openai_server import OpenAIServer
 from tests.fakes.report_study import CAKE, NUMBERS, SPACES, Made, bare, names, section, written
 from tests.fakes.watch import Watch
@@ -148,3 +151,27 @@ def test_held_out_answers_are_shown_only_where_the_author_had_seen_such(
     text = (written(study, tmp_path / "out") / "report.md").read_text(encoding="utf-8")
     assert "held-out" in where.findall(text)
     assert "Whoever wrote it had seen held-out answers" in text
+
+
+def test_a_net_share_that_a_person_has_corrected_stands_beside_the_judge_s(
+    monkeypatch: pytest.MonkeyPatch, server: OpenAIServer
+) -> None:
+    study = report_study.make(monkeypatch)
+    claim = findings.add(study, "mentions cake", "b", author="Ann", features=(CAKE,))
+    server.reply, server.models = judges.counting(judges.words({"mentions cake": "cake"})), ["judge"]
+    compute.compute(study, "old", "new")
+    verification.run(study, verification.Options(model=f"{server.url}#judge"), Watch())
+    for question in people.questions(study):
+        people.tell(study, question, seen(question), "Ann")
+    gathered = facts.gather(study)
+    check = verification.read(study).checks[claim.id]
+    assert check.corrected is not None
+    told = claims.verification(gathered, check)
+    assert f"{correction.words(check.corrected)}." in told and "uncorrected" not in told
+    net = points(check.corrected.net)
+    assert any(
+        f"mentions cake (net {net} points, corrected;" in sentence for sentence in sentences.answer(gathered)
+    )
+    chart = charts.verified(gathered)
+    assert chart is not None and "hollow: corrected by a person's verdicts" in chart.told
+    assert not any("judge-check" in sentence for sentence in advice.recommendations(gathered))
