@@ -62,10 +62,13 @@ def of_spans(
 
     `names` are the column's in the scan's order.
     """
+    differ = [str(name) for name in _differing(table, column)]
+    if not differ:
+        return []
     cells = near.near(fires.tokens, scanned, len(names), around=0).tocsc()
     number = {name: place for place, name in enumerate(names)}
     found = []
-    for name in [str(name) for name in _differing(table, column) if str(name) in number][:MOST]:
+    for name in [name for name in differ if name in number][:MOST]:
         place = number[name]
         found.append(Candidate(kind, name, np.sort(cells.indices[cells.indptr[place] : cells.indptr[place + 1]])))
     return found

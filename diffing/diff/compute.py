@@ -150,8 +150,8 @@ def measured(
         tell(4, 8, "describing features")
         # Descriptions read discovery prompts only, ties to probes all: words may end up in a label.
         read = np.intersect1d(documents, firing.readable(study, encodings))
-        described = firing.describe(encodings, detailed.tolist(), read.tolist())
         fires = firing.active(encodings, detailed.tolist(), documents.tolist(), shown.bar)
+        described = firing.described(encodings, detailed.tolist(), fires, read)
         begun = scan.scan(texts[:own])
         tell(5, 8, "finding families")
         rest, sayings, ties = aside.result()

@@ -12,14 +12,14 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from diffing.common.arrays import Array, Bools
+from diffing.common.arrays import Array, Bools, ranges
 from diffing.common.errors import UserError
 from diffing.probes.probe import Probe
 from diffing.probes.probes import PROBES, probe_spans
 from diffing.probes.rules import Span
 from diffing.probes.scan import PLACED, PRESENCE, Scan, scan, table
 from diffing.reader.encodings import Encodings
-from diffing.reader.firing import Active, Encoded, Tokens, active, ranges
+from diffing.reader.firing import Active, Encoded, Tokens, active
 
 __all__ = ["PRESENCE", "PROBES", "Probe", "Scan", "near_tokens", "nearest", "probe_spans", "scan", "table"]
 

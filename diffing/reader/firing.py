@@ -38,15 +38,6 @@ class Tokens(NamedTuple):
         return int(self.documents[place]), token - int(self.begins[place])
 
 
-def ranges(starts: Array, widths: Array) -> Array:
-    """All numbers of several ranges, one range after another."""
-    behind = np.cumsum(widths)
-    # One running number, moved for each range to its own start: a loop over ranges would take most of the time.
-    numbers: Array = np.arange(behind[-1] if len(behind) else 0)
-    numbers += np.repeat(starts - behind + widths, widths)
-    return numbers
-
-
 class Encoded(Protocol):
     """Encodings by document, which is all that counting asks for: here, of probes and in the diff."""
 
@@ -72,6 +63,10 @@ class Active(NamedTuple):
     runs: Any
     """Sparse runs × tokens, of ones."""
 
+    def of(self, runs: Array) -> "Active":
+        """Some of the runs alone."""
+        return self._replace(row=self.row[runs], runs=self.runs[runs])
+
     def by_feature(self, features: int) -> Any:
         """Sparse features × runs, of ones."""
         n = len(self.row)
@@ -88,16 +83,16 @@ def active(store: Encoded, features: Sequence[int], documents: Sequence[int], ba
     for document in documents:
         record = store.encoding(document)
         row = row_of.take(record.feature)
-        runs = np.flatnonzero(row >= 0)
-        rows.append(row[runs])
-        counts.append(record.count[runs].astype(np.int64))
-        # Only the wanted runs' positions are read: of a record they are a small part.
-        places = ranges(record.starts()[runs], counts[-1])
+        # Only the wanted runs are read: of a record they are a small part.
+        wanted = record.of(np.flatnonzero(row >= 0))
+        row, count, position = row[row >= 0], wanted.count.astype(np.int64), wanted.position
         if bar is not None:
-            over = record.over(bar[record.feature])[places]
-            places, of_run = places[over], np.repeat(np.arange(len(runs)), counts[-1])
-            counts[-1] = np.bincount(of_run[over], minlength=len(runs))
-        columns.append(record.position[places].astype(np.int32) + begins[-1])
+            over = wanted.over(bar[wanted.feature])
+            count = np.bincount(np.repeat(np.arange(len(count)), count)[over], minlength=len(count))
+            row, count, position = row[count > 0], count[count > 0], position[over]
+        rows.append(row)
+        counts.append(count)
+        columns.append(position.astype(np.int32) + begins[-1])
         spans.append(record.spans)
         ids.append(record.ids)
         begins.append(begins[-1] + len(record.spans))
@@ -142,7 +137,16 @@ def describe(store: Store, features: Sequence[int], documents: Sequence[int] | A
 
     `documents`: those that may be read, `readable` ones as a rule.
     """
-    firing = active(store, features, list(documents))
+    return described(store, features, active(store, features, list(documents)), documents)
+
+
+def described(
+    store: Store, features: Sequence[int], firing: Active, documents: Sequence[int] | Array
+) -> dict[int, Lexical]:
+    """The same from what `active` found in these documents, or in more of them."""
+    # Of each run the first token tells the document.
+    place = np.searchsorted(firing.tokens.begins, firing.runs.indices[firing.runs.indptr[:-1]], side="right") - 1
+    firing = firing.of(np.flatnonzero(np.isin(firing.tokens.documents[place], documents)))
     own = firing.by_feature(len(features))
     # Many features' examples lie in few texts, and each asks the store for a hash of the whole text.
     text = cache(lambda document: store.tokens(document).text)
