@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from diffing.common.arrays import Array
+from diffing.common.arrays import Array, ranges
 from diffing.reader.pieces import TokenTable
 from diffing.reader.records import Encoding
 from diffing.study import prompts
@@ -84,11 +84,12 @@ def active(store: Encoded, features: Sequence[int], documents: Sequence[int], ba
         record = store.encoding(document)
         row = row_of.take(record.feature)
         # Only the wanted runs are read: of a record they are a small part.
-        wanted = record.of(np.flatnonzero(row >= 0))
-        row, count, position = row[row >= 0], wanted.count.astype(np.int64), wanted.position
+        runs = np.flatnonzero(row >= 0)
+        row, count = row[runs], record.count[runs].astype(np.int64)
+        position = record.position[ranges(record.starts()[runs], count)]
         if bar is not None:
-            over = wanted.over(bar[wanted.feature])
-            count = np.bincount(np.repeat(np.arange(len(count)), count)[over], minlength=len(count))
+            over = record.of(runs).over(bar[record.feature[runs]])
+            count = np.bincount(np.repeat(np.arange(len(runs)), count)[over], minlength=len(runs))
             row, count, position = row[count > 0], count[count > 0], position[over]
         rows.append(row)
         counts.append(count)
