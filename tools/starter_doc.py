@@ -24,6 +24,8 @@ from diffing.study.study import Study
 
 LINE = "\n"
 SHOWN = 20
+CLAIMS = "## Drafted claims"
+"""Where the part begins that `bench.claims` made."""
 AROUND = 8
 """Pieces of text on either side of the strongest one."""
 EACH = 2
@@ -217,6 +219,9 @@ def main(
 ) -> None:
     """Write the page from two studies that are encoded and compared."""
     text = page(Study.open(study), Study.open(length), scores)
+    # What another tool made stays.
+    before = out.read_text(encoding="utf-8") if out.exists() else ""
+    text += LINE + before[before.index(CLAIMS) :] if CLAIMS in before else ""
     with files.replacing(out) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
