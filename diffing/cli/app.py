@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import typer
 
+from diffing.cli import answer as cli_answer
 from diffing.cli import check as cli_check
 from diffing.cli import diff as cli_diff
 from diffing.cli import findings as cli_findings
@@ -41,6 +42,7 @@ PARTS = (
     cli_run,
     cli_read,
     cli_diff,
+    cli_answer,
     cli_label,
     cli_findings,
     cli_check,

@@ -17,7 +17,7 @@ from diffing.cli.options import After, AsJson, Before, Name
 from diffing.cli.terminal import do, say, show, tell
 from diffing.common import outfile, words
 from diffing.common.errors import UserError
-from diffing.diff import ranking, selection, summary
+from diffing.diff import answer, ranking, selection, summary
 from diffing.diff.stored import Diff, load, up_to_date
 from diffing.study.study import Study
 
@@ -62,8 +62,9 @@ def diff(
             )
         )
         return
+    say(f"A is {found.a}, B is {found.b}. {answer.sentence(found)}")
     said = f"{summary.answer(found.summary)} {summary.identical(found.summary)}".rstrip()
-    say(f"{found.a} against {found.b}: {said}")
+    say(said)
     if phrases:
         # As they are stored, the best founded on discovery prompts first.
         rows = table.head(top or len(table))
