@@ -28,7 +28,8 @@ class Changed(Diff):
 def test_length_comes_first_then_each_side_with_its_own_figures(stored: Diff) -> None:
     assert answer.sentence(stored) == (
         "B's answers are 7 % longer (15 → 16 words); B more often uses numbered lists (5 % → 95 %) and says "
-        "“cake” (14 % → 88 %); A more often has double spaces within lines (93 % → 7 %) and says “tea” (77 % → 23 %)."
+        "“cake” (14 % → 88 %); A more often has double spaces within lines (93 % → 7 %) and says “tea” "
+        "(77 % → 23 %)."
     )
 
 
@@ -72,4 +73,4 @@ def test_the_whole_answer_names_members_and_what_did_not_change(stored: Diff) ->
     assert "numbered items" in lists["probes"]
     verdicts = stored.probes.set_index("probe")["verdict"]
     assert set(verdicts[told["unchanged"]]) <= {"no change"}
-    assert set(verdicts[told["cannot_tell"]]) == {"cannot tell", "too rare to tell"}
+    assert {"too rare to tell"} <= set(verdicts[told["cannot_tell"]]) <= {"cannot tell", "too rare to tell"}
