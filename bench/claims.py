@@ -49,7 +49,7 @@ OWN: dict[str, Count] = {
     "is longer, in words": lambda text: len(text.split()),
     "is one paragraph": one_paragraph,
     "has fenced code": lambda text: float("```" in text),
-    "last sentence begins with “10. ” (item's number)": ends_in_an_item,
+    "begins its last sentence with “10. ” (item's number)": ends_in_an_item,
     "has spaces before line breaks": found(r"[ \t]\n"),
     "uses bold": found(r"\*\*[^*\n]+\*\*|__[^_\n]+__"),
     "uses headings": found(r"^#{1,6} +\S", re.MULTILINE),

@@ -20,7 +20,7 @@ from diffing.probes.symbols import Symbols
 
 KINDS = {
     "opening": "opens with",
-    "last sentence": "last sentence begins with",
+    "last sentence": "begins its last sentence with",
     "ending": "ends with",
     "anywhere": "says",
 }

@@ -48,7 +48,7 @@ def test_the_planted_phrases_lead_and_are_corrected_for_all_that_were_tested() -
     table, tested = tabled(texts)
     first = table.iloc[0]
     assert (first["phrase"], first["replicated"]) == ("opens with “Certainly!”", "yes")
-    assert "last sentence begins with “Let me know if”" in first["also"].split("; ")
+    assert "begins its last sentence with “Let me know if”" in first["also"].split("; ")
     # As few as two are called, so each is corrected as if all others were no less likely.
     assert first["q"] >= first["p"] * tested / len(table)
     rest = table[~table["phrase"].str.contains("Let me|Certainly")]

@@ -46,7 +46,7 @@ def test_a_phrase_is_found_in_its_place(
     ("phrase", "shown"),
     [
         (Phrase("opening", ("Certainly", "!"), "Certainly!"), "opens with “Certainly!”"),
-        (Phrase("last sentence", ("Let", "me")), "last sentence begins with “Let me”"),
+        (Phrase("last sentence", ("Let", "me")), "begins its last sentence with “Let me”"),
         (Phrase("ending", ("questions", ".")), "ends with “questions.”"),
         (Phrase("anywhere", ("for", "example"), "For example"), "says “For example”"),
         (Phrase("anywhere", (",", "such", "as")), "says “, such as”"),

@@ -38,4 +38,4 @@ def test_the_phrases_that_differ_stand_with_their_figures(gathered: Facts) -> No
     table = tables.phrases(gathered)
     assert [row[0] for row in table.rows] == differ["phrase"].head(tables.PHRASES).tolist()
     assert {len(row) for row in table.rows} == {len(table.head)}
-    assert len(table.rows) == len(differ) == 2
+    assert len(table.rows) == len(differ) > 1
