@@ -93,6 +93,8 @@ def sentence(stored: Diff) -> str:
     found = [each for each in behaviours(stored) if each.confirmed == "yes"]
     if not found:
         held = int(stored.behaviours["prompts"].max())
+        if not held:
+            return "No prompt was held out to confirm a change on; the list is of leads alone."
         return f"No change was confirmed on {count(held, 'held-out prompt')}; that does not prove that none is."
     parts = [_length(each) for each in found if each.kind == "amount"]
     named = [each for each in found if each.kind == "habit" and each.by != "feature"]

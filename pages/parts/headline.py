@@ -3,7 +3,7 @@
 import streamlit as st
 
 from diffing.common.escape import md
-from diffing.diff import summary
+from diffing.diff import answer, summary
 from diffing.diff.measure import LEVEL
 from diffing.diff.stored import Diff
 
@@ -14,7 +14,8 @@ def show(diff: Diff, name_a: str, name_b: str) -> None:
     apart = told["separability"]
     lengths = f"Answers have {told['tokens_a'] or 0:,.0f} tokens on A and {told['tokens_b'] or 0:,.0f} on B."
     said = f"{summary.answer(told)} {summary.identical(told)}"
-    st.markdown(f"**A** {md(name_a)} against **B** {md(name_b)}: {md(said)} {lengths}")
+    st.markdown(f"**A** {md(name_a)} against **B** {md(name_b)}: {md(answer.sentence(diff))}")
+    st.caption(f"{md(said)} {lengths}")
     with st.container(horizontal=True, key="figures-answer"):
         one, two, three, four = (st.empty() for _ in range(4))
     auc = apart.get("auc")

@@ -45,6 +45,10 @@ def test_only_what_was_confirmed_and_has_words_is_said(stored: Diff) -> None:
     assert answer.sentence(Changed(stored, behaviours=none)) == (
         "No change was confirmed on 43 held-out prompts; that does not prove that none is."
     )
+    blind = none.assign(prompts=0)
+    assert answer.sentence(Changed(stored, behaviours=blind)) == (
+        "No prompt was held out to confirm a change on; the list is of leads alone."
+    )
 
 
 def test_of_many_the_first_of_a_side_are_named_and_the_rest_counted(stored: Diff) -> None:
