@@ -47,6 +47,8 @@ NAMES = [
         "probe",
         "draw",
         "text",
+        "pairs",
+        "question",
         "finding",
         "features",
     ),

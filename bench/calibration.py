@@ -19,6 +19,7 @@ import pandas as pd
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
+from bench import unlike
 from diffing.common.arrays import Array
 from diffing.diff import groups, measure, pairing, separability
 from diffing.diff.pairing import Pairing
@@ -159,6 +160,7 @@ FAMILIES = {
     "rate": ("p_rate", "q_rate"),
     "strength": ("p_mean", "q_mean"),
     "heterogeneity": ("p_heterogeneity", "q_heterogeneity"),
+    "random tokens": ("p_rarefied", "q_rarefied"),
     "discovery half": ("p_discovery", "q_discovery"),
 }
 
@@ -173,16 +175,21 @@ def equal_sides(figures: Figures, draws: int, random: np.random.Generator) -> No
     p_of["equal length"] = np.concatenate([table[f"p{cut}"] for cut in cuts])
     q_of["equal length"] = np.concatenate([table[f"q{cut}"] for cut in cuts])
     few = simulate(Plan(draws=draws, features=40, clump=4), random)
-    probes, _ = measure.table(few.shown, few.pairs)
+    probes, _ = measure.table(few.shown, few.pairs, np.zeros(40, dtype=bool))
     p_of["probes"], q_of["probes"] = probes["p"].to_numpy(), probes["q"].to_numpy()
     for name, p in p_of.items():
-        figures.add(f"{name}: any q < 0.05", float(np.nanmin(q_of[name], initial=1.0) < 0.05))
-        made = p[~np.isnan(p)]
-        for level in LEVELS:
-            figures.add(f"{name}: P(p <= {level}) / {level}", float(np.sum(made <= level)) / level, len(made))
+        _add_family(figures, name, p, q_of[name])
     figures.add("replicated: any q < 0.05", float((table["replicated"] == "yes").any()))
     apart = separability.separability(shown, pairs, int(random.integers(2**31)), permutations=99)
     figures.add("separability: any q < 0.05", float(apart.p <= 0.05))
+
+
+def _add_family(figures: Figures, name: str, p: Array, q: Array) -> None:
+    """Whether a family of tests that has nothing to find finds anything, and how often its p are small."""
+    figures.add(f"{name}: any q < 0.05", float(np.nanmin(q, initial=1.0) < 0.05))
+    made = p[~np.isnan(p)]
+    for level in LEVELS:
+        figures.add(f"{name}: P(p <= {level}) / {level}", float(np.sum(made <= level)) / level, len(made))
 
 
 def longer_answers(figures: Figures, draws: int, random: np.random.Generator) -> None:
@@ -262,6 +269,16 @@ def _with_shares(shown: Flat, pairs: Pairing, here: Array, true: Array, random: 
     return _arrays(grid, length, np.zeros(shown.n_features, bool), random)
 
 
+def unlike_categories(figures: Figures, draws: int, random: np.random.Generator) -> None:
+    """(vi) Categories of unlike sizes and spreads with one mean: heterogeneity may find nothing."""
+    for name, mean in unlike.MEANS.items():
+        found = unlike.tested(mean, draws, random)
+        _add_family(figures, name, found.p, found.q)
+        alone = np.where(found.alone, found.p, np.nan), np.where(found.alone, found.q, np.nan)
+        if mean == 0:
+            _add_family(figures, "those in one category only", *alone)
+
+
 def coverage(figures: Figures, draws: int, random: np.random.Generator) -> None:
     """(v) Do 95 % intervals hold the true difference, by how many prompts are expected to differ?"""
     plan = Plan(draws=draws, prompts=int(random.choice([60, 120, 300])), spread=0.0)
@@ -293,6 +310,7 @@ SCENARIOS: dict[str, Scenario] = {
     "iii": planted,
     "iv": one_category,
     "v": coverage,
+    "vi": unlike_categories,
 }
 DRAWS = {"1 draw": (1,), "2 to 4 draws": (2, 3, 4)}
 """What stands apart in the tables; studies take turns where there are several numbers."""

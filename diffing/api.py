@@ -49,6 +49,12 @@ class Study(study.Study):
         current = compute.current(self, *self.sides(a, b))
         return named(self, current.features, current.a, current.b)
 
+    def phrases(self, a: str = "", b: str = "") -> "pd.DataFrame":
+        """The same of the phrases that were learned from the answers, as people would say them."""
+        from diffing.diff import compute
+
+        return compute.current(self, *self.sides(a, b)).phrases
+
     def findings(self, a: str = "", b: str = "") -> "Sequence[Standing]":
         """The claims made of two checkpoints, each with how far it got and what speaks against it."""
         from diffing.findings import evidence

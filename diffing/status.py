@@ -13,6 +13,7 @@ from diffing.common import damage, files, stats
 from diffing.common.errors import UserError
 from diffing.common.kept import Rests, kept
 from diffing.diff import summary
+from diffing.diff.stored import OF_OLDER
 from diffing.findings import findings
 from diffing.labels import history, names
 from diffing.models import hosts, providers
@@ -179,6 +180,13 @@ def steps(study: Study, status: dict[str, Any]) -> list[dict[str, str]]:
     return done + later_steps(study, bool(stored))
 
 
+def _found(current: diff.Diff | None) -> str:
+    """What a diff found, or that it is of an older method."""
+    if current is None:
+        return "not computed"
+    return OF_OLDER if current.older else summary.answer(current.summary)
+
+
 def later_steps(study: Study, answered: bool) -> list[dict[str, str]]:
     """Encoding, diff, labels and findings of the study's first two checkpoints."""
     name = study.name
@@ -187,7 +195,7 @@ def later_steps(study: Study, answered: bool) -> list[dict[str, str]]:
     encoded = table_path(study).exists()
     try:
         current = diff.load(study, *study.sides())
-        outdated = bool(lacking) or current.outdated(study)
+        outdated = bool(lacking) or current.older or current.outdated(study)
         leads = _leads(study)
     except UserError:
         # Missing or damaged: the step makes it, and there is nothing of it to look at.
@@ -207,7 +215,7 @@ def later_steps(study: Study, answered: bool) -> list[dict[str, str]]:
             "step": "diff",
             "job": "diff",
             "state": "to do" if current is None else "partial" if outdated else "done",
-            "detail": summary.answer(current.summary) if current else "not computed",
+            "detail": _found(current),
             "how": f"python -m diffing diff {name}",
         },
         {

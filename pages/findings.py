@@ -1,14 +1,15 @@
-"""Findings: claims with what they rest on and what speaks against them; drafts, verification, rival, report."""
+"""Findings: claims and what speaks for and against them; drafts, verification and its judge, rival, report."""
 
 import streamlit as st
 
 from pages.parts import address, load, shell
-from pages.parts.findings import draft, listing, report, rival, verify
+from pages.parts.findings import check, draft, listing, report, rival, verify
 
 VIEWS = {
     "Findings": listing.show,
     "Draft": draft.show,
     "Verify": verify.show,
+    "Check the judge": check.show,
     "Without features": rival.show,
     "Report": report.show,
 }

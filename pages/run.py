@@ -4,6 +4,8 @@ import streamlit as st
 
 from diffing import status as statuses
 from diffing.common.escape import md
+from diffing.diff.measure import EQUIVALENT
+from diffing.diff.until_certain import Options
 from diffing.models import providers
 from diffing.reader import presets
 from diffing.reader.encodings import table_path
@@ -46,14 +48,21 @@ if any(c.source != "import" for c in study.checkpoints):
         )
         concurrency = st.number_input("Calls at once at each endpoint", 1, 256, 32, key="concurrency")
         retry = st.multiselect("Ask again", ["blocked", "empty", "truncated", "refusal"], key="retry")
+        until = st.toggle(
+            "Only until certain",
+            key="until-certain",
+            help="Looks at the surface probes after every 20 prompts, and ends once each of them differs, has not "
+            f"changed by {100 * EQUIVALENT:.0f} points, or is too rare to matter. Looking costs no certainty.",
+        )
     options = {
         "limit": int(pilot) or None,
         "max_dollars": float(dollars),
         "concurrency": int(concurrency),
         "retry": retry,
+        "until_certain": until,
     }
-    expected = collect.estimate(study, collect.Options.model_validate(options))
-    st.write(f"To do: {md(expected.in_words())}")
+    expected = collect.estimate(study, Options.model_validate(options))
+    st.write(f"{'At most' if until else 'To do'}: {md(expected.in_words())}")
     job_panel.start_button(study, "collect", "Collect answers", lambda: options, disabled=not expected.calls)
 else:
     st.caption("All checkpoints of this study were imported; 'import' brings further answers.")

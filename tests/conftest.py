@@ -1,5 +1,6 @@
 """What every test shares: a home folder of its own, no keys of the machine's, the same main module."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,10 @@ import pytest
 from hypothesis import settings
 
 from tests.fakes.openai_server import OpenAIServer
+
+# Tests run two at a time on two processors: the threads of each would wait for those of the other, and spin while
+# they do. Before anything imports torch, and for the processes that tests start.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 # A slow machine is no failure: no example is held to a time.
 settings.register_profile("untimed", deadline=None)

@@ -24,6 +24,8 @@ from diffing.study.study import Study
 
 LINE = "\n"
 SHOWN = 20
+CLAIMS = "## Drafted claims"
+"""Where the part begins that `bench.claims` made."""
 AROUND = 8
 """Pieces of text on either side of the strongest one."""
 EACH = 2
@@ -91,7 +93,7 @@ def counts(found: Diff) -> str:
     return (
         f"{told['differing']:,} features differ plainly (q < 0.05, {told['tested']:,} tested); "
         f"{told['survive_equal_length']:,} of them, {100 * share:.0f} %, do so at equal length too,\n"
-        "the same way in the first or in the last tokens. "
+        "the same way among as many random tokens and not the other way in the first or the last ones. "
         f"Answers have {told['tokens_a']:.0f} tokens on A and {told['tokens_b']:.0f} on B."
     )
 
@@ -217,6 +219,9 @@ def main(
 ) -> None:
     """Write the page from two studies that are encoded and compared."""
     text = page(Study.open(study), Study.open(length), scores)
+    # What another tool made stays.
+    before = out.read_text(encoding="utf-8") if out.exists() else ""
+    text += LINE + before[before.index(CLAIMS) :] if CLAIMS in before else ""
     with files.replacing(out) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

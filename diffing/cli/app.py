@@ -12,6 +12,8 @@ from typing import NoReturn
 
 import typer
 
+from diffing.cli import answer as cli_answer
+from diffing.cli import check as cli_check
 from diffing.cli import diff as cli_diff
 from diffing.cli import findings as cli_findings
 from diffing.cli import keys as cli_keys
@@ -34,7 +36,20 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="What changed between two checkpoints of a model?",
 )
-for part in (cli_study, cli_keys, cli_run, cli_read, cli_diff, cli_label, cli_findings, cli_report, cli_mend):
+PARTS = (
+    cli_study,
+    cli_keys,
+    cli_run,
+    cli_read,
+    cli_diff,
+    cli_answer,
+    cli_label,
+    cli_findings,
+    cli_check,
+    cli_report,
+    cli_mend,
+)
+for part in PARTS:
     app.registered_commands += part.app.registered_commands
 
 

@@ -4,6 +4,8 @@ Computes the diff where it is missing or older than the answers, and prints or w
 shares, not per cent, wherever another program would read them.
 """
 
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,10 +15,9 @@ import typer
 from diffing import labels
 from diffing.cli.options import After, AsJson, Before, Name
 from diffing.cli.terminal import do, say, show, tell
-from diffing.common import outfile
+from diffing.common import outfile, words
 from diffing.common.errors import UserError
-from diffing.common.words import yes
-from diffing.diff import summary
+from diffing.diff import answer, ranking, selection, summary
 from diffing.diff.stored import Diff, load, up_to_date
 from diffing.study.study import Study
 
@@ -33,7 +34,8 @@ def diff(
         Path | None, typer.Option("--csv", help="Write the whole table here; - prints it.", metavar="F")
     ] = None,
     probes: Annotated[bool, typer.Option("--probes", help="Surface probes instead of features.")] = False,
-    top: Annotated[int, typer.Option(help="Families shown, the largest difference first.", min=0)] = 20,
+    phrases: Annotated[bool, typer.Option("--phrases", help="Learned phrases instead of features.")] = False,
+    top: Annotated[int, typer.Option(help=f"Families shown, {ranking.WORDS}.", min=0)] = 20,
     as_json: AsJson = False,
 ) -> None:
     """Compare two checkpoints: which features differ, by how much, and how sure that is.
@@ -42,28 +44,40 @@ def diff(
     """
     if by not in ("", "category"):
         raise UserError(f"'{by}' is nothing to group by; use --by category.")
+    if probes and phrases:
+        raise UserError("--probes and --phrases are two tables; ask for one of them.")
     opened = Study.open(name)
     found = current(opened, *opened.sides(a, b))
-    table = _table(opened, found, by, probes)
+    counted = "probes" if probes else "phrases" if phrases else ""
+    table = getattr(found, counted) if counted else _table(opened, found, by)
     if csv is not None:
         outfile.write_csv(csv.expanduser(), table)
         if csv == outfile.STDOUT:
             return
     if as_json:
-        rows = table if by or probes else table[table["feature"].isin(found.top(top)["feature"])]
+        rows = table if by or counted else table[table["feature"].isin(found.top(top)["feature"])]
         tell(
             summary.plain(
                 {**found.summary, "rows": rows.astype(object).where(rows.notna(), None).to_dict("records")}
             )
         )
         return
-    say(f"{found.a} against {found.b}: {summary.answer(found.summary)}")
-    if by or probes:
-        rows = table.iloc[table["delta"].abs().argsort(kind="stable")[::-1]].head(top or len(table))
+    say(f"A is {found.a}, B is {found.b}. {answer.sentence(found)}")
+    said = f"{summary.answer(found.summary)} {summary.identical(found.summary)}".rstrip()
+    say(said)
+    if phrases:
+        # As they are stored, the best founded on discovery prompts first.
+        rows = table.head(top or len(table))
+        tested = found.summary.get("tested_phrases")
+        say("This diff is older than phrases." if tested is None else f"{tested:,} phrases were tested.")
+    elif by or probes:
+        rows = (selection.judged(table) if probes else ranking.ordered(table)).head(top or len(table))
     else:
         order = found.top(top)["feature"].tolist()
         rows = table.set_index("feature", drop=False).loc[order]
     show([_brief(row) for row in rows.to_dict("records")])
+    if len(rows):
+        say(f"Rows are {ranking.WORDS}. Each row's q is of its own view alone; the first words are of all views.")
     if csv is not None:
         say(f"Wrote {len(table):,} rows to {csv}.")
 
@@ -76,9 +90,7 @@ def current(study: Study, a: str, b: str) -> Diff:
     return found or load(study, a, b)
 
 
-def _table(study: Study, found: Diff, by: str, probes: bool) -> pd.DataFrame:
-    if probes:
-        return found.probes
+def _table(study: Study, found: Diff, by: str) -> pd.DataFrame:
     named = labels.named(study, found.features, found.a, found.b)
     if by:
         return found.categories.merge(named[["feature", "label"]], on="feature")
@@ -87,15 +99,29 @@ def _table(study: Study, found: Diff, by: str, probes: bool) -> pd.DataFrame:
 
 def _brief(row: dict[str, Any]) -> dict[str, Any]:
     """A row as the terminal shows it."""
-    low, high = (100 * row[end] for end in ("ci_low", "ci_high"))
-    change = f"{100 * row['delta']:+.0f} [{low:+.0f}, {high:+.0f}]"
+    change = _within(words.points, row, "delta", "ci")
     if "group" in row:
         named = {"feature": row["feature"], "label": row["label"], row["kind"]: row["group"]}
         return named | {"prompts": row["n"], "B-A points": change}
-    head = {"probe": row["probe"]} if "probe" in row else {"feature": row["feature"], "label": row["label"]}
-    q = row["q"]
-    near = {} if "probe" in row else {"near": row["probes"]}
-    shares = {"A %": f"{100 * row['frequency_a']:.0f}", "B %": f"{100 * row['frequency_b']:.0f}"}
-    tested = {"B-A points": change, "q": f"{q:.1e}" if pd.notna(q) else "not tested"}
-    held = {"equal length": yes(row["survives_equal_length"]), "replicated": row["replicated"] or "–"}
-    return head | shares | tested | held | near
+    shares = {"A": words.share(row["frequency_a"]), "B": words.share(row["frequency_b"])}
+    held = {"equal length": words.yes(row["survives_equal_length"]), "replicated": words.replicated(row)}
+    if "probe" not in row:
+        phrase = "phrase" in row
+        head = {"phrase": row["phrase"]} if phrase else {"feature": row["feature"], "label": row["label"]}
+        near = {} if phrase else {"near": row["probes"]}
+        # Absent in a diff of an older version.
+        told = {"B-A points": change, "shrunk": words.points(row.get("delta_shrunk", math.nan)), "q": _q(row["q"])}
+        return head | shares | told | held | near
+    if row.get("judged_by") == "amount":
+        shares = {side: f"{row[f'mean_{side.lower()}']:,.1f} each" for side in "AB"}
+        change = _within(words.change, row, "change", "change")
+    told = {"B-A": change, "q": _q(row["q_judged"]), "verdict": row["verdict"]}
+    return {"probe": row["probe"]} | shares | told | held
+
+
+def _within(say: Callable[[float], str], row: dict[str, Any], name: str, ends: str) -> str:
+    return f"{say(row[name])} [{say(row[f'{ends}_low'])}, {say(row[f'{ends}_high'])}]"
+
+
+def _q(q: float) -> str:
+    return f"{q:.1e}" if pd.notna(q) else "not tested"

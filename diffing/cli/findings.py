@@ -25,7 +25,16 @@ from diffing.common import tables, words
 from diffing.common.errors import UserError
 from diffing.common.step import checked
 from diffing.diff import summary
-from diffing.findings import arms, baseline, drafting, evidence, findings, verification
+from diffing.findings import (
+    arms,
+    baseline,
+    correction,
+    drafting,
+    evidence,
+    findings,
+    predicates,
+    verification,
+)
 from diffing.findings.evidence import Standing
 from diffing.jobs.job import JobStatus
 from diffing.models.questions import Estimate
@@ -43,6 +52,13 @@ def findings_command(
     a: Before = "",
     b: After = "",
     add: Annotated[str, typer.Option(help="Write a new finding: what answers show, naming no side.")] = "",
+    count: Annotated[
+        str,
+        typer.Option(
+            help="What to count of it: probe:NAME, words:ONE,OTHER, phrase:TEXT or regex:EXPRESSION. Alone, it is "
+            "the claim."
+        ),
+    ] = "",
     more: Annotated[str, typer.Option(help="Checkpoint that shows it more; the one after unless named.")] = "",
     feature: Annotated[list[int] | None, typer.Option(help="A feature that it rests on; may be repeated.")] = None,
     probe: Annotated[list[str] | None, typer.Option(help="A surface probe that it rests on.")] = None,
@@ -68,12 +84,18 @@ def findings_command(
         "counter_examples": [_example(text) for text in counter or []],
     }
     members = {field: values for field, values in members.items() if values}
+    predicate = predicates.typed(count) if count else None
+    if predicate and not finding:
+        add = add or predicate.shown
     if add:
         if more not in ("", a, b):
             raise UserError(f"'{more}' is neither '{a}' nor '{b}'; --more names the one that shows it more.")
-        finding = findings.add(study, add, "a" if more == a else "b", a=a, b=b, author=who, **members).id
-    elif finding and (members or reword):
-        findings.change(study, finding, who, put={"claim": reword} if reword else None, add=members)
+        side: findings.Side = "a" if more == a else "b"
+        finding = findings.add(study, add, side, a=a, b=b, author=who, predicate=predicate, **members).id
+    elif finding and (members or reword or predicate):
+        put: dict[str, Any] = {"claim": reword} if reword else {}
+        put |= {"predicate": predicate.model_dump(mode="json")} if predicate else {}
+        findings.change(study, finding, who, put=put, add=members)
     if any((reword, reject, because, note, members)) and not finding:
         raise UserError(f"No finding is named to change; add its id ('findings {name}' lists them).")
     if reject:
@@ -101,7 +123,7 @@ def draft(
     model: Annotated[str, typer.Option(help="Who proposes, as PROVIDER:MODEL; without one, plain drafts.")] = "",
     key_env: KeyEnv = "",
     families: Annotated[int, typer.Option(help="Families read of each side.", min=1, max=50)] = 12,
-    most: Annotated[int, typer.Option(help="Claims at most.", min=1, max=10)] = 10,
+    most: Annotated[int, typer.Option(help="Claims at most.", min=1, max=25)] = 12,
     max_dollars: MaxDollars = None,
     dry_run: DryRun = False,
     detach: Detach = False,
@@ -158,7 +180,11 @@ def verify(
         result = _result(status)
         _done(status, f"{result.get('verified', 0)} of {result.get('checked', 0)} findings verified")
         _list(evidence.of(study, a, b))
-        say(evidence.own_error_words(verification.read(study, a, b).own_error))
+        after = verification.read(study, a, b)
+        say(evidence.own_error_words(after.own_error))
+        say(correction.error_words(after.error))
+        if after.error is None:
+            say(f"Net shares are uncorrected; 'judge-check {name}' asks you about some of the pairs.")
 
 
 @app.command("baseline")
@@ -223,8 +249,10 @@ def _list(stands: Sequence[Standing]) -> None:
     for one in stands:
         check = one.check
         parts = [one.finding.id, one.status, f"more in {one.finding.more}", f"found by {one.finding.origin}"]
+        parts += [one.counted.words] if one.counted else []
         if check and check.prompts:
-            parts.append(f"net share {check.net:+.0%} [{check.low:+.0%}, {check.high:+.0%}], q = {check.q:.2g}")
+            parts.append(f"net share {check.net:+.0%} [{check.low:+.0%}, {check.high:+.0%}]")
+            parts += [correction.words(check.corrected), f"q = {check.q:.2g}"]
         parts += [f"against it: {', '.join(objection.kind for objection in one.open)}"] * bool(one.open)
         parts += [f"same as {one.same_as}"] * bool(one.same_as)
         say(" · ".join(parts))
@@ -242,8 +270,9 @@ def _one(one: Standing) -> None:
     for rung in one.rungs:
         say(f"  {'yes' if rung.passed else 'no' if rung.passed is False else '–':>3}  {rung.name}: {rung.words}")
     if one.check is not None:
-        shown = {field: _figure(value) for field, value in asdict(one.check).items()}
+        shown = {field: _figure(value) for field, value in asdict(one.check).items() if field != "corrected"}
         say("  judge: " + ", ".join(f"{field} {value}" for field, value in shown.items()))
+        say(f"  net share: {correction.words(one.check.corrected)}")
     for objection in one.objections:
         say(f"  against ({objection.kind}{'' if objection in one.open else ', answered'}): {objection.words}")
     if finding.reason:

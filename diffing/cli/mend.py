@@ -5,12 +5,17 @@ import typer
 from diffing.cli.options import AsJson, Name
 from diffing.cli.terminal import say, tell
 from diffing.findings.findings import Change
+from diffing.findings.people import Verdict
 from diffing.labels import history
 from diffing.study import repair
 
 app = typer.Typer()
 
-CHECKS: dict[str, repair.Check] = {"labels.jsonl": history.line_of, "findings.jsonl": Change.model_validate}
+CHECKS: dict[str, repair.Check] = {
+    "labels.jsonl": history.line_of,
+    "findings.jsonl": Change.model_validate,
+    "people.jsonl": Verdict.model_validate,
+}
 """What a line of these files must hold."""
 
 

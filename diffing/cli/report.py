@@ -36,6 +36,6 @@ def report(
     told = status.result
     say(f"{status.state}: {told['out']}, and all of it in {told['zip']} ({words.duration(status.seconds)}).")
     say(
-        f"{told['findings']} findings put forward, {told['verified']} of them verified; "
+        f"{told['findings']} findings put forward, {told['supported']} of them supported; "
         f"{told['blocked']} blocked, {told['rejected']} rejected."
     )

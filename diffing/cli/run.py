@@ -13,6 +13,9 @@ from diffing.cli.terminal import do, say, tell
 from diffing.common import words
 from diffing.common.errors import UserError
 from diffing.common.step import checked
+from diffing.diff.measure import EQUIVALENT
+from diffing.diff.until_certain import Options, at_most
+from diffing.models.providers import Price
 from diffing.study import collect as collecting
 from diffing.study import sample
 from diffing.study.study import Study
@@ -31,6 +34,12 @@ def collect(
     retry: Annotated[
         list[str] | None, typer.Option(help="Ask again what came back blocked, empty, truncated or refusal.")
     ] = None,
+    until_certain: Annotated[
+        bool, typer.Option("--until-certain", help="Stop as soon as every surface probe is settled.")
+    ] = False,
+    margin: Annotated[
+        float, typer.Option(help="Difference in shares that counts as none when that is decided.")
+    ] = EQUIVALENT,
     detach: Detach = False,
     dry_run: Annotated[bool, typer.Option(help="Check models and estimate; spend nothing.")] = False,
     as_json: AsJson = False,
@@ -42,12 +51,12 @@ def collect(
     opened = Study.open(name)
     limits = dict(limit=limit, max_dollars=max_dollars, max_requests=max_requests)
     given = dict(concurrency=concurrency, timeout=timeout, retry=retry or [])
-    options = checked("collect", collecting.Options, limits | given)
+    until = dict(until_certain=until_certain, margin=margin) if until_certain else {}
+    options = checked("collect", Options, limits | given | until)
     keys.ask(opened.checkpoints)
     if dry_run:
         prices = asyncio.run(collecting.check(opened))
-        estimate = collecting.estimate(opened, options, prices)
-        tell(estimate._asdict()) if as_json else say(estimate.in_words())
+        _tell_estimate(opened, options, prices, as_json)
         return
     status = do(opened, "collect", options, detach, as_json)
     if status is None or as_json:
@@ -57,11 +66,27 @@ def collect(
         f"{status.state}: {result.get('answered', 0)} answers, {result.get('failed', 0)} failed, "
         f"{result.get('left', 0)} left, {words.dollars(result.get('cost'))}, {words.duration(status.seconds)}."
     )
-    if result.get("stopped_by"):
+    if result.get("ended_because"):
+        say(f"Ended because {result['ended_because']}. Of the probes {result['of_the_probes']}")
+    elif result.get("stopped_by"):
         say(f"Stopped by {result['stopped_by']}; run it again to go on.")
     rest = collecting.estimate(opened, collecting.Options(concurrency=concurrency))
     if rest.calls:
         say("The rest: " + rest.in_words())
+
+
+def _tell_estimate(study: Study, options: Options, prices: dict[str, Price | None], as_json: bool) -> None:
+    """What a run is expected to take, and the most it can cost where it ends nobody knows when."""
+    estimate = collecting.estimate(study, options, prices)
+    if not options.until_certain:
+        tell(estimate._asdict()) if as_json else say(estimate.in_words())
+        return
+    most = at_most(study, options, prices)
+    if as_json:
+        tell(estimate._asdict() | {"at_most": most})
+        return
+    bound = f"never more than {words.dollars(most)}" if most is not None else "with no bound that is known"
+    say(f"At most {estimate.in_words().removesuffix('.')}; {bound}. It ends as soon as every probe is settled.")
 
 
 @app.command("jobs")

@@ -22,6 +22,11 @@ REACH = 8.7
 """Standard deviations that hold all but 1e-16 of any sum of coins (Hoeffding)."""
 NOTHING = -45.0
 """Logarithm of what is too small to be added up: 3e-20, below the last bit of 1 even when thousands are added."""
+CROWD = 0.3
+"""Share of features with something at a point from which on the point is worked out for all of them at once.
+
+Picking single cells out of a table takes about three times as long as going through all of them.
+"""
 CHUNK = 200_000
 """Cells of a working array, so that memory stays bounded: 1.6 MB each, small enough for a processor's cache. No
 measurement of it is kept, and nothing but time hangs on it."""
@@ -41,11 +46,16 @@ def coin_tail(sizes: Ints, counts: Ints, observed: Ints) -> Floats:
     # Beyond the reach the sum has no mass that float64 could hold beside 1.
     near = (observed > 0) & (observed <= reach)
     # Points needed so that no mass folds back: the sum has one parity, so its period is twice the points. Rounded
-    # up to powers of two, so that many features share one matrix of cosines; at least 4, so that there is
-    # a point before the last.
-    points = np.exp2(np.ceil(np.log2(np.maximum((observed + reach) / 2 + 1, 4))))
+    # up to powers of two or three quarters of them, so that many features share one matrix of cosines; at least 4,
+    # so that there is a point before the last, and always even.
+    least = np.maximum((observed + reach) / 2 + 1, 4)
+    points = np.exp2(np.ceil(np.log2(least)))
+    points = np.where((least <= 0.75 * points) & (points >= 8), 0.75 * points, points)
+    # Features of like coins together: sizes that none of them has need not be looked at.
+    largest = len(sizes) - np.argmax(numbers[:, ::-1] > 0, axis=1)
+    order = np.argsort(largest, kind="stable")
     for count in np.unique(points[near]):
-        rows = np.flatnonzero(near & (points == count))
+        rows = order[near[order] & (points[order] == count)]
         p[rows] = _fourier_tail(sizes, numbers[rows], observed[rows], int(count))
     far = np.flatnonzero((observed > 0) & ((p < FAR) | ~near))
     p[far] = _saddlepoint_tail(sizes, numbers[far], observed[far])
@@ -65,16 +75,22 @@ def _fourier_tail(sizes: Ints, counts: Floats, observed: Ints, points: int) -> F
     inside = observed - 1.0
     step = max(1, CHUNK // points)
     for start in range(0, len(observed), step):
-        part = slice(start, start + step)
-        log_product = counts[part] @ log_size
-        # Most points of most transforms are nothing.
-        row, point = np.nonzero(log_product > NOTHING)
+        here = counts[start : start + step]
+        used = np.flatnonzero(here.any(axis=0))
+        here = here[:, used]
+        log_product = here @ log_size[used]
         # A product of negative cosines has the sign of the parity of their number.
-        flips = (counts[part].astype(np.float32) @ negative)[row, point]
-        sign = 1.0 - 2.0 * np.mod(flips, 2.0)
-        kernel = np.sin((observed[part] - 1)[row] * angle[point]) * weight[point]
-        terms = sign * np.exp(log_product[row, point]) * kernel
-        inside[part] += np.bincount(row, weights=terms, minlength=len(log_product))
+        sign = 1 - 2 * np.mod(here.astype(np.float32) @ negative[used], 2)
+        turn = observed[start : start + step] - 1.0
+        # Most points of most transforms are nothing; those that are not are mostly the first ones.
+        alive = log_product > NOTHING
+        crowd = int(np.argmin(np.append(alive.mean(axis=0) >= CROWD, False)))
+        first = np.exp(log_product[:, :crowd]) * sign[:, :crowd] * np.sin(np.outer(turn, angle[:crowd]))
+        row, point = np.nonzero(alive[:, crowd:])
+        point += crowd
+        terms = np.exp(log_product[row, point]) * sign[row, point] * np.sin(turn[row] * angle[point])
+        rest = np.bincount(row, weights=terms * weight[point], minlength=len(log_product))
+        inside[start : start + step] += first @ weight[:crowd] + rest
     return np.clip(1.0 - inside / points, 0.0, 1.0)
 
 

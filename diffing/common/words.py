@@ -4,7 +4,7 @@ Holds what is said of plain numbers; how a job, an estimate or an answer is put 
 reading: nothing may be computed from its words.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -45,6 +45,24 @@ def points(value: float) -> str:
 
 def interval(low: float, high: float) -> str:
     return "–" if pd.isna(low) or pd.isna(high) else f"{points(low)} to {points(high)}"
+
+
+def change(value: float) -> str:
+    """A relative difference of an amount, in per cent."""
+    return "–" if pd.isna(value) else f"{points(value)} %"
+
+
+def replicated(row: Mapping[str, Any]) -> str:
+    """A diff's column of that name; where a difference did not come again, with what it would have taken."""
+    word = str(row["replicated"])
+    # Older diffs say "no", which sounds as if the contrary had been shown, and do not know what would be needed.
+    if word not in ("no", "not confirmed"):
+        return word or "–"
+    needed = row.get("needed")
+    if pd.isna(needed):
+        return "not confirmed"
+    differ = count(int(row["discordant_heldout"]), "held-out prompt differs", "held-out prompts differ")
+    return f"not confirmed ({differ}; would need {needed:,.0f})"
 
 
 def small(value: float) -> str:

@@ -1,9 +1,9 @@
-"""The diff of two checkpoints: one table of features, one of surface probes, and what stands beside them.
+"""The diff of two checkpoints: tables of features, surface probes and phrases, and what stands beside them.
 
 Stored as `diffs/<hash>/` in the study, where the hash is of the two keys, the reader and the settings. Promises
 that a folder holds all its files or does not exist, and that a diff knows when the answers or encodings it was
-made from have changed. The arithmetic is in `measure`, `groups`, `families`, `separability` and `noise`; `stored`
-opens what is written here.
+made from have changed. The arithmetic is in `measure`, `groups`, `families`, `separability`, `noise`, `shrinkage`,
+`evalues` and `gate`; `stored` opens what is written here.
 """
 
 import dataclasses
@@ -19,25 +19,40 @@ from diffing.common.arrays import Floats, Ints
 from diffing.common.aside import Aside
 from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
-from diffing.diff import families, groups, measure, noise, pairing, presence, separability, summary, tally
+from diffing.diff import (
+    behaviours,
+    evalues,
+    families,
+    gate,
+    groups,
+    measure,
+    noise,
+    pairing,
+    phrases,
+    presence,
+    separability,
+    shrinkage,
+    summary,
+    tally,
+)
 from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Shown
-from diffing.diff.stored import Diff, DiffSettings, folder_of, inputs_of, load, up_to_date
+from diffing.diff.stored import METHOD, Diff, DiffSettings, folder_of, inputs_of, load, up_to_date
 from diffing.probes import near, scan
+from diffing.probes.learned import Learned
 from diffing.reader import firing
 from diffing.reader.encodings import Encodings
 from diffing.study import responses
 from diffing.study.study import Study
 
-TABLES = ("features", "probes", "categories", "noise")
+TABLES = ("features", "probes", "phrases", "habits", "behaviours", "categories", "noise")
 ASIDE = 500
 """Answers that make a second process worth its start, and the copying of its result. Chosen by eye."""
-OWN = 8
+OWN = 4
 """One text in so many is scanned by the first process, which would else wait for the second.
 
 Measured at 1,000 prompts and 65,536 features, where both are then done at one time (`docs/performance.md`).
 """
-SHOWS = "strongest activation over the answer's tokens above the bar, averaged over draws"
 
 
 def current(study: Study, a: str, b: str, settings: DiffSettings | None = None) -> Diff:
@@ -101,56 +116,75 @@ def measured(
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """All tables and the summary, in memory."""
     seed = study.settings.seed
-    tell(0, 7, "pairing answers")
+    tell(0, 8, "pairing answers")
     pairs = pairing.pair(study, encodings.documents, a, b)
     documents = np.unique(np.concatenate([pairs.a, pairs.b]))
     texts = responses.texts(study.responses(), encodings.documents.loc[documents])
+    renumbered = _among(pairs, documents)
     own = len(texts) // OWN
 
-    def unpaired() -> tuple[scan.Scan, families.Ties]:
-        """What hangs on no pairing, and so can be done aside."""
+    def unseen() -> tuple[scan.Scan, Learned, families.Ties]:
+        """What needs none of the features' counts, and so can be done aside."""
         close = settings.family_overlap, settings.family_cosine
-        return scan.scan(texts[own:]), families.ties(encodings, documents, *close, seed)
+        counted = scan.scan(texts[own:]), phrases.learn(texts, renumbered)
+        return *counted, families.ties(encodings, documents, *close, seed)
 
     # Two processes on two processors: more threads would only wait for each other.
-    with threadpool_limits(1), Aside(unpaired, worth=len(documents) >= ASIDE) as aside:
+    with threadpool_limits(1), Aside(unseen, worth=len(documents) >= ASIDE) as aside:
         # The second process was forked before this: what is gathered here it would only carry along.
         shown = presence.shown(encodings, documents, settings.threshold, settings.share_of_peak)
-        tell(1, 7, "counting features")
+        tell(1, 8, "counting features")
         features, tallied = measure.table(shown, pairs)
         bins = noise.band(shown, pairs)
         features = features.assign(**_noise(features, bins))
         features = features.assign(**_without_truncated(shown, pairs, features["delta"].to_numpy()))
-        tell(2, 7, "comparing categories")
+        tell(2, 8, "comparing categories")
         testable = features["testable"].to_numpy(dtype=bool)
         features = features.assign(**groups.heterogeneity(tallied.views["whole"], pairs, testable, seed))
         detailed = _detailed(features, settings.details)
         categories = groups.table(shown, pairs, detailed).merge(
             features[["feature", "q_heterogeneity"]], on="feature"
         )
-        tell(3, 7, "telling the sides apart")
+        tell(3, 8, "telling the sides apart")
         apart = separability.separability(shown, pairs, seed, settings.permutations)
-        tell(4, 7, "describing features")
+        tell(4, 8, "describing features")
         # Descriptions read discovery prompts only, ties to probes all: words may end up in a label.
         read = np.intersect1d(documents, firing.readable(study, encodings))
-        described = firing.describe(encodings, detailed.tolist(), read.tolist())
-        fires = firing.active(encodings, detailed.tolist(), documents.tolist())
+        fires = firing.active(encodings, detailed.tolist(), documents.tolist(), shown.bar)
+        described = firing.described(encodings, detailed.tolist(), fires, read)
         begun = scan.scan(texts[:own])
-        tell(5, 7, "finding families")
-        rest, ties = aside.result()
+        tell(5, 8, "finding families")
+        rest, sayings, ties = aside.result()
         scanned = begun.then(rest)
     features["family"] = _families(features, ties, encodings, settings)
-    tell(6, 7, "comparing surface probes")
-    probes, nearest = _probes(fires, pairs, documents, detailed, scanned, seed)
-    features["probes"] = [nearest.get(feature, "") for feature in range(len(features))]
+    tell(6, 8, "comparing surface probes and phrases")
+    nearest = near.compare(fires, detailed.tolist(), scanned)
+    words = {feature: nearest.words(feature) for feature in detailed.tolist()}
+    features["probes"] = [words.get(feature, "") for feature in range(len(features))]
     features["tokens"] = [described[f].in_words() if f in described else "" for f in range(len(features))]
-    tables = {"features": features, "probes": probes, "categories": categories, "noise": bins}
-    facts = {"a": a, "b": b, "seed": seed, "settings": settings.model_dump()}
-    facts |= {"reader": study.settings.reader.model_dump(), "shows": SHOWS}
-    flags = responses.compare_flags(study.pairs(a, b)).to_dict("records")
-    return tables, facts | {"flags": flags} | summary.of(
-        pairs, features, probes, tallied.views["whole"], apart._asdict()
-    )
+    probes = probe_table(fires.tokens, renumbered, scanned, seed)
+    said = phrases.table(sayings, fires.tokens, renumbered, texts, seed)
+    features, probes = (t.assign(**shrinkage.columns(t), **evalues.columns(t)) for t in (features, probes))
+    tell(7, 8, "telling habits apart")
+    tables = {"features": features, "probes": probes, "phrases": said.rows}
+    tables |= {"categories": categories, "noise": bins}
+    changed = behaviours.of(tables, fires, detailed.tolist(), scanned, said, renumbered)
+    tables |= {"habits": changed.habits, "behaviours": changed.behaviours}
+    counted = summary.of(pairs, features, probes, tallied.views["whole"], apart._asdict())
+    facts = _told(study, a, b, settings) | {"tested_phrases": said.tested, "anything": gate.of(tables)}
+    return tables, facts | counted
+
+
+def _among(pairs: Pairing, documents: Ints) -> Pairing:
+    """The pairs as scans and tokens know them: of the paired documents alone, numbered from 0."""
+    return dataclasses.replace(pairs, a=np.searchsorted(documents, pairs.a), b=np.searchsorted(documents, pairs.b))
+
+
+def _told(study: Study, a: str, b: str, settings: DiffSettings) -> dict[str, Any]:
+    """What was compared, and under which settings."""
+    told = {"a": a, "b": b, "seed": study.settings.seed, "settings": settings.model_dump(), "method": METHOD}
+    told |= {"reader": study.settings.reader.model_dump(), "shows": summary.shows(settings)}
+    return told | {"flags": responses.compare_flags(study.pairs(a, b)).to_dict("records")}
 
 
 def _noise(features: pd.DataFrame, bins: pd.DataFrame) -> dict[str, Any]:
@@ -176,7 +210,7 @@ def _without_truncated(shown: Shown, pairs: Pairing, delta: Floats) -> dict[str,
 
 def _detailed(features: pd.DataFrame, number: int) -> Ints:
     """The features with the smallest p in any view, ascending."""
-    columns = ["p", "p_equal_length", "p_equal_length_tail", "p_rate", "p_heterogeneity"]
+    columns = ["p", "p_rarefied", "p_equal_length", "p_equal_length_tail", "p_rate", "p_heterogeneity"]
     least = features[columns].min(axis=1)
     order = features.assign(least=least).dropna(subset="least").sort_values(["least", "feature"])
     return np.asarray(np.sort(order["feature"].to_numpy(dtype=np.int64)[:number]))
@@ -194,23 +228,11 @@ def _families(features: pd.DataFrame, ties: families.Ties, encodings: Encodings,
     return family
 
 
-def _probes(
-    fires: firing.Active,
-    pairs: Pairing,
-    documents: Ints,
-    detailed: Ints,
-    scanned: scan.Scan,
-    seed: int,
-) -> tuple[pd.DataFrame, dict[int, str]]:
-    """The probes' own table, and the nearest probes of the detailed features."""
-    nearest = near.compare(fires, detailed.tolist(), scanned)
-    words = {feature: nearest.words(feature) for feature in detailed.tolist()}
-    # The scan knows only the paired documents, and numbers them from 0.
-    renumbered = dataclasses.replace(
-        pairs, a=np.searchsorted(documents, pairs.a), b=np.searchsorted(documents, pairs.b)
-    )
-    table, tallied = measure.table(presence.as_features(scanned, fires.tokens), renumbered)
+def probe_table(tokens: firing.Tokens, renumbered: Pairing, scanned: scan.Scan, seed: int) -> pd.DataFrame:
+    """The probes' own table."""
+    counted = np.array([near.PROBES[name].counted_only for name in scan.NAMES])
+    table, tallied = measure.table(presence.as_features(scanned, tokens), renumbered, counted)
     testable = table["testable"].to_numpy(dtype=bool)
     table = table.assign(**groups.heterogeneity(tallied.views["whole"], renumbered, testable, seed))
     table.insert(0, "probe", list(scan.NAMES))
-    return table.drop(columns="feature"), words
+    return table.drop(columns="feature")

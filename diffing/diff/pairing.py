@@ -51,6 +51,8 @@ class Pairing:
     tokens_b: Ints
     truncated: Bools
     """Pairs with an answer that was cut by its token limit."""
+    identical: Bools
+    """Pairs whose answers are the same text."""
     excluded: dict[str, int]
     """How many pairs were left out, by reason."""
 
@@ -109,6 +111,7 @@ class Pairing:
             tokens_a=self.tokens_a[keep],
             tokens_b=self.tokens_b[keep],
             truncated=self.truncated[keep],
+            identical=self.identical[keep],
             excluded=self.excluded,
         )
 
@@ -169,5 +172,8 @@ def from_table(pairs: pd.DataFrame, prompts: pd.DataFrame) -> Pairing:
     good = good.assign(row=good["prompt_id"].map(place)).sort_values(["row", "draw"], kind="stable")
     whole = {name: good[column].to_numpy(dtype=np.int64) for name, column in WHOLE.items()}
     cut = (good["flag_a"] == "truncated") | (good["flag_b"] == "truncated")
+    # Without texts no pair is known to be the same one twice.
+    same = good["text_a"] == good["text_b"] if "text_a" in good else cut & False
     reasons = Counter(reason for reason in pairs["excluded"] if reason)
-    return Pairing(known, truncated=cut.to_numpy(dtype=bool), excluded=dict(sorted(reasons.items())), **whole)
+    marks = {"truncated": cut.to_numpy(dtype=bool), "identical": same.to_numpy(dtype=bool)}
+    return Pairing(known, excluded=dict(sorted(reasons.items())), **marks, **whole)

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from diffing.common.arrays import Array
-from diffing.probes.scan import BY_LENGTH, NAMES, Scan
+from diffing.probes.scan import BY_LENGTH, Scan
 from diffing.reader.firing import Encoded, Tokens
 from diffing.reader.records import Encoding
 
@@ -105,13 +105,23 @@ class Stored:
 
 def _over(encoding: Encoding, bar: Array) -> Document:
     """What lies above each feature's bar."""
-    owner = np.repeat(np.arange(len(encoding.feature)), encoding.count)
-    over = np.flatnonzero(np.abs(encoding.values()) > bar[encoding.feature][owner])
-    kept, begins, count = np.unique(owner[over], return_index=True, return_counts=True)
+    over = encoding.over(bar[encoding.feature])
+    starts = encoding.starts()[:-1]
+    # `reduceat` takes no empty list of places.
+    count = np.add.reduceat(over, starts, dtype=np.int64) if len(starts) else starts
+    ends = np.cumsum(count)
+    kept = np.flatnonzero(count)
+    count, ends = count.take(kept), ends.take(kept)
     # Positions ascend inside a run, and so do those of it that are left.
     position = encoding.position[over]
-    firsts, lasts = position[begins], position[begins + count - 1]
-    return Entries(encoding.feature[kept], count, firsts, lasts, np.abs(encoding.peak[kept]))
+    return Entries(
+        encoding.feature.take(kept),
+        # In numbers as short as they are stored in: every document is kept.
+        count.astype(encoding.count.dtype),
+        position.take(ends - count),
+        position.take(ends - 1),
+        np.abs(encoding.peak.take(kept)),
+    )
 
 
 @dataclass(frozen=True)
@@ -146,8 +156,11 @@ def shown(store: Encoded, documents: Array, threshold: float = 0.0, share_of_pea
     return Stored(store, np.maximum(threshold, share_of_peak * strongest))
 
 
-def as_features(scanned: Scan, tokens: Tokens) -> Flat:
+def as_features(scanned: Scan, tokens: Tokens, by_length: Array = BY_LENGTH) -> Flat:
     """Documents × probes in the shape of features; `scanned` is the scan of just the tokens' documents.
+
+    `by_length` says of each probe whether characters are counted or spans; phrases are scanned as probes are, and
+    have one of their own.
 
     A probe is cut as a feature is: it is in the first L tokens if a span begins there, and in the last L if a span
     reaches there.
@@ -164,8 +177,8 @@ def as_features(scanned: Scan, tokens: Tokens) -> Flat:
     last = np.searchsorted(starts, scanned.end + base[scanned.document], side="left") - 1
     # Where the reader was fed only a beginning, the rest of the answer is not in it.
     read = np.flatnonzero((first < behind) & (last >= begin))
-    amount = np.where(BY_LENGTH[scanned.probe], scanned.end - scanned.start, 1)[read]
-    width = len(NAMES)
+    amount = np.where(by_length[scanned.probe], scanned.end - scanned.start, 1)[read]
+    width = len(by_length)
     cell = scanned.document[read].astype(np.int64) * width + scanned.probe[read]
     # Spans come by document and probe: a run of one cell is all that one document shows of one probe.
     opens = np.flatnonzero(np.diff(cell, prepend=-1))

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
+from diffing.diff import ranking
 from diffing.diff.measure import LEVEL
 from diffing.probes.probes import PROBES
 
@@ -28,10 +29,14 @@ class View(NamedTuple):
 VIEWS = {
     "plain": View("delta", "q", "whole answers"),
     "equal length": View(
-        "delta_equal_length", "q_equal_length", "both answers cut to the shorter one's first tokens"
+        "delta_equal_length", "q_equal_length", "in the first L tokens of both answers, L the shorter one's length"
     ),
     "per 1,000 tokens": View("rate_difference", "q_rate", "active tokens per 1,000"),
 }
+
+
+RANKED_BY = {"rate_difference": "rate"}
+"""What `ranking` calls a view's difference, where that is another name."""
 
 
 @dataclass(frozen=True)
@@ -64,16 +69,20 @@ class Asked:
 
 
 def prepared(table: pd.DataFrame, categories: pd.DataFrame, group: str | None = None) -> pd.DataFrame:
-    """A diff's features with `rate_difference`, their family's `size`, and `delta_in_group` where one is named."""
+    """A diff's features with `rate_difference`, their family's `size`, and `delta_in_group` where one is named.
+
+    With a group also `place_in_group`, by which they are then ordered (`ranking`).
+    """
     table = table.assign(rate_difference=table["rate_b"] - table["rate_a"])
     if group:
-        here = categories.loc[categories["group"] == group, ["feature", "delta"]]
-        table = table.merge(here.rename(columns={"delta": "delta_in_group"}), on="feature")
+        here = categories[categories["group"] == group]
+        here = here.assign(delta_in_group=here["delta"], place_in_group=ranking.places(here))
+        table = table.merge(here[["feature", "delta_in_group", "place_in_group"]], on="feature")
     return table.assign(size=table["feature"].map(table.groupby("family").size()))
 
 
 def chosen(table: pd.DataFrame, asked: Asked) -> pd.DataFrame:
-    """The rows of a prepared table that pass all filters, the largest difference first."""
+    """The rows of a prepared table that pass all filters, in the order of `ranking`."""
     delta, q, _ = VIEWS[asked.view]
     # First of all, and so that no filter below lets it in again: what was not tested.
     kept = table[q].notna()
@@ -94,7 +103,9 @@ def chosen(table: pd.DataFrame, asked: Asked) -> pd.DataFrame:
     else:
         kept &= (table[q] < LEVEL) | asked.weak
         kept &= (table["feature"] == table["family"]) | asked.members
-    return _ordered(table[kept], "delta_in_group" if asked.group else delta, asked.members)
+    rows = table[kept]
+    by_place = rows["place_in_group"] if asked.group else ranking.places(rows, RANKED_BY.get(delta, delta))
+    return _ordered(rows, by_place, asked.members)
 
 
 def dots(table: pd.DataFrame, rows: pd.DataFrame, asked: Asked, seed: int) -> pd.DataFrame:
@@ -116,21 +127,51 @@ def noise_band(table: pd.DataFrame, asked: Asked) -> float | None:
 
 
 def differing(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows whose difference holds after correction."""
-    return table[table["q"] < LEVEL]
+    """The rows whose difference holds after correction, in presence or in amount."""
+    return table[table["verdict"] == "differs"]
 
 
 def differ_between_groups(groups: pd.DataFrame) -> bool:
-    """Whether a feature's difference is not the same in all of these groups of prompts."""
-    return bool(groups["q_heterogeneity"].iloc[0] < LEVEL)
+    """Whether a feature's difference is not the same in all of these groups of prompts; tags have no such test."""
+    first = groups.iloc[0]
+    return bool(first["kind"] == "category" and first["q_heterogeneity"] < LEVEL)
+
+
+def by_amount(table: pd.DataFrame) -> "pd.Series[bool]":
+    """Which rows of a diff are judged by how much an answer has, as (nearly) every answer shows them.
+
+    An older diff judged everything by presence.
+    """
+    if "judged_by" not in table:
+        return pd.Series(False, index=table.index)
+    return table["judged_by"] == "amount"
+
+
+SHARES = ["frequency_a", "frequency_b", "delta", "ci_low", "ci_high"]
+"""What says how often each side shows something."""
+
+
+def judged(table: pd.DataFrame) -> pd.DataFrame:
+    """A diff's probes in the order of `ranking`, each by its own test, with what can be shown of it.
+
+    Adds `q_judged`, the q of that test. Where amounts tell, shares say nothing and are blank; where shares do,
+    `change` is.
+    """
+    amount = by_amount(table)
+    table = table.assign(q_judged=table["q"].where(~amount, table["q_mean"]))
+    if "change" in table:
+        changes = ["change", "change_low", "change_high"]
+        table = table.assign(**table[changes].where(amount))
+    table = table.assign(**table[SHARES].mask(amount))
+    # What is no surer by its size is put by its test, and what was not tested last.
+    least = -ranking.at_least(table).abs()
+    return table.loc[table.assign(least=least).sort_values(["least", "q_judged"], kind="stable").index]
 
 
 def probes(table: pd.DataFrame) -> pd.DataFrame:
-    """A diff's probes with what each counts as `description`, the largest difference first."""
-    about = [PROBES[name].description for name in table["probe"]]
-    # Where shares are equal, the amounts in an answer may still tell two probes apart.
-    order = table.assign(size=-table["delta"].abs()).sort_values(["size", "q_mean"], kind="stable").index
-    return table.assign(description=about).loc[order]
+    """A diff's probes as `judged` has them, with what each counts as `description`."""
+    table = judged(table)
+    return table.assign(description=[PROBES[name].description for name in table["probe"]])
 
 
 def leaning(features: pd.DataFrame, probes: pd.DataFrame) -> Literal["a", "b"]:
@@ -170,14 +211,12 @@ def place(ranking: Sequence[int], feature: int) -> Place:
     return Place(at, len(ranking), before, ranking[at + 1] if at < last else None)
 
 
-def _ordered(rows: pd.DataFrame, by: str, members: bool) -> pd.DataFrame:
-    own = rows[by].abs()
-    # Stable everywhere: equal differences stay in the order of their numbers.
+def _ordered(rows: pd.DataFrame, place: "pd.Series[int]", members: bool) -> pd.DataFrame:
     if not members:
-        return rows.loc[own.sort_values(ascending=False, kind="stable").index]
-    lead = own.groupby(rows["family"]).transform("max")
-    # By the family's largest difference, then family by family, its lead on top whatever its own difference.
+        return rows.loc[place.sort_values(kind="stable").index]
+    lead = place.groupby(rows["family"]).transform("min")
+    # By the first member of the family, then family by family, its lead on top whatever its own place.
     ranks = pd.DataFrame(
-        {"lead": -lead, "family": rows["family"], "rest": rows["feature"] != rows["family"], "own": -own}
+        {"lead": lead, "family": rows["family"], "rest": rows["feature"] != rows["family"], "own": place}
     )
     return rows.loc[ranks.sort_values(list(ranks), kind="stable").index]

@@ -1,8 +1,9 @@
 """How well an answer's features tell which checkpoint wrote it: a cross-validated AUC and its permutation null.
 
 A ridge classifier on standardised presence, folds by prompt, so that no prompt is both learned from and judged.
-One answer a side and prompt is used. Promises a null that keeps prompts whole: it exchanges the sides of each
-prompt by a coin and repeats the whole cross-validation.
+One answer a side and prompt is used; where both are the same text there is nothing to tell, and the pair is left
+out and counted. Promises a null that keeps prompts whole: it exchanges the sides of each prompt by a coin and
+repeats the whole cross-validation. Promises too that equal scores are equal on every processor.
 """
 
 from typing import NamedTuple
@@ -11,6 +12,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from diffing.common.arrays import Array, Bools, Floats
+from diffing.common.words import count
 from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Shown
 
@@ -22,7 +24,7 @@ WIDTH = 8192
 """Columns that the features are hashed into when there are more.
 
 Inner products then err by about 1.6 % of an answer's product with itself, the root of 2 / 8192, and a table of
-1,000 answers takes 32 MB.
+1,000 answers takes 64 MB.
 """
 LIMIT = 500
 """Prompts that are used at most, drawn by the seed.
@@ -30,15 +32,16 @@ LIMIT = 500
 With 500 an AUC has a standard error of about two points at most, and the time of a fit grows with their cube.
 """
 
-DIGITS = 5
-"""Of a score, behind the point; one further is about where processors begin to disagree."""
+TIE = 1e-9
+"""Scores that are no further apart are equal. Labels are 1 and -1, and so scores of that size: rounding moves them
+by some 1e-13, and answers that do not show the same features hardly come this close."""
 
 
 class Separability(NamedTuple):
     """How far apart the two checkpoints are by all features together."""
 
     auc: float
-    """Chance that a random answer of B scores above a random answer of A; NaN with too few prompts."""
+    """Chance that a random answer of B scores above a random answer of A; NaN where it cannot be told."""
     paired: float
     """The same for the two answers to one prompt."""
     null_mean: float
@@ -46,19 +49,24 @@ class Separability(NamedTuple):
     """The AUC that one permutation in twenty exceeds."""
     p: float
     prompts: int
+    """Those with answers that are not the same text."""
     permutations: int
+    reason: str = ""
+    """Why it cannot be told; empty where it can."""
 
 
 def separability(shown: Shown, pairing: Pairing, seed: int, permutations: int = 200) -> Separability:
     """Separability of the pairing's sides, from the first draw of each prompt."""
     # A stream of its own beside that of groups (5): what one draws does not move the other.
     random = np.random.default_rng([seed, 3])
-    first = np.flatnonzero(pairing.slot == 0)
+    different = np.flatnonzero(~pairing.identical)
+    # The first pair of each prompt that is not one text twice; pairs come by prompt.
+    first = different[np.unique(pairing.row[different], return_index=True)[1]]
     if len(first) > LIMIT:
         first = np.sort(random.choice(first, LIMIT, replace=False))
     n = len(first)
     if n < LEAST:
-        return Separability(np.nan, np.nan, np.nan, np.nan, np.nan, n, 0)
+        return Separability(np.nan, np.nan, np.nan, np.nan, np.nan, n, 0, _reason(n, len(pairing.prompts)))
     inner = _inner_products(shown, np.concatenate([pairing.a[first], pairing.b[first]]), random)
     # Labels of A's answers: minus one as they are, then with the sides of some prompts exchanged.
     label = np.where(random.random((n, permutations + 1)) < 0.5, 1.0, -1.0)
@@ -85,6 +93,13 @@ def separability(shown: Shown, pairing: Pairing, seed: int, permutations: int = 
     )
 
 
+def _reason(differing: int, prompts: int) -> str:
+    if prompts and not differing:
+        return "all answers are identical on both sides"
+    few = f"only {count(differing, 'prompt')} of the {LEAST} that it takes"
+    return f"{few} have answers that are not identical" if prompts >= LEAST else f"there are {few}"
+
+
 def _inner_products(shown: Shown, documents: Array, random: np.random.Generator) -> Floats:
     """Documents x documents over centred features of unit variance."""
     shows = [shown.document(document).feature for document in documents.tolist()]
@@ -101,12 +116,12 @@ def _inner_products(shown: Shown, documents: Array, random: np.random.Generator)
         scale *= random.choice([-1.0, 1.0], shown.n_features)
     else:
         column = np.arange(width)
-    table = np.empty((len(documents), width), dtype=np.float32)
+    table = np.empty((len(documents), width), dtype=np.float64)
     for row, feature in enumerate(shows):
         # Features that share a column add up.
         table[row] = np.bincount(column[feature], weights=scale[feature], minlength=width)
     table -= table.mean(axis=0)
-    return np.asarray(table @ table.T, dtype=np.float64)
+    return np.asarray(table @ table.T)
 
 
 def _judged(inner: Floats, label: Floats, held: Bools) -> tuple[Floats, Floats]:
@@ -119,9 +134,18 @@ def _judged(inner: Floats, label: Floats, held: Bools) -> tuple[Floats, Floats]:
     kernel[np.diag_indices_from(kernel)] += max(float(np.trace(kernel)) / len(kernel), 1e-9)
     weight = cho_solve(cho_factor(kernel, lower=True, check_finite=False), truth[train], check_finite=False)
     score = inner[np.ix_(test, train)] @ weight
-    # Labels are 1 or -1, and so scores of that size; inner products have float32's seven digits. Answers that show
-    # the same features must tie, however a processor rounds.
-    return np.round(score, DIGITS), truth[test]
+    return _tied(score), truth[test]
+
+
+def _tied(score: Floats) -> Floats:
+    """Each column with scores that only rounding keeps apart made equal: to the lowest of each run of such."""
+    order = np.argsort(score, axis=0)
+    ascending = np.take_along_axis(score, order, axis=0)
+    begins = np.diff(ascending, axis=0, prepend=-np.inf) > TIE
+    lowest = np.maximum.accumulate(np.where(begins, ascending, -np.inf), axis=0)
+    tied = np.empty_like(score)
+    np.put_along_axis(tied, order, lowest, axis=0)
+    return tied
 
 
 def _auc(score: Floats, truth: Floats) -> Floats:

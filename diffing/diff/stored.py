@@ -19,7 +19,7 @@ from diffing.common import damage, files
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.kept import kept
-from diffing.diff import measure
+from diffing.diff import measure, ranking
 from diffing.reader.encodings import Encodings
 from diffing.reader.unread import rests
 from diffing.study import responses
@@ -29,8 +29,25 @@ GAP = 0.05
 """Seconds after which a folder that another process is just replacing is there again: two renames."""
 
 VERSION = 2
-"""Raised when the same settings would give other figures than before."""
+"""Of the folders' names, which stay what they were, so that links to stored diffs go on working."""
+OF_OLDER = "This diff was computed by an older method, and some of its figures meant something else"
+"""What is said wherever such a diff is shown; a remedy follows."""
+METHOD = 3
+"""Raised when the same settings give other figures than before, or figures that mean something else."""
 
+NO_PHRASES = pd.DataFrame(
+    {name: pd.Series(dtype=object) for name in ("phrase", "form", "also", "verdict", "replicated")}
+    | {
+        name: pd.Series(dtype=float)
+        for name in ("frequency_a", "frequency_b", "delta", "ci_low", "ci_high", "p", "q")
+    }
+    | {"survives_equal_length": pd.Series(dtype="boolean")}
+)
+"""What a diff has that was made before phrases were learned: no row, and the columns that are asked for."""
+NO_HABITS = pd.DataFrame(columns=["habit", "lead", "kind", "name", "p", "delta", "share", "correlation", "left"])
+"""The same before habits were told apart."""
+NO_BEHAVIOURS = pd.DataFrame(columns=["behaviour", "habit", "kind", "name", "by", "source", "side", "confirmed"])
+"""The same before these were asked of held-out prompts."""
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +59,13 @@ class DiffSettings(BaseModel):
 
     threshold: float = Field(default=0.0, ge=0)
     """An answer shows a feature if its strongest activation is above this."""
-    share_of_peak: float = Field(default=0.0, ge=0, lt=1)
-    """The same bar as a share of the feature's strongest activation in both checkpoints' answers."""
+    share_of_peak: float = Field(default=0.3, ge=0, lt=1)
+    """The same bar as a share of the feature's strongest activation in both checkpoints' answers.
+
+    Weak activations are what labels do not describe. At 0.3 a feature that falls on something countable is shown
+    by the answers that have it more exactly than at 0, and above it ever fewer differences are found
+    (`docs/method.md`).
+    """
     family_overlap: float = Field(default=0.5, gt=0, le=1)
     """Jaccard overlap of token positions from which features are one family."""
     family_cosine: float = Field(default=-1.0, ge=-1, le=1)
@@ -55,6 +77,10 @@ class DiffSettings(BaseModel):
     """
     permutations: int = Field(default=200, ge=19)
     """Permutations behind the separability's null: 200 reach a p of 0.005, and under 19 none is as low as 0.05."""
+
+
+OLDER = (DiffSettings(share_of_peak=0.0),)
+"""What the usual settings were in earlier versions, the latest first."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +104,22 @@ class Diff:
         return self._table("probes")
 
     @cached_property
+    def phrases(self) -> pd.DataFrame:
+        """The same columns for each phrase that was learned and kept, and its form; empty in an older diff."""
+        return self._table("phrases") if "tested_phrases" in self.summary else NO_PHRASES
+
+    @cached_property
+    def habits(self) -> pd.DataFrame:
+        """What was found to be one habit: a row for each lead and member; empty in an older diff."""
+        return self._table("habits") if (self.folder / "habits.parquet").exists() else NO_HABITS
+
+    @cached_property
+    def behaviours(self) -> pd.DataFrame:
+        """What changed, in order, each with its figures on held-out prompts; empty in an older diff."""
+        there = (self.folder / "behaviours.parquet").exists()
+        return self._table("behaviours") if there else NO_BEHAVIOURS
+
+    @cached_property
     def categories(self) -> pd.DataFrame:
         """Differences by category and tag, in long form, for the features with details."""
         return self._table("categories")
@@ -92,19 +134,23 @@ class Diff:
 
     def check(self) -> None:
         """Read all tables; `Damaged` where one is not what was written, or gone."""
-        for table in (self.features, self.probes, self.categories, self.noise):
+        tables = (self.features, self.probes, self.phrases, self.habits, self.behaviours)
+        for table in (*tables, self.categories, self.noise):
             assert table is not None
 
     def top(self, number: int, by: str = "delta") -> pd.DataFrame:
-        """The leads of the families with q < 0.05, largest difference first.
+        """The leads of the families with q < 0.05, by the end of their interval that is nearer to 0 (`ranking`).
 
         `by` names the difference: `delta`, `delta_equal_length`, `delta_equal_length_tail` or `rate`.
         """
         table = self.features[self.features["feature"] == self.features["family"]]
-        size = (table["rate_b"] - table["rate_a"] if by == "rate" else table[by]).abs()
         differs = table["q_rate" if by == "rate" else by.replace("delta", "q")] < measure.LEVEL
-        table = table[differs].assign(size=size[differs])
-        return table.sort_values(["size", "feature"], ascending=[False, True]).head(number).drop(columns="size")
+        return ranking.ordered(table[differs], by).head(number)
+
+    @property
+    def older(self) -> bool:
+        """Whether it was computed by an earlier method, under which some figures meant something else."""
+        return int(self.summary.get("method", 2)) < METHOD
 
     def outdated(self, study: Study) -> bool:
         """Whether prompts, answers or encodings have changed since."""
@@ -139,21 +185,28 @@ def inputs_now(study: Study) -> str:
 
 def up_to_date(study: Study, a: str, b: str, settings: DiffSettings | None = None) -> Diff | None:
     """The stored diff, if there is one and nothing it was made from has changed."""
-    if not (folder_of(study, a, b, settings or DiffSettings()) / "summary.json").exists():
-        return None
     try:
+        if not (folder_of(study, a, b, settings or DiffSettings()) / "summary.json").exists():
+            return None
         stored = load(study, a, b, settings)
         stored.check()
     except Damaged as error:
         logger.warning("The diff is computed anew: %s", error)
         return None
-    return None if stored.outdated(study) else stored
+    return None if stored.older or stored.outdated(study) else stored
 
 
 def load(study: Study, a: str, b: str, settings: DiffSettings | None = None) -> Diff:
-    """A stored diff, or a `UserError` that says how to make it."""
+    """A stored diff, or a `UserError` that says how to make it.
+
+    With the usual settings one of an earlier version is found, whose usual settings were others.
+    """
+    usual = settings is None
     settings = settings or DiffSettings()
     folder = folder_of(study, a, b, settings)
+    if usual and not (folder / "summary.json").exists():
+        older = next((each for each in OLDER if (folder_of(study, a, b, each) / "summary.json").exists()), None)
+        settings, folder = (settings, folder) if older is None else (older, folder_of(study, a, b, older))
     if not folder.exists() and next(folder.parent.glob(".old-*"), None):
         sleep(GAP)
     if not (folder / "summary.json").exists():

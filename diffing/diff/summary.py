@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 
 from diffing.common import stats
-from diffing.diff import measure
+from diffing.common.words import count
+from diffing.diff import gate, measure
 from diffing.diff.pairing import Pairing
+from diffing.diff.stored import DiffSettings
 from diffing.diff.tally import Leads
 
 
@@ -37,9 +39,11 @@ def of(
         "draws": int(pairs.draws.max(initial=0)),
         "pairs": len(pairs.row),
         "pairs_truncated": int(pairs.truncated.sum()),
+        "identical": int(pairs.identical.sum()),
         "excluded": pairs.excluded,
         "tested": tested,
         "tested_rate": int(features["p_rate"].notna().sum()),
+        "tested_rarefied": int(features["p_rarefied"].notna().sum()),
         "tested_equal_length": int(features[["p_equal_length", "p_equal_length_tail"]].notna().sum().sum()),
         "tested_heterogeneity": int(features["p_heterogeneity"].notna().sum()),
         "tested_probes": int(probes["testable"].sum()),
@@ -59,6 +63,14 @@ def of(
     }
 
 
+def shows(settings: DiffSettings) -> str:
+    """When an answer shows a feature, in words."""
+    threshold, share = settings.threshold, settings.share_of_peak
+    bars = [f"{threshold:g}"] * (threshold > 0 or share == 0)
+    bars += [f"{share:.0%} of the feature's strongest one in both checkpoints' answers"] * (share > 0)
+    return f"strongest activation over the answer's tokens above {' and '.join(bars)}, averaged over draws"
+
+
 def plain(value: Any) -> Any:
     """The same as JSON has it: what is not a finite number is null."""
     if isinstance(value, dict):
@@ -74,6 +86,30 @@ def answer(facts: dict[str, Any]) -> str:
     """A diff's summary as one sentence that claims no more than was found."""
     families, share, tested = facts["families"], facts["share_surviving"], facts["tested"]
     if not families:
-        return f"no feature differs after correction over {tested:,} tests; that does not prove no change."
-    differ = f"{families:,} families of features differ (q < 0.05, {tested:,} tested)"
-    return f"{differ}; {share:.0%} of them survive at equal length." if share is not None else f"{differ}."
+        alone = f"no feature differs after correction over {tested:,} tests"
+    else:
+        alone = f"{families:,} families of features differ (q < 0.05, {tested:,} tested)"
+        alone += f"; {share:.0%} of them survive at equal length" if share is not None else ""
+    whole = gate.in_words(facts.get("anything"))
+    if not whole:
+        # A diff of an older version, which had no test over all views.
+        return f"{alone}{'' if families else '; that does not prove no change'}."
+    return f"{whole} By presence alone, a single view, {alone}."
+
+
+def identical(facts: dict[str, Any]) -> str:
+    """On how much of the study both sides gave one answer, as a sentence; empty where nowhere."""
+    # A diff of an earlier version did not count them.
+    same = facts.get("identical", 0)
+    if not same:
+        return ""
+    if facts["draws"] == 1:
+        return f"The answers are identical on {same:,} of {count(facts['prompts'], 'prompt')}."
+    return f"The answers are identical in {same:,} of {count(facts['pairs'], 'pair')}."
+
+
+def cannot_tell(facts: dict[str, Any]) -> str:
+    """Why it cannot be said how well the sides are told apart; empty where it can."""
+    apart = facts["separability"]
+    # A diff of an earlier version gave no reason, and had one only.
+    return "" if apart.get("auc") is not None else apart.get("reason") or "there are too few prompts"

@@ -1,4 +1,4 @@
-"""The `draft` job: claims proposed from the families and probes that differ on discovery prompts.
+"""The `draft` job: claims proposed from what differs on discovery prompts.
 
 With a model named, a language model reads figures, labels and passages of both sides and proposes claims; without
 one, the drafts are plain (`proposals`). Promises that the side of a claim comes from the diff and never
@@ -56,8 +56,9 @@ class Options(Asking):
     b: str = ""
     families: int = Field(default=12, ge=1, le=50)
     """Families shown of each side, the largest differences first: twelve make some 150 short passages to read."""
-    most: int = Field(default=10, ge=1, le=10)
-    """Claims at most; each must be judged on every held-out prompt, twice."""
+    most: int = Field(default=12, ge=1, le=25)
+    """Claims at most: a dozen is what a reader takes in. Where a judge is to test them, each is judged on every
+    held-out prompt, twice."""
 
 
 class Draft(BaseModel):
@@ -183,10 +184,10 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
 
         spent = questions.put([asked] if asked else [], options, progress, take, "calls")
     else:
-        proposals = plain(study, stored, options.families, options.most, chooser)
+        proposals = plain(stored, options.most)
     written = [
-        _write(study, claim, chooser.choose(claim.features, claim.probes, claim.sign), stored, options)
-        for claim in proposals
+        _write(study, each, chooser.choose(each.features, each.probes, each.sign, each.predicate), stored, options)
+        for each in proposals
     ]
     return {
         # By id: a claim that stood there before is found again and not written a second time.
@@ -209,6 +210,7 @@ def _write(study: Study, proposal: Proposal, exhibits: Exhibits, stored: Diff, o
         reader=labels.sae_of(study.settings.reader) if proposal.features else "",
         features=proposal.features,
         probes=proposal.probes,
+        predicate=proposal.predicate,
         examples=exhibits.examples,
         counter_examples=exhibits.counter_examples,
         evidence={"version": VERSION, "diff": stored.folder.name, "why": proposal.why, "size": proposal.size},

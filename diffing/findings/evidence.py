@@ -1,13 +1,13 @@
 """How far each finding got, and what speaks against it: computed each time from labels, diff and verdicts.
 
-A finding climbs by evidence alone: a label that held when scored blind, a difference that came again on held-out
-prompts, a judge who saw it there. Promises that no status is stored, so that none outlives what it rests on, and
-that a finding with an open contradiction cannot be reported. Rungs are apart: a finding may be verified although
-nobody scored its labels, and then says so.
+A claim's words are supported by two things alone: a count of exactly what they say on held-out prompts, or a judge
+who found it there. That features behind it came again, or that their labels held, is said of the features and of
+the labels: a sentence that merely rests on them is unverified wording. Promises that no status is stored, so that
+none outlives what it rests on, and that a finding with an open contradiction cannot be reported.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal, NamedTuple
 
@@ -17,17 +17,22 @@ import pandas as pd
 from diffing import diff, labels
 from diffing.common import files
 from diffing.common.errors import UserError
+from diffing.common.words import small
 from diffing.diff import summary
 from diffing.diff.stored import Diff
-from diffing.findings import findings, verdicts, verification
+from diffing.findings import counting, findings, verdicts, verification
+from diffing.findings.counting import Counted
 from diffing.findings.findings import Finding
 from diffing.findings.verdicts import Check
 from diffing.findings.verification import Verification
-from diffing.labels import contradictions
+from diffing.labels import contradictions, mentions
 from diffing.labels.history import Label
 from diffing.study.study import Study
 
-Status = Literal["candidate", "label validated", "replicated", "verified", "reported", "rejected"]
+Status = Literal["unverified wording", "counted", "verified", "reported", "rejected"]
+ORDER: tuple[Status, ...] = ("reported", "verified", "counted", "unverified wording", "rejected")
+"""The best founded first."""
+SUPPORTED: tuple[Status, ...] = ("reported", "verified", "counted")
 
 VALID = 0.7
 """Balanced accuracy of blind detection from which a label counts as validated, its interval above one half:
@@ -45,7 +50,7 @@ eye."""
 class Rung(NamedTuple):
     """One kind of evidence."""
 
-    name: Status
+    name: Literal["labels", "features", "counted", "verified"]
     passed: bool | None
     """None where there is nothing to go by."""
     words: str
@@ -75,6 +80,8 @@ class Standing(NamedTuple):
     """What the judge's verdicts say; None before verification."""
     same_as: str
     """The stronger finding that it is another wording of, by the votes."""
+    counted: Counted | None = None
+    """What its predicate shows on held-out prompts; None where it has none, or one of a later version."""
 
 
 def of(study: Study, a: str = "", b: str = "") -> list[Standing]:
@@ -88,36 +95,60 @@ def of(study: Study, a: str = "", b: str = "") -> list[Standing]:
     checked, current = verification.read(study, a, b), labels.current(study)
     reader = labels.sae_of(study.settings.reader)
     mine = [finding for finding in findings.load(study) if (finding.a, finding.b) == (a, b)]
-    stands = [standing(finding, stored, current, checked, reader) for finding in mine]
-    order = ("reported", "verified", "replicated", "label validated", "candidate", "rejected")
-    return sorted(stands, key=lambda one: (order.index(one.status), -net(one)))
+    stands = [
+        standing(finding, stored, current, checked, reader, count)
+        for finding, count in zip(mine, _counts_of(study, a, b, mine), strict=True)
+    ]
+    return sorted(stands, key=lambda stand: (ORDER.index(stand.status), -net(stand)))
+
+
+def _counts_of(study: Study, a: str, b: str, mine: Sequence[Finding]) -> list[Counted | None]:
+    """What each finding's predicate shows on held-out prompts, corrected over all of them."""
+    counts = iter(counting.count(study, a, b, [each.predicate for each in mine if each.predicate is not None]))
+    return [None if each.predicate is None else next(counts) for each in mine]
 
 
 def net(stand: Standing) -> float:
-    """The net share of votes for the claim, 0 where there are none: NaN could not be sorted by."""
-    return stand.check.net if stand.check and stand.check.prompts else 0.0
+    """How much more answers show the claim, by votes or else by its count; 0 where neither was asked."""
+    if stand.check and stand.check.prompts:
+        return stand.check.net
+    return stand.finding.sign * stand.counted.size if stand.counted else 0.0
 
 
 def standing(
-    finding: Finding, stored: Diff | None, current: Mapping[int, Label], checked: Verification, reader: str
+    finding: Finding,
+    stored: Diff | None,
+    current: Mapping[int, Label],
+    checked: Verification,
+    reader: str,
+    count: Counted | None = None,
 ) -> Standing:
     """Where one finding stands; `reader` names the reader that diff and labels belong to."""
     rows = _rows(finding, stored, reader)
     check = checked.checks.get(finding.id)
-    rungs = [_labelled(finding, current, reader), _replicated(finding, rows), _verified(check)]
+    behind = [_labelled(finding, current, reader), _again(finding, rows)]
+    wording = [_counted(finding, count), _verified(check)]
     objections = against(finding, rows, None if stored is None else stored.probes.set_index("probe"))
     # By key: a reason answers what spoke against it when it was given, and nothing that came up since.
     left = [one for one in objections if not finding.reason or one.key not in finding.answered]
     why = finding.rejected
     if not why and check is not None and check.opposite:
         why = f"held-out answers show the contrary: {check.losses} prompts to {check.wins}, q = {check.q:.2g}"
-    # The highest rung counts, whether or not those below it were climbed.
-    passed = [rung.name for rung in rungs if rung.passed]
-    status: Status = "rejected" if why else passed[-1] if passed else "candidate"
-    if status == "verified" and finding.reported and not left:
+    if not why and finding.counts_what_it_says and count is not None and count.contrary(finding.sign):
+        why = f"held-out answers show the contrary: {count.words}"
+    # Only what was asked of the words themselves lifts them, and a judge is asked of any words.
+    passed = [rung.name for rung in wording if rung.passed]
+    status: Status = "unverified wording"
+    if why:
+        status = "rejected"
+    elif "verified" in passed:
+        status = "verified"
+    elif "counted" in passed:
+        status = "counted"
+    if status in SUPPORTED and finding.reported and not left:
         status = "reported"
     same = checked.same_as.get(finding.id, "")
-    return Standing(finding, status, why, rungs, objections, left, check, same)
+    return Standing(finding, status, why, [*behind, *wording], objections, left, check, same, count)
 
 
 def get(study: Study, identifier: str) -> Standing:
@@ -128,6 +159,7 @@ def get(study: Study, identifier: str) -> Standing:
 
 def told(stand: Standing) -> dict[str, Any]:
     """A finding with its standing as plain data; what is not known is null."""
+    counted = stand.finding.predicate
     return {
         **stand.finding.model_dump(mode="json"),
         "status": stand.status,
@@ -136,6 +168,8 @@ def told(stand: Standing) -> dict[str, Any]:
         "evidence_against": [
             objection._asdict() | {"open": objection in stand.open} for objection in stand.objections
         ],
+        "counts": counted.shown if counted else None,
+        "counted": summary.plain(stand.counted._asdict() if stand.counted else None),
         "verification": summary.plain(asdict(stand.check) if stand.check else None),
         "same_as": stand.same_as,
     }
@@ -152,14 +186,14 @@ def allow(study: Study, identifier: str, reason: str, author: str) -> Finding:
 
 
 def report(study: Study, stand: Standing) -> Finding:
-    """Mark a finding as reported: only a verified one, with every contradiction answered by a person."""
+    """Mark a finding as reported: only a supported one, with every contradiction answered by a person."""
     identifier = stand.finding.id
     if stand.open:
         raise UserError(
             f"Finding '{identifier}' cannot be reported: {stand.open[0].words}; write why it holds, or reject it."
         )
-    if stand.status not in ("verified", "reported"):
-        raise UserError(f"Finding '{identifier}' is {stand.status}, not verified; verify it first.")
+    if stand.status not in SUPPORTED:
+        raise UserError(f"Finding '{identifier}' is {stand.status}; have a judge verify it first.")
     return findings.change(study, identifier, "report", "rule", put={"reported": files.now()})
 
 
@@ -180,34 +214,50 @@ def _rows(finding: Finding, stored: Diff | None, reader: str) -> pd.DataFrame:
 
 
 def _labelled(finding: Finding, current: Mapping[int, Label], reader: str) -> Rung:
+    """Of the labels: it says nothing of the claim's own words."""
     if not finding.features:
-        return Rung("label validated", None, "rests on no feature")
+        return Rung("labels", None, "rests on no feature")
     if finding.reader and finding.reader != reader:
-        return Rung("label validated", None, f"its features belong to another reader ({finding.reader})")
+        return Rung("labels", None, f"its features belong to another reader ({finding.reader})")
     known = [current[feature] for feature in finding.features if feature in current]
     scores = [score for label in known if (score := label.detection(finding.more)) is not None]
     if not scores:
-        return Rung("label validated", None, "no label of its features was scored blind")
+        return Rung("labels", None, "no label of its features was scored blind")
     good = sum(balanced >= VALID and low > 0.5 for balanced, low in scores)
     words = (
         f"{good} of {len(scores)} scored labels told passages apart on {finding.more} (best {max(scores)[0]:.0%})"
     )
-    return Rung("label validated", 2 * good >= len(scores), words)
+    return Rung("labels", 2 * good >= len(scores), words)
 
 
-def _replicated(finding: Finding, rows: pd.DataFrame) -> Rung:
+def _again(finding: Finding, rows: pd.DataFrame) -> Rung:
+    """Of the features and probes: that these came again is no word for what the claim makes of them."""
     if rows.empty:
-        return Rung("replicated", None, "rests on no row of a diff")
+        return Rung("features", None, "rests on no row of a diff")
     agree = np.sign(rows["delta_discovery"]) == finding.sign
-    yes, no = (int(((rows["replicated"] == word) & agree).sum()) for word in ("yes", "no"))
+    # Older diffs say "no" of what was not confirmed.
+    said = rows["replicated"].replace("no", "not confirmed")
+    yes, no = (int(((said == word) & agree).sum()) for word in ("yes", "not confirmed"))
     few = int((rows["replicated"] == "too few").sum())
-    words = f"{yes} of {len(rows)} features or probes came again on held-out prompts"
+    words = f"{yes} of {len(rows)} features or probes behind it came again on held-out prompts"
     if not agree.all():
         words += f"; the other way round: {int((~agree).sum())}"
     if not yes + no:
-        return Rung("replicated", None, words + f" ({few} had too few to tell)" if few else words)
+        return Rung("features", None, words + f" ({few} had too few to tell)" if few else words)
     # Half of those that could tell are enough, as one feature of a claim may be of little weight.
-    return Rung("replicated", yes > 0 and 2 * yes >= len(rows) - few, words)
+    return Rung("features", yes > 0 and 2 * yes >= len(rows) - few, words)
+
+
+def _counted(finding: Finding, count: Counted | None) -> Rung:
+    if finding.predicate is None:
+        return Rung("counted", None, "nothing of it can be counted; a judge can check it")
+    if count is None:
+        return Rung("counted", None, f"this version cannot count '{finding.predicate.shown}'")
+    holds = None if np.isnan(count.q) else count.holds(finding.sign)
+    if finding.counts_what_it_says:
+        return Rung("counted", holds, count.words)
+    beside = f"counted beside it, and not what it says: {finding.predicate.shown}"
+    return Rung("counted", None, f"{beside}: {count.words}")
 
 
 def _verified(check: Check | None) -> Rung:
@@ -234,7 +284,7 @@ def against(finding: Finding, rows: pd.DataFrame, probes: pd.DataFrame | None) -
 
 
 def _counts(finding: Finding, probes: pd.DataFrame) -> list[Objection]:
-    """Something that the claim names moves against it; one named thing that moves along is enough to hold."""
+    """What the claim names surely moves against it, in share and amount; one that moves along is enough."""
     named = expected(finding.claim)
     # A probe that it rests on and does not name is claimed to be more frequent.
     named |= {name: named.get(name, 1) for name in finding.probes}
@@ -249,8 +299,8 @@ def _counts(finding: Finding, probes: pd.DataFrame) -> list[Objection]:
         if moved < 0:
             words = (
                 f"it says {'more' if turn > 0 else 'less'} of {name} in {finding.more}, but {name} go from "
-                f"{row['frequency_a']:.0%} of answers in {finding.a} to {row['frequency_b']:.0%} in {finding.b}, "
-                f"and from {row['mean_a']:.3g} to {row['mean_b']:.3g} an answer"
+                f"{row['frequency_a']:.0%} of answers in {finding.a} to {row['frequency_b']:.0%} in {finding.b} "
+                f"(q = {small(row['q'])}), and from {row['mean_a']:.3g} to {row['mean_b']:.3g} an answer"
             )
             objections.append(_objection(finding, "counts", name, words))
     return objections
@@ -258,13 +308,10 @@ def _counts(finding: Finding, probes: pd.DataFrame) -> list[Objection]:
 
 def expected(claim: str) -> dict[str, int]:
     """Countable things that a claim names, and whether it says more (1) or less (-1) of them."""
-    directions = {}
-    for name in contradictions.named(claim):
-        # A list of no said kind is named by neither kind's own pattern.
-        match = contradictions.PATTERNS[name].search(claim) or contradictions.GENERAL_LIST.search(claim)
-        before = claim[max(0, match.start() - REACH) : match.start()] if match else ""
-        directions[name] = -1 if NEGATION.search(before) else 1
-    return directions
+    return {
+        name: -1 if NEGATION.search(claim[max(0, place - REACH) : place]) else 1
+        for name, place in mentions.of(claim).items()
+    }
 
 
 def _all_of(

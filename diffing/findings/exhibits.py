@@ -5,7 +5,7 @@ held-out prompt is never chosen and that the choice hangs on the data alone. Sho
 what is typical: counter-examples stand beside.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ import pandas as pd
 
 from diffing.common.arrays import Bools, Floats, Ints
 from diffing.findings.findings import Example
+from diffing.findings.predicates import Predicate
 from diffing.probes.probes import PROBES
 from diffing.reader.encodings import Encodings
 from diffing.study import prompts, responses
@@ -45,32 +46,30 @@ class Chooser:
                 # -1 for an answer that was not read: the place that `_peaks` puts behind all others, a 0.
                 self._documents.append(rows["document"].reindex(wanted).fillna(-1).to_numpy(np.int64))
 
-    def choose(self, features: Sequence[int], probes: Sequence[str], sign: int, most: int = SHOWN) -> Exhibits:
-        """Pairs with most of it on the claimed side (`sign` 1: B), and with most of it on the other."""
+    def choose(
+        self, features: Sequence[int], probes: Sequence[str], sign: int, predicate: Predicate | None = None
+    ) -> Exhibits:
+        """Pairs with most of it on the claimed side (`sign` 1: B), and with most of it on the other.
+
+        Where something can be counted, that alone tells: an example shows what the claim says.
+        """
         weight = np.zeros(len(self.pairs))
-        for feature in features if self.encodings is not None else ():
-            weight += self._of_feature(feature)
-        for name in probes:
-            probe = PROBES[name]
-            counts = [self.pairs[f"text_{side}"].map(probe.count).to_numpy(np.float64) for side in "ab"]
-            # As a share of the most there is, so that a feature and a probe weigh alike. At least 1: a count of 1
-            # is whole.
-            weight += (counts[1] - counts[0]) / max(1.0, counts[0].max(initial=0), counts[1].max(initial=0))
+        if predicate is not None and predicate.known:
+            weight += self._counted(predicate.count)
+        else:
+            for feature in features if self.encodings is not None else ():
+                weight += self._of_feature(feature)
+            for name in probes:
+                weight += self._counted(PROBES[name].count)
         # Stable: many pairs weigh the same, and which come first must not hang on the machine.
         order = np.argsort(-sign * weight, kind="stable")
-        return Exhibits(
-            self._first(order, sign * weight > 0, most), self._first(order[::-1], sign * weight < 0, most)
-        )
+        return Exhibits(self._first(order, sign * weight > 0), self._first(order[::-1], sign * weight < 0))
 
-    def shows(self, features: Sequence[int], probes: Sequence[str]) -> Bools:
-        """Which answers show any of these: A's of all pairs, then B's."""
-        either = np.zeros(2 * len(self.pairs), bool)
-        for feature in features if self.encodings is not None else ():
-            either |= np.concatenate(self._peaks(feature)) > 0
-        for name in probes:
-            counts = [self.pairs[f"text_{side}"].map(PROBES[name].count).to_numpy(np.int64) for side in "ab"]
-            either |= np.concatenate(counts) > 0
-        return either
+    def _counted(self, count: Callable[[str], int]) -> Floats:
+        """B's count minus A's, as a share of the most there is, so that a feature and a count weigh alike."""
+        counts = [self.pairs[f"text_{side}"].map(count).to_numpy(np.float64) for side in "ab"]
+        # At least 1: a count of 1 is whole.
+        return np.asarray((counts[1] - counts[0]) / max(1.0, counts[0].max(initial=0), counts[1].max(initial=0)))
 
     def _of_feature(self, feature: int) -> Floats:
         """B's peak minus A's, as a share of the largest."""
@@ -84,12 +83,12 @@ class Chooser:
         a, b = (peak[documents] for documents in self._documents)
         return a, b
 
-    def _first(self, order: Ints, allowed: Bools, most: int) -> list[Example]:
+    def _first(self, order: Ints, allowed: Bools) -> list[Example]:
         """The first pairs in order, each prompt once."""
         chosen: dict[str, Example] = {}
         for row in order[allowed[order]].tolist():
             prompt_id = str(self.pairs["prompt_id"].iloc[row])
             chosen.setdefault(prompt_id, Example(prompt_id, int(self.pairs["draw"].iloc[row])))
-            if len(chosen) == most:
+            if len(chosen) == SHOWN:
                 break
         return list(chosen.values())

@@ -17,6 +17,7 @@ from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.escape import tidied, tidy
 from diffing.common.step import first_fault
+from diffing.findings.predicates import Predicate
 from diffing.study.study import Study
 
 Origin = Literal["hand", "sae", "baseline", "template"]
@@ -62,6 +63,8 @@ class Finding(BaseModel):
     """Key of the reader that the features belong to."""
     features: tuple[int, ...] = ()
     probes: tuple[str, ...] = ()
+    predicate: Predicate | None = None
+    """What can be counted of it; None where only a judge can tell."""
     examples: tuple[Example, ...] = ()
     counter_examples: tuple[Example, ...] = ()
     notes: tuple[Note, ...] = ()
@@ -91,6 +94,11 @@ class Finding(BaseModel):
     def sign(self) -> int:
         """The sign of B minus A, if the claim holds."""
         return -1 if self.side == "a" else 1
+
+    @property
+    def counts_what_it_says(self) -> bool:
+        """Whether it says what is counted and nothing else; of other words a count is no test."""
+        return self.predicate is not None and self.wording == wording(self.predicate.shown)
 
     @property
     def wording(self) -> str:
@@ -137,6 +145,7 @@ def add(
     origin: Origin = "hand",
     author: str,
     author_kind: Kind = "person",
+    predicate: Predicate | None = None,
     **fields: Any,
 ) -> Finding:
     """Write a new finding down, or find the one that says the same of the same side by the same way.
@@ -149,6 +158,7 @@ def add(
     if side not in ("a", "b"):
         raise UserError(f"'{side}' is no side; write 'a' or 'b', whichever shows it more.")
     a, b = study.sides(a, b)
+    told = predicate.model_dump(mode="json") if predicate else None
     # Made of what is claimed, so that the same claim from a second draft is the same finding. Seven digits can be
     # typed, and are enough for the hundreds that a study may have.
     identifier = "f" + files.content_hash(["finding", a, b, side, origin, claim.lower()], 7)
@@ -161,8 +171,11 @@ def add(
                 for name, members in fields.items()
                 if name in LISTS and _fresh(before, name, members)
             }
-            return change(study, identifier, author, author_kind, add=new) if new else before
+            # What is to be counted of a claim that stands there already, unless something is.
+            put: dict[str, Any] = {"predicate": told} if told and before.predicate is None else {}
+            return change(study, identifier, author, author_kind, put=put, add=new) if put or new else before
         put = {"claim": claim, "side": side, "a": a, "b": b, "origin": origin, **fields}
+        put |= {"predicate": told} if told else {}
         return change(study, identifier, author, author_kind, put=put | {"created": files.now()})
 
 

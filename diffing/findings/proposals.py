@@ -1,9 +1,12 @@
 """Claims before they are findings: what differs on discovery prompts, and what can be said of it without a model.
 
-Promises that selection uses discovery prompts alone, that both sides get their share, and that no claim of a side
-stands twice. A plain draft says what a probe counts or what a label names, no more: it is a candidate.
+A plain draft is a behaviour of the diff that counts itself: it says what its probe or phrase counts, in these very
+words, and no more. What only a feature shows is no sentence about answers, whatever its label says, and no draft.
+Promises that what a model is shown was selected by discovery prompts alone, and that no claim of a side stands
+twice.
 """
 
+import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,22 +15,14 @@ import pandas as pd
 from rapidfuzz import fuzz
 
 from diffing import labels
-from diffing.common.arrays import Bools
-from diffing.diff import measure
+from diffing.common.errors import UserError
+from diffing.diff import measure, ranking
 from diffing.diff.stored import Diff
-from diffing.findings.exhibits import Chooser
-from diffing.labels import contradictions
+from diffing.findings.predicates import Predicate
 from diffing.labels.history import Label
-from diffing.probes.probes import PROBES
-from diffing.reader import firing
-from diffing.reader.encodings import Encodings
+from diffing.probes.phrases import Phrase
 from diffing.study.study import Study
 
-NEAR = 0.5
-"""Share of a feature's active tokens at a probe from which a plain draft takes it for that probe's: most of it."""
-TOGETHER = 0.65
-"""Correlation over discovery answers from which two plain drafts of a side are one. Chosen by eye, on what is
-counted twice by its nature, such as a closing question and any question."""
 ALIKE = 88
 """Likeness in percent (rapidfuzz, words in any order) from which two claims of a side are one: a word more or
 less, an ending. Chosen by eye; claims of one meaning in other words are left to the judge's votes."""
@@ -59,10 +54,11 @@ class Proposal(NamedTuple):
     size: float
     """The largest difference behind it."""
     why: str = ""
+    predicate: Predicate | None = None
 
 
 def families(study: Study, stored: Diff, each: int) -> list[Family]:
-    """Leads that differ on discovery prompts, the strongest of each side, A's first."""
+    """Leads that differ on discovery prompts, the first of each side by `ranking` of these alone, A's first."""
     table = stored.features
     leads = table[(table["feature"] == table["family"]) & (table["q_discovery"] < measure.LEVEL)]
     sizes = table["family"].value_counts()
@@ -70,10 +66,7 @@ def families(study: Study, stored: Diff, each: int) -> list[Family]:
     strongest = []
     for sign in (-1, 1):
         side = leads[np.sign(leads["delta_discovery"]) == sign]
-        order = side.assign(size=side["delta_discovery"].abs()).sort_values(
-            ["size", "feature"], ascending=[False, True]
-        )
-        for row in order.head(each).itertuples():
+        for row in ranking.ordered(side, "delta_discovery").head(each).itertuples():
             number = int(row.feature)
             label = current.get(number)
             strongest.append(
@@ -102,61 +95,34 @@ def distinct(proposals: Sequence[Proposal]) -> list[Proposal]:
     return kept
 
 
-def plain(study: Study, stored: Diff, each: int, most: int, chooser: Chooser) -> list[Proposal]:
-    """Drafts without a language model: what each differing probe counts, then what other families are called."""
-    counted = moving(stored)
-    of_probe: dict[str, list[int]] = {}
-    rest = []
-    for family in families(study, stored, each):
-        name, share = next(iter(contradictions.nearest(family.probes).items()), ("", 0.0))
-        # A feature that fires on bold but moves the other way than bold must be about something else.
-        along = name in counted.index and counted.loc[name, "delta_discovery"] * family.sign > 0
-        if along and share >= NEAR:
-            of_probe.setdefault(name, []).append(family.feature)
-        else:
-            rest.append(family)
+def plain(stored: Diff, most: int) -> list[Proposal]:
+    """Drafts without a language model: what changed and can be counted, length first, then the surest.
+
+    What held-out prompts did not bear out is left out. Only where they bear out nothing do those stand for it of
+    which too few prompts differ to tell: they are leads.
+    """
+    if stored.older:
+        raise UserError(
+            f"The diff of '{stored.a}' and '{stored.b}' is of an older version, which knew no behaviours; "
+            f"run `python -m diffing diff {stored.folder.parents[1].name} --a {stored.a} --b {stored.b}`."
+        )
     drafts = []
-    for name, delta in counted["delta_discovery"].items():
-        features = tuple(of_probe.get(str(name), ()))
-        claim, sign = f"has {name}: {PROBES[str(name)].description}", 1 if delta > 0 else -1
-        drafts.append(Proposal(claim, sign, features, (str(name),), abs(float(delta))))
-    said = _sayings(study, [family.feature for family in rest if family.label is None])
-    for family in rest:
-        claim = f"shows {family.label.label}" if family.label else said[family.feature]
-        drafts.append(Proposal(claim, family.sign, (family.feature,), (), abs(family.delta)))
-    # The largest first, since of two that are one the first stays.
-    drafts.sort(key=lambda draft: -draft.size)
-    a, b = (apart(distinct([draft for draft in drafts if draft.sign == sign]), chooser) for sign in (-1, 1))
-    # Both sides get their share, and what one leaves the other takes.
-    half = max(most - len(b), most // 2)
-    return sorted(a[:half] + b[: most - len(a[:half])], key=lambda draft: -draft.size)
+    confirmed = stored.behaviours["confirmed"]
+    wanted = "yes" if (confirmed == "yes").any() else "too few"
+    for row in stored.behaviours[confirmed == wanted].itertuples():
+        predicate = _predicate(str(row.by), str(row.source))
+        if predicate is None:
+            continue
+        with_it = stored.habits[(stored.habits["habit"] == row.habit) & (row.habit > 0)]
+        features = tuple(int(name) for name in with_it.loc[with_it["kind"] == "feature", "name"])
+        probes = (str(row.source),) if row.by == "probe" else ()
+        sign, size = 1 if row.side == "b" else -1, abs(float(row.delta_discovery))
+        drafts.append(Proposal(predicate.shown, sign, features, probes, size, predicate=predicate))
+    return drafts[:most]
 
 
-def apart(proposals: Sequence[Proposal], chooser: Chooser) -> list[Proposal]:
-    """Without those that nearly the same answers show as an earlier one: a closing question and any question."""
-    kept: list[tuple[Proposal, Bools]] = []
-    for proposal in proposals:
-        shows = chooser.shows(proposal.features, proposal.probes)
-        if all(phi(shows, other) < TOGETHER for _, other in kept):
-            kept.append((proposal, shows))
-    return [proposal for proposal, _ in kept]
-
-
-def phi(one: Bools, other: Bools) -> float:
-    """Correlation of two yes-or-no columns; 0 where either never changes."""
-    if not len(one) or one.all() or other.all() or not one.any() or not other.any():
-        return 0.0
-    return float(np.corrcoef(one, other)[0, 1])
-
-
-def _sayings(study: Study, features: Sequence[int]) -> dict[int, str]:
-    """What can be said of features without a label."""
-    if not features:
-        return {}
-    encodings = Encodings.open(study)
-    described = firing.describe(encodings, features, firing.readable(study, encodings))
-    said = {}
-    for feature, lexical in described.items():
-        words = ", ".join(f"“{piece}”" for piece, _ in lexical.top)
-        said[feature] = f"uses tokens like {words}" if words else f"activates feature {feature}"
-    return said
+def _predicate(by: str, source: str) -> Predicate | None:
+    """What counts a behaviour; None of one that only a feature shows."""
+    if by == "probe":
+        return Predicate.of_probe(source)
+    return Predicate.of_phrase(Phrase.of(json.loads(source))) if by == "phrase" else None

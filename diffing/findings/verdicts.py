@@ -14,6 +14,7 @@ import pandas as pd
 
 from diffing.common import stats
 from diffing.common.arrays import Floats
+from diffing.findings.correction import Corrected
 
 LEVEL = 0.05
 """False discovery rate that findings are called verified by: the usual one, and the same as the diff's."""
@@ -66,6 +67,8 @@ class Check:
     presence_b: float
     flipped: float
     """Share of pairs where the judge's preference turned with the order."""
+    corrected: Corrected | None = None
+    """The net share corrected for the judge's measured error; None without a person's verdicts."""
 
     @property
     def verified(self) -> bool:
@@ -81,7 +84,8 @@ class Check:
         if sign > 0:
             return self
         # 0.0 - net: the minus of 0 would be written as -0.
-        turned = replace(self, wins=self.losses, losses=self.wins, accuracy=1 - self.accuracy)
+        corrected = self.corrected.toward(sign) if self.corrected else None
+        turned = replace(self, wins=self.losses, losses=self.wins, accuracy=1 - self.accuracy, corrected=corrected)
         return replace(turned, net=0.0 - self.net, low=-self.high, high=-self.low)
 
 

@@ -3,11 +3,12 @@
 Chooses what to ask, has it asked (`judging`) and reads what follows (`verdicts`). Promises that no discovery
 prompt is used, that nothing asked already is asked again, and that what is read back is computed anew from the
 kept verdicts: a finding whose wording changed is unverified at once. Does not promise that the judge is right;
-its own error, where there are several draws to estimate it on, stands beside the result.
+its own error, where there are several draws to estimate it on, stands beside the result, and net shares are
+corrected for the error that a person's verdicts show (`people`, `correction`), where there are any.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from pydantic import Field
 from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
-from diffing.findings import findings, judging, verdicts
+from diffing.findings import correction, findings, judging, people, verdicts
+from diffing.findings.correction import Error
 from diffing.findings.findings import Finding
 from diffing.findings.judging import Pair, Store, Verdicts
 from diffing.findings.verdicts import Check, OwnError
@@ -59,6 +61,8 @@ class Verification:
     """Findings that say what another one says, by the votes, and which one: the stronger of them leads."""
     own_error: OwnError | None = None
     """None where it is not estimable: it takes two draws of a checkpoint."""
+    error: Error | None = None
+    """The judge's error over all claims by a person's verdicts; None where these are too few."""
     tests: int = 0
     """Claims that were corrected for together."""
     cost: float | None = None
@@ -121,7 +125,7 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
 def read(study: Study, a: str = "", b: str = "", judge: str = "") -> Verification:
     """What the kept verdicts say of all findings of a comparison; the latest judge's where none is named."""
     a, b = study.sides(a, b)
-    paths = [judging.path_of(study), findings.path_of(study)]
+    paths = [judging.path_of(study), findings.path_of(study), people.path_of(study)]
     paths += [study.folder / name for name in ("responses.parquet", "prompts.csv")]
     # Everything that the result hangs on.
     return _read(str(study.folder), a, b, judge, tuple(map(files.identity, paths)))
@@ -141,7 +145,12 @@ def _read(folder: str, a: str, b: str, judge: str, _stamp: tuple[files.Identity,
     lines = [line for line in kept if line["judge"] == judge]
     given = _table(study, a, b, lines)
     # Earlier wordings too: whoever words a claim anew has had another try.
-    checks = verdicts.check(given)
+    between = judging.pairs(study, a, b)
+    said = people.given(between, kept, people.read(study), judge)
+    corrected = correction.of(people.units(between, lines), said)
+    checks = {
+        claim: replace(check, corrected=corrected.get(claim)) for claim, check in verdicts.check(given).items()
+    }
     turned = {f.id: checks[f.wording].toward(f.sign) for f in mine if f.wording in checks}
     paid = [line["cost"] for line in lines if line["cost"] is not None]
     return Verification(
@@ -149,6 +158,7 @@ def _read(folder: str, a: str, b: str, judge: str, _stamp: tuple[files.Identity,
         checks=turned,
         same_as=_same(given, [finding for finding in mine if finding.id in turned], turned),
         own_error=verdicts.own_error(given),
+        error=correction.measured(said),
         tests=len(checks),
         cost=sum(paid) if paid else None,
         tokens_in=sum(line["tokens_in"] for line in lines),
@@ -164,6 +174,13 @@ def table(study: Study, a: str = "", b: str = "") -> pd.DataFrame:
     said = {finding.wording: finding.claim for finding in findings.load(study)}
     counted.insert(1, "words", [said.get(wording, "") for wording in counted["claim"]])
     return counted
+
+
+def said(study: Study, a: str = "", b: str = "") -> pd.DataFrame:
+    """Every verdict of a person that `read` counts, beside the judge's on the same pair."""
+    a, b = study.sides(a, b)
+    judge = read(study, a, b).judge
+    return people.given(judging.pairs(study, a, b), judging.lines(study), people.read(study), judge)
 
 
 def _table(study: Study, a: str, b: str, lines: Sequence[dict[str, Any]]) -> pd.DataFrame:

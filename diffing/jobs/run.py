@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 STEPS = {
     "prompts": "diffing.study.prompt_writer",
-    "collect": "diffing.study.collect",
+    "collect": "diffing.diff.until_certain",
     "encode": "diffing.reader.encode",
     "diff": "diffing.diff.compute",
     "label": "diffing.labels.labelling",

@@ -1,11 +1,11 @@
 """Labels held against what can be counted: does the named thing move with the feature, and does it fire there?
 
-A label that names something countable is compared with that surface probe's own difference and with the share of
-the feature's active tokens that lie on it. Promises both figures with every flag. A flag is a reason to look, not
-a refutation; a label that names nothing countable is never flagged, and so says nothing for its truth.
+A label that names something countable (`mentions`) is compared with that surface probe's own difference and with
+the share of the feature's active tokens that lie on it. Promises both figures with every flag, and none for a
+difference that the probe's own tests do not bear out. A flag is a reason to look, not a refutation; a label that
+names nothing countable is never flagged, and so says nothing for its truth.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -15,16 +15,13 @@ import pandas as pd
 from diffing import diff, labels
 from diffing.common import files
 from diffing.diff import measure
+from diffing.labels import mentions
 from diffing.probes import near as surface
 from diffing.probes import scan
+from diffing.probes.probes import PROBES
 from diffing.reader.encodings import Encodings
 from diffing.study.study import Study
 
-SMALL = 0.02
-"""Difference in shares under which a probe counts as standing still. Two answers in a hundred; chosen by eye."""
-SMALL_AMOUNT = 0.1
-"""The same of its amount per answer, as a share of the larger side; wider, since amounts vary more. Chosen by
-eye."""
 ELSEWHERE = 0.25
 """Share of a feature's active tokens at what its label names, under which it fires elsewhere. A quarter, so
 that only a label is flagged that hardly any of it bears out; no measurement stands behind it."""
@@ -32,53 +29,6 @@ DOCUMENTS = 400
 """Answers looked at to find where a feature fires: those with most active tokens, so that there are thousands."""
 FEW = 10
 """Active tokens under which it is not said where a feature fires: of fewer, two or three decide."""
-
-NAMES: dict[str, str] = {
-    "bold": r"\bbold(?:ed|face|ing)?\b|\*\*",
-    "italics": r"\bitalic",
-    "headings": r"\b(?:sub)?head(?:ing|er)s?\b|\bsection titles?\b",
-    "numbered items": r"\b(?:number|order)\w*(?:[\s/-]+\w+)?\s+(?:list|item|step|point)|\benumerat|\bnumbering",
-    "bulleted items": r"\bbullet",
-    "code blocks": r"\bcode (?:block|fence|snippet)",
-    "inline code": r"\binline code|\bbackticks?\b",
-    "tables": r"\btables?\b",
-    "links": r"\b(?:hyper)?links?\b|\burls?\b",
-    "horizontal rules": r"\bhorizontal (?:rule|line)s?\b",
-    "formulas": r"\blatex\b|\b(?:math\w* )?formulas?\b",
-    "emoji": r"\bemojis?\b",
-    "non-English script": r"\bnon-(?:english|latin)\b",
-    "exclamation marks": r"\bexclamation",
-    "question marks": r"\bquestion marks?\b",
-    "closing question": r"\b(?:clos|end|final|follow-?up)\w* questions?\b",
-    "closing offer": r"\bclosing offers?\b|\boffer\w*(?: \w+){0,2} (?:help|assist|further|more)",
-    "double spaces": r"\b(?:double|two|extra) spac(?:e|ing)s?\b",
-    "trailing spaces": r"\btrailing (?:white)?spac",
-    "em dashes": r"\b(?:em|long)[ -]?dash",
-    "semicolons": r"\bsemi-?colons?\b",
-    "ellipses": r"\bellips[ie]s\b",
-    "parentheses": r"\bparenthe|\bround brackets?\b",
-    "quotations": r"\bquot(?:ed|es|ation)\b|\bquotation marks?\b",
-    "percentages": r"\bpercent",
-    "all-caps words": r"\ball[ -]?caps\b|\bcapitali[sz]ed words?\b|\bacronyms?\b",
-    "contractions": r"\bcontractions?\b",
-    "hedges": r"\bhedg|\buncertainty\b|\btentative",
-    "apologies": r"\bapolog",
-    "unfortunately": r"\bunfortunately\b",
-    "refusal": r"\brefus(?:al|e|ing)",
-    "first person": r"\bfirst[- ]person\b",
-    "second person": r"\bsecond[- ]person\b",
-    "as an AI": r"\bas an? (?:ai|language model)\b|\bself-identif\w+ as an ai\b",
-    "praising opening": r"\bprais\w+ (?:the )?(?:question|user|opening)|\bgreat question\b",
-    "summary lines": r"\bsummar(?:y|ies) (?:line|sentence|statement)s?\b|\bin short\b|\bin summary\b",
-    "worked examples": r"\b(?:worked|for) examples?\b",
-    "intensifiers": r"\bintensifiers?\b",
-    "disclaimers": r"\bdisclaimers?\b",
-}
-"""How a label names each probe. Narrow: a thing that is not recognised costs a flag, one recognised by mistake
-blames a label that is right."""
-GENERAL_LIST = re.compile(r"\blist(?:s|ed|ings?)?(?:[\s-]+items?)?\b", re.IGNORECASE)
-"""A list of which it is not said whether it is numbered or bulleted."""
-PATTERNS = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in NAMES.items()}
 
 
 class Near(NamedTuple):
@@ -111,11 +61,7 @@ class Contradiction(NamedTuple):
 
 def named(label: str) -> list[str]:
     """The probes that a label names; a list of no said kind may be numbered or bulleted."""
-    things = [name for name, pattern in PATTERNS.items() if pattern.search(label)]
-    lists = {"numbered items", "bulleted items"}
-    if GENERAL_LIST.search(label) and not lists & set(things):
-        things += sorted(lists)
-    return things
+    return list(mentions.of(label))
 
 
 def nearest(words: str) -> dict[str, float]:
@@ -163,11 +109,12 @@ def check(
 def _direction(
     feature: int, label: str, things: Sequence[str], row: "pd.Series[float]", probes: pd.DataFrame
 ) -> list[Contradiction]:
-    """The feature differs, and everything that its label names moves the other way."""
+    """The feature differs, and what its label names surely moves the other way, all that moves at all."""
     if not row["q"] < measure.LEVEL:
         return []
     flags = []
-    for thing in things:
+    # A diff of an earlier version may lack a probe.
+    for thing in [name for name in things if name in probes.index]:
         probe = probes.loc[thing]
         moved = movement(probe, np.sign(row["delta"]))
         if moved > 0:
@@ -176,31 +123,41 @@ def _direction(
         if moved < 0:
             names = ("delta", "frequency_a", "frequency_b")
             figures = {name: float(row[name]) for name in names}
-            figures |= {f"probe_{name}": float(probe[name]) for name in (*names, "mean_a", "mean_b")}
+            figures |= {f"probe_{name}": float(probe[name]) for name in (*names, "q", "mean_a", "mean_b")}
             flags.append(Contradiction(feature, label, "direction", thing, figures, _moves(thing, figures)))
     return flags
 
 
 def movement(probe: "pd.Series[float]", sign: float) -> int:
-    """Whether a thing's counts move the way that is claimed (1), the other way (-1), or hardly at all (0).
+    """Whether a thing's counts surely move the way that is claimed (1), surely the other way (-1), or neither (0).
 
-    `probe` is its row of the diff, `sign` 1 where B is said to have more of it, and -1 where A is.
+    `probe` is its row of the diff, named by the probe; `sign` is 1 where B is said to have more of it, and -1
+    where A is. Only share and amount together speak against a claim: fewer answers with more of it in each refute
+    nobody.
     """
-    # 1e-9 only keeps a thing that no answer has from being divided by 0.
-    larger = max(probe["mean_a"], probe["mean_b"], 1e-9)
-    by_share = sign * probe["delta"]
-    by_amount = sign * (probe["mean_b"] - probe["mean_a"]) / larger
-    # More answers with less of it in each: then the share counts only where it is sure to differ.
-    if by_share >= SMALL and (by_amount > -SMALL_AMOUNT or probe["q"] < measure.LEVEL):
+    share = sign * _surely(probe, "delta", "q")
+    amounts = [sign * _surely(probe, kind, f"q_{kind}") for kind in ("mean", "rate")]
+    # What every answer has, as it has words, is told by its amount alone.
+    known = PROBES.get(str(probe.name))
+    if known is not None and known.counted_only:
+        share = amounts[0]
+    if share > 0 or (share == 0 and max(amounts) > 0):
         return 1
-    return -1 if by_share <= -SMALL or by_amount <= -SMALL_AMOUNT else 0
+    return -1 if share < 0 and min(amounts) < 0 else 0
+
+
+def _surely(probe: "pd.Series[float]", figure: str, q: str) -> int:
+    """The sign of a difference that holds after correction; 0 where it does not."""
+    difference = probe[figure] if figure in probe else probe[f"{figure}_b"] - probe[f"{figure}_a"]
+    return int(np.sign(difference)) if probe[q] < measure.LEVEL else 0
 
 
 def _moves(thing: str, figures: Mapping[str, float]) -> str:
     return (
         f"the feature goes from {figures['frequency_a']:.0%} to {figures['frequency_b']:.0%} of answers, while "
         f"{thing} go from {figures['probe_frequency_a']:.0%} to {figures['probe_frequency_b']:.0%} of answers "
-        f"and from {figures['probe_mean_a']:.3g} to {figures['probe_mean_b']:.3g} an answer"
+        f"(q = {figures['probe_q']:.2g}) and from {figures['probe_mean_a']:.3g} to {figures['probe_mean_b']:.3g} "
+        "an answer"
     )
 
 
@@ -225,15 +182,16 @@ def share_near(encodings: Encodings, feature: int) -> Near | None:
     occurrences = encodings.occurrences(feature)
     if occurrences["count"].sum() < FEW:
         return None
-    hits, around = np.zeros(len(scan.PRESENCE)), np.zeros(len(scan.PRESENCE))
+    hits, around = np.zeros(len(scan.PLACED)), np.zeros(len(scan.PLACED))
     active = tokens = 0
     for document in occurrences.nlargest(DOCUMENTS, "count")["document"].tolist():
         table = encodings.tokens(document)
-        here = surface.near_tokens(table.spans, surface.probe_spans(table.text))
+        spans = surface.probe_spans(table.text)
+        here = surface.near_tokens(table.spans, {name: spans[name] for name in scan.PLACED})
         positions = encodings.activations(document, feature)[0]
         hits += here[positions].sum(axis=0)
         around += here.sum(axis=0)
         active += len(positions)
         tokens += len(here)
     share, chance = (hits / active).tolist(), (around / tokens).tolist()
-    return Near(dict(zip(scan.PRESENCE, share, strict=True)), dict(zip(scan.PRESENCE, chance, strict=True)))
+    return Near(dict(zip(scan.PLACED, share, strict=True)), dict(zip(scan.PLACED, chance, strict=True)))

@@ -45,7 +45,7 @@ class Options(BaseModel):
     features: list[int] | None = None
     """Which features; None takes the `top` ones of the diff."""
     top: int = Field(default=50, ge=0)
-    """Leads of families that differ, the largest difference first."""
+    """Leads of families that differ, in the order of `ranking`."""
     a: str = ""
     b: str = ""
     """Checkpoints whose answers are shown; the study's first two unless named."""

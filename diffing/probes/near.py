@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from diffing.common.arrays import Array, Bools
+from diffing.common.arrays import Array, Bools, ranges
 from diffing.common.errors import UserError
-from diffing.probes.probes import PROBES, Probe, probe_spans
+from diffing.probes.probe import Probe
+from diffing.probes.probes import PROBES, probe_spans
 from diffing.probes.rules import Span
-from diffing.probes.scan import PRESENCE, Scan, scan, table
+from diffing.probes.scan import PLACED, PRESENCE, Scan, scan, table
 from diffing.reader.encodings import Encodings
-from diffing.reader.firing import Active, Encoded, Tokens, active, ranges
+from diffing.reader.firing import Active, Encoded, Tokens, active
 
 __all__ = ["PRESENCE", "PROBES", "Probe", "Scan", "near_tokens", "nearest", "probe_spans", "scan", "table"]
 
@@ -27,8 +28,8 @@ AROUND = 2
 """Tokens on either side of a span that still count as near it."""
 
 
-def near(tokens: Tokens, scanned: Scan, n: int) -> Any:
-    """Tokens × the first n probes, sparse, of ones: where a token lies within `AROUND` tokens of a span.
+def near(tokens: Tokens, scanned: Scan, n: int, around: int = AROUND) -> Any:
+    """Tokens × the first n probes, sparse, of ones: where a token lies within so many tokens of a span.
 
     `scanned` is the scan of just the tokens' documents, in their order.
     """
@@ -47,8 +48,8 @@ def near(tokens: Tokens, scanned: Scan, n: int) -> Any:
     high = np.searchsorted(starts, end, side="left")
     # Where the reader was fed only a beginning, the rest of the answer lies near no token.
     read = low < last
-    low = np.maximum(low - AROUND, first)[read]
-    high = np.minimum(high + AROUND, last)[read]
+    low = np.maximum(low - around, first)[read]
+    high = np.minimum(high + around, last)[read]
     total = int(tokens.begins[-1])
     low, high = low + probe[read] * total, high + probe[read] * total
     # What the span before has covered already is left to it.
@@ -98,7 +99,7 @@ class Nearest:
         count = np.rint(share * self.tokens.to_numpy()[row])
         shown = np.flatnonzero((share >= least) & (share >= times * chance) & (count >= hits) & (chance < 1))
         above = (share[shown] - chance[shown]) / (1 - chance[shown])
-        return {PRESENCE[i]: float(share[i]) for i in shown[np.argsort(-above, kind="stable")]}
+        return {PLACED[i]: float(share[i]) for i in shown[np.argsort(-above, kind="stable")]}
 
     def words(self, feature: int, most: int = 3) -> str:
         """The best of them as the diff's column `probes` has them."""
@@ -131,13 +132,13 @@ def nearest(store: Encoded, features: Sequence[int], documents: Sequence[int], s
 
 def compare(firing: Active, features: Sequence[int], scanned: Scan) -> Nearest:
     """`nearest`, from what `active` found."""
-    here = near(firing.tokens, scanned, len(PRESENCE))
+    here = near(firing.tokens, scanned, len(PLACED))
     groups = firing.by_feature(len(features))
     tokens = groups @ np.diff(firing.runs.indptr)
     hits = (groups @ (firing.runs @ here)).toarray()
     return Nearest(
-        pd.DataFrame(hits / np.maximum(tokens, 1)[:, None], index=list(features), columns=list(PRESENCE)),
-        pd.Series(here.sum(axis=0) / max(1, here.shape[0]), index=list(PRESENCE)),
+        pd.DataFrame(hits / np.maximum(tokens, 1)[:, None], index=list(features), columns=list(PLACED)),
+        pd.Series(here.sum(axis=0) / max(1, here.shape[0]), index=list(PLACED)),
         pd.Series(tokens, index=list(features)),
     )
 

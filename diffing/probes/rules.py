@@ -126,6 +126,44 @@ def whole(answer: Answer) -> list[Span]:
     return [(0, len(answer.text))] if answer.text else []
 
 
+EMPTY_LINE = re.compile(r"\n[ \t\r]*\n")
+
+
+def one_block(answer: Answer) -> list[Span]:
+    """All of an answer that has no empty line between its first and its last character."""
+    prose = answer.prose
+    end = len(prose.rstrip())
+    start = len(prose) - len(prose.lstrip())
+    return [(start, end)] if start < end and not EMPTY_LINE.search(prose, start, end) else []
+
+
+# A tab is taken for four spaces, as most editors do.
+ITEM_OR_TEXT = re.compile(
+    r"^(?P<before>[ \t]*)(?P<item>[-*+•‣◦▪●]|\(?\d{1,3}[.)])[ \t]+(?![-*_ \t\r]*$)|^(?=\S)", re.MULTILINE
+)
+SET_IN = re.compile(r"^(?:[ \t]{2}|\t)[ \t]*(?:[-*+•‣◦▪●]|\(?\d{1,3}[.)])[ \t]", re.MULTILINE)
+
+
+def nested(answer: Answer) -> list[Span]:
+    """Markers of items that are set in by two spaces or more under the outermost item of their list.
+
+    A list ends at a line that begins at the margin and is no item.
+    """
+    if not SET_IN.search(answer.prose):
+        return []
+    spans, outermost = [], None
+    for match in ITEM_OR_TEXT.finditer(answer.prose):
+        if match["item"] is None:
+            outermost = None
+            continue
+        depth = len(match["before"].expandtabs(4))
+        if outermost is None or depth < outermost:
+            outermost = depth
+        elif depth >= outermost + 2:
+            spans.append(match.span("item"))
+    return spans
+
+
 TAIL = 400
 """Characters in which an answer's closing words are looked for: a last paragraph of two or three sentences.
 
@@ -165,6 +203,21 @@ def last_question(answer: Answer) -> list[Span]:
 def offers(answer: Answer) -> list[Span]:
     offset = max(0, len(answer.prose.rstrip()) - TAIL)
     return [m.span() for m in OFFER.finditer(answer.lower, offset)]
+
+
+WRAPS_UP = re.compile(
+    r"[\s\W]{0,20}\b(?P<it>in (?:summary|conclusion|short|essence|brief|sum|closing|a nutshell|the end)"
+    r"|overall|ultimately|all in all|to (?:sum up|summari[sz]e|conclude)|(?:the )?bottom line|summary"
+    r"|conclusion)\b"
+)
+
+
+def wrap_up(answer: Answer) -> list[Span]:
+    """The first words of the last of several paragraphs, where they sum up."""
+    lower = answer.lower
+    breaks = [match.end() for match in EMPTY_LINE.finditer(lower, 0, len(lower.rstrip()))]
+    match = WRAPS_UP.match(lower, breaks[-1]) if breaks else None
+    return [match.span("it")] if match else []
 
 
 def refusals(answer: Answer) -> list[Span]:

@@ -17,11 +17,14 @@ from diffing.common.arrays import Array
 from diffing.probes.probes import PROBES
 from diffing.probes.rules import Answer
 
-NAMES = tuple(sorted(PROBES, key=lambda name: PROBES[name].counted_only))
+NAMES = tuple(PROBES)
 """All probes; those that only have an amount stand last."""
 
 PRESENCE = tuple(name for name in NAMES if not PROBES[name].counted_only)
 """Probes that an answer shows or does not."""
+
+PLACED = tuple(name for name in PRESENCE if not PROBES[name].whole)
+"""Those of them that stand somewhere in the answer, so that a token can be near them or not."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from diffing.common.arrays import Array
+from diffing.common.arrays import Array, ranges
 from diffing.reader.pieces import TokenTable
 from diffing.reader.records import Encoding
 from diffing.study import prompts
@@ -36,15 +36,6 @@ class Tokens(NamedTuple):
         """The number of the document that a token belongs to, and its position there."""
         place = int(np.searchsorted(self.begins, token, side="right")) - 1
         return int(self.documents[place]), token - int(self.begins[place])
-
-
-def ranges(starts: Array, widths: Array) -> Array:
-    """All numbers of several ranges, one range after another."""
-    behind = np.cumsum(widths)
-    # One running number, moved for each range to its own start: a loop over ranges would take most of the time.
-    numbers: Array = np.arange(behind[-1] if len(behind) else 0)
-    numbers += np.repeat(starts - behind + widths, widths)
-    return numbers
 
 
 class Encoded(Protocol):
@@ -72,14 +63,18 @@ class Active(NamedTuple):
     runs: Any
     """Sparse runs × tokens, of ones."""
 
+    def of(self, runs: Array) -> "Active":
+        """Some of the runs alone."""
+        return self._replace(row=self.row[runs], runs=self.runs[runs])
+
     def by_feature(self, features: int) -> Any:
         """Sparse features × runs, of ones."""
         n = len(self.row)
         return sparse.csr_array((np.ones(n, np.int32), (self.row, np.arange(n))), shape=(features, n))
 
 
-def active(store: Encoded, features: Sequence[int], documents: Sequence[int]) -> Active:
-    """Read the features' active tokens from the documents' records."""
+def active(store: Encoded, features: Sequence[int], documents: Sequence[int], bar: Array | None = None) -> Active:
+    """Read the features' active tokens from the documents' records; above a bar by feature, if one is given."""
     row_of = np.full(store.n_features, -1, np.int64)
     row_of[np.asarray(features, np.int64)] = np.arange(len(features))
     # Each list begins with what no document adds, so that none at all can be joined up too.
@@ -88,11 +83,17 @@ def active(store: Encoded, features: Sequence[int], documents: Sequence[int]) ->
     for document in documents:
         record = store.encoding(document)
         row = row_of.take(record.feature)
+        # Only the wanted runs are read: of a record they are a small part.
         runs = np.flatnonzero(row >= 0)
-        rows.append(row[runs])
-        counts.append(record.count[runs].astype(np.int64))
-        # Only the wanted runs' positions are read: of a record they are a small part.
-        columns.append(record.position[ranges(record.starts()[runs], counts[-1])].astype(np.int32) + begins[-1])
+        row, count = row[runs], record.count[runs].astype(np.int64)
+        position = record.position[ranges(record.starts()[runs], count)]
+        if bar is not None:
+            over = record.of(runs).over(bar[record.feature[runs]])
+            count = np.bincount(np.repeat(np.arange(len(runs)), count)[over], minlength=len(runs))
+            row, count, position = row[count > 0], count[count > 0], position[over]
+        rows.append(row)
+        counts.append(count)
+        columns.append(position.astype(np.int32) + begins[-1])
         spans.append(record.spans)
         ids.append(record.ids)
         begins.append(begins[-1] + len(record.spans))
@@ -137,7 +138,16 @@ def describe(store: Store, features: Sequence[int], documents: Sequence[int] | A
 
     `documents`: those that may be read, `readable` ones as a rule.
     """
-    firing = active(store, features, list(documents))
+    return described(store, features, active(store, features, list(documents)), documents)
+
+
+def described(
+    store: Store, features: Sequence[int], firing: Active, documents: Sequence[int] | Array
+) -> dict[int, Lexical]:
+    """The same from what `active` found in these documents, or in more of them."""
+    # Of each run the first token tells the document.
+    place = np.searchsorted(firing.tokens.begins, firing.runs.indices[firing.runs.indptr[:-1]], side="right") - 1
+    firing = firing.of(np.flatnonzero(np.isin(firing.tokens.documents[place], documents)))
     own = firing.by_feature(len(features))
     # Many features' examples lie in few texts, and each asks the store for a hash of the whole text.
     text = cache(lambda document: store.tokens(document).text)

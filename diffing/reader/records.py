@@ -7,12 +7,12 @@ itself, and a smaller one stays active and is off by at most 1.6e-5 of the peak.
 """
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from diffing.common.arrays import Array
+from diffing.common.arrays import Array, ranges
 
 STEPS = 4096
 """Codes to a factor of two: 16 bits then reach 16 factors of two down, to 1/65,536, and half a step is 8.5e-5."""
@@ -83,6 +83,38 @@ class Encoding:
         if self.negative is not None:
             values = np.where(self.negative, -np.abs(values), np.abs(values))
         return values
+
+    def of(self, runs: Array) -> "Encoding":
+        """Some of the runs alone, ascending; of the others nothing is read but their counts."""
+        count = self.count[runs].astype(np.int64)
+        entries = ranges(self.starts()[runs], count)
+        # Runs of one token have no code: theirs is the peak.
+        own = np.where(self.count > 1, self.count, 0).astype(np.int64)
+        behind = np.cumsum(own)
+        return replace(
+            self,
+            feature=self.feature[runs],
+            peak=self.peak[runs],
+            count=self.count[runs],
+            position=self.position[entries],
+            code=self.code[ranges((behind - own)[runs], own[runs])],
+            negative=None if self.negative is None else self.negative[entries],
+        )
+
+    def over(self, bar: Array) -> Array:
+        """Which entries are larger than their run's bar (one for each run), whatever their sign.
+
+        Compares codes, as that is quicker than giving each entry its value; to half a step it is the same.
+        """
+        size = np.abs(self.peak)
+        over = np.repeat(size > bar, self.count)
+        shared = np.flatnonzero(self.count > 1)
+        # Codes below this are above the bar. Where there is no bar all codes are, and no run has a peak of 0.
+        with np.errstate(divide="ignore"):
+            limit = np.ceil(STEPS * np.log2(size.take(shared) / bar.take(shared)))
+        limit = np.clip(limit, 0, 2**16).astype(np.int32)
+        over[np.repeat(self.count > 1, self.count)] = self.code < np.repeat(limit, self.count.take(shared))
+        return over
 
 
 class Kinds(NamedTuple):

@@ -6,8 +6,10 @@ is good. Promises that an implication is drawn only from what differs.
 
 from typing import NamedTuple
 
+import pandas as pd
+
 from diffing.common.words import count, listed, points
-from diffing.diff import measure
+from diffing.diff import measure, ranking
 from diffing.report.facts import Facts
 from diffing.report.text import moving
 
@@ -82,7 +84,8 @@ def implications(facts: Facts) -> list[Implication]:
     drawn = []
     for group in GROUPS:
         rows = [facts.probes.loc[name] for name in group.probes if name in facts.probes.index]
-        rows = sorted((row for row in rows if row["q"] < measure.LEVEL), key=lambda row: -abs(row["delta"]))
+        moved = [row for row in rows if row["q"] < measure.LEVEL]
+        rows = [row for _, row in ranking.ordered(pd.DataFrame(moved)).iterrows()] if moved else []
         if rows:
             seen = [f"{row['probe']} {points(row['delta'])} points" for row in rows]
             drawn.append(Implication(group.area, f"B against A: {listed(seen)}", group.advice))
@@ -147,6 +150,8 @@ def recommendations(facts: Facts) -> list[str]:
         )
     elif not facts.verification.judge:
         out.append(f"Have a judge check the claims: `python -m diffing verify {name} --judge PROVIDER:MODEL`.")
+    elif facts.verification.error is None:
+        out.append(f"Measure the judge's error by verdicts of your own: `python -m diffing judge-check {name}`.")
     if facts.blocked:
         out.append(f"Decide on {count(len(facts.blocked), 'blocked finding')}: say why it holds, or reject it.")
     if summary["draws"] < 2:

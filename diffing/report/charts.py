@@ -74,7 +74,7 @@ def draw(facts: Facts) -> list[Chart]:
 
 
 def top(facts: Facts) -> Chart | None:
-    """Shares on both sides for the strongest families."""
+    """Shares on both sides for the families that come first."""
     if not facts.top:
         return None
     # The first row of a chart is its lowest.
@@ -90,11 +90,11 @@ def top(facts: Facts) -> Chart | None:
 
     lead, name = facts.table.loc[facts.top[0]], short(facts.named[facts.top[0]])
     caption = (
-        f"{count(len(rows), 'family', 'families')}; the largest difference is that of feature {facts.top[0]} "
+        f"{count(len(rows), 'family', 'families')}; the surest difference is that of feature {facts.top[0]} "
         f"({name}), {share(lead['frequency_a'])} on A and {share(lead['frequency_b'])} on B."
     )
     # As high as its rows need, and room for the title and the axis; so are the other charts with rows.
-    return _chart("top_differences", "The strongest families of each side", caption, on, 1.2 + 0.34 * len(rows))
+    return _chart("top_differences", "The first families of each side", caption, on, 1.2 + 0.34 * len(rows))
 
 
 def _ranges(axes: Axes, y: np.ndarray, rows: pd.DataFrame, side: str, colour: str) -> None:
@@ -132,17 +132,21 @@ def evidence(facts: Facts) -> Chart | None:
 
 
 def equal_length(facts: Facts) -> Chart | None:
-    """What is left of each difference when both answers are cut to one length."""
+    """What is left of each difference among as many tokens of both answers."""
     rows = facts.table[facts.table["q"] < measure.LEVEL]
     if rows.empty:
         return None
+    # An older diff has the cuts alone.
+    column, said = "delta_rarefied", "in L random tokens, L the shorter answer's length"
+    if column not in rows:
+        column, said = "delta_equal_length", "in the first L tokens, L the shorter answer's length"
 
     def on(axes: Axes) -> None:
         _diagonal(axes)
         shades = _colours(rows["delta"], rows["q"])
-        axes.scatter(rows["delta"], rows["delta_equal_length"], c=shades, s=12, linewidths=0, rasterized=True)
+        axes.scatter(rows["delta"], rows[column], c=shades, s=12, linewidths=0, rasterized=True)
         axes.yaxis.set_major_formatter(lambda value, _: points(value))
-        axes.set_ylabel("cut to the shorter one's length")
+        axes.set_ylabel(said)
         _differences(axes, "B − A of whole answers, points")
 
     kept = facts.diff.summary["survive_equal_length"]
@@ -237,14 +241,22 @@ def verified(facts: Facts) -> Chart | None:
             colour = (colours.B if side == "B" else colours.A) if sure(standing) == "verified" else GREY
             axes.plot([check.low, check.high], [place, place], color=colour, linewidth=1)
             axes.plot(check.net, place, "o", color=colour, markersize=5)
+            if check.corrected:
+                ends, below = [check.corrected.low, check.corrected.high], place - 0.25
+                axes.plot(ends, [below, below], color=colour, linewidth=1, linestyle=":")
+                axes.plot(check.corrected.net, below, "o", color=colour, markersize=5, fillstyle="none")
             names.append(f"{side}: {short(standing.finding.claim)}")
         axes.set_yticks(range(len(judged)), names)
         axes.axvline(0, color=GREY, linewidth=0.8)
         _differences(axes, "net share of held-out prompts for the claim, points, with 95 % intervals")
 
     held = sum(sure(standing) == "verified" for standing, _ in judged)
+    ways = "All are uncorrected for the judge's error."
+    if any(check.corrected for _, check in judged):
+        ways = "Filled: by the judge's word; hollow: corrected by a person's verdicts."
     caption = (
         f"Of {count(len(judged), 'claim')} put forward here the judge confirmed {held}; the others are grey. "
+        f"{ways} "
         "Blocked, rejected and repeated ones are not drawn."
     )
     return _chart("verification", "What the judge said of each claim", caption, on, 1.1 + 0.3 * len(judged))

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from diffing.common import words
 from diffing.common.words import count, interval, listed, points, share, small, yes
-from diffing.diff import pairing
-from diffing.findings import evidence, judging
+from diffing.diff import measure, pairing
+from diffing.findings import correction, evidence, judging
 from diffing.findings.evidence import Standing
 from diffing.findings.exhibits import Chooser
 from diffing.findings.findings import Finding
@@ -28,6 +29,12 @@ STRONGEST = 6
 table's."""
 PLACES = 3
 """Features of a finding of which it is said where they fire, in one sentence."""
+RUNGS = {
+    "labels": "labels of its features, scored blind",
+    "features": "what it rests on came again",
+    "counted": "its own words, counted",
+    "verified": "its own words, judged",
+}
 ORIGINS = {
     "hand": "a person",
     "sae": "a language model that read features",
@@ -127,10 +134,10 @@ def _of_finding(facts: Facts, chooser: Chooser, standing: Standing) -> View:
         reading=_reading(facts, finding, features),
         figures=[figure(facts, feature) for feature in features] + [probe(facts, name) for name in finding.probes],
         verification=verification(facts, standing.check),
-        hypothesis=hypothesis(facts, standing, side, other),
+        hypothesis=hypothesis(standing, side, other),
         confidence=confidence(standing),
         rungs=[
-            (rung.name, "nothing to go by" if rung.passed is None else yes(rung.passed), rung.words)
+            (RUNGS[rung.name], "nothing to go by" if rung.passed is None else yes(rung.passed), rung.words)
             for rung in standing.rungs
         ],
         objections=[one.words for one in standing.objections],
@@ -148,6 +155,8 @@ def _reading(facts: Facts, finding: Finding, features: Sequence[int]) -> list[st
     if finding.probes:
         basis.append(count(len(finding.probes), "surface probe"))
     out = [f"It rests on {' and '.join(basis)}." if basis else "It rests on no row of the diff."]
+    if finding.predicate is not None and not finding.counts_what_it_says:
+        out.append(f"Beside it stands a count, which does not test its words: {finding.predicate.shown}.")
     out += [*places(facts, finding, features), *_categories(facts, features[0])] if features else []
     # Evidence has whatever shape its author gave it.
     why = finding.evidence.get("why") if isinstance(finding.evidence, dict) else None
@@ -193,7 +202,9 @@ def _categories(facts: Facts, feature: int) -> list[str]:
         f"{row['group']} ({points(row['delta'])} points, {count(int(row['n']), 'prompt')})"
         for _, row in rows.iloc[[0, -1]].iterrows()
     )
-    return [f"Its first feature differs most in {most} and least in {least}."]
+    q = rows["q_heterogeneity"].iloc[0]
+    sure = "it is not the same in all categories" if q < measure.LEVEL else "which may be chance"
+    return [f"Its first feature differs most in {most} and least in {least}; {sure} (q = {small(q)})."]
 
 
 def verification(facts: Facts, check: Check | None) -> str:
@@ -207,29 +218,24 @@ def verification(facts: Facts, check: Check | None) -> str:
         f"q = {small(check.q)} over {count(facts.verification.tests, 'claim')}). The claim tells the sides apart "
         f"on {share(check.frequency)} of prompts, and there the judge picked the claimed side in "
         f"{share(check.accuracy)}: a net share of {points(check.net)} points (95 % interval "
-        f"{interval(check.low, check.high)}). By its word {share(check.presence_a)} of A's answers and "
-        f"{share(check.presence_b)} of B's show it at all; its preference turned with the order in "
-        f"{share(check.flipped)} of pairs."
+        f"{interval(check.low, check.high)}), {correction.words(check.corrected)}. By its word "
+        f"{share(check.presence_a)} of A's answers and {share(check.presence_b)} of B's show it at all; its "
+        f"preference turned with the order in {share(check.flipped)} of pairs."
     )
 
 
-def hypothesis(facts: Facts, standing: Standing, side: str, other: str) -> str:
+def hypothesis(standing: Standing, side: str, other: str) -> str:
     """What other prompts would show if it holds, so that someone else can try it."""
     claim = f"To other prompts like these, {side} more often than {other} gives an answer of which this is true"
     check = standing.check
     if check is not None and check.prompts:
         return (
-            f"{claim}; judged in the same way, {side} should lead by a net {points(check.net)} points of prompts, "
-            f"or anywhere from {interval(check.low, check.high)}."
+            f"{claim}; judged in the same way on these held-out prompts, {side} led by a net {points(check.net)} "
+            f"points (95 % interval of that mean {interval(check.low, check.high)}), "
+            f"{correction.words(check.corrected)}."
         )
-    features = own_features(standing, facts.study, facts.diff)
-    rows = [facts.table.loc[feature] for feature in features]
-    rows += [facts.probes.loc[name] for name in standing.finding.probes if name in facts.probes.index]
-    if not rows:
-        return f"{claim}."
-    low, high = rows[0]["ci_low"], rows[0]["ci_high"]
-    what = f"feature {features[0]}" if features else f"{standing.finding.probes[0]}"
-    return f"{claim}; there too {what} should differ by {interval(low, high)} points of prompts."
+    # No figure: the interval is of these prompts' mean difference, and no forecast of another sample's.
+    return f"{claim}."
 
 
 def own_error(facts: Facts) -> str:
@@ -237,6 +243,7 @@ def own_error(facts: Facts) -> str:
     if not facts.verification.judge:
         return ""
     words = evidence.own_error_words(facts.verification.own_error)
+    words += f" {correction.error_words(facts.verification.error)}"
     others = [judge for judge in judging.judges(judging.lines(facts.study)) if judge != facts.verification.judge]
     if others:
         words += f" Verdicts of other judges ({', '.join(others)}) are kept in the study and not used here."
@@ -272,7 +279,18 @@ def figure(facts: Facts, feature: int) -> Figure:
 
 
 def probe(facts: Facts, name: str) -> Figure:
-    return _figure("counted", name, facts.probes.loc[name])
+    row = facts.probes.loc[name]
+    figure = _figure("counted", name, row)
+    if row.get("judged_by") != "amount":
+        return figure
+    # Every answer has some, so that shares would say nothing.
+    return figure._replace(
+        a=f"{row['mean_a']:,.1f} an answer",
+        b=f"{row['mean_b']:,.1f} an answer",
+        difference=words.change(row["change"]),
+        interval=f"{words.change(row['change_low'])} to {words.change(row['change_high'])}",
+        q=small(row["q_mean"]),
+    )
 
 
 def _figure(what: str, name: str, row: "pd.Series[Any]") -> Figure:
@@ -285,5 +303,5 @@ def _figure(what: str, name: str, row: "pd.Series[Any]") -> Figure:
         interval=interval(row["ci_low"], row["ci_high"]),
         q=small(row["q"]),
         equal_length=yes(row["survives_equal_length"]),
-        replicated=str(row["replicated"]) or "–",
+        replicated=words.replicated(row),
     )

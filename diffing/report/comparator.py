@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from diffing.common.tables import clean
-from diffing.diff import pairing
+from diffing.diff import pairing, ranking
 from diffing.probes import near
 from diffing.report.facts import Facts
 from diffing.report.text import moving
@@ -21,7 +21,7 @@ FEATURES = 8
 """Families whose strongest activation stands beside each answer: each is a column of the tool. Chosen
 by eye."""
 PROBES = 8
-"""Differing surface probes, those that differ most; as many, for the same reason."""
+"""Differing surface probes, in the order of `ranking`; as many, for the same reason."""
 FIELDS = {"which is better": "category", "prompt id": "string", "split": "category", "draw": "number"}
 """What stands beside each pair, and the tool's name for its kind."""
 UNJUDGED = "not judged; the score of 0 is a blank"
@@ -81,5 +81,5 @@ def _name(facts: Facts, feature: int) -> str:
 
 
 def _counted(facts: Facts) -> list[str]:
-    rows = sorted((row for side in "AB" for row in moving(facts, side)), key=lambda row: -abs(row["delta"]))
-    return [str(row["probe"]) for row in rows][:PROBES]
+    names = [row["probe"] for side in "AB" for row in moving(facts, side)]
+    return [str(name) for name in ranking.ordered(facts.probes.loc[names])["probe"]][:PROBES]

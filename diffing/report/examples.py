@@ -62,7 +62,7 @@ def of_finding(
     probes = [name for name in finding.probes if name in scan.PRESENCE]
     chosen = [_allowed(facts, finding, some) for some in (finding.examples, finding.counter_examples)]
     if not all(chosen):
-        by_figures = chooser.choose(features, probes, finding.sign, SHOWN)
+        by_figures = chooser.choose(features, probes, finding.sign, finding.predicate)
         chosen = [own or others for own, others in zip(chosen, by_figures, strict=True)]
     shown = [[pair(facts, example, features, probes) for example in some[:SHOWN]] for some in chosen]
     return shown[0], shown[1]
@@ -71,8 +71,8 @@ def of_finding(
 def of_feature(facts: Facts, chooser: Chooser, feature: int) -> tuple[list[Pair], list[Pair]]:
     """The clearest pair for a feature's difference, and the clearest against it."""
     sign = 1 if facts.table.at[feature, "delta"] > 0 else -1
-    chosen = chooser.choose([feature], [], sign, 1)
-    shown = [[pair(facts, example, [feature], []) for example in some] for some in chosen]
+    chosen = chooser.choose([feature], [], sign)
+    shown = [[pair(facts, example, [feature], []) for example in some[:1]] for some in chosen]
     return shown[0], shown[1]
 
 

@@ -11,9 +11,10 @@ from functools import cached_property
 import pandas as pd
 
 from diffing import diff, labels
+from diffing.diff import ranking
 from diffing.diff.stored import Diff
 from diffing.findings import evidence, verification
-from diffing.findings.evidence import Standing
+from diffing.findings.evidence import Standing, Status
 from diffing.findings.verification import Verification
 from diffing.jobs.job import JobStatus, recent
 from diffing.labels import contradictions
@@ -39,7 +40,7 @@ class Facts:
     table: pd.DataFrame
     """The diff's features by number, with the labels that stand."""
     top: list[int]
-    """Leads of families that differ, the largest differences of each side, largest first."""
+    """Leads of families that differ, the first of each side, in the order of `ranking`."""
     named: dict[int, str]
     """What to call each feature that the report shows."""
     flagged: dict[int, list[Contradiction]]
@@ -91,6 +92,11 @@ class Facts:
     def rejected(self) -> list[Standing]:
         return [standing for standing in self.standings if standing.why]
 
+    @property
+    def supported(self) -> list[Standing]:
+        """Those that a judge or a count of exactly what they say bears out."""
+        return [standing for standing in self.claimed if standing.status in evidence.SUPPORTED]
+
     def verified(self, side: str = "") -> list[Standing]:
         held = [standing for standing in self.claimed if sure(standing) == "verified"]
         return [standing for standing in held if side in ("", self.side(standing.finding.more))]
@@ -108,9 +114,11 @@ def each_meaning_once(sound: Sequence[Standing]) -> list[Standing]:
     return [s for s in sound if heads[s.same_as or s.finding.id] is s and s.same_as not in ids]
 
 
-def sure(standing: Standing) -> str:
+def sure(standing: Standing) -> Status:
     """How far a finding got; being in a report adds nothing to what is known of it."""
-    return "verified" if standing.status == "reported" else standing.status
+    if standing.status != "reported":
+        return standing.status
+    return "verified" if any(rung.name == "verified" and rung.passed for rung in standing.rungs) else "counted"
 
 
 def gather(study: Study, a: str = "", b: str = "") -> Facts:
@@ -120,7 +128,8 @@ def gather(study: Study, a: str = "", b: str = "") -> Facts:
     standings = evidence.of(study, a, b)
     top = strongest(stored)
     # A reported finding and one that is about to be must stand in the same place.
-    standings.sort(key=lambda s: (ORDER.index(sure(s)), -evidence.net(s), -size(s, study, stored), s.finding.id))
+    order = evidence.ORDER
+    standings.sort(key=lambda s: (order.index(sure(s)), -evidence.net(s), -size(s, study, stored), s.finding.id))
     claimed = [feature for standing in standings for feature in own_features(standing, study, stored)]
     shown = list(dict.fromkeys([*top, *claimed]))
     flagged = contradictions.of(study, a, b, shown)
@@ -142,17 +151,11 @@ def gather(study: Study, a: str = "", b: str = "") -> Facts:
     )
 
 
-ORDER = ("verified", "replicated", "label validated", "candidate", "rejected")
-"""The best founded first."""
-
-
 def strongest(stored: Diff) -> list[int]:
-    """The leads with the largest differences of each side, largest first."""
+    """The leads that differ, the first of each side, in the order that the diff has them in."""
     leads = stored.top(len(stored.features))
-    chosen = pd.concat([leads[leads["delta"] > 0].head(EACH), leads[leads["delta"] < 0].head(EACH)])
-    # Stable: of equal ones those that the diff has first, on every machine.
-    size = chosen["delta"].abs().sort_values(ascending=False, kind="stable")
-    return [int(feature) for feature in chosen.loc[size.index, "feature"]]
+    chosen = [*leads[leads["delta"] > 0]["feature"].head(EACH), *leads[leads["delta"] < 0]["feature"].head(EACH)]
+    return [int(feature) for feature in leads["feature"] if feature in chosen]
 
 
 def own_features(standing: Standing, study: Study, stored: Diff) -> list[int]:
@@ -164,10 +167,11 @@ def own_features(standing: Standing, study: Study, stored: Diff) -> list[int]:
 
 
 def size(standing: Standing, study: Study, stored: Diff) -> float:
-    """The largest difference that a finding rests on; 0 where it rests on none."""
-    features = stored.features.loc[own_features(standing, study, stored), "delta"]
-    probes = stored.probes.loc[stored.probes["probe"].isin(standing.finding.probes), "delta"]
-    return float(pd.concat([features, probes]).abs().max()) if len(features) + len(probes) else 0.0
+    """The difference, at least, that a finding rests on, of several the largest; 0 where it rests on none."""
+    features = stored.features.loc[own_features(standing, study, stored)]
+    probes = stored.probes[stored.probes["probe"].isin(standing.finding.probes)]
+    both = [ranking.at_least(rows).abs() for rows in (features, probes) if len(rows)]
+    return float(pd.concat(both).max()) if both else 0.0
 
 
 def called(

@@ -99,7 +99,7 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         pack(fresh, name, facts.diff.summary["created"])
         _put(fresh, out, before)
     # Last of all: nothing is called reported that stands in no report.
-    for standing in facts.verified():
+    for standing in facts.supported:
         if not standing.finding.reported:
             evidence.report(study, standing)
     progress.update(STEPS, STEPS, "steps")
@@ -107,7 +107,7 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         "out": str(out),
         "zip": f"{name}.zip",
         "findings": len(facts.claimed),
-        "verified": len(facts.verified()),
+        "supported": len(facts.supported),
         "blocked": len(facts.blocked),
         "rejected": len(facts.rejected),
     }
@@ -219,12 +219,14 @@ def _tables(facts: Facts, bundle: Bundle) -> None:
     present = facts.table[facts.table[["frequency_a", "frequency_b"]].max(axis=1) > 0]
     bundle.csv("features.csv", present)
     bundle.csv("probes.csv", facts.probes)
+    bundle.csv("phrases.csv", facts.diff.phrases)
     bundle.csv("pairs.csv", pairs(facts))
     exports.write_encodings(facts.encodings, bundle.folder / "encodings.npz")
     exports.write_encodings(facts.encodings, bundle.folder / "encodings.pkl")
     bundle.json("labels.json", exports.label_records(labels.dossiers(facts.study), facts.named))
     if facts.verification.judge:
         bundle.csv("verdicts.csv", verification.table(facts.study, facts.a.key, facts.b.key))
+        bundle.csv("people.csv", verification.said(facts.study, facts.a.key, facts.b.key))
     bundle.json("findings.json", {"a": facts.a.key, "b": facts.b.key, "findings": recorded(facts)})
     bundle.json("llm_comparator.json", comparator.build(facts))
 

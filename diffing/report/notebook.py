@@ -23,7 +23,7 @@ from nbclient import NotebookClient
 
 from diffing.common import colours, files
 from diffing.common.keys import without_keys
-from diffing.diff import measure
+from diffing.diff import measure, ranking
 from diffing.report.facts import Facts
 from diffing.report.render import TEMPLATES, md
 
@@ -55,6 +55,7 @@ def build(facts: Facts) -> nbformat.NotebookNode:
         colour_a=colours.A,
         colour_b=colours.B,
         level=measure.LEVEL,
+        order=ranking.WORDS,
     )
     cells = [_cell(number, match["kind"], match["body"]) for number, match in enumerate(CELL.finditer(text))]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from diffing.common import colours
 from diffing.common.escape import visible
+from diffing.diff import ranking
 from diffing.report import advice, claims, examples, tables
 from diffing.report import text as report_text
 from diffing.report.charts import Chart
@@ -52,13 +53,17 @@ def context(facts: Facts, charts: list[Chart], link: str) -> dict[str, Any]:
         "tables": {
             # By name, so that a template's table and the function that makes it are called the same.
             name: getattr(tables, name)(facts)
-            for name in ("compared", "categories", "excluded", "flags", "top", "probes", "work", "arms_compared")
+            for name in (
+                *("compared", "categories", "excluded", "flags", "top", "probes", "phrases", "work"),
+                "arms_compared",
+            )
         },
         "setup": tables.setup(facts),
         "doubted": tables.doubted(facts),
         "settings": tables.settings(facts),
         "hashes": tables.hashes(facts),
         "versions": tables.versions(),
+        "order": ranking.WORDS,
         "colours": (colours.A, colours.B),
     }
 

@@ -7,6 +7,7 @@ import platform
 from collections import Counter
 from collections.abc import Callable, Iterable
 from importlib import metadata
+from math import nan
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ import pandas as pd
 
 from diffing.common import words
 from diffing.common.words import interval, points, share, small, yes
-from diffing.diff import measure
+from diffing.diff import measure, selection
 from diffing.findings import arms
 from diffing.jobs.run import STEPS
 from diffing.labels import contradictions
@@ -29,6 +30,9 @@ PACKAGES = (
 """Those that the figures could hang on."""
 PLACES = (".source", ".model", ".sae")
 """Settings that may be a folder."""
+
+PHRASES = 30
+"""Phrases shown: about a page of them. The folder's table has all that were kept."""
 
 
 class Table(NamedTuple):
@@ -136,12 +140,13 @@ def top(facts: Facts) -> Table:
     for feature in facts.top:
         row, size = facts.table.loc[feature], members(facts.diff, feature)
         side = "B" if row["delta"] > 0 else "A"
-        again = f"{row['replicated'] or '–'} ({points(row['delta_heldout'])})"
+        # Not the held-out difference: the order came from all prompts, so it too is larger than the truth.
+        shrunk = points(row["delta_shrunk"]) if "delta_shrunk" in row else "–"
         who = [side, str(feature), facts.named[feature], _author(facts, feature), f"{size:,}"]
-        checks = [yes(row["survives_equal_length"]), yes(row["outside_noise"]), again]
-        rows.append([*who, *_shares(row), *checks, _near(str(row["probes"]))])
+        checks = [yes(row["survives_equal_length"]), yes(row["outside_noise"]), words.replicated(row)]
+        rows.append([*who, *_shares(row), shrunk, *checks, _near(str(row["probes"]))])
     head = ["more on", "feature", "what it is called", "by, score", "family of", *SHARES]
-    head += ["at equal length", "outside noise", "replicated (held-out points)", "share of its tokens at"]
+    head += ["shrunk, points", "at equal length", "outside noise", "replicated", "share of its tokens at"]
     return Table(head, rows)
 
 
@@ -171,16 +176,23 @@ def doubted(facts: Facts) -> list[tuple[str, str]]:
 
 def probes(facts: Facts) -> Table:
     """Every surface probe, what differs first."""
-    table = facts.probes
-    table = table.assign(size=table["delta"].abs(), differs=table["verdict"] == "differs")
-    table = table.sort_values(["differs", "size", "probe"], ascending=[False, False, True])
     rows = []
-    for _, row in table.iterrows():
-        amounts = [f"{row['mean_a']:,.2f}", f"{row['mean_b']:,.2f}", small(row["q_mean"])]
-        checks = [yes(row["survives_equal_length"]), str(row["replicated"]) or "–", str(row["verdict"])]
-        rows.append([str(row["probe"]), *_shares(row), *amounts, *checks])
-    head = ["counted", *SHARES, "an answer, A", "an answer, B", "q of amount"]
+    for _, row in selection.judged(facts.probes).iterrows():
+        amounts = [f"{row['mean_a']:,.2f}", f"{row['mean_b']:,.2f}", words.change(row.get("change", nan))]
+        checks = [yes(row["survives_equal_length"]), words.replicated(row), str(row["verdict"])]
+        rows.append([str(row["probe"]), *_shares(row), *amounts, small(row["q_mean"]), *checks])
+    head = ["counted", *SHARES, "an answer, A", "an answer, B", "change", "q of amount"]
     return Table([*head, "at equal length", "replicated", "verdict"], rows)
+
+
+def phrases(facts: Facts) -> Table:
+    """The phrases that differ, the best founded first."""
+    table = facts.diff.phrases
+    rows = []
+    for _, row in table[table["q"] < measure.LEVEL].head(PHRASES).iterrows():
+        checks = [yes(row["survives_equal_length"]), str(row["replicated"]) or "–"]
+        rows.append([str(row["phrase"]), *_shares(row), *checks, str(row["also"]) or "–"])
+    return Table(["phrase", *SHARES, "at equal length", "replicated", "and with it"], rows)
 
 
 SHARES = ("A", "B", "B − A, points", "95 % interval", "q")
@@ -242,6 +254,8 @@ def settings(facts: Facts) -> list[tuple[str, str]]:
     entries: dict[str, Any] = {"study": chosen, "diff": facts.diff.settings.model_dump(mode="json")}
     entries["level of the false discovery rate"] = measure.LEVEL
     entries["no change within"] = measure.EQUIVALENT
+    entries["no change within, of the share itself"] = measure.OF_BASE
+    entries["no change within, of an amount's mean"] = measure.OF_AMOUNT
     # What is empty was not chosen, and says nothing.
     kept = [(name, str(value)) for name, value in _flat("", entries) if value not in ("", None, {})]
     return [(name, plain_path(value) if name.endswith(PLACES) else value) for name, value in kept]

@@ -1,4 +1,4 @@
-"""The report's sentences: the answer in five, what was not found, what follows for use, how far it can be trusted.
+"""The report's sentences: the answer in six, what was not found, what follows for use, how far it can be trusted.
 
 Plain text made from figures by templates; no model writes here. Promises that a claim is only repeated as far as
 it got, and that "no change" is said only where an interval allows it. Escapes nothing: what lays it out does.
@@ -7,13 +7,16 @@ it got, and that "no change" is said only where an interval allows it. Escapes n
 from collections.abc import Collection
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
-from diffing.common.words import count, interval, listed, points, share
-from diffing.diff import measure
+from diffing.common.words import count, interval, listed, points, share, small
+from diffing.diff import gate, measure, ranking, selection
+from diffing.diff.summary import cannot_tell, identical
+from diffing.findings import correction
 from diffing.findings.evidence import Standing
 from diffing.labels import contradictions
-from diffing.report.facts import Facts, own_features, sure
+from diffing.report.facts import Facts, sure
 
 MANY = 4
 """Things named in a sentence: more of them nobody keeps in mind. The tables have all."""
@@ -23,22 +26,42 @@ MANY = 4
 
 
 def answer(facts: Facts) -> list[str]:
-    """Five sentences."""
-    return [_compared(facts), _amount(facts), _side(facts, "B"), _side(facts, "A"), _footing(facts)]
+    """Six sentences: on what, how long, what of each side, how much in all, and how sure."""
+    sides = [_side(facts, "B"), _side(facts, "A")]
+    return [_compared(facts), _length(facts), *sides, _amount(facts), _footing(facts)]
 
 
 def _compared(facts: Facts) -> str:
     summary = facts.diff.summary
     left = sum(summary["excluded"].values())
-    return (
+    compared = (
         f"B ({facts.b.name}) was compared with A ({facts.a.name}) on {count(summary['prompts'], 'prompt')} with "
         f"{count(summary['pairs'], 'pair')} of answers; {count(left, 'pair')} had to be left out."
+    )
+    return f"{compared} {identical(summary)}".rstrip()
+
+
+def _length(facts: Facts) -> str:
+    """How long the answers are, which every other difference is read by."""
+    row = facts.probes.loc["words"]
+    amounts = f"{row['mean_a']:,.0f} words on average on A, {row['mean_b']:,.0f} on B"
+    if not row["q_mean"] < measure.LEVEL:
+        return f"That their lengths differ was not found: {amounts} (q = {small(row['q_mean'])})."
+    change = row["mean_b"] / row["mean_a"] - 1 if row["mean_a"] else float("inf")
+    # A mean is pulled by a few long answers; the test is of ranks, and a mean against it would mislead.
+    if np.sign(change) != np.sign(row["lean_mean"]):
+        way = "longer" if row["lean_mean"] > 0 else "shorter"
+        return f"Most of B's answers are {way}, though not on average: {amounts} (q = {small(row['q_mean'])})."
+    return (
+        f"B's answers are {abs(change):.0%} {'longer' if change > 0 else 'shorter'}: {amounts} "
+        f"(q = {small(row['q_mean'])})."
     )
 
 
 def _amount(facts: Facts) -> str:
     summary = facts.diff.summary
     apart = summary["separability"]
+    whole = gate.in_words(summary.get("anything"))
     if not summary["families"]:
         amount = (
             f"Of {count(summary['tested'], 'feature')} tested none differs after correction, which does not prove "
@@ -50,11 +73,14 @@ def _amount(facts: Facts) -> str:
             f"in {count(summary['families'], 'family', 'families')}; {share(summary['share_surviving'])} of these "
             "survive at equal length"
         )
+    if whole:
+        amount = f"{whole} By presence alone, a single view: {amount[0].lower()}{amount[1:]}"
     if apart["auc"] is None:
-        return f"{amount}."
+        return f"{amount}; one cannot tell the sides apart by all features together: {cannot_tell(summary)}."
     return (
-        f"{amount}; all features together tell the sides apart with an AUC of {apart['auc']:.2f} (0.5 is chance, "
-        f"shuffled sides stay below {apart['null_high']:.2f} in 95 of 100 runs)."
+        f"{amount}; all features together tell the sides apart with an AUC of {apart['auc']:.2f} on "
+        f"{count(apart['prompts'], 'prompt')} (0.5 is chance, shuffled sides stay below {apart['null_high']:.2f} "
+        "in 95 of 100 runs)."
     )
 
 
@@ -63,12 +89,11 @@ def _side(facts: Facts, side: str) -> str:
     mine = [standing for standing in facts.claimed if facts.side(standing.finding.more) == side]
     for grade, words in (
         ("verified", "confirmed by a judge on held-out prompts"),
-        ("replicated", "replicated on held-out prompts but unjudged"),
+        ("counted", "counted on held-out prompts"),
     ):
-        # What a judge did not confirm is no answer, however often its figures came again.
-        said = [s for s in mine if sure(s) == grade and (grade == "verified" or s.check is None)]
+        said = [s for s in mine if sure(s) == grade]
         if said:
-            claims = "; ".join(_sized(facts, standing) for standing in said[:MANY])
+            claims = "; ".join(_sized(standing) for standing in said[:MANY])
             more = f"; and {len(said) - MANY:,} more" if len(said) > MANY else ""
             besides = _counted(facts, side, {name for standing in said for name in _named(standing)})
             counted = f"; counted besides: {listed(besides)}" if besides else ""
@@ -76,20 +101,28 @@ def _side(facts: Facts, side: str) -> str:
     counts = _counted(facts, side)
     if counts:
         return f"Counted in the answers themselves, {side} more often has {listed(counts)}."
-    named = [facts.named[f] for f in facts.top if (facts.table.at[f, "delta"] > 0) == (side == "B")]
-    if named:
-        return f"By features alone, unjudged, {side} shows more of: {'; '.join(named[:MANY])}."
+    features = [f for f in facts.top if (facts.table.at[f, "delta"] > 0) == (side == "B")]
+    if features:
+        # What a label makes of a feature is no word on answers: nobody counted or judged it.
+        more = count(len(features), "family of features fires", "families of features fire")
+        return f"Nothing that can be counted is more frequent on {side} after correction; {more} more there."
     return f"Nothing that was looked for is more frequent on {side} after correction."
 
 
-def _sized(facts: Facts, standing: Standing) -> str:
-    """A claim with its net share, or with the shares of what it rests on where no judge gave it one."""
-    claim, finding = standing.finding.claim, standing.finding
-    if standing.check is not None:
-        return f"{claim} (net {points(standing.check.net)} points)"
-    rows = [facts.probes.loc[name] for name in finding.probes if name in facts.probes.index]
-    rows += [facts.table.loc[feature] for feature in own_features(standing, facts.study, facts.diff)]
-    return f"{claim} ({_shares(rows[0])})" if rows else claim
+def _sized(standing: Standing) -> str:
+    """A claim with its own figures: what was counted of it, or the judge's net share."""
+    claim, own, check = standing.finding.claim, standing.counted, standing.check
+    if standing.finding.counts_what_it_says and own is not None:
+        if own.amount:
+            return f"{claim} ({own.a:,.0f} on A, {own.b:,.0f} on B)"
+        return f"{claim} ({share(own.a)} on A, {share(own.b)} on B)"
+    if check is None:
+        return claim
+    if check.corrected is None:
+        return f"{claim} (net {points(check.net)} points, uncorrected)"
+    return (
+        f"{claim} (net {points(check.corrected.net)} points, corrected; {points(check.net)} by the judge's word)"
+    )
 
 
 def _named(standing: Standing) -> set[str]:
@@ -104,24 +137,23 @@ def _counted(facts: Facts, side: str, but: Collection[str] = ()) -> list[str]:
 
 
 def moving(facts: Facts, side: str) -> list["pd.Series[float]"]:
-    """Probes that one side shows more, the largest difference first."""
+    """Probes that one side shows more, in the order of `ranking`."""
     table = facts.probes[facts.probes["q"] < measure.LEVEL]
     table = table[table["delta"] > 0] if side == "B" else table[table["delta"] < 0]
-    order = table["delta"].abs().sort_values(ascending=False, kind="stable").index
-    return [table.loc[name] for name in order]
+    return [row for _, row in ranking.ordered(table).iterrows()]
 
 
 def _footing(facts: Facts) -> str:
     """What all this rests on."""
     leads = facts.table.loc[facts.top]
     again = int((leads["replicated"] == "yes").sum())
-    base = f"Of the {len(leads)} strongest families {again} came again on held-out prompts"
+    base = f"Of the {len(leads)} families that lead the ranking {again} came again on held-out prompts"
     if not len(leads):
-        base = "No family was strong enough to be looked for again on held-out prompts"
+        base = "No family differs, to be looked for again on held-out prompts"
     if not facts.standings:
         return f"{base}, and no findings were recorded, so these are differences in figures and not yet claims."
     if not facts.verification.judge:
-        return f"{base}, and no judge was asked, so no claim here is more than replicated."
+        return f"{base}, and no judge was asked, so only what can be counted is claimed."
     return f"{base}, and of {judged(facts)}."
 
 
@@ -152,6 +184,7 @@ class NotFound(NamedTuple):
     """Things that were looked for, by what can be said of them."""
 
     no_change: list[str]
+    too_rare: list[str]
     cannot_tell: list[str]
     never: list[str]
     features: list[str]
@@ -160,13 +193,15 @@ class NotFound(NamedTuple):
 
 def not_found(facts: Facts) -> NotFound:
     still = facts.probes[facts.probes["verdict"] != "differs"]
-    # Every answer has words; only their amount can differ, and the table of probes has it.
-    still = still[~((still["frequency_a"] == 1) & (still["frequency_b"] == 1))]
+    # Older diffs judge by presence what every answer has, as it has words; only the amount could differ.
+    always = (still["frequency_a"] >= measure.NEARLY_ALL) & (still["frequency_b"] >= measure.NEARLY_ALL)
+    still = still[~always | selection.by_amount(still)]
     absent = (still["frequency_a"] == 0) & (still["frequency_b"] == 0)
     seen, sentences = still[~absent], []
     verdicts = facts.diff.summary["verdicts"]
     sentences.append(
-        f"Of the features tested, {verdicts.get('no change', 0):,} show no change within ±5 points, and of "
+        f"Of the features tested, {verdicts.get('no change', 0):,} show no change, "
+        f"{verdicts.get('too rare to tell', 0):,} are too rare to tell, and of "
         f"{verdicts.get('cannot tell', 0):,} one cannot tell."
     )
     calm = facts.table[(facts.table["verdict"] == "no change") & (facts.table["named_by"] != "rule")]
@@ -182,11 +217,13 @@ def not_found(facts: Facts) -> NotFound:
             none = low >= -measure.EQUIVALENT and high <= measure.EQUIVALENT
             sentences.append(
                 f"The judge did not confirm “{standing.finding.claim}” "
-                f"(95 % interval of the net share {interval(low, high)} points): "
+                f"(95 % interval of the net share {interval(low, high)} points, "
+                f"{correction.words(standing.check.corrected)}): "
                 f"{'no change' if none else 'cannot tell'}."
             )
     return NotFound(
         no_change=[_still(row) for _, row in seen[seen["verdict"] == "no change"].iterrows()],
+        too_rare=[_still(row) for _, row in seen[seen["verdict"] == "too rare to tell"].iterrows()],
         cannot_tell=[_still(row) for _, row in seen[seen["verdict"] == "cannot tell"].iterrows()],
         never=[str(name) for name in still[absent].index],
         features=sentences,
@@ -194,6 +231,8 @@ def not_found(facts: Facts) -> NotFound:
 
 
 def _still(row: "pd.Series[float]") -> str:
+    if row.get("judged_by") == "amount":
+        return f"{row['probe']} ({row['mean_a']:,.1f} an answer on A, {row['mean_b']:,.1f} on B)"
     return f"{row['probe']} ({_shares(row)})"
 
 
@@ -206,13 +245,13 @@ def confidence(standing: Standing) -> str:
     grade = sure(standing)
     words = {
         "verified": "Well founded: a judge who saw only its wording found it on held-out prompts.",
-        "replicated": "Likely: its figures came again on held-out prompts, but no judge has tested its wording.",
-        "label validated": "Open: its label held when scored blind, its difference has not come again.",
-        "candidate": "A lead only: nothing beyond the figures it was drawn from supports it yet.",
+        "counted": "Well founded as a count: exactly what it says was counted on held-out prompts.",
+        "unverified wording": "Unverified wording: nothing has tested these words, whatever they rest on.",
     }[grade]
     if standing.check is not None and grade != "verified":
-        words = "Doubtful: the judge did not confirm it on held-out prompts"
-        words += ", though its figures came again there." if grade == "replicated" else "."
+        words = "The judge did not confirm it on held-out prompts."
+        if grade == "counted":
+            words = "Counted on held-out prompts exactly as it says, though the judge did not confirm it there."
     if standing.finding.reason:
         words += f" Something speaks against it, which a person answered: {standing.finding.reason}"
     return words

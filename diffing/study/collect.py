@@ -8,13 +8,11 @@ and on request what came back blocked or empty.
 
 import asyncio
 import math
-import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field
 
 from diffing.common import files
@@ -26,13 +24,11 @@ from diffing.models import generate, providers, replies
 from diffing.models.budget import Budget
 from diffing.models.chat import ChatClient
 from diffing.models.providers import Checkpoint, Endpoint, Price
-from diffing.models.replies import Reply, Request
+from diffing.models.replies import Request
 from diffing.study import prompts, responses
+from diffing.study.ledger import Ask, Ledger
 from diffing.study.study import Study
 
-FLUSH_SECONDS = 5.0
-"""How often the answer table is written: often enough for a page that watches, and seldom enough that writing all
-of it each time costs little. What a killed run had not written is read from the cache again."""
 USUAL_TOKENS = (60, 500)
 """Tokens in and out assumed of a call before any was made; a pilot replaces them by what it measured. A bundled
 prompt and a chat model's answer of some 400 words, by eye."""
@@ -57,15 +53,6 @@ class Options(BaseModel):
     max_requests: int | None = Field(default=None, ge=0)
     retry: list[Literal["blocked", "empty", "truncated", "refusal"]] = []
     """Flags that are asked again although an answer is stored."""
-
-
-class Ask(NamedTuple):
-    """One answer to be had."""
-
-    prompt_id: str
-    checkpoint: Checkpoint
-    draw: int
-    request: Request
 
 
 class Estimate(NamedTuple):
@@ -210,17 +197,20 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     if not study.prompts()["active"].any():
         raise UserError(f"Study '{study.name}' has no prompts; add some with 'prompts {study.name} --add FILE'.")
     asks = plan(study, options)
-    ledger = Ledger(study, len(asks), Budget(options.max_dollars, options.max_requests), progress)
-    remote = [ask for ask in asks if not generate.is_local(ask.checkpoint)]
+    return in_batches(study, options, progress, [asks], len(asks))
+
+
+def in_batches(
+    study: Study, options: Options, progress: Progress, batches: Iterable[Sequence[Ask]], total: int
+) -> Result:
+    """Ask batch after batch, inside one limit; each is stored before the next one is asked for.
+
+    `total` is how many asks there are at most.
+    """
+    ledger = Ledger(study, total, Budget(options.max_dollars, options.max_requests), progress)
     try:
-        if remote:
-            asyncio.run(_collect(remote, options, ledger))
-            progress.check()
-        for checkpoint in study.checkpoints:
-            mine = [ask for ask in asks if ask.checkpoint.key == checkpoint.key]
-            if generate.is_local(checkpoint) and mine:
-                for place, reply in generate.answers(checkpoint, [ask.request for ask in mine], progress.check):
-                    ledger.record(mine[place], reply)
+        asyncio.run(_collect(batches, options, ledger))
+        progress.check()
     except (Cancelled, KeyboardInterrupt) as stop:
         raise Cancelled(ledger.summary()) from stop
     finally:
@@ -229,62 +219,43 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     return ledger.summary()
 
 
-class Ledger:
-    """Counts a run's replies and brings the answer table up to date."""
-
-    def __init__(self, study: Study, total: int, budget: Budget, progress: Progress) -> None:
-        self.study = study
-        self.total = total
-        self.budget = budget
-        self.progress = progress
-        self.done = self.failed = 0
-        self._rows: list[dict[str, Any]] = []
-        self._flushed = time.monotonic()
-
-    def record(self, ask: Ask, reply: Reply) -> None:
-        self.done += 1
-        self.failed += bool(reply.error)
-        row = reply.model_dump(exclude={"cached"})
-        row |= {"prompt_id": ask.prompt_id, "checkpoint": ask.checkpoint.key, "draw": ask.draw}
-        row["flag"] = responses.flag(reply.text, reply.finish_reason, reply.error)
-        self._rows.append(row)
-        if reply.error:
-            # In the log one by one, as the progress has room for their number only.
-            self.progress.log(
-                f"failed: prompt {ask.prompt_id}, {ask.checkpoint.key}, draw {ask.draw}: {reply.error}"
-            )
-        note = f"{self.failed} failed" if self.failed else ""
-        self.progress.update(self.done, self.total, "answers", self.budget.cost, note)
-        if time.monotonic() - self._flushed > FLUSH_SECONDS:
-            self.flush()
-
-    def flush(self) -> None:
-        self._flushed = time.monotonic()
-        if self._rows:
-            rows, self._rows = self._rows, []
-            self.study.add_responses(pd.DataFrame(rows))
-
-    def summary(self) -> dict[str, Any]:
-        return {
-            "asked": self.budget.requests,
-            "answered": self.done - self.failed,
-            "failed": self.failed,
-            "left": self.total - self.done,
-            "cost": self.budget.cost,
-            "stopped_by": self.budget.stopped_by,
-        }
-
-
-async def _collect(asks: list[Ask], options: Options, ledger: Ledger) -> None:
+async def _collect(batches: Iterable[Sequence[Ask]], options: Options, ledger: Ledger) -> None:
     async with ChatClient(options.concurrency, options.timeout, options.attempts) as client:
-        await client.heed(_ask_all(client, asks, options, ledger), ledger.progress)
+        await client.heed(_ask_batches(client, batches, options, ledger), ledger.progress)
 
 
-async def _ask_all(client: ChatClient, asks: list[Ask], options: Options, ledger: Ledger) -> None:
-    """All endpoints at once, each with its own queue and workers, so that a slow one holds up no other."""
+async def _ask_batches(
+    client: ChatClient, batches: Iterable[Sequence[Ask]], options: Options, ledger: Ledger
+) -> None:
+    """Endpoints first, then local models; a batch may hang on what became of the one before."""
+    prices: dict[str, Price | None] = {}
+    for asks in batches:
+        remote = [ask for ask in asks if not generate.is_local(ask.checkpoint)]
+        if remote:
+            await _ask_all(client, remote, options, ledger, prices)
+        if client.stopping.is_set():
+            return
+        for checkpoint in {ask.checkpoint.key: ask.checkpoint for ask in asks}.values():
+            mine = [ask for ask in asks if ask.checkpoint.key == checkpoint.key]
+            if generate.is_local(checkpoint):
+                requests = [ask.request for ask in mine]
+                for place, reply in generate.answers(checkpoint, requests, ledger.progress.check):
+                    ledger.record(mine[place], reply)
+        ledger.flush()
+        if ledger.budget.stopped_by:
+            return
+
+
+async def _ask_all(
+    client: ChatClient, asks: Sequence[Ask], options: Options, ledger: Ledger, prices: dict[str, Price | None]
+) -> None:
+    """All endpoints at once, each with its own queue and workers, so that a slow one holds up no other.
+
+    `prices` gains those of checkpoints that were not looked up before.
+    """
     points = {ask.checkpoint.key: providers.endpoint(ask.checkpoint) for ask in asks}
-    prices = await _check_models(client, points)
-    ledger.progress.update(0, ledger.total, "answers")
+    prices |= await _check_models(client, {key: point for key, point in points.items() if key not in prices})
+    ledger.progress.update(ledger.done, ledger.total, "answers")
     # Taken from their ends, so turned round: the first ask first.
     queues: dict[str, list[Ask]] = {}
     for ask in reversed(asks):
@@ -297,7 +268,7 @@ async def _ask_all(client: ChatClient, asks: list[Ask], options: Options, ledger
             call = partial(client.ask, points[key], ask.request, price)
             # What is stored costs nothing, and so must not wait for room in the budget or use up a request.
             stored = ask.request.key in replies.cache()
-            reply = await (call() if stored else ledger.budget.spend(key, _most(ask, price), call))
+            reply = await (call() if stored else ledger.budget.spend(key, most(ask, price), call))
             if reply is None:
                 return
             ledger.record(ask, reply)
@@ -307,7 +278,7 @@ async def _ask_all(client: ChatClient, asks: list[Ask], options: Options, ledger
     )
 
 
-def _most(ask: Ask, price: Price | None) -> float | None:
+def most(ask: Ask, price: Price | None) -> float | None:
     """The most that a call can cost, where that is known."""
     longest = ask.request.parameters.get("max_tokens")
     if price is None or not isinstance(longest, int):

@@ -18,27 +18,61 @@ IN_HUNDREDS = [
     "frequency_a",
     "frequency_b",
     "delta",
+    "delta_shrunk",
     "ci_low",
     "ci_high",
+    "delta_rarefied",
     "delta_equal_length",
+    "delta_adjusted",
     "delta_in_group",
+    "change",
+    "change_low",
+    "change_high",
 ]
 
 FIGURES: dict[str, Any] = {
     "frequency_a": st.column_config.NumberColumn("A", help="Share of prompts that show it on A.", format=SHARE),
     "frequency_b": st.column_config.NumberColumn("B", help="Share of prompts that show it on B.", format=SHARE),
     "delta": st.column_config.NumberColumn("B − A", format=POINTS),
+    "delta_shrunk": st.column_config.NumberColumn(
+        "shrunk",
+        help="B − A as it can be expected to be: the largest of many differences are partly chance, and drawn "
+        "towards 0 by what all of them together show.",
+        format=POINTS,
+    ),
+    "lfsr": st.column_config.NumberColumn(
+        "wrong sign", help="Chance that the difference is none, or lies the other way.", format="%.2g"
+    ),
+    "certain": st.column_config.CheckboxColumn(
+        "certain", help="Holds however often one has looked while answers came in: costs power, so fewer have it."
+    ),
     "ci_low": st.column_config.NumberColumn("from", help="95 % interval of B − A", format=POINTS),
     "ci_high": st.column_config.NumberColumn("to", help="95 % interval of B − A", format=POINTS),
     "q": st.column_config.NumberColumn(
         "q", format="%.2g", help=f"After Benjamini–Hochberg over all tested; below {LEVEL} it counts as different."
     ),
-    "delta_equal_length": st.column_config.NumberColumn(
-        "equal length", help="B − A with both answers cut to the shorter one's first tokens.", format=POINTS
+    "delta_rarefied": st.column_config.NumberColumn(
+        "in L random tokens",
+        help="B − A among as many random tokens of each answer as the shorter one has.",
+        format=POINTS,
     ),
-    "survives_equal_length": st.column_config.CheckboxColumn("survives"),
+    "delta_equal_length": st.column_config.NumberColumn(
+        "in the first L tokens",
+        help="B − A with both answers cut to the shorter one's first tokens.",
+        format=POINTS,
+    ),
+    "delta_adjusted": st.column_config.NumberColumn(
+        "at like lengths", help="Where a line over log(L_B / L_A) meets equal lengths.", format=POINTS
+    ),
+    "survives_equal_length": st.column_config.CheckboxColumn(
+        "survives", help="The same way among as many random tokens, and not the other way at either end."
+    ),
     "mean_a": st.column_config.NumberColumn("A, amount", format="%.2f", help="Mean amount in an answer of A."),
     "mean_b": st.column_config.NumberColumn("B, amount", format="%.2f", help="Mean amount in an answer of B."),
+    "change": st.column_config.NumberColumn(
+        "B − A, of the mean", format="%+.0f %%", help="Where every answer has some, only the amount can tell."
+    ),
+    "q_judged": st.column_config.NumberColumn("q", format="%.2g", help="Of the share, or else of the amount."),
     "q_mean": st.column_config.NumberColumn("q of amount", format="%.2g"),
     "replicated": st.column_config.TextColumn(
         "replicated", help="Found on discovery prompts, tested on held-out."

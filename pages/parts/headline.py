@@ -3,7 +3,7 @@
 import streamlit as st
 
 from diffing.common.escape import md
-from diffing.diff import summary
+from diffing.diff import answer, summary
 from diffing.diff.measure import LEVEL
 from diffing.diff.stored import Diff
 
@@ -13,31 +13,36 @@ def show(diff: Diff, name_a: str, name_b: str) -> None:
     told = diff.summary
     apart = told["separability"]
     lengths = f"Answers have {told['tokens_a'] or 0:,.0f} tokens on A and {told['tokens_b'] or 0:,.0f} on B."
-    st.markdown(f"**A** {md(name_a)} against **B** {md(name_b)}: {md(summary.answer(told))} {lengths}")
+    said = f"{summary.answer(told)} {summary.identical(told)}"
+    st.markdown(f"**A** {md(name_a)} against **B** {md(name_b)}: {md(answer.sentence(diff))}")
+    st.caption(f"{md(said)} {lengths}")
     with st.container(horizontal=True, key="figures-answer"):
         one, two, three, four = (st.empty() for _ in range(4))
     auc = apart.get("auc")
     one.metric(
         "Telling A from B",
         f"{auc:.2f}" if auc is not None else "cannot tell",
-        help="Cross-validated AUC of a classifier on all features, prompts kept together; 0.5 is chance. With "
+        help=f"Cross-validated AUC of a classifier on all features, on {apart['prompts']:,} prompts whose answers "
+        "are not identical, prompts kept together; 0.5 is chance. With "
         f"sides shuffled it stays below {apart['null_high']:.2f} in 95 of 100 runs (p = {apart['p']:.2g})."
         if auc is not None
-        else "Too few prompts.",
+        else f"One cannot tell: {md(summary.cannot_tell(told))}.",
         border=True,
     )
     two.metric(
         "Families that differ",
         f"{told['families']:,}",
-        help=f"Features that fire together count once. q < {LEVEL} over {told['tested']:,} tested features.",
+        help=f"Features that fire together count once. q < {LEVEL} over {told['tested']:,} tested features. "
+        "This is a single view, and each view finds something in up to one in twenty pairs without a change; the "
+        "first words above are one test over all.",
         border=True,
     )
     share = told["share_surviving"]
     three.metric(
         "Survive equal length",
         f"{share:.0%}" if share is not None else "none to ask",
-        help="Of the features that differ: those that also do with both answers cut to the shorter one's tokens. "
-        "The rest may be length alone.",
+        help="Of the families that differ: those that do so the same way among as many random tokens of both "
+        "answers, and not the other way in the first or the last ones. The rest may be length alone.",
         border=True,
     )
     least = told["smallest_detectable"]

@@ -20,8 +20,9 @@ from diffing.common.errors import UserError
 from diffing.diff import pairs as feature_pairs
 from diffing.diff import selection
 from diffing.diff.stored import Diff
-from diffing.findings import evidence
+from diffing.findings import evidence, people
 from diffing.findings.evidence import Standing
+from diffing.findings.people import Question
 from diffing.labels import contradictions as against
 from diffing.labels import history
 from diffing.labels.contradictions import Contradiction
@@ -59,17 +60,24 @@ def _answers(study: Study, *more: Path) -> State:
     return str(study.folder), tuple(map(files.identity, paths))
 
 
+def _judged(study: Study) -> State:
+    """The same with findings and what a judge said of them."""
+    return _answers(study, study.folder / "findings.jsonl", study.folder / "verdicts.jsonl")
+
+
 def _everything(study: Study) -> State:
     """The same with what people and later steps write: labels, findings, verdicts, diffs."""
     written = [
         study.folder / "findings.jsonl",
         study.folder / "verdicts.jsonl",
+        people.path_of(study),
         *study.folder.glob("diffs/*/summary.json"),
     ]
     return _answers(study, history.path_of(study), history.imported_dir(study), *sorted(written))
 
 
 ANSWERS: dict[str | type[Any], Any] = {Study: _answers}
+JUDGED: dict[str | type[Any], Any] = {Study: _judged}
 EVERYTHING: dict[str | type[Any], Any] = {Study: _everything}
 
 
@@ -159,6 +167,13 @@ def contradictions(study: Study, a: str, b: str, feature: int) -> list[Contradic
 def standings(study: Study, a: str, b: str) -> list[Standing]:
     """Where the findings of two checkpoints stand."""
     return evidence.of(study, a, b)
+
+
+@said
+@st.cache_resource(max_entries=8, show_spinner="Drawing pairs", hash_funcs=JUDGED)
+def questions(study: Study, a: str, b: str, number: int) -> list[Question]:
+    """What a person is asked, so that the judge's error is measured."""
+    return people.questions(study, a, b, number)
 
 
 def read_text(study: Study, text: str, top: int) -> dict[str, Any]:

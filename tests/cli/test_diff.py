@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
+from diffing import Study as StudyOfPeople
 from diffing import diff
 from diffing.cli import diff as cli_diff
 from diffing.common.errors import UserError
@@ -29,7 +30,12 @@ def run(*words: str) -> Result:
 def test_it_computes_what_is_missing_and_says_the_answer(study: Study) -> None:
     said = run().stdout
     assert (diff.folder_of(study, "old", "new", diff.DiffSettings()) / "summary.json").exists()
-    assert said.startswith("old against new: 3 families of features differ (q < 0.05, 3 tested); ")
+    assert said.startswith("A is old, B is new. B's answers are 17 % longer (12 → 14 words); B more often ")
+    assert "\nSomething differs (p = " in said
+    assert "By presence alone, a single view, 3 families of features differ (q < 0.05, 3 tested); " in said
+    assert said.splitlines()[-1].startswith(
+        "Rows are ordered by the end of the 95 % interval that is nearer to 0."
+    )
 
 
 def test_the_table_as_csv_has_shares_and_every_named_column(study: Study, tmp_path: Path) -> None:
@@ -47,6 +53,30 @@ def test_probes_and_categories_come_as_tables_of_their_own(study: Study, tmp_pat
     run("--by", "category", "--csv", str(tmp_path / "groups.csv"))
     assert set(pd.read_csv(tmp_path / "groups.csv")["group"]) == {"code", "travel"}
     assert study.name == "lists"
+
+
+def test_phrases_are_listed_as_they_are_ranked_with_how_many_were_tested(study: Study, tmp_path: Path) -> None:
+    said = run("--phrases", "--top", "1", "--csv", str(tmp_path / "phrases.csv")).stdout
+    stored = diff.load(study, "old", "new")
+    assert f"{stored.summary['tested_phrases']:,} phrases were tested." in said
+    rows = [line for line in said.splitlines() if line.startswith("│")]
+    assert [name in rows[-1] for name in stored.phrases["phrase"]] == [True, *[False] * (len(stored.phrases) - 1)]
+    table = pd.read_csv(tmp_path / "phrases.csv")
+    assert len(table) == len(stored.phrases)
+    assert set(table.columns) >= {"phrase", "form", "also"} | COLUMNS - {
+        "feature",
+        "family",
+        "probes",
+        "outside_noise",
+    }
+    told = json.loads(run("--phrases", "--json").stdout)
+    assert [row["phrase"] for row in told["rows"]] == stored.phrases["phrase"].tolist()
+    assert StudyOfPeople.open("lists").phrases()["phrase"].tolist() == stored.phrases["phrase"].tolist()
+
+
+def test_two_tables_at_once_are_refused(study: Study) -> None:
+    done = CliRunner().invoke(cli_diff.app, [study.name, "--probes", "--phrases"])
+    assert str(done.exception) == "--probes and --phrases are two tables; ask for one of them."
 
 
 def test_json_holds_the_summary_and_the_top_families(study: Study) -> None:

@@ -37,14 +37,14 @@ def test_a_finding_is_written_changed_and_rejected_by_hand(monkeypatch: pytest.M
     words = ("findings", "study", "--add", "mentions cake", "--more", "b", "--feature", "2", "--example", "p1:1")
     (made,) = told(*words, "--author", "Ada")
     assert (made["claim"], made["side"], made["features"], made["author"]) == ("mentions cake", "b", [2], "Ada")
-    assert (made["status"], made["verification"], made["examples"]) == ("replicated", None, [["p1", 1]])
+    assert (made["status"], made["verification"], made["examples"]) == ("unverified wording", None, [["p1", 1]])
     one = made["id"]
     run("findings", "study", one, "--probe", "double spaces", "--note", "see the cakes", "--author", "Bo")
     (found,) = findings.load(Study.open("study"))
     assert (found.features, found.probes, found.notes[0].text) == ((2,), ("double spaces",), "see the cakes")
     # Double spaces fall in b, so more of them there is contradicted.
     shown = run("findings", "study", one).stdout
-    assert "against (counts): it says more of double spaces in b" in shown and "yes  replicated" in shown
+    assert "against (counts): it says more of double spaces in b" in shown and "yes  features" in shown
     run("findings", "study", one, "--because", "they are meant otherwise")
     assert "against (counts, answered)" in run("findings", "study", one).stdout
     run("findings", "study", one, "--reject", "it is the spaces")
@@ -70,7 +70,7 @@ def test_drafts_verification_and_baseline_from_the_command_line(
 ) -> None:
     finding_study.make(monkeypatch)
     assert "0 calls" in run("draft", "study", "--dry-run").stdout
-    assert "done: 4 drafts" in run("draft", "study").stdout
+    assert "done: 5 drafts" in run("draft", "study").stdout
     cake = next(one for one in told("findings", "study") if "cake" in one["claim"])
     server.models, server.prices = ["model"], {"model": (1e-6, 2e-6)}
     server.reply = judges.counting(

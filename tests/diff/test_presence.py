@@ -60,3 +60,22 @@ def test_only_what_lies_above_the_bar_is_shown(threshold: float, share: float) -
             [tokens[-1] for tokens in at],
             dense.max(axis=0)[features].tolist(),
         ]
+
+
+def test_codes_are_over_a_bar_where_values_are() -> None:
+    random = np.random.default_rng(0)
+    count = random.integers(1, 6, 300).astype(np.uint16)
+    shared = np.repeat(count > 1, count)
+    record = Encoding(
+        ids=np.empty(0),
+        spans=np.empty(0),
+        feature=np.arange(300),
+        peak=(random.gamma(2.0, 1.0, 300) * random.choice([-1, 1], 300)).astype(np.float32),
+        count=count,
+        position=np.empty(0),
+        code=random.integers(0, 2**15, int(shared.sum())).astype(np.uint16),
+        negative=random.random(int(count.sum())) < 0.3,
+    )
+    for bar in (np.zeros(300), random.gamma(2.0, 0.5, 300), np.full(300, 100.0)):
+        bar = bar.astype(np.float32)
+        np.testing.assert_array_equal(record.over(bar), np.abs(record.values()) > np.repeat(bar, count))

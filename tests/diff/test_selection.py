@@ -27,7 +27,12 @@ GROUPS = pd.DataFrame(
 def table(group: str | None = None) -> pd.DataFrame:
     made = pd.DataFrame(ROWS, columns=COLUMNS)
     rates = {"rate_a": 1.0, "rate_b": [2.0, 1.0, 0.5, 1.0, 1.0], "q_rate": made["q"], "q_equal_length": made["q"]}
-    return selection.prepared(made.assign(**rates), GROUPS, group)
+    tests = {"p_rate": made["q"], "p_equal_length": made["q"]}
+    return selection.prepared(with_interval(made).assign(**rates, **tests), with_interval(GROUPS), group)
+
+
+def with_interval(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(ci_low=rows["delta"] - 0.09, ci_high=rows["delta"] + 0.09)
 
 
 def features(asked: Asked) -> list[int]:

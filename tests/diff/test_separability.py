@@ -1,12 +1,16 @@
 """How well the sides can be told apart: at chance for equal ones, near one for planted ones."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from diffing.common.arrays import Bools
 from diffing.diff import presence, separability
+from diffing.diff.pairing import Pairing
+from diffing.diff.presence import Stored
 from diffing.diff.separability import Separability
 from tests.fakes.documents import Documents, paired
 
@@ -44,7 +48,7 @@ def test_answers_that_show_the_same_tie_however_products_are_rounded(monkeypatch
 
     def rounded(*asked: Any) -> Any:
         inner = exact(*asked)
-        return inner * (1 + 1e-7 * random.standard_normal(inner.shape))
+        return inner * (1 + 1e-14 * random.standard_normal(inner.shape))
 
     monkeypatch.setattr(separability, "_inner_products", rounded)
     dense = [(random.random((1, 40)) < 0.3) * 1.0 for _ in range(40)]
@@ -78,3 +82,69 @@ def test_few_prompts_say_nothing() -> None:
     found = judged(0.35, prompts=9)
     assert np.isnan(found.auc)
     assert (found.prompts, found.permutations) == (9, 0)
+    assert found.reason == "there are only 9 prompts of the 10 that it takes"
+
+
+def alike(share: float, seed: int, prompts: int = 160) -> tuple[Stored, Pairing, Bools]:
+    """Equal sides of which so many pairs show the same features, and which pairs these are."""
+    random = np.random.default_rng(seed)
+    same = np.arange(prompts) < share * prompts
+    dense = []
+    for twice in same:
+        taste = random.uniform(0.1, 0.6, 40)
+        first, second = ((random.random((1, 40)) < taste) * 1.0 for _ in range(2))
+        dense += [first, first if twice else second]
+    return (
+        presence.shown(Documents(dense), np.arange(2 * prompts)),
+        paired(np.ones(2 * prompts, int), prompts),
+        same,
+    )
+
+
+@pytest.mark.parametrize("share", [0.5, 0.75, 0.9, 0.99])
+def test_pairs_that_show_the_same_count_one_half_in_any_share(share: float) -> None:
+    made = [alike(share, seed)[:2] for seed in range(12)]
+    found = [separability.separability(*one, seed, 1) for seed, one in enumerate(made)]
+    assert np.mean([f.paired for f in found]) == pytest.approx(0.5, abs=0.02)
+    assert np.mean([f.auc for f in found]) == pytest.approx(0.5, abs=0.02)
+    assert {f.prompts for f in found} == {160}
+
+
+def test_identical_answers_are_left_out() -> None:
+    shown, pairing, same = alike(0.75, 0)
+    marked = dataclasses.replace(pairing, identical=same)
+    found = separability.separability(shown, marked, 0, 19)
+    assert found == separability.separability(shown, pairing.only(~same), 0, 19)
+    assert (found.prompts, found.reason) == (40, "")
+
+
+@pytest.mark.parametrize(
+    ("share", "left", "reason"),
+    [
+        (1.0, 0, "all answers are identical on both sides"),
+        (0.95, 8, "only 8 prompts of the 10 that it takes have answers that are not identical"),
+    ],
+)
+def test_where_nearly_all_answers_are_identical_nothing_is_said(share: float, left: int, reason: str) -> None:
+    shown, pairing, same = alike(share, 0)
+    found = separability.separability(shown, dataclasses.replace(pairing, identical=same), 0, 19)
+    assert np.isnan([found.auc, found.paired, found.p]).all()
+    assert (found.prompts, found.permutations, found.reason) == (left, 0, reason)
+
+
+def test_another_draw_stands_in_for_one_that_is_identical() -> None:
+    dense = [(np.random.default_rng(n).random((1, 40)) < 0.3) * 1.0 for n in range(80)]
+    shown, pairing = presence.shown(Documents(dense), np.arange(80)), paired(np.ones(80, int), 20, 2)
+    first = pairing.slot == 0
+    found = separability.separability(shown, dataclasses.replace(pairing, identical=first), 0, 19)
+    assert found == separability.separability(shown, pairing.only(~first), 0, 19)
+
+
+def test_scores_that_rounding_keeps_apart_are_made_equal_and_others_are_not() -> None:
+    score = np.array([[0.5, 1.0], [0.5 + 4e-13, 2.0], [0.5 + 8e-10, -1.0], [0.5 + 1e-6, 1.0 - 2e-13]])
+    assert separability._tied(score).tolist() == [
+        [0.5, 1.0 - 2e-13],
+        [0.5, 2.0],
+        [0.5, -1.0],
+        [0.5 + 1e-6, 1.0 - 2e-13],
+    ]

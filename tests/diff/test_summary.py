@@ -28,3 +28,48 @@ def test_what_is_not_known_is_null_and_the_rest_is_plain() -> None:
 )
 def test_the_answer_is_hedged(families: int, share: float | None, said: str) -> None:
     assert summary.answer({"families": families, "share_surviving": share, "tested": 1000}) == said
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"identical": 3, "draws": 1, "prompts": 1200, "pairs": 1200}, "on 3 of 1,200 prompts"),
+        ({"identical": 1, "draws": 1, "prompts": 1, "pairs": 1}, "on 1 of 1 prompt"),
+        ({"identical": 3, "draws": 2, "prompts": 40, "pairs": 80}, "in 3 of 80 pairs"),
+    ],
+)
+def test_identical_answers_are_said(facts: dict[str, int], said: str) -> None:
+    assert summary.identical(facts) == f"The answers are identical {said}."
+
+
+def test_where_none_is_identical_or_nobody_counted_nothing_is_said() -> None:
+    assert summary.identical({"identical": 0, "draws": 1}) == summary.identical({"draws": 1}) == ""
+
+
+@pytest.mark.parametrize(
+    ("apart", "why"),
+    [
+        ({"auc": 0.5, "reason": ""}, ""),
+        (
+            {"auc": None, "reason": "all answers are identical on both sides"},
+            "all answers are identical on both sides",
+        ),
+        ({"auc": None}, "there are too few prompts"),
+    ],
+    ids=["told", "with a reason", "an older diff"],
+)
+def test_why_the_sides_cannot_be_told_apart(apart: dict[str, float | str | None], why: str) -> None:
+    assert summary.cannot_tell({"separability": apart}) == why
+
+
+def test_the_first_words_are_those_of_all_views_and_presence_is_said_to_be_one() -> None:
+    facts = {"families": 2, "share_surviving": 0.5, "tested": 1000}
+    views = [{"view": "presence", "tests": 1000, "p": 0.04}, {"view": "rate", "tests": 900, "p": 0.5}]
+    alone = "By presence alone, a single view, 2 families of features differ (q < 0.05, 1,000 tested); 50%"
+    assert summary.answer(facts | {"anything": {"p": 0.08, "says": "cannot tell", "views": views}}) == (
+        "No difference can be told (p = 0.08 over 2 views together); that does not prove no change. "
+        f"{alone} of them survive at equal length."
+    )
+    assert summary.answer(facts | {"anything": {"p": 1e-9, "says": "differs", "views": views}}) == (
+        f"Something differs (p = 1e-09 over 2 views together). {alone} of them survive at equal length."
+    )

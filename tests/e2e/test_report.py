@@ -45,7 +45,7 @@ def test_it_looks_as_it_should(page: Page, made: Made) -> None:
     page.set_viewport_size({"width": 1200, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth") == 1200
     headings = page.locator("h2").all_inner_texts()
-    assert headings[:4] == ["The answer", "What was compared, and how", "The largest differences", "Findings"]
+    assert headings[:4] == ["The answer", "What was compared, and how", "The surest differences", "Findings"]
     assert headings[4:7] == ["Counted without features", "Looked for and not found", "Conclusion"]
     assert headings[7:] == ["Limits", "Cost and time", "Settings, versions, hashes"]
     assert page.locator("#answer ol > li").count() == 5

@@ -106,7 +106,8 @@ def look(name: str) -> dict[str, Any]:
     found.check()
     told = status.of(study)
     decoder = opened.decoder()
-    frames = [study.prompts(), study.responses(), found.features, found.probes, found.categories, found.noise]
+    frames = [study.prompts(), study.responses(), found.features, found.probes]
+    frames += [found.phrases, found.categories, found.noise]
     return {
         "settings": study.settings.model_dump(),
         "tables": [_sum(frame) for frame in frames],

@@ -20,6 +20,9 @@ class Exact(Encoding):
     def values(self) -> Array:
         return self.given
 
+    def over(self, bar: Array) -> Array:
+        return np.abs(self.given) > np.repeat(bar, self.count)
+
 
 class Documents:
     """One tokens × features array a document."""

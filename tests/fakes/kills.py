@@ -31,7 +31,7 @@ from diffing.models.replies import RefusingDisk, Replies
 from diffing.reader import encode
 from diffing.reader.encodings import Encodings, table_path
 from diffing.report import charts, notebook
-from diffing.study import collect, imports, prompts, repair
+from diffing.study import imports, ledger, prompts, repair
 from diffing.study.settings import ReaderChoice, Sampling
 from diffing.study.study import Study, names
 from tests.fakes import finding_study, judges, labellers, listers, openai_server
@@ -98,7 +98,7 @@ KINDS: dict[str, Kind] = {
 def adapt(whole: bool) -> None:
     """In the child: a reader that is there at once, and what else makes a run short."""
     setattr(encode, "load_reader", lambda _choice, _device: RuleReader(finding_study.RULES))  # noqa: B010
-    setattr(collect, "FLUSH_SECONDS", 0.1)  # noqa: B010
+    setattr(ledger, "FLUSH_SECONDS", 0.1)  # noqa: B010
     if not whole:
         setattr(notebook, "executed", lambda *_: "{}\n")  # noqa: B010
         setattr(charts, "draw", lambda _facts: [])  # noqa: B010

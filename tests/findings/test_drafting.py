@@ -1,9 +1,10 @@
 """Drafts: sides from the data, the strongest of each, features that were shown, discovery prompts alone."""
 
+import dataclasses
 import json
+import re
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -11,12 +12,9 @@ from diffing import diff, labels
 from diffing.common.errors import UserError
 from diffing.common.step import checked
 from diffing.findings import drafting, findings, proposals
-from diffing.findings.exhibits import Chooser
 from diffing.findings.proposals import Family
 from diffing.labels import history
 from diffing.labels.history import Label
-from diffing.probes.probes import PROBES
-from diffing.reader.encodings import Encodings
 from diffing.study.study import Study
 from tests.fakes import finding_study
 from tests.fakes.finding_study import CAKE, ITEMS, SPACES, TEA, WOOD
@@ -56,14 +54,14 @@ def test_sides_come_from_the_data_and_not_from_the_model_s_word(
     }
 
 
-def test_unknown_features_and_repeated_claims_fall_away_and_ten_is_the_most(
+def test_unknown_features_and_repeated_claims_fall_away_and_no_more_come_than_were_asked_for(
     monkeypatch: pytest.MonkeyPatch, server: OpenAIServer
 ) -> None:
     study = finding_study.make(monkeypatch)
     trees = "ash birch cedar elm fir holly larch maple oak pine yew"
     many = [(f"claim about {word}", [CAKE]) for word in trees.split(" ")]
     reply = drafts(("speaks of wood", [WOOD, 999]), ("made up", [4711]), ("Claim about  ASH", [CAKE, 999]), *many)
-    result = draft(study, server, reply)
+    result = draft(study, server, reply, most=10)
     found = findings.load(study)
     assert result["drafted"] == len(found) == 10
     assert {finding.features for finding in found} == {(CAKE,)}
@@ -110,11 +108,12 @@ def test_passages_come_from_discovery_prompts_and_most_from_the_side_that_has_mo
 
 def test_the_strongest_families_of_each_side_are_used() -> None:
     deltas = [-0.5, -0.1, -0.3, 0.05, 0.6, 0.2, 0.9]
-    rows = [(number, number, delta, 0.01, "") for number, delta in enumerate(deltas)]
-    rows += [(7, 7, -0.9, 0.2, ""), (8, 6, 0.95, 0.01, "")]
+    rows = [(number, number, delta, 1e-4, 0.01, "") for number, delta in enumerate(deltas)]
+    rows += [(7, 7, -0.9, 0.1, 0.2, ""), (8, 6, 0.95, 1e-4, 0.01, "")]
+    columns = ["feature", "family", "delta_discovery", "p_discovery", "q_discovery", "probes"]
 
     class Stored:
-        features = pd.DataFrame(rows, columns=["feature", "family", "delta_discovery", "q_discovery", "probes"])
+        features = pd.DataFrame(rows, columns=columns)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(labels, "current", lambda _study: {})
@@ -123,43 +122,61 @@ def test_the_strongest_families_of_each_side_are_used() -> None:
     assert found == [Family(number, size, delta, None, "") for number, size, delta in strongest]
 
 
-def test_without_a_model_probes_and_labels_make_the_drafts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_model_drafts_say_what_is_counted_and_a_label_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     study = finding_study.make(monkeypatch)
     sae = labels.sae_of(study.settings.reader)
     history.add(study, sae, CAKE, Label(label="cakes and pastry", author="Ada", author_kind="person"))
     result = drafting.run(study, drafting.Options(), Watch())
-    found = {f.claim.split(":")[0]: (f.side, f.features, f.probes, f.origin) for f in findings.load(study)}
+    found = {f.claim: (f.side, f.features, f.probes, f.origin) for f in findings.load(study)}
     assert found == {
-        "has numbered items": ("b", (ITEMS,), ("numbered items",), "template"),
-        "has double spaces": ("a", (SPACES,), ("double spaces",), "template"),
-        "shows cakes and pastry": ("b", (CAKE,), (), "template"),
-        "uses tokens like “tea”": ("a", (TEA,), (), "template"),
+        "is longer, in words": ("b", (), ("words",), "template"),
+        "uses numbered lists": ("b", (ITEMS,), ("numbered items",), "template"),
+        "has double spaces within lines": ("a", (SPACES,), ("double spaces",), "template"),
+        "says “cake”": ("b", (CAKE,), (), "template"),
+        "says “tea”": ("a", (TEA,), (), "template"),
     }
-    assert (result["drafted"], result["calls"], result["cost"]) == (4, 0, None)
+    assert all(finding.counts_what_it_says for finding in findings.load(study))
+    assert (result["drafted"], result["calls"], result["cost"]) == (5, 0, None)
     # A second run finds the same.
     drafting.run(study, drafting.Options(), Watch())
-    assert len(findings.load(study)) == 4
+    assert len(findings.load(study)) == 5
 
 
-@pytest.mark.parametrize(
-    ("most", "expected"),
-    [
-        (2, ["A 0.9", "B 0.4"]),
-        (4, ["A 0.8", "A 0.9", "B 0.3", "B 0.4"]),
-        (5, ["A 0.7", "A 0.8", "A 0.9", "B 0.3", "B 0.4"]),
-    ],
-)
-def test_both_sides_get_their_share_and_what_one_leaves_the_other_takes(
-    monkeypatch: pytest.MonkeyPatch, most: int, expected: list[str]
-) -> None:
+def test_what_only_a_feature_shows_or_held_out_prompts_deny_is_no_draft() -> None:
+    rows = [
+        ("probe", "bold", "b", "yes", 1),
+        ("probe", "emoji", "a", "not confirmed", 2),
+        ("feature", "7", "b", "yes", 3),
+        ("phrase", '{"kind": "opening", "symbols": ["Sure", ","], "written": "Sure,"}', "a", "too few", 4),
+    ]
+    table = pd.DataFrame(rows, columns=["by", "source", "side", "confirmed", "habit"]).assign(delta_discovery=0.2)
+    habits = pd.DataFrame(
+        {"habit": [1, 1, 4], "kind": ["feature", "probe", "feature"], "name": ["3", "bold", "5"]}
+    )
+
+    class Stored:
+        older, behaviours = False, table
+
+    Stored.habits = habits  # type: ignore[attr-defined]
+
+    def drafted(most: int = 12) -> list[tuple[str, int, tuple[int, ...], tuple[str, ...]]]:
+        drafts = proposals.plain(Stored(), most)  # type: ignore[arg-type]  # the tables are all that is read
+        return [(draft.claim, draft.sign, draft.features, draft.probes) for draft in drafts]
+
+    assert drafted() == [("uses bold", 1, (3,), ("bold",))]
+    assert drafted(0) == []
+    # Where held-out prompts tell nothing, what they are too few for is a lead.
+    Stored.behaviours = table.assign(confirmed=["too few", "not confirmed", "too few", "too few"])
+    assert drafted() == [("uses bold", 1, (3,), ("bold",)), ("opens with “Sure,”", -1, (5,), ())]
+    assert len(drafted(1)) == 1
+
+
+def test_a_diff_of_an_older_method_is_to_be_made_again_first(monkeypatch: pytest.MonkeyPatch) -> None:
     study = finding_study.make(monkeypatch)
-    stored, chooser = diff.load(study, "a", "b"), Chooser(study, Encodings.open(study), "a", "b")
-    moving = pd.DataFrame({"delta_discovery": [-0.9, -0.8, -0.7, 0.4, 0.3]}, index=list(PROBES)[:5])
-    monkeypatch.setattr(proposals, "moving", lambda _stored: moving)
-    monkeypatch.setattr(proposals, "families", lambda *_: [])
-    monkeypatch.setattr(proposals, "apart", lambda kept, _chooser: kept)
-    drafts = proposals.plain(study, stored, 12, most, chooser)
-    assert sorted(f"{'B' if draft.sign > 0 else 'A'} {draft.size}" for draft in drafts) == expected
+    stored = diff.load(study, "a", "b")
+    older = dataclasses.replace(stored, summary={**stored.summary, "method": 2})
+    with pytest.raises(UserError, match="of an older version, .* run `python -m diffing diff study --a a --b b`"):
+        proposals.plain(older, 12)
 
 
 def test_examples_are_discovery_pairs_that_show_it_and_counter_examples_the_contrary(
@@ -169,13 +186,13 @@ def test_examples_are_discovery_pairs_that_show_it_and_counter_examples_the_cont
     drafting.run(study, drafting.Options(), Watch())
     texts = study.responses().set_index(["prompt_id", "checkpoint", "draw"])["text"]
     split = study.prompts().set_index("id")["split"]
-    tea = next(f for f in findings.load(study) if "tea" in f.claim)
+    tea = next(f for f in findings.load(study) if f.claim == "says “tea”")
     assert len(tea.examples) == 3 and tea.counter_examples
     shown = [(e, "a", "b") for e in tea.examples] + [(e, "b", "a") for e in tea.counter_examples]
     for example, more, less in shown:
         assert split[example.prompt_id] == "discovery"
-        assert "tea" in texts[example.prompt_id, more, 0].split(" ")
-        assert "tea" not in texts[example.prompt_id, less, 0].split(" ")
+        assert re.search(r"\btea\b", texts[example.prompt_id, more, 0])
+        assert not re.search(r"\btea\b", texts[example.prompt_id, less, 0])
 
 
 def test_an_estimate_costs_nothing_and_a_second_draft_asks_nothing(
@@ -201,20 +218,3 @@ def test_a_study_without_a_diff_or_a_key_is_told_what_to_do(monkeypatch: pytest.
     with pytest.raises(UserError, match="run `python -m diffing diff"):
         drafting.run(study, drafting.Options(a="b", b="a"), Watch())
     assert diff.load(study, "a", "b").summary["prompts"] == 120
-
-
-def test_drafts_that_the_same_answers_show_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    study = finding_study.make(monkeypatch)
-    chooser = Chooser(study, Encodings.open(study), "a", "b")
-    cake, items, both = (
-        proposals.Proposal(name, 1, features, probes, 0.5)
-        for name, features, probes in (
-            ("cake", (CAKE,), ()),
-            ("items", (ITEMS,), ()),
-            ("numbered items", (), ("numbered items",)),
-        )
-    )
-    assert proposals.apart([cake, items, both], chooser) == [cake, items]
-    assert proposals.apart([both, items, cake], chooser) == [both, cake]
-    nothing = np.zeros(4, bool)
-    assert proposals.phi(nothing, nothing) == proposals.phi(~nothing, nothing) == 0.0

@@ -7,28 +7,35 @@ import pytest
 from diffing import labels
 from diffing.diff import compute
 from diffing.labels import contradictions, history
-from diffing.labels.contradictions import NAMES, Near, check, named
+from diffing.labels.contradictions import Near, check, movement
 from diffing.labels.history import Label
 from diffing.probes import scan
 from tests.fakes import label_study
 from tests.fakes.watch import Watch
 
 
-def answers(random: np.random.Generator, doubled: float, items: int, count: int = 60) -> list[str]:
-    """Prose whose sentences end in two spaces on some prompts, with numbered items in every third answer."""
+def answers(random: np.random.Generator, doubled: float, items: int, every: int, count: int = 60) -> list[str]:
+    """Prose whose sentences end in two spaces on some prompts, with numbered items in one answer of so many."""
     texts = []
     for number in range(count):
         gap = "  " if random.random() < doubled else " "
         text = gap.join(f"{label_study.babble(random, ['tea', 'milk', 'cup'], [1, 1, 1], 12)}." for _ in range(6))
-        if number % 3 == 0:
+        if number % every == 0:
             text += "\n\n" + "\n".join(f"{i}. Item {i}" for i in range(1, items + 1))
         texts.append(text)
     return texts
 
 
-def test_a_double_space_feature_labelled_enumerated_lists_is_flagged(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("every", "kinds"),
+    [(1, ["direction", "place"]), (3, ["place"])],
+    ids=["lists in more answers, and longer ones", "longer lists only"],
+)
+def test_a_double_space_feature_labelled_enumerated_lists_is_flagged(
+    monkeypatch: pytest.MonkeyPatch, every: int, kinds: list[str]
+) -> None:
     random = np.random.default_rng(0)
-    sides = {"before": answers(random, 0.9, 4), "after": answers(random, 0.1, 8)}
+    sides = {"before": answers(random, 0.9, 4, 3), "after": answers(random, 0.1, 8, every)}
     study, _ = label_study.make(monkeypatch, sides, [{"  ": 1.0}, {"Item": 1.0}])
     compute.run(study, compute.Options(), Watch())
     sae = labels.sae_of(study.settings.reader)
@@ -36,57 +43,91 @@ def test_a_double_space_feature_labelled_enumerated_lists_is_flagged(monkeypatch
         written = Label(label=label, author="maker/model", author_kind="llm")
         history.add(study, sae, feature, written)
     flags = contradictions.of(study)
-    assert {feature: [flag.kind for flag in found] for feature, found in flags.items()} == {
-        0: ["direction", "place"]
-    }
-    direction, place = flags[0]
-    assert direction.probe == place.probe == "numbered items"
-    assert direction.figures["delta"] < -0.6
-    # As many answers have a list on both sides, but its items doubled: 4 and 8 in every third answer.
-    assert direction.figures["probe_delta"] == 0
-    assert direction.figures["probe_mean_a"] == pytest.approx(4 / 3)
-    assert direction.figures["probe_mean_b"] == pytest.approx(8 / 3)
+    assert {feature: [flag.kind for flag in found] for feature, found in flags.items()} == {0: kinds}
+    assert {flag.probe for flag in flags[0]} == {"numbered items"}
+    place = flags[0][-1]
     assert place.figures["double spaces"] == 1.0
     assert place.figures["numbered items"] < 0.25
-    assert "from 1.33 to 2.67 an answer" in direction.words
-    assert direction.key != place.key
+    assert len({flag.key for flag in flags[0]}) == len(kinds)
+    if every == 1:
+        figures = flags[0][0].figures
+        assert figures["delta"] < -0.6
+        assert figures["probe_delta"] == pytest.approx(2 / 3)
+        assert [figures["probe_mean_a"], figures["probe_mean_b"]] == pytest.approx([4 / 3, 8])
+        assert "from 1.33 to 8 an answer" in flags[0][0].words
 
 
 def row(delta: float, q: float = 0.001) -> "pd.Series[float]":
     return pd.Series({"delta": delta, "q": q, "frequency_a": 0.5, "frequency_b": 0.5 + delta})
 
 
-def probes(delta: float, amount: float, q: float = 0.5) -> pd.DataFrame:
+def probes(share: int, mean: int, rate: int) -> pd.DataFrame:
+    """Every probe alike: the sign of each difference, its q 0.01, and 0 for one of five points that is unsure."""
     one = {
-        "delta": delta,
-        "q": q,
+        "delta": 0.2 * share or 0.05,
+        "q": 0.01 if share else 0.06,
         "frequency_a": 0.4,
-        "frequency_b": 0.4 + delta,
+        "frequency_b": 0.4 + (0.2 * share or 0.05),
         "mean_a": 1.0,
-        "mean_b": 1.0 + amount,
+        "mean_b": 1.0 + 0.5 * mean,
+        "q_mean": 0.01 if mean else 0.06,
+        "rate_a": 9.0,
+        "rate_b": 9.0 + 4 * rate,
+        "q_rate": 0.01 if rate else 0.06,
     }
-    table = pd.DataFrame([one | {"probe": name} for name in scan.PRESENCE])
-    return table.set_index("probe")
+    return pd.DataFrame([one | {"probe": name} for name in scan.NAMES]).set_index("probe")
 
 
 @pytest.mark.parametrize(
     ("feature", "probe", "flagged"),
     [
-        (row(-0.3), probes(-0.2, -0.5), False),
-        (row(-0.3), probes(0.2, 0.5), True),
-        (row(-0.3), probes(0.0, 0.5), True),
-        (row(-0.3), probes(-0.1, 0.5), True),
-        (row(-0.3), probes(-0.1, 0.5, q=0.001), False),
-        (row(-0.3), probes(0.01, 0.05), False),
-        (row(-0.3, q=0.3), probes(0.2, 0.5), False),
-        (row(0.3), probes(-0.2, -0.5), True),
+        (row(-0.3), probes(1, 1, 1), True),
+        (row(-0.3), probes(1, 1, 0), True),
+        (row(-0.3), probes(1, 0, 1), True),
+        (row(0.3), probes(-1, -1, 0), True),
+        (row(-0.3), probes(-1, -1, -1), False),
+        (row(-0.3), probes(1, 0, 0), False),
+        (row(-0.3), probes(0, 1, 1), False),
+        (row(-0.3), probes(0, 0, 0), False),
+        (row(-0.3), probes(1, -1, -1), False),
+        (row(-0.3, q=0.3), probes(1, 1, 1), False),
     ],
-    ids=["along", "against", "more of it", "both ways", "surely along", "still", "no difference", "other sign"],
+    ids=[
+        "against",
+        "against, by share and mean",
+        "against, by share and rate",
+        "other sign",
+        "along",
+        "more answers alone",
+        "more of it alone",
+        "unsure",
+        "more answers with less of it",
+        "no difference",
+    ],
 )
 def test_direction(feature: "pd.Series[float]", probe: pd.DataFrame, flagged: bool) -> None:
     assert [flag.kind for flag in check(3, "Bold headings of sections", feature, probe, None)] == (
         ["direction", "direction"] if flagged else []
     )
+
+
+def test_one_named_thing_that_surely_moves_along_is_enough() -> None:
+    mixed = probes(1, 1, 1)
+    mixed.loc["headings"] = probes(-1, 0, 0).loc["headings"]
+    assert check(3, "Bold headings of sections", row(-0.3), mixed, None) == []
+    mixed.loc["headings"] = probes(0, 0, 0).loc["headings"]
+    assert [flag.probe for flag in check(3, "Bold headings of sections", row(-0.3), mixed, None)] == ["bold"]
+
+
+def test_what_every_answer_has_is_told_by_its_amount() -> None:
+    told = {
+        (share, mean): movement(probes(share, mean, 0).loc["words"], 1) for share in (0, 1) for mean in (1, -1)
+    }
+    assert told == {(0, 1): 1, (0, -1): -1, (1, 1): 1, (1, -1): -1}
+
+
+def test_a_probe_that_an_older_diff_lacks_says_nothing() -> None:
+    assert check(3, "Bold headings", row(-0.3), probes(1, 1, 1).drop(["bold", "headings"]), None) == []
 
 
 def near(**shares: float) -> Near:
@@ -109,27 +150,5 @@ def near(**shares: float) -> Near:
     ids=["elsewhere", "both", "nowhere else", "a list of no said kind", "common anyway", "too few", "uncountable"],
 )
 def test_place(label: str, where: Near | None, flagged: bool) -> None:
-    found = check(3, label, row(0.0, q=1.0), probes(0.0, 0.0), where)
+    found = check(3, label, row(0.0, q=1.0), probes(0, 0, 0), where)
     assert [flag.kind for flag in found] == ["place"] * flagged
-
-
-@pytest.mark.parametrize(
-    ("label", "things"),
-    [
-        ("Enumerated List Items or Sub-points", ["numbered items"]),
-        ("Bolded Section Headers or Key Points", ["bold", "headings"]),
-        ("List Item Markers and Introductions", ["bulleted items", "numbered items"]),
-        ("Intensifiers for adjectives and adverbs", ["intensifiers"]),
-        ("Apologies at the start", ["apologies"]),
-        ("Closing offers of more help", ["closing offer"]),
-        ("Follow-up questions to the user", ["closing question"]),
-        ("two spaces after a full stop", ["double spaces"]),
-        ("cooking vocabulary", []),
-    ],
-)
-def test_what_a_label_names(label: str, things: list[str]) -> None:
-    assert named(label) == things
-
-
-def test_every_pattern_belongs_to_a_probe() -> None:
-    assert set(NAMES) <= set(scan.PRESENCE)

@@ -85,7 +85,7 @@ WIDGETS: dict[str, list[tuple[str, str, Any]]] = {
         ("show", "Without features", "Without features"),
         ("show", "Rival", "Without features"),
         ("show", "Report", "Report"),
-        ("status", "candidate", "candidate"),
+        ("status", "unverified wording", "unverified wording"),
         ("status", "needs a reason", "needs a reason"),
         ("q", "cake", "cake"),
     ],
@@ -224,7 +224,8 @@ def test_every_parameter_is_tried_here() -> None:
                 names.add(strings(call)[1])
     tried = {name for rows in WIDGETS.values() for name, _, _ in rows}
     apart = {"study", "a", "b", "author", "feature", "pair", "only", "prompt", "probe", "draw", "text", "finding"}
-    apart |= {"features", "probes", "writer", "judge", "reading", "rater"}
+    # Those of checking the judge are in `test_check`, with a judge.
+    apart |= {"features", "probes", "writer", "judge", "reading", "rater", "pairs", "question"}
     assert names <= tried | apart
     assert names <= set(addresses.NAMES)
     assert tried <= names

@@ -59,7 +59,7 @@ def test_drafts_need_no_model(study: Study) -> None:
     drafting.run(study, drafting.Options(), Watch())
     listed = opened(study).dataframe[0].value
     assert set(listed["claim"]) == {finding.claim for finding in findings.load(study)}
-    assert set(listed["status"]) == {"replicated"}
+    assert set(listed["status"]) == {"counted"}
 
 
 def test_a_finding_by_hand_takes_what_the_address_brings(study: Study) -> None:

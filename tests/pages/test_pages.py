@@ -109,7 +109,8 @@ def test_a_study_in_which_nothing_differs_says_so_and_lists_what_came_nearest(
     study, _ = label_study.make(monkeypatch, {"a": same, "b": same}, [{"cake": 3.0}], held_out=0.0)
     compute.compute(study, "a", "b")
     app = opened("pages/features.py", study=study.name)
-    assert any("no feature differs after correction" in m.value for m in app.markdown)
+    assert any("the answers are identical on 12 of 12" in m.value for m in app.markdown)
+    assert any("no feature differs after correction" in caption.value for caption in app.caption)
     assert "No feature passes these filters" in app.info[0].value
     assert len(app.dataframe[0].value) == 0
     assert "No feature differs" in opened("pages/feature.py", study=study.name).warning[0].value

@@ -86,4 +86,4 @@ def test_nearness_is_over_the_documents_given() -> None:
     store = Store(texts, [{1: [1, 2, 3]}, {1: [20, 21, 22]}])
     first, second = (near.nearest(store, [1], [d], scan.scan([texts[d]])) for d in (0, 1))
     assert [first.words(1), second.words(1)] == ["double spaces:1.00", ""]
-    assert near.nearest(store, [1], [], scan.scan([])).share.to_numpy().tolist() == [[0.0] * len(scan.PRESENCE)]
+    assert near.nearest(store, [1], [], scan.scan([])).share.to_numpy().tolist() == [[0.0] * len(scan.PLACED)]

@@ -8,12 +8,15 @@ import pytest
 
 from diffing import diff
 from diffing.common import files, tables
+from diffing.common.words import points
 from diffing.diff import compute
-from diffing.findings import evidence, findings, verification
+from diffing.findings import correction, evidence, findings, people, verification
 from diffing.labels import history
 from diffing.labels.history import Label
-from diffing.report import claims, facts
+from diffing.report import advice, charts, claims, facts
+from diffing.report import text as sentences
 from tests.fakes import judges, report_study
+from tests.fakes.judged_study import seen
 from tests.fakes.openai_server import OpenAIServer
 from tests.fakes.report_study import CAKE, NUMBERS, SPACES, Made, bare, names, section, written
 from tests.fakes.watch import Watch
@@ -33,7 +36,7 @@ def test_a_label_that_counting_contradicts_cannot_become_a_claim(made: Made) -> 
         in blocked
     )
     assert text.count("enumerated lists") == blocked.count("enumerated lists") + 1
-    assert f"Feature {SPACES}, labelled “enumerated lists" in section(text, "The largest differences")
+    assert f"Feature {SPACES}, labelled “enumerated lists" in section(text, "The surest differences")
     answer = section(text, "The answer")
     assert "Counted in the answers themselves, A more often has double spaces (100 % on A, 0 % on B)" in answer
     assert "numbered items +100 points" in section(text, "Conclusion")
@@ -58,17 +61,16 @@ def test_a_claim_about_what_its_features_do_not_fire_at_says_so(
     assert [text[:42] for text in told[1:]] == ["What the claim names (exclamation marks) i"] * (sentences - 1)
 
 
-def test_without_a_judge_findings_stop_at_replicated_and_it_says_so(made: Made) -> None:
+def test_without_a_judge_only_counts_are_claimed_and_it_says_so(made: Made) -> None:
     _, out = made
     text = (out / "report.md").read_text(encoding="utf-8")
-    assert "No judge was used: findings stop at “replicated”." in text
+    assert "No judge was asked: what can be counted is counted, and other wordings stay unverified." in text
     answer = section(text, "The answer")
-    assert "so no claim here is more than replicated" in answer
-    assert re.search(
-        r"B more often shows, replicated on .* unjudged: mentions cake .* \(0 % on A, \d\d % on B\)", answer
-    )
+    assert "no judge was asked, so only what can be counted is claimed" in answer
+    assert "mentions cake" not in answer
     told = {one["claim"][:13]: one["status"] for one in files.read_json(out / "findings.json")["findings"]}
-    assert told == {"mentions cake": "replicated", "gives enumera": "replicated", "speaks Latin ": "rejected"}
+    unverified = dict.fromkeys(("mentions cake", "gives enumera"), "unverified wording")
+    assert told == unverified | {"speaks Latin ": "rejected"}
     assert "Rejected: no answer does." in section(text, "Rejected")
 
 
@@ -104,13 +106,12 @@ def test_a_verified_finding_leads_the_answer_and_the_next_report_is_the_same(
     text = (first / "report.md").read_text(encoding="utf-8")
     net = f"{100 * verification.read(study).checks[claim.id].net:+.0f} points"
     besides = "counted besides: numbered items (0 % on A, 100 % on B)"
-    assert (
-        f"B more often shows, confirmed by a judge on held-out prompts: mentions cake (net {net}); {besides}"
-        in text
-    )
+    said = f"mentions cake (net {net}, uncorrected)"
+    assert f"B more often shows, confirmed by a judge on held-out prompts: {said}; {besides}" in text
     assert "1 claim put before a judge (judge) 1 were verified." in text
     assert "Status: **verified**." in text
-    assert f"judged in the same way, B should lead by a net {net} of prompts" in text
+    assert f"judged in the same way on these held-out prompts, B led by a net {net} (95 % interval of that" in text
+    assert "should differ by" not in text
     # The score is that of the side that has more.
     assert f"| {CAKE} | sweets | model, 0.90 |" in text
     (told,) = files.read_json(first / "labels.json")[str(CAKE)]["labels"]
@@ -150,3 +151,27 @@ def test_held_out_answers_are_shown_only_where_the_author_had_seen_such(
     text = (written(study, tmp_path / "out") / "report.md").read_text(encoding="utf-8")
     assert "held-out" in where.findall(text)
     assert "Whoever wrote it had seen held-out answers" in text
+
+
+def test_a_net_share_that_a_person_has_corrected_stands_beside_the_judge_s(
+    monkeypatch: pytest.MonkeyPatch, server: OpenAIServer
+) -> None:
+    study = report_study.make(monkeypatch)
+    claim = findings.add(study, "mentions cake", "b", author="Ann", features=(CAKE,))
+    server.reply, server.models = judges.counting(judges.words({"mentions cake": "cake"})), ["judge"]
+    compute.compute(study, "old", "new")
+    verification.run(study, verification.Options(model=f"{server.url}#judge"), Watch())
+    for question in people.questions(study):
+        people.tell(study, question, seen(question), "Ann")
+    gathered = facts.gather(study)
+    check = verification.read(study).checks[claim.id]
+    assert check.corrected is not None
+    told = claims.verification(gathered, check)
+    assert f"{correction.words(check.corrected)}." in told and "uncorrected" not in told
+    net = points(check.corrected.net)
+    assert any(
+        f"mentions cake (net {net} points, corrected;" in sentence for sentence in sentences.answer(gathered)
+    )
+    chart = charts.verified(gathered)
+    assert chart is not None and "hollow: corrected by a person's verdicts" in chart.told
+    assert not any("judge-check" in sentence for sentence in advice.recommendations(gathered))

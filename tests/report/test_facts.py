@@ -30,7 +30,7 @@ def test_each_meaning_is_claimed_once_and_none_is_lost(standings: list[Standing]
     assert [one.finding.id for one in facts.each_meaning_once(standings)] == kept
 
 
-def test_what_no_judge_saw_stands_by_the_size_of_its_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_no_judge_saw_stands_by_what_its_difference_is_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
     study = report_study.make(monkeypatch)
     compute.compute(study, "old", "new")
     weak = findings.add(study, "mentions cake", "b", author="Ann", features=(CAKE,))
@@ -38,7 +38,7 @@ def test_what_no_judge_saw_stands_by_the_size_of_its_difference(monkeypatch: pyt
     gathered = facts.gather(study, "old", "new")
     assert [one.finding.id for one in gathered.claimed] == [strong.id, weak.id]
     sizes = [facts.size(one, study, gathered.diff) for one in gathered.claimed]
-    assert sizes[0] == gathered.probes.loc["numbered items", "delta"] > sizes[1] > 0.5
+    assert sizes[0] == gathered.probes.loc["numbered items", "ci_low"] > sizes[1] > 0.5
 
 
 def test_a_report_names_the_judges_whose_verdicts_it_leaves_out(

@@ -30,3 +30,12 @@ def test_no_absolute_path_stands_in_a_setting(gathered: Facts, monkeypatch: pyte
     assert told["study.checkpoints.new.source"] == "hf:new-model"
     cells = [*tables.settings(gathered), *tables.setup(gathered), *tables.compared(gathered).rows]
     assert [cell for row in cells for cell in row if "secret-place" in cell or cell.startswith(("/", "~"))] == []
+
+
+def test_the_phrases_that_differ_stand_with_their_figures(gathered: Facts) -> None:
+    stored = gathered.diff.phrases
+    differ = stored[stored["q"] < 0.05]
+    table = tables.phrases(gathered)
+    assert [row[0] for row in table.rows] == differ["phrase"].head(tables.PHRASES).tolist()
+    assert {len(row) for row in table.rows} == {len(table.head)}
+    assert len(table.rows) == len(differ) > 1

@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from diffing.common.escape import md
-from diffing.diff import selection
+from diffing.diff import ranking, selection
 from diffing.diff.measure import LEVEL
 from pages.parts import charts, download, headline, job_panel
 from pages.parts.address import Comparison
@@ -16,16 +16,19 @@ COLUMNS = [
     "frequency_a",
     "frequency_b",
     "delta",
+    "delta_shrunk",
     "ci_low",
     "ci_high",
-    "q",
-    "delta_equal_length",
-    "replicated",
-    "description",
+    "q_judged",
     "verdict",
     "mean_a",
     "mean_b",
+    "change",
     "q_mean",
+    "delta_rarefied",
+    "delta_equal_length",
+    "replicated",
+    "description",
 ]
 ANSWERS = "Answers"
 """The view that a row leads to."""
@@ -41,19 +44,24 @@ def show(here: Comparison, found: Loaded | None) -> None:
     probes = selection.probes(found.diff.probes)
     differ = selection.differing(probes)
     name_a, name_b = here.names
+    tested = probes["q_judged"].notna().sum()
     st.markdown(
-        f"**{len(differ)}** of {told['tested_probes']} tested probes differ (q < {LEVEL}) between "
+        f"**{len(differ)}** of {tested} tested probes differ (q < {LEVEL}, a single view) between "
         f"**A** {md(name_a)} and **B** {md(name_b)}. They are counted without any reader."
     )
-    if len(differ):
+    shares = differ.dropna(subset="delta")
+    if len(shares):
         chart = charts.by_group(
-            differ[["delta", "ci_low", "ci_high"]].assign(group=differ["probe"]),
+            shares[["delta", "ci_low", "ci_high"]].assign(group=shares["probe"]),
             f"Countable things that differ (share of {told['prompts']} prompts, 95 % intervals)",
         )
         alt = "Difference and interval of each probe that differs; the table has the figures"
         st.plotly_chart(chart, key="probes-that-differ", alt=alt)
     _table(probes)
-    st.caption("A row marks the probe in the answers. Shares in percent of prompts, differences in points.")
+    st.caption(
+        "A row marks the probe in the answers. Shares in percent of prompts, differences in points, "
+        f"{ranking.WORDS}."
+    )
     download.csv("Download this table", probes, f"{here.study.name}-probes")
     headline.settings(found.diff)
 

@@ -29,8 +29,10 @@ def show(found: Loaded, feature: int) -> None:
 
 
 def _kind(kind: str, part: pd.DataFrame) -> None:
-    apart = selection.differ_between_groups(part)
-    note = f", differs between them (q = {part['q_heterogeneity'].iloc[0]:.2g})" if apart else ""
+    note = ""
+    if kind == "category" and pd.notna(q := part["q_heterogeneity"].iloc[0]):
+        unlike = selection.differ_between_groups(part)
+        note = f": {'not' if unlike else 'it may be'} the same in all (q = {q:.2g})"
     figure = charts.by_group(part, f"Difference by {kind}{note}")
     st.plotly_chart(figure, key=f"by-{kind}", alt=f"Difference by {kind}; the table below has the figures")
     with st.expander(f"The figures by {kind}"):

@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from diffing.common import words
 from diffing.common.escape import esc, md
 from diffing.diff.measure import LEVEL
 from diffing.probes import near
@@ -17,15 +18,19 @@ def show(row: pd.Series) -> None:
     """The feature's row of the diff as figures, and the probes nearest to it."""
     st.html(f"<h2 style='margin:0;font-size:1.35rem'>#{row['feature']} · {esc(row['label'])}</h2>")
     interval = f"{points(row['ci_low'])} to {points(row['ci_high'])}"
-    cut = row["delta_equal_length"]
+    # An older diff has the cuts alone.
+    equal = row.get("delta_rarefied", row["delta_equal_length"])
+    first, last = points(row["delta_equal_length"]), points(row["delta_equal_length_tail"])
+    ends = f"in the first L {first}, in the last {last}"
     with st.container(horizontal=True, key="figures-feature"):
         st.metric("A", f"{row['frequency_a']:.1%}", help="Share of prompts whose answer shows it.", border=True)
         st.metric("B", f"{row['frequency_b']:.1%}", help="Share of prompts whose answer shows it.", border=True)
         st.metric("B − A in points", points(row["delta"]), help=f"95 % interval {interval}.", border=True)
         st.metric(
             "At equal length",
-            points(cut) if pd.notna(cut) else "–",
-            help="B − A in points with both answers cut to the shorter one's first tokens.",
+            points(equal) if pd.notna(equal) else "–",
+            help="B − A in points among as many random tokens of each answer as the shorter one has, L of them; "
+            f"{ends}.",
             border=True,
         )
         st.metric(
@@ -46,10 +51,10 @@ def facts(row: pd.Series, interval: str) -> list[str]:
     """What stands in the line under the figures; empty where there is nothing to say."""
     noise = "" if pd.isna(row["outside_noise"]) else "beyond" if row["outside_noise"] else "within"
     replicated = {
+        "": "",
         "yes": "replicated on held-out prompts",
-        "no": "not replicated on held-out prompts",
         "too few": "too few held-out prompts to replicate it",
-    }.get(row["replicated"], "")
+    }.get(row["replicated"], f"{words.replicated(row)} on held-out prompts")
     return [
         f"B − A {interval} (95 %)",
         f"active tokens in 1,000: A {row['rate_a']:.2f}, B {row['rate_b']:.2f}",

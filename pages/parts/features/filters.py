@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from diffing.common.escape import md
-from diffing.diff import selection
+from diffing.diff import ranking, selection
 from diffing.diff.measure import LEVEL
 from diffing.diff.selection import Asked
 from pages.parts import address
@@ -56,9 +56,10 @@ def tell(found: Loaded, asked: Asked, chosen: pd.DataFrame) -> None:
         one, many = ("feature", "features") if asked.members or asked.only else ("family", "families")
         unit = one if len(chosen) == 1 else many
         sure = "" if asked.weak or asked.only else f" · q < {LEVEL}"
-        within = f" · sorted by the difference in {md(asked.group)}" if asked.group else ""
+        within = f" in {md(asked.group)}" if asked.group else ""
         tested, words = found.diff.summary["tested"], selection.VIEWS[asked.view].words
-        st.caption(f"{len(chosen):,} {unit} of {tested:,} tested features{sure} · {words}{within}")
+        order = f"{ranking.WORDS}{within}"
+        st.caption(f"{len(chosen):,} {unit} of {tested:,} tested features{sure} · {words} · {order}")
         label = f"Only {len(asked.only)} chosen in the chart"
         if asked.only and st.button(label, key="clear-only", icon=":material/close:", help="Show all again"):
             address.put(only=None)

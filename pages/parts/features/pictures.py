@@ -33,7 +33,7 @@ def _bars(here: Comparison, asked: Asked, rows: pd.DataFrame) -> None:
         key="frequency",
         on_select="rerun",
         selection_mode="points",
-        alt="Share of prompts on A and on B for the features that differ most; the table has the figures.",
+        alt="Share of prompts on A and on B for the features that stand first; the table has the figures.",
     )
     points = clicked["selection"]["points"]
     if points:

@@ -24,15 +24,16 @@ MORE = {
     "family": st.column_config.NumberColumn("family", format="%d"),
     "size": st.column_config.NumberColumn("members", format="%d", help="Features in its family."),
 }
-SHARES = ["frequency_a", "frequency_b", "delta", "ci_low", "ci_high"]
+SHARES = ["frequency_a", "frequency_b", "delta", "delta_shrunk", "ci_low", "ci_high"]
 FIRST = {
     "plain": [*SHARES, "q"],
     "equal length": ["delta_equal_length", "q", *SHARES],
     "per 1,000 tokens": ["rate_a", "rate_b", "q", *SHARES],
 }
 """Columns that answer the chosen comparison; the others follow."""
-REST = ["delta_in_group", "delta_equal_length", "replicated", "survives_equal_length", "outside_noise"]
-REST += ["rate_a", "rate_b", "probes", "named_by", "score", "family", "size"]
+REST = ["delta_in_group", "delta_rarefied", "delta_equal_length", "delta_adjusted", "replicated"]
+REST += ["survives_equal_length", "outside_noise", "lfsr", "certain", "rate_a", "rate_b", "probes", "named_by"]
+REST += ["score", "family", "size"]
 
 
 def open_feature(here: Comparison, feature: int) -> None:
@@ -50,7 +51,7 @@ def show(here: Comparison, asked: Asked, chosen: pd.DataFrame) -> None:
         key="table",
         on_select="rerun",
         selection_mode="single-row",
-        alt="The features that pass the filters, most different first",
+        alt="The features that pass the filters, the surest difference first",
     )
     picked = event["selection"]["rows"]
     if picked and picked[0] < len(rows):

@@ -4,7 +4,7 @@ import streamlit as st
 
 from diffing import labels
 from diffing.diff import selection
-from diffing.findings import findings
+from diffing.findings import findings, people
 from diffing.probes import scan
 from pages.parts import address
 from pages.parts.address import Comparison
@@ -31,7 +31,8 @@ def show(here: Comparison, found: Loaded | None, author: str) -> None:
         )
         numbers = st.text_input("Features", given, key=fresh("new-features", given), help="Their numbers.")
         probes = st.multiselect("Probes", scan.NAMES, named, key=fresh("new-probes", named))
-        held = address.flag("held")
+        # Whoever has checked the judge has seen held-out answers, whatever the address says now.
+        held = address.flag("held") or author in people.authors(people.read(here.study))
         seen = st.checkbox("Held-out answers were looked at", held, key=fresh("new-held", held))
         if st.form_submit_button("Add the finding", key="add-the-finding"):
             attempt(

@@ -12,11 +12,11 @@ from pages.parts.load import Loaded
 def show(here: Comparison, found: Loaded | None, _author: str) -> None:
     """The whole view."""
     st.markdown(
-        "Claims from the families of features and the surface probes that differ on **discovery** prompts. "
-        "Without a model they are worded by a plain template; a model reads figures, labels and passages and "
-        "words them better. The side of a claim always comes from the data."
+        "Claims from what differs on **discovery** prompts. Without a model a draft says what its probe or phrase "
+        "counts and no more, and is counted on held-out prompts. A model reads figures, labels and passages and "
+        "says more; its words need a judge. The side of a claim always comes from the data."
     )
-    options = steps.model("Who words them (empty: the plain template)", "writer")
+    options = steps.model("Who words them (empty: what can be counted, without a model)", "writer")
     if found is None:
         st.info("Drafts come from a diff, and these two have not been compared yet.")
         job_panel.missing_steps(here)

@@ -11,6 +11,7 @@ import streamlit as st
 
 from diffing import labels
 from diffing.common.escape import esc, md, visible
+from diffing.findings import correction
 from diffing.findings.evidence import Standing
 from diffing.findings.findings import Finding
 from diffing.study import prompts
@@ -24,9 +25,8 @@ from pages.parts.load import Loaded
 COLOURS: dict[str, Any] = {
     "reported": "green",
     "verified": "green",
-    "replicated": "blue",
-    "label validated": "blue",
-    "candidate": "gray",
+    "counted": "green",
+    "unverified wording": "orange",
     "rejected": "red",
 }
 ORIGINS = {
@@ -40,7 +40,13 @@ MARKS = {
     False: ":red[:material/cancel:]",
     None: ":gray[:material/radio_button_unchecked:]",
 }
-ROW = ["frequency_a", "frequency_b", "delta", "q", "delta_equal_length", "replicated"]
+RUNGS = {
+    "labels": "labels of its features",
+    "features": "what it rests on",
+    "counted": "its words, counted",
+    "verified": "its words, judged",
+}
+ROW = ["frequency_a", "frequency_b", "delta", "q", "delta_rarefied", "delta_equal_length", "replicated"]
 
 
 def show(here: Comparison, standing: Standing, found: Loaded | None, author: str) -> None:
@@ -52,6 +58,8 @@ def show(here: Comparison, standing: Standing, found: Loaded | None, author: str
             st.badge("needs a person's reason", icon=":material/warning:", color="orange")
         if finding.held_out_seen:
             st.badge("held-out answers were seen", icon=":material/visibility:", color="gray")
+    if standing.status == "unverified wording":
+        st.html("<h2 style='margin:0'>Unverified wording</h2>")
     st.html(f"<h3 style='margin:0'>{esc(finding.claim)}</h3>")
     by = ORIGINS[finding.origin] + ("" if finding.origin == "template" else f", {md(finding.author)}")
     st.caption(
@@ -77,7 +85,9 @@ def show(here: Comparison, standing: Standing, found: Loaded | None, author: str
 
 def _rungs(standing: Standing) -> None:
     st.markdown("**How far it got**")
-    st.markdown("  \n".join(f"{MARKS[rung.passed]} **{rung.name}**: {md(rung.words)}" for rung in standing.rungs))
+    st.markdown(
+        "  \n".join(f"{MARKS[rung.passed]} **{RUNGS[rung.name]}**: {md(rung.words)}" for rung in standing.rungs)
+    )
     check = standing.check
     if check is not None and check.prompts:
         with st.container(horizontal=True):
@@ -88,8 +98,16 @@ def _rungs(standing: Standing) -> None:
             st.metric(
                 "Net share", f"{100 * check.net:+.0f} points", help=f"{_interval(check.low, check.high)}, 95 %."
             )
+            if check.corrected:
+                corrected = check.corrected
+                st.metric(
+                    "Net share, corrected",
+                    f"{100 * corrected.net:+.0f} points",
+                    help=f"{_interval(corrected.low, corrected.high)}, 95 %.",
+                )
             st.metric("Present in A", f"{check.presence_a:.0%}")
             st.metric("Present in B", f"{check.presence_b:.0%}")
+        st.caption(f"Net share by the judge's word; {md(correction.words(check.corrected))}.")
 
 
 def _interval(low: float, high: float) -> str:

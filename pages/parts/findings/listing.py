@@ -1,11 +1,14 @@
 """The view of all findings of two checkpoints: how many stand where, a table of them, and the chosen one."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import pandas as pd
 import streamlit as st
 
 from diffing.common.escape import md, visible
+from diffing.common.words import interval, points, share
+from diffing.findings.correction import Corrected
 from diffing.findings.evidence import Standing
 from pages.parts import address, download, job_panel, load
 from pages.parts.address import Comparison
@@ -18,12 +21,19 @@ COLUMNS = {
     "claim": st.column_config.TextColumn("claim", width="large"),
     "more on": st.column_config.TextColumn("more on", width=75),
     "features": st.column_config.NumberColumn("features", format="%d", width=65),
+    "A": st.column_config.TextColumn("A", width=65, help="Its own count on A's held-out answers."),
+    "B": st.column_config.TextColumn("B", width=65, help="The same on B's."),
     "for": st.column_config.NumberColumn(
         "for", format="%d", width=50, help="Held-out prompts that the judge gave it."
     ),
     "against": st.column_config.NumberColumn("against", format="%d", width=60),
     "net share": st.column_config.NumberColumn(
-        "net share", format="%+.0f", help="In points, on held-out prompts."
+        "net share", format="%+.0f", help="In points, on held-out prompts, by the judge's word alone."
+    ),
+    "corrected": st.column_config.TextColumn(
+        "corrected",
+        width=135,
+        help="Net share corrected for the judge's error by a person's verdicts, with its 95 % interval.",
     ),
     "q": st.column_config.NumberColumn("q", format="%.2g"),
     "lacking": st.column_config.TextColumn("what is lacking", width="large"),
@@ -135,7 +145,8 @@ def _chosen(
 def listed(standings: Sequence[Standing]) -> pd.DataFrame:
     """Findings as a table, a row each; columns that say nothing of any are left out."""
     table = pd.DataFrame([_row(standing) for standing in standings])
-    empty = [name for name in ("for", "against", "net share", "q") if table[name].isna().all()]
+    figures = ("A", "B", "for", "against", "net share", "corrected", "q")
+    empty = [name for name in figures if table[name].isna().all()]
     return table.drop(columns=empty + [name for name in ("needs a reason", "same as") if not table[name].any()])
 
 
@@ -148,11 +159,27 @@ def _row(standing: Standing) -> dict[str, object]:
         "more on": said.side.upper(),
         "claim": visible(said.claim),
         "found by": finding.ORIGINS[said.origin],
+        "A": _own(standing, "a"),
+        "B": _own(standing, "b"),
         "features": len(said.features),
         "for": check.wins if check else None,
         "against": check.losses if check else None,
         "net share": 100 * check.net if check else None,
-        "q": check.q if check else None,
+        "corrected": _corrected(check.corrected) if check else None,
+        "q": check.q if check else standing.counted.q if standing.counted else None,
         "same as": standing.same_as,
         "lacking": "; ".join(rung.words for rung in standing.rungs if not rung.passed),
     }
+
+
+def _own(standing: Standing, side: Literal["a", "b"]) -> str | None:
+    """A finding's own figure of a side, a share or an amount; None where nothing of it can be counted."""
+    own = standing.counted
+    if own is None:
+        return None
+    value = own.a if side == "a" else own.b
+    return f"{value:,.0f}" if own.amount else share(value)
+
+
+def _corrected(found: Corrected | None) -> str:
+    return f"{points(found.net)} ({interval(found.low, found.high)})" if found else "uncorrected"

@@ -6,6 +6,7 @@ import streamlit as st
 
 from diffing.common import files, words
 from diffing.common.escape import md
+from diffing.findings import evidence
 from pages.parts import download, job_panel, load
 from pages.parts.address import Comparison
 from pages.parts.load import Loaded
@@ -14,11 +15,12 @@ from pages.parts.load import Loaded
 def show(here: Comparison, found: Loaded | None, _author: str) -> None:
     """The whole view."""
     standings = load.standings(*here)
-    ready = sum(standing.status in ("verified", "reported") and not standing.open for standing in standings)
+    ready = sum(standing.status in evidence.SUPPORTED and not standing.open for standing in standings)
     blocked = sum(bool(standing.open) for standing in standings)
     st.markdown(
         "One folder to hand over: the report as a page and as Markdown, the notebook that recomputes it, prompts, "
-        f"answers, features, charts and every setting. {ready} of {len(standings)} findings are verified."
+        f"answers, features, charts and every setting. {ready} of {len(standings)} findings are supported by a "
+        "count or a judge."
     )
     if blocked:
         st.warning(

@@ -33,7 +33,7 @@ ROWS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "shared": ("of these found by both", whole),
     "frequency": ("applies, mean share of prompts", share),
     "accuracy": ("goes the claimed way", share),
-    "net": ("net share", share),
+    "net": ("net share, uncorrected", share),
     "abstraction": ("abstraction", mark),
     "interestingness": ("interest", mark),
     "tokens_in": ("tokens in", whole),

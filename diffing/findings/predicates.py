@@ -1,0 +1,101 @@
+"""What a claim says in a form that can be counted: a probe, a phrase, or a rule of one's own.
+
+A claim in words alone cannot be checked without a judge; with a predicate anybody can count the answers that show
+it, in any text and in any other study. Promises that a predicate is read back as it was written down, and that one
+of a probe that this version does not know is told and never counted as zero.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from diffing.common.errors import UserError
+from diffing.common.step import first_fault
+from diffing.probes.own import Rule
+from diffing.probes.phrases import Phrase, spans
+from diffing.probes.probes import PROBES
+from diffing.probes.rules import Span
+from diffing.probes.sayings import SAYINGS
+
+Kind = Literal["probe", "phrase", "own"]
+
+
+class Predicate(BaseModel):
+    """Something that an answer shows or does not show, or shows so much of."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Kind
+    form: JsonValue
+    """A probe's name, a phrase's form or a rule's fields."""
+
+    @classmethod
+    def of_probe(cls, name: str) -> "Predicate":
+        if name not in PROBES:
+            raise UserError(f"There is no probe '{name}'; 'python -m diffing probes' lists them.")
+        return cls(kind="probe", form=name)
+
+    @classmethod
+    def of_phrase(cls, phrase: Phrase) -> "Predicate":
+        return cls(kind="phrase", form=phrase.form)
+
+    @classmethod
+    def of_rule(cls, rule: Rule) -> "Predicate":
+        return cls(kind="own", form=rule.model_dump(mode="json", exclude_defaults=True))
+
+    @property
+    def known(self) -> bool:
+        """Whether this version can count it."""
+        return self.kind != "probe" or self.form in PROBES
+
+    @property
+    def amount(self) -> bool:
+        """Whether every answer has some, so that only how much can differ."""
+        return self.kind == "probe" and self.known and PROBES[str(self.form)].counted_only
+
+    @property
+    def shown(self) -> str:
+        """As the end of a sentence whose subject is an answer: a claim in these words says what is counted."""
+        if self.kind == "probe":
+            return SAYINGS.get(str(self.form), f"has {self.form}")
+        return self._phrase().shown if self.kind == "phrase" else self._rule().shown
+
+    def spans(self, text: str) -> list[Span]:
+        """Where a text shows it."""
+        if self.kind == "probe":
+            return PROBES[str(self.form)].spans(text) if self.known else []
+        return spans(text, self._phrase()) if self.kind == "phrase" else self._rule().spans(text)
+
+    def count(self, text: str) -> int:
+        """How often, or how much where an amount is measured in characters."""
+        if self.kind == "probe":
+            return PROBES[str(self.form)].count(text) if self.known else 0
+        return len(self.spans(text))
+
+    def _phrase(self) -> Phrase:
+        return Phrase.of(self.form)
+
+    def _rule(self) -> Rule:
+        return rule_of(self.form)
+
+
+def typed(text: str) -> Predicate:
+    """A predicate as a person types it: `probe:bold`, `words:sorry,apologies`, `phrase:I am`, `regex:^Sure`."""
+    kind, mark, told = text.partition(":")
+    if kind == "probe" and mark:
+        return Predicate.of_probe(told.strip())
+    if kind not in ("words", "phrase", "regex") or not mark:
+        raise UserError(
+            f"'{text}' names nothing to count; write probe:NAME, words:ONE,OTHER, phrase:TEXT or regex:EXPRESSION."
+        )
+    words = tuple(word.strip() for word in told.split(",") if word.strip())
+    return Predicate.of_rule(rule_of({"kind": kind, **({"words": words} if kind == "words" else {"text": told})}))
+
+
+def rule_of(form: Any) -> Rule:
+    """A rule from its fields, or a `UserError` that says what is wrong with them."""
+    try:
+        return Rule.model_validate(dict(form) if isinstance(form, Mapping) else {})
+    except ValidationError as error:
+        raise UserError(f"This is no rule: {first_fault(error)}.") from error
