@@ -48,7 +48,7 @@ def test_it_looks_as_it_should(page: Page, made: Made) -> None:
     assert headings[:4] == ["The answer", "What was compared, and how", "The surest differences", "Findings"]
     assert headings[4:7] == ["Counted without features", "Looked for and not found", "Conclusion"]
     assert headings[7:] == ["Limits", "Cost and time", "Settings, versions, hashes"]
-    assert page.locator("#answer ol > li").count() == 5
+    assert page.locator("#answer ol > li").count() == 6
     colours = "e => getComputedStyle(e).backgroundColor"
     assert page.locator("h1 .letter.a").evaluate(colours) == "rgb(70, 132, 215)"
     assert page.locator("h1 .letter.b").evaluate(colours) == "rgb(199, 137, 1)"
