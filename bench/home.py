@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.pages import memory, serve
+from bench.pages import TOKEN, memory, serve
 
 FEATURES = 4096
 """As many as the starter reader has."""
@@ -95,7 +95,8 @@ def page(url: str, name: str, study: str = "") -> float:
 
 def _sent(address: str, asked: dict[str, Any]) -> str:
     body = json.dumps(asked).encode()
-    request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json", "Authorization": f"token {TOKEN}"}
+    request = urllib.request.Request(address, body, headers)
     try:
         with urllib.request.urlopen(request, timeout=600) as reply:
             return str(reply.read().decode())
