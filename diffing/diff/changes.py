@@ -99,9 +99,11 @@ class Pairs:
         return list(first.values())
 
 
-def most_changed(rows: pd.DataFrame) -> pd.DataFrame:
-    """All pairs, those with the most other words first."""
-    order = np.lexsort((rows["draw"], rows["prompt_id"], -rows["changed"]))
+def most_changed(rows: pd.DataFrame, numbers: Sequence[int]) -> pd.DataFrame:
+    """All pairs, those first that differ in most of these behaviours (`differ`), then in most words."""
+    shows = [(rows[f"a{number}"] > 0) != (rows[f"b{number}"] > 0) for number in numbers]
+    rows = rows.assign(differ=np.sum(shows, axis=0) if shows else 0)
+    order = np.lexsort((rows["draw"], rows["prompt_id"], -rows["changed"], -rows["differ"]))
     return rows.iloc[order].reset_index(drop=True)
 
 

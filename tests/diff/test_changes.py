@@ -46,14 +46,17 @@ def test_of_a_place_pairs_count_in_which_both_show_it() -> None:
     assert examples(3, "place") == ["s", "p"]
 
 
-def test_prompts_come_by_how_many_words_changed() -> None:
-    assert changes.most_changed(ROWS)["prompt_id"].tolist() == ["q", "r", "s", "t", "p"]
+def test_prompts_come_by_how_many_behaviours_differ_and_then_by_words() -> None:
+    assert changes.most_changed(ROWS, [])["prompt_id"].tolist() == ["q", "r", "s", "t", "p"]
+    ranked = changes.most_changed(ROWS, [2, 3])
+    assert ranked["prompt_id"].tolist() == ["t", "q", "r", "s", "p"]
+    assert ranked["differ"].tolist() == [2, 1, 1, 1, 1]
 
 
 def test_a_table_has_each_pair_with_what_both_sides_show() -> None:
     prompts = pd.DataFrame({"id": ["p", "q"], "split": "discovery", "category": "x", "tags": "", "group": ""})
-    none = np.zeros(2, dtype=bool)
-    pairs = Pairing(prompts, np.arange(2), np.array([0, 1]), np.array([2, 3]), *[np.ones(2)] * 2, none, none, {})
+    none, one = np.zeros(2, dtype=bool), np.ones(2, np.int64)
+    pairs = Pairing(prompts, np.arange(2), np.array([0, 1]), np.array([2, 3]), one, one, none, none, {})
     texts = ["one two two", "same", "two one three", "same"]
     values = np.array([[3.0, 0.0], [1.0, np.nan], [3.0, 2.0], [1.0, 0.5]])
     made = changes.table(values, pairs, np.array([0, 1, 0, 1]), texts)

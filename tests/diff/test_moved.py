@@ -19,9 +19,9 @@ def pairing(a: list[str], b: list[str]) -> Pairing:
     prompts = pd.DataFrame(
         {"id": every.astype(str), "split": "discovery", "category": "", "tags": "", "group": ""}
     )
-    lengths = [np.array([len(text.split()) for text in side]) for side in (a, b)]
+    tokens_a, tokens_b = (np.array([len(text.split()) for text in side]) for side in (a, b))
     never = np.zeros(len(a), dtype=bool)
-    return Pairing(prompts, every, every, every + len(a), *lengths, never, never, {})
+    return Pairing(prompts, every, every, every + len(a), tokens_a, tokens_b, never, never, {})
 
 
 def found(a: list[str], b: list[str]) -> moved.Moved:
