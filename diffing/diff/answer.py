@@ -102,7 +102,7 @@ def behaviours(stored: Diff) -> list[Behaviour]:
 
 def _behaviour(row: Mapping[str, Any], habits: pd.DataFrame, pairs: Pairs | None) -> Behaviour:
     # Length is no habit, and none has the number 0.
-    members = habits[habits["habit"] == row["habit"]]
+    members = habits[(habits["habit"] == row["habit"]) & habits["own"]]
     names = {kind: members.loc[members["kind"] == kind, "name"].tolist() for kind in KINDS}
     same = np.sign(row["delta_rarefied"]) == np.sign(row["delta"]) and row["q_rarefied"] < measure.LEVEL
     return Behaviour(
@@ -174,6 +174,17 @@ def _length(stored: Diff, each: Behaviour) -> str:
     return f"B's answers are {share(abs(ratio - 1))} {way} ({figures})"
 
 
+def unexplained(stored: Diff) -> tuple[int, int]:
+    """Families of features that differ and are not length alone: those of no behaviour, and all of them."""
+    table = stored.features
+    leads = table[
+        (table["feature"] == table["family"]) & table["survives_equal_length"].fillna(False).astype(bool)
+    ]
+    own = stored.habits[(stored.habits["kind"] == "feature") & stored.habits["own"]]["name"].astype(np.int64)
+    told = table.loc[table["feature"].isin(own), "family"].unique()
+    return int((~leads["family"].isin(told)).sum()), len(leads)
+
+
 class Still(NamedTuple):
     """Something that was looked for and is not said to have changed."""
 
@@ -242,6 +253,7 @@ def whole(stored: Diff) -> dict[str, Any]:
         "unchanged": [each.probe for each in others if each.verdict == "no change"],
         "cannot_tell": [each.probe for each in others if each.verdict != "no change"],
         "carried": stored.summary["separability"].get("carried"),
+        "unexplained": dict(zip(("families", "of"), unexplained(stored), strict=True)),
     }
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from diffing.common import stats
 from diffing.common.arrays import Array, Bools, Floats, Ints
-from diffing.diff import candidates, content, habits, measure, moved, naming, ranking
+from diffing.diff import candidates, content, habits, measure, members, moved, naming, ranking
 from diffing.diff.ground import Ground
 from diffing.diff.habits import Candidate
 from diffing.diff.moved import Moved
@@ -97,26 +97,32 @@ def of(
     known = _known(tables, fires, detailed, scanned, said.spans)
     found = candidates.more_than_length(ground, known)
     table = candidates.table(ground, found, habits.peel(ground, found, _tested(tables, said)))
-    tokens = dict(zip(tables["features"]["feature"], tables["features"]["tokens"], strict=True))
-    named = [_Named(0, "amount", "probe", LENGTH, SAYINGS[LENGTH])]
-    for number, rows in table.groupby("habit", sort=True):
-        name = naming.of(rows, tokens)
-        named.append(_Named(int(number), "habit", name.kind, name.name, name.words))
-    of_name = {(each.kind, each.name): each for each in found}
-    places = [of_name[(each.by, each.source)].tokens for each in named[1:]]  # type: ignore[index]
+    named = [_Named(0, "amount", "probe", LENGTH, SAYINGS[LENGTH])] + _named(table, tables["features"])
+    of_name: dict[tuple[str, str], Candidate] = {(each.kind, each.name): each for each in known}
+    places = [of_name[(each.by, each.source)].tokens for each in named[1:]]
     grid = _grid(fires, places, scanned.counts()[LENGTH].to_numpy())
     named = _by_category(named, grid, pairs, discovery)
-    parts = [_counted(named, grid, fires, pairs, discovery)]
-    taken = np.zeros(int(fires.tokens.begins[-1]), dtype=bool)
+    taken = np.zeros(ground.size, dtype=bool)
     for kind, member in zip(table["kind"], table["name"], strict=True):
         if kind != "feature":
             taken[of_name[(kind, member)].tokens] = True
     apart = moved.of(moved.beside(scanned, fires.tokens, taken), pairs, discovery)
-    led = {each.source for each in named}
-    parts.append(_moved(apart.without(led), pairs, discovery))
-    values = np.hstack([grid.astype(np.float64), apart.without(led).places])
+    apart = apart.without({each.source for each in named})
+    parts = [_counted(named, grid, fires, pairs, discovery), _moved(apart, pairs, discovery)]
     behaved, order = _judged(pd.concat([part for part in parts if len(part)], ignore_index=True))
-    return Found(table, behaved, values[:, order])
+    values = np.hstack([grid.astype(np.float64), apart.places])
+    differing = known + candidates.others(tables["features"], detailed, fires)
+    return Found(members.filled(table, ground, of_name, differing), behaved, values[:, order])
+
+
+def _named(table: pd.DataFrame, features: pd.DataFrame) -> list[_Named]:
+    """Each habit by its name."""
+    tokens = dict(zip(features["feature"], features["tokens"], strict=True))
+    named = []
+    for number, rows in table.groupby("habit", sort=True):
+        name = naming.of(rows, tokens)
+        named.append(_Named(int(number), "habit", name.kind, name.name, name.words))
+    return named
 
 
 def _tested(tables: Mapping[str, pd.DataFrame], said: Tested) -> dict[habits.Kind, int]:

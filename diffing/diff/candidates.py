@@ -45,12 +45,22 @@ def discovery(pairs: Pairing) -> Pairing:
 
 def of_features(table: pd.DataFrame, detailed: Sequence[int], fires: Active) -> list[Candidate]:
     """Features with details that differ, with the tokens on which they fire."""
-    named, places = _differing(table, "feature"), {feature: place for place, feature in enumerate(detailed)}
+    named = [int(name) for name in _differing(table, "feature") if int(name) in {*detailed}]
+    return _with_tokens(named[:MOST], detailed, fires)
+
+
+def others(table: pd.DataFrame, detailed: Sequence[int], fires: Active) -> list[Candidate]:
+    """Features with details that differ over all prompts, and of which discovery prompts alone are not sure."""
+    sure = table["q_discovery"] < LEVEL
+    return _with_tokens(table.loc[(table["q"] < LEVEL) & ~sure, "feature"].tolist(), detailed, fires)
+
+
+def _with_tokens(features: Sequence[int], detailed: Sequence[int], fires: Active) -> list[Candidate]:
+    places = {feature: place for place, feature in enumerate(detailed)}
     runs = fires.by_feature(len(detailed))
     found = []
-    for feature in [int(name) for name in named if int(name) in places][:MOST]:
-        place = places[feature]
-        own = runs.indices[runs.indptr[place] : runs.indptr[place + 1]]
+    for feature in [feature for feature in features if feature in places]:
+        own = runs.indices[runs.indptr[places[feature]] : runs.indptr[places[feature] + 1]]
         found.append(Candidate("feature", str(feature), np.sort(fires.runs[own].indices)))
     return found
 

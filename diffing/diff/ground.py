@@ -6,7 +6,7 @@ Every difference is a rarefied one, so that length alone brings none. Knows no c
 import numpy as np
 
 from diffing.common import nulls, rarefied
-from diffing.common.arrays import Array, Floats
+from diffing.common.arrays import Array, Bools, Floats
 from diffing.diff.measure import LEAST
 from diffing.diff.pairing import Pairing
 from diffing.reader.firing import Tokens
@@ -35,7 +35,19 @@ class Ground:
         for sign, number, length in ((-1, pairs.a, pairs.tokens_a), (1, pairs.b, pairs.tokens_b)):
             self._row[number], self._sign[number] = pairs.row, sign * weight
             self._length[number], self._cut[number] = length, shorter
+        self.asked = self._sign[self.document] != 0
+        """Of each token, whether its document is one of a pair."""
         self._chance = rarefied.Chance(int(self._length.max(initial=1)))
+
+    def beside(self, tokens: Array, reach: int) -> Bools:
+        """Which tokens are these, or stand so close to one of them in the same document."""
+        found = np.zeros(self.size, dtype=bool)
+        owner = self.document[tokens]
+        for step in range(-reach, reach + 1):
+            there = np.clip(tokens + step, 0, self.size - 1)
+            # The first words of an answer are not beside the last ones of the answer before it.
+            found[there[self.document[there] == owner]] = True
+        return found
 
     def difference(self, tokens: Array) -> Floats:
         """By prompt, B minus A: the chance that as many random tokens as the shorter answer has show it."""

@@ -177,13 +177,7 @@ class _Peel:
         return np.asarray(self._taken[int(self._up[lead]), int(self._unnamed[lead])])
 
     def _reached(self, candidate: int) -> Bools:
-        reach = np.zeros(self._ground.size, dtype=bool)
-        tokens, owner = self._candidates[candidate].tokens, self._ground.document
-        for step in range(-BESIDE, BESIDE + 1):
-            beside = np.clip(tokens + step, 0, self._ground.size - 1)
-            # The first words of an answer are not beside the last ones of the answer before it.
-            reach[beside[owner[beside] == owner[tokens]]] = True
-        return reach
+        return self._ground.beside(self._candidates[candidate].tokens, BESIDE)
 
     def _rest(self, candidate: int) -> _Rest:
         """What is left of it beside all habits but itself."""

@@ -44,7 +44,9 @@ NO_PHRASES = pd.DataFrame(
     | {"survives_equal_length": pd.Series(dtype="boolean")}
 )
 """What a diff has that was made before phrases were learned: no row, and the columns that are asked for."""
-NO_HABITS = pd.DataFrame(columns=["habit", "lead", "kind", "name", "p", "delta", "share", "correlation", "left"])
+NO_HABITS = pd.DataFrame(
+    columns=["habit", "lead", "kind", "name", "p", "delta", "share", "correlation", "left", "own"]
+)
 """The same before habits were told apart."""
 NO_BEHAVIOURS = pd.DataFrame(columns=["behaviour", "habit", "kind", "name", "by", "source", "side", "confirmed"])
 """The same before these were asked of held-out prompts."""

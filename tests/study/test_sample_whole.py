@@ -22,6 +22,20 @@ from tests.fakes.labellers import written
 from tests.fakes.openai_server import Behaviour, Call, OpenAIServer
 from tests.fakes.watch import Watch
 
+PLANTED = {
+    "numbered lists": "numbered items",
+    "closing offers": "closing question",
+    "bold key terms": "bold",
+    "em dashes": "em dashes",
+    "worked examples": "worked examples",
+    "hedges": "hedges",
+    "apologies": "apologies",
+    "exclamation marks": "exclamation marks",
+    "double spaces": "double spaces",
+    "summary lines": "summary lines",
+}
+"""The probe that counts each planted habit; the sample's offers are questions."""
+
 
 @pytest.fixture(scope="module")
 def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -77,6 +91,31 @@ def test_the_top_families_show_what_was_planted_with_its_sign_and_nothing_that_w
     assert found <= set(sign)
 
 
+def test_each_planted_habit_is_one_behaviour_that_holds_its_features_and_no_others_are_there() -> None:
+    study, known = sample.ensure(), sample.planted()
+    stored = compute.current(study, "before", "after")
+    behaved, table = stored.behaviours, stored.features
+    own = stored.habits[(stored.habits["kind"] == "feature") & stored.habits["own"]]
+    habit = dict(zip(own["name"].astype(int), own["habit"], strict=True))
+    differ = table[(table["feature"] == table["family"]) & (table["q"] < 0.05)]["feature"].tolist()
+    shown = shown_by(Encodings.open(study), sorted({*habit, *differ}), known["planted"] + known["not planted"])
+    sure = behaved[behaved["confirmed"] == "yes"]
+    assert len(sure) <= 14
+    # By what counts each: the probe or phrase of a planted habit is in its family of sayings.
+    named = sure[sure["by"] == "probe"].set_index("source")["habit"]
+    assert set(named.index) == {PLANTED[plant["name"]] for plant in known["planted"]}
+    whole = 0
+    for plant in known["planted"]:
+        number = int(named[PLANTED[plant["name"]]])
+        members = [feature for feature, of in habit.items() if of == number]
+        on = [plant["name"] in shown[feature] for feature in members]
+        families = [habit.get(feature) == number for feature in differ if plant["name"] in shown[feature]]
+        whole += bool((not on or np.mean(on) >= 0.7) and (not families or np.mean(families) >= 0.7))
+    assert whole >= 9
+    absent = {plant["name"] for plant in known["not planted"]}
+    assert not any(shown[feature] & absent for feature in habit)
+
+
 @pytest.mark.parametrize("side", ["before", "after"])
 def test_two_draws_of_one_checkpoint_differ_in_nothing(side: str) -> None:
     whole = sample.ensure()
@@ -94,6 +133,8 @@ def test_two_draws_of_one_checkpoint_differ_in_nothing(side: str) -> None:
     assert [int((table["q"] < 0.05).sum()) for table in tables] == [0, 0, 0]
     assert [int(table["certain"].sum()) for table in (found.features, found.probes)] == [0, 0]
     assert found.habits.empty
+    assert found.behaviours["source"].tolist() == ["words"]
+    assert found.behaviours["confirmed"].tolist() == ["not confirmed"]
 
 
 def billed(call: Call) -> Behaviour:
@@ -139,7 +180,9 @@ def test_what_the_peel_puts_together_correlates_most_with_the_habit_it_was_put_u
         return np.bincount(number, sign * shown)
 
     named = stored.behaviours[(stored.behaviours["kind"] == "habit") & (stored.behaviours["by"] == "probe")]
-    members = stored.habits[(stored.habits["kind"] == "feature") & stored.habits["habit"].isin(named["habit"])]
+    # What was filled in afterwards the peel knows nothing of.
+    peeled = stored.habits[stored.habits["left"].notna()]
+    members = peeled[(peeled["kind"] == "feature") & peeled["habit"].isin(named["habit"])]
     moves = np.array([difference("probe", name) for name in named["source"]])
     agree = []
     for member in members.itertuples():

@@ -51,6 +51,9 @@ def _carried(diff: Diff, listed: Sequence[Behaviour]) -> tuple[str, str] | None:
             "next to nothing is left" if rest < answer.TELLS else f"they still reach {rest:.0%}: something is left"
         )
         said += f" With what is listed here taken out of the features, {left}."
+    none, families = answer.unexplained(diff)
+    if families:
+        said += f" {none:,} of {count(families, 'family', 'families')} that differ at equal length belong to none."
     return md(said), (
         "Classifier accuracy (AUC) on held-out prompts of a ridge that learned on discovery prompts: the share of "
         f"pairs of an answer of A and one of B that it puts in the right order. 50 % is guessing. It saw all "
