@@ -6,6 +6,7 @@ answers would have, and its habits. Left out are families, the noise band, shrin
 and the view without truncated answers: nothing of them enters a test that is counted here.
 """
 
+import copy
 import dataclasses
 from functools import cached_property
 from typing import NamedTuple
@@ -16,8 +17,9 @@ from scipy import sparse
 
 from diffing.common.arrays import Array, Bools, Floats
 from diffing.diff import behaviours, compute, groups, measure, pairing, phrases, presence
+from diffing.diff.behaviours import Found
 from diffing.diff.pairing import Pairing
-from diffing.diff.presence import Shown
+from diffing.diff.presence import Shown, Stored
 from diffing.diff.stored import DiffSettings
 from diffing.probes import scan
 from diffing.probes.learned import Learned
@@ -54,7 +56,7 @@ class Sides:
         self.pairs = pairing.pair(study, self.encodings.documents, *study.sides(a, b))
         self.documents = np.unique(np.concatenate([self.pairs.a, self.pairs.b]))
         self.texts = responses.texts(study.responses(), self.encodings.documents.loc[self.documents])
-        self.shown: Shown = presence.shown(
+        self.shown: Stored = presence.shown(
             self.encodings, self.documents, settings.threshold, settings.share_of_peak
         )
         self.tokens = firing.active(self.encodings, [], self.documents.tolist()).tokens
@@ -87,14 +89,25 @@ class Sides:
         differences = (self.candidates.differences @ sparse.diags_array(sign, dtype=np.int64)).tocsr()
         return self.candidates._replace(differences=differences)
 
-    def habits(self, compared: Compared, pairs: Pairing) -> pd.DataFrame:
-        """The table of habits; activations are read of what differs on discovery prompts alone."""
+    def behaviours(self, compared: Compared, pairs: Pairing) -> Found:
+        """Habits and behaviours; activations are read of what differs on discovery prompts alone."""
         features = compared.tables["features"]
         differ = features.loc[features["q_discovery"] < measure.LEVEL, "feature"].to_numpy(dtype=np.int64)
-        fires = firing.active(self.encodings, differ.tolist(), self.documents.tolist())
+        fires = firing.active(self.encodings, differ.tolist(), self.documents.tolist(), self.shown.bar)
         # Words of features name what has no other name; here nobody reads them.
         named = {**compared.tables, "features": features.assign(tokens="")}
-        return behaviours.of(named, fires, differ.tolist(), self.scanned, compared.said, self.among(pairs)).habits
+        return behaviours.of(named, fires, differ.tolist(), self.scanned, compared.said, self.among(pairs))
+
+    def habits(self, compared: Compared, pairs: Pairing) -> pd.DataFrame:
+        """The table of habits."""
+        return self.behaviours(compared, pairs).habits
+
+    def drawn(self, pairs: Pairing) -> "Sides":
+        """The same answers, of which other prompts are compared: candidates are learned from these."""
+        other = copy.copy(self)
+        other.pairs = pairs
+        other.__dict__.pop("candidates", None)
+        return other
 
     def shows(self, kind: str, name: str) -> Bools:
         """Which answers show a feature, probe or phrase, by its name in the table of habits."""
