@@ -31,9 +31,18 @@ def answer(random: np.random.Generator, side: str) -> str:
     return text
 
 
-def make(monkeypatch: pytest.MonkeyPatch, prompts: int = 120, name: str = "study") -> Study:
+def make(
+    monkeypatch: pytest.MonkeyPatch,
+    prompts: int = 120,
+    name: str = "study",
+    held_out: float = 0.4,
+    alike: bool = False,
+) -> Study:
+    """With `alike` both sides give the same answers."""
     random = np.random.default_rng(0)
     answers = {side: [answer(random, side) for _ in range(prompts)] for side in "ab"}
-    study, _ = label_study.make(monkeypatch, answers, RULES, name, held_out=0.4)
+    if alike:
+        answers["b"] = answers["a"]
+    study, _ = label_study.make(monkeypatch, answers, RULES, name, held_out=held_out)
     compute.compute(study, "a", "b", DiffSettings())
     return study

@@ -45,7 +45,7 @@ def asked() -> Study:
     return Study.create("greet", sides, prompts.bundled().head(10))
 
 
-STUDY_PAGES = ["prompts", "run", "features", "feature", "compare"]
+STUDY_PAGES = ["answer", "prompts", "run", "features", "feature", "compare"]
 
 
 @pytest.mark.parametrize("name", STUDY_PAGES)
