@@ -26,7 +26,7 @@ def see(page: Page, address: str) -> None:
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
-def test_a_newcomer_goes_from_an_empty_screen_to_a_labelled_feature_and_a_download(
+def test_a_newcomer_goes_from_an_empty_screen_over_the_answer_and_a_pair_to_a_finding_and_the_report(
     dashboard: Dashboard, page: Page
 ) -> None:
     asked: list[str] = []
@@ -40,32 +40,57 @@ def test_a_newcomer_goes_from_an_empty_screen_to_a_labelled_feature_and_a_downlo
         # The server dies and comes back in the middle: the job goes on, and the page tells the truth.
         dashboard.kill()
         dashboard.start()
-        see(page, f"{dashboard.url}/features?study=sample")
+        see(page, f"{dashboard.url}/answer?study=sample")
         expect(page.get_by_text("Reading the answers")).to_be_visible()
     study = Study.open("sample")
-    expect(page.get_by_text("Families that differ")).to_be_visible()
+    expect(page.get_by_text("Answers are about as long as before")).to_be_visible()
     settled(page)
     assert [(job.spec["kind"], job.status().state) for job in jobs.recent(study)] == [
         ("diff", "done"),
         ("encode", "done"),
     ]
 
-    page.locator(".js-plotly-plot .bars .point path").nth(20).wait_for(state="attached")
-    feature = Study.open("sample").diff().query("q < 0.05").iloc[0]["feature"]
-    see(page, f"{dashboard.url}/feature?study=sample&feature={feature}")
+    # The answer: each behaviour with a line of both answers, marked on the side that shows it more.
+    bold = page.locator("[class*=st-key-behaviour-]").filter(has_text="uses bold")
+    expect(bold.locator(".lines bdi.b10").first).to_be_visible()
+    expect(bold.locator(".lines bdi.a10")).to_have_count(0)
+    first = bold.locator(".lines").inner_text()
+    bold.get_by_role("button", name="Next pair").click()
+    settled(page)
+    assert bold.locator(".lines").inner_text() != first
+
+    # The finding, made where one stands.
+    bold.get_by_role("button", name="Make it a finding").click()
+    expect(bold.get_by_text("In the findings")).to_be_visible()
+    (standing,) = study.findings()
+    assert (standing.finding.claim, standing.status) == ("uses bold", "counted")
+
+    # The pair, whole.
+    bold.get_by_text("Whole answers").click()
+    expect(page.get_by_role("heading", name="Compare", exact=True)).to_be_visible()
+    expect(page.locator(".answer bdi").first).to_be_visible()
+
+    # The report.
+    see(page, f"{dashboard.url}/findings?study=sample&show=Report")
+    page.get_by_role("button", name="Make the report").click()
+    expect(page.get_by_role("button", name="Everything (zip)")).to_be_visible()
+    assert [url for url in asked if not url.startswith((dashboard.url, "data:", "blob:"))] == []
+
+
+def test_a_label_is_written_and_a_table_taken_away(
+    dashboard: Dashboard, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = finding_study.make(monkeypatch, prompts=60)
+    see(page, f"{dashboard.url}/feature?study={study.name}&feature={finding_study.CAKE}")
     expect(page.locator(".answer bdi").first).to_be_visible()
     page.get_by_label("Your label").fill("what the newcomer thinks it is")
     page.get_by_role("button", name="Save label").click()
     expect(page.get_by_role("heading", name=re.compile("what the newcomer thinks it is"))).to_be_visible()
-    assert labels.current(study)[int(feature)].author_kind == "person"
-
-    see(page, f"{dashboard.url}/findings?study=sample&features={feature}")
-    expect(page.get_by_role("heading", name="Findings", exact=True)).to_be_visible()
-    see(page, f"{dashboard.url}/features?study=sample")
+    assert labels.current(study)[finding_study.CAKE].author_kind == "person"
+    see(page, f"{dashboard.url}/features?study={study.name}")
     with page.expect_download() as caught:
         page.get_by_role("button", name="Download this table").click()
     assert "what the newcomer thinks it is" in caught.value.path().read_text()
-    assert [url for url in asked if not url.startswith((dashboard.url, "data:", "blob:"))] == []
 
 
 def test_three_tabs_that_open_the_sample_start_its_steps_once(dashboard: Dashboard, page: Page) -> None:
@@ -78,7 +103,7 @@ def test_three_tabs_that_open_the_sample_start_its_steps_once(dashboard: Dashboa
     job = begun(study.name)
     with paused(job):
         for tab in tabs:
-            expect(tab.get_by_role("heading", name="Features", exact=True)).to_be_visible()
+            expect(tab.get_by_role("heading", name="What changed", exact=True)).to_be_visible()
             expect(tab.get_by_text("Reading the answers")).to_be_visible()
         tabs[0].get_by_role("button", name="Cancel").click()
         until((job.folder / "cancel").exists, "the click on Cancel")

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.conftest import Dashboard, settled
 from tests.fakes import finding_study
 
-VIEWS = ["", "new", "prompts", "run", "features", "feature", "compare", "findings"]
+VIEWS = ["", "new", "answer", "prompts", "run", "features", "feature", "compare", "findings"]
 
 
 def test_every_view_opens_by_a_cold_link_with_its_frame(
