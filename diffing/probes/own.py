@@ -22,8 +22,8 @@ second tries the same again and again."""
 LONGEST = 2000
 """Characters of an expression, and of all words together: more is a program or a list for a file."""
 REPEATS = 100_000
-"""Product of all least numbers of times in an expression: a part that must occur a thousand times is written out as
-often when it is read, and so is what stands inside it. At 100,000 that takes some 40 MB."""
+"""Product of all least numbers of times in an expression: a part that must occur a thousand times is written out
+as often when it is read, and so is what stands inside it. At 100,000 that takes some 40 MB."""
 TIMES = regex.compile(r"\{\s*(\d+)\s*(?:,[^}]*)?\}")
 CALLS = regex.compile(r"\(\?(?:R|[+-]?\d+|&\w+|P>\w+)\)")
 """An expression that calls itself takes gigabytes in the second that it has."""
