@@ -51,7 +51,9 @@ def add(
     ] = False,
     a: Before = "",
     b: After = "",
-    trial: Annotated[bool, typer.Option("--try", help="Show what it counts and keep nothing.")] = False,
+    trial: Annotated[
+        bool, typer.Option("--try", help="Show what it counts on discovery prompts; keep nothing.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Put the question now, and pay for it.")] = False,
     key_env: KeyEnv = "",
     max_dollars: MaxDollars = None,
@@ -74,7 +76,8 @@ def add(
     probe = own_probes.made(called, rule=rule, question=asked, **told)
     a, b = study.sides(a, b)
     read = None if question else own.answers(study, a, b)
-    tested = read and own.test(read, [probe])
+    # Whoever still words a probe is not told of held-out prompts.
+    tested = read and own.test(own.discovery(read) if trial else read, [probe])
     if tested is not None and tested.table["fault"][0]:
         raise UserError(str(tested.table["fault"][0]))
     if not trial:
@@ -230,13 +233,14 @@ def _figures(table: pd.DataFrame) -> None:
 
 
 def _brief(row: dict[str, Any]) -> dict[str, Any]:
-    change = f"{words.points(row['delta'])} [{words.points(row['ci_low'])}, {words.points(row['ci_high'])}]"
-    held = f"{words.share(row['frequency_a_heldout'])} → {words.share(row['frequency_b_heldout'])}"
     shares = {"A": words.share(row["frequency_a"]), "B": words.share(row["frequency_b"])}
+    figure, name, ends = words.points, "delta", "ci"
     if row["judged_by"] == "amount":
         # Nearly every answer shows it, so that only how often can tell.
         shares = {side: f"{row[f'mean_{side.lower()}']:,.1f} each" for side in "AB"}
-        change = f"{words.change(row['change'])} [{words.change(row['change_low'])}, {words.change(row['change_high'])}]"
+        figure, name, ends = words.change, "change", "change"
+    change = f"{figure(row[name])} [{figure(row[f'{ends}_low'])}, {figure(row[f'{ends}_high'])}]"
+    held = f"{words.share(row['frequency_a_heldout'])} → {words.share(row['frequency_b_heldout'])}"
     return {
         "probe": row["probe"],
         "what": row["says"],

@@ -86,6 +86,13 @@ def answers(study: Study, a: str, b: str) -> Answers:
     return Answers(renumbered, texts, firing.active(encodings, [], used.tolist()).tokens, documents)
 
 
+def discovery(read: Answers) -> Answers:
+    """Those to discovery prompts alone: for whoever still words a probe."""
+    pairs = read.pairing
+    kept: Bools = (pairs.prompts["split"] == "discovery").to_numpy(dtype=bool)[pairs.row]
+    return read._replace(pairing=pairs.only(kept))
+
+
 def places(rule: Rule, texts: Sequence[str]) -> Places:
     """Where each text has what a rule looks for; a `UserError` where that takes too long."""
     begun, most = time.monotonic(), PATIENCE + EACH * len(texts)
@@ -210,8 +217,7 @@ def example(read: Answers, found: Places, more: str) -> Line | None:
 
 def _looked_at(read: Answers, found: Places) -> pd.DataFrame:
     """Pairs of discovery prompts, and which of their answers show it, in an order that hangs on ids alone."""
-    pairs = read.pairing
-    kept: Bools = (pairs.prompts["split"] == "discovery").to_numpy(dtype=bool)[pairs.row]
+    pairs = discovery(read).pairing
     has = np.array([bool(spans) for spans in found], dtype=bool)
     table = pd.DataFrame(
         {
@@ -222,6 +228,6 @@ def _looked_at(read: Answers, found: Places) -> pd.DataFrame:
             "a": has[pairs.a],
             "b": has[pairs.b],
         }
-    )[kept]
+    )
     # By hash, or the examples would all be of the category that comes first.
     return table.assign(order=[files.content_hash(["example", str(each)]) for each in table["prompt_id"]])

@@ -261,15 +261,15 @@ def test(study: Study, answers: Answers, probes: Sequence[OwnProbe]) -> own.Test
         known: Bools = np.array([verdict not in LACKING for verdict in said.verdicts], dtype=bool)
         pairs = answers.pairing
         both = known[pairs.a] & known[pairs.b]
-        row = own.figures(answers._replace(pairing=pairs.only(both)), [said.places])[[*FIGURES, *APART]]
-        # Every answer has one verdict, so that there is no amount to judge by.
-        row = row.assign(judged_by="presence", q_mean=np.nan, **_counts(said, answers))
-        rows.append(row.assign(judge=probe.question.judge, correction="uncorrected"))
+        whole = own.figures(answers._replace(pairing=pairs.only(both)), [said.places])
+        # Blank in what rules have besides: every answer has one verdict, so that there is no amount to judge by.
+        row = whole[[*FIGURES, *APART]].reindex(columns=whole.columns).assign(judged_by="presence")
+        rows.append(row.assign(**_counts(said, answers), judge=probe.question.judge, correction="uncorrected"))
         found[probe.name] = said.places
     if not rows:
         return own.Tested(own.heads([]), found)
     table = pd.concat([own.heads(asked), pd.concat(rows, ignore_index=True)], axis=1).assign(fault="")
-    for p in [name for name in table if name == "p" or name.startswith("p_")]:
+    for p in ["p", "p_rarefied", *(f"p_{ending}" for ending in own.SPLITS.values())]:
         table["q" + p[1:]] = stats.benjamini_hochberg(table[p].to_numpy(np.float64))
     return own.Tested(table, found)
 

@@ -69,7 +69,9 @@ class Rule(Settings):
     def spans(self, text: str) -> list[Span]:
         """Where a text has it; a `UserError` where the expression takes too long."""
         try:
-            matches = [match.span() for match in _expression(self).finditer(text, timeout=SECONDS)]
+            # Concurrent: whoever else is in this process goes on meanwhile.
+            found = _expression(self).finditer(text, timeout=SECONDS, concurrent=True)
+            matches = [match.span() for match in found]
         except (TimeoutError, MemoryError) as error:
             raise UserError(
                 f"The expression /{self.text}/ takes more than {SECONDS:g} s on one answer; write it without "

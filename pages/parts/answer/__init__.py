@@ -1,0 +1,1 @@
+"""What the page Answer is made of, beside its sentence and its list: probes of one's own."""
