@@ -205,9 +205,18 @@ def lines(read: Answers, found: Places, side: str, most: int = 3) -> list[Line]:
     for row in here.to_dict("records"):
         text = read.texts[row[f"document_{side}"]]
         start, end = found[row[f"document_{side}"]][0]
-        before, after = text[max(0, start - AROUND) : start], text[end : end + AROUND]
-        out.append(Line(str(row["prompt_id"]), int(row["draw"]), before, text[start:end], after))
+        out.append(Line(str(row["prompt_id"]), int(row["draw"]), *_around(text, start, end)))
     return out
+
+
+def _around(text: str, start: int, end: int) -> tuple[str, str, str]:
+    """What stands before a place, in it and behind it, cut between words; `…` says where."""
+    before, after = text[max(0, start - AROUND) : start], text[end : end + AROUND]
+    if start > AROUND:
+        before = "…" + before[before.find(" ") + 1 :]
+    if end + AROUND < len(text):
+        after = after[: after.rfind(" ") + 1].rstrip() + "…"
+    return before, text[start:end], after
 
 
 def example(read: Answers, found: Places, more: str) -> Line | None:

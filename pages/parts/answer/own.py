@@ -212,22 +212,27 @@ def _trial(here: Comparison, answers: Answers, kind: str, text: str) -> None:
     if found is None:
         st.error(md(str(row["fault"])))
         return
-    st.markdown(md(_figures(row)))
+    st.markdown(_figures(row))
     for column, side in zip(st.columns(2), ("a", "b"), strict=True):
         with column:
+            st.html(highlight.letter(side))
             lines = own.lines(answers, found, side, LINES)
-            none = '<div class="answer">no answer shows it</div>'
-            st.html(highlight.letter(side) + ("".join(_line(line, side) for line in lines) or none))
+            for line in lines:
+                st.html(_line(line, side))
+            if not lines:
+                st.caption("No answer to a discovery prompt shows it.")
 
 
 def _figures(row: "pd.Series[Any]") -> str:
     test = f"p = {row['p']:.2g} by itself" if pd.notna(row["p"]) else "too few prompts differ to test it"
-    return (
-        f"A {words.share(row['frequency_a'])} → B {words.share(row['frequency_b'])} of answers to "
-        f"{row['n_prompts']:,.0f} discovery prompts: {words.points(row['delta'])} points "
-        f"({words.interval(row['ci_low'], row['ci_high'])}), {test}; among as many random tokens of both "
-        f"{words.points(row['delta_rarefied'])}. Held-out prompts are counted once it is kept."
+    shares = f"A {words.share(row['frequency_a'])} → B {words.share(row['frequency_b'])}"
+    interval, rarefied = words.interval(row["ci_low"], row["ci_high"]), words.points(row["delta_rarefied"])
+    change = f"{words.points(row['delta'])} points ({interval})"
+    told = (
+        f"of answers to {row['n_prompts']:,.0f} discovery prompts: {change}, "
+        f"{test}; {rarefied} among as many random tokens of both. Held-out prompts are counted once it is kept."
     )
+    return f"**{md(shares)}** {md(told)}"
 
 
 def _line(line: Line, side: str) -> str:
