@@ -83,6 +83,8 @@ def add(
     if not trial:
         own_probes.add(study, probe)
     if question:
+        # Who typed both here has allowed it; a judge that stands in the study may have come from elsewhere.
+        keys.typed_model(judge, key_env)
         _ask(study, _options([called], a, b, key_env, max_dollars), yes, False, as_json)
         return
     assert read is not None and tested is not None
@@ -190,8 +192,6 @@ def _options(
 
 def _ask(study: Study, options: asking.Options, yes: bool, detach: bool, as_json: bool) -> None:
     """Say what questions would cost, or put them."""
-    for judge in asking.judges(study, options):
-        keys.typed_model(judge, options.key_env)
     if not yes:
         told = asking.estimate(study, options)
         if as_json:

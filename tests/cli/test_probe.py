@@ -92,6 +92,18 @@ def test_a_question_costs_nothing_until_yes_is_said(study: Study, server: OpenAI
     assert (row["frequency_a"], row["frequency_b"]) == pytest.approx((share["a"], share["b"]))
 
 
+@pytest.mark.attack("R3")
+def test_a_judge_that_came_with_a_study_gets_no_key(
+    study: Study, server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME_KEY", "sk-some")
+    question = {"text": "Is there cake?", "judge": f"{server.url}#judge"}
+    own_probes.add(study, own_probes.made("eats", question=question))
+    with pytest.raises(UserError, match="SOME_KEY"):
+        run("ask", "study", "eats", "--key-env", "SOME_KEY", "--yes")
+    assert server.calls == []
+
+
 def test_a_slip_keeps_nothing(study: Study) -> None:
     slips = [
         ([], "needs a rule or a question"),

@@ -142,7 +142,6 @@ def test_a_question_is_put_only_after_its_price_and_its_sentence_is_marked(
     assert [">cake</bdi>" in html for html in marked] == ["cake" in texts[prompt, side] for side in "ab"]
 
 
-@pytest.mark.attack("R20")
 def test_hostile_words_stay_text(study: Study) -> None:
     evil = "<img src=x onerror=alert(1)> ![x](http://e.example/x.png)"
     own_probes.add(
@@ -159,6 +158,7 @@ def test_probes_come_from_a_file_of_another_study(study: Study, tmp_path: Path) 
     own_probes.export(study, tmp_path / "probes.json")
     own_probes.remove(study, "cakes", "Ada")
     page = section(study)
-    page.get("file_uploader")[0].upload("probes.json", (tmp_path / "probes.json").read_bytes(), "application/json")
+    content = (tmp_path / "probes.json").read_bytes()
+    page.file_uploader(key="own-file").upload("probes.json", content, "application/json")
     press(page, "own-take")
     assert [probe.name for probe in own_probes.load(study)] == ["cakes"]

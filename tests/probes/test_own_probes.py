@@ -108,7 +108,6 @@ def test_a_file_of_probes_is_taken_in_whole_or_not_at_all(study: Study, tmp_path
     assert names(third) == ["refuses"]
 
 
-@pytest.mark.attack("R20")
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
