@@ -39,6 +39,8 @@ HEAD = ["probe", "says", "counts", "kind", "author", "date", "held_out_seen"]
 PATIENCE, EACH = 10.0, 0.005
 """Seconds for one rule over all answers: so many, and some more for each. A sound expression takes 20 to 50 µs an
 answer; 5 ms is a hundred times that, and without an end to it a bad one could take a second for every answer."""
+TOGETHER = 5
+"""Times as long for all rules of a study, whose file may have come from somebody who means it ill."""
 AROUND = 60
 """Characters of an answer on either side of what a line shows: with it about a line of a page."""
 
@@ -95,7 +97,7 @@ def discovery(read: Answers) -> Answers:
 
 def places(rule: Rule, texts: Sequence[str]) -> Places:
     """Where each text has what a rule looks for; a `UserError` where that takes too long."""
-    begun, most = time.monotonic(), PATIENCE + EACH * len(texts)
+    begun, most = time.monotonic(), _patience(texts)
     found = []
     for number, text in enumerate(texts):
         if time.monotonic() - begun > most:
@@ -107,11 +109,19 @@ def places(rule: Rule, texts: Sequence[str]) -> Places:
     return found
 
 
+def _patience(texts: Sequence[str]) -> float:
+    return PATIENCE + EACH * len(texts)
+
+
 def test(read: Answers, probes: Sequence[OwnProbe]) -> Tested:
     """Rules counted and tested as one family; `fault` says of a row without figures why it has none."""
     found, faults = dict[str, Places](), dict[str, str]()
+    until = time.monotonic() + TOGETHER * _patience(read.texts)
     for probe in probes:
         if probe.rule is None:
+            continue
+        if time.monotonic() > until:
+            faults[probe.name] = "The probes before it took too long; remove those that have no figures."
             continue
         try:
             found[probe.name] = places(probe.rule, read.texts)

@@ -12,17 +12,18 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 import regex  # type: ignore[import-untyped]
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from diffing.common import files, jsonl, stats
 from diffing.common.arrays import Bools
+from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
-from diffing.common.step import Progress, Result
+from diffing.common.step import Progress, Result, first_fault
 from diffing.diff import own
 from diffing.diff.own import Answers, Places
 from diffing.models import ask
@@ -68,6 +69,25 @@ class Reading(BaseModel):
     sentence: str
 
 
+class Said(BaseModel):
+    """A line of the file."""
+
+    version: int = VERSION
+    judge: str
+    date: str
+    question: str
+    """Its `wording`."""
+    answer: str
+    yes: bool | None = None
+    """None where no reply could be used."""
+    sentence: str = ""
+    error: str = ""
+    cost: float | None = None
+    model_served: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
 class Options(Asking):
     """What one run of `ask` is told. `model`: only the questions of this judge; empty takes all."""
 
@@ -93,9 +113,14 @@ def path_of(study: Study) -> Path:
     return study.folder / "own_answers.jsonl"
 
 
-def lines(study: Study) -> list[dict[str, Any]]:
+def lines(study: Study) -> list[Said]:
     """All calls kept, the oldest first; those on another wording of the instructions count no more."""
-    return [line for line in jsonl.read(path_of(study)) if line.get("version") == VERSION]
+    path = path_of(study)
+    try:
+        said = [Said.model_validate(line) for line in jsonl.read(path)]
+    except ValidationError as error:
+        raise Damaged(path, f"a line is no answer to a question: {first_fault(error)}") from error
+    return [line for line in said if line.version == VERSION]
 
 
 def wording(question: Question) -> str:
@@ -141,7 +166,7 @@ def _answers(study: Study, a: str, b: str) -> list[Asked]:
 def _plan(study: Study, options: Options) -> dict[str, list[models.Question[Reading]]]:
     """By judge, the questions that are still to be put; spends nothing."""
     chosen, every = _chosen(study, options), _answers(study, *study.sides(options.a, options.b))
-    known = {(line["question"], line["answer"]) for line in lines(study) if not line["error"]}
+    known = {(line.question, line.answer) for line in lines(study) if not line.error}
     planned: dict[str, list[models.Question[Reading]]] = {}
     for probe in chosen:
         assert probe.question is not None
@@ -196,13 +221,20 @@ def _keep(study: Study, who: str) -> Callable[[models.Question[Reading], ask.Ans
     def take(question: models.Question[Reading], answer: ask.Answer[Reading]) -> None:
         name, key = json.loads(question.key)
         replies, value = answer.replies, answer.value
-        line: dict[str, Any] = {"version": VERSION, "judge": who, "date": files.now(), "question": name}
-        line |= {"answer": key, "yes": value.yes if value else None, "sentence": value.sentence if value else ""}
-        line |= {"error": answer.error, "cost": answer.cost}
-        line["model_served"] = replies[-1].model_served if replies else ""
-        line["tokens_in"] = sum(reply.tokens_in or 0 for reply in replies)
-        line["tokens_out"] = sum(reply.tokens_out or 0 for reply in replies)
-        jsonl.append(path_of(study), line)
+        line = Said(
+            judge=who,
+            date=files.now(),
+            question=name,
+            answer=key,
+            yes=value.yes if value else None,
+            sentence=value.sentence if value else "",
+            error=answer.error,
+            cost=answer.cost,
+            model_served=replies[-1].model_served if replies else "",
+            tokens_in=sum(reply.tokens_in or 0 for reply in replies),
+            tokens_out=sum(reply.tokens_out or 0 for reply in replies),
+        )
+        jsonl.append(path_of(study), line.model_dump())
 
     return take
 
@@ -227,25 +259,26 @@ class Read(NamedTuple):
     """Of each yes, its sentence."""
 
 
-def read(study: Study, question: Question, answers: Answers, kept: Sequence[dict[str, Any]]) -> Read:
+def read(study: Study, question: Question, answers: Answers, kept: Sequence[Said]) -> Read:
     """The verdicts on some answers, from the lines of the study's file."""
     shown = {str(row["id"]): prompts.shown(row) for _, row in study.prompts().iterrows()}
     # Where something went wrong the last time, an earlier answer stands.
-    mine = {line["answer"]: line for line in kept if line["question"] == wording(question) and not line["error"]}
+    name = wording(question)
+    mine = {line.answer: line for line in kept if line.question == name and not line.error}
     verdicts: list[Verdict] = []
     found: Places = []
     for prompt, text in zip(answers.documents["prompt_id"], answers.texts, strict=True):
         line = mine.get(Asked(str(prompt), shown.get(str(prompt), ""), text).key)
-        where = place(line["sentence"], text) if line and line["yes"] else None
+        where = place(line.sentence, text) if line and line.yes else None
         verdicts.append(_verdict(line, where))
         found.append([where] if where else [])
     return Read(verdicts, found)
 
 
-def _verdict(line: dict[str, Any] | None, where: Span | None) -> Verdict:
+def _verdict(line: Said | None, where: Span | None) -> Verdict:
     if line is None:
         return "missing"
-    if not line["yes"]:
+    if not line.yes:
         return "no"
     return "yes" if where else "no evidence"
 

@@ -148,7 +148,11 @@ def test_a_rule_that_takes_too_long_costs_its_own_row_only(read: Answers, monkey
 def test_a_rule_has_an_end_over_all_answers_too(read: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(own, "PATIENCE", -1000.0)
     (fault,) = own.test(read, PROBES[:1]).table["fault"]
-    assert "of 240 answers; write it without repetitions inside repetitions" in fault
+    assert "The probes before it took too long" in fault
+    monkeypatch.setattr(own, "TOGETHER", 0)
+    monkeypatch.setattr(own, "_patience", lambda _texts: -1.0)
+    with pytest.raises(UserError, match="for 0 of 240 answers; write it without repetitions inside repetitions"):
+        own.places(PROBES[0].rule or Rule(kind="phrase", text="x"), read.texts)
 
 
 def test_a_study_without_own_probes_has_an_empty_table(read: Answers) -> None:

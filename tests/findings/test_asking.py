@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from diffing.cli.mend import CHECKS
+from diffing.common.damage import Damaged
 from diffing.common.errors import Cancelled, UserError
 from diffing.diff import own
 from diffing.findings import asking
 from diffing.probes import own_probes
+from diffing.study import repair
 from diffing.study.study import Study
 from tests.fakes import judges, label_study
 from tests.fakes.openai_server import Call, OpenAIServer
@@ -137,6 +140,24 @@ def test_a_run_that_is_stopped_goes_on_and_pays_for_nothing_twice(study: Study, 
     assert len(bodies) == len({*bodies}) == len({(n, answer(n, s)) for n in range(PROMPTS) for s in "ab"})
     before = len(server.calls)
     assert ask(study)["calls"] == 0 and len(server.calls) == before
+
+
+def test_a_damaged_file_of_answers_is_told_and_what_is_saved_is_not_asked_again(
+    study: Study, server: OpenAIServer
+) -> None:
+    ask(study)
+    path = asking.path_of(study)
+    whole = path.read_bytes().split(b"\n")
+    path.write_bytes(b"\n".join([*whole[:-3], whole[-3][:40] + b"\xff" + whole[-3][41:], whole[-2], b""]))
+    with pytest.raises(Damaged, match="`python -m diffing repair study`"):
+        asking.table(study)
+    (mended,) = repair.repair("study", CHECKS)
+    assert (mended.name, mended.saved) == ("own_answers.jsonl", len(whole) - 2)
+    assert row(study)["missing_a"] + row(study)["missing_b"] >= 1
+    before = len(server.calls)
+    # The reply itself is stored: what is lost in the study is not paid for again.
+    assert (ask(study)["calls"], len(server.calls)) == (0, before)
+    assert row(study)["n_prompts"] == PROMPTS
 
 
 def test_questions_and_rules_are_families_of_their_own(study: Study, server: OpenAIServer) -> None:
