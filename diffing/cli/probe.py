@@ -229,7 +229,7 @@ def _figures(table: pd.DataFrame) -> None:
         if row["fault"]:
             say(f"{row['probe']}: {row['fault']}")
         elif row["kind"] == "question":
-            say(_missing(row))
+            say(f"{row['probe']}: {asking.counted_words(row)}")
 
 
 def _brief(row: dict[str, Any]) -> dict[str, Any]:
@@ -251,15 +251,6 @@ def _brief(row: dict[str, Any]) -> dict[str, Any]:
         "held-out A → B": held,
         "held-out q": _q(row["q_heldout"]),
     }
-
-
-def _missing(row: dict[str, Any]) -> str:
-    sides = [
-        f"of {side.upper()} {row[f'no_evidence_{side}']:,.0f} yes without the sentence, "
-        f"{row[f'missing_{side}']:,.0f} not answered"
-        for side in "ab"
-    ]
-    return f"{row['probe']}: {row['n_prompts']:,.0f} prompts; {'; '.join(sides)}; shares are uncorrected."
 
 
 def _q(q: float) -> str:

@@ -10,9 +10,9 @@ share of a question is uncorrected.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ from diffing.common.arrays import Bools
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result, first_fault
+from diffing.common.words import count
 from diffing.diff import own
 from diffing.diff.own import Answers, Places
 from diffing.models import ask
@@ -330,3 +331,14 @@ def both(study: Study, answers: Answers) -> own.Tested:
 def table(study: Study, a: str = "", b: str = "") -> pd.DataFrame:
     """A row for each own probe of a study with its figures, as they were added."""
     return both(study, own.answers(study, *study.sides(a, b))).table
+
+
+def counted_words(row: Mapping[Hashable, Any]) -> str:
+    """Of a question's row: how many prompts its shares rest on, and what was left out."""
+    missing, unfounded = (
+        f"{row[f'{name}_a']:,.0f} of A, {row[f'{name}_b']:,.0f} of B" for name in ("missing", "no_evidence")
+    )
+    return (
+        f"{count(int(row['n_prompts']), 'prompt counts', 'prompts count')}; answers without a verdict: {missing}; "
+        f"yes without a sentence of the answer: {unfounded}. Shares are uncorrected for the judge's error."
+    )

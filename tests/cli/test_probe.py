@@ -84,7 +84,7 @@ def test_a_question_costs_nothing_until_yes_is_said(study: Study, server: OpenAI
     assert "160 answers would be sent to judge at 127.0.0.1" in said and "Nothing was asked; --yes asks." in said
     assert (len(server.calls), told("ask", "study", "eats")["calls"]) == (0, 160)
     done = " ".join(run("ask", "study", "eats", "--yes").stdout.split())
-    assert "done: 160 calls" in done and "shares are uncorrected" in done
+    assert "done: 160 calls" in done and "Shares are uncorrected" in done
     assert len(server.calls) == 160
     (row,) = told("list", "study")
     answers = study.responses()

@@ -91,14 +91,14 @@ def test_an_own_probe_has_the_figures_of_a_built_in_one_that_counts_the_same(stu
     before = computed(study).probes
     bold = before[before["probe"] == "bold"].iloc[0]
     mine = own.test(read, [rule("bold by hand", PATTERNS["bold by hand"])]).table.iloc[0]
-    # What is corrected is corrected over another family.
+    # What is corrected is corrected over another family. The line over lengths is reckoned in single precision.
     corrected = {"replicated", "needed", "survives_equal_length", "verdict"}
     same = [
         name for name in mine.index if name in bold.index and not name.startswith("q") and name not in corrected
     ]
     assert {"p", "delta_rarefied", "p_rarefied", "ci_low", "mean_b", "p_discovery"} < {*same} - {"probe"}
     left, right = (row[[name for name in same if name != "probe"]] for row in (mine, bold))
-    pd.testing.assert_series_equal(left, right, check_names=False, check_dtype=False)
+    pd.testing.assert_series_equal(left, right, check_names=False, check_dtype=False, rtol=1e-6)
 
 
 def test_own_probes_change_no_figure_of_the_diff(study: Study) -> None:

@@ -59,7 +59,7 @@ def show(here: Comparison) -> None:
         _table(tested)
         _chosen(here, answers, tested, probes)
     _form(here, answers)
-    _files(here, probes)
+    _files(here, tested, probes)
 
 
 # Those that are kept.
@@ -118,16 +118,11 @@ def _pair(answers: Answers, tested: Tested, row: "pd.Series[Any]") -> Line | Non
 def _question(here: Comparison, probe: OwnProbe, row: "pd.Series[Any]") -> None:
     """How far a question is, and the step that puts it to its judge."""
     assert probe.question is not None
-    sides = "; ".join(
-        f"{side.upper()} {row[f'no_evidence_{side}']:,.0f} yes without a sentence of the answer, "
-        f"{row[f'missing_{side}']:,.0f} not answered"
-        for side in "ab"
-    )
-    st.caption(
-        md(f"{row['n_prompts']:,.0f} prompts count ({sides}). Shares are uncorrected for the judge's error.")
-    )
-    dollars = st.number_input("Limit in dollars", 0.0, value=1.0, step=0.5, key="own-limit")
-    variable = st.text_input("Variable that holds the key", key="own-key", help="Only for an address of your own.")
+    st.caption(md(asking.counted_words(row)))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        dollars = st.number_input("Limit in dollars", 0.0, value=1.0, step=0.5, key="own-limit")
+        note = "Only for an address of your own, URL#MODEL."
+        variable = st.text_input("Variable that holds the key", key="own-key", help=note)
     options = {"model": probe.question.judge, "key_env": variable.strip(), "max_dollars": float(dollars)}
     try:
         consent.show([Asking.model_validate(options).point], "own")
@@ -244,11 +239,12 @@ def _line(line: Line, side: str) -> str:
 # To other studies and from them.
 
 
-def _files(here: Comparison, probes: list[OwnProbe]) -> None:
+def _files(here: Comparison, tested: Tested, probes: list[OwnProbe]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if probes:
+            download.csv("Download this table", tested.table, f"{here.study.name}-own-probes")
             name = f"{here.study.name}-own-probes.json"
-            download.text("Download them", lambda: own_probes.written(probes), name, "application/json")
+            download.text("Download the probes", lambda: own_probes.written(probes), name, "application/json")
         with st.popover("Take some in from a file", icon=":material/upload:"):
             brought = st.file_uploader("A file that was written here", ["json"], key="own-file")
             if st.button("Take them in", key="own-take") and brought is not None:
