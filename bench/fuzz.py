@@ -58,7 +58,7 @@ ODD = [
         "gemini-flash",
         "blocked",
     ),
-    *("category", "KEY", "sk-not-a-name"),
+    *("category", "KEY", "sk-not-a-name", "(", "(?R)", "((a{1000}){1000}){1000}", "own:bold", "sorry,,apologies"),
 ]
 """What people paste and slip into; and what somebody tries on purpose."""
 STUDIES = ("asked", "brought", "absent")
@@ -113,7 +113,11 @@ def run(words: Sequence[str]) -> Done:
 def lines(count: int, seed: int, folder: Path) -> Iterator[list[str]]:
     """Made-up command lines; files that they write or read lie in `folder`."""
     chance = random.Random(seed)
-    commands: dict[str, Any] = dict(typer.main.get_group(app).commands)
+    commands: dict[str, Any] = {}
+    for name, command in typer.main.get_group(app).commands.items():
+        # A command may be a group of others, as `probe` is.
+        parts = getattr(command, "commands", {})
+        commands |= {f"{name} {part}": inner for part, inner in parts.items()} or {name: command}
     odd = [
         *ODD,
         str(folder),
@@ -124,7 +128,7 @@ def lines(count: int, seed: int, folder: Path) -> Iterator[list[str]]:
     ]
     for _ in range(count):
         name = chance.choice(sorted(commands.keys() - SLOW))
-        words = [name]
+        words = name.split()
         for parameter in commands[name].params:
             if parameter.param_type_name == "argument":
                 many = chance.choice((1, 1, 2, 30)) if parameter.nargs == -1 else chance.random() < 0.9

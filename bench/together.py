@@ -23,6 +23,7 @@ import pandas as pd
 
 from bench.fuzz import run
 from diffing.common import files, jsonl, noted
+from diffing.common.errors import UserError
 from diffing.diff import compute, stored
 from diffing.findings import findings
 from diffing.jobs import run as runner
@@ -30,6 +31,7 @@ from diffing.jobs.job import recent
 from diffing.labels import history
 from diffing.models import allowed
 from diffing.models.providers import Checkpoint, parse
+from diffing.probes import own_probes
 from diffing.reader import encode
 from diffing.reader.encodings import Encodings
 from diffing.study import repair, sample, spendings
@@ -200,6 +202,27 @@ def findings_written(_: Path, count: int) -> Outcome:
     return Outcome("5 claims that all write", (5, 5 * count, 5 * count), there)
 
 
+def own_added(_: Path, count: int) -> Outcome:
+    study = made("own")
+
+    def act(number: int) -> int:
+        told = 0
+        for turn in range(3):
+            for name in (f"mine {number} {turn}", f"ours {turn}"):
+                # Another rule each, so that only the name may be taken.
+                rule = own_probes.rule_of(phrase=f"{name} {number}")
+                try:
+                    own_probes.add(Study.open("own"), own_probes.made(name, rule=rule))
+                    told += 1
+                except UserError as error:
+                    assert "already" in str(error)
+            own_probes.remove(Study.open("own"), f"mine {number} {turn}", "Ada")
+        return told
+
+    told = sum(every(count, act))
+    return Outcome("3 added and removed, 3 of all", (3 * count + 3, 3), (told, len(own_probes.load(study))))
+
+
 def allowances(_: Path, count: int) -> Outcome:
     def act(number: int) -> None:
         for turn in range(10):
@@ -334,6 +357,7 @@ VERBS: dict[str, Callable[[Path, int], Outcome]] = {
     "label edits": label_edits,
     "label --import": label_imports,
     "findings --add, --note, --feature": findings_written,
+    "probe add, remove": own_added,
     "allow": allowances,
     "collect into one reply cache": collected,
     "spendings": spent,

@@ -6,6 +6,7 @@ that `import diffing` stays quick.
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffing.common.errors import UserError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from diffing.findings.evidence import Standing
     from diffing.jobs.job import JobStatus
+    from diffing.probes.own_probes import OwnProbe
     from diffing.reader.encodings import Encodings
 
 
@@ -60,3 +62,50 @@ class Study(study.Study):
         from diffing.findings import evidence
 
         return evidence.of(self, a, b)
+
+    def own_probes(self, a: str = "", b: str = "") -> "pd.DataFrame":
+        """The probes that people added to the study, a row each, tested as a family of their own."""
+        from diffing.findings import asking
+
+        return asking.table(self, a, b)
+
+    def add_probe(
+        self,
+        name: str,
+        words: str = "",
+        phrase: str = "",
+        regex: str = "",
+        question: str = "",
+        judge: str = "",
+        says: str = "",
+        author: str = "",
+        held_out_seen: bool = False,
+    ) -> "OwnProbe":
+        """Keep a probe with the study: words with commas between, a phrase, an expression, or a question.
+
+        A question is put to its judge by `run("ask", probes=[name])`, which costs what the judge does.
+        """
+        from diffing.probes import own_probes
+
+        rule = own_probes.rule_of(words, phrase, regex)
+        asked = {"text": question, "judge": judge} if question else None
+        told: dict[str, Any] = {"says": says, "author": author, "held_out_seen": held_out_seen}
+        return own_probes.add(self, own_probes.made(name, rule=rule, question=asked, **told))
+
+    def remove_probe(self, name: str, author: str = "") -> "OwnProbe":
+        """Count one of them no more."""
+        from diffing.probes import own_probes
+
+        return own_probes.remove(self, name, author)
+
+    def export_probes(self, path: str) -> int:
+        """Write them into a JSON file, for another study; how many."""
+        from diffing.probes import own_probes
+
+        return own_probes.export(self, Path(path).expanduser())
+
+    def import_probes(self, path: str) -> "Sequence[OwnProbe]":
+        """Take in those of such a file that the study lacks: all of them, or none where one cannot be kept."""
+        from diffing.probes import own_probes
+
+        return own_probes.take(self, Path(path).expanduser())

@@ -4,7 +4,7 @@ import streamlit as st
 
 from diffing.diff.stored import OF_OLDER
 from pages.parts import address, headline, job_panel, load, shell
-from pages.parts.answer import behaviours, changed, head, still, where
+from pages.parts.answer import behaviours, changed, head, own, still, where
 
 shell.page("What changed")
 here = address.comparison()
@@ -29,4 +29,5 @@ head.carried(found.diff, listed)
 where.show(found.diff, listed)
 changed.show(here, found.diff, listed)
 still.show(found.diff)
+own.show(here)
 headline.settings(found.diff)

@@ -19,6 +19,7 @@ from diffing.cli import findings as cli_findings
 from diffing.cli import keys as cli_keys
 from diffing.cli import label as cli_label
 from diffing.cli import mend as cli_mend
+from diffing.cli import probe as cli_probe
 from diffing.cli import read as cli_read
 from diffing.cli import report as cli_report
 from diffing.cli import run as cli_run
@@ -51,6 +52,7 @@ PARTS = (
 )
 for part in PARTS:
     app.registered_commands += part.app.registered_commands
+app.add_typer(cli_probe.app, name="probe")
 
 
 def main() -> None:

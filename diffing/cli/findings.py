@@ -38,6 +38,7 @@ from diffing.findings import (
 from diffing.findings.evidence import Standing
 from diffing.jobs.job import JobStatus
 from diffing.models.questions import Estimate
+from diffing.probes import own_probes
 from diffing.study.study import Study
 
 app = typer.Typer()
@@ -55,8 +56,8 @@ def findings_command(
     count: Annotated[
         str,
         typer.Option(
-            help="What to count of it: probe:NAME, words:ONE,OTHER, phrase:TEXT or regex:EXPRESSION. Alone, it is "
-            "the claim."
+            help="What to count of it: probe:NAME, own:NAME, words:ONE,OTHER, phrase:TEXT or regex:EXPRESSION. "
+            "Alone, it is the claim."
         ),
     ] = "",
     more: Annotated[str, typer.Option(help="Checkpoint that shows it more; the one after unless named.")] = "",
@@ -84,7 +85,7 @@ def findings_command(
         "counter_examples": [_example(text) for text in counter or []],
     }
     members = {field: values for field, values in members.items() if values}
-    predicate = predicates.typed(count) if count else None
+    predicate = predicates.typed(count, own_probes.load(study)) if count else None
     if predicate and not finding:
         add = add or predicate.shown
     if add:

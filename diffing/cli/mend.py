@@ -4,9 +4,11 @@ import typer
 
 from diffing.cli.options import AsJson, Name
 from diffing.cli.terminal import say, tell
+from diffing.findings import asking
 from diffing.findings.findings import Change
 from diffing.findings.people import Verdict
 from diffing.labels import history
+from diffing.probes import own_probes
 from diffing.study import repair
 
 app = typer.Typer()
@@ -15,6 +17,8 @@ CHECKS: dict[str, repair.Check] = {
     "labels.jsonl": history.line_of,
     "findings.jsonl": Change.model_validate,
     "people.jsonl": Verdict.model_validate,
+    "own_probes.jsonl": own_probes.Change.model_validate,
+    "own_answers.jsonl": asking.Said.model_validate,
 }
 """What a line of these files must hold."""
 

@@ -6,7 +6,7 @@ of a probe that this version does not know is told and never counted as zero.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from diffing.common.errors import UserError
 from diffing.common.step import first_fault
 from diffing.probes.own import Rule
+from diffing.probes.own_probes import OwnProbe
 from diffing.probes.phrases import Phrase, spans
 from diffing.probes.probes import PROBES
 from diffing.probes.rules import Span
@@ -34,7 +35,7 @@ class Predicate(BaseModel):
     @classmethod
     def of_probe(cls, name: str) -> "Predicate":
         if name not in PROBES:
-            raise UserError(f"There is no probe '{name}'; 'python -m diffing probes' lists them.")
+            raise UserError(f"There is no probe '{name}'; 'python -m diffing probe list' lists them.")
         return cls(kind="probe", form=name)
 
     @classmethod
@@ -88,17 +89,33 @@ class Predicate(BaseModel):
         return rule_of(self.form)
 
 
-def typed(text: str) -> Predicate:
-    """A predicate as a person types it: `probe:bold`, `words:sorry,apologies`, `phrase:I am`, `regex:^Sure`."""
+def typed(text: str, own: Sequence[OwnProbe] = ()) -> Predicate:
+    """A predicate as a person types it: `probe:bold`, `words:sorry,apologies`, `phrase:I am`, `regex:^Sure`.
+
+    `own`: a study's own probes, which are named as `own:NAME`.
+    """
     kind, mark, told = text.partition(":")
     if kind == "probe" and mark:
         return Predicate.of_probe(told.strip())
+    if kind == "own" and mark:
+        return _of_own(told.strip(), own)
     if kind not in ("words", "phrase", "regex") or not mark:
         raise UserError(
-            f"'{text}' names nothing to count; write probe:NAME, words:ONE,OTHER, phrase:TEXT or regex:EXPRESSION."
+            f"'{text}' names nothing to count; write probe:NAME, own:NAME, words:ONE,OTHER, phrase:TEXT or "
+            "regex:EXPRESSION."
         )
     words = tuple(word.strip() for word in told.split(",") if word.strip())
     return Predicate.of_rule(rule_of({"kind": kind, **({"words": words} if kind == "words" else {"text": told})}))
+
+
+def _of_own(name: str, own: Sequence[OwnProbe]) -> Predicate:
+    """What an own probe of that name counts."""
+    for probe in own:
+        if probe.name.casefold() == name.casefold():
+            if probe.rule is None:
+                raise UserError(f"Own probe '{probe.name}' is a question, and a claim in words; verify a finding.")
+            return Predicate.of_rule(probe.rule)
+    raise UserError(f"There is no own probe '{name}' in this study; 'probe list STUDY' lists them.")
 
 
 def rule_of(form: Any) -> Rule:

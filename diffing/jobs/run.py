@@ -45,6 +45,7 @@ STEPS = {
     "draft": "diffing.findings.drafting",
     "baseline": "diffing.findings.baseline",
     "verify": "diffing.findings.verification",
+    "ask": "diffing.findings.asking",
     "report": "diffing.report.folder",
 }
 """Kinds of job, and the module whose `run(study, options, progress)` does each."""

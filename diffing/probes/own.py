@@ -1,10 +1,12 @@
 """A person's own rule for something that can be counted: words, a phrase or a regular expression.
 
 Promises that the same rule finds the same spans in any study, and that no expression, however it is written, keeps
-a text longer than its time. Unlike the built-in probes an own rule looks at code too: it does what it says and no
-more.
+a text longer than its time or takes memory without end. Unlike the built-in probes an own rule looks at code too:
+it does what it says and no more.
 """
 
+import math
+from functools import lru_cache
 from typing import Literal
 
 import regex  # type: ignore[import-untyped]
@@ -19,6 +21,12 @@ SECONDS = 1.0
 second tries the same again and again."""
 LONGEST = 2000
 """Characters of an expression, and of all words together: more is a program or a list for a file."""
+REPEATS = 100_000
+"""Product of all least numbers of times in an expression: a part that must occur a thousand times is written out
+as often when it is read, and so is what stands inside it. At 100,000 that takes some 40 MB."""
+TIMES = regex.compile(r"\{\s*(\d+)\s*(?:,[^}]*)?\}")
+CALLS = regex.compile(r"\(\?(?:R|[+-]?\d+|&\w+|P>\w+)\)")
+"""An expression that calls itself takes gigabytes in the second that it has."""
 
 Kind = Literal["words", "phrase", "regex"]
 
@@ -46,10 +54,8 @@ class Rule(Settings):
             raise ValueError("a list of words needs words and no text")
         if self.kind != "words" and (not self.text or self.words):
             raise ValueError(f"a {self.kind} needs a text and no words")
-        try:
-            regex.compile(self.text if self.kind == "regex" else "", regex.MULTILINE)
-        except regex.error as error:
-            raise ValueError(f"the expression cannot be read ({error})") from error
+        if self.kind == "regex":
+            _readable(self.text)
         return self
 
     @property
@@ -63,21 +69,42 @@ class Rule(Settings):
     def spans(self, text: str) -> list[Span]:
         """Where a text has it; a `UserError` where the expression takes too long."""
         try:
-            matches = [match.span() for match in self._expression().finditer(text, timeout=SECONDS)]
-        except TimeoutError as error:
+            # Concurrent: whoever else is in this process goes on meanwhile.
+            found = _expression(self).finditer(text, timeout=SECONDS, concurrent=True)
+            matches = [match.span() for match in found]
+        except (TimeoutError, MemoryError) as error:
             raise UserError(
                 f"The expression /{self.text}/ takes more than {SECONDS:g} s on one answer; write it without "
                 "repetitions inside repetitions."
             ) from error
         return [span for span in matches if span[0] < span[1]]
 
-    def _expression(self) -> "regex.Pattern[str]":
-        if self.kind == "regex":
-            return regex.compile(self.text, regex.MULTILINE)
-        if self.kind == "phrase":
-            return regex.compile(regex.escape(self.text, special_only=True))
-        # Longer ones first: of two that begin alike the one that says more is found.
-        words = sorted(self.words, key=len, reverse=True)
-        some = "|".join(regex.escape(word, special_only=True).replace(" ", r"\s+") for word in words)
-        # No \b: a word may begin or end with a mark.
-        return regex.compile(rf"(?<!\w)(?:{some})(?!\w)", regex.IGNORECASE)
+
+def _readable(text: str) -> None:
+    """`ValueError` where an expression cannot be read, or takes too much to read."""
+    if CALLS.search(text):
+        raise ValueError("the expression calls itself or a part of itself; write that part out")
+    if math.prod(max(1, int(times)) for times in TIMES.findall(text)) > REPEATS:
+        raise ValueError(f"the numbers in curly brackets make more than {REPEATS:,} repetitions together")
+    try:
+        regex.compile(text, regex.MULTILINE)
+    except (regex.error, OverflowError) as error:
+        raise ValueError(f"the expression cannot be read ({error})") from error
+    except (RecursionError, MemoryError) as error:
+        raise ValueError("the expression has too many brackets inside brackets") from error
+
+
+# A study's own rules, whose expressions are asked for at every text.
+@lru_cache(maxsize=512)
+def _expression(rule: Rule) -> "regex.Pattern[str]":
+    if rule.kind == "regex":
+        return regex.compile(rule.text, regex.MULTILINE)
+    if rule.kind == "phrase":
+        return regex.compile(regex.escape(rule.text, special_only=True))
+    # Longer ones first: of two that begin alike the one that says more is found.
+    words = sorted(rule.words, key=len, reverse=True)
+    some = "|".join(
+        r"\s+".join(regex.escape(part, special_only=True) for part in word.split(" ")) for word in words
+    )
+    # No \b: a word may begin or end with a mark.
+    return regex.compile(rf"(?<!\w)(?:{some})(?!\w)", regex.IGNORECASE)

@@ -3,9 +3,9 @@
 Labels go out twice: as CSV, the one that stands for each feature, and as JSON with all that was ever said of it.
 Promises that either, brought into a study of the same SAE by `label STUDY --import FILE`, gives each feature the
 name that it has here, where that study has none of its own. Records (the JSON lines of labels, judgements,
-findings, verdicts of judges and of people, lists and ratings) are copied as they stand. Cells of CSV that a
-spreadsheet would run begin with an apostrophe, which reading prompts and labels here takes away again. Writes
-only: a pickle is for the one who made it, and this module opens none.
+findings, verdicts of judges and of people, lists and ratings, own probes and what a judge said to them) are copied
+as they stand. Cells of CSV that a spreadsheet would run begin with an apostrophe, which reading prompts and labels
+here takes away again. Writes only: a pickle is for the one who made it, and this module opens none.
 """
 
 from collections.abc import Collection
@@ -23,7 +23,17 @@ from diffing.reader.encodings import Encodings
 from diffing.study import responses
 from diffing.study.study import Study
 
-RECORDS = ("labels", "judgements", "findings", "verdicts", "people", "differences", "ratings")
+RECORDS = (
+    "labels",
+    "judgements",
+    "findings",
+    "verdicts",
+    "people",
+    "differences",
+    "ratings",
+    "own_probes",
+    "own_answers",
+)
 """Files of JSON lines in a study's folder: what was said, by whom and when."""
 
 

@@ -24,6 +24,11 @@ def file(label: str, path: Path, kind: str) -> None:
     _button(label, path.read_bytes, path.name, kind)
 
 
+def text(label: str, content: Callable[[], str], name: str, kind: str) -> None:
+    """A button that writes a text when it is clicked."""
+    _button(label, lambda: content().encode("utf-8", "replace"), name, kind)
+
+
 def _button(label: str, content: Callable[[], bytes], name: str, kind: str) -> None:
     st.download_button(
         label, content, name, kind, key=f"download-{name}", on_click="ignore", icon=":material/download:"

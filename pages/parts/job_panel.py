@@ -28,6 +28,7 @@ TITLES = {
     "draft": "Drafting findings",
     "baseline": "Finding differences without features",
     "verify": "Verifying findings",
+    "ask": "Asking the judge about each answer",
     "report": "Writing the report",
 }
 """What each kind of job is doing, for people."""

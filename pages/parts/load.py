@@ -18,17 +18,19 @@ from diffing import diff, labels
 from diffing.common import files
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
-from diffing.diff import answer, noise, selection
+from diffing.diff import answer, noise, own, selection
 from diffing.diff import pairs as feature_pairs
 from diffing.diff.answer import Behaviour
 from diffing.diff.stored import Diff
-from diffing.findings import evidence, findings, people
+from diffing.findings import asking, evidence, findings, people
 from diffing.findings.evidence import Standing
 from diffing.findings.findings import Finding
 from diffing.findings.people import Question
 from diffing.labels import contradictions as against
 from diffing.labels import history
 from diffing.labels.contradictions import Contradiction
+from diffing.probes import own_probes as own_kept
+from diffing.probes.own import Rule
 from diffing.reader import firing, query
 from diffing.reader.encodings import Encodings, table_path
 from diffing.study.settings import ReaderChoice
@@ -86,9 +88,15 @@ def _everything(study: Study) -> State:
     return _answers(study, history.path_of(study), history.imported_dir(study), *sorted(written))
 
 
+def _own(study: Study) -> State:
+    """Answers with the study's own probes, and what judges said to them."""
+    return _answers(study, own_kept.path_of(study), asking.path_of(study))
+
+
 ANSWERS: dict[str | type[Any], Any] = {Study: _answers}
 JUDGED: dict[str | type[Any], Any] = {Study: _judged}
 EVERYTHING: dict[str | type[Any], Any] = {Study: _everything}
+OWN: dict[str | type[Any], Any] = {Study: _own}
 
 
 def said(read: Callable[Asked, Found]) -> Callable[Asked, Found]:
@@ -214,6 +222,29 @@ def contradictions(study: Study, a: str, b: str, feature: int) -> list[Contradic
 def standings(study: Study, a: str, b: str) -> list[Standing]:
     """Where the findings of two checkpoints stand."""
     return evidence.of(study, a, b)
+
+
+@said
+@st.cache_resource(max_entries=4, show_spinner="Reading the answers", hash_funcs=ANSWERS)
+def own_answers(study: Study, a: str, b: str) -> own.Answers:
+    """The answers that own probes are counted in."""
+    return own.answers(study, a, b)
+
+
+@said
+@st.cache_resource(max_entries=8, show_spinner="Counting", hash_funcs=OWN)
+def own_probes(study: Study, a: str, b: str) -> own.Tested:
+    """The study's own probes with their figures and places."""
+    return asking.both(study, own_answers(study, a, b))
+
+
+# What is typed changes with every letter; the last ones are asked for again at every visit.
+@said
+@st.cache_resource(max_entries=32, show_spinner="Counting", hash_funcs=ANSWERS)
+def own_trial(study: Study, a: str, b: str, rule: str) -> own.Tested:
+    """A rule, as JSON, that is not kept yet: on discovery prompts alone."""
+    trial = own_kept.OwnProbe(name="trial", rule=Rule.model_validate_json(rule))
+    return own.test(own.discovery(own_answers(study, a, b)), [trial])
 
 
 @said

@@ -24,6 +24,7 @@ from diffing.jobs.job import jobs_dir, put
 from diffing.labels import history, sources
 from diffing.models import allowed
 from diffing.models.providers import Checkpoint
+from diffing.probes import own_probes
 from diffing.study import imports, repair, spendings
 from diffing.study import study as studies
 from diffing.study.settings import ReaderChoice
@@ -131,6 +132,25 @@ def test_a_finding_that_several_write_is_one_with_what_each_adds(study: Study) -
     [finding] = findings.load(study)
     assert {identifier for ids in told for identifier in ids} == {finding.id}
     assert sorted(finding.features) == [start + n for start in (0, 10, 20) for n in range(6)]
+
+
+def test_own_probes_of_several_are_all_there_and_one_of_a_name_is_kept(study: Study) -> None:
+    def kept(who: str, number: int) -> str:
+        for name in (f"{who} {number}", f"everybody's {number}"):
+            rule = own_probes.rule_of(phrase=f"{name} of {who}")
+            try:
+                own_probes.add(Study.open("s"), own_probes.made(name, rule=rule, author=who))
+            except UserError as error:
+                return str(error)
+        return who
+
+    told = at_once(*(repeated(partial(kept, who), range(6)) for who in ("Ada", "Ben", "Cid")))
+    probes = own_probes.load(study)
+    mine = {f"{who} {number}" for who in ("Ada", "Ben", "Cid") for number in range(6)}
+    assert {probe.name for probe in probes} == mine | {f"everybody's {number}" for number in range(6)}
+    # Each who was told that a name was kept for it has it.
+    owners = [(probe.author, probe.name[-1]) for probe in probes if probe.name.startswith("everybody")]
+    assert sorted((who, str(n)) for one in told for n, who in enumerate(one) if len(who) == 3) == sorted(owners)
 
 
 def test_a_claim_that_was_reworded_meanwhile_is_not_worded_over(study: Study) -> None:

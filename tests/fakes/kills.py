@@ -28,6 +28,7 @@ from diffing.common import files, jsonl
 from diffing.models import providers
 from diffing.models.providers import Checkpoint
 from diffing.models.replies import RefusingDisk, Replies
+from diffing.probes import own_probes
 from diffing.reader import encode
 from diffing.reader.encodings import Encodings, table_path
 from diffing.report import charts, notebook
@@ -42,7 +43,7 @@ from tests.fakes.warm import Order, environment
 NAME = "s"
 PROMPTS = 40
 """Of which some 16 are held out: enough for a judge to verify what most answers show."""
-MODELS = ("before", "after", "writer", "author", "judge", "drafter", "verifier", "lister")
+MODELS = ("before", "after", "writer", "author", "judge", "drafter", "verifier", "lister", "asked")
 DELAY = 0.02
 """Seconds that the server takes for a reply."""
 FEATURES = [1, 2, 3, 4]
@@ -85,6 +86,7 @@ KINDS: dict[str, Kind] = {
     "draft": Kind("score", asking("drafter")),
     "verify": Kind("draft", asking("verifier")),
     "baseline": Kind("diff", asking("lister")),
+    "ask": Kind("diff", lambda _: {"concurrency": 4}),
     "report": Kind("verify", lambda _: {}),
     "import": Kind("answers", None),
     "repair": Kind("damaged", None),
@@ -117,6 +119,9 @@ def work(order: Order) -> str:
     if order.kind == "repair":
         repair.repair(NAME, CHECKS)
         return "done"
+    if order.kind == "ask" and not own_probes.load(Study.open(NAME)):
+        question = {"text": "Is there cake?", "judge": f"{order.url}#asked"}
+        own_probes.add(Study.open(NAME), own_probes.made("eats", question=question))
     assert kind.options is not None
     told = jobs.run_here(Study.open(NAME), kind.step or order.kind, kind.options(order.url))
     return f"{told.state} {told.error}".strip()
@@ -147,6 +152,11 @@ def drafted(_: Call) -> str:
     return json.dumps({"drafts": [{"claim": c, "features": [f], "why": "w"} for c, f in claims.items()]})
 
 
+def eats(call: Call) -> str:
+    yes = "cake" in judges.blocks(call)["answer"]
+    return json.dumps({"yes": yes, "sentence": "cake" if yes else ""})
+
+
 def wrote(call: Call) -> str:
     chance = random.Random(call.prompt)
     # Words of chance: what resembles another prompt is asked for again.
@@ -164,6 +174,7 @@ TALKERS: dict[str, Callable[[Call], str | Behaviour]] = {
     "drafter": drafted,
     "verifier": judges.counting(judges.words(SHOWN)),
     "lister": listers.scripted(),
+    "asked": eats,
 }
 
 

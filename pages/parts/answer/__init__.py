@@ -1,1 +1,1 @@
-"""What the page Answer is made of: the sentence, behaviours one by one, what changed most, what did not."""
+"""What the page Answer is made of: the sentence, behaviours, what changed most, what did not, own probes."""

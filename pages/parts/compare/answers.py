@@ -9,7 +9,6 @@ from diffing.common.errors import UserError
 from diffing.common.escape import esc, md
 from diffing.diff import pairs
 from diffing.findings.findings import Example
-from diffing.probes.probes import PROBES
 from diffing.reader.encodings import Encodings
 from pages.parts import address, highlight, load
 from pages.parts.address import Comparison
@@ -21,7 +20,7 @@ from pages.parts.load import Loaded
 class Marks(NamedTuple):
     """What is marked in each answer, and where the answers' encodings are."""
 
-    probe: str
+    probe: marked.Marked | None
     feature: int | None
     full_colour: float
     encodings: Encodings | None
@@ -31,7 +30,7 @@ class Marks(NamedTuple):
 
 def show(here: Comparison, found: Loaded | None) -> None:
     """The whole view."""
-    feature, probe = marked.feature(found), marked.probe()
+    feature, probe = marked.feature(found), marked.probe(here)
     answers = here.study.responses()
     answers = answers[answers["checkpoint"].isin([here.a, here.b])]
     chosen = prompt.choose(here, answers)
@@ -92,7 +91,10 @@ def _answer(here: Comparison, side: str, answers: pd.DataFrame, draw: int, which
     if answer is None or not answer["text"]:
         st.caption(md(answer["error"]) if answer is not None and answer["error"] else "No answer.")
     elif marks.probe:
-        st.html(highlight.spans(answer["text"], PROBES[marks.probe].spans(answer["text"]), side))
+        try:
+            st.html(highlight.spans(answer["text"], marks.probe.spans(answer["text"]), side))
+        except UserError as error:
+            st.caption(md(str(error)))
     elif marks.feature is None or marks.encodings is None or (key, draw) not in marks.documents:
         st.html(highlight.answer([(answer["text"], 0.0)], side, 1.0))
     else:

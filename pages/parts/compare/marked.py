@@ -1,11 +1,18 @@
 """Which feature or probe is marked in the answers: what the address names, and the line that says so."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import streamlit as st
 
+from diffing.common.errors import UserError
 from diffing.common.escape import esc
 from diffing.diff import pairs
+from diffing.probes import own_probes
+from diffing.probes.own_probes import MARK, OwnProbe
 from diffing.probes.probes import PROBES
-from pages.parts import address
+from diffing.probes.rules import Span
+from pages.parts import address, load
 from pages.parts.address import Comparison
 from pages.parts.figures import mark
 from pages.parts.load import Loaded
@@ -22,12 +29,38 @@ def feature(found: Loaded | None) -> int | None:
     return number
 
 
-def probe() -> str:
-    """The probe in the address; empty where it names none."""
+class Marked(NamedTuple):
+    """A probe whose places are marked."""
+
+    name: str
+    description: str
+    spans: Callable[[str], list[Span]]
+
+
+def probe(here: Comparison) -> Marked | None:
+    """The probe in the address, built-in or the study's own; None where it names none."""
     asked = address.text("probe")
-    if asked and asked not in PROBES:
+    if asked.startswith(MARK):
+        try:
+            mine = own_probes.get(here.study, asked)
+        except UserError as error:
+            address.lost(str(error))
+        return Marked(mine.name, mine.shown, mine.spans if mine.rule else _sentences(here, mine))
+    if not asked:
+        return None
+    if asked not in PROBES:
         address.lost(f"There is no probe '{asked}'.")
-    return asked
+    return Marked(asked, PROBES[asked].description, PROBES[asked].spans)
+
+
+def _sentences(here: Comparison, question: OwnProbe) -> Callable[[str], list[Span]]:
+    """By text, the sentences that a judge gave for its yes; none before anything was read and asked."""
+    try:
+        texts, tested = load.own_answers(*here).texts, load.own_probes(*here)
+    except UserError:
+        return lambda _text: []
+    known = {text: spans for text, spans in zip(texts, tested.places[question.name], strict=True) if spans}
+    return lambda text: known.get(text, [])
 
 
 def full_colour(found: Loaded | None, feature: int | None) -> float:
@@ -36,10 +69,10 @@ def full_colour(found: Loaded | None, feature: int | None) -> float:
     return 0.0 if row is None else pairs.full_colour(row)
 
 
-def show(here: Comparison, found: Loaded | None, feature: int | None, probe: str) -> None:
+def show(here: Comparison, found: Loaded | None, feature: int | None, probe: Marked | None) -> None:
     """The line above the answers."""
     if probe:
-        st.html(f"Marked: <b>{esc(probe)}</b>, {esc(PROBES[probe].description)}")
+        st.html(f"Marked: <b>{esc(probe.name)}</b>, {esc(probe.description)}")
     elif feature is not None:
         row = found.row(str(feature)) if found is not None else None
         about = ""
