@@ -19,7 +19,7 @@ def open_study(study: Study, compared: bool) -> None:
     if study.settings.note == sample.NOTE:
         statuses.begin(study)
         compared = True
-    page = "pages/features.py" if compared else "pages/run.py"
+    page = "pages/answer.py" if compared else "pages/run.py"
     st.switch_page(page, query_params=address.written(study=study.name))
 
 

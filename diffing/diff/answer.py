@@ -5,39 +5,55 @@ to have changed, that what has no words of its own is in the list and never in t
 change" is said only where an interval lies inside its margin.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from diffing.common.words import count, listed, share
-from diffing.diff import measure, summary
+from diffing.diff import changes, measure, summary
+from diffing.diff.changes import Pairs, Row
 from diffing.diff.habits import KINDS
 from diffing.diff.stored import OF_OLDER, Diff
+from diffing.probes.sayings import little
 
 SAID = 3
 """Behaviours of a side in the sentence: with length they are what a reader keeps in mind. The list has all."""
+SHOWN = 12
+"""Behaviours that a page shows before it is asked for more: what fits a minute."""
+TELLS = 0.55
+"""Classifier accuracy under which features are said to tell hardly anything: half is guessing, and a twentieth is
+what some hundred pairs miss it by. Chosen by eye."""
 
 
 class Behaviour(NamedTuple):
     """Something that changed, or may have."""
 
+    number: int
+    """Of the diff's table of behaviours."""
     name: str
     """As the end of a sentence whose subject is an answer."""
     kind: str
+    """`amount`, `habit`, `place` or `content`."""
     direction: str
-    """A or B, whoever shows it more."""
+    """A or B, whoever shows it more; of a place, whose is nearer to the end."""
     by: str
     """What counts it: a probe, a phrase or a feature."""
+    source: str
+    """Its name there: a probe's name, a phrase's form, a feature's number."""
+    category: str
+    """Of what is of one category, that one."""
     share_a: float
-    """Of held-out answers; of an amount its mean."""
+    """Of held-out answers; of an amount or a place its mean."""
     share_b: float
     delta: float
     """B minus A; of an amount as a share of the mean of both, as are the ends of its interval."""
     ci_low: float
     ci_high: float
     q: float
+    prompts: int
+    """Held-out ones that these figures are of."""
     confirmed: str
     """`yes`, `not confirmed` or `too few`."""
     survives_length: bool | None
@@ -45,41 +61,72 @@ class Behaviour(NamedTuple):
     probes: list[str]
     phrases: list[str]
     features: list[int]
+    examples: list[Row]
+    """Pairs of discovery prompts that go with the difference, the clearest first."""
+    against: list[Row]
+    """Those that go against it."""
 
     @property
     def figures(self) -> str:
         """Both sides' figures, short."""
         if self.kind == "amount":
             return f"{self.share_a:,.0f} → {self.share_b:,.0f}"
+        if self.kind == "place":
+            return f"at {share(self.share_a)} → {share(self.share_b)} of the answer"
         return f"{share(self.share_a)} → {share(self.share_b)}"
+
+    @property
+    def said(self) -> bool:
+        """Whether it has words that answers can be held against."""
+        return self.by != "feature"
 
 
 def behaviours(stored: Diff) -> list[Behaviour]:
-    """All of a diff's behaviours, in order."""
-    return [_behaviour(stored, row) for _, row in stored.behaviours.iterrows()]
+    """All of a diff's behaviours: what is counted, what is counted and tells little, what only features tell of.
+
+    Each begins with an example of a prompt that none before it shows, where it has one.
+    """
+    pairs = changes.Pairs(stored.changes) if len(stored.changes) else None
+    found = [_behaviour(row, stored.habits, pairs) for row in stored.behaviours.to_dict("records")]
+    order = sorted(found, key=lambda each: (each.by == "feature", each.by == "phrase" and little(each.name)))
+    seen: set[str] = set()
+    fresh = []
+    for each in order:
+        first = next((row for row in each.examples if row.prompt_id not in seen), None)
+        if first is not None:
+            seen.add(first.prompt_id)
+            each = each._replace(examples=[first, *(row for row in each.examples if row != first)])
+        fresh.append(each)
+    return fresh
 
 
-def _behaviour(stored: Diff, row: "pd.Series[Any]") -> Behaviour:
+def _behaviour(row: Mapping[str, Any], habits: pd.DataFrame, pairs: Pairs | None) -> Behaviour:
     # Length is no habit, and none has the number 0.
-    members = stored.habits[stored.habits["habit"] == row["habit"]]
+    members = habits[habits["habit"] == row["habit"]]
     names = {kind: members.loc[members["kind"] == kind, "name"].tolist() for kind in KINDS}
     same = np.sign(row["delta_rarefied"]) == np.sign(row["delta"]) and row["q_rarefied"] < measure.LEVEL
     return Behaviour(
+        number=int(row["behaviour"]),
         name=str(row["name"]),
         kind=str(row["kind"]),
         direction=str(row["side"]).upper(),
         by=str(row["by"]),
+        source=str(row["source"]),
+        category=str(row.get("category", "")),
         share_a=float(row["a"]),
         share_b=float(row["b"]),
         delta=float(row["delta"]),
         ci_low=float(row["ci_low"]),
         ci_high=float(row["ci_high"]),
         q=float(row["q"]),
+        prompts=int(row["prompts"]),
         confirmed=str(row["confirmed"]),
         survives_length=None if row["kind"] == "amount" else bool(same),
         probes=names["probe"] or ([str(row["source"])] if row["by"] == "probe" else []),
         phrases=names["phrase"],
         features=[int(name) for name in names["feature"]],
+        examples=pairs.examples(row) if pairs else [],
+        against=pairs.examples(row, against=True) if pairs else [],
     )
 
 
@@ -90,21 +137,24 @@ def sentence(stored: Diff) -> str:
     told = stored.summary
     if told.get("identical") == told["pairs"] > 0:
         return f"Nothing changed: {summary.identical(told)[0].lower()}{summary.identical(told)[1:]}"
-    found = [each for each in behaviours(stored) if each.confirmed == "yes"]
+    everything = behaviours(stored)
+    found = [each for each in everything if each.confirmed == "yes"]
     if not found:
-        held = int(stored.behaviours["prompts"].max())
+        held = max((each.prompts for each in everything), default=0)
         if not held:
             return "No prompt was held out to confirm a change on; the list is of leads alone."
         return f"No change was confirmed on {count(held, 'held-out prompt')}; that does not prove that none is."
-    parts = [_length(each) for each in found if each.kind == "amount"]
-    named = [each for each in found if each.kind == "habit" and each.by != "feature"]
+    named = [each for each in found if each.kind != "amount" and each.said]
+    parts = [_length(stored, each) for each in everything if each.kind == "amount"]
     for side in ("B", "A"):
         mine = [f"{each.name} ({each.figures})" for each in named if each.direction == side]
         if mine:
             more = f", and {len(mine) - SAID:,} more" if len(mine) > SAID else ""
             parts.append(f"{side} more often {_and(mine[:SAID], more)}")
-    if not parts:
-        return f"{count(len(found), 'change was', 'changes were')} confirmed that only features tell of."
+    if not named:
+        others = len(found) - sum(each.kind == "amount" for each in found)
+        if others:
+            parts.append(f"{count(others, 'other change was', 'other changes were')} confirmed, by features alone")
     return f"{'; '.join(parts)}."
 
 
@@ -112,25 +162,92 @@ def _and(words: Sequence[str], more: str) -> str:
     return f"{', '.join(words)}{more}" if more else listed(list(words))
 
 
-def _length(each: Behaviour) -> str:
+def _length(stored: Diff, each: Behaviour) -> str:
+    figures = f"{each.figures} words"
+    if each.confirmed != "yes":
+        verdicts = stored.probes.loc[stored.probes["probe"] == each.source, "verdict"]
+        if verdicts.eq("no change").any():
+            return f"Answers are about as long as before ({figures})"
+        return f"No change in length was confirmed ({figures})"
     ratio = each.share_b / each.share_a if each.share_a else float("inf")
     way = "longer" if ratio >= 1 else "shorter"
-    return f"B's answers are {share(abs(ratio - 1))} {way} ({each.figures} words)"
+    return f"B's answers are {share(abs(ratio - 1))} {way} ({figures})"
+
+
+class Still(NamedTuple):
+    """Something that was looked for and is not said to have changed."""
+
+    probe: str
+    verdict: str
+    """`no change`, `cannot tell` or `too rare to tell`."""
+    figures: str
+    """Both sides'; means of what is counted."""
+    low: float
+    """The 90 % interval's ends: within the margin of what did not change. Of amounts as shares of the mean."""
+    high: float
+    amount: bool
+    prompts: float
+    """About how many prompts it would take to tell; NaN where it is told, or where there is no interval."""
+
+
+def still(stored: Diff) -> list[Still]:
+    """What did not change, and what cannot be told, in the probes' order."""
+    found = []
+    for row in stored.probes.to_dict("records"):
+        if row["verdict"] == "differs":
+            continue
+        amount = row["judged_by"] == "amount"
+        low, high, margin = _interval(row, amount)
+        a, b = (row["mean_a"], row["mean_b"]) if amount else (row["frequency_a"], row["frequency_b"])
+        figures = f"{a:,.1f} → {b:,.1f}" if amount else f"{share(a)} → {share(b)}"
+        told = row["verdict"] == "no change"
+        prompts = np.nan if told else row["n_prompts"] * _times(low, high, margin)
+        found.append(Still(row["probe"], row["verdict"], figures, low, high, amount, float(prompts)))
+    return found
+
+
+def _times(low: float, high: float, margin: float) -> float:
+    """How many times as many prompts would tell, were the difference just what it is here.
+
+    An interval narrows with the root of their number. It must leave out 0, or lie within the margin.
+    """
+    middle, half = abs(low + high) / 2, (high - low) / 2
+    room = max(middle, margin - middle)
+    return float((half / room) ** 2) if room > 0 else np.nan
+
+
+def _interval(row: Mapping[str, Any], amount: bool) -> tuple[float, float, float]:
+    """The 90 % interval, from the 95 % one that is stored, and the margin that it must lie within."""
+    low, high = (row["change_low"], row["change_high"]) if amount else (row["ci_low"], row["ci_high"])
+    middle, half = (low + high) / 2, (high - low) / 2 * NARROWER
+    if amount:
+        return middle - half, middle + half, measure.OF_AMOUNT
+    base = (row["frequency_a"] + row["frequency_b"]) / 2
+    return middle - half, middle + half, max(min(measure.EQUIVALENT, measure.OF_BASE * base), 1e-3)
+
+
+NARROWER = 1.645 / 1.960
+"""Of a 95 % interval's width, that of the 90 % one which a verdict was made from."""
 
 
 def whole(stored: Diff) -> dict[str, Any]:
     """Sentence and lists as plain data."""
-    probes = stored.probes
-    verdicts = {
-        verdict: probes.loc[probes["verdict"] == verdict, "probe"].tolist()
-        for verdict in ("no change", "cannot tell", "too rare to tell")
-    }
+    others = still(stored)
     return {
         "sentence": sentence(stored),
         "a": stored.a,
         "b": stored.b,
         "prompts": stored.summary["prompts"],
-        "behaviours": [each._asdict() for each in behaviours(stored)],
-        "unchanged": verdicts["no change"],
-        "cannot_tell": [*verdicts["cannot tell"], *verdicts["too rare to tell"]],
+        "behaviours": [_plain(each) for each in behaviours(stored)],
+        "unchanged": [each.probe for each in others if each.verdict == "no change"],
+        "cannot_tell": [each.probe for each in others if each.verdict != "no change"],
+        "carried": stored.summary["separability"].get("carried"),
     }
+
+
+def _plain(each: Behaviour) -> dict[str, Any]:
+    """All fields but the lists of pairs, of which the first stands for all."""
+    first = each.examples[0]._asdict() if each.examples else None
+    fields = {name: value for name, value in each._asdict().items() if name not in ("examples", "against")}
+    # The figures are of held-out prompts, and so these are the same ones under the names that programs ask for.
+    return fields | {"heldout_delta": each.delta, "heldout_q": each.q, "example": first}

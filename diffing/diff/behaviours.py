@@ -1,9 +1,11 @@
-"""What changed, as a reader would list it: how long answers are, then the habits, each asked of held-out prompts.
+"""What changed, as a reader would list it: how long answers are, then the rest, each asked of held-out prompts.
 
 Habits are found on discovery prompts (`habits`); here each is measured on the held-out ones by the member that
-names it (`naming`), so that what is said of a behaviour is what was counted of it. Promises that the order and the
-choice hang on discovery prompts alone, that figures come from held-out prompts alone, and that all behaviours are
-corrected for together. A behaviour that did not come again is listed as such and is no finding.
+names it (`naming`), so that what is said of a behaviour is what was counted of it. A habit of one category is
+measured in that category (`content`), and what is no habit may have moved to another place (`moved`). Promises
+that the order and the choice hang on discovery prompts alone, that figures come from held-out prompts alone, and
+that all behaviours are corrected for together. A behaviour that did not come again is listed as such and is no
+finding.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,10 +15,11 @@ import numpy as np
 import pandas as pd
 
 from diffing.common import stats
-from diffing.common.arrays import Array, Bools
-from diffing.diff import candidates, habits, measure, naming, ranking
+from diffing.common.arrays import Array, Bools, Floats, Ints
+from diffing.diff import candidates, content, habits, measure, moved, naming, ranking
 from diffing.diff.ground import Ground
 from diffing.diff.habits import Candidate
+from diffing.diff.moved import Moved
 from diffing.diff.pairing import Pairing
 from diffing.diff.phrases import Tested
 from diffing.diff.presence import Flat
@@ -25,7 +28,7 @@ from diffing.probes.sayings import SAYINGS
 from diffing.probes.scan import Scan
 from diffing.reader.firing import Active
 
-Kind = Literal["amount", "habit"]
+Kind = Literal["amount", "habit", "place", "content"]
 LENGTH = "words"
 """The probe whose amount is how long an answer is; the other amounts follow it."""
 
@@ -34,6 +37,7 @@ COLUMNS = {
     "habit": "int64",
     "kind": "object",
     "name": "object",
+    "category": "object",
     "by": "object",
     "source": "object",
     "side": "object",
@@ -62,17 +66,21 @@ class Found(NamedTuple):
     habits: pd.DataFrame
     """Members of each habit, by discovery prompts alone."""
     behaviours: pd.DataFrame
+    values: Floats
+    """Documents × behaviours as they are numbered: how much of each a document shows, or where; NaN where that is
+    nowhere."""
 
 
 class _Named(NamedTuple):
     """A behaviour before it is measured."""
 
     habit: int
-    """0 for an amount, which is none."""
+    """0 for an amount and for what has moved, which are none."""
     kind: Kind
     by: str
     source: str
     words: str
+    category: str = ""
 
 
 def of(
@@ -96,8 +104,19 @@ def of(
         named.append(_Named(int(number), "habit", name.kind, name.name, name.words))
     of_name = {(each.kind, each.name): each for each in found}
     places = [of_name[(each.by, each.source)].tokens for each in named[1:]]  # type: ignore[index]
-    shown = _shown(fires, places, scanned.counts()[LENGTH].to_numpy())
-    return Found(table, _measured(named, shown, pairs, discovery))
+    grid = _grid(fires, places, scanned.counts()[LENGTH].to_numpy())
+    named = _by_category(named, grid, pairs, discovery)
+    parts = [_counted(named, grid, fires, pairs, discovery)]
+    taken = np.zeros(int(fires.tokens.begins[-1]), dtype=bool)
+    for kind, member in zip(table["kind"], table["name"], strict=True):
+        if kind != "feature":
+            taken[of_name[(kind, member)].tokens] = True
+    apart = moved.of(moved.beside(scanned, fires.tokens, taken), pairs, discovery)
+    led = {each.source for each in named}
+    parts.append(_moved(apart.without(led), pairs, discovery))
+    values = np.hstack([grid.astype(np.float64), apart.without(led).places])
+    behaved, order = _judged(pd.concat([part for part in parts if len(part)], ignore_index=True))
+    return Found(table, behaved, values[:, order])
 
 
 def _tested(tables: Mapping[str, pd.DataFrame], said: Tested) -> dict[habits.Kind, int]:
@@ -107,6 +126,17 @@ def _tested(tables: Mapping[str, pd.DataFrame], said: Tested) -> dict[habits.Kin
         "probe": int(tables["probes"]["p_discovery"].count()),
         "feature": int(tables["features"]["p_discovery"].count()),
     }
+
+
+def columns(found: Found) -> Floats:
+    """What a classifier sees of the behaviours: the logarithm of length, where things stand, what is shown."""
+    kinds = found.behaviours["kind"].to_numpy()
+    shows = (found.values > 0).astype(np.float64)
+    shows[:, kinds == "amount"] = np.log1p(found.values[:, kinds == "amount"])
+    placed = found.values[:, kinds == "place"]
+    # What is nowhere stands in the middle, which tells nothing.
+    shows[:, kinds == "place"] = np.where(np.isfinite(placed), placed, 0.5)
+    return shows
 
 
 def _known(
@@ -120,69 +150,126 @@ def _known(
     return known + candidates.of_features(tables["features"], detailed, fires)
 
 
-def _shown(fires: Active, places: Sequence[Array], lengths: Array) -> Flat:
-    """Documents × behaviours in the shape of features: length first, then how many tokens show each habit."""
+def _grid(fires: Active, places: Sequence[Array], lengths: Array) -> Ints:
+    """Documents × behaviours: length first, then how many tokens show each habit."""
     begins, documents = fires.tokens.begins, len(fires.tokens.begins) - 1
     number = np.repeat(np.arange(documents), np.diff(begins))
     grid = np.zeros((documents, 1 + len(places)), np.int64)
     grid[:, 0] = lengths
     for column, tokens in enumerate(places, start=1):
         grid[:, column] = np.bincount(number[tokens], minlength=documents)
+    return grid
+
+
+def _flat(grid: Ints, tokens: Ints) -> Flat:
+    """The grid in the shape of features; `tokens` are the documents' lengths."""
     row, feature = np.nonzero(grid)
     amount = grid[row, feature]
     # All over the answer: what is cut at equal length is not asked for here.
     return Flat(
         n_features=grid.shape[1],
-        indptr=np.searchsorted(row, np.arange(documents + 1)),
+        indptr=np.searchsorted(row, np.arange(len(grid) + 1)),
         feature=feature,
         count=amount,
         first=np.zeros(len(row), np.int64),
-        last=np.diff(begins)[row] - 1,
+        last=tokens[row] - 1,
         peak=amount.astype(np.float32),
     )
 
 
+def _by_category(named: Sequence[_Named], grid: Ints, pairs: Pairing, discovery: Bools) -> list[_Named]:
+    """The same, each habit that belongs to one category of prompts said to be of that."""
+    chosen = pairs.only(discovery)
+    shows = (grid[:, 1:] > 0).astype(np.float64)
+    difference = np.zeros((len(chosen.prompts), shows.shape[1]))
+    np.add.at(difference, chosen.row, (shows[chosen.b] - shows[chosen.a]) / chosen.draws[chosen.row, None])
+    held_out = pairs.only(~discovery).prompts["group"].value_counts().to_dict()
+    of = ["", *content.categories(difference, chosen.prompts["group"], held_out)]
+    return [
+        each._replace(kind="content", category=group, words=f"{each.words}, where the prompt is of “{group}”")
+        if group
+        else each
+        for each, group in zip(named, of, strict=True)
+    ]
+
+
+def _counted(named: Sequence[_Named], grid: Ints, fires: Active, pairs: Pairing, discovery: Bools) -> pd.DataFrame:
+    """Rows of what is counted: chosen by discovery prompts, measured on the held-out ones."""
+    shown = _flat(grid, np.diff(fires.tokens.begins))
+    parts = [_measured(named, shown, pairs, discovery)]
+    for group in {each.category for each in named} - {""}:
+        inside = (pairs.prompts["group"] == group).to_numpy()[pairs.row]
+        parts.append(_measured(named, shown, pairs.only(inside), discovery[inside]))
+        own = np.array([each.category == group for each in named])
+        parts[0].loc[own] = parts[-1].loc[own]
+    return parts[0]
+
+
 def _measured(named: Sequence[_Named], shown: Flat, pairs: Pairing, discovery: Bools) -> pd.DataFrame:
-    """The table: chosen and ordered by discovery prompts, measured on the held-out ones."""
+    """A row for each; without q, which hangs on all of them."""
     amount = np.array([each.kind == "amount" for each in named])
     before, after = (measure.table(shown, pairs.only(chosen), amount)[0] for chosen in (discovery, ~discovery))
     before = before.assign(judged_by=np.where(amount, "amount", "presence"))
     delta = np.where(amount, before["change"], before["delta"])
-    # Length is always asked for, so nothing was chosen; its side is that of all prompts that chose the others.
-    up = np.sign(np.nan_to_num(delta)) >= 0
-    p = np.where(amount, after["p_mean"], after["p"])
-    # Only what was chosen is asked again, and so corrected for.
-    q = stats.benjamini_hochberg(p)
-    again = np.where(amount, after["change"], after["delta"])
-    same = (q < measure.LEVEL) & (np.sign(again) == np.where(up, 1, -1))
-    words = np.where(same, "yes", np.where(np.isnan(p), "too few", "not confirmed"))
-    figures: dict[str, Any] = {
-        "kind": [each.kind for each in named],
-        "habit": [each.habit for each in named],
-        "name": [each.words for each in named],
-        "by": [each.by for each in named],
-        "source": [each.source for each in named],
-        "side": np.where(up, "b", "a"),
+    figures: dict[str, Any] = _said(named) | {
+        # Length is always asked for, so nothing was chosen; its side is that of all prompts that chose the others.
+        "side": np.where(np.sign(np.nan_to_num(delta)) >= 0, "b", "a"),
         "delta_discovery": delta,
         # At equal length, as the habits were found: longer answers show more of nearly everything.
         "least_discovery": np.where(amount, ranking.at_least(before), ranking.at_least(before, "delta_rarefied")),
         "prompts": after["n_prompts"],
         "a": np.where(amount, after["mean_a"], after["frequency_a"]),
         "b": np.where(amount, after["mean_b"], after["frequency_b"]),
-        "delta": again,
+        "delta": np.where(amount, after["change"], after["delta"]),
         "ci_low": np.where(amount, after["change_low"], after["ci_low"]),
         "ci_high": np.where(amount, after["change_high"], after["ci_high"]),
         "more_a": after["discordant_a"],
         "more_b": after["discordant_b"],
-        "p": p,
-        "q": q,
-        "confirmed": words,
+        "p": np.where(amount, after["p_mean"], after["p"]),
         # Of length itself nothing is left at equal length, and the question is none.
         "delta_rarefied": np.where(amount, np.nan, after["delta_rarefied"]),
-        "q_rarefied": stats.benjamini_hochberg(np.where(amount, np.nan, after["p_rarefied"])),
+        "p_rarefied": np.where(amount, np.nan, after["p_rarefied"]),
     }
-    table = pd.DataFrame(figures)
+    return pd.DataFrame(figures)
+
+
+def _moved(apart: Moved, pairs: Pairing, discovery: Bools) -> pd.DataFrame:
+    """Rows of what stands elsewhere than before."""
+    before, after = (moved.figures(apart, pairs.only(chosen)) for chosen in (discovery, ~discovery))
+    ways = np.sign(before["delta"].to_numpy())
+    named = [
+        _Named(0, "place", "probe", probe, f"{SAYINGS[probe]}, and that {moved.NEARER[int(way)]}")
+        for probe, way in zip(apart.probes, ways, strict=True)
+    ]
+    side = np.where(ways >= 0, "b", "a")
+    least = np.where(ways >= 0, before["ci_low"].clip(lower=0), before["ci_high"].clip(upper=0))
+    figures = _said(named) | {"side": side, "delta_discovery": before["delta"], "least_discovery": least}
+    # A place is a place at any length.
+    return after.assign(**figures, delta_rarefied=after["delta"], p_rarefied=after["p"])
+
+
+def _said(named: Sequence[_Named]) -> dict[str, Any]:
+    return {
+        "kind": [each.kind for each in named],
+        "habit": [each.habit for each in named],
+        "name": [each.words for each in named],
+        "category": [each.category for each in named],
+        "by": [each.by for each in named],
+        "source": [each.source for each in named],
+    }
+
+
+def _judged(table: pd.DataFrame) -> tuple[pd.DataFrame, Ints]:
+    """With q, corrected over all of them, and in order; and which rows stand where."""
+    # Only what was chosen is asked again, and so corrected for.
+    q = stats.benjamini_hochberg(table["p"].to_numpy(np.float64))
+    same = (q < measure.LEVEL) & (np.sign(table["delta"]) == np.where(table["side"] == "b", 1, -1))
+    table = table.assign(
+        q=q,
+        confirmed=np.where(same, "yes", np.where(np.isnan(table["p"]), "too few", "not confirmed")),
+        q_rarefied=stats.benjamini_hochberg(table["p_rarefied"].to_numpy(np.float64)),
+    )
     # Amounts first; then what is largest at least.
-    order = np.lexsort((-table["least_discovery"].abs().fillna(0.0), ~amount))
+    order = np.lexsort((-table["least_discovery"].abs().fillna(0.0), table["kind"] != "amount"))
     table = table.iloc[order].assign(behaviour=np.arange(1, len(table) + 1))
-    return table[list(COLUMNS)].astype(COLUMNS).reset_index(drop=True)
+    return table[list(COLUMNS)].astype(COLUMNS).reset_index(drop=True), np.asarray(order)

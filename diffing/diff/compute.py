@@ -21,6 +21,7 @@ from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
 from diffing.diff import (
     behaviours,
+    changes,
     evalues,
     families,
     gate,
@@ -45,7 +46,7 @@ from diffing.reader.encodings import Encodings
 from diffing.study import responses
 from diffing.study.study import Study
 
-TABLES = ("features", "probes", "phrases", "habits", "behaviours", "categories", "noise")
+TABLES = ("features", "probes", "phrases", "habits", "behaviours", "changes", "categories", "noise")
 ASIDE = 500
 """Answers that make a second process worth its start, and the copying of its result. Chosen by eye."""
 OWN = 4
@@ -146,7 +147,7 @@ def measured(
             features[["feature", "q_heterogeneity"]], on="feature"
         )
         tell(3, 8, "telling the sides apart")
-        apart = separability.separability(shown, pairs, seed, settings.permutations)
+        apart = separability.apart(shown, pairs, seed, settings.permutations)
         tell(4, 8, "describing features")
         # Descriptions read discovery prompts only, ties to probes all: words may end up in a label.
         read = np.intersect1d(documents, firing.readable(study, encodings))
@@ -169,8 +170,12 @@ def measured(
     tables = {"features": features, "probes": probes, "phrases": said.rows}
     tables |= {"categories": categories, "noise": bins}
     changed = behaviours.of(tables, fires, detailed.tolist(), scanned, said, renumbered)
+    draws = encodings.documents["draw"].to_numpy()[documents]
     tables |= {"habits": changed.habits, "behaviours": changed.behaviours}
-    counted = summary.of(pairs, features, probes, tallied.views["whole"], apart._asdict())
+    tables |= {"changes": changes.table(changed.values, renumbered, draws, texts)}
+    counted = summary.of(pairs, features, probes, tallied.views["whole"], apart.figures._asdict())
+    carried = separability.carried(apart, behaviours.columns(changed), renumbered)
+    counted["separability"] |= {"carried": carried._asdict()}
     facts = _told(study, a, b, settings) | {"tested_phrases": said.tested, "anything": gate.of(tables)}
     return tables, facts | counted
 

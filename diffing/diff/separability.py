@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from diffing.common.arrays import Array, Bools, Floats
+from diffing.common.arrays import Array, Bools, Floats, Ints
 from diffing.common.words import count
 from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Shown
@@ -55,8 +55,23 @@ class Separability(NamedTuple):
     """Why it cannot be told; empty where it can."""
 
 
+class Apart(NamedTuple):
+    """What it was found from, so that it can be asked what else tells the sides apart."""
+
+    figures: Separability
+    pairs: Ints
+    """Those that were used."""
+    inner: Floats
+    """Of their answers, A's and then B's, over all features."""
+
+
 def separability(shown: Shown, pairing: Pairing, seed: int, permutations: int = 200) -> Separability:
     """Separability of the pairing's sides, from the first draw of each prompt."""
+    return apart(shown, pairing, seed, permutations).figures
+
+
+def apart(shown: Shown, pairing: Pairing, seed: int, permutations: int) -> Apart:
+    """The same, with what it was found from."""
     # A stream of its own beside that of groups (5): what one draws does not move the other.
     random = np.random.default_rng([seed, 3])
     different = np.flatnonzero(~pairing.identical)
@@ -66,7 +81,10 @@ def separability(shown: Shown, pairing: Pairing, seed: int, permutations: int = 
         first = np.sort(random.choice(first, LIMIT, replace=False))
     n = len(first)
     if n < LEAST:
-        return Separability(np.nan, np.nan, np.nan, np.nan, np.nan, n, 0, _reason(n, len(pairing.prompts)))
+        reason = _reason(n, len(pairing.prompts))
+        return Apart(
+            Separability(np.nan, np.nan, np.nan, np.nan, np.nan, n, 0, reason), first, np.zeros((2 * n, 2 * n))
+        )
     inner = _inner_products(shown, np.concatenate([pairing.a[first], pairing.b[first]]), random)
     # Labels of A's answers: minus one as they are, then with the sides of some prompts exchanged.
     label = np.where(random.random((n, permutations + 1)) < 0.5, 1.0, -1.0)
@@ -81,7 +99,7 @@ def separability(shown: Shown, pairing: Pairing, seed: int, permutations: int = 
         margin = (score[half:] - score[:half]) * truth[half:]
         pairs += share * (np.mean(margin > 0, axis=0) + np.mean(margin == 0, axis=0) / 2)
     null = aucs[1:]
-    return Separability(
+    figures = Separability(
         auc=float(aucs[0]),
         paired=float(pairs[0]),
         null_mean=float(null.mean()),
@@ -91,6 +109,41 @@ def separability(shown: Shown, pairing: Pairing, seed: int, permutations: int = 
         prompts=n,
         permutations=permutations,
     )
+    return Apart(figures, first, inner)
+
+
+class Carried(NamedTuple):
+    """How well a classifier that learned on discovery prompts tells held-out answers apart, by what it saw."""
+
+    everything: float
+    """All features; NaN of each where too few prompts of either kind differ."""
+    these: float
+    """Some columns alone."""
+    rest: float
+    """All features, less what a line over these columns says of each."""
+    prompts: int
+    """Held-out ones."""
+
+
+def carried(found: Apart, columns: Floats, pairing: Pairing) -> Carried:
+    """How much of what tells the sides apart some columns carry; `columns` is the pairing's answers × them."""
+    held = pairing.prompts["split"].to_numpy()[pairing.row[found.pairs]] == "held-out"
+    if min(held.sum(), (~held).sum()) < LEAST:
+        return Carried(np.nan, np.nan, np.nan, int(held.sum()))
+    table = columns[np.concatenate([pairing.a[found.pairs], pairing.b[found.pairs]])]
+    table = table - table.mean(axis=0)
+    spread = table.std(axis=0)
+    table = table[:, spread > 1e-9] / spread[spread > 1e-9]
+    # Learned on discovery prompts as everything here: from all of them it would take the sides' own means out.
+    learned = np.linalg.pinv(table[np.tile(~held, 2)], rcond=1e-9)
+    left = np.eye(len(table))
+    left[:, np.tile(~held, 2)] -= table @ learned
+    label = -np.ones((len(held), 1))
+    told = []
+    for inner in (found.inner, table @ table.T, left @ found.inner @ left.T):
+        score, truth = _judged(inner.copy(), label, held)
+        told.append(float(_auc(score, truth)[0]))
+    return Carried(told[0], told[1], told[2], int(held.sum()))
 
 
 def _reason(differing: int, prompts: int) -> str:

@@ -32,7 +32,7 @@ VERSION = 2
 """Of the folders' names, which stay what they were, so that links to stored diffs go on working."""
 OF_OLDER = "This diff was computed by an older method, and some of its figures meant something else"
 """What is said wherever such a diff is shown; a remedy follows."""
-METHOD = 3
+METHOD = 4
 """Raised when the same settings give other figures than before, or figures that mean something else."""
 
 NO_PHRASES = pd.DataFrame(
@@ -48,6 +48,8 @@ NO_HABITS = pd.DataFrame(columns=["habit", "lead", "kind", "name", "p", "delta",
 """The same before habits were told apart."""
 NO_BEHAVIOURS = pd.DataFrame(columns=["behaviour", "habit", "kind", "name", "by", "source", "side", "confirmed"])
 """The same before these were asked of held-out prompts."""
+NO_CHANGES = pd.DataFrame(columns=["prompt_id", "draw", "split", "category", "changed"])
+"""The same before it was kept what each pair shows."""
 
 logger = logging.getLogger(__name__)
 
@@ -120,6 +122,11 @@ class Diff:
         return self._table("behaviours") if there else NO_BEHAVIOURS
 
     @cached_property
+    def changes(self) -> pd.DataFrame:
+        """A row for each pair with how much both answers show of each behaviour; empty in an older diff."""
+        return self._table("changes") if (self.folder / "changes.parquet").exists() else NO_CHANGES
+
+    @cached_property
     def categories(self) -> pd.DataFrame:
         """Differences by category and tag, in long form, for the features with details."""
         return self._table("categories")
@@ -134,7 +141,7 @@ class Diff:
 
     def check(self) -> None:
         """Read all tables; `Damaged` where one is not what was written, or gone."""
-        tables = (self.features, self.probes, self.phrases, self.habits, self.behaviours)
+        tables = (self.features, self.probes, self.phrases, self.habits, self.behaviours, self.changes)
         for table in (*tables, self.categories, self.noise):
             assert table is not None
 

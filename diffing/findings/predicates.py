@@ -5,6 +5,7 @@ it, in any text and in any other study. Promises that a predicate is read back a
 of a probe that this version does not know is told and never counted as zero.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -43,6 +44,13 @@ class Predicate(BaseModel):
     @classmethod
     def of_rule(cls, rule: Rule) -> "Predicate":
         return cls(kind="own", form=rule.model_dump(mode="json", exclude_defaults=True))
+
+    @classmethod
+    def of_source(cls, by: str, source: str) -> "Predicate | None":
+        """What counts a behaviour of a diff; None of one that only a feature shows."""
+        if by == "probe":
+            return cls.of_probe(source)
+        return cls.of_phrase(Phrase.of(json.loads(source))) if by == "phrase" else None
 
     @property
     def known(self) -> bool:

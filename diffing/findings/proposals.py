@@ -6,7 +6,6 @@ Promises that what a model is shown was selected by discovery prompts alone, and
 twice.
 """
 
-import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -20,7 +19,6 @@ from diffing.diff import measure, ranking
 from diffing.diff.stored import Diff
 from diffing.findings.predicates import Predicate
 from diffing.labels.history import Label
-from diffing.probes.phrases import Phrase
 from diffing.study.study import Study
 
 ALIKE = 88
@@ -110,7 +108,7 @@ def plain(stored: Diff, most: int) -> list[Proposal]:
     confirmed = stored.behaviours["confirmed"]
     wanted = "yes" if (confirmed == "yes").any() else "too few"
     for row in stored.behaviours[confirmed == wanted].itertuples():
-        predicate = _predicate(str(row.by), str(row.source))
+        predicate = Predicate.of_source(str(row.by), str(row.source))
         if predicate is None:
             continue
         with_it = stored.habits[(stored.habits["habit"] == row.habit) & (row.habit > 0)]
@@ -119,10 +117,3 @@ def plain(stored: Diff, most: int) -> list[Proposal]:
         sign, size = 1 if row.side == "b" else -1, abs(float(row.delta_discovery))
         drafts.append(Proposal(predicate.shown, sign, features, probes, size, predicate=predicate))
     return drafts[:most]
-
-
-def _predicate(by: str, source: str) -> Predicate | None:
-    """What counts a behaviour; None of one that only a feature shows."""
-    if by == "probe":
-        return Predicate.of_probe(source)
-    return Predicate.of_phrase(Phrase.of(json.loads(source))) if by == "phrase" else None

@@ -4,6 +4,8 @@ For claims, reports and lists of what changed. Says what the probe counts and no
 good or bad.
 """
 
+import re
+
 SAYINGS = {
     "bold": "uses bold",
     "colon inside bold": "sets labels in bold with the colon inside (**so:**)",
@@ -67,3 +69,17 @@ SAYINGS = {
     "paragraphs": "has more paragraphs",
 }
 """By probe; of those that every answer has some of, what is said is of more."""
+
+LITTLE = """
+a all also an and are as at be been but by can do for from had has have he her his i if in into is it its more most
+not of on one or other our she so some such than that the their them then there these they this those to was we
+were which who will with you your
+"""
+"""Words of which every answer is full: that one says them more often is true, and tells a reader little."""
+
+
+def little(saying: str) -> bool:
+    """Whether what an answer is said to say is nothing but such words and marks."""
+    quoted = re.findall("“([^”]*)”", saying)
+    words = {word for text in quoted for word in re.findall(r"[^\W\d_]+", text.lower())}
+    return bool(quoted) and saying.startswith(("says", "has")) and words <= {*LITTLE.split()}

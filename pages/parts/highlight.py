@@ -52,12 +52,12 @@ def answer(
             out.append(esc(text))
             continue
         told = f"{value:.2f}" + (f" · second feature {other:.2f}" if second is not None else "")
-        out.append(f'<bdi class="{" ".join(classes)}" title="{told}" tabindex="0">{_marked(text)}</bdi>')
+        out.append(f'<bdi class="{" ".join(classes)}" title="{told}" tabindex="0">{marked(text)}</bdi>')
     out.append("</div>")
     return "".join(out)
 
 
-def _marked(text: str) -> str:
+def marked(text: str) -> str:
     """White space that fires is the point of the mark, so it is made visible."""
     shown = esc(text)
     if text.strip(" ") == "":
@@ -82,7 +82,7 @@ def spans(text: str, found: Iterable[tuple[int, int]], side: str) -> str:
     out, done = ['<div class="answer" dir="auto">'], 0
     for start, end in found:
         out.append(
-            f'{esc(text[done:start])}<bdi class="{side}{LEVELS}" tabindex="0">{_marked(text[start:end])}</bdi>'
+            f'{esc(text[done:start])}<bdi class="{side}{LEVELS}" tabindex="0">{marked(text[start:end])}</bdi>'
         )
         done = end
     return "".join([*out, esc(text[done:]), "</div>"])

@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -17,11 +18,13 @@ from diffing import diff, labels
 from diffing.common import files
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
+from diffing.diff import answer, noise, selection
 from diffing.diff import pairs as feature_pairs
-from diffing.diff import selection
+from diffing.diff.answer import Behaviour
 from diffing.diff.stored import Diff
-from diffing.findings import evidence, people
+from diffing.findings import evidence, findings, people
 from diffing.findings.evidence import Standing
+from diffing.findings.findings import Finding
 from diffing.findings.people import Question
 from diffing.labels import contradictions as against
 from diffing.labels import history
@@ -41,6 +44,13 @@ class Loaded(NamedTuple):
     """`diff.features` with `label`, `named_by` (person, llm, rule) and `score`."""
     outdated: bool
     """Whether answers or encodings have changed since."""
+
+    def beyond_noise(self, each: Behaviour) -> bool:
+        """Whether a behaviour's share differs by more than draws of one checkpoint do; not of what is no share."""
+        if each.kind in ("amount", "place"):
+            return False
+        band = noise.of_features(self.diff.noise, np.array([(each.share_a + each.share_b) / 2]))
+        return bool(abs(each.delta) > band[0])
 
     def row(self, text: str) -> "pd.Series | None":
         """The row of the feature whose number a text is; None where there is none."""
@@ -116,6 +126,43 @@ def if_compared(study: Study, a: str, b: str) -> Loaded | None:
         address.lost(str(error))
     except UserError:
         return None
+
+
+@said
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=EVERYTHING)
+def behaviours(study: Study, a: str, b: str) -> list[Behaviour]:
+    """What changed between two checkpoints, in order."""
+    return answer.behaviours(of_pair(study, a, b).diff)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=ANSWERS)
+def texts(study: Study) -> dict[tuple[str, str, int], str]:
+    """Every answer by prompt, checkpoint and draw."""
+    table = study.responses()
+    keys = zip(table["prompt_id"], table["checkpoint"], table["draw"], strict=True)
+    return dict(zip(keys, table["text"], strict=True))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=ANSWERS)
+def prompts(study: Study) -> pd.DataFrame:
+    """The prompts by id."""
+    return study.prompts().set_index("id", drop=False)
+
+
+@said
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=JUDGED)
+def findings_of(study: Study) -> list[Finding]:
+    """All findings as they stand."""
+    return findings.load(study)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=ANSWERS)
+def documents(study: Study) -> dict[tuple[str, str, int], int]:
+    """Where answers stand in the encodings, by prompt, checkpoint and draw."""
+    table = encodings(study).documents
+    table = table[table["error"] == ""]
+    keys = zip(table["prompt_id"], table["checkpoint"], table["draw"], strict=True)
+    return dict(zip(keys, table.index.tolist(), strict=True))
 
 
 @st.cache_resource(max_entries=4, show_spinner="Opening the encodings", hash_funcs=ANSWERS)

@@ -16,7 +16,8 @@ from diffing.study.study import Study
 from pages.parts import address, door
 
 STYLE = """<style>
-[data-testid=stMainBlockContainer]{padding:3rem 2.5rem 4rem;max-width:96rem}
+[data-testid=stMainBlockContainer]{padding:1.6rem 2.5rem 4rem;max-width:96rem}
+[data-testid=stHeader]{background:transparent;height:2.2rem;min-height:0}
 [data-testid=stSidebarHeader]{height:2.5rem}
 .sides{font-size:.875rem;line-height:1.6;overflow-wrap:anywhere}
 [class*=st-key-stack] [data-testid=stColumn]{min-width:min(100%,25rem)}
@@ -40,12 +41,13 @@ class Page(NamedTuple):
 PAGES = [
     Page("dashboard.py", "Studies", ":material/home:", False),
     Page("pages/new.py", "New study", ":material/add_circle:", False),
+    Page("pages/answer.py", "Answer", ":material/lightbulb:", True),
+    Page("pages/compare.py", "Compare", ":material/compare_arrows:", True),
+    Page("pages/features.py", "Features", ":material/bar_chart:", True),
+    Page("pages/feature.py", "One feature", ":material/search:", True),
+    Page("pages/findings.py", "Findings", ":material/fact_check:", True),
     Page("pages/prompts.py", "Prompts", ":material/list:", True),
     Page("pages/run.py", "Run", ":material/play_circle:", True),
-    Page("pages/features.py", "Features", ":material/bar_chart:", True),
-    Page("pages/feature.py", "Feature", ":material/search:", True),
-    Page("pages/compare.py", "Compare", ":material/compare_arrows:", True),
-    Page("pages/findings.py", "Findings", ":material/fact_check:", True),
 ]
 
 Colour = Literal["green", "orange", "gray", "blue"]

@@ -39,7 +39,8 @@ def test_only_what_was_confirmed_and_has_words_is_said(stored: Diff) -> None:
     table.loc[table["name"] == "says “cake”", "by"] = "feature"
     table.loc[table["kind"] == "amount", "confirmed"] = "not confirmed"
     assert answer.sentence(Changed(stored, behaviours=table)) == (
-        "B more often uses numbered lists (5 % → 95 %); A more often has double spaces within lines (93 % → 7 %)."
+        "No change in length was confirmed (15 → 16 words); B more often uses numbered lists (5 % → 95 %); A more "
+        "often has double spaces within lines (93 % → 7 %)."
     )
     none = table.assign(confirmed="not confirmed")
     assert answer.sentence(Changed(stored, behaviours=none)) == (

@@ -53,7 +53,7 @@ def measured(grid: np.ndarray, made: Pairing | None = None) -> pd.DataFrame:
     named = [_Named(0, "amount", "probe", "words", "is longer, in words")]
     named += [_Named(n, "habit", "probe", f"thing {n}", f"does {n}") for n in range(1, grid.shape[1])]
     discovery: Bools = made.prompts["split"].to_numpy()[made.row] == "discovery"
-    return behaviours._measured(named, flat(grid), made, discovery)
+    return behaviours._judged(behaviours._measured(named, flat(grid), made, discovery))[0]
 
 
 SHARES = [(0.1, 0.6), (0.5, 0.5), (0.8, 0.1), (0.0, 0.05)]

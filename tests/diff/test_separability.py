@@ -148,3 +148,25 @@ def test_scores_that_rounding_keeps_apart_are_made_equal_and_others_are_not() ->
         [0.5, -1.0],
         [0.5 + 1e-6, 1.0 - 2e-13],
     ]
+
+
+def test_columns_that_tell_the_sides_apart_carry_it_and_leave_nothing() -> None:
+    random, prompts = np.random.default_rng(5), 120
+    pairing = paired(np.ones(2 * prompts, int), prompts)
+    half = np.where(np.arange(len(pairing.prompts)) % 2, "held-out", "discovery")
+    pairing = dataclasses.replace(pairing, prompts=pairing.prompts.assign(split=half))
+    habit = np.zeros(2 * prompts)
+    for documents, share in ((pairing.a, 0.15), (pairing.b, 0.85)):
+        habit[documents] = random.random(prompts) < share
+    dense = (random.random((2 * prompts, 30)) < 0.5) * 1.0
+    dense[:, :6] = habit[:, None]
+    shown = presence.shown(Documents([row[None] for row in dense]), np.arange(2 * prompts))
+    found = separability.apart(shown, pairing, 0, 19)
+    own = separability.carried(found, habit[:, None], pairing)
+    other = separability.carried(found, random.random((2 * prompts, 3)), pairing)
+    assert own.prompts == other.prompts == prompts // 2
+    assert own.everything == other.everything > 0.75
+    assert own.these > 0.75 and abs(own.rest - 0.5) < 0.15
+    assert abs(other.these - 0.5) < 0.15 and other.rest > 0.75
+    few = separability.carried(found._replace(pairs=found.pairs[:5]), habit[:, None], pairing)
+    assert np.isnan([few.everything, few.these, few.rest]).all()

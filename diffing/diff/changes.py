@@ -1,0 +1,128 @@
+"""What each pair of answers shows of every behaviour, a row a pair: examples and the prompts that changed most.
+
+Promises the numbers of the behaviours' table, and that what is chosen as an example is of a discovery prompt. The
+most changed is what differs most in words: it says nothing of better or worse.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from diffing.common.arrays import Array, Floats
+from diffing.diff.pairing import Pairing
+
+CLEAR = 3
+"""From so many times that one side shows a thing more than the other all pairs count as alike: more are no
+clearer, and are found in the longest answers. Chosen by eye."""
+
+
+class Row(NamedTuple):
+    """A pair of answers."""
+
+    prompt_id: str
+    draw: int
+
+
+def table(values: Floats, pairs: Pairing, draws: Array, texts: Sequence[str]) -> pd.DataFrame:
+    """The pairs with what both sides show; `pairs` number documents as `values`, `draws` and `texts` do.
+
+    Columns a1, b1, a2, … by behaviour; `changed` is the share of both answers' words that the other has not.
+    """
+    prompts = pairs.prompts.iloc[pairs.row]
+    words = [Counter(text.split()) for text in texts]
+    columns: dict[str, Any] = {
+        "prompt_id": prompts["id"].to_numpy(),
+        "draw": draws[pairs.a],
+        "split": prompts["split"].to_numpy(),
+        "category": prompts["category"].to_numpy(),
+        "changed": [_changed(words[a], words[b]) for a, b in zip(pairs.a.tolist(), pairs.b.tolist(), strict=True)],
+    }
+    for number in range(values.shape[1]):
+        for side, documents in (("a", pairs.a), ("b", pairs.b)):
+            columns[f"{side}{number + 1}"] = values[documents, number].astype(np.float32)
+    return pd.DataFrame(columns)
+
+
+def _changed(a: Mapping[str, int], b: Mapping[str, int]) -> float:
+    total = sum(a.values()) + sum(b.values())
+    shared = sum(min(number, b.get(word, 0)) for word, number in a.items())
+    return 1 - 2 * shared / total if total else 0.0
+
+
+def lead(rows: pd.DataFrame, number: int, kind: str) -> Floats:
+    """By how much each pair's B shows a behaviour more than its A; 0 where neither does or one cannot say."""
+    a, b = (rows[f"{side}{number}"].to_numpy(np.float64) for side in "ab")
+    if kind == "amount":
+        return np.asarray(np.log(np.maximum(b, 1) / np.maximum(a, 1)))
+    return np.asarray(np.nan_to_num(b - a))
+
+
+class Pairs:
+    """The pairs of discovery prompts, shorter answers first, ready to be asked for many behaviours."""
+
+    def __init__(self, rows: pd.DataFrame) -> None:
+        rows = rows[rows["split"] == "discovery"]
+        # Of equals the shorter answers: there is less to read before the thing itself.
+        order = np.lexsort((rows["draw"], rows["prompt_id"], rows["a1"] + rows["b1"]))
+        self._rows = rows.iloc[order]
+        self._pairs = [
+            Row(str(prompt), int(draw))
+            for prompt, draw in zip(self._rows["prompt_id"], self._rows["draw"], strict=True)
+        ]
+
+    def examples(self, behaviour: Mapping[str, Any], against: bool = False) -> list[Row]:
+        """Those that show a behaviour's difference, or the contrary, each prompt once; the clearest first.
+
+        Of an amount the first are those whose difference is nearest to what it is on the whole.
+        """
+        kind, sign = str(behaviour["kind"]), 1 if behaviour["side"] == "b" else -1
+        number = int(behaviour["behaviour"])
+        leads = sign * lead(self._rows, number, kind) * (-1 if against else 1)
+        wanted = leads > 0
+        if behaviour.get("category"):
+            wanted &= (self._rows["category"] == behaviour["category"]).to_numpy()
+        if kind == "amount":
+            away = np.abs(leads - np.median(leads[wanted])) if wanted.any() else leads
+        elif kind == "place":
+            away = -leads
+        else:
+            less = np.minimum(*(self._rows[f"{side}{number}"].to_numpy() for side in "ab"))
+            # Where the other side has none of it a reader sees it at once.
+            away = np.minimum(less, CLEAR) * CLEAR - np.minimum(leads, CLEAR)
+        chosen = np.flatnonzero(wanted)
+        first: dict[str, Row] = {}
+        for place in chosen[np.argsort(away[chosen], kind="stable")].tolist():
+            first.setdefault(self._pairs[place].prompt_id, self._pairs[place])
+        return list(first.values())
+
+
+def most_changed(rows: pd.DataFrame, numbers: Sequence[int]) -> pd.DataFrame:
+    """All pairs, those first that differ in most of these behaviours (`differ`), then in most words."""
+    shows = [(rows[f"a{number}"] > 0) != (rows[f"b{number}"] > 0) for number in numbers]
+    rows = rows.assign(differ=np.sum(shows, axis=0) if shows else 0)
+    order = np.lexsort((rows["draw"], rows["prompt_id"], -rows["changed"], -rows["differ"]))
+    return rows.iloc[order].reset_index(drop=True)
+
+
+def by_category(rows: pd.DataFrame, behaviours: pd.DataFrame, held_out: bool = True) -> pd.DataFrame:
+    """Category × behaviour: the difference in shares of prompts, in a column for each; `prompts` says of how many.
+
+    Of amounts the difference of logarithms, of places that of places. All prompts count unless `held_out` is
+    false.
+    """
+    rows = rows if held_out else rows[rows["split"] == "discovery"]
+    out: dict[str, Any] = {}
+    for row in behaviours.itertuples():
+        number, kind = int(row.behaviour), str(row.kind)
+        if kind in ("habit", "content"):
+            difference = (rows[f"b{number}"] > 0).astype(float) - (rows[f"a{number}"] > 0).astype(float)
+        else:
+            difference = pd.Series(lead(rows, number, kind), index=rows.index)
+        out[str(number)] = difference
+    frame = pd.DataFrame(out).assign(category=rows["category"], prompt_id=rows["prompt_id"])
+    by_prompt = frame.groupby(["category", "prompt_id"], sort=True).mean()
+    grouped = by_prompt.groupby("category", sort=True)
+    return grouped.mean().assign(prompts=grouped.size()).reset_index()

@@ -1,0 +1,108 @@
+"""The list of behaviours: name, figures with bars, a pair that shows it, and what can be asked of each in place.
+
+Which pair of a behaviour is shown, and what is opened below it, stands in the address.
+"""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from diffing.common.escape import md
+from diffing.common.words import count
+from diffing.diff import answer
+from diffing.diff.answer import Behaviour
+from pages.parts import address, highlight
+from pages.parts.address import Comparison
+from pages.parts.answer import closer, excerpt, row
+from pages.parts.load import Loaded
+
+
+def show(here: Comparison, found: Loaded, listed: Sequence[Behaviour]) -> None:
+    """What was confirmed and has words; then, folded, the rest."""
+    st.html(highlight.STYLE + row.STYLE)
+    told = [each for each in listed if each.confirmed == "yes" and each.said]
+    others = [each for each in listed if each.confirmed == "yes" and not each.said]
+    open_ones = [each for each in listed if each.confirmed != "yes"]
+    asked = address.number(address.text("behaviour"))
+    more = address.flag("all") or asked in [each.number for each in told[answer.SHOWN :]]
+    for place, each in enumerate(told if more else told[: answer.SHOWN], start=1):
+        _row(here, found, each, place, asked == each.number)
+    if not more and len(told) > answer.SHOWN:
+        left = len(told) - answer.SHOWN
+        st.button(f"Show {left} more", key="all-behaviours", on_click=address.put, kwargs={"all": True})
+    if others:
+        with st.expander(f"{count(len(others), 'more difference')} that only features tell of"):
+            st.caption("No count belongs to these; a feature's label or its tokens say what it may be.")
+            closer.features(here, found, [each.source for each in others])
+    if open_ones:
+        with st.expander(f"{count(len(open_ones), 'lead')} that held-out prompts did not confirm"):
+            st.markdown("\n".join(f"- {_lead(each)}" for each in open_ones))
+
+
+def _lead(each: Behaviour) -> str:
+    why = "too few held-out prompts differ to tell" if each.confirmed == "too few" else "it did not come again"
+    return f"{each.direction} more often {md(each.name)} ({md(each.figures)}): {why}."
+
+
+def _row(here: Comparison, found: Loaded, each: Behaviour, place: int, chosen: bool) -> None:
+    """One behaviour; `chosen` if the address is about it."""
+    against = chosen and address.text("pair").startswith("against")
+    pairs = each.against if against else each.examples
+    at = (address.number(address.text("pair").removeprefix("against")) or 0) if chosen else 0
+    at = min(at, max(len(pairs) - 1, 0))
+    opened = address.text("open") if chosen else ""
+    with st.container(border=True, key=f"behaviour-{each.number}"):
+        body = row.head(found, each, place)
+        if pairs:
+            body += excerpt.pair(here, each, pairs[at])
+        st.html(body)
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            if pairs:
+                kind = "against it" if against else "that shows it"
+                st.caption(f"Pair {at + 1:,} of {len(pairs):,} {kind}", width="content")
+            if len(pairs) > 1:
+                _button(each, "Next pair", "next", "skip_next", {"pair": _pair(against, (at + 1) % len(pairs))})
+            if against:
+                _button(each, "A pair for it", "for", "undo", {"pair": None})
+            elif each.against:
+                label = f"A pair against it ({len(each.against):,})"
+                _button(each, label, "against", "block", {"pair": "against0"})
+            for name, (label, icon) in closer.PANELS.items():
+                wanted = None if opened == name else name
+                _button(
+                    each, label, name, icon, {"open": wanted, "pair": address.text("pair") if chosen else None}
+                )
+            if pairs:
+                st.page_link(
+                    "pages/compare.py",
+                    label="Whole answers",
+                    icon=":material/compare_arrows:",
+                    query_params=here.link(
+                        prompt=pairs[at].prompt_id, draw=address.draw(pairs[at].draw), **_mark(each)
+                    ),
+                )
+            closer.finding(here, each)
+        if opened:
+            closer.show(here, found, each, opened)
+
+
+def _pair(against: bool, at: int) -> str | None:
+    return f"against{at}" if against else str(at) if at else None
+
+
+def _mark(each: Behaviour) -> dict[str, str]:
+    """What Compare is to mark."""
+    if each.by == "probe" and each.kind != "amount":
+        return {"probe": each.source}
+    return {"behaviour": str(each.number)} if each.by == "phrase" else {}
+
+
+def _button(each: Behaviour, label: str, name: str, icon: str, values: dict[str, object]) -> None:
+    st.button(
+        label,
+        key=f"{name}-{each.number}",
+        type="tertiary",
+        icon=f":material/{icon}:",
+        on_click=address.put,
+        kwargs={"behaviour": each.number, "open": None, **values},
+    )

@@ -1,0 +1,58 @@
+"""The top of the Answer page: one sentence, whom it is about, and how much of the difference it tells."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from diffing.common.escape import esc, md
+from diffing.common.words import count
+from diffing.diff import answer
+from diffing.diff.answer import Behaviour
+from diffing.diff.stored import Diff
+from pages.parts.address import Comparison
+
+
+def show(here: Comparison, diff: Diff, listed: Sequence[Behaviour]) -> None:
+    """The sentence and the line under it."""
+    name_a, name_b = here.names
+    st.html(f"<div class='said'>{esc(answer.sentence(diff))}</div>")
+    told = diff.summary
+    held = count(max((each.prompts for each in listed), default=0), "held-out prompt")
+    st.caption(
+        f"**A** {md(name_a)} against **B** {md(name_b)}, {count(told['prompts'], 'prompt')} asked of both. Shares "
+        f"are of {held}: the others were used to find what to look for."
+    )
+
+
+def carried(diff: Diff, listed: Sequence[Behaviour]) -> None:
+    """Below the list: how much of the difference it tells."""
+    told = _carried(diff, listed)
+    if told:
+        st.caption(told[0], help=told[1])
+
+
+def _carried(diff: Diff, listed: Sequence[Behaviour]) -> tuple[str, str] | None:
+    """How much of what tells the sides apart the behaviours carry, in words, and what that means."""
+    carried = diff.summary["separability"].get("carried") or {}
+    everything, these, rest = (carried.get(name) for name in ("everything", "these", "rest"))
+    if everything is None or these is None or rest is None or pd.isna(everything):
+        return None
+    features = count(len(diff.features), "feature")
+    if everything < answer.TELLS:
+        said = f"All {features} together hardly tell A's answers from B's ({everything:.0%} right)."
+    else:
+        share = "all" if these >= everything else f"{(these - 0.5) / (everything - 0.5):.0%}"
+        said = (
+            f"What is listed here carries {share} of what tells A's answers from B's: by it alone a classifier "
+            f"ranks {these:.0%} of pairs right, by all {features} {everything:.0%}."
+        )
+        left = (
+            "next to nothing is left" if rest < answer.TELLS else f"they still reach {rest:.0%}: something is left"
+        )
+        said += f" With what is listed here taken out of the features, {left}."
+    return md(said), (
+        "Classifier accuracy (AUC) on held-out prompts of a ridge that learned on discovery prompts: the share of "
+        f"pairs of an answer of A and one of B that it puts in the right order. 50 % is guessing. It saw all "
+        f"{len(listed)} behaviours of the diff, listed or folded."
+    )

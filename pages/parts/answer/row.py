@@ -1,0 +1,102 @@
+"""A behaviour's head as HTML: what it is, A's and B's figures as bars, the difference, and badges."""
+
+from diffing.common.colours import A, B
+from diffing.common.escape import esc
+from diffing.common.words import count, points, share
+from diffing.diff.answer import Behaviour
+from pages.parts.load import Loaded
+
+STYLE = """<style>
+.said{font-size:1.3rem;line-height:1.45;font-weight:600;max-width:66rem}
+.bhead{display:grid;grid-template-columns:minmax(14rem,1fr) minmax(14rem,20rem);gap:.1rem 2rem;align-items:center}
+.bname{font-size:1.08rem;line-height:1.35}.bname b{font-weight:650}
+.bnum{opacity:.55;margin-right:.5em;font-variant-numeric:tabular-nums}
+.bars{display:grid;grid-template-columns:1rem 1fr 3.2rem;gap:.05rem .5rem;align-items:center;font-size:.85rem;
+ line-height:1.25}
+.bars .track{height:.55rem;border-radius:3px;background:rgba(128,132,149,.18)}
+.bars .bar{height:100%;border-radius:3px;min-width:2px}
+.bars span{text-align:right;font-variant-numeric:tabular-nums}
+.badges{font-size:.8rem;opacity:.95}
+.badges span{padding:.05rem .45rem;border-radius:.6rem;margin-right:.3rem;background:rgba(128,132,149,.16);
+ white-space:nowrap;display:inline-block}
+.badges .good{background:rgba(0,150,110,.16)}.badges .warn{background:rgba(230,140,0,.18)}
+.badges i{font-style:normal;opacity:.8;margin-right:.6rem}
+.lines{display:grid;grid-template-columns:1rem 1fr 4.6rem;gap:.1rem .5rem;margin-top:.35rem;font-size:.88rem}
+.lines .answer{font-size:.88rem;line-height:1.45;white-space:normal;display:-webkit-box;-webkit-line-clamp:2;
+ -webkit-box-orient:vertical;overflow:hidden}
+.lines small{opacity:.65;text-align:right;white-space:nowrap}
+[class*=st-key-behaviour-]{gap:.15rem;padding:.6rem .9rem .3rem}
+[class*=st-key-behaviour-] button,[class*=st-key-behaviour-] a{min-height:1.7rem;padding-top:0;padding-bottom:0}
+[class*=st-key-behaviour-] button p,[class*=st-key-behaviour-] a p{font-size:.82rem;opacity:.8}
+@media(max-width:760px){.bhead{grid-template-columns:1fr}}
+</style>"""
+
+
+def head(found: Loaded, each: Behaviour, place: int) -> str:
+    """All but the pair."""
+    name = f'<div class="bname"><span class="bnum">{place}</span>{title(each)}</div>'
+    said = f'<div class="badges">{difference(each)}{"".join(badges(found, each))}</div>'
+    return f'<div class="bhead"><div>{name}{said}</div>{bars(each)}</div>'
+
+
+def title(each: Behaviour) -> str:
+    """What changed, as a clause whose subject is a side."""
+    side = f'<b style="color:{A if each.direction == "A" else B}">{each.direction}</b>'
+    if each.kind == "amount":
+        way = "longer" if each.share_b >= each.share_a else "shorter"
+        size = abs(each.share_b / each.share_a - 1) if each.share_a else 0.0
+        return f"<b style='color:{B}'>B</b>'s answers are <b>{share(size)} {way}</b>"
+    if each.kind == "place":
+        return f"{side} <b>{esc(each.name)}</b>"
+    return f"{side} more often <b>{esc(each.name)}</b>"
+
+
+def bars(each: Behaviour) -> str:
+    """Both sides' figures on one scale: shares of all answers, amounts of the larger one."""
+    whole = max(each.share_a, each.share_b, 1e-9) if each.kind == "amount" else 1.0
+    parts = []
+    for side, value, colour in (("A", each.share_a, A), ("B", each.share_b, B)):
+        text = f"{value:,.0f}" if each.kind == "amount" else share(value)
+        parts.append(
+            f'<b style="color:{colour}">{side}</b><div class="track"><div class="bar" '
+            f'style="width:{100 * min(value / whole, 1):.1f}%;background:{colour}"></div></div><span>{text}</span>'
+        )
+    return f'<div class="bars">{"".join(parts)}</div>'
+
+
+def difference(each: Behaviour) -> str:
+    """The difference with its interval."""
+    if each.kind == "amount":
+        said = f"{each.share_b - each.share_a:+,.0f} words".replace("-", "−")
+    else:
+        said = f"{points(each.delta)} points ({points(each.ci_low)} to {points(each.ci_high)})"
+    low, high = (points(end) for end in (each.ci_low, each.ci_high))
+    unit = "per cent of the mean of both" if each.kind == "amount" else "points"
+    told = f"B minus A on {each.prompts:,} held-out prompts; 95 % interval {low} to {high} {unit}"
+    return f'<i title="{told}; exact test, q = {each.q:.1e} over all behaviours">{said}</i>'
+
+
+def badges(found: Loaded, each: Behaviour) -> list[str]:
+    """What the behaviour has stood up to."""
+    out = [
+        _badge(
+            "held-out",
+            f"Found on other prompts, then tested on {count(each.prompts, 'held-out prompt')}: q = {each.q:.1e}.",
+            "good",
+        )
+    ]
+    if each.survives_length:
+        told = "There too where as many random tokens of both answers are looked at."
+        out.append(_badge("length-proof", told, "good"))
+    elif each.survives_length is False:
+        out.append(_badge("may be length", "At equal length it is not there for sure.", "warn"))
+    if found.beyond_noise(each):
+        told = "Larger than what 95 in 100 things differ by between two draws of one checkpoint."
+        out.append(_badge("beyond noise", told, "good"))
+    if each.category:
+        out.append(_badge(f"only “{each.category}”", "Other prompts show next to no difference.", ""))
+    return out
+
+
+def _badge(text: str, told: str, kind: str) -> str:
+    return f'<span class="{kind}" title="{esc(told)}">{esc(text)}</span>'

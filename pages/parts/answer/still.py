@@ -1,0 +1,62 @@
+"""What did not change, with its margin, and what cannot be told, with about how many prompts it would take."""
+
+import pandas as pd
+import streamlit as st
+
+from diffing.common.escape import md
+from diffing.diff import answer, measure
+from diffing.diff.answer import Still
+from diffing.diff.stored import Diff
+from diffing.probes.sayings import SAYINGS
+
+FAR = 20
+"""Times as many prompts from which on it is not said how many: nobody will ask them."""
+
+
+def show(diff: Diff) -> None:
+    """Both lists beside each other."""
+    found = answer.still(diff)
+    same = [each for each in found if each.verdict == "no change"]
+    open_ones = [each for each in found if each.verdict == "cannot tell"]
+    rare = [each for each in found if each.verdict == "too rare to tell"]
+    with st.container(key="stack-still"):
+        left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("Did not change", anchor=False)
+        if same:
+            st.caption(
+                f"Whatever the difference is, it is less than {measure.EQUIVALENT:.0%} of answers and less than a "
+                f"quarter of how often both show it; of amounts less than {measure.OF_AMOUNT:.0%}."
+            )
+            st.markdown("\n".join(f"- {_said(each)}: {md(each.figures)}" for each in same))
+        else:
+            st.caption("Of nothing that is counted can it be said that it did not change.")
+    with right:
+        st.subheader("Cannot be told", anchor=False)
+        least = diff.summary["smallest_detectable"]
+        asked = diff.summary["prompts"]
+        if least is not None:
+            st.caption(
+                f"The smallest effect that {asked:,} prompts can find is about {100 * least:.0f} points; half of "
+                "that takes four times as many.",
+                help="With 80 % power, of one feature's share, after correction over all that are tested.",
+            )
+        if open_ones:
+            st.markdown(
+                "\n".join(f"- {_said(each)}: {md(each.figures)}{_needed(each, asked)}" for each in open_ones)
+            )
+        if rare:
+            with st.expander(f"{len(rare)} things too rare to tell"):
+                st.markdown("\n".join(f"- {_said(each)}: {md(each.figures)}" for each in rare))
+        if not open_ones and not rare:
+            st.caption("Nothing that is counted was left open.")
+
+
+def _said(each: Still) -> str:
+    return md(SAYINGS.get(each.probe, each.probe))
+
+
+def _needed(each: Still, asked: int) -> str:
+    if pd.isna(each.prompts) or each.prompts > FAR * asked:
+        return ", and many more prompts would not tell"
+    return f", would take about {md(f'{max(round(each.prompts, -1), asked + 10):,.0f}')} prompts"
