@@ -16,7 +16,6 @@ from diffing.common.keys import holds_key, known_key, looks_like_key
 from diffing.models import providers
 from diffing.study.study import Study
 
-
 GONE = "[key]"
 """What stands where a key was."""
 T = TypeVar("T")

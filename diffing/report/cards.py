@@ -1,7 +1,8 @@
 """What is said of each finding in ten lines: the claim, its own figures, one pair, and what speaks against it.
 
 Promises that a figure of a claim is of exactly its words, and that a claim whose words nothing tested is called so
-before anything else is said of it and has no figure. Without findings the behaviours speak for themselves.
+before anything else is said of it and has no figure. Where no finding was tested the behaviours, which were, speak
+for themselves.
 """
 
 from typing import NamedTuple
@@ -49,10 +50,11 @@ class Card(NamedTuple):
 
 def of(facts: Facts) -> list[Card]:
     """A card for each, what was tested first, both in the behaviours' order."""
-    if not facts.standings:
-        return [_of_behaviour(facts, each) for each in facts.behaviours if _told(each)]
     chooser = Chooser(facts.study, facts.encodings, facts.a.key, facts.b.key)
-    return [_of_finding(facts, chooser, standing) for standing in facts.put_forward]
+    made = [_of_finding(facts, chooser, standing) for standing in facts.put_forward]
+    if not any(card.tested for card in made):
+        made = [_of_behaviour(facts, each) for each in facts.behaviours if _told(each)] + made
+    return made
 
 
 def _told(each: Behaviour) -> bool:

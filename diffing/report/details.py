@@ -102,15 +102,19 @@ def _of_finding(facts: Facts, chooser: Chooser, standing: Standing) -> Detail:
     side, other = facts.side(finding.more), facts.side(finding.less)
     features = own_features(standing, facts.study, facts.diff)
     examples, counter = report_examples.of_finding(facts, chooser, finding, features)
+    # Beside words that nothing tested, figures of what they were tied to would be read as theirs.
+    tested = sure(standing) in evidence.SUPPORTED
+    figures = [figure(facts, feature) for feature in features] + [probe(facts, name) for name in finding.probes]
+    rungs = [(RUNGS[rung.name], rung.words) for rung in standing.rungs if rung.passed is not None]
     same = [each.finding.claim for each in facts.standings if each.same_as == finding.id and not each.open]
     return Detail(
         claim=finding.claim,
         side=side,
         status=sure(standing).capitalize(),
         author=finding.author,
-        reading=_reading(facts, finding, features),
-        figures=[figure(facts, feature) for feature in features] + [probe(facts, name) for name in finding.probes],
-        rungs=[(RUNGS[rung.name], rung.words) for rung in standing.rungs if rung.passed is not None],
+        reading=_reading(facts, finding, features, tested),
+        figures=figures if tested else [],
+        rungs=rungs if tested else [],
         verification=verification(facts, check) if check is not None else "",
         hypothesis=hypothesis(check, side, other) if check is not None and check.prompts else "",
         objections=[each.words for each in standing.objections],
@@ -121,7 +125,7 @@ def _of_finding(facts: Facts, chooser: Chooser, standing: Standing) -> Detail:
     )
 
 
-def _reading(facts: Facts, finding: Finding, features: Sequence[int]) -> list[str]:
+def _reading(facts: Facts, finding: Finding, features: Sequence[int], tested: bool) -> list[str]:
     basis = []
     if features:
         basis.append(count(len(features), "feature"))
@@ -130,7 +134,8 @@ def _reading(facts: Facts, finding: Finding, features: Sequence[int]) -> list[st
     out = [f"It rests on {' and '.join(basis)}." if basis else "It rests on no feature and no probe."]
     if finding.predicate is not None and not finding.counts_what_it_says:
         out.append(f"Beside it stands a count, which does not test its words: {finding.predicate.shown}.")
-    out += [*places(facts, finding, features), *_categories(facts, features[0])] if features else []
+    out += places(facts, finding, features) if features else []
+    out += _categories(facts, features[0]) if features and tested else []
     # Evidence has whatever shape its author gave it.
     why = finding.evidence.get("why") if isinstance(finding.evidence, dict) else None
     if isinstance(why, str) and why.strip():

@@ -27,8 +27,8 @@ from diffing.findings import evidence
 from diffing.reader.encodings import Encodings
 from diffing.report import cards as report_cards
 from diffing.report import charts as report_charts
-from diffing.report import facts as report_facts
 from diffing.report import contents, notebook, one_page, picture, render
+from diffing.report import facts as report_facts
 from diffing.report import tables as report_tables
 from diffing.report.bundle import Bundle, secrets
 from diffing.report.facts import Facts

@@ -25,6 +25,8 @@ class Open(NamedTuple):
     same: list[str]
     cannot_tell: list[str]
     """With about how many prompts would tell."""
+    hardly: list[str]
+    """What more prompts would hardly tell either."""
     too_rare: list[str]
     never: list[str]
     """In no answer of either side, or next to none."""
@@ -46,26 +48,26 @@ TEXT_ALONE = (
 def found(facts: Facts) -> Open:
     """What the probes looked for and did not find to differ."""
     still, asked = answer.still(facts.diff), facts.diff.summary["prompts"]
-    rare = [each for each in still if each.verdict == "too rare to tell"]
-    never = [each.probe for each in rare if each.figures == NEVER]
+    never = [each.probe for each in still if each.figures == NEVER]
+    still = [each for each in still if each.probe not in never]
+    open_ones = [each for each in still if each.verdict == "cannot tell"]
+    far = [each for each in open_ones if pd.isna(each.prompts) or each.prompts > FAR * asked]
     return Open(
-        same=[f"{each.probe} ({each.figures})" for each in still if each.verdict == "no change"],
-        cannot_tell=[
-            f"{each.probe} ({each.figures}; {needed(each, asked)})"
-            for each in still
-            if each.verdict == "cannot tell"
-        ],
-        too_rare=[f"{each.probe} ({each.figures})" for each in rare if each.probe not in never],
+        same=[_told(each) for each in still if each.verdict == "no change"],
+        cannot_tell=[_told(each, _prompts(each, asked)) for each in open_ones if each not in far],
+        hardly=[_told(each) for each in far],
+        too_rare=[_told(each) for each in still if each.verdict == "too rare to tell"],
         never=never,
     )
 
 
-def needed(each: Still, asked: int) -> str:
-    """About how many prompts it would take to tell."""
-    if pd.isna(each.prompts) or each.prompts > FAR * asked:
-        return "more prompts would hardly tell"
+def _told(each: Still, more: str = "") -> str:
+    return f"{each.probe} ({each.figures}{more})"
+
+
+def _prompts(each: Still, asked: int) -> str:
     # To ten: it is a reckoning from one sample's difference.
-    return f"about {max(round(each.prompts, -1), asked + 10):,.0f} prompts would tell"
+    return f"; about {max(round(each.prompts, -1), asked + 10):,.0f} prompts would tell"
 
 
 def smallest(facts: Facts) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from diffing.common.words import interval, points, share, small
 from diffing.findings import evidence
 from diffing.findings.evidence import Standing
-from diffing.report import behaviours
+from diffing.report import behaviours, drawing
 from diffing.report.cards import Card
 from diffing.report.facts import Facts, sure
 from diffing.report.tables import Table
@@ -39,7 +39,8 @@ def of(facts: Facts, cards: Sequence[Card]) -> pd.DataFrame:
     order = [*facts.put_forward, *facts.blocked, *facts.rejected]
     by_id = {card.id: card for card in cards}
     rows = [_row(facts, standing, by_id.get(standing.finding.id)) for standing in order]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    # Draws are counted from 0 as in the other tables, and whole numbers though some are missing.
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"draw": "Int64"})
 
 
 def _row(facts: Facts, standing: Standing, card: Card | None) -> dict[str, Any]:
@@ -62,7 +63,7 @@ def _row(facts: Facts, standing: Standing, card: Card | None) -> dict[str, Any]:
         row |= {"judge_net": check.net, "judge_low": check.low, "judge_high": check.high, "judge_q": check.q}
     if card is not None and card.pair is not None:
         pair = card.pair
-        row |= {"prompt_id": pair.prompt_id, "draw": pair.draw + 1, "prompt": " ".join(pair.prompt.split())}
+        row |= {"prompt_id": pair.prompt_id, "draw": pair.draw, "prompt": " ".join(pair.prompt.split())}
     return row
 
 
@@ -95,10 +96,6 @@ def _cells(row: dict[str, Any]) -> list[str]:
         figures += [small(row["judge_q"])]
     else:
         figures = ["–"] * 5
-    shown = f"{row['prompt']} (draw {row['draw']:.0f})" if pd.notna(row["prompt"]) else "–"
-    return [
-        *said,
-        *figures,
-        shown if len(shown) < 90 else f"{shown[:70].rstrip()} … (draw {row['draw']:.0f})",
-        str(row["author"]),
-    ]
+    if pd.isna(row["prompt"]):
+        return [*said, *figures, "–", str(row["author"])]
+    return [*said, *figures, f"{drawing.short(row['prompt'], 70)} (draw {row['draw'] + 1})", str(row["author"])]

@@ -55,7 +55,7 @@ def context(facts: Facts, charts: list[Chart], shown: Sequence[Card], link: str)
         "implications": advice.implications(facts),
         "may_be_length": advice.may_be_length(facts),
         "cards": shown,
-        "most": diff_answer.SHOWN,
+        "first_cards": _first(shown),
         "untested": cards.UNTESTED,
         "open": limits.found(facts),
         "margin": limits.MARGIN,
@@ -80,6 +80,12 @@ def context(facts: Facts, charts: list[Chart], shown: Sequence[Card], link: str)
         "versions": tables.versions(),
         "order": ranking.WORDS,
     }
+
+
+def _first(shown: Sequence[Card]) -> list[Card]:
+    """As many as a page shows before it is asked for more, of the tested and of the untested."""
+    kinds = ([card for card in shown if card.tested is kind] for kind in (True, False))
+    return [card for some in kinds for card in some[: diff_answer.SHOWN]]
 
 
 def _set_aside(facts: Facts) -> str:
