@@ -248,8 +248,10 @@ def _example(text: str) -> list[Any]:
 def _list(stands: Sequence[Standing]) -> None:
     """Two lines a finding: claims are sentences, for which a table's column is too narrow."""
     for one in stands:
-        check = one.check
-        parts = [one.finding.id, one.status, f"more in {one.finding.more}", f"found by {one.finding.origin}"]
+        check, status = one.check, one.status
+        # What nothing tested says so first, and louder than anything else in the list.
+        mark = status.upper() if status == "unverified wording" else status
+        parts = [mark, one.finding.id, f"more in {one.finding.more}", f"author: {one.finding.author}"]
         parts += [one.counted.words] if one.counted else []
         if check and check.prompts:
             parts.append(f"net share {check.net:+.0%} [{check.low:+.0%}, {check.high:+.0%}]")
@@ -262,9 +264,10 @@ def _list(stands: Sequence[Standing]) -> None:
 
 def _one(one: Standing) -> None:
     finding = one.finding
-    say(f"{finding.id}  {one.status}{': ' + one.why if one.why else ''}")
+    mark = one.status.upper() if one.status == "unverified wording" else one.status
+    say(f"{mark}{': ' + one.why if one.why else ''}  {finding.id}")
     say(f"{finding.more} more than {finding.less}: {finding.claim}")
-    say(f"found by {finding.origin} ({finding.author}), {finding.created}")
+    say(f"author: {finding.author} ({finding.origin}), {finding.created}")
     if finding.features or finding.probes:
         said = [f"feature {number}" for number in finding.features] + list(finding.probes)
         say("rests on " + ", ".join(said))

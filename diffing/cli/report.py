@@ -24,7 +24,7 @@ def report(
     detach: Detach = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the report: Markdown, HTML, notebook, tables, charts and encodings, in one zip too.
+    """Write the report: HTML, Markdown, one page to share, notebook, tables, charts, encodings; in one zip too.
 
     Example: `python -m diffing report sample --out sample-report`
     """
@@ -35,6 +35,7 @@ def report(
         return
     told = status.result
     say(f"{status.state}: {told['out']}, and all of it in {told['zip']} ({words.duration(status.seconds)}).")
+    say("report.html is the whole of it, one-page.html and one-page.png one page to share.")
     say(
         f"{told['findings']} findings put forward, {told['supported']} of them supported; "
         f"{told['blocked']} blocked, {told['rejected']} rejected."

@@ -81,7 +81,8 @@ class Standing(NamedTuple):
     same_as: str
     """The stronger finding that it is another wording of, by the votes."""
     counted: Counted | None = None
-    """What its predicate shows on held-out prompts; None where it has none, or one of a later version."""
+    """What held-out prompts show of exactly its words; None where nothing counts these. What is counted beside
+    other words stands in the rungs alone: no figure of it may be read as the claim's."""
 
 
 def of(study: Study, a: str = "", b: str = "") -> list[Standing]:
@@ -148,7 +149,8 @@ def standing(
     if status in SUPPORTED and finding.reported and not left:
         status = "reported"
     same = checked.same_as.get(finding.id, "")
-    return Standing(finding, status, why, [*behind, *wording], objections, left, check, same, count)
+    own = count if finding.counts_what_it_says else None
+    return Standing(finding, status, why, [*behind, *wording], objections, left, check, same, own)
 
 
 def get(study: Study, identifier: str) -> Standing:
@@ -161,8 +163,9 @@ def told(stand: Standing) -> dict[str, Any]:
     """A finding with its standing as plain data; what is not known is null."""
     counted = stand.finding.predicate
     return {
-        **stand.finding.model_dump(mode="json"),
+        # Before the claim: nobody reads the one without the other.
         "status": stand.status,
+        **stand.finding.model_dump(mode="json"),
         "why": stand.why,
         "evidence_for": [rung._asdict() for rung in stand.rungs],
         "evidence_against": [

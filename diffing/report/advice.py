@@ -1,17 +1,23 @@
-"""What follows from a diff for whoever uses the models: implications, recommendations, conclusion, limits.
+"""What follows from a diff for whoever uses the models: what it means in use, and what to do next.
 
 Worded by templates from what can be counted, and hedged: figures say what changed in the answers, not whether that
-is good. Promises that an implication is drawn only from what differs.
+is good. Promises that of habits only what is left at equal length is spoken of, by its size there: longer answers
+show more of nearly everything, and length is said for itself.
 """
 
 from typing import NamedTuple
 
 import pandas as pd
 
-from diffing.common.words import count, listed, points
+from diffing.common.words import count, listed, points, share
 from diffing.diff import measure, ranking
+from diffing.report import behaviours
 from diffing.report.facts import Facts
-from diffing.report.text import moving
+
+NAMED = 5
+"""Things named in a line: more of them nobody keeps in mind. The tables have all."""
+SMALL = 0.02
+"""Differences of fewer points are left to the tables: in use nobody meets them. Chosen by eye."""
 
 
 class Group(NamedTuple):
@@ -62,15 +68,10 @@ GROUPS = (
         ),
         "Conversations may go on or end in other places; in one-shot use, cut or forbid what invites a reply.",
     ),
-    Group(
-        "Refusals and disclaimers",
-        ("refusal", "disclaimers", "as an AI"),
-        "Run the requests near your own policy's border again before switching: both more and less can hurt.",
-    ),
     Group("Language", ("non-English script",), "Check that answers come in the language of the request."),
 )
-LENGTHS = ("words", "characters", "sentences", "paragraphs")
-"""Probes that every answer shows, so that only their amount can differ."""
+REFUSALS = ("refusal", "disclaimers", "as an AI")
+BORDER = "Run the requests near your own policy's border again before switching: both more and less can hurt."
 
 
 class Implication(NamedTuple):
@@ -80,62 +81,89 @@ class Implication(NamedTuple):
 
 
 def implications(facts: Facts) -> list[Implication]:
-    """For each side of use in which something countable differs: what was seen, and what to look at."""
-    drawn = []
+    """Length first, then for each side of use what is left at equal length; refusals in any case."""
+    drawn = [*_length(facts)]
     for group in GROUPS:
-        rows = [facts.probes.loc[name] for name in group.probes if name in facts.probes.index]
-        moved = [row for row in rows if row["q"] < measure.LEVEL]
-        rows = [row for _, row in ranking.ordered(pd.DataFrame(moved)).iterrows()] if moved else []
-        if rows:
-            seen = [f"{row['probe']} {points(row['delta'])} points" for row in rows]
-            drawn.append(Implication(group.area, f"B against A: {listed(seen)}", group.advice))
-    return drawn + _length(facts)
+        left = _left(facts, group.probes)
+        if left:
+            drawn.append(Implication(group.area, f"{_both_ways(left)}.", group.advice))
+    return drawn + _refusals(facts)
 
 
 def _length(facts: Facts) -> list[Implication]:
-    rows = [facts.probes.loc[name] for name in LENGTHS if name in facts.probes.index]
-    amounts = [
-        f"{row['mean_a']:,.1f} {row['probe']} an answer on A, {row['mean_b']:,.1f} on B"
-        for row in rows
-        if row["q_mean"] < measure.LEVEL
-    ]
-    advice = "Cost and waiting time follow the length; check token limits, and ask for a length where it matters."
-    return [Implication("Length", listed(amounts), advice)] if amounts else []
-
-
-def conclusion(facts: Facts) -> list[str]:
-    """Paragraphs from the figures."""
-    summary = facts.diff.summary
-    if not summary["families"] and not any(moving(facts, side) for side in "AB"):
-        least = summary["smallest_detectable"]
-        reach = (
-            f"A feature would have had to differ by about {100 * least:.0f} points to be found with 80 % power."
-            if least is not None
-            else "With this many prompts hardly any difference in a single feature could have been found."
-        )
+    for each in facts.behaviours:
+        if each.kind != "amount":
+            continue
+        line = behaviours.line(each)
+        if not behaviours.confirmed(each):
+            return [
+                Implication(
+                    "Length and cost",
+                    f"No change in length was confirmed ({line.figures}).",
+                    "At the same price for a token, answers cost about what they did.",
+                )
+            ]
+        more = each.share_b > each.share_a
         return [
-            f"On these prompts no difference between A and B was found. {reach} That is no proof that A and B "
-            "behave alike, on these prompts or on others."
+            Implication(
+                "Length and cost",
+                f"{line.title} ({line.figures}).",
+                f"At the same price for a token, cost and waiting time {'grow' if more else 'shrink'} as much."
+                f"{' Check token limits and whatever shows or reads the answers.' if more else ''}",
+            )
         ]
-    kept = summary["share_surviving"]
-    length = (
-        "Most of what differs is left when both answers are cut to one length, so it is not length alone."
-        if kept is not None and kept >= 0.5
-        else "Most of what differs is gone when both answers are cut to one length: length explains much of it."
-        if kept is not None
-        else ""
-    )
-    verified = facts.verified()
-    if verified:
-        claims = (
-            f"{count(len(verified), 'claim')} held before a judge on prompts that played no part in finding them."
-        )
-    elif facts.verification.judge:
-        claims = "No claim held before the judge; what is reported stays at the figures."
-    else:
-        claims = "No judge was asked, so findings stop at “replicated”."
-    # Two spaces where the sentence on length is empty.
-    return [f"A and B differ on these prompts. {length} {claims}".replace("  ", " ")]
+    return []
+
+
+def _left(facts: Facts, names: tuple[str, ...]) -> list["pd.Series[float]"]:
+    """Of these probes, those whose difference is surely more than length, the surest first."""
+    rows = [facts.probes.loc[name] for name in names if name in facts.probes.index]
+    kept = [
+        row
+        for row in rows
+        if row["q"] < measure.LEVEL
+        and pd.notna(row["survives_equal_length"])
+        and row["survives_equal_length"]
+        and abs(row["delta_rarefied"]) >= SMALL
+    ]
+    if not kept:
+        return []
+    return [row for _, row in ranking.ordered(pd.DataFrame(kept)).iterrows()]
+
+
+def _both_ways(rows: list["pd.Series[float]"]) -> str:
+    """What B has more and less of, in points at equal length."""
+    parts = []
+    for way, word in ((1, "more"), (-1, "less")):
+        mine = [row for row in rows if way * row["delta_rarefied"] > 0]
+        said = [f"{row['probe']} ({points(row['delta_rarefied'])} points)" for row in mine[:NAMED]]
+        # The unit once in a line is enough.
+        said = [text.replace(" points)", ")") if place else text for place, text in enumerate(said)]
+        parts += [f"{word} often has {listed(said)}"] if said else []
+    return f"At equal length B {', and '.join(parts)}"
+
+
+def _refusals(facts: Facts) -> list[Implication]:
+    left = _left(facts, REFUSALS)
+    if left:
+        return [Implication("Refusals and disclaimers", f"{_both_ways(left)}.", BORDER)]
+    if "refusal" not in facts.probes.index:
+        return []
+    row = facts.probes.loc["refusal"]
+    if row["frequency_a"] == row["frequency_b"] == 0:
+        return [
+            Implication("Refusals", "No answer begins with one, so these prompts say nothing of them.", BORDER)
+        ]
+    figures = f"{share(row['frequency_a'])} of A's answers and {share(row['frequency_b'])} of B's begin with one"
+    ends = {"no change": "which is no change", "too rare to tell": "too few to tell whether that changed"}
+    end = ends.get(str(row["verdict"]), "and one cannot tell whether that changed")
+    return [Implication("Refusals", f"{figures}, {end}.", BORDER)]
+
+
+def may_be_length(facts: Facts) -> list[str]:
+    """Probes that differ in whole answers and of which it is not sure that anything is left at equal length."""
+    table = facts.probes[(facts.probes["q"] < measure.LEVEL) & (facts.probes["survives_equal_length"] == False)]  # noqa: E712
+    return [str(name) for name in ranking.ordered(table)["probe"]] if len(table) else []
 
 
 def recommendations(facts: Facts) -> list[str]:
@@ -165,36 +193,4 @@ def recommendations(facts: Facts) -> list[str]:
     cut = summary["pairs_truncated"]
     if cut:
         out.append(f"Raise the token limit: {count(cut, 'pair')} held an answer that was cut off.")
-    return out
-
-
-def limits(facts: Facts) -> list[str]:
-    """What this way of comparing cannot show."""
-    summary = facts.diff.summary
-    least = summary["smallest_detectable"]
-    reach = (
-        f"A single feature had to differ by about {100 * least:.0f} points to be found with 80 % power"
-        if least is not None
-        else "By the usual reckoning no single feature could be found with 80 % power on so few prompts"
-    )
-    out = [
-        "The reader is not the model under study: its features are what one fixed model makes of the answers' "
-        "text, not what happens inside A or B.",
-        "Only what stands in the answers is compared; why A and B differ does not follow.",
-        "A label is a hypothesis about a feature. One that was never scored blind may be wrong, and even a "
-        "scored one says where a feature fires, not all that it means.",
-        f"{reach} (α corrected for {summary['tested']:,} tests); features that differ on fewer than "
-        f"{measure.LEAST} prompts are not tested at all.",
-        f"The figures hold for these {summary['prompts']:,} prompts and this way of sampling, and for others only "
-        "as far as these are like them.",
-        "Surface probes count forms, in English where they are words, and do not know what was meant.",
-        "Refusals are recognised by their wording, which misses some and takes in some others.",
-    ]
-    if summary["pairs_truncated"]:
-        out.append(
-            f"{count(summary['pairs_truncated'], 'pair')} held a truncated answer; without them "
-            f"{summary['differing_untruncated']:,} of {summary['differing']:,} features still differ."
-        )
-    if facts.verification.judge:
-        out.append("A judge is a model too; its verdicts can share the mistakes of whoever wrote the claim.")
     return out

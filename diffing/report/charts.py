@@ -1,75 +1,24 @@
-"""The report's charts as SVG and PNG, drawn by matplotlib: from the same figures the same bytes on one machine.
+"""The report's charts of figures: what differs, how surely, at equal length, again, and what the judge said.
 
-A is always blue and B always orange, with the letter beside the colour. Promises that no outside text is read as
-markup or formula. Needs no browser and keeps no state between charts.
+The chart of what changed is `report.behaviours`'s. Promises what `report.drawing` does.
 """
 
-import base64
-import io
-import warnings
-from collections.abc import Callable
-from typing import Any, NamedTuple
-
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
-from matplotlib.figure import Figure
-from matplotlib.typing import RcKeyType
 
 from diffing.common import colours
 from diffing.common.colours import GREY
-from diffing.common.escape import visible
 from diffing.common.words import count, points, share
 from diffing.diff import measure
+from diffing.report import behaviours, drawing
+from diffing.report.drawing import Chart
 from diffing.report.facts import Facts, sure
-
-INK, PAPER = "#24292f", "#ffffff"
-NIGHT = {INK: "#e6e8eb", PAPER: "#14171c"}
-"""What ink and paper become where the reader's system is dark."""
-FIXED: dict[RcKeyType, Any] = {
-    # Names inside an SVG are drawn at random unless salted.
-    "svg.hashsalt": "checkpoint-diffing",
-    # Letters stay text: they can be searched, read aloud, and shown in a font that has what ours lacks.
-    "svg.fonttype": "none",
-    # Comes with matplotlib, and so is the same on every machine.
-    "font.family": "DejaVu Sans",
-    # A dollar sign in a label begins no formula.
-    "text.parse_math": False,
-    "axes.unicode_minus": True,
-}
-LOOK: dict[RcKeyType, Any] = {
-    **{"font.size": 9, "axes.titlesize": 10, "axes.titlelocation": "left", "legend.frameon": False},
-    **{"axes.spines.top": False, "axes.spines.right": False},
-    **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), PAPER),
-    **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
-    "axes.edgecolor": GREY,
-}
-WIDTH = 8.2
-"""Inches of every chart; chosen by eye."""
-
-
-class Chart(NamedTuple):
-    """One drawing."""
-
-    name: str
-    """Of its files."""
-    title: str
-    told: str
-    """What it shows, for those who cannot see it."""
-    svg: bytes
-    png: bytes
-
-    @property
-    def uri(self) -> str:
-        return "data:image/svg+xml;base64," + base64.b64encode(self.svg).decode()
 
 
 def draw(facts: Facts) -> list[Chart]:
     """All charts that the figures allow."""
-    makers = (top, evidence, equal_length, replication, probes, lengths, verified)
+    makers = (behaviours.chart, top, evidence, equal_length, replication, probes, lengths, verified)
     return [chart for maker in makers if (chart := maker(facts)) is not None]
 
 
@@ -79,22 +28,22 @@ def top(facts: Facts) -> Chart | None:
         return None
     # The first row of a chart is its lowest.
     rows = facts.table.loc[facts.top[::-1]]
-    names = [f"{short(facts.named[f])}  #{f}" for f in rows["feature"]]
+    names = [f"{drawing.short(facts.named[f])}  #{f}" for f in rows["feature"]]
 
     def on(axes: Axes) -> None:
         # Apart by a third of a row, so that equal shares do not cover each other.
         for offset, side, colour in ((0.16, "a", colours.A), (-0.16, "b", colours.B)):
             _ranges(axes, np.arange(len(rows)) + offset, rows, side, colour)
         axes.set_yticks(range(len(rows)), names)
-        _shares(axes, "share of prompts whose answers show it, with 95 % intervals")
+        drawing.shares(axes, "share of prompts whose answers show it, with 95 % intervals")
 
-    lead, name = facts.table.loc[facts.top[0]], short(facts.named[facts.top[0]])
+    lead, name = facts.table.loc[facts.top[0]], drawing.short(facts.named[facts.top[0]])
     caption = (
         f"{count(len(rows), 'family', 'families')}; the surest difference is that of feature {facts.top[0]} "
         f"({name}), {share(lead['frequency_a'])} on A and {share(lead['frequency_b'])} on B."
     )
     # As high as its rows need, and room for the title and the axis; so are the other charts with rows.
-    return _chart("top_differences", "The first families of each side", caption, on, 1.2 + 0.34 * len(rows))
+    return drawing.chart("top_differences", "The families that come first", caption, on, 1.2 + 0.34 * len(rows))
 
 
 def _ranges(axes: Axes, y: np.ndarray, rows: pd.DataFrame, side: str, colour: str) -> None:
@@ -122,13 +71,15 @@ def evidence(facts: Facts) -> Chart | None:
         )
         axes.axhline(-np.log10(measure.LEVEL), color=GREY, linewidth=0.8, linestyle=":")
         axes.set_ylabel("−log₁₀ q")
-        _differences(axes, "← more on A · B − A, points · more on B →")
+        drawing.differences(axes, "← more on A · B − A, points · more on B →")
 
     differ = int((rows["q"] < measure.LEVEL).sum())
     caption = (
         f"{count(len(rows), 'tested feature')}, of which {differ:,} lie above the line of q = {measure.LEVEL}."
     )
-    return _chart("difference_and_evidence", "Difference and evidence, every tested feature", caption, on, 3.6)
+    return drawing.chart(
+        "difference_and_evidence", "Difference and evidence, every tested feature", caption, on, 3.6
+    )
 
 
 def equal_length(facts: Facts) -> Chart | None:
@@ -142,18 +93,18 @@ def equal_length(facts: Facts) -> Chart | None:
         column, said = "delta_equal_length", "in the first L tokens, L the shorter answer's length"
 
     def on(axes: Axes) -> None:
-        _diagonal(axes)
+        drawing.diagonal(axes)
         shades = _colours(rows["delta"], rows["q"])
         axes.scatter(rows["delta"], rows[column], c=shades, s=12, linewidths=0, rasterized=True)
         axes.yaxis.set_major_formatter(lambda value, _: points(value))
         axes.set_ylabel(said)
-        _differences(axes, "B − A of whole answers, points")
+        drawing.differences(axes, "B − A of whole answers, points")
 
     kept = facts.diff.summary["survive_equal_length"]
     caption = (
         f"Of {count(len(rows), 'differing feature')} {kept:,} survive at equal length; the rest may be length."
     )
-    return _chart("equal_length", "What is left at equal length", caption, on, 3.6)
+    return drawing.chart("equal_length", "What is left at equal length", caption, on, 3.6)
 
 
 def replication(facts: Facts) -> Chart | None:
@@ -163,18 +114,18 @@ def replication(facts: Facts) -> Chart | None:
         return None
 
     def on(axes: Axes) -> None:
-        _diagonal(axes)
+        drawing.diagonal(axes)
         shades = np.where(rows["replicated"] == "yes", _colours(rows["delta_discovery"]), GREY)
         axes.scatter(rows["delta_discovery"], rows["delta_heldout"], c=shades, s=12, linewidths=0, rasterized=True)
         axes.yaxis.set_major_formatter(lambda value, _: points(value))
         axes.set_ylabel("B − A on held-out prompts")
-        _differences(axes, "B − A on discovery prompts, points")
+        drawing.differences(axes, "B − A on discovery prompts, points")
 
     again = int((rows["replicated"] == "yes").sum())
     caption = (
         f"Of {count(len(rows), 'feature')} chosen on discovery prompts {again:,} came again on held-out ones."
     )
-    return _chart(
+    return drawing.chart(
         "replication", "Chosen on discovery prompts, looked for again on held-out ones", caption, on, 3.6
     )
 
@@ -193,12 +144,12 @@ def probes(facts: Facts) -> Chart | None:
             axes.plot(ends, [place, place], color=colour, linewidth=1)
             axes.plot(delta[place], place, "o", color=colour, markersize=4.5)
         axes.axvline(0, color=GREY, linewidth=0.8)
-        axes.set_yticks(y, [short(str(name)) for name in rows["probe"]])
-        _differences(axes, "← more on A · B − A, points, with 95 % intervals · more on B →")
+        axes.set_yticks(y, [drawing.short(str(name)) for name in rows["probe"]])
+        drawing.differences(axes, "← more on A · B − A, points, with 95 % intervals · more on B →")
 
     differ = int((rows["q"] < measure.LEVEL).sum())
     caption = f"Of {count(len(rows), 'surface probe')} tested {differ} differ; grey ones do not after correction."
-    return _chart("surface_probes", "Counted without features", caption, on, 1.1 + 0.2 * len(rows))
+    return drawing.chart("surface_probes", "Counted in the answers", caption, on, 1.1 + 0.2 * len(rows))
 
 
 def lengths(facts: Facts) -> Chart | None:
@@ -225,7 +176,7 @@ def lengths(facts: Facts) -> Chart | None:
 
     means = {side: f"{values.mean():,.0f}" for side, values in sides.items()}
     caption = f"Answers of A have {means['A']} tokens on average, those of B {means['B']}."
-    return _chart("lengths", "How long the answers are", caption, on, 2.6)
+    return drawing.chart("lengths", "How long the answers are", caption, on, 2.6)
 
 
 def verified(facts: Facts) -> Chart | None:
@@ -245,10 +196,10 @@ def verified(facts: Facts) -> Chart | None:
                 ends, below = [check.corrected.low, check.corrected.high], place - 0.25
                 axes.plot(ends, [below, below], color=colour, linewidth=1, linestyle=":")
                 axes.plot(check.corrected.net, below, "o", color=colour, markersize=5, fillstyle="none")
-            names.append(f"{side}: {short(standing.finding.claim)}")
+            names.append(f"{side}: {drawing.short(standing.finding.claim)}")
         axes.set_yticks(range(len(judged)), names)
         axes.axvline(0, color=GREY, linewidth=0.8)
-        _differences(axes, "net share of held-out prompts for the claim, points, with 95 % intervals")
+        drawing.differences(axes, "net share of held-out prompts for the claim, points, with 95 % intervals")
 
     held = sum(sure(standing) == "verified" for standing, _ in judged)
     ways = "All are uncorrected for the judge's error."
@@ -259,69 +210,9 @@ def verified(facts: Facts) -> Chart | None:
         f"{ways} "
         "Blocked, rejected and repeated ones are not drawn."
     )
-    return _chart("verification", "What the judge said of each claim", caption, on, 1.1 + 0.3 * len(judged))
-
-
-# Drawing.
-
-
-def short(text: str, width: int = 46) -> str:
-    """Outside text that fits an axis, without what XML cannot hold; 46 letters leave more than half of it."""
-    plain = " ".join(visible(text).split())
-    return plain if len(plain) <= width else plain[: width - 1].rstrip() + "…"
+    return drawing.chart("verification", "What the judge said of each claim", caption, on, 1.1 + 0.3 * len(judged))
 
 
 def _colours(delta: "pd.Series[float]", q: "pd.Series[float] | None" = None) -> np.ndarray:
     side = np.where(delta < 0, colours.A, colours.B)
     return side if q is None else np.where(q < measure.LEVEL, side, GREY)
-
-
-def _shares(axes: Axes, label: str) -> None:
-    # A little beyond both ends, so that marks at 0 and 100 % are whole.
-    axes.set_xlim(-0.02, 1.02)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
-    axes.set_xlabel(label)
-    axes.grid(axis="x", color=GREY, alpha=0.25, linewidth=0.6)
-
-
-def _differences(axes: Axes, label: str) -> None:
-    axes.xaxis.set_major_formatter(lambda value, _: points(value))
-    axes.set_xlabel(label)
-    axes.grid(axis="x", color=GREY, alpha=0.25, linewidth=0.6)
-
-
-def _diagonal(axes: Axes) -> None:
-    axes.axline((0, 0), slope=1, color=GREY, linewidth=0.8, linestyle=":")
-    axes.axhline(0, color=GREY, linewidth=0.6)
-    axes.axvline(0, color=GREY, linewidth=0.6)
-
-
-def _chart(name: str, title: str, told: str, on: Callable[[Axes], None], height: float) -> Chart:
-    # A figure of its own rather than pyplot's, which keeps every figure and asks for a screen.
-    with matplotlib.rc_context(FIXED | LOOK), warnings.catch_warnings():
-        # Labels may hold signs that the font lacks; the SVG shows them in the reader's own font.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = Figure(figsize=(WIDTH, height), layout="constrained", dpi=130)
-        axes = figure.add_subplot()
-        on(axes)
-        axes.set_title(title)
-        # Without dates and names of programs: the same figures give the same bytes.
-        png, svg = io.BytesIO(), io.BytesIO()
-        FigureCanvasAgg(figure)
-        figure.savefig(png, format="png", metadata={"Software": None})
-        FigureCanvasSVG(figure)
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-    return Chart(name, title, told, _both_lights(svg.getvalue()), png.getvalue())
-
-
-def _both_lights(svg: bytes) -> bytes:
-    """The drawing with ink and paper exchanged where the reader's system is dark."""
-    # By what each shape states for itself, hence the !important: a style sheet's word is weaker than that.
-    rules = "".join(
-        f'[style*="{what}: {day}"]{{{what}:{night}!important}}'
-        for day, night in NIGHT.items()
-        for what in ("fill", "stroke")
-    )
-    style = f"<style>@media (prefers-color-scheme: dark){{{rules}}}</style>"
-    at = svg.index(b">", svg.index(b"<svg ")) + 1
-    return svg[:at] + style.encode() + svg[at:]

@@ -4,16 +4,24 @@ Promises that held-out prompts appear only in a finding whose author had seen su
 answer joined again are the answer. Knows no markup.
 """
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from diffing.common.colours import level
+from diffing.common.words import count
 from diffing.diff import pairs
+from diffing.diff.answer import Behaviour
+from diffing.findings import excerpts
+from diffing.findings.excerpts import Excerpt
 from diffing.findings.exhibits import Chooser
 from diffing.findings.findings import Example, Finding
+from diffing.findings.predicates import Predicate
 from diffing.probes import near, scan
+from diffing.probes.probes import PROBES
+from diffing.probes.rules import Span
 from diffing.report.facts import Facts
 from diffing.study import prompts, responses
 
@@ -22,6 +30,8 @@ SHOWN = 2
 LONGEST = 8000
 """Characters of an answer that are shown, far more than most have: one runaway answer must not fill the page. What
 is left out is said."""
+WHOLE = 0.6
+"""Of an answer, from which share on a mark tells no more than that it is there: nothing is marked then."""
 
 
 class Piece(NamedTuple):
@@ -46,6 +56,25 @@ class Answer(NamedTuple):
     """Characters behind the last piece."""
 
 
+class Line(NamedTuple):
+    """A part of an answer."""
+
+    side: str
+    """A or B."""
+    excerpt: Excerpt
+    length: str
+    """Of the whole answer, in words."""
+
+
+class Lines(NamedTuple):
+    """One pair in a few lines."""
+
+    prompt_id: str
+    draw: int
+    prompt: str
+    answers: tuple[Line, Line]
+
+
 class Pair(NamedTuple):
     """Both answers to one prompt."""
 
@@ -68,12 +97,79 @@ def of_finding(
     return shown[0], shown[1]
 
 
-def of_feature(facts: Facts, chooser: Chooser, feature: int) -> tuple[list[Pair], list[Pair]]:
-    """The clearest pair for a feature's difference, and the clearest against it."""
-    sign = 1 if facts.table.at[feature, "delta"] > 0 else -1
-    chosen = chooser.choose([feature], [], sign)
-    shown = [[pair(facts, example, [feature], []) for example in some[:1]] for some in chosen]
-    return shown[0], shown[1]
+def of_behaviour(facts: Facts, each: Behaviour, length: int) -> Lines | None:
+    """The clearest pair of a behaviour, if it has one."""
+    if not each.examples:
+        return None
+    return lines(facts, Example(*each.examples[0]), Predicate.of_source(each.by, each.source), [], [], length)
+
+
+def clearest(
+    facts: Facts, chooser: Chooser, finding: Finding, features: Sequence[int], length: int
+) -> Lines | None:
+    """One pair that shows a finding: what a person chose, else the behaviour's, else what the figures choose."""
+    place = facts.place(finding)
+    same = facts.behaviours[place : place + 1]
+    by_hand = _allowed(facts, finding, finding.examples)
+    if finding.origin == "template" and same:
+        # The clearest short pair, and no prompt that another behaviour shows; a draft's own were chosen by size.
+        by_hand = [*_allowed(facts, finding, [Example(*row) for row in same[0].examples[:1]]), *by_hand]
+    probes = [name for name in finding.probes if name in scan.PRESENCE]
+    chosen = by_hand or chooser.choose(features, probes, finding.sign, finding.predicate).examples
+    if not chosen:
+        return None
+    return lines(facts, chosen[0], finding.predicate, probes, features, length)
+
+
+def lines(
+    facts: Facts,
+    example: Example,
+    predicate: Predicate | None,
+    probes: Sequence[str],
+    features: Sequence[int],
+    length: int,
+) -> Lines:
+    """A pair cut so that what its claim names is in view."""
+    row = facts.prompts.set_index("id").loc[example.prompt_id]
+    both = facts.pairs.set_index(["prompt_id", "draw"]).loc[(example.prompt_id, example.draw)]
+    parts = []
+    for side in "ab":
+        text = str(both[f"text_{side}"])
+        spans = _spans(facts, side, example, text, predicate, probes, features)
+        parts.append(Line(side.upper(), excerpts.around(text, spans, length), count(len(text.split()), "word")))
+    return Lines(example.prompt_id, example.draw, prompts.shown(row), (parts[0], parts[1]))
+
+
+def _spans(
+    facts: Facts,
+    side: str,
+    example: Example,
+    text: str,
+    predicate: Predicate | None,
+    probes: Sequence[str],
+    features: Sequence[int],
+) -> list[Span]:
+    """Where an answer shows what is claimed: what counts it, else the probes, else the features behind it."""
+    if predicate is not None and predicate.known:
+        found = [] if predicate.amount else predicate.spans(text)
+    elif probes:
+        found = [span for name in probes for span in PROBES[name].spans(text)]
+    else:
+        found, at = [], 0
+        document = _document(facts, side.upper(), example)
+        for piece in _by_features(facts, document, features) if document is not None and features else []:
+            found += [(at, at + len(piece.text))] * (piece.level > 0)
+            at += len(piece.text)
+    covered = sum(end - start for start, end in found)
+    return [] if covered > WHOLE * len(text) else found
+
+
+def _document(facts: Facts, side: str, example: Example) -> int | None:
+    """The row of the encodings that holds an answer; None where it was not read."""
+    key, rows = (facts.a if side == "A" else facts.b).key, facts.encodings.documents
+    here = (rows["prompt_id"] == example.prompt_id) & (rows["draw"] == example.draw)
+    place = np.flatnonzero(here & (rows["checkpoint"] == key) & (rows["error"] == ""))
+    return int(place[0]) if len(place) else None
 
 
 def _allowed(facts: Facts, finding: Finding, chosen: Sequence[Example]) -> list[Example]:
@@ -107,11 +203,8 @@ def answer(
     """One answer with the tokens marked that any of the features is active on, else the probes' places."""
     checkpoint = facts.a if side == "A" else facts.b
     features, probes = marks
-    rows = facts.encodings.documents
-    here = (rows["prompt_id"] == example.prompt_id) & (rows["draw"] == example.draw)
-    place = np.flatnonzero(here & (rows["checkpoint"] == checkpoint.key) & (rows["error"] == ""))
-    read = len(place) > 0 and len(features) > 0
-    cut = _by_features(facts, int(place[0]), features) if read else _by_probes(text, probes)
+    document = _document(facts, side, example) if features else None
+    cut = _by_probes(text, probes) if document is None else _by_features(facts, document, features)
     pieces, room = [], LONGEST
     for piece in cut:
         if room <= 0:
@@ -167,3 +260,11 @@ def seen(text: str) -> str:
     """White space that is marked is the point of the mark."""
     # A break is kept behind its sign, so that the text runs on as it does in the answer.
     return text.replace(" ", "·") if not text.strip(" ") else text.replace("\n", "⏎\n")
+
+
+def flat(text: str, marked: bool) -> str:
+    """A run of an excerpt on one line; white space that is marked is made visible."""
+    if marked and not text.strip():
+        return text.replace(" ", "·").replace("\n", "⏎")
+    # One sign for several breaks: the excerpt tells where a line ends, and not how far apart the next is.
+    return re.sub(r"[ \t]*(\r?\n[ \t]*)+", " ⏎ ", text)

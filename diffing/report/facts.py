@@ -11,10 +11,13 @@ from functools import cached_property
 import pandas as pd
 
 from diffing import diff, labels
-from diffing.diff import ranking
+from diffing.diff import answer, ranking
+from diffing.diff.answer import Behaviour
 from diffing.diff.stored import Diff
 from diffing.findings import evidence, verification
 from diffing.findings.evidence import Standing, Status
+from diffing.findings.findings import Finding
+from diffing.findings.predicates import Predicate
 from diffing.findings.verification import Verification
 from diffing.jobs.job import JobStatus, recent
 from diffing.labels import contradictions
@@ -24,8 +27,8 @@ from diffing.reader import firing
 from diffing.reader.encodings import Encodings
 from diffing.study.study import Study
 
-EACH = 10
-"""Families shown of each side: what a person reads through; the tables of the folder have all."""
+MOST = 20
+"""Families shown, whichever side has them: what a person reads through; the tables of the folder have all."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Facts:
     table: pd.DataFrame
     """The diff's features by number, with the labels that stand."""
     top: list[int]
-    """Leads of families that differ, the first of each side, in the order of `ranking`."""
+    """Leads of families that differ, the first in the order of `ranking`."""
     named: dict[int, str]
     """What to call each feature that the report shows."""
     flagged: dict[int, list[Contradiction]]
@@ -51,6 +54,22 @@ class Facts:
     @cached_property
     def probes(self) -> pd.DataFrame:
         return self.diff.probes.set_index("probe", drop=False).rename_axis(None)
+
+    @cached_property
+    def behaviours(self) -> list[Behaviour]:
+        """What changed, in the order in which all that a report says of it is put."""
+        return answer.behaviours(self.diff)
+
+    def place(self, finding: Finding) -> int:
+        """Which of the behaviours a finding is about, counted from 0; behind all where it is about none."""
+        counts = finding.predicate
+        for at, each in enumerate(self.behaviours):
+            if counts is not None and counts == Predicate.of_source(each.by, each.source):
+                return at
+        for at, each in enumerate(self.behaviours):
+            if {*finding.probes} & {*each.probes} or {*finding.features} & {*each.features}:
+                return at
+        return len(self.behaviours)
 
     @cached_property
     def prompts(self) -> pd.DataFrame:
@@ -79,10 +98,14 @@ class Facts:
 
     @cached_property
     def claimed(self) -> list[Standing]:
-        """Findings that the report puts forward, each meaning once, the best founded first."""
-        return each_meaning_once(
-            [standing for standing in self.standings if not standing.why and not standing.open]
-        )
+        """Findings that nothing speaks against, each meaning once, in the behaviours' order."""
+        sound = [standing for standing in self.standings if not standing.why and not standing.open]
+        return sorted(each_meaning_once(sound), key=lambda each: self.place(each.finding))
+
+    @property
+    def put_forward(self) -> list[Standing]:
+        """The same in the order of the report: those whose words nothing has tested stand behind all others."""
+        return sorted(self.claimed, key=lambda each: each.status not in evidence.SUPPORTED)
 
     @cached_property
     def blocked(self) -> list[Standing]:
@@ -152,10 +175,8 @@ def gather(study: Study, a: str = "", b: str = "") -> Facts:
 
 
 def strongest(stored: Diff) -> list[int]:
-    """The leads that differ, the first of each side, in the order that the diff has them in."""
-    leads = stored.top(len(stored.features))
-    chosen = [*leads[leads["delta"] > 0]["feature"].head(EACH), *leads[leads["delta"] < 0]["feature"].head(EACH)]
-    return [int(feature) for feature in leads["feature"] if feature in chosen]
+    """The leads that differ, in the order that the diff has them in."""
+    return [int(feature) for feature in stored.top(MOST)["feature"]]
 
 
 def own_features(standing: Standing, study: Study, stored: Diff) -> list[int]:

@@ -10,44 +10,32 @@ over. Findings that were verified are marked as reported.
 
 import errno
 import hashlib
-import json
-import os
-import re
 import shutil
-import urllib.parse
 import zipfile
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from diffing import labels
-from diffing.common import files, outfile, tables
+from diffing.common import files, outfile
 from diffing.common.errors import UserError
-from diffing.common.keys import holds_key, known_key, looks_like_key
 from diffing.common.step import Progress, Result
-from diffing.diff import compute, pairing, summary
-from diffing.findings import evidence, verification
-from diffing.labels import sources
-from diffing.models import providers
+from diffing.diff import compute
+from diffing.findings import evidence
 from diffing.reader.encodings import Encodings
+from diffing.report import cards as report_cards
 from diffing.report import charts as report_charts
-from diffing.report import comparator, exports, notebook, render
+from diffing.report import contents, notebook, one_page, picture, render
 from diffing.report import facts as report_facts
 from diffing.report import tables as report_tables
-from diffing.report.facts import Facts, own_features, sure
+from diffing.report.bundle import Bundle, secrets
+from diffing.report.facts import Facts
 from diffing.study.study import Study
 
 FORMAT = 1
 """Of the folder; raised when a file in it means something else than before."""
-QUICK = 20
-"""Features in the link to Neuronpedia: as many as the tables show, and an address that every server takes."""
-FOLDERS = re.compile(r"(?<![\w.:/])(?:/[\w.@+~-]+){2,}/?")
-"""Absolute paths in the words of an error, of two parts at least: /v1 or 3/4 is none. Addresses stay, by what
-stands before their slashes."""
 STEPS = 6
 """Calls of `step` in a run, which its progress is counted in."""
 
@@ -88,12 +76,17 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
             bundle.text(f"charts/{chart.name}.svg", chart.svg.decode())
             bundle.data(f"charts/{chart.name}.png", chart.png)
         step(3, "writing tables")
-        _tables(facts, bundle)
+        shown = report_cards.of(facts)
+        contents.write(facts, shown, bundle)
         step(4, "running the notebook")
         bundle.text("analysis.ipynb", notebook.executed(notebook.build(facts), fresh, progress.check))
         step(5, "writing the report")
-        values = render.context(facts, charts, quick_list(facts))
+        values = render.context(facts, charts, shown, contents.quick_list(facts))
         bundle.text("report.html", render.html(values))
+        sheet = one_page.sheet(facts, shown)
+        bundle.text("one-page.html", render.one_page(sheet))
+        # A picture cannot be searched afterwards.
+        bundle.data("one-page.png", picture.png(bundle.clean(sheet)))
         bundle.text("report.md", render.markdown(values))
         bundle.json("manifest.json", manifest(facts, fresh, bundle.scrubbed))
         pack(fresh, name, facts.diff.summary["created"])
@@ -165,120 +158,6 @@ def _put_over(fresh: Path, out: Path, made: Sequence[Path], before: list[str]) -
             stale.unlink(missing_ok=True)
 
 
-class Bundle:
-    """The folder being filled; whatever goes in as text is searched for keys."""
-
-    def __init__(self, folder: Path, hidden: list[str]) -> None:
-        self.folder = folder
-        self.hidden = hidden
-        self.scrubbed: dict[str, int] = {}
-        """By file how often a key was taken out of it."""
-
-    def data(self, name: str, content: bytes) -> None:
-        path = self.folder / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content)
-
-    def text(self, name: str, content: str) -> None:
-        for key in self.hidden:
-            times = content.count(key)
-            if times:
-                content = content.replace(key, "[key]")
-                self.scrubbed[name] = self.scrubbed.get(name, 0) + times
-        self.data(name, tables.clean(content).encode())
-
-    def json(self, name: str, value: Any) -> None:
-        self.text(name, json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False) + "\n")
-
-    def csv(self, name: str, table: pd.DataFrame) -> None:
-        path = self.folder / name
-        tables.write_csv(path, outfile.harmless_cells(table))
-        self.text(name, path.read_text(encoding="utf-8"))
-
-
-def secrets(study: Study) -> list[str]:
-    """Values of this machine's keys, the longest first, so that none is left in part.
-
-    A checkpoint's variable counts where its key may be sent: else a study could name any variable and learn from
-    the gaps in its report what it holds.
-    """
-    points = [point for point in providers.endpoints(study.checkpoints) if providers.unsettled(point) is None]
-    named = {each.key_env for each in providers.PROVIDERS.values()} | {point.key_env for point in points}
-    known = {providers.key_of(name) or "" for name in (named | {"HF_TOKEN"}) - {""}}
-    # And whatever looks like one by its variable's name too: an error may quote a key of another service.
-    alike = {value for name, value in os.environ.items() if holds_key(name) and looks_like_key(value)}
-    return sorted({key for key in known if known_key(key)} | alike, key=lambda key: (-len(key), key))
-
-
-def _tables(facts: Facts, bundle: Bundle) -> None:
-    """Everything that the notebook reads, and the same for other tools."""
-    bundle.csv("prompts.csv", facts.prompts)
-    answers = facts.answers.assign(error=[FOLDERS.sub(_last, text) for text in facts.answers["error"]])
-    bundle.csv("responses.csv", answers)
-    # Most features of a large SAE show in no answer, and their rows say nothing.
-    present = facts.table[facts.table[["frequency_a", "frequency_b"]].max(axis=1) > 0]
-    bundle.csv("features.csv", present)
-    bundle.csv("probes.csv", facts.probes)
-    bundle.csv("phrases.csv", facts.diff.phrases)
-    bundle.csv("pairs.csv", pairs(facts))
-    exports.write_encodings(facts.encodings, bundle.folder / "encodings.npz")
-    exports.write_encodings(facts.encodings, bundle.folder / "encodings.pkl")
-    bundle.json("labels.json", exports.label_records(labels.dossiers(facts.study), facts.named))
-    if facts.verification.judge:
-        bundle.csv("verdicts.csv", verification.table(facts.study, facts.a.key, facts.b.key))
-        bundle.csv("people.csv", verification.said(facts.study, facts.a.key, facts.b.key))
-    bundle.json("findings.json", {"a": facts.a.key, "b": facts.b.key, "findings": recorded(facts)})
-    bundle.json("llm_comparator.json", comparator.build(facts))
-
-
-def pairs(facts: Facts) -> pd.DataFrame:
-    """The pairs that were compared, with the rows of the encodings that hold them."""
-    documents = facts.encodings.documents
-    paired = pairing.pair(facts.study, documents, facts.a.key, facts.b.key)
-    table = paired.prompts.iloc[paired.row][["id", "split", "category"]].rename(columns={"id": "prompt_id"})
-    table = table.assign(draw=documents["draw"].to_numpy()[paired.a], row_a=paired.a, row_b=paired.b)
-    return table.assign(tokens_a=paired.tokens_a, tokens_b=paired.tokens_b).reset_index(drop=True)
-
-
-def recorded(facts: Facts) -> list[dict[str, Any]]:
-    """All findings with their standing, as plain values."""
-    out = []
-    for standing in facts.standings:
-        own = own_features(standing, facts.study, facts.diff)
-        # Without the date of its report: the first report of a finding would else differ from the second.
-        record = standing.finding.model_dump(mode="json", exclude={"reported"})
-        record["reader"] = report_tables.plain_path(record["reader"])
-        record |= {
-            "status": sure(standing),
-            "why": standing.why,
-            "claimed": standing in facts.claimed,
-            "same_as": standing.same_as,
-            "rungs": [rung._asdict() for rung in standing.rungs],
-            "objections": [objection._asdict() for objection in standing.objections],
-            "open": [objection.key for objection in standing.open],
-            "check": vars(standing.check) if standing.check else None,
-            "figures": facts.table.loc[own, FIGURES].to_dict("records"),
-        }
-        out.append(summary.plain(record))
-    return out
-
-
-FIGURES = ["feature", "label", "named_by", "frequency_a", "frequency_b", "delta", "ci_low", "ci_high", "p", "q"]
-
-
-def quick_list(facts: Facts) -> str:
-    """A page of Neuronpedia with the strongest features; empty where the reader's SAE is not there."""
-    try:
-        place = sources.neuronpedia_id(facts.study.settings.reader)
-    except UserError:
-        # No fault: most readers are not there, and the report simply has no such link.
-        return ""
-    model, _, source = place.partition("/")
-    wanted = [{"modelId": model, "layer": source, "index": str(feature)} for feature in facts.top[:QUICK]]
-    query = {"name": f"{facts.study.name}: {facts.a.key} and {facts.b.key}", "features": files.canonical(wanted)}
-    return f"https://www.neuronpedia.org/quick-list/?{urllib.parse.urlencode(query)}" if wanted else ""
-
-
 def manifest(facts: Facts, folder: Path, scrubbed: dict[str, int]) -> dict[str, Any]:
     """What is in the folder and what it was made from."""
     made = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -295,6 +174,7 @@ def manifest(facts: Facts, folder: Path, scrubbed: dict[str, int]) -> dict[str, 
             "Cells of the CSV files that a spreadsheet would run begin with an apostrophe; take one away.",
             "encodings.pkl is for those who made it: never open a pickle that came from elsewhere, take the npz.",
             "[key] stands where a key of the machine that wrote this was; keys_taken_out says how often.",
+            "one-page.html and one-page.png say the same; the picture lacks letters that its font has not.",
             "Scores in llm_comparator.json are 0 because its format wants one; no preference was judged.",
         ],
         "keys_taken_out": {"total": sum(scrubbed.values()), "files": dict(sorted(scrubbed.items()))},
@@ -319,7 +199,3 @@ def pack(folder: Path, name: str, date: str) -> None:
             entry = zipfile.ZipInfo(f"{name}/{path.relative_to(folder).as_posix()}", stamp)
             entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
             archive.writestr(entry, path.read_bytes())
-
-
-def _last(match: "re.Match[str]") -> str:
-    return Path(match[0]).name

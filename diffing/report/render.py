@@ -5,21 +5,25 @@ forget to. Of HTML it promises besides that nothing is fetched and nothing runs.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
 from markupsafe import Markup, escape
 
-from diffing.common import colours
 from diffing.common.escape import visible
+from diffing.common.words import count, listed
+from diffing.diff import answer as diff_answer
 from diffing.diff import ranking
-from diffing.report import advice, claims, examples, tables
+from diffing.report import advice, behaviours, cards, details, examples, limits, listing, tables
 from diffing.report import text as report_text
-from diffing.report.charts import Chart
-from diffing.report.examples import Answer
+from diffing.report.cards import Card
+from diffing.report.drawing import Chart
+from diffing.report.examples import Answer, Line
 from diffing.report.facts import Facts
+from diffing.report.one_page import Sheet
+from diffing.report.tables import Table
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -33,52 +37,104 @@ LINE = "\x1e"
 """A line break inside an excerpt until the template's own empty lines are tidied; `visible` lets none through."""
 
 
-def context(facts: Facts, charts: list[Chart], link: str) -> dict[str, Any]:
-    """What both templates lay out."""
+def context(facts: Facts, charts: list[Chart], shown: Sequence[Card], link: str) -> dict[str, Any]:
+    """What both templates lay out; `shown` are the facts' cards."""
+    features = behaviours.by_features(facts)
     return {
         "facts": facts,
         "told": facts.diff.summary,
         "charts": {chart.name: chart for chart in charts},
         "link": link,
-        "answer": report_text.answer(facts),
-        "views": claims.views(facts),
-        "blocked": claims.blocked(facts),
-        "rejected": claims.rejected(facts),
-        "own_error": claims.own_error(facts),
-        "missing": report_text.not_found(facts),
+        "sentence": report_text.unbroken(diff_answer.sentence(facts.diff)),
+        "compared": report_text.compared(facts),
+        "by_features": (
+            f"{count(features, 'more difference')} confirmed that only features tell of; the appendix has them."
+            if features
+            else ""
+        ),
         "implications": advice.implications(facts),
-        "conclusion": advice.conclusion(facts),
+        "may_be_length": advice.may_be_length(facts),
+        "cards": shown,
+        "first_cards": _first(shown),
+        "untested": cards.UNTESTED,
+        "open": limits.found(facts),
+        "margin": limits.MARGIN,
+        "text_alone": limits.TEXT_ALONE,
+        "smallest": limits.smallest(facts),
+        "details": details.of(facts),
+        "blocked": details.blocked(facts),
+        "rejected": details.rejected(facts),
+        "set_aside": _set_aside(facts),
+        "own_error": details.own_error(facts),
+        "judged": report_text.judged(facts) if facts.verification.judge else "",
+        "not_confirmed": limits.not_confirmed(facts),
+        "amount": report_text.amount(facts),
+        "features_open": limits.by_features(facts),
         "recommendations": advice.recommendations(facts),
-        "limits": advice.limits(facts),
-        "tables": {
-            # By name, so that a template's table and the function that makes it are called the same.
-            name: getattr(tables, name)(facts)
-            for name in (
-                *("compared", "categories", "excluded", "flags", "top", "probes", "phrases", "work"),
-                "arms_compared",
-            )
-        },
+        "method": limits.method(facts),
+        "tables": _tables(facts, shown),
         "setup": tables.setup(facts),
         "doubted": tables.doubted(facts),
         "settings": tables.settings(facts),
         "hashes": tables.hashes(facts),
         "versions": tables.versions(),
         "order": ranking.WORDS,
-        "colours": (colours.A, colours.B),
     }
+
+
+def _first(shown: Sequence[Card]) -> list[Card]:
+    """As many as a page shows before it is asked for more, of the tested and of the untested."""
+    kinds = ([card for card in shown if card.tested is kind] for kind in (True, False))
+    return [card for some in kinds for card in some[: diff_answer.SHOWN]]
+
+
+def _set_aside(facts: Facts) -> str:
+    parts = [f"{len(facts.blocked)} contradicted by the figures"] if facts.blocked else []
+    parts += [f"{len(facts.rejected)} rejected"] if facts.rejected else []
+    number = len(facts.blocked) + len(facts.rejected)
+    return f"{count(number, 'finding')} set aside: {listed(parts)}; the appendix says why." if number else ""
+
+
+def _tables(facts: Facts, shown: Sequence[Card]) -> dict[str, Table]:
+    # By name, so that a template's table and the function that makes it are called the same.
+    names = (
+        "compared",
+        "categories",
+        "excluded",
+        "flags",
+        "behaviours",
+        "by_features",
+        "top",
+        "probes",
+        "phrases",
+    )
+    made = {name: getattr(tables, name)(facts) for name in (*names, "work", "arms_compared")}
+    return made | {"findings": listing.table(listing.of(facts, shown))}
 
 
 def html(values: dict[str, Any]) -> str:
     made = _environment(lambda value: visible(value) if _bare(value) else value)
     made.filters["code"] = lambda text: _code(text, lambda part: Markup("<code>{}</code>").format(part), escape)
     made.filters["spaces"] = examples.seen
+    made.filters["flat"] = examples.flat
+    made.filters["asked"] = cards.prompt
     return made.get_template("report.html.jinja").render(values)
+
+
+def one_page(sheet: Sheet) -> str:
+    """The page to share."""
+    made = _environment(lambda value: visible(value) if _bare(value) else value)
+    made.filters["spaces"] = examples.seen
+    made.filters["flat"] = examples.flat
+    return made.get_template("one-page.html.jinja").render(sheet=sheet)
 
 
 def markdown(values: dict[str, Any]) -> str:
     made = _environment(lambda value: md(value) if _bare(value) else value)
     made.filters["code"] = lambda text: _code(text, lambda part: Markup(f"`{part}`"), md)
     made.filters["fenced"] = fenced
+    made.filters["asked"] = cards.prompt
+    made.filters["marked"] = marked
     text = made.get_template("report.md.jinja").render(values)
     # A template that reads well leaves more empty lines than Markdown needs; those of excerpts are theirs.
     return re.sub(r"\n{3,}", "\n\n", text).strip().replace(LINE, "\n") + "\n"
@@ -115,6 +171,16 @@ def md(text: str) -> Markup:
 def _code(text: str, code: Callable[[str], Markup], plain: Callable[[str], Markup]) -> Markup:
     """A sentence of our own, with what stands between backticks as code."""
     return Markup("").join(code(part) if i % 2 else plain(part) for i, part in enumerate(text.split("`")))
+
+
+def marked(line: Line) -> Markup:
+    """An excerpt on one line of Markdown, « » around its marks."""
+    text = "".join(
+        f"«{examples.flat(piece.text, True)}»" if piece.marked else examples.flat(piece.text, False)
+        for piece in line.excerpt.pieces
+    )
+    before, after = ("… " if line.excerpt.before else ""), (" …" if line.excerpt.after else "")
+    return md(f"{before}{text}{after}")
 
 
 def fenced(answer: Answer) -> Markup:

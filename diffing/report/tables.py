@@ -4,6 +4,7 @@ Cells are plain text, and escaped by what lays them out. Promises that no absolu
 """
 
 import platform
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from importlib import metadata
@@ -13,13 +14,15 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from diffing.common import words
+from diffing.common import files, words
 from diffing.common.words import interval, points, share, small, yes
 from diffing.diff import measure, selection
+from diffing.diff.answer import Behaviour
 from diffing.findings import arms
 from diffing.jobs.run import STEPS
 from diffing.labels import contradictions
 from diffing.models.providers import Checkpoint
+from diffing.report import behaviours as report_behaviours
 from diffing.report.facts import Facts, members
 from diffing.study import responses
 
@@ -205,6 +208,31 @@ def _shares(row: "pd.Series[Any]") -> list[str]:
     return [*sides, points(row["delta"]), interval(row["ci_low"], row["ci_high"]), small(row["q"])]
 
 
+def behaviours(facts: Facts) -> Table:
+    """What changed and can be counted, length first."""
+    return _changes([each for each in facts.behaviours if each.said and _sure(each)])
+
+
+def by_features(facts: Facts) -> Table:
+    """What changed and only features tell of."""
+    return _changes([each for each in facts.behaviours if not each.said and _sure(each)])
+
+
+def _sure(each: Behaviour) -> bool:
+    # Length is told whatever became of it.
+    return each.confirmed == "yes" or each.kind == "amount"
+
+
+def _changes(chosen: Iterable[Behaviour]) -> Table:
+    rows = []
+    for each in chosen:
+        line = report_behaviours.line(each)
+        difference, _, rest = line.told.partition(" [")
+        equal = "–" if each.survives_length is None else yes(each.survives_length)
+        rows.append([line.title, line.figures, difference, rest.removesuffix("]"), small(each.q), equal])
+    return Table(["what changed", "A → B", "B − A", "95 % interval", "q", "at equal length"], rows)
+
+
 def work(facts: Facts) -> Table:
     """What every step took."""
     rows = []
@@ -280,8 +308,14 @@ def hashes(facts: Facts) -> list[tuple[str, str]]:
 
 
 def versions() -> list[tuple[str, str]]:
-    python = [("Python", platform.python_version())]
+    python = [("Checkpoint Diffing", program()), ("Python", platform.python_version())]
     return python + [(name, metadata.version(name)) for name in PACKAGES]
+
+
+def program() -> str:
+    """The version of this program, which runs from its own folder."""
+    with (files.PROJECT / "pyproject.toml").open("rb") as file:
+        return str(tomllib.load(file)["project"]["version"])
 
 
 def plain_path(text: str) -> str:

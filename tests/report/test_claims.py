@@ -13,12 +13,11 @@ from diffing.diff import compute
 from diffing.findings import correction, evidence, findings, people, verification
 from diffing.labels import history
 from diffing.labels.history import Label
-from diffing.report import advice, charts, claims, facts
-from diffing.report import text as sentences
+from diffing.report import advice, cards, charts, details, facts
 from tests.fakes import judges, report_study
 from tests.fakes.judged_study import seen
 from tests.fakes.openai_server import OpenAIServer
-from tests.fakes.report_study import CAKE, NUMBERS, SPACES, Made, bare, names, section, written
+from tests.fakes.report_study import CAKE, SPACES, Made, bare, names, section, written
 from tests.fakes.watch import Watch
 
 # What is claimed.
@@ -32,14 +31,13 @@ def test_a_label_that_counting_contradicts_cannot_become_a_claim(made: Made) -> 
     text = (out / "report.md").read_text(encoding="utf-8")
     blocked = section(text, "Blocked, and not claimed")
     assert (
-        "“gives enumerated lists”, said to be more on A. Against it: it says more of numbered items in old"
-        in blocked
+        "- Unverified wording: “gives enumerated lists”, said to be more on A. Against it: it says more of "
+        "numbered items in old" in blocked
     )
     assert text.count("enumerated lists") == blocked.count("enumerated lists") + 1
-    assert f"Feature {SPACES}, labelled “enumerated lists" in section(text, "The surest differences")
-    answer = section(text, "The answer")
-    assert "Counted in the answers themselves, A more often has double spaces (100 % on A, 0 % on B)" in answer
-    assert "numbered items +100 points" in section(text, "Conclusion")
+    assert f"Feature {SPACES}, labelled “enumerated lists" in section(text, "Features of the reader")
+    assert "A more often has double spaces within lines (100 % → 0 %)" in text.splitlines()[2].replace("\xa0", " ")
+    assert "B more often has numbered items (+97 points)" in section(text, "What it means in use")
     told = files.read_json(out / "findings.json")["findings"]
     assert {one["claim"]: one["claimed"] for one in told if "lists" in one["claim"]} == {
         "gives enumerated lists": False
@@ -56,7 +54,7 @@ def test_a_claim_about_what_its_features_do_not_fire_at_says_so(
     study, _ = made
     monkeypatch.setenv("DIFFING_HOME", str(study.folder.parents[1]))
     finding = findings.Finding(id="f", a="old", b="new", claim=claim, side="a", origin="sae")
-    told = claims.places(facts.gather(study, "old", "new"), finding, [SPACES])
+    told = details.places(facts.gather(study, "old", "new"), finding, [SPACES])
     assert told[0] == f"By counting, feature {SPACES} fires at double spaces (100 % of its tokens)."
     assert [text[:42] for text in told[1:]] == ["What the claim names (exclamation marks) i"] * (sentences - 1)
 
@@ -65,9 +63,7 @@ def test_without_a_judge_only_counts_are_claimed_and_it_says_so(made: Made) -> N
     _, out = made
     text = (out / "report.md").read_text(encoding="utf-8")
     assert "No judge was asked: what can be counted is counted, and other wordings stay unverified." in text
-    answer = section(text, "The answer")
-    assert "no judge was asked, so only what can be counted is claimed" in answer
-    assert "mentions cake" not in answer
+    assert "mentions cake" not in text.splitlines()[2]
     told = {one["claim"][:13]: one["status"] for one in files.read_json(out / "findings.json")["findings"]}
     unverified = dict.fromkeys(("mentions cake", "gives enumera"), "unverified wording")
     assert told == unverified | {"speaks Latin ": "rejected"}
@@ -76,14 +72,18 @@ def test_without_a_judge_only_counts_are_claimed_and_it_says_so(made: Made) -> N
 
 def test_no_change_and_cannot_tell_are_said_as_the_intervals_allow(made: Made) -> None:
     study, out = made
-    text = section((out / "report.md").read_text(encoding="utf-8"), "Looked for and not found")
+    text = section((out / "report.md").read_text(encoding="utf-8"), "What was not found, and what cannot be told")
     probes = diff.load(study, "old", "new").probes.set_index("probe")
-    for words, verdict in (("No change", "no change"), ("Cannot tell", "cannot tell")):
-        line = re.findall(rf"^- {words}: (.*)\.$", text, re.MULTILINE)[0]
-        listed = {name.split(" (")[0] for name in line.split("; ")} - {"nothing"}
-        assert set(probes.loc[sorted(listed), "verdict"]) <= {verdict}
-    never = re.findall(r"^- In no answer of either side: (.*)\.$", text, re.MULTILINE)[0].split(", ")
-    assert (probes.loc[never, ["frequency_a", "frequency_b"]] == 0).all(axis=None)
+    for words, verdict in (
+        ("Did not change", "no change"),
+        ("Cannot be told", "cannot tell"),
+        ("Nor by many more prompts", "cannot tell"),
+    ):
+        line = re.findall(rf"^- {words}: (.*)\.$", text, re.MULTILINE)[0].split(": by less than")[0]
+        listed = set(re.findall(r"(?:^|; )([^;(]+) \(", line))
+        assert listed and set(probes.loc[sorted(listed), "verdict"]) == {verdict}
+    never = re.findall(r"^- In next to no answer: (.*)\.$", text, re.MULTILINE)[0].split(", ")
+    assert (probes.loc[never, ["frequency_a", "frequency_b"]] < 0.005).all(axis=None)
 
 
 def test_a_verified_finding_leads_the_answer_and_the_next_report_is_the_same(
@@ -105,11 +105,10 @@ def test_a_verified_finding_leads_the_answer_and_the_next_report_is_the_same(
     assert findings.get(study, claim.id).reported
     text = (first / "report.md").read_text(encoding="utf-8")
     net = f"{100 * verification.read(study).checks[claim.id].net:+.0f} points"
-    besides = "counted besides: numbered items (0 % on A, 100 % on B)"
-    said = f"mentions cake (net {net}, uncorrected)"
-    assert f"B more often shows, confirmed by a judge on held-out prompts: {said}; {besides}" in text
-    assert "1 claim put before a judge (judge) 1 were verified." in text
-    assert "Status: **verified**." in text
+    assert "### 1. B more often mentions cake" in text
+    assert re.search(rf"net share \{net} \\\[.* points?|net share \{net}", text)
+    assert "Confirmed by a judge (judge) on " in text
+    assert "Of 1 claim put before a judge (judge) 1 were verified." in text
     assert f"judged in the same way on these held-out prompts, B led by a net {net} (95 % interval of that" in text
     assert "should differ by" not in text
     # The score is that of the side that has more.
@@ -124,17 +123,17 @@ def test_a_verified_finding_leads_the_answer_and_the_next_report_is_the_same(
     assert other in (set(), {"manifest.json", "lists-old-new.zip"})
 
 
-def test_without_findings_the_report_says_so_and_shows_features(
+def test_without_findings_the_report_shows_what_changed_with_a_pair_each(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     study = report_study.make(monkeypatch)
     bare(monkeypatch)
     text = (written(study, tmp_path / "out") / "report.md").read_text(encoding="utf-8")
-    assert "No findings were recorded. What follows are features and where they show, not claims." in text
-    assert "no findings were recorded, so these are differences in figures and not yet claims" in text
-    shown = re.findall(r"^### \d\. More on (.): Feature (\d+)", text, re.MULTILINE)
-    assert set(shown) == {("A", str(SPACES)), ("B", str(NUMBERS)), ("B", str(CAKE))}
-    assert "«··»" in text
+    shown = section(text, "The changes, with a pair of answers each")
+    titles = re.findall(r"^### \d+\. (.*)$", shown, re.MULTILINE)
+    assert titles[:2] == ["B's answers are 17 % longer", "A more often has double spaces within lines"]
+    assert len(titles) == 8 and shown.count("Counted on 18 held-out prompts.") == 8
+    assert "first.«··»Then this." in shown and "All findings" not in text
 
 
 def test_held_out_answers_are_shown_only_where_the_author_had_seen_such(
@@ -166,12 +165,12 @@ def test_a_net_share_that_a_person_has_corrected_stands_beside_the_judge_s(
     gathered = facts.gather(study)
     check = verification.read(study).checks[claim.id]
     assert check.corrected is not None
-    told = claims.verification(gathered, check)
+    told = details.verification(gathered, check)
     assert f"{correction.words(check.corrected)}." in told and "uncorrected" not in told
+    (card,) = cards.of(gathered)
     net = points(check.corrected.net)
-    assert any(
-        f"mentions cake (net {net} points, corrected;" in sentence for sentence in sentences.answer(gathered)
-    )
+    assert card.tested and card.figures[1].startswith(f"net share {net} points [")
+    assert card.figures[1].endswith(f"corrected for the judge's error ({points(check.net)} by its word)")
     chart = charts.verified(gathered)
     assert chart is not None and "hollow: corrected by a person's verdicts" in chart.told
     assert not any("judge-check" in sentence for sentence in advice.recommendations(gathered))

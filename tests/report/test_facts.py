@@ -5,7 +5,7 @@ import pytest
 from diffing.diff import compute
 from diffing.findings import findings, verification
 from diffing.findings.evidence import Standing
-from diffing.report import claims, facts
+from diffing.report import details, facts
 from tests.fakes import judges, report_study
 from tests.fakes.openai_server import OpenAIServer
 from tests.fakes.report_study import CAKE
@@ -52,4 +52,4 @@ def test_a_report_names_the_judges_whose_verdicts_it_leaves_out(
         verification.run(study, verification.Options(model=f"{server.url}#{judge}"), Watch())
     gathered = facts.gather(study, "old", "new")
     assert gathered.verification.judge == "second"
-    assert "Verdicts of other judges (first) are kept" in claims.own_error(gathered)
+    assert "Verdicts of other judges (first) are kept" in details.own_error(gathered)

@@ -23,6 +23,7 @@ from diffing.common import files, tables
 from diffing.common.errors import UserError
 from diffing.common.escape import visible
 from diffing.labels import sources
+from diffing.report import contents
 from diffing.report import facts as report_facts
 from diffing.report import folder as report
 from diffing.study.study import Study
@@ -32,7 +33,15 @@ from tests.fakes.report_study import HOSTILE, KEY, A, Made, bare, names, written
 from tests.fakes.watch import Watch
 
 FILES = {
-    *("analysis.ipynb", "encodings.npz", "encodings.pkl", "features.csv", "findings.json", "labels.json"),
+    *(
+        "analysis.ipynb",
+        "encodings.npz",
+        "encodings.pkl",
+        "features.csv",
+        "findings.csv",
+        "findings.json",
+        "labels.json",
+    ),
     *(
         "lists-old-new.zip",
         "llm_comparator.json",
@@ -42,9 +51,17 @@ FILES = {
         "probes.csv",
         "prompts.csv",
     ),
-    *("report.html", "report.md", "responses.csv"),
+    *("one-page.html", "one-page.png", "report.html", "report.md", "responses.csv"),
 }
-CHARTS = {"difference_and_evidence", "equal_length", "lengths", "replication", "surface_probes", "top_differences"}
+CHARTS = {
+    "behaviours",
+    "difference_and_evidence",
+    "equal_length",
+    "lengths",
+    "replication",
+    "surface_probes",
+    "top_differences",
+}
 
 
 # What is handed over.
@@ -92,8 +109,8 @@ def test_no_key_and_no_path_of_this_machine_is_in_any_file(made: Made) -> None:
 
 def test_cells_that_a_spreadsheet_would_run_are_text_and_can_be_read_back(made: Made) -> None:
     study, out = made
-    for name in ("prompts.csv", "responses.csv", "features.csv", "probes.csv", "phrases.csv", "pairs.csv"):
-        with (out / name).open(encoding="utf-8", newline="") as file:
+    for name in ("prompts", "responses", "features", "probes", "phrases", "pairs", "findings"):
+        with (out / f"{name}.csv").open(encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file))
         number = re.compile(r"-?\d+(\.\d+)?(e-?\d+)?")
         assert [c for row in rows for c in row if c[:1] in "=+-@\t\r" and c and not number.fullmatch(c)] == [], (
@@ -144,13 +161,12 @@ def test_markdown_renders_without_raw_html_or_foreign_links(made: Made) -> None:
     assert images == {f"charts/{name}.png" for name in CHARTS}
     headings = [token.tag for token in tokens if token.type == "heading_open"]
     assert headings.count("h1") == 1
-    assert headings.count("h2") == 10
+    assert headings.count("h2") == 12
     assert sum(len(token.children or []) > 0 for token in tokens if token.type == "inline") > 100
-    rows = [
-        len(re.findall(r"(?<!\\)\|", line)) for line in text.split("```")[0].splitlines() if line.startswith("|")
-    ]
+    plain = re.sub(r"^(`{3,})text$.*?^\1$", "", text, flags=re.MULTILINE | re.DOTALL)
+    rows = [len(re.findall(r"(?<!\\)\|", line)) for line in plain.splitlines() if line.startswith("|")]
     # A | more than columns: fifteen of the features that differ most surely.
-    assert set(rows) == {3, 4, 5, 10, 16}
+    assert set(rows) == {3, 4, 5, 7, 10, 11, 13, 16}
 
 
 # Where it is written.
@@ -208,9 +224,9 @@ def test_the_quick_list_names_the_strongest_features_where_neuronpedia_has_them(
     study, _ = made
     monkeypatch.setenv("DIFFING_HOME", str(study.folder.parent.parent))
     facts = report_facts.gather(study)
-    assert report.quick_list(facts) == ""
+    assert contents.quick_list(facts) == ""
     monkeypatch.setattr(sources, "neuronpedia_id", lambda _choice: "gpt2-small/8-res-jb")
-    query = urllib.parse.parse_qs(urllib.parse.urlsplit(report.quick_list(facts)).query)
+    query = urllib.parse.parse_qs(urllib.parse.urlsplit(contents.quick_list(facts)).query)
     assert query["name"] == ["lists: old and new"]
     assert json.loads(query["features"][0]) == [
         {"modelId": "gpt2-small", "layer": "8-res-jb", "index": str(feature)} for feature in facts.top

@@ -1,8 +1,7 @@
-"""Findings as the report shows them: the claim, its figures, what was made of it, and how sure it is.
+"""All about each finding, for the report's appendix: what it rests on, what was made of it, and its pairs.
 
-Promises that what is blocked or rejected is never worded as a claim, and that a feature without a finding gets no
-interpretation. Sentences on all findings are `text`'s, pairs of
-answers `examples`'s.
+Promises that what is blocked or rejected is never worded as a claim, and that the status stands before the words.
+What is said of a finding in short is `cards`'s, pairs of answers `examples`'s.
 """
 
 from collections.abc import Sequence
@@ -21,25 +20,15 @@ from diffing.findings.verdicts import Check
 from diffing.labels import contradictions
 from diffing.report import examples as report_examples
 from diffing.report.examples import Pair
-from diffing.report.facts import Facts, members, own_features, sure
-from diffing.report.text import confidence
+from diffing.report.facts import Facts, own_features, sure
 
-STRONGEST = 6
-"""Families shown with a pair of answers where there are no findings: a first look, and not the list, which is the
-table's."""
 PLACES = 3
 """Features of a finding of which it is said where they fire, in one sentence."""
 RUNGS = {
-    "labels": "labels of its features, scored blind",
-    "features": "what it rests on came again",
-    "counted": "its own words, counted",
-    "verified": "its own words, judged",
-}
-ORIGINS = {
-    "hand": "a person",
-    "sae": "a language model that read features",
-    "baseline": "a language model that read answers, without features",
-    "template": "the plain template",
+    "labels": "Labels of its features, scored blind",
+    "features": "What it rests on, on held-out prompts",
+    "counted": "Its own words, counted",
+    "verified": "Its own words, judged",
 }
 
 
@@ -57,21 +46,21 @@ class Figure(NamedTuple):
     replicated: str
 
 
-class View(NamedTuple):
-    """A finding, or a family of features without one."""
+class Detail(NamedTuple):
+    """A finding that is put forward."""
 
-    title: str
+    claim: str
     side: str
     status: str
-    found_by: str
+    author: str
     reading: list[str]
     """What it rests on and how it is to be read, in sentences."""
     figures: list[Figure]
+    rungs: list[tuple[str, str]]
+    """Kinds of evidence that there are, in words."""
     verification: str
+    """What the judge said, and what other prompts would show; empty where none was asked."""
     hypothesis: str
-    confidence: str
-    rungs: list[tuple[str, str, str]]
-    """Kind of evidence, whether it is there, and in which words."""
     objections: list[str]
     also: list[str]
     """Other wordings that the judge's votes did not tell apart."""
@@ -83,64 +72,52 @@ class View(NamedTuple):
 class SetAside(NamedTuple):
     """A finding that the report does not claim."""
 
+    status: str
     claim: str
     side: str
     why: list[str]
 
 
-def views(facts: Facts) -> list[View]:
-    """Every finding that is put forward; without any, the strongest families."""
+def of(facts: Facts) -> list[Detail]:
+    """Every finding that is put forward, in the order of the cards."""
     chooser = Chooser(facts.study, facts.encodings, facts.a.key, facts.b.key)
-    if facts.claimed:
-        return [_of_finding(facts, chooser, standing) for standing in facts.claimed]
-    return [_of_family(facts, chooser, feature) for feature in telling(facts)]
-
-
-def telling(facts: Facts) -> list[int]:
-    """The strongest families, but of those that fire at the same countable thing only the first."""
-    chosen: dict[str, int] = {}
-    for feature in facts.top:
-        near = contradictions.nearest(str(facts.table.at[feature, "probes"]))
-        # A feature that fires at nothing countable stands for itself.
-        chosen.setdefault(next(iter(near), str(feature)), feature)
-    return list(chosen.values())[:STRONGEST]
+    return [_of_finding(facts, chooser, standing) for standing in facts.put_forward]
 
 
 def blocked(facts: Facts) -> list[SetAside]:
-    return [
-        SetAside(standing.finding.claim, facts.side(standing.finding.more), [o.words for o in standing.open])
-        for standing in facts.blocked
-    ]
+    return [_aside(facts, standing, [each.words for each in standing.open]) for standing in facts.blocked]
 
 
 def rejected(facts: Facts) -> list[SetAside]:
-    return [
-        SetAside(standing.finding.claim, facts.side(standing.finding.more), [standing.why])
-        for standing in facts.rejected
-    ]
+    return [_aside(facts, standing, [standing.why]) for standing in facts.rejected]
 
 
-def _of_finding(facts: Facts, chooser: Chooser, standing: Standing) -> View:
+def _aside(facts: Facts, standing: Standing, why: list[str]) -> SetAside:
     finding = standing.finding
+    return SetAside(standing.status.capitalize(), finding.claim, facts.side(finding.more), why)
+
+
+def _of_finding(facts: Facts, chooser: Chooser, standing: Standing) -> Detail:
+    finding, check = standing.finding, standing.check
     side, other = facts.side(finding.more), facts.side(finding.less)
     features = own_features(standing, facts.study, facts.diff)
     examples, counter = report_examples.of_finding(facts, chooser, finding, features)
-    same = [one.finding.claim for one in facts.standings if one.same_as == finding.id and not one.open]
-    return View(
-        title=finding.claim,
+    # Beside words that nothing tested, figures of what they were tied to would be read as theirs.
+    tested = sure(standing) in evidence.SUPPORTED
+    figures = [figure(facts, feature) for feature in features] + [probe(facts, name) for name in finding.probes]
+    rungs = [(RUNGS[rung.name], rung.words) for rung in standing.rungs if rung.passed is not None]
+    same = [each.finding.claim for each in facts.standings if each.same_as == finding.id and not each.open]
+    return Detail(
+        claim=finding.claim,
         side=side,
-        status=sure(standing),
-        found_by=f"{ORIGINS[finding.origin]} ({finding.author})",
-        reading=_reading(facts, finding, features),
-        figures=[figure(facts, feature) for feature in features] + [probe(facts, name) for name in finding.probes],
-        verification=verification(facts, standing.check),
-        hypothesis=hypothesis(standing, side, other),
-        confidence=confidence(standing),
-        rungs=[
-            (RUNGS[rung.name], "nothing to go by" if rung.passed is None else yes(rung.passed), rung.words)
-            for rung in standing.rungs
-        ],
-        objections=[one.words for one in standing.objections],
+        status=sure(standing).capitalize(),
+        author=finding.author,
+        reading=_reading(facts, finding, features, tested),
+        figures=figures if tested else [],
+        rungs=rungs if tested else [],
+        verification=verification(facts, check) if check is not None else "",
+        hypothesis=hypothesis(check, side, other) if check is not None and check.prompts else "",
+        objections=[each.words for each in standing.objections],
         also=same,
         notes=[f"{note.author}: {note.text}" for note in finding.notes],
         examples=examples,
@@ -148,16 +125,17 @@ def _of_finding(facts: Facts, chooser: Chooser, standing: Standing) -> View:
     )
 
 
-def _reading(facts: Facts, finding: Finding, features: Sequence[int]) -> list[str]:
+def _reading(facts: Facts, finding: Finding, features: Sequence[int], tested: bool) -> list[str]:
     basis = []
     if features:
         basis.append(count(len(features), "feature"))
     if finding.probes:
         basis.append(count(len(finding.probes), "surface probe"))
-    out = [f"It rests on {' and '.join(basis)}." if basis else "It rests on no row of the diff."]
+    out = [f"It rests on {' and '.join(basis)}." if basis else "It rests on no feature and no probe."]
     if finding.predicate is not None and not finding.counts_what_it_says:
         out.append(f"Beside it stands a count, which does not test its words: {finding.predicate.shown}.")
-    out += [*places(facts, finding, features), *_categories(facts, features[0])] if features else []
+    out += places(facts, finding, features) if features else []
+    out += _categories(facts, features[0]) if features and tested else []
     # Evidence has whatever shape its author gave it.
     why = finding.evidence.get("why") if isinstance(finding.evidence, dict) else None
     if isinstance(why, str) and why.strip():
@@ -207,10 +185,8 @@ def _categories(facts: Facts, feature: int) -> list[str]:
     return [f"Its first feature differs most in {most} and least in {least}; {sure} (q = {small(q)})."]
 
 
-def verification(facts: Facts, check: Check | None) -> str:
+def verification(facts: Facts, check: Check) -> str:
     """What the judge said, with everything that it hangs on."""
-    if check is None:
-        return "No judge was asked."
     asked = count(check.prompts + check.missing, "held-out prompt")
     return (
         f"{facts.verification.judge} saw both answers unnamed and in both orders on {asked}: {check.wins} for the "
@@ -224,18 +200,13 @@ def verification(facts: Facts, check: Check | None) -> str:
     )
 
 
-def hypothesis(standing: Standing, side: str, other: str) -> str:
+def hypothesis(check: Check, side: str, other: str) -> str:
     """What other prompts would show if it holds, so that someone else can try it."""
-    claim = f"To other prompts like these, {side} more often than {other} gives an answer of which this is true"
-    check = standing.check
-    if check is not None and check.prompts:
-        return (
-            f"{claim}; judged in the same way on these held-out prompts, {side} led by a net {points(check.net)} "
-            f"points (95 % interval of that mean {interval(check.low, check.high)}), "
-            f"{correction.words(check.corrected)}."
-        )
-    # No figure: the interval is of these prompts' mean difference, and no forecast of another sample's.
-    return f"{claim}."
+    return (
+        f"To other prompts like these, {side} more often than {other} gives an answer of which this is true; "
+        f"judged in the same way on these held-out prompts, {side} led by a net {points(check.net)} points (95 % "
+        f"interval of that mean {interval(check.low, check.high)}), {correction.words(check.corrected)}."
+    )
 
 
 def own_error(facts: Facts) -> str:
@@ -248,30 +219,6 @@ def own_error(facts: Facts) -> str:
     if others:
         words += f" Verdicts of other judges ({', '.join(others)}) are kept in the study and not used here."
     return words
-
-
-def _of_family(facts: Facts, chooser: Chooser, feature: int) -> View:
-    row = facts.table.loc[feature]
-    examples, counter = report_examples.of_feature(facts, chooser, feature)
-    return View(
-        title=f"Feature {feature}: {facts.named[feature]}",
-        side="B" if row["delta"] > 0 else "A",
-        status="no finding",
-        found_by="",
-        reading=[
-            f"Lead of a family of {count(members(facts.diff, feature), 'feature')}; nobody made a claim of it."
-        ],
-        figures=[figure(facts, feature)],
-        verification="",
-        hypothesis="",
-        confidence="",
-        rungs=[],
-        objections=[flag.words for flag in facts.flagged.get(feature, [])],
-        also=[],
-        notes=[],
-        examples=examples,
-        counter_examples=counter,
-    )
 
 
 def figure(facts: Facts, feature: int) -> Figure:
