@@ -8,7 +8,7 @@ made from have changed. The arithmetic is in `measure`, `groups`, `families`, `s
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -40,7 +40,6 @@ from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Shown
 from diffing.diff.stored import METHOD, Diff, DiffSettings, folder_of, inputs_of, load, up_to_date
 from diffing.probes import near, scan
-from diffing.probes.learned import Learned
 from diffing.reader import firing
 from diffing.reader.encodings import Encodings
 from diffing.study import responses
@@ -49,16 +48,20 @@ from diffing.study.study import Study
 TABLES = ("features", "probes", "phrases", "habits", "behaviours", "changes", "categories", "noise")
 ASIDE = 500
 """Answers that make a second process worth its start, and the copying of its result. Chosen by eye."""
-OWN = 4
-"""One text in so many is scanned by the first process, which would else wait for the second.
-
-Measured at 1,000 prompts and 65,536 features, where both are then done at one time (`docs/performance.md`).
-"""
 
 
 def current(study: Study, a: str, b: str, settings: DiffSettings | None = None) -> Diff:
     """The stored diff, computed first where it is missing or older than what it is made from."""
     return up_to_date(study, a, b, settings) or compute(study, a, b, settings)
+
+
+class Unseen(NamedTuple):
+    """What needs none of the features' counts, and so can be made beside them."""
+
+    scanned: scan.Scan
+    probes: pd.DataFrame
+    said: phrases.Tested
+    ties: families.Ties
 
 
 class Options(DiffSettings):
@@ -122,13 +125,18 @@ def measured(
     documents = np.unique(np.concatenate([pairs.a, pairs.b]))
     texts = responses.texts(study.responses(), encodings.documents.loc[documents])
     renumbered = _among(pairs, documents)
-    own = len(texts) // OWN
 
-    def unseen() -> tuple[scan.Scan, Learned, families.Ties]:
-        """What needs none of the features' counts, and so can be done aside."""
-        close = settings.family_overlap, settings.family_cosine
-        counted = scan.scan(texts[own:]), phrases.learn(texts, renumbered)
-        return *counted, families.ties(encodings, documents, *close, seed)
+    def unseen() -> Unseen:
+        """Done aside; as long as the counting of features at 1,000 prompts (`docs/performance.md`)."""
+        scanned, sayings = scan.scan(texts), phrases.learn(texts, renumbered)
+        # Where the tokens stand, of which no feature is asked.
+        tokens = firing.active(encodings, [], documents.tolist()).tokens
+        return Unseen(
+            scanned,
+            probe_table(tokens, renumbered, scanned, seed),
+            phrases.table(sayings, tokens, renumbered, texts, seed),
+            families.ties(encodings, documents, settings.family_overlap, settings.family_cosine, seed),
+        )
 
     # Two processes on two processors: more threads would only wait for each other.
     with threadpool_limits(1), Aside(unseen, worth=len(documents) >= ASIDE) as aside:
@@ -153,18 +161,14 @@ def measured(
         read = np.intersect1d(documents, firing.readable(study, encodings))
         fires = firing.active(encodings, detailed.tolist(), documents.tolist(), shown.bar)
         described = firing.described(encodings, detailed.tolist(), fires, read)
-        begun = scan.scan(texts[:own])
         tell(5, 8, "finding families")
-        rest, sayings, ties = aside.result()
-        scanned = begun.then(rest)
+        scanned, probes, said, ties = aside.result()
     features["family"] = _families(features, ties, encodings, settings)
     tell(6, 8, "comparing surface probes and phrases")
     nearest = near.compare(fires, detailed.tolist(), scanned)
     words = {feature: nearest.words(feature) for feature in detailed.tolist()}
     features["probes"] = [words.get(feature, "") for feature in range(len(features))]
     features["tokens"] = [described[f].in_words() if f in described else "" for f in range(len(features))]
-    probes = probe_table(fires.tokens, renumbered, scanned, seed)
-    said = phrases.table(sayings, fires.tokens, renumbered, texts, seed)
     features, probes = (t.assign(**shrinkage.columns(t), **evalues.columns(t)) for t in (features, probes))
     tell(7, 8, "telling habits apart")
     tables = {"features": features, "probes": probes, "phrases": said.rows}

@@ -105,6 +105,8 @@ class Stored:
 
 def _over(encoding: Encoding, bar: Array) -> Document:
     """What lies above each feature's bar."""
+    # A run whose peak is not above the bar has nothing that is: most are left out before anything is decoded.
+    encoding = encoding.of(np.flatnonzero(np.abs(encoding.peak) > bar.take(encoding.feature)))
     over = encoding.over(bar[encoding.feature])
     starts = encoding.starts()[:-1]
     # `reduceat` takes no empty list of places.

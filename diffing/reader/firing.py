@@ -85,6 +85,9 @@ def active(store: Encoded, features: Sequence[int], documents: Sequence[int], ba
         row = row_of.take(record.feature)
         # Only the wanted runs are read: of a record they are a small part.
         runs = np.flatnonzero(row >= 0)
+        if bar is not None:
+            # A run whose peak is not above the bar has nothing that is.
+            runs = runs[np.abs(record.peak[runs]) > bar[record.feature[runs]]]
         row, count = row[runs], record.count[runs].astype(np.int64)
         position = record.position[ranges(record.starts()[runs], count)]
         if bar is not None:

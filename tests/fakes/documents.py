@@ -1,11 +1,11 @@
 """Documents whose activations are given, in the shape of a study's encodings, and pairings of them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
-from diffing.common.arrays import Array
+from diffing.common.arrays import Array, ranges
 from diffing.diff import pairing
 from diffing.diff.pairing import Pairing
 from diffing.reader.records import Encoding
@@ -19,6 +19,11 @@ class Exact(Encoding):
 
     def values(self) -> Array:
         return self.given
+
+    def of(self, runs: Array) -> "Exact":
+        entries = ranges(self.starts()[runs], self.count[runs].astype(np.int64))
+        some = {name: getattr(self, name)[runs] for name in ("feature", "peak", "count")}
+        return replace(self, **some, position=self.position[entries], given=self.given[entries])
 
     def over(self, bar: Array) -> Array:
         return np.abs(self.given) > np.repeat(bar, self.count)
