@@ -38,7 +38,7 @@ def answer_command(
     found = called.behaviours(study, stored)
     others = agreement.beside(study, stored)
     # What a model or a person has named is worth a look too.
-    named = [each for each in found if each.by != "feature" or each.author]
+    named = [each for each in found if each.said]
     readers = [agreement.name(each) for each in (stored, *others)] if others else []
     show([_row(each) | _seen(each, readers) for each in (found if every else named)])
     left = 0 if every else len(found) - len(named)

@@ -92,8 +92,8 @@ class Behaviour(NamedTuple):
 
     @property
     def said(self) -> bool:
-        """Whether it has words that answers can be held against."""
-        return self.by != "feature"
+        """Whether it has words: those of what counts it, or somebody's."""
+        return self.by != "feature" or bool(self.author)
 
 
 def behaviours(stored: Diff) -> list[Behaviour]:
