@@ -19,7 +19,7 @@ from diffing.labels import history, names
 from diffing.models import hosts, providers
 from diffing.models.providers import Checkpoint
 from diffing.reader import presets
-from diffing.reader.encodings import table_path
+from diffing.reader.places import table_path
 from diffing.reader.unread import unread
 from diffing.study import responses, sample, spendings
 from diffing.study.settings import ReaderChoice

@@ -8,7 +8,7 @@ from diffing.diff.measure import EQUIVALENT
 from diffing.diff.until_certain import Options
 from diffing.models import providers
 from diffing.reader import presets
-from diffing.reader.encodings import table_path
+from diffing.reader.places import table_path
 from diffing.reader.unread import unread
 from diffing.study import collect
 from diffing.study.settings import ReaderChoice

@@ -13,7 +13,8 @@ import pandas as pd
 import typer
 
 from diffing import labels
-from diffing.cli.options import After, AsJson, Before, Name
+from diffing.cli.options import After, AsJson, Before, Context, Name, Reader
+from diffing.cli.read import choice
 from diffing.cli.terminal import do, say, show, tell
 from diffing.common import outfile, words
 from diffing.common.errors import UserError
@@ -29,6 +30,8 @@ def diff(
     name: Name,
     a: Before = "",
     b: After = "",
+    reader: Reader = "",
+    context: Context = "",
     by: Annotated[str, typer.Option(help="'category' shows differences within each category and tag.")] = "",
     csv: Annotated[
         Path | None, typer.Option("--csv", help="Write the whole table here; - prints it.", metavar="F")
@@ -47,9 +50,10 @@ def diff(
     if probes and phrases:
         raise UserError("--probes and --phrases are two tables; ask for one of them.")
     opened = Study.open(name)
-    found = current(opened, *opened.sides(a, b))
+    seen = opened.read_by(choice(reader, context, opened.settings.reader))
+    found = current(seen, *opened.sides(a, b))
     counted = "probes" if probes else "phrases" if phrases else ""
-    table = getattr(found, counted) if counted else _table(opened, found, by)
+    table = getattr(found, counted) if counted else _table(seen, found, by)
     if csv is not None:
         outfile.write_csv(csv.expanduser(), table)
         if csv == outfile.STDOUT:
@@ -86,7 +90,8 @@ def current(study: Study, a: str, b: str) -> Diff:
     """The diff with the usual settings, computed first where it is missing or older than what it is made from."""
     found = up_to_date(study, a, b)
     if found is None:
-        do(study, "diff", {"a": a, "b": b}, detach=False, as_json=False)
+        other = {"reader": study.settings.reader.model_dump()} if study.beside else {}
+        do(study, "diff", {"a": a, "b": b, **other}, detach=False, as_json=False)
     return found or load(study, a, b)
 
 

@@ -1,7 +1,7 @@
 """The options that several commands share, each worded once."""
 
 import math
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -25,6 +25,16 @@ Before = Annotated[
 
 After = Annotated[
     str, typer.Option("--b", help="Checkpoint after; the study's second unless named.", metavar="KEY")
+]
+
+Reader = Annotated[
+    str,
+    typer.Option("--reader", help="A preset ('readers' lists them), RELEASE/SAE_ID, or MODEL_FOLDER::SAE_FOLDER."),
+]
+
+Context = Annotated[
+    Literal["", "answer", "prompt+answer"],
+    typer.Option(help="Whether the reader sees the prompt too; only the answer's tokens count."),
 ]
 
 KeyEnv = Annotated[str, typer.Option(help="Variable that holds the key of a model written as URL#MODEL.")]

@@ -1,23 +1,19 @@
 """Commands that read answers with a reader, and show what it read."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
-from diffing.cli.options import AsJson, Detach, Name
+from diffing.cli.options import AsJson, Context, Detach, Name, Reader
 from diffing.cli.terminal import do, say, show, tell
 from diffing.common import words
-from diffing.reader import presets
+from diffing.reader import places, presets
 from diffing.reader.presets import PRESETS, downloaded
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
 
 app = typer.Typer()
 
-Reader = Annotated[
-    str,
-    typer.Option("--reader", help="A preset ('readers' lists them), RELEASE/SAE_ID, or MODEL_FOLDER::SAE_FOLDER."),
-]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 
 
@@ -38,23 +34,30 @@ def choice(text: str, context: str, now: ReaderChoice) -> ReaderChoice:
 def encode(
     name: Name,
     reader: Reader = "",
-    context: Annotated[
-        Literal["", "answer", "prompt+answer"],
-        typer.Option(help="Whether the reader sees the prompt too; only the answer's tokens count."),
-    ] = "",
+    context: Context = "",
+    own: Annotated[
+        bool, typer.Option("--own", help="Make it the study's own reader, where another one is that by now.")
+    ] = False,
     device: Device = "auto",
     detach: Detach = False,
     as_json: AsJson = False,
 ) -> None:
-    """Read the answers with the study's reader; what the cache has is not read again.
+    """Read the answers with a reader; what the cache has is not read again.
+
+    The first reader is the study's own, whose diff is shown; what another one sees is kept beside, to be held
+    against it.
 
     Example: `python -m diffing encode flash --reader llama-3.1-8b --device cuda`
     """
     opened = Study.open(name)
-    chosen = choice(reader, context, opened.settings.reader)
-    if chosen != opened.settings.reader:
-        opened.change_settings(reader=presets.check(chosen))
-    status = do(opened, "encode", {"device": device}, detach, as_json)
+    chosen = presets.check(choice(reader, context, opened.settings.reader))
+    if chosen != opened.settings.reader and (own or not places.encoded(opened)):
+        opened.change_settings(reader=chosen)
+    options: dict[str, Any] = {"device": device}
+    beside = chosen != opened.settings.reader
+    if beside:
+        options["reader"] = chosen.model_dump()
+    status = do(opened, "encode", options, detach, as_json)
     if status is None or as_json:
         return
     result = status.result or {}
@@ -62,6 +65,12 @@ def encode(
         f"{status.state}: {result.get('documents', 0):,} answers, {result.get('failed', 0)} could not be read, "
         f"{words.duration(status.seconds)}."
     )
+    if beside:
+        whose = presets.named(opened.settings.reader)
+        say(
+            f"Kept beside what the study's own reader ({whose}) saw: after `diff {name} --reader "
+            f"{presets.written(chosen)}`, `answer` says what both see. --own makes it the study's own reader."
+        )
 
 
 @app.command()

@@ -6,7 +6,7 @@ change" is said only where an interval lies inside its margin.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,14 @@ SHOWN = 12
 TELLS = 0.55
 """Classifier accuracy under which features are said to tell hardly anything: half is guessing, and a twentieth is
 what some hundred pairs miss it by. Chosen by eye."""
+
+
+NAMED_BY: Mapping[str, Literal["probe", "phrase", "rule"]] = {
+    "probe": "probe",
+    "phrase": "phrase",
+    "feature": "rule",
+}
+"""Whose words a behaviour's are by what counts it, before a model or a person is asked."""
 
 
 class Behaviour(NamedTuple):
@@ -65,6 +73,13 @@ class Behaviour(NamedTuple):
     """Pairs of discovery prompts that go with the difference, the clearest first."""
     against: list[Row]
     """Those that go against it."""
+    named_by: Literal["probe", "phrase", "rule", "llm", "person"] = "rule"
+    """Whose words its name is: a probe or phrase has its own, of a feature a rule says what it fires on here; a
+    model or a person may have said better since."""
+    author: str = ""
+    """The model or person; empty of the others."""
+    readers: Sequence[str] = ()
+    """Whose features see it, where more than one reader has looked (`agreement`)."""
 
     @property
     def figures(self) -> str:
@@ -77,8 +92,8 @@ class Behaviour(NamedTuple):
 
     @property
     def said(self) -> bool:
-        """Whether it has words that answers can be held against."""
-        return self.by != "feature"
+        """Whether it has words: those of what counts it, or somebody's."""
+        return self.by != "feature" or bool(self.author)
 
 
 def behaviours(stored: Diff) -> list[Behaviour]:
@@ -127,11 +142,12 @@ def _behaviour(row: Mapping[str, Any], habits: pd.DataFrame, pairs: Pairs | None
         features=[int(name) for name in names["feature"]],
         examples=pairs.examples(row) if pairs else [],
         against=pairs.examples(row, against=True) if pairs else [],
+        named_by=NAMED_BY[str(row["by"])],
     )
 
 
 def sentence(stored: Diff) -> str:
-    """What changed, length first."""
+    """What changed, length first, in the diff's own words: a model's or a person's nobody has counted."""
     if stored.older:
         return f"{OF_OLDER}; compare again."
     told = stored.summary
@@ -241,15 +257,15 @@ NARROWER = 1.645 / 1.960
 """Of a 95 % interval's width, that of the 90 % one which a verdict was made from."""
 
 
-def whole(stored: Diff) -> dict[str, Any]:
-    """Sentence and lists as plain data."""
+def whole(stored: Diff, called: Sequence[Behaviour]) -> dict[str, Any]:
+    """Sentence and lists as plain data; `called` are the behaviours with the names that they have by now."""
     others = still(stored)
     return {
         "sentence": sentence(stored),
         "a": stored.a,
         "b": stored.b,
         "prompts": stored.summary["prompts"],
-        "behaviours": [_plain(each) for each in behaviours(stored)],
+        "behaviours": [_plain(each) for each in called],
         "unchanged": [each.probe for each in others if each.verdict == "no change"],
         "cannot_tell": [each.probe for each in others if each.verdict != "no change"],
         "carried": stored.summary["separability"].get("carried"),

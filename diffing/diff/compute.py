@@ -43,6 +43,7 @@ from diffing.probes import near, scan
 from diffing.reader import firing
 from diffing.reader.encodings import Encodings
 from diffing.study import responses
+from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
 
 TABLES = ("features", "probes", "phrases", "habits", "behaviours", "changes", "categories", "noise")
@@ -70,11 +71,14 @@ class Options(DiffSettings):
     a: str = ""
     b: str = ""
     """Checkpoints; the study's first two unless named."""
+    reader: ReaderChoice | None = None
+    """Whose encodings; None takes the study's own reader. Another one's diff is stored beside."""
 
 
 def run(study: Study, options: Options, progress: Progress) -> Result:
     """The job: compute the diff and store it."""
-    settings = DiffSettings(**options.model_dump(exclude={"a", "b"}))
+    study = study.read_by(options.reader or study.settings.reader)
+    settings = DiffSettings(**options.model_dump(exclude={"a", "b", "reader"}))
 
     def tell(done: int, total: int, note: str) -> None:
         progress.check()

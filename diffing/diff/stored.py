@@ -20,6 +20,7 @@ from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.kept import kept
 from diffing.diff import measure, ranking
+from diffing.reader import presets
 from diffing.reader.encodings import Encodings
 from diffing.reader.unread import rests
 from diffing.study import responses
@@ -219,9 +220,10 @@ def load(study: Study, a: str, b: str, settings: DiffSettings | None = None) -> 
     if not folder.exists() and next(folder.parent.glob(".old-*"), None):
         sleep(GAP)
     if not (folder / "summary.json").exists():
+        other = f" --reader {presets.written(study.settings.reader)}" if study.beside else ""
         raise UserError(
             f"Study '{study.name}' has no diff of '{a}' and '{b}' with these settings yet; "
-            f"run `python -m diffing diff {study.name} --a {a} --b {b}`."
+            f"run `python -m diffing diff {study.name} --a {a} --b {b}{other}`."
         )
     summary = files.read_json(folder / "summary.json", again(folder, a, b))
     if not isinstance(summary, dict) or "inputs" not in summary:

@@ -1,4 +1,4 @@
-"""The labelling step: imports labels, has a language model write those that lack, and another score them blind.
+"""The labelling step: imports labels, has a model name behaviours and features, and another score them blind.
 
 Promises that only what is missing is asked, that a label or score is stored before it is counted, that one that
 fails costs no other, and that limits in dollars and requests end the run in peace. What is written is a
@@ -7,15 +7,14 @@ hypothesis: see `scoring` for how it is tried, `contradictions` for what speaks 
 
 import asyncio
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
-from diffing import labels
 from diffing.common.errors import Cancelled, UserError
 from diffing.common.step import Progress, Result
-from diffing.labels import contradictions, history, prompt, rewriting, scoring, sources
+from diffing.labels import history, rewriting, scoring, sources
+from diffing.labels.expected import Estimate, estimate, plans
 from diffing.labels.history import Label
-from diffing.labels.plan import Estimate, Options, Plan, estimate
-from diffing.labels.prompt import Material, Written
+from diffing.labels.plan import Options, Plan, Question
 from diffing.labels.scoring import Batch, Verdicts
 from diffing.models import ask, questions
 from diffing.models.ask import Bill
@@ -46,37 +45,37 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
             result["import_error"] = str(error)
     if not (options.write or options.score):
         return result
-    opened = Plan(study, options)
-    asked = Asked(opened, progress)
-    try:
-        asyncio.run(asked.all())
-    except (Cancelled, KeyboardInterrupt) as stop:
-        raise Cancelled(result | asked.summary()) from stop
-    result |= asked.summary() | {"contradictions": flags(opened)}
-    if asked.whole:
-        # Last of all: a run that is begun again after it rewrites everything once more.
-        progress.over()
-        rewriting.end(study)
+    spent = Spent(Budget(options.max_dollars, options.max_requests), Bill())
+    result["contradictions"] = []
+    for opened in plans(study, options):
+        asked = Asked(opened, progress, spent)
+        try:
+            asyncio.run(asked.all())
+        except (Cancelled, KeyboardInterrupt) as stop:
+            raise Cancelled(result | asked.summary()) from stop
+        result |= asked.summary()
+        result["contradictions"] += opened.flags()
+        if asked.whole:
+            # Last of all: a run that is begun again after it rewrites everything once more.
+            progress.over()
+            rewriting.end(study)
     return result
 
 
-def flags(opened: Plan) -> list[dict[str, Any]]:
-    """What counting says against the labels; nothing where there is no diff to count in."""
-    try:
-        against = contradictions.of(opened.study, *opened.sides, features=opened.features)
-    except UserError:
-        return []
-    return [flag._asdict() for of_label in against.values() for flag in of_label]
+class Spent(NamedTuple):
+    """What all questions of a run share."""
+
+    budget: Budget
+    bill: Bill
 
 
 class Asked:
     """The questions of one run, and what became of them."""
 
-    def __init__(self, opened: Plan, progress: Progress) -> None:
+    def __init__(self, opened: Plan, progress: Progress, spent: Spent) -> None:
         self.opened = opened
         self.progress = progress
-        self.budget = Budget(opened.options.max_dollars, opened.options.max_requests)
-        self.bill = Bill()
+        self.budget, self.bill = spent
         self.errors: dict[int, str] = {}
         self.unanswered = 0
         """Questions that the network or the server failed."""
@@ -97,7 +96,7 @@ class Asked:
         if unwritten:
             await self._write(client, unwritten)
         # Read again: what was just written is scored in the same run.
-        opened.dossiers = labels.dossiers(opened.study)
+        opened.dossiers = opened.known()
         unscored = opened.unscored()
         if unscored and not self.budget.stopped_by and not client.stopping.is_set():
             await self._score(client, unscored)
@@ -108,12 +107,15 @@ class Asked:
         return scoring.judged(self.opened.study)
 
     def summary(self) -> dict[str, Any]:
-        return {
-            "features": self.opened.features,
+        counted = {
             "written": self.written,
             "scored": self.scored,
             "failed": len(self.errors),
-            "errors": {str(feature): words for feature, words in self.errors.items()},
+            "errors": {str(self.opened.place(number)): words for number, words in self.errors.items()},
+        }
+        features = self.opened.noun == "feature"
+        told = {"features": self.opened.features, **counted} if features else {"behaviours": counted}
+        return told | {
             "calls": self.bill.calls,
             "tokens_in": self.bill.tokens_in,
             "tokens_out": self.bill.tokens_out,
@@ -125,7 +127,7 @@ class Asked:
         # The first of its errors is told: forty calls of one score would fail in the same words.
         if feature not in self.errors:
             self.errors[feature] = words
-            self.progress.log(f"failed: feature {feature}: {words}")
+            self.progress.log(f"failed: {self.opened.noun} {self.opened.place(feature)}: {words}")
 
     def _told(self, unit: str) -> None:
         note = f"{len(self.errors)} failed" if self.errors else ""
@@ -134,28 +136,28 @@ class Asked:
     async def _write(self, client: ChatClient, features: list[int]) -> None:
         price = await client.check_model(self.opened.author)
         self.progress.update(0, len(features), "labels", note="choosing passages")
-        materials = self.opened.materials(features)
-        for feature in set(features) - {material.feature for material in materials}:
+        asked = self.opened.questions(features)
+        for feature in set(features) - {question.number for question in asked}:
             self._failed(feature, "no discovery answer of the half to write from shows it")
-        self.total, self.done = len(materials), 0
+        self.total, self.done = len(asked), 0
 
-        async def ask_for(material: Material) -> bool:
-            return await self._write_one(client, material, price)
+        async def ask_for(question: Question) -> bool:
+            return await self._write_one(client, question, price)
 
-        await questions.each(materials, ask_for, client)
+        await questions.each(asked, ask_for, client)
 
-    async def _write_one(self, client: ChatClient, material: Material, price: Price | None) -> bool:
+    async def _write_one(self, client: ChatClient, question: Question, price: Price | None) -> bool:
         opened = self.opened
         answer = await ask.ask_structured(
             client,
             opened.author,
-            prompt.messages(material),
-            Written,
+            question.messages,
+            question.shape,
             max_tokens=WRITE_TOKENS,
             price=price,
             budget=self.budget,
-            check=prompt.fault,
-            replaces=opened.replaces(material.feature),
+            check=question.fault,
+            replaces=opened.replaces(question.number),
         )
         self.bill.add(answer)
         if answer.refused:
@@ -163,9 +165,9 @@ class Asked:
             return False
         self.unanswered += answer.unanswered
         if answer.value is None:
-            self._failed(material.feature, answer.error)
+            self._failed(question.number, answer.error)
         else:
-            written = answer.value
+            written: Any = answer.value
             label = Label(
                 label=written.label,
                 description=written.description,
@@ -173,12 +175,12 @@ class Asked:
                 confidence=written.confidence,
                 author=opened.author.model,
                 author_kind="llm",
-                evidence={**material.evidence, "observations": written.observations},
-                prompt_version=prompt.VERSION,
+                evidence={**question.evidence, "observations": written.observations},
+                prompt_version=question.version,
                 cost=answer.cost,
             )
             # Stored before it is counted: a run killed in between has lost nothing that was paid for.
-            history.add(opened.study, opened.sae, material.feature, label)
+            history.add(opened.study, opened.sae, question.number, label)
             self.written += 1
         self.done += 1
         self._told("labels")
@@ -188,8 +190,8 @@ class Asked:
         opened = self.opened
         price = await client.check_model(opened.judge)
         self.progress.update(0, len(pairs), "scores", note="choosing passages")
-        opened.scorer.prepare([feature for feature, _ in pairs])
-        by_feature = {feature: scoring.batches(opened.scorer, feature, opened.sides) for feature, _ in pairs}
+        opened.prepare([feature for feature, _ in pairs])
+        by_feature = {feature: opened.batches(feature) for feature, _ in pairs}
         scores = {feature: Score(label, by_feature[feature]) for feature, label in pairs}
         for feature in [feature for feature, score in scores.items() if not score.batches]:
             self._failed(feature, "no discovery answer of the half to score on shows it")
@@ -207,7 +209,7 @@ class Asked:
         answer = await ask.ask_structured(
             client,
             opened.judge,
-            scoring.messages(batch, label.label, label.description, label.not_about),
+            scoring.messages(batch, opened.described(label), label.description, label.not_about),
             Verdicts,
             max_tokens=JUDGE_TOKENS,
             price=price,

@@ -1,25 +1,26 @@
-"""What a run of the labelling step will ask: which features, of whom, from which passages, at what price.
+"""What a run of the labelling step will ask: which features, of whom, from which passages.
 
-Holds the step's options, the choice of what is missing, and the estimate, which counts the very questions that a
-run would ask. Spends nothing and writes nothing.
+Holds the step's options, the choice of what is missing and the questions themselves; `behaviours` has the same for
+what is no single feature, `expected` the price. Spends nothing and writes nothing.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from diffing import diff, labels
 from diffing.common import files
 from diffing.common.errors import UserError
-from diffing.labels import prompt, rewriting, scoring
+from diffing.labels import contradictions, prompt, rewriting, scoring
 from diffing.labels.history import Dossier, Label
 from diffing.labels.passages import Finder
 from diffing.labels.prompt import Material
-from diffing.models import ask, providers
-from diffing.models.chat import ChatClient
-from diffing.models.providers import Endpoint, Price
+from diffing.labels.scoring import Batch
+from diffing.models import providers
+from diffing.models.ask import Messages
+from diffing.models.providers import Endpoint
 from diffing.probes import near
 from diffing.probes.scan import scan
 from diffing.reader import lens
@@ -31,10 +32,6 @@ AUTHOR = "openrouter:openai/gpt-4o-mini"
 JUDGES = ("openrouter:google/gemini-2.5-flash", "openrouter:openai/gpt-4o-mini")
 """The first one of another family than the author judges, unless one is named: a model may favour its own words.
 Of two makers, so that there always is one."""
-WORD = "words "
-"""One word of a label that does not exist yet."""
-USUAL_WRITTEN, USUAL_VERDICT = 180, 12
-"""Tokens that a label takes on the way out, its five fields of about the length asked for, and one verdict."""
 
 
 class Options(BaseModel):
@@ -42,6 +39,10 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    behaviours: bool = False
+    """First the behaviours that held-out prompts confirmed and that have no good words of their own."""
+    behaviour: int | None = None
+    """Only this one, by its number in the diff, whatever its words."""
     features: list[int] | None = None
     """Which features; None takes the `top` ones of the diff."""
     top: int = Field(default=50, ge=0)
@@ -72,38 +73,80 @@ class Options(BaseModel):
     max_requests: int | None = Field(default=None, ge=0)
 
 
-class Estimate(NamedTuple):
-    """What a run is expected to take."""
+class Question(NamedTuple):
+    """What the author is asked."""
 
-    labels: int
-    """Labels to be written."""
-    scores: int
-    """Labels to be scored."""
-    calls: int
-    tokens_in: int
-    tokens_out: int
-    cost: float | None
-    """Dollars; None where a price is unknown."""
+    number: int
+    """Of the feature, or of the behaviour in its history."""
+    messages: Messages
+    shape: type[BaseModel]
+    """Of the reply: it has `label`, `description`, `not_about`, `confidence` and `observations`."""
+    fault: Callable[[Any], str]
+    evidence: dict[str, JsonValue]
+    version: str
 
 
 class Plan:
     """One run's study, opened once."""
 
+    noun = "feature"
+    version = prompt.VERSION
+
     def __init__(self, study: Study, options: Options) -> None:
         self.study = study
         self.options = options
         self.sides = study.sides(options.a, options.b)
-        self.sae = labels.sae_of(study.settings.reader)
+        self.sae = self.history_of()
         self.encodings = Encodings.open(study)
         self.author = providers.endpoint(providers.parse(options.model, "author", options.key_env))
         self.judge = judge_for(self.author, options)
-        self.dossiers = labels.dossiers(study)
+        self.dossiers = self.known()
         self.features = self._features()
-        self.rewrite = files.content_hash([self.author.model, prompt.VERSION, self.sides, self.sae, self.features])
+        self.rewrite = files.content_hash([self.author.model, self.version, self.sides, self.sae, self.features])
         """Names what a rewrite sets out to do: told the same again, it goes on where it was ended."""
         self.replaced = rewriting.begun(study, self.rewrite) if options.rewrite else {}
         self.writer = Finder(study, self.encodings, "write")
         self.scorer = Finder(study, self.encodings, "score")
+
+    def history_of(self) -> str:
+        """The name under which the history keeps these labels."""
+        return labels.sae_of(self.study.settings.reader)
+
+    def known(self) -> dict[int, Dossier]:
+        """What there is by now."""
+        return labels.dossiers(self.study)
+
+    def place(self, number: int) -> int:
+        """The number by which a person knows what is asked about."""
+        return number
+
+    def described(self, label: Label) -> str:
+        """What a judge is to look for."""
+        return label.label
+
+    def batches(self, number: int) -> list[Batch]:
+        """The calls that one label's scores take."""
+        return scoring.batches(self.scorer, number, self.sides)
+
+    def prepare(self, numbers: Sequence[int]) -> None:
+        """Look for what scoring needs of all of them at once."""
+        self.scorer.prepare(numbers)
+
+    def flags(self) -> list[dict[str, Any]]:
+        """What counting says against the labels; nothing where there is no diff to count in."""
+        try:
+            against = contradictions.of(self.study, *self.sides, features=self.features)
+        except UserError:
+            return []
+        return [flag._asdict() for of_label in against.values() for flag in of_label]
+
+    def questions(self, numbers: Sequence[int]) -> list[Question]:
+        """What the author is asked; what no passage of the half shows is left out."""
+        asked = []
+        for made in self.materials(numbers):
+            told = (prompt.messages(made), prompt.Written, prompt.fault)
+            asked.append(Question(made.feature, *told, made.evidence, self.version))
+        return asked
 
     def _features(self) -> list[int]:
         if self.options.features is None:
@@ -191,47 +234,3 @@ def rejected(dossier: Dossier) -> list[str]:
             reason = reasons.get(label.key)
             in_words.append(f"{label.label} ({reason})" if reason else label.label)
     return in_words
-
-
-async def prices(options: Options) -> dict[str, Price | None]:
-    """Prices by model: the list's, and the endpoint's own where no list has it. Spends nothing."""
-    author = providers.endpoint(providers.parse(options.model, "author", options.key_env))
-    points = [author, *([judge_for(author, options)] if options.score else [])]
-    async with ChatClient() as client:
-        # A server without a key costs nothing as far as the list knows, but may state what it charges.
-        listed = {point.model: providers.price(point) if point.key_env else None for point in points}
-        return {p.model: listed[p.model] or await client.check_model(p) for p in points}
-
-
-def estimate(study: Study, options: Options, prices: Mapping[str, Price | None] | None = None) -> Estimate:
-    """Calls, tokens and dollars of a run, from the very questions that it would ask. Spends nothing.
-
-    `prices` by model; a model that it does not name costs what the price list says.
-    """
-    opened = Plan(study, options)
-    unwritten = opened.unwritten()
-    materials = opened.materials(unwritten) if unwritten else []
-    writes = [ask.size(prompt.messages(material)) for material in materials]
-    to_score = opened.unscored()
-    if opened.options.score:
-        # A label that does not exist yet is as long as most: of at most eight words, and with two sentences.
-        usual = Label(label=6 * WORD, description=20 * WORD, not_about=16 * WORD, author="", author_kind="llm")
-        to_score = [
-            *((feature, label) for feature, label in to_score if feature not in unwritten),
-            *((material.feature, usual) for material in materials),
-        ]
-    judged = [
-        (ask.size(scoring.messages(batch, label.label, label.description, label.not_about)), len(batch.items))
-        for feature, label in to_score
-        for batch in scoring.batches(opened.scorer, feature, opened.sides)
-    ]
-    tokens_out = (USUAL_WRITTEN * len(writes), USUAL_VERDICT * sum(count for _, count in judged))
-    tokens_in = (sum(writes), sum(size for size, _ in judged))
-    cost: float | None = 0.0
-    for point, calls, size_in, size_out in zip(
-        (opened.author, opened.judge), (len(writes), len(judged)), tokens_in, tokens_out, strict=True
-    ):
-        # Who is asked nothing costs nothing, whether the price is known or not.
-        price = (prices or {}).get(point.model) or providers.price(point) if calls else Price(0.0, 0.0)
-        cost = None if cost is None or price is None else cost + price.of(size_in, size_out)
-    return Estimate(len(writes), len(to_score), len(writes) + len(judged), sum(tokens_in), sum(tokens_out), cost)

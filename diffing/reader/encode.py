@@ -28,6 +28,7 @@ from diffing.reader.encoder import Encoder, ReaderLike
 from diffing.reader.encodings import encodable, save_table
 from diffing.reader.fleet import Fleet
 from diffing.reader.pieces import TokenTable
+from diffing.reader.places import checked_path
 from diffing.study import prompts
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     from diffing.reader.reader import Reader
 
 logger = logging.getLogger(__name__)
-
-CHECKED = "reader.json"
-"""What the reader's check found on the study's answers: L0, unexplained variance, texts over the window, notes."""
 
 DEVICES = ("cpu", "cuda", "mps", "xpu")
 """Kinds that hold numbers: others, such as `meta`, hold shapes only."""
@@ -56,10 +54,13 @@ class Options(BaseModel):
     """`auto` takes every GPU there is, else the CPU; `cuda`, `cuda:1`, `cpu` and the like take that one."""
     budget: int | None = Field(default=None, ge=1)
     """Tokens in a batch; None takes what suits the device."""
+    reader: ReaderChoice | None = None
+    """Who reads; None is the study's own reader. What another one saw is kept beside and changes nothing of it."""
 
 
 def run(study: Study, options: Options, progress: Progress) -> Result:
     """Encode what the study lacks, and bring its table up to date."""
+    study = study.read_by(options.reader or study.settings.reader)
     wanted = encodable(study)
     if wanted.empty:
         raise UserError(f"Study '{study.name}' has no answers to encode; collect or import some first.")
@@ -67,7 +68,7 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     began = time.monotonic()
     progress.update(0, len(wanted), "answers", note="loading the reader")
     devices = devices_for(options.device, len(wanted))
-    load = partial(prepare, study.settings.reader, study.folder, tasks, devices[0])
+    load = partial(prepare, study.settings.reader, checked_path(study), tasks, devices[0])
     tokens = 0
 
     def tell(done: int, total: int) -> None:
@@ -149,7 +150,7 @@ def load_reader(choice: ReaderChoice, device: str) -> "Reader":
 
 def prepare(
     choice: ReaderChoice,
-    folder: Path,
+    checked: Path,
     tasks: Sequence[Task],
     lead: str,
     device: str,
@@ -158,8 +159,9 @@ def prepare(
     """The reader on a device, ready for a study's answers.
 
     On the device that leads, what other steps want of the reader is stored, and before its first run on the study
-    it is held against the answers: a reader that does not fit is an error. `look` raises where the run is to end:
-    all this takes seconds, and minutes on a busy machine.
+    it is held against the answers: a reader that does not fit is an error. What the check found is kept in
+    `checked`: L0, unexplained variance, texts over the window, notes. `look` raises where the run is to end: all
+    this takes seconds, and minutes on a busy machine.
     """
     reader: Any = load_reader(choice, device)
     look()
@@ -168,11 +170,10 @@ def prepare(
     decoders.save(reader)
     # A reader without an SAE's facts, as a rule-based one has none, promises nothing that could be checked.
     if hasattr(reader, "facts"):
-        path = folder / CHECKED
-        if _checked_reader(path) != reader.key:
+        if _checked_reader(checked) != reader.key:
             found = reader.check([task.text for task in tasks], [task.messages for task in tasks], look)
             found.require()
-            files.write_json(path, {"reader": reader.key, **found._asdict()}, seal=True)
+            files.write_json(checked, {"reader": reader.key, **found._asdict()}, seal=True)
         lens.store(reader)
     return reader  # type: ignore[no-any-return]
 

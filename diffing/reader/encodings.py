@@ -14,7 +14,6 @@ import logging
 import mmap
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +28,7 @@ from diffing.common.errors import UserError
 from diffing.reader import decoders
 from diffing.reader.cache import VERIFIED, Cache, map_shard, sound
 from diffing.reader.pieces import TokenTable
+from diffing.reader.places import remedy, set_aside, table_path
 from diffing.reader.records import NO_SUM, Encoding, Kinds, Place, columns, from_buffer
 from diffing.study import responses
 from diffing.study.study import Study
@@ -36,8 +36,6 @@ from diffing.study.study import Study
 logger = logging.getLogger(__name__)
 
 DOCUMENT = ["prompt_id", "checkpoint", "draw", "tokens", "error"]
-
-AGAIN = "run `python -m diffing encode {study}`"
 
 
 class Group(NamedTuple):
@@ -88,7 +86,7 @@ class Encodings:
     def _open_shard(self, shard: int) -> None:
         """Map a shard, after comparing its size with the places in it."""
         path = self._cache.path(shard)
-        again = AGAIN.format(study=self.study.name)
+        again = remedy(self.study)
         try:
             with damage.reading(path, again):
                 state = path.stat()
@@ -113,7 +111,7 @@ class Encodings:
             now = known.get((place.shard, place.offset))
             # No index, or one that cannot be opened, is none of the records' fault.
             if known and (now is None or now._replace(sum=NO_SUM) != place):
-                again = AGAIN.format(study=self.study.name)
+                again = remedy(self.study)
                 raise Damaged(table_path(self.study), "the cache has other records in its places by now", again)
             self._places[row] = now or place
 
@@ -122,7 +120,7 @@ class Encodings:
         for place in places:
             if place.shard in self._shards and place.offset not in self._sound[place.shard]:
                 if not sound(self._shards[place.shard], place):
-                    path, again = self._cache.path(place.shard), AGAIN.format(study=self.study.name)
+                    path, again = self._cache.path(place.shard), remedy(self.study)
                     raise Damaged(path, "a record is not what was written", again)
                 self._sound[place.shard].add(place.offset)
 
@@ -175,8 +173,7 @@ class Encodings:
         # Spans are places in the text that was read; in another one they would mark anything.
         if files.content_hash(text) != self._hashes[document]:
             raise UserError(
-                f"An answer of study '{self.study.name}' changed after it was encoded; "
-                f"{AGAIN.format(study=self.study.name)}."
+                f"An answer of study '{self.study.name}' changed after it was encoded; {remedy(self.study)}."
             )
         return TokenTable(record.ids, record.spans, text)
 
@@ -290,7 +287,7 @@ class Encodings:
 
     def decoder(self) -> Array | None:
         """The SAE's decoder [features, width] as float16 by memory map, or None where the reader gave none."""
-        again = AGAIN.format(study=self.study.name)
+        again = remedy(self.study)
         if self.table.attrs.get("decoder") and not decoders.path_of(self.reader_key).exists():
             raise Damaged(decoders.path_of(self.reader_key), "it is gone", again)
         return decoders.opened(self.reader_key, again)
@@ -298,11 +295,6 @@ class Encodings:
     def matrix(self) -> sparse.csr_array:
         """Documents × features, each value the feature's peak in the document."""
         return sparse.csr_array((self.peak, self.feature, self.indptr), shape=(len(self), self.n_features))
-
-
-def table_path(study: Study) -> Path:
-    """The table that says where each of the study's answers lies in the cache."""
-    return study.folder / "encodings.parquet"
 
 
 def save_table(
@@ -320,13 +312,14 @@ def save_table(
         "n_features": n_features,
         "decoder": decoders.path_of(key).exists(),
     }
+    set_aside(study)
     files.write_parquet(table_path(study), table)
 
 
 def own_table(study: Study) -> pd.DataFrame:
     """The study's table, of the reader that it names now."""
     path = table_path(study)
-    again = AGAIN.format(study=study.name)
+    again = remedy(study)
     if not path.exists():
         raise UserError(f"Study '{study.name}' has no encodings yet; {again}.")
     table = files.read_parquet(path, again)

@@ -235,6 +235,19 @@ def resolve(choice: ReaderChoice) -> Source:
     return Source(choice.model or preset.model, preset.release, preset.sae_id, preset.sae)
 
 
+def written(choice: ReaderChoice) -> str:
+    """A reader as commands take it: a preset, RELEASE/SAE_ID or MODEL_FOLDER::SAE_FOLDER."""
+    if choice.sae:
+        return f"{choice.model}::{choice.sae}"
+    return f"{choice.release}/{choice.sae_id}" if choice.release else choice.preset
+
+
+def named(choice: ReaderChoice) -> str:
+    """A reader as a person calls it: of a local one its SAE's folder, as where that lies says nothing."""
+    name = Path(choice.sae).name if choice.sae else written(choice)
+    return f"{name}, which sees the prompt too" if choice.context == "prompt+answer" else name
+
+
 def check(choice: ReaderChoice) -> ReaderChoice:
     """The choice itself, unless it cannot be a reader: to be asked before a study is told of it."""
     folder = resolve(choice).sae

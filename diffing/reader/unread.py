@@ -12,6 +12,7 @@ from diffing.common.errors import UserError
 from diffing.common.kept import Rests, kept
 from diffing.reader.cache import Cache
 from diffing.reader.encodings import Encodings, encodable, own_table
+from diffing.reader.places import table_path
 from diffing.reader.records import NO_SUM
 from diffing.study import responses
 from diffing.study.study import Study
@@ -38,8 +39,11 @@ def _present(study: Study, ends: dict[str, int] | None) -> bool:
 
 def rests(study: Study) -> Rests:
     """What hangs on a study's prompts, answers and encodings rests on this."""
-    names = ("prompts.csv", "responses.parquet", "encodings.parquet")
-    return Rests(study.folder, study.settings.reader.model_dump(), [study.folder / name for name in names])
+    table = table_path(study)
+    paths = [study.folder / "prompts.csv", study.folder / "responses.parquet", table]
+    # Of another reader by its own name, or the two would take turns.
+    of = table if study.beside else study.folder
+    return Rests(of, study.settings.reader.model_dump(), paths)
 
 
 @kept(1, rests)

@@ -28,7 +28,13 @@ from diffing.study.settings import load_settings
 Check = Callable[[dict[str, Any]], object]
 """Raises `ValueError` where a record is not what its file holds."""
 
-DERIVED = {"encodings.parquet": "encode", "reader.json": "encode", "diffs": "diff", "reports": "report"}
+DERIVED = {
+    "encodings.parquet": "encode",
+    "reader.json": "encode",
+    "readers": "encode",
+    "diffs": "diff",
+    "reports": "report",
+}
 """What steps make anew, by name or folder, and the step; the rest are originals."""
 
 
@@ -74,7 +80,7 @@ def _suspects(folder: Path, checks: Mapping[str, Check]) -> Iterator[Path]:
     named = [folder / name for name in ("study.toml", "prompts.csv")]
     kinds = [*folder.glob("*.jsonl"), *folder.glob("*.parquet"), *folder.glob("imported_labels/*.parquet")]
     derived = [*folder.glob("*.json"), *folder.glob("diffs/*/*.parquet"), *folder.glob("diffs/*.parquet")]
-    derived += folder.glob("diffs/*/summary.json")
+    derived += [*folder.glob("diffs/*/summary.json"), *folder.glob("readers/*.*")]
     for path in dict.fromkeys([*named, *sorted({*noted, *kinds}), *sorted(derived)]):
         try:
             _read(path, checks.get(path.name))

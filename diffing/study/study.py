@@ -22,7 +22,7 @@ from diffing.common.step import first_fault
 from diffing.models.providers import NAME, Checkpoint
 from diffing.study import prompts, responses
 from diffing.study.prompts import Imported
-from diffing.study.settings import StudySettings, load_settings, text_of
+from diffing.study.settings import ReaderChoice, StudySettings, load_settings, text_of
 
 PATIENCE = 60.0
 """Seconds to wait for others to be done with a study. A change takes seconds, of a million answers too: whoever
@@ -67,6 +67,8 @@ class Study:
     def __init__(self, folder: Path, settings: StudySettings) -> None:
         self.folder = folder
         self.settings = settings
+        self.beside = False
+        """Whether `settings` name another reader than the study's own (`read_by`)."""
 
     @property
     def name(self) -> str:
@@ -141,6 +143,14 @@ class Study:
         known = ", ".join(c.key for c in self.checkpoints)
         raise UserError(f"Study '{self.name}' has no checkpoint '{key}'; it has {known}.")
 
+    def read_by(self, choice: ReaderChoice) -> Self:
+        """The same study as another reader sees it, whose files lie beside the own one's; for looking alone."""
+        if choice == self.settings.reader:
+            return self
+        other = type(self)(self.folder, self.settings.model_copy(update={"reader": choice}))
+        other.beside = True
+        return other
+
     def held(self) -> AbstractContextManager[None]:
         """The lock under which whoever changes the study reads it first."""
         return held(self.folder)
@@ -159,6 +169,8 @@ class Study:
 
     def save_settings(self, settings: StudySettings) -> None:
         """Replace all settings: for a study that nobody else knows yet, or under the lock."""
+        if self.beside:
+            raise ValueError("a study as another reader sees it is not for changing")
         with self.held():
             self.settings = settings
             files.tighten(self.folder)

@@ -9,7 +9,7 @@ from diffing.common import words
 from diffing.common.errors import UserError
 from diffing.common.escape import md
 from diffing.common.step import checked
-from diffing.labels import plan
+from diffing.labels import expected, plan
 from diffing.study.study import Study
 from pages.parts import job_panel
 from pages.parts.address import Comparison
@@ -56,8 +56,5 @@ def _options(here: Comparison, features: Sequence[int]) -> dict[str, Any]:
 
 def price(study: Study, options: dict[str, Any]) -> str:
     """What the job would ask, and for how much."""
-    told = plan.estimate(study, checked("label", plan.Options, options))
-    return (
-        f"{told.labels} labels to write, {told.scores} to score: {told.calls:,} calls, about "
-        f"{told.tokens_in:,} tokens in and {told.tokens_out:,} out, {md(words.dollars(told.cost))}."
-    )
+    told = expected.estimate(study, checked("label", plan.Options, options))
+    return told.in_words(md(words.dollars(told.cost)))

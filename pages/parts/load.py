@@ -18,7 +18,7 @@ from diffing import diff, labels
 from diffing.common import files
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
-from diffing.diff import answer, noise, own, selection
+from diffing.diff import noise, own, selection
 from diffing.diff import pairs as feature_pairs
 from diffing.diff.answer import Behaviour
 from diffing.diff.stored import Diff
@@ -26,13 +26,13 @@ from diffing.findings import asking, evidence, findings, people
 from diffing.findings.evidence import Standing
 from diffing.findings.findings import Finding
 from diffing.findings.people import Question
+from diffing.labels import called, history
 from diffing.labels import contradictions as against
-from diffing.labels import history
 from diffing.labels.contradictions import Contradiction
 from diffing.probes import own_probes as own_kept
 from diffing.probes.own import Rule
-from diffing.reader import firing, query
-from diffing.reader.encodings import Encodings, table_path
+from diffing.reader import firing, places, query
+from diffing.reader.encodings import Encodings
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
 from pages.parts import address
@@ -68,7 +68,7 @@ State = tuple[str, tuple[files.Identity, ...]]
 def _answers(study: Study, *more: Path) -> State:
     """Where a study lies, and which files of prompts, answers and encodings lie there."""
     names = ("study.toml", "prompts.csv", "responses.parquet")
-    paths = [*(study.folder / name for name in names), table_path(study), *more]
+    paths = [*(study.folder / name for name in names), places.table_path(study), *more]
     return str(study.folder), tuple(map(files.identity, paths))
 
 
@@ -84,6 +84,7 @@ def _everything(study: Study) -> State:
         study.folder / "verdicts.jsonl",
         people.path_of(study),
         *study.folder.glob("diffs/*/summary.json"),
+        *study.folder.glob(f"{places.FOLDER}/*.parquet"),
     ]
     return _answers(study, history.path_of(study), history.imported_dir(study), *sorted(written))
 
@@ -140,7 +141,7 @@ def if_compared(study: Study, a: str, b: str) -> Loaded | None:
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=EVERYTHING)
 def behaviours(study: Study, a: str, b: str) -> list[Behaviour]:
     """What changed between two checkpoints, in order."""
-    return answer.behaviours(of_pair(study, a, b).diff)
+    return called.behaviours(study, of_pair(study, a, b).diff)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=ANSWERS)

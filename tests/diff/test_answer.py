@@ -70,7 +70,7 @@ def test_identical_answers_and_older_methods_are_told(stored: Diff) -> None:
 
 
 def test_the_whole_answer_names_members_and_what_did_not_change(stored: Diff) -> None:
-    told = answer.whole(stored)
+    told = answer.whole(stored, answer.behaviours(stored))
     assert (told["a"], told["b"], told["prompts"]) == ("a", "b", 120)
     lists = next(each for each in told["behaviours"] if each["name"] == "uses numbered lists")
     assert (lists["direction"], lists["kind"], lists["confirmed"]) == ("B", "habit", "yes")

@@ -30,7 +30,8 @@ from diffing.models.providers import Checkpoint
 from diffing.models.replies import RefusingDisk, Replies
 from diffing.probes import own_probes
 from diffing.reader import encode
-from diffing.reader.encodings import Encodings, table_path
+from diffing.reader.encodings import Encodings
+from diffing.reader.places import table_path
 from diffing.report import charts, notebook
 from diffing.study import imports, ledger, prompts, repair
 from diffing.study.settings import ReaderChoice, Sampling

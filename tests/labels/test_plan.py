@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from diffing.labels import plan
+from diffing.labels import expected, plan
 from tests.fakes import label_study
 from tests.fakes.openai_server import OpenAIServer
 
@@ -20,5 +20,5 @@ def test_an_estimate_asks_nobody_and_writes_nothing(
     study, _ = label_study.make(monkeypatch, {"a": texts, "b": texts}, [{"milk": 1.0}, {"rum.": 1.0}])
     before = held(own_home)
     options = plan.Options(model=f"{server.url}#before", judge=f"{server.url}#after", score=True, features=[0, 1])
-    assert plan.estimate(study, options).labels == 2
+    assert expected.estimate(study, options).labels == 2
     assert (held(own_home), server.calls) == (before, [])

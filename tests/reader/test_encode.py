@@ -17,7 +17,7 @@ from diffing.common import files
 from diffing.common.errors import Cancelled, UserError
 from diffing.common.step import checked
 from diffing.models.providers import Checkpoint
-from diffing.reader import encode, query
+from diffing.reader import encode, places, query
 from diffing.reader.cache import Cache
 from diffing.reader.encodings import Encodings, encodable
 from diffing.reader.unread import unread
@@ -320,7 +320,7 @@ def test_a_study_encoded_by_a_real_reader_holds_what_it_gives_alone(
         expected = tiny.dense(reader, hidden)
         margin = tiny.margin(reader.sae, hidden)
         tiny.assert_same_features(torch.from_numpy(dense(found, document)), expected, margin)
-    checked = files.read_json(study.folder / encode.CHECKED)
+    checked = files.read_json(places.checked_path(study))
     assert (checked["reader"], checked["texts"], checked["faults"]) == (found.reader_key, 10, [])
     decoder = found.decoder()
     assert decoder is not None
@@ -332,7 +332,7 @@ def test_a_run_can_be_stopped_while_its_reader_is_tried(tiny_reader: ReaderChoic
     study.save_settings(study.settings.model_copy(update={"reader": tiny_reader}))
     with pytest.raises(Cancelled):
         encode.run(study, encode.Options(device="cpu"), Watch(checks=3))
-    assert not (study.folder / encode.CHECKED).exists()
+    assert not (places.checked_path(study)).exists()
 
 
 def test_a_reader_that_does_not_fit_the_answers_is_refused_before_anything_is_encoded(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from diffing import labels
-from diffing.diff import compute
+from diffing.diff import agreement, compute
 from diffing.diff.habits import COMPANY
 from diffing.labels import labelling, names
 from diffing.models.providers import Checkpoint
@@ -18,6 +18,7 @@ from diffing.reader import encode
 from diffing.reader.encodings import Encodings
 from diffing.study import sample
 from diffing.study.study import Study
+from tests.fakes import second_reader
 from tests.fakes.labellers import written
 from tests.fakes.openai_server import Behaviour, Call, OpenAIServer
 from tests.fakes.watch import Watch
@@ -193,3 +194,19 @@ def test_what_the_peel_puts_together_correlates_most_with_the_habit_it_was_put_u
             agree.append(named["habit"].iloc[int(likeness.argmax())] == member.habit)
     assert len(named) == 10 and len(agree) > 40
     assert np.mean(agree) > 0.85
+
+
+def test_a_second_reader_sees_planted_behaviours_too_and_leaves_the_first_ones_diff_as_it_was(
+    tmp_path: Path,
+) -> None:
+    study = sample.ensure()
+    own = compute.current(study, "before", "after")
+    files = {path: path.read_bytes() for path in [*own.folder.iterdir(), study.folder / "encodings.parquet"]}
+    choice = second_reader.make(tmp_path / "block-2", study.responses()["text"].tolist()[::8])
+    encode.run(study, encode.Options(reader=choice), Watch())
+    compute.run(study, compute.Options(reader=choice), Watch())
+    seen = agreement.of(study, "before", "after")
+    names = own.behaviours.set_index("behaviour")["name"]
+    both = {names[number] for number, readers in seen.items() if readers == ["starter", "block-2"]}
+    assert {path: path.read_bytes() for path in files} == files
+    assert both >= {"uses bold", "uses em dashes", "uses numbered lists"}, both

@@ -2,7 +2,7 @@
 
 from diffing.common.colours import A, B
 from diffing.common.escape import esc
-from diffing.common.words import count, points, share
+from diffing.common.words import count, listed, points, share
 from diffing.diff.answer import Behaviour
 from pages.parts.load import Loaded
 
@@ -93,6 +93,11 @@ def badges(found: Loaded, each: Behaviour) -> list[str]:
     if found.beyond_noise(each):
         told = "Larger than what 95 in 100 things differ by between two draws of one checkpoint."
         out.append(_badge("beyond noise", told, "good"))
+    if len(each.readers) > 1:
+        told = f"On the same pairs of answers features of each reader move with it: {listed(list(each.readers))}."
+        out.append(_badge("both readers" if len(each.readers) == 2 else "several readers", told, "good"))
+    if each.author:
+        out.append(_badge(f"named by {each.author}", "Somebody's words for it: nobody has counted them.", ""))
     if each.category:
         out.append(_badge(f"only “{each.category}”", "Other prompts show next to no difference.", ""))
     return out

@@ -1,0 +1,74 @@
+"""Where a study keeps what its readers saw: its own reader's files in its folder, those of others beside them.
+
+A study names one reader, whose diff is the one that pages and reports show; any number of others may read the same
+answers, so that what they see can be held against it. Promises that no reader's files take the place of another's,
+and that a reader that a study names no more keeps what it has read.
+"""
+
+from pathlib import Path
+
+from diffing.common import damage, files
+from diffing.common.damage import Damaged
+from diffing.reader import presets
+from diffing.study.settings import ReaderChoice
+from diffing.study.study import Study
+
+FOLDER = "readers"
+"""Of a study: the tables of readers that are not its own."""
+
+
+def table_path(study: Study) -> Path:
+    """The table that says where each of the study's answers lies in the cache."""
+    return _beside(study, "parquet") if study.beside else study.folder / "encodings.parquet"
+
+
+def checked_path(study: Study) -> Path:
+    """What the reader's check found on the study's answers."""
+    return _beside(study, "json") if study.beside else study.folder / "reader.json"
+
+
+def _beside(study: Study, end: str) -> Path:
+    # By the choice, as the own reader's place has no name: what it holds says whose it is.
+    return study.folder / FOLDER / f"{_name(study.settings.reader)}.{end}"
+
+
+def _name(choice: ReaderChoice) -> str:
+    return files.content_hash(choice.model_dump())
+
+
+def remedy(study: Study) -> str:
+    """What makes a study's encodings anew."""
+    choice = study.settings.reader
+    if not study.beside:
+        return f"run `python -m diffing encode {study.name}`"
+    context = f" --context {choice.context}" if choice.context != "answer" else ""
+    return f"run `python -m diffing encode {study.name} --reader {presets.written(choice)}{context}`"
+
+
+def set_aside(study: Study) -> None:
+    """Before the own reader's table is written: what another one left in its place goes beside."""
+    own = table_path(study)
+    if study.beside or not own.exists():
+        return
+    try:
+        choice = ReaderChoice.model_validate(files.read_parquet(own).attrs["reader"])
+    except (Damaged, LookupError, ValueError):
+        # What cannot be read is replaced, as it always was.
+        return
+    if choice == study.settings.reader:
+        return
+    (study.folder / FOLDER).mkdir(mode=files.PRIVATE_FOLDER, exist_ok=True)
+    own.replace(study.folder / FOLDER / f"{_name(choice)}.parquet")
+    for end in ("parquet", "json"):
+        # It stands in the own one's place from now on.
+        _beside(study, end).unlink(missing_ok=True)
+
+
+def encoded(study: Study) -> bool:
+    """Whether there are encodings by the reader that the study names."""
+    path = table_path(study)
+    if not path.exists():
+        return False
+    table = files.read_parquet(path, remedy(study))
+    with damage.reading(path, remedy(study)):
+        return bool(table.attrs["reader"] == study.settings.reader.model_dump())
