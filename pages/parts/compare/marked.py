@@ -4,6 +4,7 @@ import streamlit as st
 
 from diffing.common.escape import esc
 from diffing.diff import pairs
+from diffing.diff.answer import Behaviour
 from diffing.probes.probes import PROBES
 from pages.parts import address
 from pages.parts.address import Comparison
@@ -36,9 +37,13 @@ def full_colour(found: Loaded | None, feature: int | None) -> float:
     return 0.0 if row is None else pairs.full_colour(row)
 
 
-def show(here: Comparison, found: Loaded | None, feature: int | None, probe: str) -> None:
+def show(
+    here: Comparison, found: Loaded | None, feature: int | None, probe: str, behaviour: Behaviour | None
+) -> None:
     """The line above the answers."""
-    if probe:
+    if behaviour is not None:
+        st.html(f"Marked: <b>{esc(behaviour.name)}</b>")
+    elif probe:
         st.html(f"Marked: <b>{esc(probe)}</b>, {esc(PROBES[probe].description)}")
     elif feature is not None:
         row = found.row(str(feature)) if found is not None else None
@@ -53,6 +58,6 @@ def show(here: Comparison, found: Loaded | None, feature: int | None, probe: str
             query_params=here.link(feature=feature),
         )
     else:
-        st.caption("Choose a row above, and its tokens are marked in every answer below.")
-    if probe or feature is not None:
+        st.caption("Choose a behaviour above or a row below, and it is marked in every answer.")
+    if probe or feature is not None or behaviour is not None:
         st.button("Clear", key="clear-mark", icon=":material/close:", on_click=mark)

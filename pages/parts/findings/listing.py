@@ -87,7 +87,11 @@ def _filtered(here: Comparison, standings: Sequence[Standing]) -> list[Standing]
             label_visibility="collapsed",
         )
         search = st.text_input(
-            "Search claims", key="q", bind="query-params", label_visibility="collapsed", placeholder="Search"
+            "Search claims",
+            key="q-findings",
+            bind="query-params",
+            label_visibility="collapsed",
+            placeholder="Search",
         )
     chosen = [
         standing
