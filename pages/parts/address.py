@@ -16,7 +16,7 @@ from diffing.common.escape import md
 from diffing.study.study import Study
 from pages.parts import highlight, whole
 
-OLD = {"held": {"1": "true"}, "show": {"Rival": "Without features"}}
+OLD = {"held": {"1": "true"}, "show": dict.fromkeys(("Rival", "Without features"), "Language-model baseline")}
 """Values that older links have, and what they became."""
 
 SEARCHES = {"Compare": "q-compare", "Findings": "q-findings", "Prompts": "q-prompts"}

@@ -99,4 +99,4 @@ def _title(prompt: pd.Series, ranked: pd.DataFrame) -> str:
     if prompt["id"] not in ranked.index:
         return text
     row = ranked.loc[prompt["id"]]
-    return f"{row['differ']} behaviours, {row['changed']:.0%} of words · {text}"
+    return f"{int(row['differ'])} behaviours, {row['changed']:.0%} of words · {text}"
