@@ -10,7 +10,7 @@ VIEWS = {
     "Draft": draft.show,
     "Verify": verify.show,
     "Check the judge": check.show,
-    "Without features": rival.show,
+    "Language-model baseline": rival.show,
     "Report": report.show,
 }
 

@@ -16,8 +16,11 @@ from diffing.common.escape import md
 from diffing.study.study import Study
 from pages.parts import highlight, whole
 
-OLD = {"held": {"1": "true"}, "show": {"Rival": "Without features"}}
+OLD = {"held": {"1": "true"}, "show": dict.fromkeys(("Rival", "Without features"), "Language-model baseline")}
 """Values that older links have, and what they became."""
+
+SEARCHES = {"Compare": "q-compare", "Findings": "q-findings", "Prompts": "q-prompts"}
+"""The search of each page by its title; older links have `q` on all, which Features alone keeps."""
 
 
 class Comparison(NamedTuple):
@@ -56,12 +59,14 @@ def put(**values: object) -> None:
     st.query_params.update(new)
 
 
-def renew() -> None:
+def renew(title: str = "") -> None:
     """Turn an older link into what it would be today, before any widget has read it.
 
     What is empty goes: no link of ours has it, and a switch would take it for no choice at all.
     """
     stale: dict[str, str | list[str]] = {name: new[text(name)] for name, new in OLD.items() if text(name) in new}
+    if title in SEARCHES and "q" in st.query_params:
+        stale |= {SEARCHES[title]: text("q"), "q": []}
     for name in st.query_params:
         values = st.query_params.get_all(name)
         if "" in values:

@@ -121,7 +121,7 @@ def shown(rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
 
 def mark(**what: str) -> None:
     """Say in the address which feature or probe is chosen; nothing where none is named."""
-    address.put(**{"feature": None, "probe": None} | what)
+    address.put(**{"behaviour": None, "feature": None, "probe": None} | what)
 
 
 def choosing(key: str, name: str, values: Sequence[Any]) -> Callable[[], None]:

@@ -71,7 +71,7 @@ def page(title: str) -> None:
     if "host" in st.context.headers and not door.stands:
         st.error("This server asks nobody for a token. Start the dashboard with `python -m diffing dashboard`.")
         st.stop()
-    address.renew()
+    address.renew(title)
     current = address.text("study")
     with st.sidebar:
         st.markdown("### Checkpoint Diffing")

@@ -82,8 +82,8 @@ WIDGETS: dict[str, list[tuple[str, str, Any]]] = {
         ("show", "Findings", "Findings"),
         ("show", "Draft", "Draft"),
         ("show", "Verify", "Verify"),
-        ("show", "Without features", "Without features"),
-        ("show", "Rival", "Without features"),
+        ("show", "Without features", "Language-model baseline"),
+        ("show", "Rival", "Language-model baseline"),
         ("show", "Report", "Report"),
         ("status", "unverified wording", "unverified wording"),
         ("status", "needs a reason", "needs a reason"),
@@ -103,7 +103,7 @@ def test_every_link_sets_its_widget(study: Study, page: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("view", "name"), [("Draft", "writer"), ("Verify", "judge"), ("Without features", "reading")]
+    ("view", "name"), [("Draft", "writer"), ("Verify", "judge"), ("Language-model baseline", "reading")]
 )
 def test_whom_to_ask_stands_in_the_link(study: Study, view: str, name: str) -> None:
     app = opened("findings", study.name, show=view, **{name: "openrouter:some/model"})

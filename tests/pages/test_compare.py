@@ -6,9 +6,10 @@ from streamlit.testing.v1 import AppTest
 
 from diffing import diff
 from diffing.common.files import PROJECT
-from diffing.diff import compute
+from diffing.diff import answer, changes, compute
 from diffing.study import sample
 from diffing.study.study import Study
+from pages.parts.compare import chips
 from tests.fakes import label_study
 
 HOME = str(PROJECT / "dashboard.py")
@@ -139,3 +140,18 @@ def test_hostile_answers_stay_text(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not any("<script" in html.value for html in page.html)
     assert any("&lt;script&gt;" in html.value for html in page.html)
     assert not any("e.example" in shown.value for shown in [*page.markdown, *page.caption])
+
+
+def test_the_most_changed_prompt_comes_first_and_a_chip_marks_its_behaviour(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    study = compared(monkeypatch)
+    page = opened(study.name)
+    rows = diff.load(study, "a", "b").changes
+    every = answer.behaviours(diff.load(study, "a", "b"))
+    ranked = changes.most_changed(rows, chips.ranking(every))
+    first = ranked[ranked["split"] == "discovery"]["prompt_id"].iloc[0]
+    assert page.selectbox(key="choose").value == first
+    counted = next(each for each in every if each.by in ("probe", "phrase") and each.kind != "amount")
+    marked = opened(study.name, behaviour=str(counted.number))
+    assert any("Marked: <b>" in html.value for html in marked.html)

@@ -7,12 +7,14 @@ import streamlit as st
 
 from diffing.common.errors import UserError
 from diffing.common.escape import esc, md
-from diffing.diff import pairs
+from diffing.diff import pairs, wording
+from diffing.diff.answer import Behaviour
 from diffing.findings.findings import Example
+from diffing.probes.rules import Span
 from diffing.reader.encodings import Encodings
 from pages.parts import address, highlight, load
 from pages.parts.address import Comparison
-from pages.parts.compare import differences, marked, prompt
+from pages.parts.compare import chips, differences, marked, prompt, written
 from pages.parts.findings import add_pair
 from pages.parts.load import Loaded
 
@@ -20,20 +22,27 @@ from pages.parts.load import Loaded
 class Marks(NamedTuple):
     """What is marked in each answer, and where the answers' encodings are."""
 
+    behaviour: Behaviour | None
     probe: marked.Marked | None
     feature: int | None
     full_colour: float
     encodings: Encodings | None
     documents: dict[tuple[str, int], int]
     """By checkpoint and draw."""
+    rendered: bool
+    words: bool
+    """Whether words that only one answer has are marked."""
 
 
 def show(here: Comparison, found: Loaded | None) -> None:
     """The whole view."""
-    feature, probe = marked.feature(found), marked.probe(here)
+    behaviours = chips.listed(here, found)
+    behaviour, feature, probe = chips.chosen(behaviours), marked.feature(found), marked.probe(here)
+    if behaviour is not None and behaviour.by == "feature":
+        feature = int(behaviour.source)
     answers = here.study.responses()
     answers = answers[answers["checkpoint"].isin([here.a, here.b])]
-    chosen = prompt.choose(here, answers)
+    chosen = prompt.choose(here, answers, prompt.changed(found, chips.ranking(behaviours)))
     if chosen is None:
         return
     identifier = str(chosen["id"])
@@ -44,25 +53,27 @@ def show(here: Comparison, found: Loaded | None) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         draw = _draw(draws)
-        everywhere = not st.toggle(
-            "Features that do not differ over the whole study too", key="every", bind="query-params"
-        )
+        rendered = st.toggle("Show Markdown as it is meant", key="rendered", bind="query-params")
+        words = st.toggle("Mark words that only one has", key="words", bind="query-params")
     try:
         encodings: Encodings | None = load.encodings(here.study)
         documents = pairs.documents(load.encodings(here.study), identifier)
     except UserError:
         # Answers can be compared by eye before any reader has seen them.
         encodings, documents = None, {}
-    differences.show(here, found, mine, identifier, draw, encodings, documents, everywhere)
+    chips.show(found, behaviours, identifier, draw)
     with st.container(horizontal=True, vertical_alignment="center"):
-        marked.show(here, found, feature, probe)
+        marked.show(here, found, feature, probe, behaviour)
         add_pair.show(here, Example(identifier, draw), chosen["split"] == "held-out")
-    marks = Marks(probe, feature, marked.full_colour(found, feature), encodings, documents)
+    full = marked.full_colour(found, feature)
+    marks = Marks(behaviour, probe, feature, full, encodings, documents, rendered, words)
+    st.html(written.STYLE)
     for each in [draw, *(other for other in draws if other != draw)]:
-        which = f" · {address.draw(each)}" if len(draws) > 1 else ""
-        for column, side in zip(st.columns(2, gap="medium"), ("a", "b"), strict=True):
-            with column, st.container(border=True):
-                _answer(here, side, mine, each, which, marks)
+        _pair(here, mine, each, f" · {address.draw(each)}" if len(draws) > 1 else "", marks)
+    everywhere = not st.toggle(
+        "Features that do not differ over the whole study too", key="every", bind="query-params"
+    )
+    differences.show(here, found, mine, identifier, draw, encodings, documents, everywhere)
 
 
 def _draw(draws: list[int]) -> int:
@@ -82,7 +93,24 @@ def _draw(draws: list[int]) -> int:
     return draws[titles.index(title)]
 
 
-def _answer(here: Comparison, side: str, answers: pd.DataFrame, draw: int, which: str, marks: Marks) -> None:
+def _pair(here: Comparison, answers: pd.DataFrame, draw: int, which: str, marks: Marks) -> None:
+    """Both answers of a draw, side by side."""
+    texts = [str(answers["text"].get((key, draw), "") or "") for key in (here.a, here.b)]
+    others = wording.only(*texts) if marks.words and all(texts) else ([], [])
+    for column, side, only in zip(st.columns(2, gap="medium"), ("a", "b"), others, strict=True):
+        with column, st.container(border=True):
+            _answer(here, side, answers, draw, which, marks, only)
+
+
+def _answer(
+    here: Comparison,
+    side: str,
+    answers: pd.DataFrame,
+    draw: int,
+    which: str,
+    marks: Marks,
+    only: list[Span],
+) -> None:
     """One answer with its head, its flag, and its marks."""
     key, name = (here.a, here.names[0]) if side == "a" else (here.b, here.names[1])
     answer = answers.loc[key, draw] if (key, draw) in answers.index else None
@@ -90,18 +118,25 @@ def _answer(here: Comparison, side: str, answers: pd.DataFrame, draw: int, which
     st.html(f"{highlight.letter(side)} {esc(name + which + flag)}")
     if answer is None or not answer["text"]:
         st.caption(md(answer["error"]) if answer is not None and answer["error"] else "No answer.")
+        return
+    text, spans = str(answer["text"]), list[Span]()
+    if marks.behaviour is not None and marks.behaviour.by != "feature":
+        spans = chips.spans(marks.behaviour, text)
     elif marks.probe:
         try:
-            st.html(highlight.spans(answer["text"], marks.probe.spans(answer["text"]), side))
+            spans = marks.probe.spans(text)
         except UserError as error:
             st.caption(md(str(error)))
-    elif marks.feature is None or marks.encodings is None or (key, draw) not in marks.documents:
-        st.html(highlight.answer([(answer["text"], 0.0)], side, 1.0))
-    else:
-        document = marks.documents[key, draw]
-        try:
-            values = marks.encodings.dense(document, marks.feature)
-            pieces = marks.encodings.tokens(document).pieces(values)
-            st.html(highlight.answer(pieces, side, marks.full_colour))
-        except UserError as error:
-            st.caption(md(str(error)))
+    elif marks.feature is not None and marks.encodings is not None and (key, draw) in marks.documents:
+        _activations(side, marks, marks.encodings, marks.documents[key, draw], marks.feature)
+        return
+    st.html(written.answer(text, spans, only, side, marks.rendered))
+
+
+def _activations(side: str, marks: Marks, encodings: Encodings, document: int, feature: int) -> None:
+    """An answer as it was written, its tokens coloured by a feature's activations."""
+    try:
+        pieces = encodings.tokens(document).pieces(encodings.dense(document, feature))
+        st.html(highlight.answer(pieces, side, marks.full_colour))
+    except UserError as error:
+        st.caption(md(str(error)))

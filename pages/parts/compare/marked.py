@@ -8,6 +8,7 @@ import streamlit as st
 from diffing.common.errors import UserError
 from diffing.common.escape import esc
 from diffing.diff import pairs
+from diffing.diff.answer import Behaviour
 from diffing.probes import own_probes
 from diffing.probes.own_probes import MARK, OwnProbe
 from diffing.probes.probes import PROBES
@@ -69,9 +70,17 @@ def full_colour(found: Loaded | None, feature: int | None) -> float:
     return 0.0 if row is None else pairs.full_colour(row)
 
 
-def show(here: Comparison, found: Loaded | None, feature: int | None, probe: Marked | None) -> None:
+def show(
+    here: Comparison,
+    found: Loaded | None,
+    feature: int | None,
+    probe: Marked | None,
+    behaviour: Behaviour | None,
+) -> None:
     """The line above the answers."""
-    if probe:
+    if behaviour is not None:
+        st.html(f"Marked: <b>{esc(behaviour.name)}</b>")
+    elif probe:
         st.html(f"Marked: <b>{esc(probe.name)}</b>, {esc(probe.description)}")
     elif feature is not None:
         row = found.row(str(feature)) if found is not None else None
@@ -86,6 +95,6 @@ def show(here: Comparison, found: Loaded | None, feature: int | None, probe: Mar
             query_params=here.link(feature=feature),
         )
     else:
-        st.caption("Choose a row above, and its tokens are marked in every answer below.")
-    if probe or feature is not None:
+        st.caption("Choose a behaviour above or a row below, and it is marked in every answer.")
+    if probe or feature is not None or behaviour is not None:
         st.button("Clear", key="clear-mark", icon=":material/close:", on_click=mark)

@@ -8,14 +8,18 @@ import streamlit as st
 
 from diffing.common.escape import md, visible
 from diffing.common.words import interval, points, share
+from diffing.findings import excerpts
 from diffing.findings.correction import Corrected
 from diffing.findings.evidence import Standing
+from diffing.findings.findings import Finding
 from pages.parts import address, download, job_panel, load
 from pages.parts.address import Comparison
 from pages.parts.findings import by_hand, finding
 from pages.parts.load import Loaded
 
 BLOCKED = "needs a reason"
+EXAMPLE = 110
+"""Characters of an example: what a wide column shows of a line."""
 COLUMNS = {
     "id": None,
     "claim": st.column_config.TextColumn("claim", width="large"),
@@ -23,6 +27,8 @@ COLUMNS = {
     "features": st.column_config.NumberColumn("features", format="%d", width=65),
     "A": st.column_config.TextColumn("A", width=65, help="Its own count on A's held-out answers."),
     "B": st.column_config.TextColumn("B", width=65, help="The same on B's."),
+    "B − A": st.column_config.TextColumn("B − A", width=75, help="In points, or as an amount."),
+    "example": st.column_config.TextColumn("first example", width="large"),
     "for": st.column_config.NumberColumn(
         "for", format="%d", width=50, help="Held-out prompts that the judge gave it."
     ),
@@ -87,7 +93,11 @@ def _filtered(here: Comparison, standings: Sequence[Standing]) -> list[Standing]
             label_visibility="collapsed",
         )
         search = st.text_input(
-            "Search claims", key="q", bind="query-params", label_visibility="collapsed", placeholder="Search"
+            "Search claims",
+            key="q-findings",
+            bind="query-params",
+            label_visibility="collapsed",
+            placeholder="Search",
         )
     chosen = [
         standing
@@ -108,7 +118,7 @@ def _table(here: Comparison, chosen: Sequence[Standing]) -> None:
         if selected and selected[0] < len(chosen):
             address.put(finding=chosen[selected[0]].finding.id)
 
-    rows = listed(chosen)
+    rows = listed(chosen).assign(example=[_example(here, each.finding) for each in chosen])
     st.dataframe(
         rows,
         hide_index=True,
@@ -145,7 +155,7 @@ def _chosen(
 def listed(standings: Sequence[Standing]) -> pd.DataFrame:
     """Findings as a table, a row each; columns that say nothing of any are left out."""
     table = pd.DataFrame([_row(standing) for standing in standings])
-    figures = ("A", "B", "for", "against", "net share", "corrected", "q")
+    figures = ("A", "B", "B − A", "for", "against", "net share", "corrected", "q")
     empty = [name for name in figures if table[name].isna().all()]
     return table.drop(columns=empty + [name for name in ("needs a reason", "same as") if not table[name].any()])
 
@@ -161,6 +171,7 @@ def _row(standing: Standing) -> dict[str, object]:
         "found by": finding.ORIGINS[said.origin],
         "A": _own(standing, "a"),
         "B": _own(standing, "b"),
+        "B − A": _difference(standing),
         "features": len(said.features),
         "for": check.wins if check else None,
         "against": check.losses if check else None,
@@ -179,6 +190,24 @@ def _own(standing: Standing, side: Literal["a", "b"]) -> str | None:
         return None
     value = own.a if side == "a" else own.b
     return f"{value:,.0f}" if own.amount else share(value)
+
+
+def _difference(standing: Standing) -> str | None:
+    own = standing.counted
+    if own is None:
+        return None
+    return f"{own.delta:+,.0f}" if own.amount else points(own.delta)
+
+
+def _example(here: Comparison, said: Finding) -> str:
+    """One line of the first example's answer on the side that shows it more, cut to what the claim counts."""
+    if not said.examples:
+        return ""
+    pair = said.examples[0]
+    text = load.texts(here.study).get((pair.prompt_id, here.a if said.side == "a" else here.b, pair.draw), "")
+    cut = excerpts.around(text, said.predicate.spans(text) if said.predicate else [], EXAMPLE)
+    line = " ".join("".join(piece.text for piece in cut.pieces).split())
+    return visible(f"{'… ' if cut.before else ''}{line}{' …' if cut.after else ''}")
 
 
 def _corrected(found: Corrected | None) -> str:

@@ -65,7 +65,7 @@ def _filtered(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Any, ...]]:
             "Category", sorted(set(table["category"])), placeholder="All", key="category", bind="query-params"
         )
         side = st.segmented_control("Split", SIDES, key="split", bind="query-params")
-        search = st.text_input("Search", key="q", bind="query-params")
+        search = st.text_input("Search", key="q-prompts", bind="query-params")
     if search:
         table = table[prompts.containing(table, search)]
     if category:
