@@ -134,7 +134,7 @@ def identical(asked: Asked) -> list[Line]:
     stored = compute.compute(study, "a", "b")
     told, n = stored.summary, len(same)
     words = f"The answers are identical on {n:,} of {n:,} prompts."
-    report = " ".join(text.answer(facts.gather(study)))
+    report = text.compared(facts.gather(study))
     silent = told["separability"]["auc"] is None and told["anything"]["p"] is None and stored.habits.empty
     return [
         share("identical answers: no AUC, no test, no habit", int(silent), 1, least=1),

@@ -14,8 +14,7 @@ from diffing.jobs import run as runner
 from diffing.labels import history
 from diffing.models import allowed
 from diffing.models.providers import Checkpoint
-from diffing.report import exports
-from diffing.report import folder as report
+from diffing.report import bundle, exports
 from diffing.study.study import Study
 from tests.fakes import report_study
 from tests.fakes.report_study import KEY, bare, names, written
@@ -78,9 +77,9 @@ def test_a_study_learns_nothing_of_a_variable_that_it_names(monkeypatch: pytest.
     monkeypatch.setenv("GUESSED", "a-value-of-mine-77")
     point = Checkpoint(key="a", name="a", source="custom:m", base_url="https://h.example/v1", key_env="GUESSED")
     study = Study.create("s", [point, Checkpoint(key="b", name="b", source="import")])
-    assert "a-value-of-mine-77" not in report.secrets(study)
+    assert "a-value-of-mine-77" not in bundle.secrets(study)
     allowed.allow("h.example", "GUESSED")
-    assert "a-value-of-mine-77" in report.secrets(study)
+    assert "a-value-of-mine-77" in bundle.secrets(study)
 
 
 def modes(folder: Path) -> dict[str, int]:
