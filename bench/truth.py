@@ -28,10 +28,9 @@ from bench.apart import Apart, matched, told_apart
 from bench.exchange import Sides, exchanged
 from bench.lines import HEAD, Line, averaged, pooled, rows, share
 from diffing import Study
-from diffing.diff import compute, gate, measure, separability, summary
+from diffing.diff import answer, compute, gate, measure, separability, summary
 from diffing.diff.stored import DiffSettings
 from diffing.models.providers import Checkpoint
-from diffing.report import facts, text
 from diffing.study import responses, sample
 from diffing.study.study import folder_of
 
@@ -134,12 +133,12 @@ def identical(asked: Asked) -> list[Line]:
     stored = compute.compute(study, "a", "b")
     told, n = stored.summary, len(same)
     words = f"The answers are identical on {n:,} of {n:,} prompts."
-    report = text.compared(facts.gather(study))
+    said = answer.sentence(stored)
     silent = told["separability"]["auc"] is None and told["anything"]["p"] is None and stored.habits.empty
     return [
         share("identical answers: no AUC, no test, no habit", int(silent), 1, least=1),
         share("identical answers: the headline says so", int(words == summary.identical(told)), 1, least=1),
-        share("identical answers: the report says so", int(words in report), 1, least=1),
+        share("identical answers: the answer says so", int(words[1:].rstrip(".") in said), 1, least=1),
     ]
 
 
