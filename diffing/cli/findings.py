@@ -251,7 +251,7 @@ def _list(stands: Sequence[Standing]) -> None:
         check, status = one.check, one.status
         # What nothing tested says so first, and louder than anything else in the list.
         mark = status.upper() if status == "unverified wording" else status
-        parts = [mark, one.finding.id, f"more in {one.finding.more}", f"author: {one.finding.author}"]
+        parts = [mark, one.finding.id, f"more in {one.finding.more}", f"author: {one.finding.written_by}"]
         parts += [one.counted.words] if one.counted else []
         if check and check.prompts:
             parts.append(f"net share {check.net:+.0%} [{check.low:+.0%}, {check.high:+.0%}]")
@@ -267,7 +267,7 @@ def _one(one: Standing) -> None:
     mark = one.status.upper() if one.status == "unverified wording" else one.status
     say(f"{mark}{': ' + one.why if one.why else ''}  {finding.id}")
     say(f"{finding.more} more than {finding.less}: {finding.claim}")
-    say(f"author: {finding.author} ({finding.origin}), {finding.created}")
+    say(f"author: {finding.written_by}, {finding.created}")
     if finding.features or finding.probes:
         said = [f"feature {number}" for number in finding.features] + list(finding.probes)
         say("rests on " + ", ".join(said))

@@ -82,6 +82,11 @@ class Finding(BaseModel):
     """What its author was shown, so that it can be traced."""
 
     @property
+    def written_by(self) -> str:
+        """Its author, as people are told."""
+        return "drafted from the counts" if self.origin == "template" else self.author
+
+    @property
     def more(self) -> str:
         """Key of the checkpoint that shows it more."""
         return self.a if self.side == "a" else self.b

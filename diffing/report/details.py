@@ -111,7 +111,7 @@ def _of_finding(facts: Facts, chooser: Chooser, standing: Standing) -> Detail:
         claim=finding.claim,
         side=side,
         status=sure(standing).capitalize(),
-        author=finding.author,
+        author=finding.written_by,
         reading=_reading(facts, finding, features, tested),
         figures=figures if tested else [],
         rungs=rungs if tested else [],

@@ -49,7 +49,7 @@ def _row(facts: Facts, standing: Standing, card: Card | None) -> dict[str, Any]:
         "status": sure(standing),
         "claim": finding.claim,
         "more_on": facts.side(finding.more),
-        "author": finding.author,
+        "author": finding.written_by,
         "id": finding.id,
         "set_aside": standing.why or "; ".join(each.words for each in standing.open),
     }

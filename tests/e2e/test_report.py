@@ -1,5 +1,6 @@
 """The report as a person sees it: opened from disk in a browser that reaches no network."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -45,16 +46,16 @@ def test_it_looks_as_it_should(page: Page, made: Made) -> None:
     page.set_viewport_size({"width": 1200, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth") == 1200
     headings = page.locator("h2").all_inner_texts()
-    assert headings[:4] == ["The answer", "What was compared, and how", "The surest differences", "Findings"]
-    assert headings[4:7] == ["Counted without features", "Looked for and not found", "Conclusion"]
-    assert headings[7:] == ["Limits", "Cost and time", "Settings, versions, hashes"]
-    assert page.locator("#answer ol > li").count() == 6
+    assert headings[:2] == ["What it means in use", "The changes, with a pair of answers each"]
+    assert headings[2:4] == ["What was not found, and what cannot be told", "What was compared, and how"]
+    assert headings[4:7] == ["All findings", "Findings in detail", "Counted in the answers"]
+    assert headings[7:10] == ["Features of the reader", "What would make it surer", "How far this reaches"]
+    assert headings[10:] == ["Cost and time", "Settings, versions and hashes"]
     colours = "e => getComputedStyle(e).backgroundColor"
-    assert page.locator("h1 .letter.a").evaluate(colours) == "rgb(70, 132, 215)"
-    assert page.locator("h1 .letter.b").evaluate(colours) == "rgb(199, 137, 1)"
-    marked = page.locator("#finding-1 .pair").first.locator("section.b mark")
-    assert marked.all_inner_texts() == ["cake"]
-    assert marked.first.get_attribute("title") == "feature 1: 2.00"
+    assert page.locator("h1 .letter.a").first.evaluate(colours) == "rgb(70, 132, 215)"
+    assert page.locator("h1 .letter.b").first.evaluate(colours) == "rgb(199, 137, 1)"
+    marked = page.locator("#finding-2 .lines mark").all_inner_texts()
+    assert marked == ["··", "··"]
     shot = page.screenshot(full_page=True)
     assert len(shot) > 100_000
 
@@ -78,3 +79,25 @@ def test_it_is_dark_where_the_reader_is(page: Page, made: Made) -> None:
     narrow = page.evaluate("document.documentElement.scrollWidth")
     page.set_viewport_size({"width": 400, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= min(narrow, 400)
+
+
+def test_what_nothing_tested_says_so_in_the_largest_letters_of_its_card(page: Page, made: Made) -> None:
+    opened(page, made)
+    card = page.locator(".card.untested")
+    sizes = card.evaluate("e => [...e.querySelectorAll('*')].map(i => parseFloat(getComputedStyle(i).fontSize))")
+    assert card.locator("h3").inner_text() == "Unverified wording"
+    assert sizes[0] == max(sizes) > max(sizes[1:])
+
+
+def test_it_prints_in_four_pages_before_its_appendix_and_the_one_page_in_one(page: Page, made: Made) -> None:
+    opened(page, made)
+    page.evaluate("document.querySelector('#appendix').remove()")
+    assert 1 <= printed(page) <= 4
+    page.goto((made[1] / "one-page.html").as_uri())
+    assert page.evaluate("document.scripts.length") == 0
+    assert printed(page) == 1
+
+
+def printed(page: Page) -> int:
+    """Pages on paper."""
+    return len(re.findall(rb"/Type\s*/Page\b", page.pdf(prefer_css_page_size=True)))
