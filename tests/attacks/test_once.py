@@ -14,6 +14,7 @@ from diffing import jobs, labels
 from diffing.common import files, jsonl
 from diffing.common.errors import Cancelled, UserError
 from diffing.labels import history, labelling, rewriting
+from diffing.labels.plan import Plan
 from diffing.models import chat, claims
 from diffing.models.chat import ChatClient
 from diffing.models.providers import Endpoint
@@ -186,7 +187,7 @@ def test_a_rewrite_that_was_killed_after_its_last_label_is_over(
     with OpenAIServer(label_of, models=["maker/author"]) as server:
         told = labelling.Options(model=f"{server.url}#maker/author", features=[0, 1, 2], rewrite=True)
         with monkeypatch.context() as patch:
-            patch.setattr(labelling, "flags", killed)
+            patch.setattr(Plan, "flags", killed)
             with pytest.raises(Killed):
                 labelling.run(labelled, told, Watch())
         assert labelling.run(labelled, told, Watch())["written"] == 0
