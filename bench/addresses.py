@@ -37,6 +37,13 @@ PAGES = ["", "new", "prompts", "run", "features", "feature", "compare", "finding
 NAMES = [
     *(
         "study",
+        "behaviour",
+        "all",
+        "rendered",
+        "words",
+        "q-compare",
+        "q-prompts",
+        "q-findings",
         "a",
         "b",
         "author",

@@ -8,7 +8,13 @@ import pytest
 from diffing.common import colours
 from diffing.common.files import PROJECT
 
-CANNOT_IMPORT = {".streamlit/config.toml", "diffing/report/templates/report.css", "diffing/common/colours.py"}
+TEMPLATES = "diffing/report/templates"
+CANNOT_IMPORT = {
+    ".streamlit/config.toml",
+    f"{TEMPLATES}/report.css",
+    f"{TEMPLATES}/one-page.html.jinja",
+    "diffing/common/colours.py",
+}
 
 
 def test_the_theme_has_the_colours() -> None:

@@ -41,7 +41,7 @@ WIDGETS: dict[str, list[tuple[str, str, Any]]] = {
         ("category", "plain", ["plain"]),
         ("split", "discovery", "discovery"),
         ("split", "held-out", "held-out"),
-        ("q", "Question 3", "Question 3"),
+        ("q-prompts", "Question 3", "Question 3"),
     ],
     "features": [
         ("view", "plain", "plain"),
@@ -73,7 +73,9 @@ WIDGETS: dict[str, list[tuple[str, str, Any]]] = {
         ("show", "Surface probes", "Surface probes"),
         ("show", "Any text", "Any text"),
         ("category", "plain", "plain"),
-        ("q", "Question 3", "Question 3"),
+        ("q-compare", "Question 3", "Question 3"),
+        ("rendered", "true", True),
+        ("words", "true", True),
         ("held", "true", True),
         ("held", "1", True),
         ("every", "true", True),
@@ -87,7 +89,7 @@ WIDGETS: dict[str, list[tuple[str, str, Any]]] = {
         ("show", "Report", "Report"),
         ("status", "unverified wording", "unverified wording"),
         ("status", "needs a reason", "needs a reason"),
-        ("q", "cake", "cake"),
+        ("q-findings", "cake", "cake"),
     ],
 }
 """By page: a parameter that belongs to a widget, a value that links have, and what the widget makes of it."""
@@ -225,7 +227,8 @@ def test_every_parameter_is_tried_here() -> None:
     tried = {name for rows in WIDGETS.values() for name, _, _ in rows}
     apart = {"study", "a", "b", "author", "feature", "pair", "only", "prompt", "probe", "draw", "text", "finding"}
     # Those of checking the judge are in `test_check`, with a judge.
-    apart |= {"features", "probes", "writer", "judge", "reading", "rater", "pairs", "question"}
+    # The Answer page's are in `test_answer`.
+    apart |= {"behaviour", "all", "features", "probes", "writer", "judge", "reading", "rater", "pairs", "question"}
     assert names <= tried | apart
     assert names <= set(addresses.NAMES)
     assert tried <= names

@@ -105,7 +105,7 @@ def test_a_behaviour_becomes_a_finding_where_one_stands(diffed: Study) -> None:
 def test_what_did_not_change_and_what_cannot_be_told_are_named(diffed: Study) -> None:
     app = page(diffed)
     headings = [each.value for each in app.subheader]
-    assert headings == ["Prompts that changed most", "Did not change", "Cannot be told"]
+    assert headings == ["Prompts that changed most", "Did not change", "Cannot be told", "Probes of your own"]
     listed = [element.value for element in app.markdown]
     others = answer.still(loaded(diffed))
     assert {each.verdict for each in others} <= {"no change", "cannot tell", "too rare to tell"}

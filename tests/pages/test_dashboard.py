@@ -41,7 +41,7 @@ def test_an_empty_home_makes_the_sample_and_leads_to_its_features(
     assert [b.label for b in page.button] == ["Make the sample study"]
     page.button[0].click().run()
     assert not page.exception
-    assert [t.value for t in page.title] == ["Features"]
+    assert [t.value for t in page.title] == ["What changed"]
     assert len(Study.open("sample").responses()) == 240
     assert started == [("sample", "encode", ["diff"])]
 

@@ -106,7 +106,7 @@ def test_a_kept_probe_leads_to_a_pair_where_it_is_marked_and_can_be_removed(stud
     told = dict(part.split("=") for part in link.proto.query_string.split("&"))
     assert (link.proto.page, told["probe"]) == ("compare", "own%3Acakes")
     shown = opened(study, probe="own:cakes", prompt=told["prompt"])
-    marked = [html.value for html in shown.html if html.value.startswith('<div class="answer"')]
+    marked = [html.value for html in shown.html if html.value.startswith('<div class="box"')]
     assert [">cake</bdi>" in html for html in marked] == [False, True]
     assert any("Marked: <b>cakes</b>, says “cake”" in html.value for html in shown.html)
     press(page, "own-remove")
@@ -138,7 +138,7 @@ def test_a_question_is_put_only_after_its_price_and_its_sentence_is_marked(
     prompt = study.prompts().query("split == 'discovery'")["id"].iloc[0]
     shown = opened(study, probe="own:eats", prompt=prompt)
     texts = study.responses().set_index(["prompt_id", "checkpoint"])["text"]
-    marked = [html.value for html in shown.html if html.value.startswith('<div class="answer"')]
+    marked = [html.value for html in shown.html if html.value.startswith('<div class="box"')]
     assert [">cake</bdi>" in html for html in marked] == ["cake" in texts[prompt, side] for side in "ab"]
 
 

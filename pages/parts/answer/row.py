@@ -19,7 +19,7 @@ STYLE = """<style>
 .badges{font-size:.8rem;opacity:.95}
 .badges span{padding:.05rem .45rem;border-radius:.6rem;margin-right:.3rem;background:rgba(128,132,149,.16);
  white-space:nowrap;display:inline-block}
-.badges .good{background:rgba(0,150,110,.16)}.badges .warn{background:rgba(230,140,0,.18)}
+.badges .good{background:rgba(20,140,100,.16)}.badges .warn{background:rgba(230,140,0,.18)}
 .badges i{font-style:normal;opacity:.8;margin-right:.6rem}
 .lines{display:grid;grid-template-columns:1rem 1fr 4.6rem;gap:.1rem .5rem;margin-top:.35rem;font-size:.88rem}
 .lines .answer{font-size:.88rem;line-height:1.45;white-space:normal;display:-webkit-box;-webkit-line-clamp:2;
