@@ -65,7 +65,7 @@ class Behaviour(NamedTuple):
     confirmed: str
     """`yes`, `not confirmed` or `too few`."""
     survives_length: bool | None
-    """Whether it is there at equal length too; None of length itself."""
+    """Whether it is there at equal length too; None of length itself and of places, of which it was not asked."""
     probes: list[str]
     phrases: list[str]
     features: list[int]
@@ -89,6 +89,26 @@ class Behaviour(NamedTuple):
         if self.kind == "place":
             return f"at {share(self.share_a)} → {share(self.share_b)} of the answer"
         return f"{share(self.share_a)} → {share(self.share_b)}"
+
+    @property
+    def subject(self) -> str:
+        """How a sentence about it begins: with whom it is of, and whether that is how often or something else."""
+        if self.kind == "amount":
+            return "B's answers are"
+        return self.direction if self.moved else f"{self.direction} more often"
+
+    @property
+    def rest(self) -> str:
+        """How that sentence ends."""
+        if self.kind != "amount":
+            return self.name
+        ratio = self.share_b / self.share_a if self.share_a else float("inf")
+        return f"{share(abs(ratio - 1))} {'longer' if ratio >= 1 else 'shorter'}"
+
+    @property
+    def moved(self) -> bool:
+        """Whether it says where something stands, and not how often."""
+        return self.kind == "place"
 
     @property
     def said(self) -> bool:
@@ -136,7 +156,7 @@ def _behaviour(row: Mapping[str, Any], habits: pd.DataFrame, pairs: Pairs | None
         q=float(row["q"]),
         prompts=int(row["prompts"]),
         confirmed=str(row["confirmed"]),
-        survives_length=None if row["kind"] == "amount" else bool(same),
+        survives_length=None if row["kind"] in ("amount", "place") else bool(same),
         probes=names["probe"] or ([str(row["source"])] if row["by"] == "probe" else []),
         phrases=names["phrase"],
         features=[int(name) for name in names["feature"]],
@@ -163,10 +183,12 @@ def sentence(stored: Diff) -> str:
     named = [each for each in found if each.kind != "amount" and each.said]
     parts = [_length(stored, each) for each in everything if each.kind == "amount"]
     for side in ("B", "A"):
-        mine = [f"{each.name} ({each.figures})" for each in named if each.direction == side]
-        if mine:
-            more = f", and {len(mine) - SAID:,} more" if len(mine) > SAID else ""
-            parts.append(f"{side} more often {_and(mine[:SAID], more)}")
+        mine = [f"{each.name} ({each.figures})" for each in named if each.direction == side and not each.moved]
+        elsewhere = [f"{each.name} ({each.figures})" for each in named if each.direction == side and each.moved]
+        for begun, some in ((f"{side} more often", mine), (side, elsewhere)):
+            if some:
+                more = f", and {len(some) - SAID:,} more" if len(some) > SAID else ""
+                parts.append(f"{begun} {_and(some[:SAID], more)}")
     if not named:
         others = len(found) - sum(each.kind == "amount" for each in found)
         if others:
@@ -185,9 +207,7 @@ def _length(stored: Diff, each: Behaviour) -> str:
         if verdicts.eq("no change").any():
             return f"Answers are about as long as before ({figures})"
         return f"No change in length was confirmed ({figures})"
-    ratio = each.share_b / each.share_a if each.share_a else float("inf")
-    way = "longer" if ratio >= 1 else "shorter"
-    return f"B's answers are {share(abs(ratio - 1))} {way} ({figures})"
+    return f"{each.subject} {each.rest} ({figures})"
 
 
 def unexplained(stored: Diff) -> tuple[int, int]:

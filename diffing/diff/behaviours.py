@@ -243,15 +243,12 @@ def _moved(apart: Moved, pairs: Pairing, discovery: Bools) -> pd.DataFrame:
     """Rows of what stands elsewhere than before."""
     before, after = (moved.figures(apart, pairs.only(chosen)) for chosen in (discovery, ~discovery))
     ways = np.sign(before["delta"].to_numpy())
-    named = [
-        _Named(0, "place", "probe", probe, f"{SAYINGS[probe]}, and that {moved.NEARER[int(way)]}")
-        for probe, way in zip(apart.probes, ways, strict=True)
-    ]
+    named = [_Named(0, "place", "probe", probe, f"{SAYINGS[probe]} nearer to the end") for probe in apart.probes]
     side = np.where(ways >= 0, "b", "a")
     least = np.where(ways >= 0, before["ci_low"].clip(lower=0), before["ci_high"].clip(upper=0))
     figures = _said(named) | {"side": side, "delta_discovery": before["delta"], "least_discovery": least}
-    # A place is a place at any length.
-    return after.assign(**figures, delta_rarefied=after["delta"], p_rarefied=after["p"])
+    # As many random tokens have no places, so nothing was asked of them.
+    return after.assign(**figures, delta_rarefied=np.nan, p_rarefied=np.nan)
 
 
 def _said(named: Sequence[_Named]) -> dict[str, Any]:

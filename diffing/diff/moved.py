@@ -23,9 +23,6 @@ from diffing.probes import scan
 from diffing.probes.scan import Scan
 from diffing.reader.firing import Tokens
 
-NEARER = {1: "nearer to the end", -1: "nearer to the beginning"}
-"""How a move is said, by its sign."""
-
 
 class Moved(NamedTuple):
     """Places of what moved on discovery prompts, documents down."""

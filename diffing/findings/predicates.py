@@ -47,8 +47,16 @@ class Predicate(BaseModel):
         return cls(kind="own", form=rule.model_dump(mode="json", exclude_defaults=True))
 
     @classmethod
+    def of_behaviour(cls, kind: str, by: str, source: str) -> "Predicate | None":
+        """What a claim of a behaviour can be counted by; None where that would count something else.
+
+        That a thing stands elsewhere is not how often it is there, and nothing here counts places.
+        """
+        return None if kind == "place" else cls.of_source(by, source)
+
+    @classmethod
     def of_source(cls, by: str, source: str) -> "Predicate | None":
-        """What counts a behaviour of a diff; None of one that only a feature shows."""
+        """What shows a behaviour of a diff in a text; None of one that only a feature shows."""
         if by == "probe":
             return cls.of_probe(source)
         return cls.of_phrase(Phrase.of(json.loads(source))) if by == "phrase" else None

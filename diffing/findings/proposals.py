@@ -108,7 +108,7 @@ def plain(stored: Diff, most: int) -> list[Proposal]:
     confirmed = stored.behaviours["confirmed"]
     wanted = "yes" if (confirmed == "yes").any() else "too few"
     for row in stored.behaviours[confirmed == wanted].itertuples():
-        predicate = Predicate.of_source(str(row.by), str(row.source))
+        predicate = Predicate.of_behaviour(str(row.kind), str(row.by), str(row.source))
         if predicate is None:
             continue
         with_it = stored.habits[(stored.habits["habit"] == row.habit) & (row.habit > 0)]

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from diffing.common import colours
 from diffing.common.colours import GREY
-from diffing.common.words import interval, points, share
+from diffing.common.words import interval, points
 from diffing.diff import answer
 from diffing.diff.answer import Behaviour
 from diffing.report import drawing
@@ -83,12 +83,9 @@ def line(each: Behaviour) -> Line:
 
 def title(each: Behaviour) -> str:
     """What changed, in a clause."""
-    if each.kind != "amount":
-        return f"{each.direction} {'' if each.kind == 'place' else 'more often '}{each.name}"
-    if not confirmed(each):
+    if each.kind == "amount" and not confirmed(each):
         return "Length: no change confirmed"
-    size = abs(each.share_b / each.share_a - 1) if each.share_a else 0.0
-    return f"B's answers are {share(size)} {'longer' if each.share_b >= each.share_a else 'shorter'}"
+    return f"{each.subject} {each.rest}"
 
 
 def _whole(value: float) -> str:

@@ -82,7 +82,7 @@ def _of_finding(facts: Facts, chooser: Chooser, standing: Standing) -> Card:
         return Card(finding.id, side, f" more often {finding.claim}", False, _untested(standing), [], None, "")
     place = facts.place(finding)
     same = facts.behaviours[place] if place < len(facts.behaviours) else None
-    if same is not None and finding.predicate != Predicate.of_source(same.by, same.source):
+    if same is not None and finding.predicate != Predicate.of_behaviour(same.kind, same.by, same.source):
         same = None
     title = behaviours.title(same) if same is not None and same.kind == "amount" else ""
     amount = finding.counts_what_it_says and finding.predicate is not None and finding.predicate.amount

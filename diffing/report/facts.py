@@ -64,7 +64,7 @@ class Facts:
         """Which of the behaviours a finding is about, counted from 0; behind all where it is about none."""
         counts = finding.predicate
         for at, each in enumerate(self.behaviours):
-            if counts is not None and counts == Predicate.of_source(each.by, each.source):
+            if counts is not None and counts == Predicate.of_behaviour(each.kind, each.by, each.source):
                 return at
         for at, each in enumerate(self.behaviours):
             if {*finding.probes} & {*each.probes} or {*finding.features} & {*each.features}:

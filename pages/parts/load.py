@@ -48,11 +48,15 @@ class Loaded(NamedTuple):
     """Whether answers or encodings have changed since."""
 
     def beyond_noise(self, each: Behaviour) -> bool:
-        """Whether a behaviour's share differs by more than draws of one checkpoint do; not of what is no share."""
-        if each.kind in ("amount", "place"):
+        """Whether a behaviour's share differs by more than features' shares do between draws of one checkpoint.
+
+        Not of what is no share, and of nothing where there is one draw. The band is of all prompts; on the fewer
+        that a behaviour is measured on chance moves a share more, as the root of their number has it.
+        """
+        if each.kind in ("amount", "place") or not each.prompts:
             return False
         band = noise.of_features(self.diff.noise, np.array([(each.share_a + each.share_b) / 2]))
-        return bool(abs(each.delta) > band[0])
+        return bool(abs(each.delta) > band[0] * (self.diff.summary["prompts"] / each.prompts) ** 0.5)
 
     def row(self, text: str) -> "pd.Series | None":
         """The row of the feature whose number a text is; None where there is none."""

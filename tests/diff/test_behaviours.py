@@ -11,6 +11,7 @@ from diffing import diff
 from diffing.common.arrays import Bools
 from diffing.diff import behaviours
 from diffing.diff.behaviours import _Named
+from diffing.diff.moved import Moved
 from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Flat
 from tests.fakes import finding_study
@@ -85,6 +86,17 @@ def test_figures_are_those_of_plain_counting_on_held_out_prompts() -> None:
     assert (table.loc["words", "a"], table.loc["words", "b"]) == pytest.approx(
         (grid[:PROMPTS, 0][held].mean(), grid[PROMPTS:, 0][held].mean())
     )
+
+
+def test_what_moved_belongs_to_the_side_whose_is_nearer_to_the_end() -> None:
+    made, random = pairs(), np.random.default_rng(3)
+    places = np.concatenate([random.uniform(0.6, 1.0, (PROMPTS, 1)), random.uniform(0.0, 0.4, (PROMPTS, 1))])
+    discovery: Bools = made.prompts["split"].to_numpy()[made.row] == "discovery"
+    (row,) = behaviours._moved(Moved(["bold"], places), made, discovery).to_dict("records")
+    assert (row["name"], row["side"], row["kind"]) == ("uses bold nearer to the end", "a", "place")
+    assert row["prompts"] == 30 and row["delta"] < -0.2
+    # Of random tokens, which have no places, nothing is said.
+    assert np.isnan([row["delta_rarefied"], row["p_rarefied"]]).all()
 
 
 def test_length_stands_first_and_the_rest_by_what_it_is_at_least() -> None:

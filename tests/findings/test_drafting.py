@@ -149,7 +149,11 @@ def test_what_only_a_feature_shows_or_held_out_prompts_deny_is_no_draft() -> Non
         ("feature", "7", "b", "yes", 3),
         ("phrase", '{"kind": "opening", "symbols": ["Sure", ","], "written": "Sure,"}', "a", "too few", 4),
     ]
-    table = pd.DataFrame(rows, columns=["by", "source", "side", "confirmed", "habit"]).assign(delta_discovery=0.2)
+    table = pd.DataFrame(rows, columns=["by", "source", "side", "confirmed", "habit"])
+    table = table.assign(delta_discovery=0.2, kind="habit")
+    # Where a thing stands is not how often it is there, and so no count of it is a test.
+    elsewhere = pd.DataFrame([("probe", "italics", "b", "yes", 0, 0.2, "place")], columns=table.columns)
+    table = pd.concat([table, elsewhere], ignore_index=True)
     habits = pd.DataFrame(
         {"habit": [1, 1, 4], "kind": ["feature", "probe", "feature"], "name": ["3", "bold", "5"]}
     )
@@ -166,7 +170,7 @@ def test_what_only_a_feature_shows_or_held_out_prompts_deny_is_no_draft() -> Non
     assert drafted() == [("uses bold", 1, (3,), ("bold",))]
     assert drafted(0) == []
     # Where held-out prompts tell nothing, what they are too few for is a lead.
-    Stored.behaviours = table.assign(confirmed=["too few", "not confirmed", "too few", "too few"])
+    Stored.behaviours = table.assign(confirmed=["too few", "not confirmed", "too few", "too few", "too few"])
     assert drafted() == [("uses bold", 1, (3,), ("bold",)), ("opens with “Sure,”", -1, (5,), ())]
     assert len(drafted(1)) == 1
 

@@ -22,7 +22,8 @@ def show(here: Comparison, found: Loaded, listed: Sequence[Behaviour]) -> None:
     st.html(highlight.STYLE + row.STYLE)
     told = [each for each in listed if each.confirmed == "yes" and each.said]
     others = [each for each in listed if each.confirmed == "yes" and not each.said]
-    open_ones = [each for each in listed if each.confirmed != "yes"]
+    # Of length the sentence says what became of it: it was always asked, and is no lead.
+    open_ones = [each for each in listed if each.confirmed != "yes" and each.kind != "amount"]
     asked = address.number(address.text("behaviour"))
     more = address.flag("all") or asked in [each.number for each in told[answer.SHOWN :]]
     for place, each in enumerate(told if more else told[: answer.SHOWN], start=1):
@@ -41,7 +42,7 @@ def show(here: Comparison, found: Loaded, listed: Sequence[Behaviour]) -> None:
 
 def _lead(each: Behaviour) -> str:
     why = "too few held-out prompts differ to tell" if each.confirmed == "too few" else "it did not come again"
-    return f"{each.direction} more often {md(each.name)} ({md(each.figures)}): {why}."
+    return f"{each.subject} {md(each.rest)} ({md(each.figures)}): {why}."
 
 
 def _row(here: Comparison, found: Loaded, each: Behaviour, place: int, chosen: bool) -> None:

@@ -76,7 +76,7 @@ def features(here: Comparison, found: Loaded, numbers: Sequence[str]) -> None:
 
 def finding(here: Comparison, each: Behaviour) -> None:
     """A button that writes the behaviour down as a finding in the words of what counts it, or the way to it."""
-    predicate = Predicate.of_source(each.by, each.source)
+    predicate = Predicate.of_behaviour(each.kind, each.by, each.source)
     if predicate is None:
         return
     known = load.findings_of(here.study)

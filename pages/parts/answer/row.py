@@ -41,14 +41,10 @@ def head(found: Loaded, each: Behaviour, place: int) -> str:
 
 def title(each: Behaviour) -> str:
     """What changed, as a clause whose subject is a side."""
-    side = f'<b style="color:{A if each.direction == "A" else B}">{each.direction}</b>'
-    if each.kind == "amount":
-        way = "longer" if each.share_b >= each.share_a else "shorter"
-        size = abs(each.share_b / each.share_a - 1) if each.share_a else 0.0
-        return f"<b style='color:{B}'>B</b>'s answers are <b>{share(size)} {way}</b>"
-    if each.kind == "place":
-        return f"{side} <b>{esc(each.name)}</b>"
-    return f"{side} more often <b>{esc(each.name)}</b>"
+    # The side's letter in its colour, what it does in bold.
+    colour = A if each.subject.startswith("A") else B
+    begun = f'<b style="color:{colour}">{each.subject[0]}</b>{esc(each.subject[1:])}'
+    return f"{begun} <b>{esc(each.rest)}</b>"
 
 
 def bars(each: Behaviour) -> str:
@@ -91,7 +87,7 @@ def badges(found: Loaded, each: Behaviour) -> list[str]:
     elif each.survives_length is False:
         out.append(_badge("may be length", "At equal length it is not there for sure.", "warn"))
     if found.beyond_noise(each):
-        told = "Larger than what 95 in 100 things differ by between two draws of one checkpoint."
+        told = "Larger than what 95 in 100 features of its frequency differ by between two draws of a checkpoint."
         out.append(_badge("beyond noise", told, "good"))
     if len(each.readers) > 1:
         told = f"On the same pairs of answers features of each reader move with it: {listed(list(each.readers))}."
