@@ -2,24 +2,15 @@
 
 import streamlit as st
 
-from diffing.diff.stored import OF_OLDER
-from pages.parts import address, headline, job_panel, load, shell
+from pages.parts import address, compared, headline, load, shell
 from pages.parts.answer import behaviours, changed, head, own, still, where
 
 shell.page("What changed")
 here = address.comparison()
-found = load.if_compared(*here)
-if found is None:
-    st.info("These two checkpoints have not been compared yet.")
-    job_panel.missing_steps(here)
-    st.stop()
+found = compared.found(here)
 if found.diff.older:
-    st.warning(f"{OF_OLDER}; compare again.")
-    job_panel.missing_steps(here, again=True)
+    # It knows no pairs, so that there is nothing to show of a behaviour.
     st.stop()
-if found.outdated:
-    st.warning("Prompts, answers or encodings have changed since this diff was computed.")
-    job_panel.missing_steps(here, again=True)
 
 listed = load.behaviours(*here)
 head.show(here, found.diff, listed)

@@ -258,7 +258,7 @@ def _q(q: float) -> str:
 
 
 def _line(line: Line) -> str:
-    return " ".join(f"{line.before}«{line.it}»{line.after}".split())
+    return line.excerpt.plain
 
 
 def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:

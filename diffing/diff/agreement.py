@@ -107,7 +107,7 @@ def _by_features(stored: Diff) -> set[int]:
 def _seen(stored: Diff, which: "pd.Series[bool]") -> _Seen:
     numbers = stored.behaviours.loc[which, "behaviour"].astype(int).tolist()
     rows = stored.changes
-    moves = [(rows[f"b{n}"] > 0).astype(float) - (rows[f"a{n}"] > 0).astype(float) for n in numbers]
+    moves = [changes.alone(rows, number) for number in numbers]
     return _Seen(
         pd.MultiIndex.from_frame(rows[["prompt_id", "draw"]]),
         # The first behaviour of every diff is the length in words.

@@ -221,6 +221,10 @@ def unexplained(stored: Diff) -> tuple[int, int]:
     return int((~leads["family"].isin(told)).sum()), len(leads)
 
 
+FAR = 20
+"""Times as many prompts from which on it is not said how many: nobody will ask them."""
+
+
 class Still(NamedTuple):
     """Something that was looked for and is not said to have changed."""
 
@@ -235,6 +239,13 @@ class Still(NamedTuple):
     amount: bool
     prompts: float
     """About how many prompts it would take to tell; NaN where it is told, or where there is no interval."""
+
+    def needed(self, asked: int) -> int | None:
+        """The same to ten, for a reader; None where so many more are needed that nobody will ask them."""
+        if pd.isna(self.prompts) or self.prompts > FAR * asked:
+            return None
+        # To ten: it is a reckoning from one sample's difference.
+        return max(10 * round(self.prompts / 10), asked + 10)
 
 
 def still(stored: Diff) -> list[Still]:

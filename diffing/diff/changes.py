@@ -101,28 +101,27 @@ class Pairs:
 
 def most_changed(rows: pd.DataFrame, numbers: Sequence[int]) -> pd.DataFrame:
     """All pairs, those first that differ in most of these behaviours (`differ`), then in most words."""
-    shows = [(rows[f"a{number}"] > 0) != (rows[f"b{number}"] > 0) for number in numbers]
+    shows = [alone(rows, number) != 0 for number in numbers]
     rows = rows.assign(differ=np.sum(shows, axis=0) if shows else 0)
     order = np.lexsort((rows["draw"], rows["prompt_id"], -rows["changed"], -rows["differ"]))
     return rows.iloc[order].reset_index(drop=True)
 
 
-def by_category(rows: pd.DataFrame, behaviours: pd.DataFrame, held_out: bool = True) -> pd.DataFrame:
+def alone(rows: pd.DataFrame, number: int) -> Floats:
+    """Of each pair 1 where B alone shows a behaviour, -1 where A alone does, else 0."""
+    return np.asarray((rows[f"b{number}"] > 0).astype(float) - (rows[f"a{number}"] > 0).astype(float))
+
+
+def by_category(rows: pd.DataFrame, behaviours: pd.DataFrame) -> pd.DataFrame:
     """Category × behaviour: the difference in shares of prompts, in a column for each; `prompts` says of how many.
 
-    Of amounts the difference of logarithms, of places that of places. All prompts count unless `held_out` is
-    false.
+    Of amounts the difference of logarithms, of places that of places. All prompts count.
     """
-    rows = rows if held_out else rows[rows["split"] == "discovery"]
     out: dict[str, Any] = {}
     for row in behaviours.itertuples():
         number, kind = int(row.behaviour), str(row.kind)
-        if kind in ("habit", "content"):
-            difference = (rows[f"b{number}"] > 0).astype(float) - (rows[f"a{number}"] > 0).astype(float)
-        else:
-            difference = pd.Series(lead(rows, number, kind), index=rows.index)
-        out[str(number)] = difference
-    frame = pd.DataFrame(out).assign(category=rows["category"], prompt_id=rows["prompt_id"])
+        out[str(number)] = alone(rows, number) if kind in ("habit", "content") else lead(rows, number, kind)
+    frame = pd.DataFrame(out, index=rows.index).assign(category=rows["category"], prompt_id=rows["prompt_id"])
     by_prompt = frame.groupby(["category", "prompt_id"], sort=True).mean()
     grouped = by_prompt.groupby("category", sort=True)
     return grouped.mean().assign(prompts=grouped.size()).reset_index()

@@ -21,7 +21,8 @@ from diffing.diff import measure, pairing, presence
 from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Flat
 from diffing.diff.tally import Leads
-from diffing.probes import own_probes
+from diffing.probes import excerpts, own_probes
+from diffing.probes.excerpts import Excerpt
 from diffing.probes.own import Rule
 from diffing.probes.own_probes import OwnProbe
 from diffing.probes.rules import Span
@@ -41,8 +42,8 @@ PATIENCE, EACH = 10.0, 0.005
 answer; 5 ms is a hundred times that, and without an end to it a bad one could take a second for every answer."""
 TOGETHER = 5
 """Times as long for all rules of a study, whose file may have come from somebody who means it ill."""
-AROUND = 60
-"""Characters of an answer on either side of what a line shows: with it about a line of a page."""
+LINE = 140
+"""Characters of an answer that a line shows: one of a page."""
 
 Places = list[list[Span]]
 """By answer, where it has something."""
@@ -72,9 +73,7 @@ class Line(NamedTuple):
 
     prompt_id: str
     draw: int
-    before: str
-    it: str
-    after: str
+    excerpt: Excerpt
 
 
 def answers(study: Study, a: str, b: str) -> Answers:
@@ -214,19 +213,9 @@ def lines(read: Answers, found: Places, side: str, most: int = 3) -> list[Line]:
     out = []
     for row in here.to_dict("records"):
         text = read.texts[row[f"document_{side}"]]
-        start, end = found[row[f"document_{side}"]][0]
-        out.append(Line(str(row["prompt_id"]), int(row["draw"]), *_around(text, start, end)))
+        first = found[row[f"document_{side}"]][:1]
+        out.append(Line(str(row["prompt_id"]), int(row["draw"]), excerpts.around(text, first, LINE)))
     return out
-
-
-def _around(text: str, start: int, end: int) -> tuple[str, str, str]:
-    """What stands before a place, in it and behind it, cut between words; `…` says where."""
-    before, after = text[max(0, start - AROUND) : start], text[end : end + AROUND]
-    if start > AROUND:
-        before = "…" + before[before.find(" ") + 1 :]
-    if end + AROUND < len(text):
-        after = after[: after.rfind(" ") + 1].rstrip() + "…"
-    return before, text[start:end], after
 
 
 def example(read: Answers, found: Places, more: str) -> Line | None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from diffing.common.errors import UserError
 from diffing.common.step import first_fault
+from diffing.probes import own_probes
 from diffing.probes.own import Rule
 from diffing.probes.own_probes import OwnProbe
 from diffing.probes.phrases import Phrase, spans
@@ -112,8 +113,10 @@ def typed(text: str, own: Sequence[OwnProbe] = ()) -> Predicate:
             f"'{text}' names nothing to count; write probe:NAME, own:NAME, words:ONE,OTHER, phrase:TEXT or "
             "regex:EXPRESSION."
         )
-    words = tuple(word.strip() for word in told.split(",") if word.strip())
-    return Predicate.of_rule(rule_of({"kind": kind, **({"words": words} if kind == "words" else {"text": told})}))
+    rule = own_probes.rule_of(**{kind: told})
+    if rule is None:
+        raise UserError(f"'{text}' names nothing to look for; write it behind the colon.")
+    return Predicate.of_rule(rule)
 
 
 def _of_own(name: str, own: Sequence[OwnProbe]) -> Predicate:

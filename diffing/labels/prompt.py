@@ -7,6 +7,7 @@ model. Passages are JSON strings: nothing inside one can end it or pass for an i
 
 import json
 import math
+from collections.abc import Sequence
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, Field, JsonValue, StringConstraints
@@ -114,11 +115,7 @@ def messages(material: Material) -> Messages:
         f"{math.ceil(10 * abs(passage.value) / largest)}: {json.dumps(passage.marked, ensure_ascii=False)}"
         for passage in material.firing
     ]
-    for kind in SILENT:
-        chosen = [passage for passage in material.silent if passage.kind == kind]
-        if chosen:
-            lines += ["", f"Passages in which it is silent, {KINDS[kind]}:"]
-            lines += [json.dumps(passage.plain, ensure_ascii=False) for passage in chosen]
+    lines += silences(material.silent, "it")
     if material.probes:
         near = ", ".join(f"{name} ({share:.0%})" for name, share in material.probes.items())
         lines += ["", f"Counted: the share of its active tokens that lie at or next to something: {near}."]
@@ -135,6 +132,17 @@ def messages(material: Material) -> Messages:
         "low, medium or high.",
     ]
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "\n".join(lines)}]
+
+
+def silences(passages: Sequence[Context], what: str) -> list[str]:
+    """Passages without what is asked about, kind by kind."""
+    lines = []
+    for kind in SILENT:
+        chosen = [passage for passage in passages if passage.kind == kind]
+        if chosen:
+            lines += ["", f"Passages in which {what} is silent, {KINDS[kind]}:"]
+            lines += [json.dumps(passage.plain, ensure_ascii=False) for passage in chosen]
+    return lines
 
 
 def fault(written: Written) -> str:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, JsonValue
 
 from diffing.labels import mentions, prompt
 from diffing.labels.passages import CLOSE, OPEN, WIDTHS, Context, Finder
-from diffing.labels.prompt import KINDS, SILENT, Line
+from diffing.labels.prompt import SILENT, Line
 from diffing.models.ask import Messages
 
 VERSION = "behaviour-1"
@@ -117,11 +117,7 @@ def messages(shown: Shown) -> Messages:
         "JSON strings and may begin or end anywhere in an answer."
     ]
     lines += [json.dumps(passage.marked, ensure_ascii=False) for passage in shown.firing]
-    for kind in SILENT:
-        chosen = [passage for passage in shown.silent if passage.kind == kind]
-        if chosen:
-            lines += ["", f"Passages in which the first of them is silent, {KINDS[kind]}:"]
-            lines += [json.dumps(passage.plain, ensure_ascii=False) for passage in chosen]
+    lines += prompt.silences(shown.silent, "the first of them")
     if shown.rejected:
         lines += ["", "People rejected these:", *(f"- {name}" for name in shown.rejected)]
     lines += [

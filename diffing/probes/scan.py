@@ -1,10 +1,9 @@
 """Probes over many answers: every span found once, in flat arrays, and how often each probe counts in each answer.
 
 A cut of an answer counts the spans that reach into it, as an encoding of the whole answer would. Promises that a
-cut shows nothing that the whole does not, and that scans of parts put together are the scan of the whole.
+cut shows nothing that the whole does not.
 """
 
-import dataclasses
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,13 +48,6 @@ class Scan:
         amount = np.where(BY_LENGTH[self.probe], np.maximum(inside, 0), inside > 0)
         sums = np.bincount(cells, amount, minlength=self.texts * len(NAMES)).astype(np.int64)
         return pd.DataFrame(sums.reshape(self.texts, len(NAMES)), columns=list(NAMES))
-
-    def then(self, other: "Scan") -> "Scan":
-        """The scan of these texts followed by other ones."""
-        mine, theirs = dataclasses.asdict(self), dataclasses.asdict(other)
-        joined = {name: np.concatenate([mine[name], theirs[name]]) for name in mine if name != "texts"}
-        joined["document"][len(self.document) :] += self.texts
-        return Scan(texts=self.texts + other.texts, **joined)
 
     def of(self, documents: Array) -> "Scan":
         """The scan of some of the texts, renumbered in the order given."""

@@ -4,7 +4,6 @@ Promises that held-out prompts appear only in a finding whose author had seen su
 answer joined again are the answer. Knows no markup.
 """
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -14,12 +13,11 @@ from diffing.common.colours import level
 from diffing.common.words import count
 from diffing.diff import pairs
 from diffing.diff.answer import Behaviour
-from diffing.findings import excerpts
-from diffing.findings.excerpts import Excerpt
 from diffing.findings.exhibits import Chooser
 from diffing.findings.findings import Example, Finding
 from diffing.findings.predicates import Predicate
-from diffing.probes import near, scan
+from diffing.probes import excerpts, near, scan
+from diffing.probes.excerpts import Excerpt
 from diffing.probes.probes import PROBES
 from diffing.probes.rules import Span
 from diffing.report.facts import Facts
@@ -260,11 +258,3 @@ def seen(text: str) -> str:
     """White space that is marked is the point of the mark."""
     # A break is kept behind its sign, so that the text runs on as it does in the answer.
     return text.replace(" ", "·") if not text.strip(" ") else text.replace("\n", "⏎\n")
-
-
-def flat(text: str, marked: bool) -> str:
-    """A run of an excerpt on one line; white space that is marked is made visible."""
-    if marked and not text.strip():
-        return text.replace(" ", "·").replace("\n", "⏎")
-    # One sign for several breaks: the excerpt tells where a line ends, and not how far apart the next is.
-    return re.sub(r"[ \t]*(\r?\n[ \t]*)+", " ⏎ ", text)

@@ -6,16 +6,12 @@ was looked for that it is open.
 
 from typing import NamedTuple
 
-import pandas as pd
-
 from diffing.common.words import count, interval, share
 from diffing.diff import answer, measure
 from diffing.diff.answer import Still
 from diffing.findings import correction
 from diffing.report.facts import Facts, sure
 
-FAR = 20
-"""Times as many prompts from which on it is not said how many: nobody will ask them."""
 NEVER = "0 % → 0 %"
 
 
@@ -51,10 +47,10 @@ def found(facts: Facts) -> Open:
     never = [each.probe for each in still if each.figures == NEVER]
     still = [each for each in still if each.probe not in never]
     open_ones = [each for each in still if each.verdict == "cannot tell"]
-    far = [each for each in open_ones if pd.isna(each.prompts) or each.prompts > FAR * asked]
+    far = [each for each in open_ones if each.needed(asked) is None]
     return Open(
         same=[_told(each) for each in still if each.verdict == "no change"],
-        cannot_tell=[_told(each, _prompts(each, asked)) for each in open_ones if each not in far],
+        cannot_tell=[_told(each, _prompts(each.needed(asked))) for each in open_ones if each not in far],
         hardly=[_told(each) for each in far],
         too_rare=[_told(each) for each in still if each.verdict == "too rare to tell"],
         never=never,
@@ -65,9 +61,8 @@ def _told(each: Still, more: str = "") -> str:
     return f"{each.probe} ({each.figures}{more})"
 
 
-def _prompts(each: Still, asked: int) -> str:
-    # To ten: it is a reckoning from one sample's difference.
-    return f"; about {max(round(each.prompts, -1), asked + 10):,.0f} prompts would tell"
+def _prompts(needed: int | None) -> str:
+    return f"; about {needed:,} prompts would tell"
 
 
 def smallest(facts: Facts) -> str:

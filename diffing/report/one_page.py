@@ -11,7 +11,7 @@ from typing import NamedTuple
 from diffing.common.escape import visible
 from diffing.common.words import count
 from diffing.diff import answer
-from diffing.findings.excerpts import Excerpt
+from diffing.probes.excerpts import Excerpt
 from diffing.report import behaviours, cards, examples, limits, tables
 from diffing.report.behaviours import Line
 from diffing.report.cards import Card

@@ -14,11 +14,10 @@ from matplotlib.patches import Rectangle
 
 from diffing.common import colours
 from diffing.common.escape import visible
-from diffing.findings.excerpts import Excerpt
+from diffing.probes.excerpts import Excerpt
 from diffing.report import drawing
 from diffing.report.behaviours import Line
 from diffing.report.drawing import INK
-from diffing.report.examples import flat
 from diffing.report.one_page import Sheet
 
 DPI = 150
@@ -137,9 +136,7 @@ def _letter(side: str) -> Run:
 def _runs(side: str, excerpt: Excerpt) -> list[Run]:
     mark = colours.A if side == "A" else colours.B
     before, after = [Run("… ")] * excerpt.before, [Run(" …")] * excerpt.after
-    runs = [
-        Run(visible(flat(piece.text, piece.marked)), mark=mark if piece.marked else "") for piece in excerpt.pieces
-    ]
+    runs = [Run(visible(piece.flat), mark=mark if piece.marked else "") for piece in excerpt.pieces]
     return [*before, *runs, *after]
 
 

@@ -116,7 +116,6 @@ def html(values: dict[str, Any]) -> str:
     made = _environment(lambda value: visible(value) if _bare(value) else value)
     made.filters["code"] = lambda text: _code(text, lambda part: Markup("<code>{}</code>").format(part), escape)
     made.filters["spaces"] = examples.seen
-    made.filters["flat"] = examples.flat
     made.filters["asked"] = cards.prompt
     return made.get_template("report.html.jinja").render(values)
 
@@ -125,7 +124,6 @@ def one_page(sheet: Sheet) -> str:
     """The page to share."""
     made = _environment(lambda value: visible(value) if _bare(value) else value)
     made.filters["spaces"] = examples.seen
-    made.filters["flat"] = examples.flat
     return made.get_template("one-page.html.jinja").render(sheet=sheet)
 
 
@@ -175,12 +173,7 @@ def _code(text: str, code: Callable[[str], Markup], plain: Callable[[str], Marku
 
 def marked(line: Line) -> Markup:
     """An excerpt on one line of Markdown, « » around its marks."""
-    text = "".join(
-        f"«{examples.flat(piece.text, True)}»" if piece.marked else examples.flat(piece.text, False)
-        for piece in line.excerpt.pieces
-    )
-    before, after = ("… " if line.excerpt.before else ""), (" …" if line.excerpt.after else "")
-    return md(f"{before}{text}{after}")
+    return md(line.excerpt.plain)
 
 
 def fenced(answer: Answer) -> Markup:

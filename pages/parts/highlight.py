@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from diffing.common.colours import LEVELS, SECOND, A, B, level, rgb
 from diffing.common.escape import esc
+from diffing.probes.excerpts import Excerpt
 
 STYLE = (
     "<style>"
@@ -86,6 +87,16 @@ def spans(text: str, found: Iterable[tuple[int, int]], side: str) -> str:
         )
         done = end
     return "".join([*out, esc(text[done:]), "</div>"])
+
+
+def excerpt(cut: Excerpt, side: str) -> str:
+    """A line of an answer, its marks at full colour."""
+    body = "".join(
+        f'<bdi class="{side}{LEVELS}">{esc(piece.flat)}</bdi>' if piece.marked else esc(piece.flat)
+        for piece in cut.pieces
+    )
+    before, after = ("… " if cut.before else ""), (" …" if cut.after else "")
+    return f'<div class="answer" dir="auto">{before}{body}{after}</div>'
 
 
 def letter(side: str) -> str:

@@ -123,7 +123,11 @@ def test_who_still_words_a_probe_sees_discovery_prompts_alone(study: Study, read
     held = set(study.prompts().query("split == 'held-out'")["id"])
     shown = [own.lines(read, places, side, 1000) for side in "ab"]
     assert all(lines and not {line.prompt_id for line in lines} & held for lines in shown)
-    assert all(re.fullmatch(PATTERNS["ends high"], line.it) for lines in shown for line in lines)
+    assert all(
+        re.fullmatch(PATTERNS["ends high"], "".join(piece.text for piece in line.excerpt.pieces if piece.marked))
+        for lines in shown
+        for line in lines
+    )
     answers = study.responses().set_index(["prompt_id", "checkpoint"])["text"]
     first = own.example(read, places, "a")
     assert first is not None

@@ -42,10 +42,3 @@ def test_a_scan_of_some_texts_is_the_scan_of_those_texts() -> None:
     some, fresh = scan.scan(texts).of(np.array([3, 0, 1])), scan.scan([texts[3], texts[0], texts[1]])
     pd.testing.assert_frame_equal(some.counts(), fresh.counts())
     assert [some.start.tolist(), some.probe.tolist()] == [fresh.start.tolist(), fresh.probe.tolist()]
-
-
-def test_the_scans_of_two_halves_make_the_scan_of_the_whole() -> None:
-    texts = ["Sure!  **one**", "", "Why — two?", "three!"]
-    joined, whole = scan.scan(texts[:2]).then(scan.scan(texts[2:])), scan.scan(texts)
-    for one, other in zip(vars(joined).values(), vars(whole).values(), strict=True):
-        np.testing.assert_array_equal(one, other, strict=True)

@@ -4,14 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from diffing.common.colours import LEVELS
 from diffing.common.errors import UserError
-from diffing.common.escape import esc
 from diffing.diff.answer import Behaviour
 from diffing.diff.changes import Row
-from diffing.findings import excerpts
-from diffing.findings.excerpts import Piece
 from diffing.findings.predicates import Predicate
+from diffing.probes import excerpts
 from diffing.probes.rules import Span
 from diffing.reader.encodings import Encodings
 from pages.parts import highlight, load
@@ -19,8 +16,6 @@ from pages.parts.address import Comparison
 
 CHARACTERS = 140
 """Of each answer: one line of a wide page, two of a narrow one."""
-BREAK = "↵"
-"""A line break inside the line."""
 WHOLE = 0.6
 """Of an answer, from which share on a mark tells no more than that it is there: nothing is marked then."""
 
@@ -54,17 +49,7 @@ def pair(here: Comparison, each: Behaviour, row: Row) -> str:
     for side, key in (("a", here.a), ("b", here.b)):
         text = texts.get((row.prompt_id, key, row.draw), "")
         cut = excerpts.around(text, spans(here, each, row, side, text), CHARACTERS)
-        body = "".join(_shown(piece, side) for piece in cut.pieces)
-        before, after = ("… " if cut.before else ""), (" …" if cut.after else "")
         parts.append(
-            f'{highlight.letter(side)}<div class="answer" dir="auto">{before}{body}{after}</div>'
-            f"<small>{len(text.split()):,} words</small>"
+            f"{highlight.letter(side)}{highlight.excerpt(cut, side)}<small>{len(text.split()):,} words</small>"
         )
     return f'<div class="lines">{"".join(parts)}</div>'
-
-
-def _shown(piece: Piece, side: str) -> str:
-    """A piece of the line; white space that is marked is made visible."""
-    text = piece.text.replace(" ", "·") if piece.marked and not piece.text.strip() else piece.text
-    body = esc(text).replace("\n", f" {BREAK} ")
-    return f'<bdi class="{side}{LEVELS}">{body}</bdi>' if piece.marked else body

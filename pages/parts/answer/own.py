@@ -231,9 +231,7 @@ def _figures(row: "pd.Series[Any]") -> str:
 
 
 def _line(line: Line, side: str) -> str:
-    before, after = (" ".join(text.split("\n")) for text in (line.before, line.after))
-    start = len(before)
-    return highlight.spans(f"{before}{line.it}{after}", [(start, start + len(line.it))], side)
+    return highlight.excerpt(line.excerpt, side)
 
 
 # To other studies and from them.

@@ -1,6 +1,5 @@
 """What did not change, with its margin, and what cannot be told, with about how many prompts it would take."""
 
-import pandas as pd
 import streamlit as st
 
 from diffing.common.escape import md
@@ -8,9 +7,6 @@ from diffing.diff import answer, measure
 from diffing.diff.answer import Still
 from diffing.diff.stored import Diff
 from diffing.probes.sayings import SAYINGS
-
-FAR = 20
-"""Times as many prompts from which on it is not said how many: nobody will ask them."""
 
 
 def show(diff: Diff) -> None:
@@ -57,6 +53,7 @@ def _said(each: Still) -> str:
 
 
 def _needed(each: Still, asked: int) -> str:
-    if pd.isna(each.prompts) or each.prompts > FAR * asked:
-        return ", and many more prompts would not tell"
-    return f", would take about {md(f'{max(round(each.prompts, -1), asked + 10):,.0f}')} prompts"
+    needed = each.needed(asked)
+    return (
+        ", and many more prompts would hardly tell" if needed is None else f", would take about {needed:,} prompts"
+    )

@@ -8,10 +8,10 @@ import streamlit as st
 
 from diffing.common.escape import md, visible
 from diffing.common.words import interval, points, share
-from diffing.findings import excerpts
 from diffing.findings.correction import Corrected
 from diffing.findings.evidence import Standing
 from diffing.findings.findings import Finding
+from diffing.probes import excerpts
 from pages.parts import address, download, job_panel, load
 from pages.parts.address import Comparison
 from pages.parts.findings import by_hand, finding
@@ -205,9 +205,8 @@ def _example(here: Comparison, said: Finding) -> str:
         return ""
     pair = said.examples[0]
     text = load.texts(here.study).get((pair.prompt_id, here.a if said.side == "a" else here.b, pair.draw), "")
-    cut = excerpts.around(text, said.predicate.spans(text) if said.predicate else [], EXAMPLE)
-    line = " ".join("".join(piece.text for piece in cut.pieces).split())
-    return visible(f"{'… ' if cut.before else ''}{line}{' …' if cut.after else ''}")
+    spans = said.predicate.spans(text) if said.predicate else []
+    return visible(excerpts.around(text, spans, EXAMPLE).plain)
 
 
 def _corrected(found: Corrected | None) -> str:

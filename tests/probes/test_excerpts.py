@@ -6,7 +6,7 @@ import regex  # type: ignore[import-untyped]
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffing.findings.excerpts import Excerpt, Piece, around
+from diffing.probes.excerpts import Excerpt, Piece, around
 
 FILLER = "some plain words that nobody marked, "
 

@@ -5,6 +5,7 @@ that a mark is in every excerpt of a text that has one, that the pieces joined a
 and that no cut, of an excerpt or of a mark, goes through a character that a reader sees as one. Knows no markup.
 """
 
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -30,6 +31,14 @@ class Piece(NamedTuple):
     text: str
     marked: bool
 
+    @property
+    def flat(self) -> str:
+        """On one line; white space that is marked is made visible."""
+        if self.marked and not self.text.strip():
+            return self.text.replace(" ", "·").replace("\n", "⏎")
+        # One sign for several breaks: an excerpt tells where a line ends, and not how far apart the next is.
+        return re.sub(r"[ \t]*(\r?\n[ \t]*)+", " ⏎ ", self.text)
+
 
 class Excerpt(NamedTuple):
     """A part of a text."""
@@ -39,6 +48,12 @@ class Excerpt(NamedTuple):
     """Whether text is left out before it."""
     after: bool
     """Whether text is left out behind it."""
+
+    @property
+    def plain(self) -> str:
+        """As plain text on one line, marks between « and »."""
+        parts = [f"«{piece.flat}»" if piece.marked else piece.flat for piece in self.pieces]
+        return f"{'… ' if self.before else ''}{''.join(parts)}{' …' if self.after else ''}"
 
 
 def around(text: str, spans: Sequence[Span], length: int = LENGTH) -> Excerpt:
