@@ -63,7 +63,7 @@ class Behaviour(NamedTuple):
     prompts: int
     """Held-out ones that these figures are of."""
     confirmed: str
-    """`yes`, `not confirmed` or `too few`."""
+    """`yes`, `may be length`, `not confirmed` or `too few`."""
     survives_length: bool | None
     """Whether it is there at equal length too; None of length itself and of places, of which it was not asked."""
     probes: list[str]
@@ -139,7 +139,7 @@ def _behaviour(row: Mapping[str, Any], habits: pd.DataFrame, pairs: Pairs | None
     # Length is no habit, and none has the number 0.
     members = habits[(habits["habit"] == row["habit"]) & habits["own"]]
     names = {kind: members.loc[members["kind"] == kind, "name"].tolist() for kind in KINDS}
-    same = np.sign(row["delta_rarefied"]) == np.sign(row["delta"]) and row["q_rarefied"] < measure.LEVEL
+    survives = row["survives_equal_length"]
     return Behaviour(
         number=int(row["behaviour"]),
         name=str(row["name"]),
@@ -156,7 +156,7 @@ def _behaviour(row: Mapping[str, Any], habits: pd.DataFrame, pairs: Pairs | None
         q=float(row["q"]),
         prompts=int(row["prompts"]),
         confirmed=str(row["confirmed"]),
-        survives_length=None if row["kind"] in ("amount", "place") else bool(same),
+        survives_length=None if pd.isna(survives) else bool(survives),
         probes=names["probe"] or ([str(row["source"])] if row["by"] == "probe" else []),
         phrases=names["phrase"],
         features=[int(name) for name in names["feature"]],

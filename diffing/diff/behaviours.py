@@ -56,6 +56,9 @@ COLUMNS = {
     "confirmed": "object",
     "delta_rarefied": "float64",
     "q_rarefied": "float64",
+    "adjusted_low": "float64",
+    "adjusted_high": "float64",
+    "survives_equal_length": "boolean",
 }
 """Of the table of behaviours, and their types."""
 
@@ -235,6 +238,8 @@ def _measured(named: Sequence[_Named], shown: Flat, pairs: Pairing, discovery: B
         # Of length itself nothing is left at equal length, and the question is none.
         "delta_rarefied": np.where(amount, np.nan, after["delta_rarefied"]),
         "p_rarefied": np.where(amount, np.nan, after["p_rarefied"]),
+        "adjusted_low": np.where(amount, np.nan, after["adjusted_low"]),
+        "adjusted_high": np.where(amount, np.nan, after["adjusted_high"]),
     }
     return pd.DataFrame(figures)
 
@@ -248,7 +253,8 @@ def _moved(apart: Moved, pairs: Pairing, discovery: Bools) -> pd.DataFrame:
     least = np.where(ways >= 0, before["ci_low"].clip(lower=0), before["ci_high"].clip(upper=0))
     figures = _said(named) | {"side": side, "delta_discovery": before["delta"], "least_discovery": least}
     # As many random tokens have no places, so nothing was asked of them.
-    return after.assign(**figures, delta_rarefied=np.nan, p_rarefied=np.nan)
+    nothing = dict.fromkeys(("delta_rarefied", "p_rarefied", "adjusted_low", "adjusted_high"), np.nan)
+    return after.assign(**figures, **nothing)
 
 
 def _said(named: Sequence[_Named]) -> dict[str, Any]:
@@ -267,12 +273,26 @@ def _judged(table: pd.DataFrame) -> tuple[pd.DataFrame, Ints]:
     # Only what was chosen is asked again, and so corrected for.
     q = stats.benjamini_hochberg(table["p"].to_numpy(np.float64))
     same = (q < measure.LEVEL) & (np.sign(table["delta"]) == np.where(table["side"] == "b", 1, -1))
-    table = table.assign(
-        q=q,
-        confirmed=np.where(same, "yes", np.where(np.isnan(table["p"]), "too few", "not confirmed")),
-        q_rarefied=stats.benjamini_hochberg(table["p_rarefied"].to_numpy(np.float64)),
-    )
+    table = table.assign(q=q, q_rarefied=stats.benjamini_hochberg(table["p_rarefied"].to_numpy(np.float64)))
+    survives = _survives(table)
+    words = np.where(np.isnan(table["p"]), "too few", "not confirmed")
+    # What differs and is not there at equal length too may be nothing but length, of which the first line tells.
+    words = np.where(same, np.where(survives.fillna(True), "yes", "may be length"), words)
+    table = table.assign(confirmed=words, survives_equal_length=survives)
     # Amounts first; then what is largest at least.
     order = np.lexsort((-table["least_discovery"].abs().fillna(0.0), table["kind"] != "amount"))
     table = table.iloc[order].assign(behaviour=np.arange(1, len(table) + 1))
     return table[list(COLUMNS)].astype(COLUMNS).reset_index(drop=True), np.asarray(order)
+
+
+def _survives(table: pd.DataFrame) -> "pd.Series[Any]":
+    """Whether each is there at equal length too: among random tokens, and on the line at like lengths.
+
+    As `measure.survives` has it; blank of amounts and places, of which it is not asked.
+    """
+    way = np.sign(table["delta"].to_numpy(np.float64))
+    kept = (np.sign(table["delta_rarefied"]) == way) & (table["q_rarefied"] < measure.LEVEL)
+    line = np.where(way > 0, table["adjusted_low"], -table["adjusted_high"])
+    # Where no line can be drawn, the random tokens alone tell.
+    kept &= np.isnan(line) | (line > 0)
+    return pd.Series(kept, dtype="boolean").mask(table["kind"].isin(("amount", "place")))

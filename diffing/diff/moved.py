@@ -2,7 +2,7 @@
 
 A thing's place is where its spans begin, as a share of the answer without the span: 0 at the very beginning and 1
 at the very end, however long the answer is. Longer answers alone move places of what keeps its distance from one
-end; so something has moved only where its distance from the end towards which it went has become smaller too.
+end; so something has moved only where there is more text before it and less behind it, or the other way round.
 Promises that what is looked for was chosen by discovery prompts. Whether more answers show it is another question.
 """
 
@@ -52,9 +52,11 @@ def of(scanned: Scan, pairs: Pairing, discovery: Bools) -> Moved:
     chosen = pairs.only(discovery)
     shift, before, behind = (_by_prompt(values, chosen) for values in where)
     p = _p(shift)
-    # A distance may not become larger than it was on the whole; by a test of its own it must become smaller.
-    nearer = np.where(np.nansum(shift, axis=0) > 0, _p(behind, -1), _p(before, -1))
-    moved = np.flatnonzero((stats.benjamini_hochberg(p) < LEVEL) & (nearer < LEVEL))
+    # More behind it and less before it, or the other way round, each by a test of its own. Lines taken out of an
+    # answer or put into it never do both: they make either distance smaller, or either larger.
+    way = np.where(np.nansum(shift, axis=0) > 0, 1, -1)
+    apart = np.maximum(*(np.where(way > 0, _p(d, s), _p(d, -s)) for d, s in ((before, 1), (behind, -1))))
+    moved = np.flatnonzero((stats.benjamini_hochberg(p) < LEVEL) & (apart < LEVEL))
     return Moved([scan.PLACED[place] for place in moved], where.place[:, moved])
 
 

@@ -43,12 +43,18 @@ class Line(NamedTuple):
 
 
 def of(facts: Facts) -> list[Line]:
-    """All that was confirmed and has words, length first whatever became of it."""
-    return [line(each) for each in facts.behaviours if each.kind == "amount" or (confirmed(each) and each.said)]
+    """All that was confirmed and has words, length first whatever became of it; behind it what may be length."""
+    sure = [each for each in facts.behaviours if each.kind == "amount" or (confirmed(each) and each.said)]
+    return [line(each) for each in [*sure, *(each for each in facts.behaviours if maybe(each) and each.said)]]
 
 
 def confirmed(each: Behaviour) -> bool:
     return bool(each.confirmed == "yes")
+
+
+def maybe(each: Behaviour) -> bool:
+    """Whether it differs, and may follow from length alone."""
+    return bool(each.confirmed == "may be length")
 
 
 def by_features(facts: Facts) -> int:
@@ -77,7 +83,7 @@ def line(each: Behaviour) -> Line:
             if amount
             else f"{points(difference)} points [{interval(low, high)}]"
         ),
-        length=each.survives_length is False,
+        length=maybe(each),
     )
 
 

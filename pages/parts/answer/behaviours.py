@@ -23,7 +23,9 @@ def show(here: Comparison, found: Loaded, listed: Sequence[Behaviour]) -> None:
     told = [each for each in listed if each.confirmed == "yes" and each.said]
     others = [each for each in listed if each.confirmed == "yes" and not each.said]
     # Of length the sentence says what became of it: it was always asked, and is no lead.
-    open_ones = [each for each in listed if each.confirmed != "yes" and each.kind != "amount"]
+    open_ones = [
+        each for each in listed if each.confirmed in ("not confirmed", "too few") and each.kind != "amount"
+    ]
     asked = address.number(address.text("behaviour"))
     more = address.flag("all") or asked in [each.number for each in told[answer.SHOWN :]]
     for place, each in enumerate(told if more else told[: answer.SHOWN], start=1):
@@ -31,6 +33,7 @@ def show(here: Comparison, found: Loaded, listed: Sequence[Behaviour]) -> None:
     if not more and len(told) > answer.SHOWN:
         left = len(told) - answer.SHOWN
         st.button(f"Show {left} more", key="all-behaviours", on_click=address.put, kwargs={"all": True})
+    _maybe_length([each for each in listed if each.confirmed == "may be length" and each.said])
     if others:
         with st.expander(f"{count(len(others), 'more difference')} that only features tell of"):
             st.caption("No count belongs to these; a feature's label or its tokens say what it may be.")
@@ -38,6 +41,14 @@ def show(here: Comparison, found: Loaded, listed: Sequence[Behaviour]) -> None:
     if open_ones:
         with st.expander(f"{count(len(open_ones), 'lead')} that held-out prompts did not confirm"):
             st.markdown("\n".join(f"- {_lead(each)}" for each in open_ones))
+
+
+def _maybe_length(some: Sequence[Behaviour]) -> None:
+    """What differs too and may be nothing but longer answers."""
+    if not some:
+        return
+    st.markdown("**Differs too, but may be length alone**: longer answers show more of nearly everything.")
+    st.markdown("\n".join(f"- {each.subject} {md(each.rest)} ({md(each.figures)})" for each in some))
 
 
 def _lead(each: Behaviour) -> str:

@@ -84,8 +84,6 @@ def badges(found: Loaded, each: Behaviour) -> list[str]:
     if each.survives_length:
         told = "There too where as many random tokens of both answers are looked at."
         out.append(_badge("length-proof", told, "good"))
-    elif each.survives_length is False:
-        out.append(_badge("may be length", "At equal length it is not there for sure.", "warn"))
     if found.beyond_noise(each):
         told = "Larger than what 95 in 100 features of its frequency differ by between two draws of a checkpoint."
         out.append(_badge("beyond noise", told, "good"))
