@@ -62,12 +62,11 @@ def _seen(each: Behaviour, readers: list[str]) -> dict[str, str]:
 
 
 def _row(each: Behaviour) -> dict[str, str]:
-    change = words.change if each.kind == "amount" else words.points
     return {
         "more on": each.direction,
         "what": f"{each.name} (so {each.author})" if each.author else each.name,
         "A → B": each.figures,
-        "B-A": f"{change(each.delta)} [{change(each.ci_low)}, {change(each.ci_high)}]",
+        "B-A": each.told,
         "q": "–" if each.q != each.q else f"{each.q:.1e}",
         "confirmed": each.confirmed,
         "at equal length": "–" if each.survives_length is None else words.yes(each.survives_length),

@@ -43,6 +43,11 @@ def points(value: float) -> str:
     return "–" if pd.isna(value) else f"{100 * value:+.0f}".replace("-", "−")
 
 
+def whole_number(value: float) -> str:
+    """A difference of amounts that are counted."""
+    return "–" if pd.isna(value) else f"{value:+,.0f}".replace("-", "−") if round(value) else "0"
+
+
 def interval(low: float, high: float) -> str:
     return "–" if pd.isna(low) or pd.isna(high) else f"{points(low)} to {points(high)}"
 

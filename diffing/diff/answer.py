@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from diffing.common.words import count, listed, share
+from diffing.common.words import count, interval, listed, points, share, whole_number
 from diffing.diff import changes, measure, summary
 from diffing.diff.changes import Pairs, Row
 from diffing.diff.habits import KINDS
@@ -89,6 +89,21 @@ class Behaviour(NamedTuple):
         if self.kind == "place":
             return f"at {share(self.share_a)} → {share(self.share_b)} of the answer"
         return f"{share(self.share_a)} → {share(self.share_b)}"
+
+    @property
+    def spread(self) -> tuple[float, float, float]:
+        """The difference and its interval as a reader thinks of them: of an amount in itself, else in shares."""
+        # Of an amount all three are shares of the mean of both sides.
+        unit = (self.share_a + self.share_b) / 2 if self.kind == "amount" else 1.0
+        return self.delta * unit, self.ci_low * unit, self.ci_high * unit
+
+    @property
+    def told(self) -> str:
+        """The same in words."""
+        difference, low, high = self.spread
+        if self.kind == "amount":
+            return f"{whole_number(difference)} words [{whole_number(low)} to {whole_number(high)}]"
+        return f"{points(difference)} points [{interval(low, high)}]"
 
     @property
     def subject(self) -> str:

@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 from diffing.common import colours
 from diffing.common.colours import GREY
-from diffing.common.words import interval, points
 from diffing.diff import answer
 from diffing.diff.answer import Behaviour
 from diffing.report import drawing
@@ -64,9 +63,7 @@ def by_features(facts: Facts) -> int:
 
 def line(each: Behaviour) -> Line:
     amount = each.kind == "amount"
-    # Of an amount all three are shares of the mean of both sides; a reader thinks in words.
-    unit = (each.share_a + each.share_b) / 2 if amount else 1.0
-    difference, low, high = (value * unit for value in (each.delta, each.ci_low, each.ci_high))
+    difference, low, high = each.spread
     return Line(
         title=title(each),
         name=each.name,
@@ -78,11 +75,7 @@ def line(each: Behaviour) -> Line:
         difference=difference,
         low=low,
         high=high,
-        told=(
-            f"{_whole(difference)} words [{_whole(low)} to {_whole(high)}]"
-            if amount
-            else f"{points(difference)} points [{interval(low, high)}]"
-        ),
+        told=each.told,
         length=maybe(each),
     )
 
@@ -92,10 +85,6 @@ def title(each: Behaviour) -> str:
     if each.kind == "amount" and not confirmed(each):
         return "Length: no change confirmed"
     return f"{each.subject} {each.rest}"
-
-
-def _whole(value: float) -> str:
-    return f"{value:+,.0f}".replace("-", "−") if round(value) else "0"
 
 
 def chart(facts: Facts) -> Chart | None:

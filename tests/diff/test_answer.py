@@ -65,7 +65,14 @@ def test_of_many_the_first_of_a_side_are_named_and_the_rest_counted(stored: Diff
 def test_what_stands_elsewhere_is_said_of_whose_is_nearer_to_the_end_and_of_no_more_often(stored: Diff) -> None:
     moved = {"kind": "place", "name": "uses bold nearer to the end", "by": "probe", "source": "bold", "habit": 0}
     rows = stored.behaviours[stored.behaviours["kind"] == "habit"].head(1)
-    figures = {"a": 0.6, "b": 0.2, "delta": -0.4, "delta_rarefied": float("nan"), "q_rarefied": float("nan"), "survives_equal_length": pd.NA}
+    figures = {
+        "a": 0.6,
+        "b": 0.2,
+        "delta": -0.4,
+        "delta_rarefied": float("nan"),
+        "q_rarefied": float("nan"),
+        "survives_equal_length": pd.NA,
+    }
     told = Changed(stored, behaviours=rows.assign(**moved, **figures, side="a"))
     assert answer.sentence(told) == "A uses bold nearer to the end (at 60 % → 20 % of the answer)."
     (each,) = answer.behaviours(told)

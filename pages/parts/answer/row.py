@@ -2,7 +2,7 @@
 
 from diffing.common.colours import A, B
 from diffing.common.escape import esc
-from diffing.common.words import count, listed, points, share
+from diffing.common.words import count, listed, share
 from diffing.diff.answer import Behaviour
 from pages.parts.load import Loaded
 
@@ -62,14 +62,8 @@ def bars(each: Behaviour) -> str:
 
 def difference(each: Behaviour) -> str:
     """The difference with its interval."""
-    if each.kind == "amount":
-        said = f"{each.share_b - each.share_a:+,.0f} words".replace("-", "−")
-    else:
-        said = f"{points(each.delta)} points ({points(each.ci_low)} to {points(each.ci_high)})"
-    low, high = (points(end) for end in (each.ci_low, each.ci_high))
-    unit = "per cent of the mean of both" if each.kind == "amount" else "points"
-    told = f"B minus A on {each.prompts:,} held-out prompts; 95 % interval {low} to {high} {unit}"
-    return f'<i title="{told}; exact test, q = {each.q:.1e} over all behaviours">{said}</i>'
+    told = f"B minus A on {each.prompts:,} held-out prompts, with its 95 % interval"
+    return f'<i title="{told}; exact test, q = {each.q:.1e} over all behaviours">{each.told}</i>'
 
 
 def badges(found: Loaded, each: Behaviour) -> list[str]:
