@@ -83,6 +83,7 @@ def true(sides: Sides, by: str, source: str) -> float:
 def planted(asked: Asked) -> list[Line]:
     """Ten habits, each in answers of its own choice: behaviours that are none of them."""
     false, number, found = [], [], []
+    worded: list[tuple[int, int]] = []
     sides, changed = {}, {}
     repeats = max(1, asked.encoded // 2)
     for place in range(repeats):
@@ -96,15 +97,21 @@ def planted(asked: Asked) -> list[Line]:
         # Sentences make answers longer: that length differs is true.
         sure = table[(table["confirmed"] == "yes") & (table["kind"] != "amount")]
         like = _like(one, sure, study, changed[f"a{place}"], changed[f"b{place}"])
-        false.append(int(np.sum(like.max(axis=1, initial=0.0) < ALIKE)))
+        none = like.max(axis=1, initial=0.0) < ALIKE
+        said = (sure["by"] != "feature").to_numpy()
+        worded.append((int(np.sum(none & said)), int(said.sum())))
+        false.append(int(np.sum(none)))
         found.append(int(np.sum(like.max(axis=0, initial=0.0) >= ALIKE)))
         number.append(len(sure))
     ten = [len(plants.HABITS)] * repeats
     shares = [wrong / max(of, 1) for wrong, of in zip(false, number, strict=True)]
     return [
         pooled("ten planted habits: behaviours that are none of them", false, number, most=0.05),
+        pooled(
+            "of these, those with words of their own", [w for w, _ in worded], [n for _, n in worded], most=0.05
+        ),
         Line(
-            "the same, mean share of a study",
+            "all of them, mean share of a study",
             f"mean of {repeats}",
             float(np.mean(shares)),
             np.nan,
