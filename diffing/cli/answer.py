@@ -64,7 +64,7 @@ def _seen(each: Behaviour, readers: list[str]) -> dict[str, str]:
 def _row(each: Behaviour) -> dict[str, str]:
     return {
         "more on": each.direction,
-        "what": f"{each.name} (so {each.author})" if each.author else each.name,
+        "what": each.rest if each.author else each.name,
         "A → B": each.figures,
         "B-A": each.told,
         "q": "–" if each.q != each.q else f"{each.q:.1e}",

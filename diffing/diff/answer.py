@@ -115,6 +115,9 @@ class Behaviour(NamedTuple):
     @property
     def rest(self) -> str:
         """How that sentence ends."""
+        if self.author:
+            # What is counted is what the words are about, and not whether they are right.
+            return f"shows what {self.author} calls “{self.name}”"
         if self.kind != "amount":
             return self.name
         ratio = self.share_b / self.share_a if self.share_a else float("inf")

@@ -143,7 +143,7 @@ def test_a_person_names_a_behaviour_on_the_command_line_and_stands_above_a_model
     assert "done: 2 behaviours named, 0 scored, 0 failed, 2 calls" in said("label", "study", *models)
     shown = by_feature(study)
     number = shown[0].number
-    assert "uses odd words (so maker/author)" in said("answer", "study")
+    assert "shows what maker/author calls “uses odd words”" in said("answer", "study")
     words = [
         "label",
         "study",
