@@ -112,6 +112,7 @@ VALUES = [
         "random",
         "Answers",
         "Any text",
+        "Vote blind",
         "Surface probes",
     ),
     *(

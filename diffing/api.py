@@ -63,6 +63,12 @@ class Study(study.Study):
 
         return evidence.of(self, a, b)
 
+    def votes(self, a: str = "", b: str = "") -> "pd.DataFrame":
+        """What people said who voted blind, a row each by question, voter and category, with exact tests."""
+        from diffing.findings import tally
+
+        return tally.frame(tally.of(self, a, b))
+
     def own_probes(self, a: str = "", b: str = "") -> "pd.DataFrame":
         """The probes that people added to the study, a row each, tested as a family of their own."""
         from diffing.findings import asking

@@ -1,14 +1,15 @@
-"""Any prompt's answers side by side and what they differ by; what can be counted; any text read."""
+"""Any prompt's answers side by side and what they differ by; blind votes; what can be counted; any text read."""
 
 import streamlit as st
 
 from pages.parts import address, highlight, load, shell
-from pages.parts.compare import answers, any_text, probes
+from pages.parts.compare import answers, any_text, blind, probes
 
-VIEWS = {probes.ANSWERS: answers.show, "Surface probes": probes.show, "Any text": any_text.show}
+BLIND = "Vote blind"
+VIEWS = {probes.ANSWERS: answers.show, BLIND: blind.show, "Surface probes": probes.show, "Any text": any_text.show}
 
 shell.page("Compare")
-here = address.comparison()
+# Before the checkpoints, whose names the sidebar would show to who votes.
 view = st.segmented_control(
     "View",
     list(VIEWS),
@@ -18,6 +19,7 @@ view = st.segmented_control(
     bind="query-params",
     label_visibility="collapsed",
 )
+here = address.comparison(named=view != BLIND)
 found = load.if_compared(*here)
 st.html(highlight.STYLE)
 VIEWS[view](here, found)

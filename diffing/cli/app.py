@@ -24,6 +24,7 @@ from diffing.cli import read as cli_read
 from diffing.cli import report as cli_report
 from diffing.cli import run as cli_run
 from diffing.cli import study as cli_study
+from diffing.cli import votes as cli_votes
 from diffing.cli.terminal import warn
 from diffing.common import damage
 from diffing.common.errors import UserError
@@ -47,6 +48,7 @@ PARTS = (
     cli_label,
     cli_findings,
     cli_check,
+    cli_votes,
     cli_report,
     cli_mend,
 )

@@ -15,7 +15,7 @@ from diffing import labels
 from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.diff import pairing, summary
-from diffing.findings import verification
+from diffing.findings import verification, votes
 from diffing.findings.evidence import Standing
 from diffing.labels import sources
 from diffing.report import comparator, exports, listing
@@ -49,6 +49,8 @@ def write(facts: Facts, shown: Sequence[Card], bundle: Bundle) -> None:
     if facts.verification.judge:
         bundle.csv("verdicts.csv", verification.table(facts.study, facts.a.key, facts.b.key))
         bundle.csv("people.csv", verification.said(facts.study, facts.a.key, facts.b.key))
+    if facts.votes.rows:
+        bundle.csv("votes.csv", votes.table(facts.study, facts.a.key, facts.b.key))
     bundle.json("findings.json", {"a": facts.a.key, "b": facts.b.key, "findings": recorded(facts)})
     bundle.json("llm_comparator.json", comparator.build(facts))
 

@@ -3,9 +3,10 @@
 Labels go out twice: as CSV, the one that stands for each feature, and as JSON with all that was ever said of it.
 Promises that either, brought into a study of the same SAE by `label STUDY --import FILE`, gives each feature the
 name that it has here, where that study has none of its own. Records (the JSON lines of labels, judgements,
-findings, verdicts of judges and of people, lists and ratings, own probes and what a judge said to them) are copied
-as they stand. Cells of CSV that a spreadsheet would run begin with an apostrophe, which reading prompts and labels
-here takes away again. Writes only: a pickle is for the one who made it, and this module opens none.
+findings, verdicts of judges and of people, blind votes, lists and ratings, own probes and what a judge said to
+them) are copied as they stand. Cells of CSV that a spreadsheet would run begin with an apostrophe, which reading
+prompts and labels here takes away again. Writes only: a pickle is for the one who made it, and this module opens
+none.
 """
 
 from collections.abc import Collection
@@ -29,6 +30,7 @@ RECORDS = (
     "findings",
     "verdicts",
     "people",
+    "votes",
     "differences",
     "ratings",
     "own_probes",

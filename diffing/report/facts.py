@@ -14,10 +14,11 @@ from diffing import diff, labels
 from diffing.diff import answer, ranking
 from diffing.diff.answer import Behaviour
 from diffing.diff.stored import Diff
-from diffing.findings import evidence, verification
+from diffing.findings import evidence, tally, verification
 from diffing.findings.evidence import Standing, Status
 from diffing.findings.findings import Finding
 from diffing.findings.predicates import Predicate
+from diffing.findings.tally import Tally
 from diffing.findings.verification import Verification
 from diffing.jobs.job import JobStatus, recent
 from diffing.labels import contradictions
@@ -84,6 +85,11 @@ class Facts:
     @cached_property
     def pairs(self) -> pd.DataFrame:
         return self.study.pairs(self.a.key, self.b.key)
+
+    @cached_property
+    def votes(self) -> Tally:
+        """What people said who voted blind."""
+        return tally.of(self.study, self.a.key, self.b.key)
 
     @cached_property
     def work(self) -> list[JobStatus]:

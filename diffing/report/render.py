@@ -16,7 +16,7 @@ from diffing.common.escape import visible
 from diffing.common.words import count, listed
 from diffing.diff import answer as diff_answer
 from diffing.diff import ranking
-from diffing.report import advice, behaviours, cards, details, examples, limits, listing, tables
+from diffing.report import advice, behaviours, cards, details, examples, limits, listing, tables, voted
 from diffing.report import text as report_text
 from diffing.report.cards import Card
 from diffing.report.drawing import Chart
@@ -57,6 +57,7 @@ def context(facts: Facts, charts: list[Chart], shown: Sequence[Card], link: str)
         "cards": shown,
         "first_cards": _first(shown),
         "untested": cards.UNTESTED,
+        "voted": voted.sentences(facts),
         "open": limits.found(facts),
         "margin": limits.MARGIN,
         "text_alone": limits.TEXT_ALONE,
@@ -109,6 +110,7 @@ def _tables(facts: Facts, shown: Sequence[Card]) -> dict[str, Table]:
         "phrases",
     )
     made = {name: getattr(tables, name)(facts) for name in (*names, "work", "arms_compared")}
+    made["voted"] = voted.table(facts)
     return made | {"findings": listing.table(listing.of(facts, shown))}
 
 

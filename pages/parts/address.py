@@ -111,18 +111,19 @@ def study() -> Study:
     return opened
 
 
-def comparison() -> Comparison:
+def comparison(named: bool = True) -> Comparison:
     """Study and checkpoints in the address, the study's first two where it names none."""
     opened = study()
-    return Comparison(opened, *pair(opened))
+    return Comparison(opened, *pair(opened, named))
 
 
-def pair(study: Study) -> tuple[str, str]:
-    """Keys of the two checkpoints, which can be changed in the sidebar."""
+def pair(study: Study, named: bool = True) -> tuple[str, str]:
+    """Keys of the two checkpoints, which can be changed in the sidebar; their names stand there if `named`."""
     keys = [c.key for c in study.checkpoints]
-    if len(keys) == 2 and {"a", "b"}.isdisjoint(st.query_params):
-        with st.sidebar:
-            st.html(highlight.sides(*(study.checkpoint(key).name for key in keys)))
+    if len(keys) == 2 and _whole(keys):
+        if named:
+            with st.sidebar:
+                st.html(highlight.sides(*(study.checkpoint(key).name for key in keys)))
         return keys[0], keys[1]
     for side in ("a", "b"):
         if side in st.query_params and text(side) not in keys:
@@ -131,10 +132,16 @@ def pair(study: Study) -> tuple[str, str]:
         # The address carries keys, so the options are keys; the names stand beside them.
         a = st.selectbox("A (before)", keys, 0, key="a", bind="query-params")
         b = st.selectbox("B (after)", keys, 1, key="b", bind="query-params")
-        st.html(highlight.sides(study.checkpoint(a).name, study.checkpoint(b).name))
+        if named:
+            st.html(highlight.sides(study.checkpoint(a).name, study.checkpoint(b).name))
     if a == b:
         lost("A checkpoint cannot be compared with itself; choose two in the sidebar.")
     return a, b
+
+
+def _whole(keys: list[str]) -> bool:
+    """Whether the address asks for a study's two checkpoints in their own order, or for none."""
+    return all(text(side) in ("", key) for side, key in zip("ab", keys, strict=True))
 
 
 def lost(message: str) -> NoReturn:

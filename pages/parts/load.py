@@ -23,6 +23,7 @@ from diffing.diff import pairs as feature_pairs
 from diffing.diff.answer import Behaviour
 from diffing.diff.stored import Diff
 from diffing.findings import asking, evidence, findings, people
+from diffing.findings import votes as blind
 from diffing.findings.evidence import Standing
 from diffing.findings.findings import Finding
 from diffing.findings.people import Question
@@ -98,10 +99,16 @@ def _own(study: Study) -> State:
     return _answers(study, own_kept.path_of(study), asking.path_of(study))
 
 
+def _voted(study: Study) -> State:
+    """Answers with blind votes on them."""
+    return _answers(study, blind.path_of(study))
+
+
 ANSWERS: dict[str | type[Any], Any] = {Study: _answers}
 JUDGED: dict[str | type[Any], Any] = {Study: _judged}
 EVERYTHING: dict[str | type[Any], Any] = {Study: _everything}
 OWN: dict[str | type[Any], Any] = {Study: _own}
+VOTED: dict[str | type[Any], Any] = {Study: _voted}
 
 
 def said(read: Callable[Asked, Found]) -> Callable[Asked, Found]:
@@ -257,6 +264,27 @@ def own_trial(study: Study, a: str, b: str, rule: str) -> own.Tested:
 def questions(study: Study, a: str, b: str, number: int) -> list[Question]:
     """What a person is asked, so that the judge's error is measured."""
     return people.questions(study, a, b, number)
+
+
+@said
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=ANSWERS)
+def vote_pairs(study: Study, a: str, b: str, held_out: bool) -> list[blind.Pair]:
+    """The pairs that people vote on, in their order."""
+    return blind.pairs(study, a, b, held_out)
+
+
+@said
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=VOTED)
+def votes_of(study: Study) -> list[blind.Vote]:
+    """Every line of votes."""
+    return blind.read(study)
+
+
+@said
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=VOTED)
+def votes(study: Study, a: str, b: str) -> pd.DataFrame:
+    """The votes that count on two checkpoints."""
+    return blind.table(study, a, b)
 
 
 def read_text(study: Study, text: str, top: int) -> dict[str, Any]:

@@ -70,6 +70,7 @@ WIDGETS: dict[str, list[tuple[str, str, Any]]] = {
     ],
     "compare": [
         ("show", "Answers", "Answers"),
+        ("show", "Vote blind", "Vote blind"),
         ("show", "Surface probes", "Surface probes"),
         ("show", "Any text", "Any text"),
         ("category", "plain", "plain"),
