@@ -28,6 +28,6 @@ with left:
 with right:
     described = load.description(here.study, feature)
     label.show(here, feature, described.in_words())
-    ties.links(here, feature, answers.held_out)
+    ties.links(here, row, answers.held_out)
     ties.show(here, found, encodings, row, described)
 headline.settings(found.diff)

@@ -20,7 +20,7 @@ from diffing.cli.options import (
     Name,
     finite,
 )
-from diffing.cli.terminal import do, say, show, tell
+from diffing.cli.terminal import do, say, show, tell, warn
 from diffing.common import tables, words
 from diffing.common.errors import UserError
 from diffing.common.step import checked
@@ -92,7 +92,10 @@ def findings_command(
         if more not in ("", a, b):
             raise UserError(f"'{more}' is neither '{a}' nor '{b}'; --more names the one that shows it more.")
         side: findings.Side = "a" if more == a else "b"
+        known = findings.same(study, add, side, a=a, b=b)
         finding = findings.add(study, add, side, a=a, b=b, author=who, predicate=predicate, **members).id
+        if known is not None:
+            warn(f"It stood in the findings already, as {finding}; what it lacked was added.")
     elif finding and (members or reword or predicate):
         put: dict[str, Any] = {"claim": reword} if reword else {}
         put |= {"predicate": predicate.model_dump(mode="json")} if predicate else {}

@@ -153,10 +153,7 @@ def add(
     predicate: Predicate | None = None,
     **fields: Any,
 ) -> Finding:
-    """Write a new finding down, or find the one that says the same of the same side by the same way.
-
-    Members of lists that an earlier one lacks are added to it.
-    """
+    """Write a new finding down, or add to the one that says the same (`same`) what it lacks."""
     claim = " ".join(tidy(claim).split())
     if not claim:
         raise UserError("A finding needs a claim; say what the answers show.")
@@ -164,13 +161,12 @@ def add(
         raise UserError(f"'{side}' is no side; write 'a' or 'b', whichever shows it more.")
     a, b = study.sides(a, b)
     told = predicate.model_dump(mode="json") if predicate else None
-    # Made of what is claimed, so that the same claim from a second draft is the same finding. Seven digits can be
-    # typed, and are enough for the hundreds that a study may have.
-    identifier = "f" + files.content_hash(["finding", a, b, side, origin, claim.lower()], 7)
+    identifier = _id(a, b, side, origin, claim)
     # Two people may write the same claim at once: the second adds to what the first made.
     with study.held():
-        before = {finding.id: finding for finding in load(study)}.get(identifier)
+        before = same(study, claim, side, a=a, b=b, origin=origin)
         if before is not None:
+            identifier = before.id
             new = {
                 name: members
                 for name, members in fields.items()
@@ -182,6 +178,29 @@ def add(
         put = {"claim": claim, "side": side, "a": a, "b": b, "origin": origin, **fields}
         put |= {"predicate": told} if told else {}
         return change(study, identifier, author, author_kind, put=put | {"created": files.now()})
+
+
+def same(
+    study: Study, claim: str, side: Side, *, a: str = "", b: str = "", origin: Origin = "hand"
+) -> Finding | None:
+    """The finding that says the same of the same side by the same way; by hand it may be anybody's.
+
+    Ways are told apart so that they can be compared; a person who writes what was drafted adds nothing new.
+    """
+    a, b = study.sides(a, b)
+    claim = " ".join(tidy(claim).split())
+    known, identifier = load(study), _id(a, b, side, origin, claim)
+    by_id = next((finding for finding in known if finding.id == identifier), None)
+    if by_id is not None or origin != "hand":
+        return by_id
+    mine = (finding for finding in known if (finding.a, finding.b, finding.side) == (a, b, side))
+    return next((finding for finding in mine if finding.claim.lower() == claim.lower()), None)
+
+
+def _id(a: str, b: str, side: Side, origin: Origin, claim: str) -> str:
+    # Made of what is claimed, so that the same claim from a second draft is the same finding. Seven digits can be
+    # typed, and are enough for the hundreds that a study may have.
+    return "f" + files.content_hash(["finding", a, b, side, origin, claim.lower()], 7)
 
 
 def revise(

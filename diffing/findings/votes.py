@@ -19,7 +19,7 @@ from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.escape import tidy
 from diffing.common.step import first_fault
-from diffing.findings import judging
+from diffing.findings import judging, people
 from diffing.findings.findings import wording
 from diffing.findings.people import chance
 from diffing.study.study import Study
@@ -205,6 +205,11 @@ def done(votes: Sequence[Vote], voter: str, questions: Collection[str]) -> dict[
 def saw_held_out(votes: Iterable[Vote], voter: str) -> bool:
     """Whether somebody has voted on a held-out prompt, and so seen its answers; a vote taken back was seen too."""
     return any(vote.held_out and vote.voter == voter for vote in votes)
+
+
+def held_out_seen(study: Study, author: str) -> bool:
+    """Whether somebody has had held-out answers before their eyes, by checking the judge or by voting."""
+    return author in people.authors(people.read(study)) or saw_held_out(read(study), author)
 
 
 def table(study: Study, a: str = "", b: str = "") -> pd.DataFrame:

@@ -174,7 +174,7 @@ def test_a_report_that_was_made_can_be_taken_away(study: Study) -> None:
 def test_a_pair_on_the_page_compare_becomes_an_example(study: Study) -> None:
     made = findings.add(study, "speaks of cake", "b", author="Ada", features=[2])
     held = study.prompts().query("split == 'held-out'")["id"].iloc[0]
-    press(opened(study, "compare", prompt=held, held="true"), "Add this pair")
+    press(opened(study, "compare", prompt=held, held="true", feature="2"), "Add this pair")
     after = findings.get(study, made.id)
     assert after.examples == (findings.Example(held, 0),)
     assert after.held_out_seen

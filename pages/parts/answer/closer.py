@@ -15,6 +15,7 @@ from pages.parts import download, load
 from pages.parts.address import Comparison
 from pages.parts.answer import where
 from pages.parts.figures import FEATURE, FIGURES, shown
+from pages.parts.findings import adding
 from pages.parts.load import Loaded
 
 PANELS = {"where": ("Where", "grid_on"), "behind": ("What is behind it", "layers")}
@@ -78,6 +79,8 @@ def finding(here: Comparison, each: Behaviour) -> None:
     """A button that writes the behaviour down as a finding in the words of what counts it, or the way to it."""
     predicate = Predicate.of_behaviour(each.kind, each.by, each.source)
     if predicate is None:
+        # Nothing counts it in these words: what a person writes of it, a judge can test.
+        adding.show(here, adding.of_behaviour(each))
         return
     known = load.findings_of(here.study)
     mine = [

@@ -10,12 +10,14 @@ from diffing.common.escape import esc, md
 from diffing.diff import pairs, wording
 from diffing.diff.answer import Behaviour
 from diffing.findings.findings import Example
+from diffing.probes.probes import PROBES
 from diffing.probes.rules import Span
 from diffing.reader.encodings import Encodings
 from pages.parts import address, highlight, load
 from pages.parts.address import Comparison
 from pages.parts.compare import chips, differences, marked, prompt, written
-from pages.parts.findings import add_pair
+from pages.parts.findings import adding
+from pages.parts.findings.adding import Offer
 from pages.parts.load import Loaded
 
 
@@ -64,7 +66,7 @@ def show(here: Comparison, found: Loaded | None) -> None:
     chips.show(found, behaviours, identifier, draw)
     with st.container(horizontal=True, vertical_alignment="center"):
         marked.show(here, found, feature, probe, behaviour)
-        add_pair.show(here, Example(identifier, draw), chosen["split"] == "held-out")
+        adding.show(here, _offer(chosen, draw, behaviour, probe, feature), "Add this pair to a finding")
     full = marked.full_colour(found, feature)
     marks = Marks(behaviour, probe, feature, full, encodings, documents, rendered, words)
     st.html(written.STYLE)
@@ -74,6 +76,17 @@ def show(here: Comparison, found: Loaded | None) -> None:
         "Features that do not differ over the whole study too", key="every", bind="query-params"
     )
     differences.show(here, found, mine, identifier, draw, encodings, documents, everywhere)
+
+
+def _offer(
+    prompt: "pd.Series", draw: int, behaviour: Behaviour | None, probe: marked.Marked | None, feature: int | None
+) -> Offer:
+    """The pair with what is marked in it, for a finding."""
+    pair, held_out = Example(str(prompt["id"]), draw), prompt["split"] == "held-out"
+    if behaviour is not None:
+        return adding.of_behaviour(behaviour, pair, held_out)
+    probes = (probe.name,) if probe is not None and probe.name in PROBES else ()
+    return Offer((feature,) if feature is not None and not probes else (), probes, pair=pair, held_out=held_out)
 
 
 def _draw(draws: list[int]) -> int:

@@ -7,12 +7,13 @@ import streamlit as st
 
 from diffing.common.escape import md
 from diffing.diff import pairs
-from diffing.findings.findings import Example
+from diffing.findings.findings import Example, Side
 from diffing.reader.encodings import Encodings
 from pages.parts import address, load
 from pages.parts.address import Comparison
 from pages.parts.feature import pair_view
-from pages.parts.findings import add_pair
+from pages.parts.findings import adding
+from pages.parts.findings.adding import Offer
 from pages.parts.load import Loaded
 
 
@@ -60,7 +61,7 @@ def show(here: Comparison, found: Loaded, encodings: Encodings, row: pd.Series) 
         return Seen(table, None, held)
     stop = pairs.stop(address.number(address.text("pair")), len(queue))
     pair = queue.iloc[stop.at]
-    _walk(here, feature, stop, pair, f"Pair {stop.at + 1} of {len(queue)}, {order}")
+    _walk(here, row, stop, pair, f"Pair {stop.at + 1} of {len(queue)}, {order}")
     pair_view.show(here.study, encodings, pair, row, second)
     return Seen(table, pair, held)
 
@@ -69,8 +70,9 @@ def turn(place: int) -> None:
     address.put(pair=place)
 
 
-def _walk(here: Comparison, feature: int, stop: pairs.Stop, pair: pd.Series, where: str) -> None:
+def _walk(here: Comparison, row: pd.Series, stop: pairs.Stop, pair: pd.Series, where: str) -> None:
     """The buttons above a pair: its neighbours, all answers to its prompt, and findings that it may serve."""
+    feature, side = int(row["feature"]), _more(row)
     prompt, held_out = str(pair["prompt_id"]), pair["split"] == "held-out"
     with st.container(horizontal=True, vertical_alignment="center"):
         for label, icon, place in (("Previous", "left", stop.before), ("Next", "right", stop.after)):
@@ -89,4 +91,11 @@ def _walk(here: Comparison, feature: int, stop: pairs.Stop, pair: pd.Series, whe
             icon=":material/compare_arrows:",
             query_params=here.link(prompt=prompt, feature=feature, held=held_out),
         )
-        add_pair.show(here, Example(prompt, int(pair["draw"])), held_out)
+        example = Example(prompt, int(pair["draw"]))
+        adding.show(
+            here, Offer((feature,), pair=example, held_out=held_out, side=side), "Add this pair to a finding"
+        )
+
+
+def _more(row: pd.Series) -> Side:
+    return "b" if row["delta"] > 0 else "a"

@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from diffing.diff import selection
+from diffing.findings.findings import Side
 from diffing.reader import firing, lens, presets
 from diffing.reader.encodings import Encodings
 from diffing.reader.firing import Lexical
@@ -13,6 +14,8 @@ from pages.parts import load
 from pages.parts.address import Comparison
 from pages.parts.feature import ranking
 from pages.parts.figures import FEATURE, FIGURES, shown
+from pages.parts.findings import adding
+from pages.parts.findings.adding import Offer
 from pages.parts.load import Loaded
 
 NARROW = {"label": st.column_config.TextColumn("label", width=190)}
@@ -25,15 +28,12 @@ TOGETHER = {
 }
 
 
-def links(here: Comparison, feature: int, held_out: bool) -> None:
-    """To the findings, with this feature in hand, and to what others say of it."""
+def links(here: Comparison, row: pd.Series, held_out: bool) -> None:
+    """Into the findings, and to what others say of the feature."""
+    feature = int(row["feature"])
     with st.container(horizontal=True):
-        st.page_link(
-            "pages/findings.py",
-            label="Add to findings",
-            icon=":material/add:",
-            query_params=here.link(features=feature, held=held_out),
-        )
+        side: Side = "b" if row["delta"] > 0 else "a"
+        adding.show(here, Offer((feature,), held_out=held_out, side=side))
         site = presets.NEURONPEDIA.get(here.study.settings.reader.preset)
         if site:
             st.link_button("On Neuronpedia", f"https://www.neuronpedia.org/{site}/{feature}", key="on-neuronpedia")

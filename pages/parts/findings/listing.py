@@ -49,6 +49,10 @@ COLUMNS = {
 def show(here: Comparison, found: Loaded | None, author: str) -> None:
     """The whole view."""
     standings = load.standings(*here)
+    # What a link brings is in sight, and not below the list.
+    brought = by_hand.brought()
+    if brought:
+        by_hand.show(here, found, author)
     if not standings:
         _none_yet(here, found)
     else:
@@ -60,7 +64,8 @@ def show(here: Comparison, found: Loaded | None, author: str) -> None:
         chosen = _filtered(here, standings)
         _table(here, chosen)
         _chosen(here, standings, chosen, found, author)
-    by_hand.show(here, found, author)
+    if not brought:
+        by_hand.show(here, found, author)
 
 
 def _none_yet(here: Comparison, found: Loaded | None) -> None:
