@@ -28,6 +28,7 @@ from diffing.diff import summary
 from diffing.findings import (
     arms,
     baseline,
+    brief,
     correction,
     drafting,
     evidence,
@@ -261,8 +262,9 @@ def _list(stands: Sequence[Standing]) -> None:
             parts += [correction.words(check.corrected), f"q = {check.q:.2g}"]
         parts += [f"against it: {', '.join(objection.kind for objection in one.open)}"] * bool(one.open)
         parts += [f"same as {one.same_as}"] * bool(one.same_as)
+        parts += [f"still lacks: {lacks}"] if (lacks := brief.lacks(one)) and not one.why else []
         say(" · ".join(parts))
-        say(f"    {one.finding.claim}")
+        say(f"    {one.finding.side.upper()}{brief.rest(one.finding)}")
 
 
 def _one(one: Standing) -> None:

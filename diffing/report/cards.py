@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from diffing.common.words import count, interval, points, share, small
 from diffing.diff.answer import Behaviour
-from diffing.findings import correction
+from diffing.findings import brief, correction
 from diffing.findings.evidence import Standing
 from diffing.findings.exhibits import Chooser
 from diffing.findings.predicates import Predicate
@@ -18,8 +18,6 @@ from diffing.report import behaviours, examples
 from diffing.report.examples import Lines
 from diffing.report.facts import Facts, own_features, sure
 
-UNTESTED = "Unverified wording"
-"""What stands before a claim that nothing has tested, larger than the claim."""
 LENGTH = 190
 """Characters of each excerpt: three or four lines of half a page, so that a card keeps to ten lines."""
 PROMPT = 130
@@ -79,14 +77,13 @@ def _of_behaviour(facts: Facts, each: Behaviour) -> Card:
 def _of_finding(facts: Facts, chooser: Chooser, standing: Standing) -> Card:
     finding, side = standing.finding, facts.side(standing.finding.more)
     if sure(standing) == "unverified wording":
-        return Card(finding.id, side, f" more often {finding.claim}", False, _untested(standing), [], None, "")
+        return Card(finding.id, side, brief.rest(finding), False, _untested(standing), [], None, "")
     place = facts.place(finding)
     same = facts.behaviours[place] if place < len(facts.behaviours) else None
     if same is not None and finding.predicate != Predicate.of_behaviour(same.kind, same.by, same.source):
         same = None
     title = behaviours.title(same) if same is not None and same.kind == "amount" else ""
-    amount = finding.counts_what_it_says and finding.predicate is not None and finding.predicate.amount
-    said = f" {finding.claim}" if amount else f" more often {finding.claim}"
+    said = brief.rest(finding)
     # "B's answers are shorter" is how one says that A's are longer.
     side, said = (title[0], title[1:]) if "answers are" in title else (side, said)
     features = own_features(standing, facts.study, facts.diff)

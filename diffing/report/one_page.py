@@ -11,8 +11,9 @@ from typing import NamedTuple
 from diffing.common.escape import visible
 from diffing.common.words import count
 from diffing.diff import answer
+from diffing.findings import brief
 from diffing.probes.excerpts import Excerpt
-from diffing.report import behaviours, cards, examples, limits, tables
+from diffing.report import behaviours, examples, limits, tables
 from diffing.report.behaviours import Line
 from diffing.report.cards import Card
 from diffing.report.drawing import short
@@ -114,5 +115,5 @@ def _findings(shown: Sequence[Card]) -> str:
     untested = sum(not card.tested for card in made)
     if not made:
         return "No findings were written."
-    open_ones = f", {untested} of them {cards.UNTESTED.lower()}" if untested else ""
+    open_ones = f", {untested} of them {brief.UNTESTED.lower()}" if untested else ""
     return f"The report has {count(len(made), 'finding')}{open_ones}."

@@ -16,6 +16,7 @@ from diffing.common.escape import visible
 from diffing.common.words import count, listed
 from diffing.diff import answer as diff_answer
 from diffing.diff import ranking
+from diffing.findings import brief
 from diffing.report import advice, behaviours, cards, details, examples, limits, listing, tables, voted
 from diffing.report import text as report_text
 from diffing.report.cards import Card
@@ -56,7 +57,7 @@ def context(facts: Facts, charts: list[Chart], shown: Sequence[Card], link: str)
         "may_be_length": advice.may_be_length(facts),
         "cards": shown,
         "first_cards": _first(shown),
-        "untested": cards.UNTESTED,
+        "untested": brief.UNTESTED,
         "voted": voted.sentences(facts),
         "open": limits.found(facts),
         "margin": limits.MARGIN,

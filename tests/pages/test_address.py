@@ -160,8 +160,8 @@ def test_a_link_fills_the_form_for_a_finding(study: Study, held: str) -> None:
     made = findings.add(study, "speaks of cake", "b", author="Ada", features=[CAKE])
     app = opened("findings", study.name, finding=made.id, features=f"{CAKE},{TEA}", probes="bold,links", held=held)
     # The form of the finding shown has fields of the same names.
-    assert [field.value for field in app.text_input if field.label == "Features"] == [TWO, f"{CAKE},{TEA}"]
-    assert [field.value for field in app.multiselect if field.label == "Probes"] == [[], ["bold", "links"]]
+    assert [field.value for field in app.text_input if field.label == "Features"] == [f"{CAKE},{TEA}", TWO]
+    assert [field.value for field in app.multiselect if field.label == "Probes"] == [["bold", "links"], []]
     assert app.checkbox[0].value is True
 
 

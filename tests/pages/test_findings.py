@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from diffing import diff
 from diffing.common import files
 from diffing.common.files import PROJECT
-from diffing.findings import drafting, evidence, findings, verification
+from diffing.findings import brief, drafting, evidence, findings, verification
 from diffing.study import sample
 from diffing.study.study import Study
 from tests.fakes import finding_study
@@ -58,7 +58,8 @@ def test_drafts_need_no_model(study: Study) -> None:
     assert next(b for b in app.button if b.label == "Draft findings without a model").disabled is False
     drafting.run(study, drafting.Options(), Watch())
     listed = opened(study).dataframe[0].value
-    assert set(listed["claim"]) == {finding.claim for finding in findings.load(study)}
+    assert set(listed["claim"]) == {brief.sentence(standing) for standing in evidence.of(study)}
+    assert set(listed["lacking"]) == {"not judged yet"}
     assert set(listed["status"]) == {"counted"}
 
 

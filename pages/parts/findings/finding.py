@@ -11,11 +11,12 @@ import streamlit as st
 
 from diffing import labels
 from diffing.common.escape import esc, md, visible
-from diffing.findings import correction
+from diffing.common.words import small
+from diffing.findings import brief, correction
 from diffing.findings.evidence import Standing
 from diffing.findings.findings import Finding
 from diffing.study import prompts
-from pages.parts import address
+from pages.parts import address, highlight
 from pages.parts.address import Comparison
 from pages.parts.charts import short
 from pages.parts.figures import FEATURE, FIGURES, shown
@@ -59,8 +60,14 @@ def show(here: Comparison, standing: Standing, found: Loaded | None, author: str
         if finding.held_out_seen:
             st.badge("held-out answers were seen", icon=":material/visibility:", color="gray")
     if standing.status == "unverified wording":
-        st.html("<h2 style='margin:0'>Unverified wording</h2>")
-    st.html(f"<h3 style='margin:0'>{esc(finding.claim)}</h3>")
+        st.html(f"<h2 style='margin:0'>{brief.UNTESTED}</h2>")
+    letter = highlight.letter(finding.side)
+    st.html(f"<h3 style='margin:0'>{letter}{esc(brief.rest(finding))}</h3>")
+    own = [brief.figure(standing, side) for side in ("a", "b")]
+    if all(own):
+        unit = "" if standing.counted is not None and standing.counted.amount else " points"
+        sure = f", q = {small(standing.counted.q)}" if standing.counted is not None else ""
+        st.html(f"<b>{own[0]} → {own[1]}</b> ({brief.difference(standing)}{unit}{sure}), on held-out prompts")
     by = ORIGINS[finding.origin] + ("" if finding.origin == "template" else f", {md(finding.author)}")
     st.caption(
         f"More in **{finding.side.upper()}**, {md(study.checkpoint(finding.more).name)} · found by {by} · "

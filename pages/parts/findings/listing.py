@@ -1,13 +1,13 @@
 """The view of all findings of two checkpoints: how many stand where, a table of them, and the chosen one."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import pandas as pd
 import streamlit as st
 
 from diffing.common.escape import md, visible
-from diffing.common.words import interval, points, share
+from diffing.common.words import interval, points, small
+from diffing.findings import brief
 from diffing.findings.correction import Corrected
 from diffing.findings.evidence import Standing
 from diffing.findings.findings import Finding
@@ -22,13 +22,18 @@ EXAMPLE = 110
 """Characters of an example: what a wide column shows of a line."""
 COLUMNS = {
     "id": None,
-    "claim": st.column_config.TextColumn("claim", width="large"),
-    "more on": st.column_config.TextColumn("more on", width=75),
-    "features": st.column_config.NumberColumn("features", format="%d", width=65),
-    "A": st.column_config.TextColumn("A", width=65, help="Its own count on A's held-out answers."),
-    "B": st.column_config.TextColumn("B", width=65, help="The same on B's."),
-    "B − A": st.column_config.TextColumn("B − A", width=75, help="In points, or as an amount."),
-    "example": st.column_config.TextColumn("first example", width="large"),
+    "claim": st.column_config.TextColumn("claim", width=330),
+    "A": st.column_config.TextColumn(
+        "A", width=60, help="Its own figure on A's held-out answers: counted, or else by the judge's word."
+    ),
+    "B": st.column_config.TextColumn("B", width=60, help="The same on B's."),
+    "B − A": st.column_config.TextColumn("B − A", width=65, help="In points, or as an amount."),
+    "example": st.column_config.TextColumn(
+        "first example", width=360, help="Of the side that shows it more; « » stands around what is counted."
+    ),
+    "status": st.column_config.TextColumn("status", width=125),
+    "lacking": st.column_config.TextColumn("still lacks", width=150),
+    "found by": st.column_config.TextColumn("found by", width=150),
     "for": st.column_config.NumberColumn(
         "for", format="%d", width=50, help="Held-out prompts that the judge gave it."
     ),
@@ -41,8 +46,7 @@ COLUMNS = {
         width=135,
         help="Net share corrected for the judge's error by a person's verdicts, with its 95 % interval.",
     ),
-    "q": st.column_config.NumberColumn("q", format="%.2g"),
-    "lacking": st.column_config.TextColumn("what is lacking", width="large"),
+    "q": st.column_config.TextColumn("q", width=75, help="Of its count, or else of the judge's verdicts."),
 }
 
 
@@ -123,7 +127,7 @@ def _table(here: Comparison, chosen: Sequence[Standing]) -> None:
         if selected and selected[0] < len(chosen):
             address.put(finding=chosen[selected[0]].finding.id)
 
-    rows = listed(chosen).assign(example=[_example(here, each.finding) for each in chosen])
+    rows = listed(chosen, [_example(here, each.finding) for each in chosen])
     st.dataframe(
         rows,
         hide_index=True,
@@ -157,51 +161,39 @@ def _chosen(
             finding.show(here, known[wanted] if wanted else listed[0], found, author)
 
 
-def listed(standings: Sequence[Standing]) -> pd.DataFrame:
+def listed(standings: Sequence[Standing], examples: Sequence[str]) -> pd.DataFrame:
     """Findings as a table, a row each; columns that say nothing of any are left out."""
-    table = pd.DataFrame([_row(standing) for standing in standings])
-    figures = ("A", "B", "B − A", "for", "against", "net share", "corrected", "q")
+    table = pd.DataFrame([_row(*each) for each in zip(standings, examples, strict=True)])
+    figures = ("A", "B", "B − A", "for", "against", "net share", "corrected")
     empty = [name for name in figures if table[name].isna().all()]
-    return table.drop(columns=empty + [name for name in ("needs a reason", "same as") if not table[name].any()])
+    return table.drop(columns=empty + [name for name in ("example", "same as", "q") if not table[name].any()])
 
 
-def _row(standing: Standing) -> dict[str, object]:
+def _row(standing: Standing, example: str) -> dict[str, object]:
     said, check = standing.finding, standing.check
     return {
         "id": said.id,
+        "claim": visible(brief.sentence(standing)),
+        "A": brief.figure(standing, "a"),
+        "B": brief.figure(standing, "b"),
+        "B − A": brief.difference(standing),
+        "example": example,
         "status": standing.status,
-        "needs a reason": bool(standing.open),
-        "more on": said.side.upper(),
-        "claim": visible(said.claim),
-        "found by": finding.ORIGINS[said.origin],
-        "A": _own(standing, "a"),
-        "B": _own(standing, "b"),
-        "B − A": _difference(standing),
-        "features": len(said.features),
+        "lacking": brief.lacks(standing),
+        "q": _q(standing),
         "for": check.wins if check else None,
         "against": check.losses if check else None,
         "net share": 100 * check.net if check else None,
         "corrected": _corrected(check.corrected) if check else None,
-        "q": check.q if check else standing.counted.q if standing.counted else None,
+        "found by": finding.ORIGINS[said.origin],
         "same as": standing.same_as,
-        "lacking": "; ".join(rung.words for rung in standing.rungs if not rung.passed),
     }
 
 
-def _own(standing: Standing, side: Literal["a", "b"]) -> str | None:
-    """A finding's own figure of a side, a share or an amount; None where nothing of it can be counted."""
-    own = standing.counted
-    if own is None:
-        return None
-    value = own.a if side == "a" else own.b
-    return f"{value:,.0f}" if own.amount else share(value)
-
-
-def _difference(standing: Standing) -> str | None:
-    own = standing.counted
-    if own is None:
-        return None
-    return f"{own.delta:+,.0f}" if own.amount else points(own.delta)
+def _q(standing: Standing) -> str:
+    own, check = standing.counted, standing.check
+    q = own.q if own is not None else check.q if check is not None and check.prompts else None
+    return "" if q is None or standing.status == "unverified wording" else small(q)
 
 
 def _example(here: Comparison, said: Finding) -> str:

@@ -1,0 +1,85 @@
+"""A finding in one line of a table: its sentence, its own figures, and what it still lacks in a few words.
+
+Promises that a claim whose words nothing has tested begins by saying so and has no figures, whatever it was tied
+to.
+"""
+
+from typing import Literal
+
+import numpy as np
+
+from diffing.common.words import count, points, share, whole_number
+from diffing.diff import measure
+from diffing.findings import evidence
+from diffing.findings.evidence import Standing
+from diffing.findings.findings import Finding
+
+UNTESTED = "Unverified wording"
+"""What stands before a claim that nothing has tested, larger than the claim where letters have sizes."""
+FAR = 20
+"""Times as many prompts as there are, beyond which nobody asks them. Chosen by eye."""
+
+
+def rest(finding: Finding) -> str:
+    """What follows the side's letter in a sentence about it."""
+    amount = finding.counts_what_it_says and finding.predicate is not None and finding.predicate.amount
+    # Of an amount the claim is the comparison; of all else, how often is.
+    return f" {finding.claim}" if amount else f" more often {finding.claim}"
+
+
+def sentence(standing: Standing) -> str:
+    """The claim with its subject, behind a word where nothing tested it."""
+    said = f"{standing.finding.side.upper()}{rest(standing.finding)}"
+    return f"{UNTESTED}: {said}" if standing.status == "unverified wording" else said
+
+
+def figure(standing: Standing, side: Literal["a", "b"]) -> str | None:
+    """A side's share of answers, or amount in an answer, that shows the very claim; None where nothing tells."""
+    own, check = standing.counted, standing.check
+    if standing.status == "unverified wording":
+        return None
+    if own is not None:
+        value = own.a if side == "a" else own.b
+        return f"{value:,.0f}" if own.amount else share(value)
+    if check is not None and check.prompts:
+        return share(check.presence_a if side == "a" else check.presence_b)
+    return None
+
+
+def difference(standing: Standing) -> str | None:
+    """B minus A, in points or in the amount itself."""
+    own, check = standing.counted, standing.check
+    if standing.status == "unverified wording":
+        return None
+    if own is not None:
+        return whole_number(own.delta) if own.amount else points(own.delta)
+    return points(check.presence_b - check.presence_a) if check is not None and check.prompts else None
+
+
+def lacks(standing: Standing) -> str:
+    """What it would take next; empty where it has all."""
+    check = standing.check
+    if standing.why:
+        return "rejected"
+    if standing.open:
+        return "a person's reason"
+    if standing.status in ("verified", "reported") and check is not None and check.verified:
+        return ""
+    judged = "the judge did not confirm it" if check is not None and check.prompts else "not judged yet"
+    more = _more(standing) if standing.status not in evidence.SUPPORTED else ""
+    return more or judged
+
+
+def _more(standing: Standing) -> str:
+    """About how many more prompts its own count would need; empty where more would not tell."""
+    own = standing.counted
+    if own is None or own.amount:
+        return ""
+    ahead, behind = (own.more_b, own.more_a) if standing.finding.sign > 0 else (own.more_a, own.more_b)
+    differing = measure.needed(np.array([ahead]), np.array([behind]), measure.LEVEL)[0]
+    if np.isnan(differing) or not ahead + behind:
+        return ""
+    # Prompts that differ, as often as they do now.
+    more = differing / (ahead + behind) * own.prompts - own.prompts
+    # To ten: it is a reckoning from one sample's difference.
+    return count(max(10, 10 * round(more / 10)), "more prompt") if more <= FAR * own.prompts else ""
