@@ -44,6 +44,7 @@ NAMES = [
         "q-compare",
         "q-prompts",
         "q-findings",
+        "q-studies",
         "a",
         "b",
         "author",

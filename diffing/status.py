@@ -14,7 +14,7 @@ from diffing.common.errors import UserError
 from diffing.common.kept import Rests, kept
 from diffing.diff import summary
 from diffing.diff.stored import OF_OLDER
-from diffing.findings import findings
+from diffing.findings import judged
 from diffing.labels import history, names
 from diffing.models import hosts, providers
 from diffing.models.providers import Checkpoint
@@ -59,7 +59,7 @@ def _of(study: Study) -> dict[str, Any]:
     }
     status["steps"] = steps(study, status)
     status["next"] = next(
-        ({"step": s["step"], "how": s["how"]} for s in status["steps"] if s["state"] != "done"), None
+        ({"step": s["step"], "how": s["how"]} for s in status["steps"] if s["state"] in ("to do", "partial")), None
     )
     return status
 
@@ -156,7 +156,11 @@ def reader_features(choice: ReaderChoice) -> int:
 
 
 def steps(study: Study, status: dict[str, Any]) -> list[dict[str, str]]:
-    """Each step with its state (done, partial, to do), a few words, and the command that takes it on."""
+    """Each step with its state, a few words, and the command that takes it on.
+
+    States are done, partial and to do; `optional` of what costs money and need not be, and `open` of findings that
+    were written and that no judge was asked about.
+    """
     name, counts = status["study"], status["responses"]
     prompts = status["prompts"]["active"]
     missing = sum(c["missing"] + c["failed"] for c in counts.values())
@@ -202,7 +206,7 @@ def later_steps(study: Study, answered: bool) -> list[dict[str, str]]:
         current, outdated, leads = None, False, []
     labelled = _labelled(study) if leads else []
     named = [feature for feature in leads if feature in labelled]
-    written = [finding for finding in findings.load(study) if not finding.rejected]
+    written = judged.of(study)
     return [
         {
             "step": "encoding",
@@ -221,15 +225,16 @@ def later_steps(study: Study, answered: bool) -> list[dict[str, str]]:
         {
             "step": "labels",
             "job": "label",
-            "state": "to do" if not named else "done" if len(named) == len(leads) else "partial",
+            # A model is paid to write them, and behaviours have words without any.
+            "state": "done" if named and len(named) == len(leads) else "optional",
             "detail": f"{len(named)} of the {len(leads)} families that differ most have a label",
             "how": f"python -m diffing label {name} --top {LABELLED} --dry-run",
         },
         {
             "step": "findings",
             "job": "draft",
-            "state": "done" if written else "to do",
-            "detail": f"{len(written)} written",
+            "state": "done" if written.judged else "open" if written.in_words else "to do",
+            "detail": written.in_words or "none written",
             "how": f"python -m diffing draft {name}",
         },
     ]

@@ -29,6 +29,7 @@ ORDER = [
     "findings",
     "report",
     "status",
+    "overview",
     "api",
     "cli",
 ]

@@ -24,6 +24,7 @@ from diffing.cli import read as cli_read
 from diffing.cli import report as cli_report
 from diffing.cli import run as cli_run
 from diffing.cli import study as cli_study
+from diffing.cli import upkeep as cli_upkeep
 from diffing.cli import votes as cli_votes
 from diffing.cli.terminal import warn
 from diffing.common import damage
@@ -55,6 +56,7 @@ PARTS = (
 for part in PARTS:
     app.registered_commands += part.app.registered_commands
 app.add_typer(cli_probe.app, name="probe")
+app.add_typer(cli_upkeep.app, name="study")
 
 
 def main() -> None:

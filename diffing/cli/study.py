@@ -6,18 +6,20 @@ from typing import Annotated, Any
 
 import typer
 
+from diffing import overview
 from diffing import status as statuses
 from diffing.cli import keys
 from diffing.cli.options import AsJson, Columns, Name
 from diffing.cli.terminal import do, pairs, say, show, tell
-from diffing.common import damage, words
+from diffing.common import words
 from diffing.common.errors import UserError
 from diffing.common.step import checked
 from diffing.models import providers
+from diffing.overview import Overview
 from diffing.reader import presets
 from diffing.reader.encodings import Encodings
 from diffing.report import exports
-from diffing.study import collect, imports, known_cases, prompts, study
+from diffing.study import collect, imports, known_cases, prompts
 from diffing.study.settings import ReaderChoice, Sampling
 from diffing.study.study import Study
 
@@ -185,22 +187,21 @@ def _asked_at(checkpoint: dict[str, str]) -> dict[str, str]:
 
 @app.command("list")
 def list_command(as_json: AsJson = False) -> None:
-    """List the studies.
+    """List the studies with what each says, the last changed first.
 
     Example: `python -m diffing list`
     """
-    rows = []
-    for name in study.names():
-        try:
-            with damage.told():
-                status = statuses.of(Study.open(name))
-            names = " against ".join(c["name"] for c in status["checkpoints"])
-            rows.append({"study": name, "checkpoints": names, "next": (status["next"] or {}).get("step", "")})
-        except UserError as error:
-            rows.append({"study": name, "checkpoints": f"does not open: {error}", "next": ""})
+    rows = [_listed(each) for each in overview.every()]
     tell(rows) if as_json else show(rows)
     if not rows and not as_json:
         say("No studies yet; 'python -m diffing new --help' shows how to make one.")
+
+
+def _listed(each: Overview) -> dict[str, str]:
+    sides = [checkpoint.name for checkpoint in each.study.checkpoints] if each.study else []
+    says = f"does not open: {each.fault}" if each.fault else each.sentence or f"{each.next} ({each.how})"
+    changed = words.moment(each.changed) if each.changed else ""
+    return {"study": each.name, "checkpoints": " against ".join(sides), "changed": changed, "says": says}
 
 
 @app.command()

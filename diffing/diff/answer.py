@@ -134,12 +134,13 @@ class Behaviour(NamedTuple):
         return self.by != "feature" or bool(self.author)
 
 
-def behaviours(stored: Diff) -> list[Behaviour]:
+def behaviours(stored: Diff, examples: bool = True) -> list[Behaviour]:
     """All of a diff's behaviours: what is counted, what is counted and tells little, what only features tell of.
 
-    Each begins with an example of a prompt that none before it shows, where it has one.
+    Each begins with an example of a prompt that none before it shows, where it has one. Without `examples` the
+    table of all pairs is left unread.
     """
-    pairs = changes.Pairs(stored.changes) if len(stored.changes) else None
+    pairs = changes.Pairs(stored.changes) if examples and len(stored.changes) else None
     found = [_behaviour(row, stored.habits, pairs) for row in stored.behaviours.to_dict("records")]
     order = sorted(found, key=lambda each: (each.by == "feature", each.by == "phrase" and little(each.name)))
     seen: set[str] = set()
@@ -191,7 +192,7 @@ def sentence(stored: Diff) -> str:
     told = stored.summary
     if told.get("identical") == told["pairs"] > 0:
         return f"Nothing changed: {summary.identical(told)[0].lower()}{summary.identical(told)[1:]}"
-    everything = behaviours(stored)
+    everything = behaviours(stored, examples=False)
     found = [each for each in everything if each.confirmed == "yes"]
     if not found:
         held = max((each.prompts for each in everything), default=0)

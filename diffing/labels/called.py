@@ -8,7 +8,7 @@ by nobody, that a name says whose it is, and that no figure changes with it.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from diffing import labels
@@ -27,15 +27,19 @@ logger = logging.getLogger(__name__)
 
 def behaviours(study: Study, stored: Diff) -> list[Behaviour]:
     """A diff's behaviours in order, with names and readers as they are now."""
-    given = answer.behaviours(stored)
-    known = naming.known(study)
     seen = agreement.between(stored, agreement.beside(study, stored))
+    return [
+        each._replace(readers=seen.get(each.number, ()))
+        for each in named(study, stored, answer.behaviours(stored))
+    ]
+
+
+def named(study: Study, stored: Diff, given: Sequence[Behaviour]) -> list[Behaviour]:
+    """Behaviours of a diff with the names that they have by now."""
+    known = naming.known(study)
     encodings = _encodings(study) if known else None
     general = labels.current(study) if any(_bare(each) for each in given) else {}
-    return [
-        _named(stored, each, known, general, encodings)._replace(readers=seen.get(each.number, ()))
-        for each in given
-    ]
+    return [_named(stored, each, known, general, encodings) for each in given]
 
 
 def whole(study: Study, stored: Diff) -> dict[str, Any]:

@@ -8,11 +8,7 @@ from typing import Literal, NamedTuple
 
 import streamlit as st
 
-from diffing.common import damage
-from diffing.common.errors import UserError
 from diffing.common.escape import md
-from diffing.study import study
-from diffing.study.study import Study
 from pages.parts import address, door
 
 STYLE = """<style>
@@ -56,6 +52,9 @@ STAGES: dict[str, tuple[str, Colour]] = {
     "partial": (":material/clock_loader_40:", "orange"),
     "to do": (":material/radio_button_unchecked:", "gray"),
     "running": (":material/autorenew:", "blue"),
+    # Neither waits for anybody: the one costs money and need not be, the other is a draft to look through.
+    "optional": (":material/add:", "gray"),
+    "open": (":material/edit_note:", "gray"),
 }
 """How each state of a step looks: never by its colour alone."""
 
@@ -95,16 +94,5 @@ def stage(step: Mapping[str, str], running: Collection[str]) -> None:
     """A step's badge, as `diffing.status` tells of it; hovering says more."""
     state = "running" if step["job"] in running else step["state"]
     icon, colour = STAGES[state]
-    st.badge(f"{step['step']}: {state}", icon=icon, color=colour, help=md(step["detail"]))
-
-
-def all_studies() -> list[tuple[str, Study | None, str]]:
-    """Every study folder by name, opened, or with the reason why it does not open."""
-    found: list[tuple[str, Study | None, str]] = []
-    for name in study.names():
-        try:
-            with damage.told():
-                found.append((name, Study.open(name), ""))
-        except UserError as error:
-            found.append((name, None, str(error)))
-    return found
+    said = step["detail"] if state == "open" else state
+    st.badge(f"{step['step']}: {said}", icon=icon, color=colour, help=md(step["detail"]))

@@ -163,5 +163,6 @@ def test_list_shows_a_broken_study_beside_the_others(own_home: Path) -> None:
     (own_home / "studies" / "broken").mkdir()
     (own_home / "studies" / "broken" / "study.toml").write_text("name = [")
     rows = json.loads(CliRunner().invoke(app, ["list", "--json"]).output)
-    assert [row["study"] for row in rows] == ["broken", "whole"]
-    assert "is not TOML" in rows[0]["checkpoints"]
+    assert [row["study"] for row in rows] == ["whole", "broken"]
+    assert rows[0]["says"] == "Next: ask the checkpoints, 608 answers in all. (python -m diffing collect whole)"
+    assert "is not TOML" in rows[1]["says"]

@@ -230,6 +230,8 @@ def test_every_parameter_is_tried_here() -> None:
     # Those of checking the judge are in `test_check`, with a judge.
     # The Answer page's are in `test_answer`.
     apart |= {"behaviour", "all", "features", "probes", "writer", "judge", "reading", "rater", "pairs", "question"}
+    # The first page's is in `test_dashboard`.
+    apart |= {"q-studies"}
     assert names <= tried | apart
     assert names <= set(addresses.NAMES)
     assert tried <= names
