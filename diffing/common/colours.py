@@ -7,6 +7,14 @@ that cannot import (the theme, the report's style sheet) write the same values; 
 import numpy as np
 
 A, B = "#4684d7", "#c78901"
+A_WORDS, B_WORDS = ("#2c64b0", "#7aaef0"), ("#8a5e00", "#dba02b")
+"""The same two as words have them, on a light page and on a dark one: A and B themselves are too pale to read on
+white (contrast 3.8 and 3.0, where 4.5 is the least that is held to be readable)."""
+TICKS = ("#5c6170", "#a3a8b4")
+"""Numbers and names along a chart's axes."""
+PRIMARY = ("#33535c", "#527883")
+"""What is chosen or pressed: of neither side's hue, and dark enough for white words on it."""
+LINKS = ("#33535c", "#9cc3ce")
 SECOND = "#00966e"
 """A second feature's underline, and a text that belongs to neither side."""
 GREY = "#8a8f98"
@@ -18,6 +26,11 @@ LEVELS = 10
 def rgb(colour: str) -> str:
     """`#4684d7` as style sheets mix it with an opacity: `70,132,215`."""
     return ",".join(str(int(colour[place : place + 2], 16)) for place in (1, 3, 5))
+
+
+def css(light_dark: tuple[str, str]) -> str:
+    """A pair as a style sheet takes the one of the page's theme."""
+    return f"light-dark({','.join(light_dark)})"
 
 
 def level(value: float, largest: float) -> int:

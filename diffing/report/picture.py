@@ -129,7 +129,8 @@ def _drawn(sheet: Sheet, scale: float) -> Canvas:
 
 
 def _letter(side: str) -> Run:
-    colour = colours.A if side == "A" else colours.B
+    # The page is white.
+    colour = (colours.A_WORDS if side == "A" else colours.B_WORDS)[0]
     return Run(side, "bold", colour)
 
 

@@ -7,7 +7,7 @@ and values come from.
 
 from collections.abc import Iterable
 
-from diffing.common.colours import LEVELS, SECOND, A, B, level, rgb
+from diffing.common.colours import A_WORDS, B_WORDS, LEVELS, SECOND, A, B, css, level, rgb
 from diffing.common.escape import esc
 from diffing.probes.excerpts import Excerpt
 
@@ -101,7 +101,7 @@ def excerpt(cut: Excerpt, side: str) -> str:
 
 def letter(side: str) -> str:
     """A or B in its colour."""
-    return f'<b style="color:{A if side == "a" else B}">{side.upper()}</b>'
+    return f'<b style="color:{css(A_WORDS if side == "a" else B_WORDS)}">{side.upper()}</b>'
 
 
 def sides(name_a: str, name_b: str) -> str:

@@ -8,13 +8,20 @@ from typing import Literal, NamedTuple
 
 import streamlit as st
 
+from diffing.common.colours import TICKS, css
 from diffing.common.escape import md
 from pages.parts import address, door
 
-STYLE = """<style>
-[data-testid=stMainBlockContainer]{padding:1.6rem 2.5rem 4rem;max-width:96rem}
+STYLE = (
+    f"""<style>
+.js-plotly-plot :is(.xtick text,.ytick text,.xtitle,.ytitle){{fill:{css(TICKS)}!important}}
+"""
+    + """
+[data-testid=stMainBlockContainer]{padding:1.1rem 2.5rem 4rem;max-width:96rem}
+[data-testid=stMainBlockContainer] h1{padding-top:0}
 [data-testid=stHeader]{background:transparent;height:2.2rem;min-height:0}
-[data-testid=stSidebarHeader]{height:2.5rem}
+[data-testid=stSidebarHeader]{height:2.2rem;margin-bottom:0}
+[data-baseweb=tab][aria-selected=true]{color:inherit}
 .sides{font-size:.875rem;line-height:1.6;overflow-wrap:anywhere}
 [class*=st-key-stack] [data-testid=stColumn]{min-width:min(100%,25rem)}
 :has(>[class*=st-key-roomy]){min-width:min(100%,25rem)}
@@ -22,7 +29,9 @@ STYLE = """<style>
 .st-key-figures-answer [data-testid=stElementContainer]:has([data-testid=stMetric]){min-width:13rem}
 .st-key-figures-feature [data-testid=stElementContainer]:has([data-testid=stMetric]){min-width:8.5rem}
 </style>"""
-"""Less air around the page; columns of charts stack and rows of figures wrap before they get too narrow."""
+)
+"""Less air around the page, axes that can be read; columns of charts stack and rows of figures wrap before they
+get too narrow."""
 
 
 class Page(NamedTuple):

@@ -19,7 +19,8 @@ CANNOT_IMPORT = {
 
 def test_the_theme_has_the_colours() -> None:
     theme = tomllib.loads((PROJECT / ".streamlit/config.toml").read_text())["theme"]
-    assert theme["primaryColor"] == colours.A
+    assert [theme[mode]["primaryColor"] for mode in ("light", "dark")] == [*colours.PRIMARY]
+    assert [theme[mode]["linkColor"] for mode in ("light", "dark")] == [*colours.LINKS]
     assert [theme[mode]["chartCategoricalColors"] for mode in ("light", "dark")] == [[colours.A, colours.B]] * 2
 
 
@@ -29,9 +30,51 @@ def test_the_reports_style_sheet_has_the_colours() -> None:
         (said,) = re.findall(rf"--{side}: ([\d, ]+);", sheet)
         assert said.replace(" ", "") == colours.rgb(colour)
 
+    for colour in colours.LINKS:
+        assert f"--link: {colour};" in sheet
+
+
+def luminance(colour: str) -> float:
+    """As the Web Content Accessibility Guidelines define it."""
+    parts = [int(part) / 255 for part in colours.rgb(colour).split(",")]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted(map(luminance, (one, other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_the_contrast_is_that_of_the_guidelines() -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["A_WORDS", "B_WORDS", "TICKS", "LINKS"])
+def test_words_can_be_read_on_pages_and_panels_of_both_themes(name: str) -> None:
+    light, dark = getattr(colours, name)
+    # Streamlit's grounds of pages and of panels, and the report's.
+    assert min(contrast(light, ground) for ground in ("#ffffff", "#f8f8f7", "#ecedef", "#f4f6f8")) >= 4.5
+    assert min(contrast(dark, ground) for ground in ("#171614", "#2d2b27", "#14171c")) >= 4.5
+
+
+def test_white_words_can_be_read_on_what_is_pressed_which_is_of_neither_side() -> None:
+    for colour in colours.PRIMARY:
+        assert contrast(colour, "#ffffff") >= 4.5
+        assert colour not in (colours.A, colours.B)
+
 
 def test_no_other_file_writes_them() -> None:
-    written = [colours.A, colours.B, colours.SECOND, *map(colours.rgb, (colours.A, colours.B, colours.SECOND))]
+    plain = (colours.A, colours.B, colours.SECOND)
+    written = [
+        *plain,
+        *map(colours.rgb, plain),
+        *colours.A_WORDS,
+        *colours.B_WORDS,
+        *colours.TICKS,
+        *colours.PRIMARY,
+    ]
     places = [PROJECT / "dashboard.py", *(PROJECT / "pages").rglob("*.py"), *(PROJECT / "diffing").rglob("*.py")]
     places += [*(PROJECT / "diffing/report/templates").iterdir(), *(PROJECT / ".streamlit").iterdir()]
     found = {

@@ -4,6 +4,7 @@ from diffing.common.colours import A, B
 from diffing.common.escape import esc
 from diffing.common.words import count, listed, share
 from diffing.diff.answer import Behaviour
+from pages.parts.highlight import letter
 from pages.parts.load import Loaded
 
 STYLE = """<style>
@@ -42,8 +43,7 @@ def head(found: Loaded, each: Behaviour, place: int) -> str:
 def title(each: Behaviour) -> str:
     """What changed, as a clause whose subject is a side."""
     # The side's letter in its colour, what it does in bold.
-    colour = A if each.subject.startswith("A") else B
-    begun = f'<b style="color:{colour}">{each.subject[0]}</b>{esc(each.subject[1:])}'
+    begun = f"{letter(each.subject[0].lower())}{esc(each.subject[1:])}"
     return f"{begun} <b>{esc(each.rest)}</b>"
 
 
@@ -54,7 +54,7 @@ def bars(each: Behaviour) -> str:
     for side, value, colour in (("A", each.share_a, A), ("B", each.share_b, B)):
         text = f"{value:,.0f}" if each.kind == "amount" else share(value)
         parts.append(
-            f'<b style="color:{colour}">{side}</b><div class="track"><div class="bar" '
+            f'{letter(side.lower())}<div class="track"><div class="bar" '
             f'style="width:{100 * min(value / whole, 1):.1f}%;background:{colour}"></div></div><span>{text}</span>'
         )
     return f'<div class="bars">{"".join(parts)}</div>'
