@@ -227,7 +227,9 @@ def later_steps(study: Study, answered: bool) -> list[dict[str, str]]:
             "job": "label",
             # A model is paid to write them, and behaviours have words without any.
             "state": "done" if named and len(named) == len(leads) else "optional",
-            "detail": f"{len(named)} of the {len(leads)} families that differ most have a label",
+            "detail": f"{len(named)} of the {len(leads)} families that differ most have a label"
+            if leads
+            else "after the diff",
             "how": f"python -m diffing label {name} --top {LABELLED} --dry-run",
         },
         {

@@ -37,6 +37,8 @@ ORDER = [
 BESIDE = {"__init__.py", "__main__.py", "starter", "__pycache__"}
 """What lies in `diffing/` and is no room."""
 HEAVY = ("torch", "openai", "sklearn", "matplotlib")
+SLOW = (*HEAVY, "pandas", "numpy", "pyarrow", "scipy", "plotly")
+"""What a command loads that does something, and no command that only says what it would do."""
 
 
 def modules() -> list[Path]:
@@ -129,11 +131,28 @@ def test_nothing_heavy_is_loaded_before_it_is_used(module: str) -> None:
     assert told.stdout.strip() == ""
 
 
+def test_a_command_is_asked_for_help_without_any_of_the_libraries_that_take_long() -> None:
+    code = (
+        "import sys\nimport diffing.cli.app as app\nfrom typer.testing import CliRunner\nimport typer\n"
+        "group = typer.main.get_command(app.app)\n"
+        "words = [[]] + [[name] for name in group.commands]\n"
+        "groups = {name: each.commands for name, each in group.commands.items() if hasattr(each, 'commands')}\n"
+        "words += [[name, below] for name, each in groups.items() for below in each]\n"
+        "done = [CliRunner().invoke(app.app, [*each, '--help']) for each in words]\n"
+        "assert len(done) > 30 and not any(each.exit_code for each in done)\n"
+        f"print(*(name for name in {SLOW} if name in sys.modules))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == ""
+
+
 def test_what_the_package_hands_on_is_what_it_says() -> None:
     import diffing
 
-    handed = {name for name in vars(diffing) if not name.startswith("_")} - set(ORDER)
+    beside = {"import_module", "TYPE_CHECKING", "Any"}
+    handed = {name for name in dir(diffing) if not name.startswith("_")} - set(ORDER) - beside
     assert handed == set(diffing.__all__)
+    assert [getattr(diffing, name).__name__ for name in diffing.__all__] == diffing.__all__
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: path.relative_to(ENGINE).as_posix())

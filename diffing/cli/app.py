@@ -2,7 +2,7 @@
 
 Promises exit code 0 for done, 2 with one sentence for anything the user can put right, 1 with one for a defect of
 this program, and `--json` where another program would read the answer. Computes nothing itself; the commands stand
-in `study`, `run` and the like.
+in `study`, `run` and the like, and load what they need when they run, so that help comes at once.
 """
 
 import os
@@ -27,7 +27,6 @@ from diffing.cli import study as cli_study
 from diffing.cli import upkeep as cli_upkeep
 from diffing.cli import votes as cli_votes
 from diffing.cli.terminal import warn
-from diffing.common import damage
 from diffing.common.errors import UserError
 
 DEBUG = "DIFFING_DEBUG"
@@ -69,6 +68,8 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:
+        from diffing.common import damage
+
         said = damage.in_words(error)
         if said is not None:
             fail(said, error)

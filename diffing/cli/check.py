@@ -8,12 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from diffing.cli import options
 from diffing.cli.options import After, AsJson, Before, Name
 from diffing.cli.terminal import say, tell
-from diffing.common import outfile, tables
-from diffing.diff import summary
-from diffing.findings import correction, evidence, people, verification
-from diffing.study.study import Study
 
 app = typer.Typer()
 
@@ -24,8 +21,8 @@ def judge_check(
     a: Before = "",
     b: After = "",
     number: Annotated[
-        int, typer.Option(help="Pairs that you judge.", min=people.LEAST, max=people.MOST)
-    ] = people.USUAL,
+        int, typer.Option(help="Pairs that you judge.", min=options.LEAST_JUDGED, max=options.MOST_JUDGED)
+    ] = options.USUALLY_JUDGED,
     csv: Annotated[
         Path | None, typer.Option("--csv", help="Write the pairs here, to fill in `said`.", metavar="F")
     ] = None,
@@ -39,6 +36,11 @@ def judge_check(
 
     Example: `python -m diffing judge-check flash --csv pairs.csv`
     """
+    from diffing.common import outfile, tables
+    from diffing.diff import summary
+    from diffing.findings import correction, evidence, people, verification
+    from diffing.study.study import Study
+
     study, who = Study.open(name), author or getpass.getuser()
     a, b = study.sides(a, b)
     asked = people.questions(study, a, b, number)

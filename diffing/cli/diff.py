@@ -1,4 +1,4 @@
-"""The command that compares two checkpoints feature by feature.
+"""The command that compares two checkpoints.
 
 Computes the diff where it is missing or older than the answers, and prints or writes what is stored. Figures are
 shares, not per cent, wherever another program would read them.
@@ -7,20 +7,21 @@ shares, not per cent, wherever another program would read them.
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pandas as pd
 import typer
 
-from diffing import labels
-from diffing.cli.options import After, AsJson, Before, Context, Name, Reader
+from diffing.cli import glance
+from diffing.cli.options import ORDERED, After, AsJson, Before, Context, Name, Reader
 from diffing.cli.read import choice
-from diffing.cli.terminal import do, say, show, tell
-from diffing.common import outfile, words
+from diffing.cli.terminal import do, paragraph, say, show, tell
 from diffing.common.errors import UserError
-from diffing.diff import answer, ranking, selection, summary
-from diffing.diff.stored import Diff, load, up_to_date
-from diffing.study.study import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from diffing.diff.stored import Diff
+    from diffing.study.study import Study
 
 app = typer.Typer()
 
@@ -36,19 +37,25 @@ def diff(
     csv: Annotated[
         Path | None, typer.Option("--csv", help="Write the whole table here; - prints it.", metavar="F")
     ] = None,
-    probes: Annotated[bool, typer.Option("--probes", help="Surface probes instead of features.")] = False,
-    phrases: Annotated[bool, typer.Option("--phrases", help="Learned phrases instead of features.")] = False,
-    top: Annotated[int, typer.Option(help=f"Families shown, {ranking.WORDS}.", min=0)] = 20,
+    features: Annotated[bool, typer.Option("--features", help="A table of the features that differ.")] = False,
+    probes: Annotated[bool, typer.Option("--probes", help="A table of the surface probes.")] = False,
+    phrases: Annotated[bool, typer.Option("--phrases", help="A table of the phrases that were learned.")] = False,
+    top: Annotated[int, typer.Option(help=f"Rows of a table, {ORDERED}.", min=0)] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two checkpoints: which features differ, by how much, and how sure that is.
+    """Compare two checkpoints and say what changed; --features, --probes and --phrases show what is behind it.
 
     Example: `python -m diffing diff sample --a before --b after --csv diff.csv`
     """
+    from diffing.common import outfile
+    from diffing.diff import summary
+    from diffing.study.study import Study
+
     if by not in ("", "category"):
         raise UserError(f"'{by}' is nothing to group by; use --by category.")
-    if probes and phrases:
-        raise UserError("--probes and --phrases are two tables; ask for one of them.")
+    tables = [f"--{table}" for table, asked in _asked(features, probes, phrases).items() if asked]
+    if len(tables) > 1:
+        raise UserError(f"{' and '.join(tables)} are two tables; ask for one of them.")
     opened = Study.open(name)
     seen = opened.read_by(choice(reader, context, opened.settings.reader))
     found = current(seen, *opened.sides(a, b))
@@ -66,28 +73,46 @@ def diff(
             )
         )
         return
-    say(f"A is {found.a}, B is {found.b}. {answer.sentence(found)}")
-    said = f"{summary.answer(found.summary)} {summary.identical(found.summary)}".rstrip()
-    say(said)
-    if phrases:
+    glance.answer(seen, found)
+    if tables or by:
+        _behind(found, table, counted, by, top)
+    else:
+        say(f"What is behind it: 'diff {name} --features', '--probes' or '--phrases'.")
+    if csv is not None:
+        say(f"Wrote {len(table):,} rows to {csv}.")
+
+
+def _asked(features: bool, probes: bool, phrases: bool) -> dict[str, bool]:
+    return {"features": features, "probes": probes, "phrases": phrases}
+
+
+def _behind(found: "Diff", table: "pd.DataFrame", counted: str, by: str, top: int) -> None:
+    """What the diff found in all, and a table of features, probes or phrases."""
+    from diffing.diff import ranking, selection, summary
+
+    say()
+    paragraph(f"{summary.answer(found.summary)} {summary.identical(found.summary)}".rstrip())
+    if counted == "phrases":
         # As they are stored, the best founded on discovery prompts first.
         rows = table.head(top or len(table))
         tested = found.summary.get("tested_phrases")
         say("This diff is older than phrases." if tested is None else f"{tested:,} phrases were tested.")
-    elif by or probes:
-        rows = (selection.judged(table) if probes else ranking.ordered(table)).head(top or len(table))
+    elif by or counted:
+        rows = (selection.judged(table) if counted else ranking.ordered(table)).head(top or len(table))
     else:
         order = found.top(top)["feature"].tolist()
         rows = table.set_index("feature", drop=False).loc[order]
     show([_brief(row) for row in rows.to_dict("records")])
     if len(rows):
-        say(f"Rows are {ranking.WORDS}. Each row's q is of its own view alone; the first words are of all views.")
-    if csv is not None:
-        say(f"Wrote {len(table):,} rows to {csv}.")
+        paragraph(
+            f"Rows are {ranking.WORDS}. Each row's q is of its own view alone; the first words are of all views."
+        )
 
 
-def current(study: Study, a: str, b: str) -> Diff:
+def current(study: "Study", a: str, b: str) -> "Diff":
     """The diff with the usual settings, computed first where it is missing or older than what it is made from."""
+    from diffing.diff.stored import load, up_to_date
+
     found = up_to_date(study, a, b)
     if found is None:
         other = {"reader": study.settings.reader.model_dump()} if study.beside else {}
@@ -95,7 +120,9 @@ def current(study: Study, a: str, b: str) -> Diff:
     return found or load(study, a, b)
 
 
-def _table(study: Study, found: Diff, by: str) -> pd.DataFrame:
+def _table(study: "Study", found: "Diff", by: str) -> "pd.DataFrame":
+    from diffing import labels
+
     named = labels.named(study, found.features, found.a, found.b)
     if by:
         return found.categories.merge(named[["feature", "label"]], on="feature")
@@ -104,6 +131,8 @@ def _table(study: Study, found: Diff, by: str) -> pd.DataFrame:
 
 def _brief(row: dict[str, Any]) -> dict[str, Any]:
     """A row as the terminal shows it."""
+    from diffing.common import words
+
     change = _within(words.points, row, "delta", "ci")
     if "group" in row:
         named = {"feature": row["feature"], "label": row["label"], row["kind"]: row["group"]}
@@ -129,4 +158,6 @@ def _within(say: Callable[[float], str], row: dict[str, Any], name: str, ends: s
 
 
 def _q(q: float) -> str:
+    import pandas as pd
+
     return f"{q:.1e}" if pd.notna(q) else "not tested"

@@ -3,12 +3,13 @@
 import getpass
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from diffing.cli import keys
 from diffing.cli.options import (
+    GPU_HOUR,
     After,
     AsJson,
     Before,
@@ -21,26 +22,12 @@ from diffing.cli.options import (
     finite,
 )
 from diffing.cli.terminal import do, say, show, tell, warn
-from diffing.common import tables, words
 from diffing.common.errors import UserError
-from diffing.common.step import checked
-from diffing.diff import summary
-from diffing.findings import (
-    arms,
-    baseline,
-    brief,
-    correction,
-    drafting,
-    evidence,
-    findings,
-    predicates,
-    verification,
-)
-from diffing.findings.evidence import Standing
-from diffing.jobs.job import JobStatus
-from diffing.models.questions import Estimate
-from diffing.probes import own_probes
-from diffing.study.study import Study
+
+if TYPE_CHECKING:
+    from diffing.findings.evidence import Standing
+    from diffing.jobs.job import JobStatus
+    from diffing.models.questions import Estimate
 
 app = typer.Typer()
 
@@ -77,6 +64,10 @@ def findings_command(
 
     Example: `python -m diffing findings flash --add "ends with an offer to help" --more new --feature 17`
     """
+    from diffing.findings import evidence, findings, predicates
+    from diffing.probes import own_probes
+    from diffing.study.study import Study
+
     study, who = Study.open(name), author or getpass.getuser()
     a, b = study.sides(a, b)
     members: dict[str, Any] = {
@@ -138,6 +129,10 @@ def draft(
 
     Example: `python -m diffing draft flash --model openrouter:openai/gpt-4o-mini --dry-run`
     """
+    from diffing.common.step import checked
+    from diffing.findings import drafting, evidence
+    from diffing.study.study import Study
+
     study = Study.open(name)
     given = dict(a=a, b=b, model=model, key_env=key_env, families=families, most=most, max_dollars=max_dollars)
     options = checked("draft", drafting.Options, given)
@@ -172,6 +167,10 @@ def verify(
 
     Example: `python -m diffing verify flash --judge openrouter:google/gemini-2.5-flash --max-dollars 5`
     """
+    from diffing.common.step import checked
+    from diffing.findings import correction, evidence, verification
+    from diffing.study.study import Study
+
     study = Study.open(name)
     given = dict(a=a, b=b, model=judge, key_env=key_env, findings=finding or [], claims_per_call=claims_per_call)
     limits = dict(max_dollars=max_dollars, max_requests=max_requests, concurrency=concurrency)
@@ -205,7 +204,7 @@ def baseline_command(
     compare: Annotated[bool, typer.Option("--compare", help="Only show how both ways of finding did.")] = False,
     gpu_hour: Annotated[
         float, typer.Option(help="Dollars for an hour of one GPU.", min=0, callback=finite)
-    ] = arms.GPU_HOUR,
+    ] = GPU_HOUR,
     max_dollars: MaxDollars = None,
     max_requests: MaxRequests = None,
     concurrency: Concurrency = 16,
@@ -217,6 +216,11 @@ def baseline_command(
 
     Example: `python -m diffing baseline flash --model openrouter:google/gemini-2.5-flash --draws 1`
     """
+    from diffing.common.step import checked
+    from diffing.diff import summary
+    from diffing.findings import arms, baseline
+    from diffing.study.study import Study
+
     study = Study.open(name)
     given = dict(a=a, b=b, model=model, rater=judge, key_env=key_env, draws=draws, most=most)
     limits = dict(max_dollars=max_dollars, max_requests=max_requests, concurrency=concurrency)
@@ -242,6 +246,8 @@ def baseline_command(
 
 
 def _example(text: str) -> list[Any]:
+    from diffing.common import tables
+
     prompt_id, _, draw = text.partition(":")
     number = tables.number(draw or "0")
     if number is None:
@@ -249,8 +255,10 @@ def _example(text: str) -> list[Any]:
     return [prompt_id, number]
 
 
-def _list(stands: Sequence[Standing]) -> None:
+def _list(stands: "Sequence[Standing]") -> None:
     """Two lines a finding: claims are sentences, for which a table's column is too narrow."""
+    from diffing.findings import brief, correction
+
     for one in stands:
         check, status = one.check, one.status
         # What nothing tested says so first, and louder than anything else in the list.
@@ -267,7 +275,9 @@ def _list(stands: Sequence[Standing]) -> None:
         say(f"    {one.finding.side.upper()}{brief.rest(one.finding)}")
 
 
-def _one(one: Standing) -> None:
+def _one(one: "Standing") -> None:
+    from diffing.findings import correction
+
     finding = one.finding
     mark = one.status.upper() if one.status == "unverified wording" else one.status
     say(f"{mark}{': ' + one.why if one.why else ''}  {finding.id}")
@@ -299,11 +309,13 @@ def _figure(value: Any) -> str:
     return "–" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _result(status: JobStatus) -> dict[str, Any]:
+def _result(status: "JobStatus") -> dict[str, Any]:
     return status.result or {}
 
 
-def _expected(estimate: Estimate, as_json: bool) -> None:
+def _expected(estimate: "Estimate", as_json: bool) -> None:
+    from diffing.common import words
+
     if as_json:
         tell(asdict(estimate))
         return
@@ -313,7 +325,9 @@ def _expected(estimate: Estimate, as_json: bool) -> None:
     )
 
 
-def _done(status: JobStatus, what: str) -> None:
+def _done(status: "JobStatus", what: str) -> None:
+    from diffing.common import words
+
     result = _result(status)
     failed, left = result.get("failed", 0), result.get("left", 0)
     parts = [

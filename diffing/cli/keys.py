@@ -6,15 +6,16 @@ a terminal that can be answered. Elsewhere the step itself refuses, with the com
 
 import sys
 from collections.abc import Iterable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from diffing.cli.options import AsJson
 from diffing.cli.terminal import errors, say, show, tell, warn
 from diffing.common.errors import UserError
-from diffing.models import allowed, providers
-from diffing.models.providers import Checkpoint, Endpoint
+
+if TYPE_CHECKING:
+    from diffing.models.providers import Checkpoint, Endpoint
 
 app = typer.Typer()
 
@@ -30,6 +31,8 @@ def allow_command(
 
     Example: `python -m diffing allow gateway.example.com GATEWAY_KEY`
     """
+    from diffing.models import allowed
+
     if not host:
         rows = [pair._asdict() for pair in allowed.pairs()]
         tell(rows) if as_json else show(rows)
@@ -45,8 +48,10 @@ def allow_command(
         say(f"The key in {pair.variable} may go to {pair.host} from now on.")
 
 
-def typed(points: Iterable[Endpoint]) -> None:
+def typed(points: "Iterable[Endpoint]") -> None:
     """Addresses and variables that stand in the command itself: its author has allowed them."""
+    from diffing.models import allowed, providers
+
     for point in points:
         pair = providers.unsettled(point)
         if pair is not None:
@@ -56,12 +61,16 @@ def typed(points: Iterable[Endpoint]) -> None:
 
 def typed_model(model: str, key_env: str) -> None:
     """The same for a model to ask, where both were named."""
+    from diffing.models import providers
+
     if model and key_env:
         typed([providers.endpoint(providers.parse(model, "asked", key_env))])
 
 
-def ask(checkpoints: Iterable[Checkpoint]) -> None:
+def ask(checkpoints: "Iterable[Checkpoint]") -> None:
     """Ask about each key of a study that would go where it may not go yet, if there is somebody to ask."""
+    from diffing.models import allowed, providers
+
     if not (sys.stdin.isatty() and errors.is_terminal):
         return
     for point in providers.endpoints(checkpoints):

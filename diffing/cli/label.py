@@ -2,19 +2,17 @@
 
 import asyncio
 import getpass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diffing import diff, labels
 from diffing.cli import keys
 from diffing.cli.options import After, AsJson, Before, Detach, DryRun, KeyEnv, MaxDollars, MaxRequests, Name
 from diffing.cli.terminal import do, say, show, tell
-from diffing.common import tables, words
 from diffing.common.errors import UserError
-from diffing.common.step import checked
-from diffing.labels import behaviours, expected, history, plan
-from diffing.study.study import Study
+
+if TYPE_CHECKING:
+    from diffing.study.study import Study
 
 app = typer.Typer()
 
@@ -62,6 +60,11 @@ def label(
 
     Example: `python -m diffing label flash --score --max-dollars 1`
     """
+    from diffing.common import words
+    from diffing.common.step import checked
+    from diffing.labels import expected, plan
+    from diffing.study.study import Study
+
     opened = Study.open(name)
     if words_for:
         _name(opened, (a, b), behaviour, words_for, author)
@@ -90,8 +93,11 @@ def label(
         told(opened, status.state, status.result or {})
 
 
-def _name(study: Study, sides: tuple[str, str], behaviour: int | None, words_for: str, author: str) -> None:
+def _name(study: "Study", sides: tuple[str, str], behaviour: int | None, words_for: str, author: str) -> None:
     """Keep a person's name."""
+    from diffing import diff
+    from diffing.labels import behaviours
+
     if behaviour is None:
         raise UserError("A name is of one behaviour; say which with --behaviour N (`answer --json` has numbers).")
     stored = diff.load(study, *study.sides(*sides))
@@ -99,8 +105,12 @@ def _name(study: Study, sides: tuple[str, str], behaviour: int | None, words_for
     say(f"Behaviour {behaviour} is called “{record.label}” from now on, by {record.author}.")
 
 
-def told(opened: Study, state: str, result: dict[str, Any]) -> None:
+def told(opened: "Study", state: str, result: dict[str, Any]) -> None:
     """What a run did, for a person."""
+    from diffing import labels
+    from diffing.common import words
+    from diffing.labels import history
+
     imported = result.get("imported")
     if imported:
         say(f"{imported['source']}: {imported['labels']:,} labels of {imported['features']:,} features.")
@@ -134,8 +144,10 @@ def told(opened: Study, state: str, result: dict[str, Any]) -> None:
         say(f"Look at feature {flag['feature']} ({flag['label']}): {flag['words']}.")
 
 
-def named(opened: Study, state: str, result: dict[str, Any]) -> None:
+def named(opened: "Study", state: str, result: dict[str, Any]) -> None:
     """What became of behaviours, for a person."""
+    from diffing.common import words
+
     counted = result["behaviours"]
     say(
         f"{state}: {counted['written']} behaviours named, {counted['scored']} scored, {counted['failed']} failed, "
@@ -153,6 +165,8 @@ def named(opened: Study, state: str, result: dict[str, Any]) -> None:
 
 
 def numbers(text: str) -> list[int]:
+    from diffing.common import tables
+
     read = []
     for part in filter(None, map(str.strip, text.split(","))):
         number = tables.number(part)

@@ -4,25 +4,8 @@ import typer
 
 from diffing.cli.options import AsJson, Name
 from diffing.cli.terminal import say, tell
-from diffing.findings import asking
-from diffing.findings.findings import Change
-from diffing.findings.people import Verdict
-from diffing.findings.votes import Vote
-from diffing.labels import history
-from diffing.probes import own_probes
-from diffing.study import repair
 
 app = typer.Typer()
-
-CHECKS: dict[str, repair.Check] = {
-    "labels.jsonl": history.line_of,
-    "findings.jsonl": Change.model_validate,
-    "people.jsonl": Verdict.model_validate,
-    "votes.jsonl": Vote.model_validate,
-    "own_probes.jsonl": own_probes.Change.model_validate,
-    "own_answers.jsonl": asking.Said.model_validate,
-}
-"""What a line of these files must hold."""
 
 
 @app.command("repair")
@@ -31,6 +14,9 @@ def repair_command(name: Name, as_json: AsJson = False) -> None:
 
     Example: `python -m diffing repair flash`
     """
+    from diffing.cli.checks import CHECKS
+    from diffing.study import repair
+
     found = repair.repair(name, CHECKS)
     if as_json:
         tell([one._asdict() for one in found])

@@ -7,24 +7,21 @@ costs nothing and what it would cost is said.
 import getpass
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pandas as pd
 import typer
 
 from diffing.cli import keys
 from diffing.cli.options import After, AsJson, Before, Detach, KeyEnv, MaxDollars, MaxRequests, Name
 from diffing.cli.terminal import do, say, show, tell
-from diffing.common import words
 from diffing.common.errors import UserError
-from diffing.common.step import checked
-from diffing.diff import own, selection, summary
-from diffing.diff.own import Line
-from diffing.findings import asking
-from diffing.models import hosts, providers
-from diffing.probes import own_probes
-from diffing.probes.probes import ALL
-from diffing.study.study import Study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from diffing.diff.own import Line
+    from diffing.findings import asking
+    from diffing.study.study import Study
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -64,6 +61,10 @@ def add(
 
     Example: `python -m diffing probe add sample --name "says sorry" --words sorry,apologies --says apologises`
     """
+    from diffing.diff import own, summary
+    from diffing.probes import own_probes
+    from diffing.study.study import Study
+
     study = Study.open(name)
     rule = own_probes.rule_of(words_, phrase, regex)
     asked = {"text": question, "judge": judge} if question else None
@@ -112,6 +113,10 @@ def list_command(
 
     Example: `python -m diffing probe list sample`
     """
+    from diffing.findings import asking
+    from diffing.probes.probes import ALL
+    from diffing.study.study import Study
+
     if not name:
         rows = [{"probe": probe.name, "what is counted": probe.description} for probe in ALL]
         tell(rows) if as_json else show(rows)
@@ -145,6 +150,8 @@ def ask(
 
     Example: `python -m diffing probe ask flash refuses --max-dollars 2 --yes`
     """
+    from diffing.study.study import Study
+
     options = _options(probe or [], a, b, key_env, max_dollars, max_requests)
     _ask(Study.open(name), options, yes, detach, as_json)
 
@@ -159,6 +166,9 @@ def remove(
 
     Example: `python -m diffing probe remove sample "says sorry"`
     """
+    from diffing.probes import own_probes
+    from diffing.study.study import Study
+
     gone = own_probes.remove(Study.open(name), probe, author or getpass.getuser())
     say(f"Removed '{gone.name}' ({gone.shown}).")
 
@@ -169,6 +179,10 @@ def export_command(name: Name, file: File) -> None:
 
     Example: `python -m diffing probe export sample probes.json`
     """
+    from diffing.common import words
+    from diffing.probes import own_probes
+    from diffing.study.study import Study
+
     count = own_probes.export(Study.open(name), file.expanduser())
     say(f"Wrote {words.count(count, 'probe')} to {file}.")
 
@@ -179,6 +193,10 @@ def import_command(name: Name, file: File) -> None:
 
     Example: `python -m diffing probe import flash probes.json`
     """
+    from diffing.common import words
+    from diffing.probes import own_probes
+    from diffing.study.study import Study
+
     taken = own_probes.take(Study.open(name), file.expanduser())
     say(f"Took in {words.count(len(taken), 'probe')}{': ' if taken else ''}{', '.join(p.name for p in taken)}.")
 
@@ -186,12 +204,18 @@ def import_command(name: Name, file: File) -> None:
 def _options(
     names: Sequence[str], a: str, b: str, key_env: str, dollars: float | None, most: int | None = None
 ) -> Any:
+    from diffing.common.step import checked
+    from diffing.findings import asking
+
     told = dict(probes=list(names), a=a, b=b, key_env=key_env, max_dollars=dollars, max_requests=most)
     return checked("ask", asking.Options, told)
 
 
-def _ask(study: Study, options: asking.Options, yes: bool, detach: bool, as_json: bool) -> None:
+def _ask(study: "Study", options: "asking.Options", yes: bool, detach: bool, as_json: bool) -> None:
     """Say what questions would cost, or put them."""
+    from diffing.common import words
+    from diffing.findings import asking
+
     if not yes:
         told = asking.estimate(study, options)
         if as_json:
@@ -217,12 +241,17 @@ def _ask(study: Study, options: asking.Options, yes: bool, detach: bool, as_json
 
 
 def _whom(judge: str, key_env: str) -> str:
+    from diffing.models import hosts, providers
+
     point = providers.endpoint(providers.parse(judge, "asked", key_env))
     return f"{point.model} at {hosts.host_of(point.base_url)}"
 
 
-def _figures(table: pd.DataFrame) -> None:
+def _figures(table: "pd.DataFrame") -> None:
     """Probes as the terminal shows them, and what is wrong with those that have no figures."""
+    from diffing.diff import selection
+    from diffing.findings import asking
+
     order = selection.judged(table) if len(table) else table
     show([_brief(row) for row in order[order["fault"] == ""].to_dict("records")])
     for row in order.to_dict("records"):
@@ -233,6 +262,8 @@ def _figures(table: pd.DataFrame) -> None:
 
 
 def _brief(row: dict[str, Any]) -> dict[str, Any]:
+    from diffing.common import words
+
     shares = {"A": words.share(row["frequency_a"]), "B": words.share(row["frequency_b"])}
     figure, name, ends = words.points, "delta", "ci"
     if row["judged_by"] == "amount":
@@ -254,13 +285,17 @@ def _brief(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _q(q: float) -> str:
+    import pandas as pd
+
     return f"{q:.1e}" if pd.notna(q) else "not tested"
 
 
-def _line(line: Line) -> str:
+def _line(line: "Line") -> str:
     return line.excerpt.plain
 
 
-def _plain(table: pd.DataFrame) -> list[dict[str, Any]]:
+def _plain(table: "pd.DataFrame") -> list[dict[str, Any]]:
+    from diffing.diff import summary
+
     rows = table.astype(object).where(table.notna(), None).to_dict("records")
     return [summary.plain(row) for row in rows]

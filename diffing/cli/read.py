@@ -1,24 +1,25 @@
 """Commands that read answers with a reader, and show what it read."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from diffing.cli.options import AsJson, Context, Detach, Name, Reader
-from diffing.cli.terminal import do, say, show, tell
-from diffing.common import words
-from diffing.reader import places, presets
-from diffing.reader.presets import PRESETS, downloaded
-from diffing.study.settings import ReaderChoice
-from diffing.study.study import Study
+from diffing.cli.terminal import busy, do, say, show, tell
+
+if TYPE_CHECKING:
+    from diffing.study.settings import ReaderChoice
 
 app = typer.Typer()
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 
 
-def choice(text: str, context: str, now: ReaderChoice) -> ReaderChoice:
+def choice(text: str, context: str, now: "ReaderChoice") -> "ReaderChoice":
     """A reader as it is written on the command line; what is left out stays as the study has it."""
+    from diffing.reader.presets import PRESETS
+    from diffing.study.settings import ReaderChoice
+
     if text and "::" in text:
         model, sae = text.split("::", 1)
         chosen = ReaderChoice(preset="", model=model, sae=sae, context=now.context)
@@ -49,6 +50,10 @@ def encode(
 
     Example: `python -m diffing encode flash --reader llama-3.1-8b --device cuda`
     """
+    from diffing.common import words
+    from diffing.reader import places, presets
+    from diffing.study.study import Study
+
     opened = Study.open(name)
     chosen = presets.check(choice(reader, context, opened.settings.reader))
     if chosen != opened.settings.reader and (own or not places.encoded(opened)):
@@ -88,8 +93,10 @@ def feature(
     """
     # Torch is slow to import, and other commands need none of it.
     from diffing.reader.query import feature_examples
+    from diffing.study.study import Study
 
-    found = feature_examples(Study.open(name), number, top, held_out, quantiles)
+    with busy("Looking through the answers"):
+        found = feature_examples(Study.open(name), number, top, held_out, quantiles)
     if as_json:
         tell(found)
         return
@@ -117,8 +124,11 @@ def read(
     """
     # As above.
     from diffing.reader.encode import devices_for, load_reader, read_text
+    from diffing.study.settings import ReaderChoice
 
-    found = read_text(load_reader(choice(reader, "", ReaderChoice()), devices_for(device, 1)[0]), text, top)
+    with busy("Loading the reader"):
+        loaded = load_reader(choice(reader, "", ReaderChoice()), devices_for(device, 1)[0])
+        found = read_text(loaded, text, top)
     if as_json:
         tell(found.model_dump())
         return
@@ -143,6 +153,8 @@ def readers(as_json: AsJson = False) -> None:
 
     Example: `python -m diffing readers`
     """
+    from diffing.reader.presets import PRESETS, downloaded
+
     rows: list[dict[str, Any]] = []
     for preset in PRESETS:
         here = downloaded(preset)

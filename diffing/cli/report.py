@@ -7,8 +7,6 @@ import typer
 
 from diffing.cli.options import After, AsJson, Before, Detach, Name
 from diffing.cli.terminal import do, say
-from diffing.common import words
-from diffing.study.study import Study
 
 app = typer.Typer()
 
@@ -28,6 +26,9 @@ def report(
 
     Example: `python -m diffing report sample --out sample-report`
     """
+    from diffing.common import words
+    from diffing.study.study import Study
+
     # A detached worker runs in another folder.
     folder = str(out.expanduser().resolve()) if out is not None else ""
     status = do(Study.open(name), "report", {"out": folder, "a": a, "b": b}, detach, as_json)

@@ -1,24 +1,19 @@
 """Commands that run steps and look after them: answers, jobs, the sample, the dashboard."""
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from diffing import jobs
-from diffing import status as statuses
-from diffing.cli import keys, serve
-from diffing.cli.options import AsJson, Detach, MaxDollars, MaxRequests, Name
+from diffing.cli import glance, keys, serve
+from diffing.cli.options import EQUIVALENT, AsJson, Detach, MaxDollars, MaxRequests, Name
 from diffing.cli.terminal import do, say, tell
-from diffing.common import words
 from diffing.common.errors import UserError
-from diffing.common.step import checked
-from diffing.diff.measure import EQUIVALENT
-from diffing.diff.until_certain import Options, at_most
-from diffing.models.providers import Price
-from diffing.study import collect as collecting
-from diffing.study import sample
-from diffing.study.study import Study
+
+if TYPE_CHECKING:
+    from diffing.diff.until_certain import Options
+    from diffing.models.providers import Price
+    from diffing.study.study import Study
 
 app = typer.Typer()
 
@@ -48,6 +43,12 @@ def collect(
 
     Example: `python -m diffing collect flash --limit 20 --max-dollars 1`
     """
+    from diffing.common import words
+    from diffing.common.step import checked
+    from diffing.diff.until_certain import Options
+    from diffing.study import collect as collecting
+    from diffing.study.study import Study
+
     opened = Study.open(name)
     limits = dict(limit=limit, max_dollars=max_dollars, max_requests=max_requests)
     given = dict(concurrency=concurrency, timeout=timeout, retry=retry or [])
@@ -75,8 +76,12 @@ def collect(
         say("The rest: " + rest.in_words())
 
 
-def _tell_estimate(study: Study, options: Options, prices: dict[str, Price | None], as_json: bool) -> None:
+def _tell_estimate(study: "Study", options: "Options", prices: "dict[str, Price | None]", as_json: bool) -> None:
     """What a run is expected to take, and the most it can cost where it ends nobody knows when."""
+    from diffing.common import words
+    from diffing.diff.until_certain import at_most
+    from diffing.study import collect as collecting
+
     estimate = collecting.estimate(study, options, prices)
     if not options.until_certain:
         tell(estimate._asdict()) if as_json else say(estimate.in_words())
@@ -100,6 +105,9 @@ def jobs_command(
 
     Example: `python -m diffing jobs flash 20261121-101500-collect-n1 --cancel`
     """
+    from diffing import jobs
+    from diffing.study.study import Study
+
     opened = Study.open(name)
     found = [jobs.find(opened, job)] if job else jobs.recent(opened)
     if cancel:
@@ -125,12 +133,22 @@ def sample_command(as_json: AsJson = False) -> None:
 
     Example: `python -m diffing sample`
     """
+    from diffing import status as statuses
+    from diffing.diff import stored
+    from diffing.study import sample
+
     made = sample.ensure()
     for kind in ("encode", "diff"):
         # Looked at anew each time: a diff is out of date once its encoding was done.
         if any(step["job"] == kind and step["state"] != "done" for step in statuses.of(made)["steps"]):
             do(made, kind, {}, detach=False, as_json=False)
-    tell(statuses.of(made)) if as_json else say(f"The sample study '{made.name}' is ready.")
+    if as_json:
+        tell(statuses.of(made))
+        return
+    say(f"The sample study '{made.name}' is ready.")
+    say()
+    glance.answer(made, stored.load(made, *made.sides()))
+    say("Look at it: python -m diffing dashboard")
 
 
 @app.command()

@@ -23,9 +23,7 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from diffing.common import damage, files
 from diffing.common.errors import UserError
-from diffing.models import hosts
 
 PORT = 8501
 SERVER = "pages.parts.server"
@@ -57,6 +55,8 @@ class Running(NamedTuple):
 
 def start(port: int = PORT, origins: Sequence[str] = ()) -> tuple[Running, bool]:
     """The dashboard, and whether it ran already; `origins` are what else browsers may call it."""
+    from diffing.common import files
+
     origins = [_origin(text) for text in origins]
     with _turn(port):
         # Open for writing and never emptied here: an older server's number may stand in it.
@@ -74,6 +74,8 @@ def start(port: int = PORT, origins: Sequence[str] = ()) -> tuple[Running, bool]
 
 def stop(port: int = PORT) -> bool:
     """End the server that `start` made; whether there was one."""
+    from diffing.common import files
+
     with _turn(port):
         if files.is_locked(_path(port, "pid")):
             _end(lambda: _number(port), lambda: not files.is_locked(_path(port, "pid")))
@@ -88,6 +90,8 @@ def stop(port: int = PORT) -> bool:
 
 def page(running: Running) -> Path:
     """A file that leads a browser to the server: on its command line others here could read the token."""
+    from diffing.common import files
+
     path = _path(running.port, "html")
     address = html.escape(running.addresses[0])
     files.write_text(path, f'<!doctype html><meta http-equiv="refresh" content="0; url={address}">\n')
@@ -100,6 +104,8 @@ def has_screen() -> bool:
 
 
 def _begun(port: int, origins: list[str], handle: int) -> Running:
+    from diffing.common import files
+
     if _stray(port) is not None:
         raise UserError(
             f"A dashboard of an earlier version, or one whose files in the cache were removed, runs on port "
@@ -132,6 +138,8 @@ def _begun(port: int, origins: list[str], handle: int) -> Running:
 
 def _found(port: int, origins: list[str]) -> Running:
     """The server that runs already, which must take what is asked of it."""
+    from diffing.common import files
+
     running = _record(port)
     if more := [origin for origin in origins if origin not in running.origins]:
         raise UserError(
@@ -189,6 +197,8 @@ def _end(process: Callable[[], int | None], gone: Callable[[], bool]) -> None:
 
 
 def _record(port: int) -> Running:
+    from diffing.common import damage, files
+
     path = _path(port, "json")
     again = f"end the server with 'python -m diffing dashboard --port {port} --stop' and start it again"
     told = files.read_json(path, again)
@@ -198,6 +208,8 @@ def _record(port: int) -> Running:
 
 def _origin(text: str) -> str:
     """An origin as a browser writes it."""
+    from diffing.models import hosts
+
     parts = re.fullmatch(r"(https?)://([^/]+)/?", text.lower())
     try:
         if parts is None:
@@ -208,16 +220,22 @@ def _origin(text: str) -> str:
 
 
 def _environment() -> dict[str, str]:
+    from diffing.common import files
+
     kept = {name: value for name, value in os.environ.items() if not name.startswith(KEPT_BACK)}
     return kept | {"DIFFING_HOME": str(files.home())}
 
 
 def _turn(port: int) -> AbstractContextManager[bool]:
     """Two that start or end a server at once take turns."""
+    from diffing.common import files
+
     return files.locked(_path(port, "lock"))
 
 
 def _path(port: int, kind: str) -> Path:
+    from diffing.common import files
+
     return files.cache_dir() / f"dashboard-{port}.{kind}"
 
 

@@ -2,26 +2,19 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diffing import overview
-from diffing import status as statuses
-from diffing.cli import keys
+from diffing.cli import glance, keys
 from diffing.cli.options import AsJson, Columns, Name
-from diffing.cli.terminal import do, pairs, say, show, tell
-from diffing.common import words
+from diffing.cli.terminal import busy, do, pairs, paragraph, say, show, tell
 from diffing.common.errors import UserError
-from diffing.common.step import checked
-from diffing.models import providers
-from diffing.overview import Overview
-from diffing.reader import presets
-from diffing.reader.encodings import Encodings
-from diffing.report import exports
-from diffing.study import collect, imports, known_cases, prompts
-from diffing.study.settings import ReaderChoice, Sampling
-from diffing.study.study import Study
+
+if TYPE_CHECKING:
+    from diffing.diff.stored import Diff
+    from diffing.overview import Overview
+    from diffing.study.study import Study
 
 app = typer.Typer()
 
@@ -52,6 +45,15 @@ def new(
 
     Example: `python -m diffing new mini openai:gpt-4o-mini openai:gpt-4o --draws 2`
     """
+    from diffing import status as statuses
+    from diffing.common import words
+    from diffing.common.step import checked
+    from diffing.models import providers
+    from diffing.reader import presets
+    from diffing.study import collect, known_cases, prompts
+    from diffing.study.settings import ReaderChoice, Sampling
+    from diffing.study.study import Study
+
     sampling, choice, note = Sampling(), ReaderChoice(), ""
     written = list(checkpoints or [])
     if preset:
@@ -101,6 +103,11 @@ def prompts_command(
 
     Example: `python -m diffing prompts flash --add mine.csv --column text=question`
     """
+    from diffing import status as statuses
+    from diffing.common import words
+    from diffing.study import prompts
+    from diffing.study.study import Study
+
     opened = Study.open(name)
     if add:
         found = opened.add_prompts(prompts.load(add, pairs(columns)))
@@ -143,8 +150,12 @@ def import_command(
 
     Example: `python -m diffing import flash answers.jsonl.xz --column response=output`
     """
-    answers = imports.load(file, pairs(columns))
-    target = imports.into(name, answers, pairs(match), add_checkpoints)
+    from diffing import status as statuses
+    from diffing.study import imports
+
+    with busy(f"Taking in {file.name}"):
+        answers = imports.load(file, pairs(columns))
+        target = imports.into(name, answers, pairs(match), add_checkpoints)
     told = f"Imported {len(answers.responses):,} answers to {len(answers.prompts):,} prompts into '{name}'."
     # Before the study is read again: a million answers need not stand in memory twice.
     del answers
@@ -161,21 +172,64 @@ def status_command(name: Name, as_json: AsJson = False) -> None:
 
     Example: `python -m diffing status flash`
     """
+    from diffing import status as statuses
+    from diffing.study.study import Study
+
     opened = Study.open(name)
     status = statuses.of(opened)
     if as_json:
         tell(status)
         return
-    named = {c["key"]: c for c in status["checkpoints"]}
-    show([{"checkpoint": f"{k} = {named[k]['name']}", **counts} for k, counts in status["responses"].items()])
+    show(_counts(status))
     show([_asked_at(checkpoint) for checkpoint in status["checkpoints"] if checkpoint["host"]])
-    show(status["steps"])
+    _steps(status["steps"])
     stored = opened.responses()
     for row in stored.loc[stored["flag"] == "failed"].head(5).itertuples():
         say(f"failed: prompt {row.prompt_id}, {row.checkpoint}, draw {row.draw}: {row.error}")
-    say(statuses.power_in_words(status["detectable"]))
+    paragraph(statuses.power_in_words(status["detectable"]))
+    compared = _compared(opened)
+    if compared is not None:
+        say()
+        glance.answer(opened, compared)
     if status["next"]:
         say(f"Next: {status['next']['how']}")
+
+
+def _counts(status: dict[str, Any]) -> list[dict[str, Any]]:
+    """Answers of each checkpoint; of what went wrong with some, only what did."""
+    named = {c["key"]: c for c in status["checkpoints"]}
+    wrong = [kind for kind in TROUBLES if any(counts[kind] for counts in status["responses"].values())]
+    return [
+        {"checkpoint": f"{key} = {named[key]['name']}", "answers": f"{counts['stored']:,}"}
+        | {kind: f"{counts[kind]:,}" for kind in wrong}
+        for key, counts in status["responses"].items()
+    ]
+
+
+TROUBLES = ("missing", "failed", "blocked", "empty", "truncated", "refusal")
+"""Of answers, as the status counts them."""
+
+
+def _steps(steps: list[dict[str, str]]) -> None:
+    """What is done in one line, and each step that is not, with what it says."""
+    done = [step["step"] for step in steps if step["state"] == "done"]
+    if done:
+        say(f"Done: {', '.join(done)}.")
+    for step in steps:
+        if step["state"] != "done":
+            state = "" if step["state"] == "open" else f"{step['state']}, "
+            paragraph(f"{step['step'].capitalize()}: {state}{step['detail']}.")
+
+
+def _compared(study: "Study") -> "Diff | None":
+    """The diff of the study's first two checkpoints, where there is one that can be read."""
+    from diffing.common.errors import UserError
+    from diffing.diff import stored
+
+    try:
+        return stored.load(study, *study.sides())
+    except UserError:
+        return None
 
 
 def _asked_at(checkpoint: dict[str, str]) -> dict[str, str]:
@@ -191,13 +245,24 @@ def list_command(as_json: AsJson = False) -> None:
 
     Example: `python -m diffing list`
     """
-    rows = [_listed(each) for each in overview.every()]
-    tell(rows) if as_json else show(rows)
-    if not rows and not as_json:
+    from diffing import overview
+
+    found = overview.every()
+    if as_json:
+        tell([_listed(each) for each in found])
+        return
+    for each in found:
+        told = _listed(each)
+        say(f"{told['study']}: {told['checkpoints']}, {told['changed']}" if told["checkpoints"] else told["study"])
+        paragraph(told["says"])
+        say()
+    if not found:
         say("No studies yet; 'python -m diffing new --help' shows how to make one.")
 
 
-def _listed(each: Overview) -> dict[str, str]:
+def _listed(each: "Overview") -> dict[str, str]:
+    from diffing.common import words
+
     sides = [checkpoint.name for checkpoint in each.study.checkpoints] if each.study else []
     says = f"does not open: {each.fault}" if each.fault else each.sentence or f"{each.next} ({each.how})"
     changed = words.moment(each.changed) if each.changed else ""
@@ -216,6 +281,10 @@ def export(
 
     Example: `python -m diffing export flash --out tables`
     """
+    from diffing.reader.encodings import Encodings
+    from diffing.report import exports
+    from diffing.study.study import Study
+
     opened = Study.open(name)
     if encodings is not None:
         exports.write_encodings(Encodings.open(opened), encodings.expanduser())

@@ -6,8 +6,6 @@ import typer
 
 from diffing.cli.options import Name
 from diffing.cli.terminal import say
-from diffing.common import words
-from diffing.study import upkeep
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,6 +21,8 @@ def rename(name: Name, new: NewName) -> None:
 
     Example: `python -m diffing study rename mini mini-2`
     """
+    from diffing.study import upkeep
+
     upkeep.rename(name, new)
     say(f"Study '{name}' is '{new}' now.")
 
@@ -33,6 +33,8 @@ def duplicate(name: Name, new: NewName) -> None:
 
     Example: `python -m diffing study duplicate mini mini-2`
     """
+    from diffing.study import upkeep
+
     upkeep.duplicate(name, new)
     say(f"Study '{new}' is a copy of '{name}'.")
 
@@ -43,6 +45,8 @@ def delete(name: Name) -> None:
 
     Example: `python -m diffing study delete mini`
     """
+    from diffing.study import upkeep
+
     gone = upkeep.delete(name)
     say(f"Study '{name}' is deleted; `python -m diffing study restore {name}` brings it back.")
     say(f"Until then it takes its space in {gone.folder}.")
@@ -59,6 +63,9 @@ def restore(
 
     Example: `python -m diffing study restore mini`
     """
+    from diffing.common import words
+    from diffing.study import upkeep
+
     if not name:
         gone = upkeep.deleted()
         for each in gone:

@@ -1,17 +1,15 @@
 """The command that says what people preferred who voted blind on the page Compare."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from diffing.cli.options import After, AsJson, Before, Name
 from diffing.cli.terminal import say, show, tell
-from diffing.common import outfile
-from diffing.common.words import interval, small
-from diffing.findings import tally, votes
-from diffing.findings.tally import Row
-from diffing.study.study import Study
+
+if TYPE_CHECKING:
+    from diffing.findings.tally import Row
 
 app = typer.Typer()
 
@@ -32,6 +30,10 @@ def votes_command(
 
     Example: `python -m diffing votes flash --csv votes.csv`
     """
+    from diffing.common import outfile
+    from diffing.findings import tally, votes
+    from diffing.study.study import Study
+
     study = Study.open(name)
     table = votes.table(study, *study.sides(a, b))
     if csv is not None:
@@ -55,7 +57,10 @@ def votes_command(
         say(f"The answer on the left was chosen in {told.left_chosen} of {told.decided} votes for either.")
 
 
-def _shown(row: Row) -> dict[str, object]:
+def _shown(row: "Row") -> dict[str, object]:
+    from diffing.common.words import interval, small
+    from diffing.findings import tally
+
     few = row.decided < tally.LEAST
     return {
         "question": row.words,

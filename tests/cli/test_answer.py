@@ -3,9 +3,11 @@
 import json
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
-from diffing.cli.app import app
+from diffing.cli import terminal
+from diffing.cli.app import app, main
 from diffing.study.study import Study
 from tests.fakes import finding_study, wordless_study
 
@@ -22,17 +24,37 @@ def test_the_sentence_stands_before_the_list_and_features_alone_only_when_asked_
     finding_study.make(monkeypatch)
     monkeypatch.setenv("COLUMNS", "200")
     said = run("answer", "study")
-    assert said.index("B's answers are 7 % longer") < said.index("uses numbered lists      ")
+    assert said.index("B's answers are 7 % longer") < said.index("│ uses numbered lists")
+    assert " is 7 % longer, in words " in said
     told = json.loads(run("answer", "study", "--json"))
     assert told["sentence"].startswith("B's answers are 7 % longer")
-    named = [each["name"] for each in told["behaviours"] if each["by"] != "feature"]
+    named = [each["name"] for each in told["behaviours"] if each["by"] != "feature" and each["kind"] != "amount"]
     assert all(name in said for name in named)
     assert len(run("answer", "study", "--all").splitlines()) >= len(said.splitlines()) - 1
 
 
-def test_diff_says_it_first_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    finding_study.make(monkeypatch)
-    assert run("diff", "study").startswith("A is a, B is b. B's answers are 7 % longer")
+def test_diff_and_status_say_the_very_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = finding_study.make(monkeypatch)
+    said = run("answer", "study")
+    names = [checkpoint.name for checkpoint in study.checkpoints]
+    assert said.startswith(f"A is {names[0]}, B is {names[1]}.\nB's answers are 7 % longer")
+    assert run("diff", "study").startswith(said)
+    assert f"\n\n{said}" in run("status", "study")
+
+
+@pytest.mark.parametrize("words", ["answer study", "answer study --all", "diff study --features", "status study"])
+def test_in_a_terminal_of_80_columns_no_line_is_longer_and_no_word_is_cut(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: str
+) -> None:
+    finding_study.make(monkeypatch, prompts=60)
+    monkeypatch.setattr(terminal, "console", Console(width=80, force_terminal=True, color_system=None))
+    monkeypatch.setattr("sys.argv", ["diffing", *words.split()])
+    with pytest.raises(SystemExit):
+        main()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 8
+    assert max(map(len, lines)) <= 80
+    assert "…" not in "".join(lines)
 
 
 def test_a_second_reader_is_kept_beside_and_each_behaviour_says_who_sees_it(

@@ -11,9 +11,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from diffing.cli import options
 from diffing.cli import read as cli_read
 from diffing.cli.app import app, main
 from diffing.common import files
+from diffing.diff import measure, ranking
+from diffing.findings import arms, people
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
 
@@ -54,6 +57,14 @@ def test_every_command_shows_an_example() -> None:
     assert commands
     for name in commands:
         assert "Example: " in CliRunner().invoke(app, [name, "--help"]).output, name
+
+
+def test_the_figures_in_the_help_are_the_engines() -> None:
+    assert options.EQUIVALENT == measure.EQUIVALENT
+    assert options.GPU_HOUR == arms.GPU_HOUR
+    judged = (options.LEAST_JUDGED, options.USUALLY_JUDGED, options.MOST_JUDGED)
+    assert judged == (people.LEAST, people.USUAL, people.MOST)
+    assert options.ORDERED == ranking.WORDS
 
 
 def test_import_makes_the_study_and_status_says_what_is_missing(tmp_path: Path, diffing: Run) -> None:

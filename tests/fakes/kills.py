@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from diffing import jobs, status
-from diffing.cli.mend import CHECKS
+from diffing.cli.checks import CHECKS
 from diffing.common import files, jsonl
 from diffing.models import providers
 from diffing.models.providers import Checkpoint

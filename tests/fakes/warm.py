@@ -27,7 +27,7 @@ from diffing.common import files
 from diffing.jobs.run import STEPS
 
 HEAVY = (
-    *("diffing.models.wire", "diffing.cli.mend", "diffing.status", "tests.fakes.kills"),
+    *("diffing.models.wire", "diffing.cli.checks", "diffing.status", "tests.fakes.kills"),
     *("pyarrow.dataset", "pyarrow.pandas_compat", "openai.resources.chat", "openai.resources.models"),
     *("anyio._backends._asyncio", "sklearn.cluster", "sklearn.feature_extraction.text"),
 )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from diffing.cli.mend import CHECKS
+from diffing.cli.checks import CHECKS
 from diffing.common.damage import Damaged
 from diffing.common.errors import Cancelled, UserError
 from diffing.diff import own

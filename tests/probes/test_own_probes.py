@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from diffing.cli.mend import CHECKS
+from diffing.cli.checks import CHECKS
 from diffing.common import jsonl
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError

@@ -1,0 +1,79 @@
+"""What changed, as every command says it: whom it is about, the sentence, and the list."""
+
+from typing import TYPE_CHECKING
+
+from diffing.cli.terminal import paragraph, say, show
+
+if TYPE_CHECKING:
+    from diffing.diff.answer import Behaviour
+    from diffing.diff.stored import Diff
+    from diffing.study.study import Study
+
+
+def answer(study: "Study", stored: "Diff", every: bool = False) -> None:
+    """The sentence and the list; with `every` what only features tell of, and the figures behind each row too."""
+    from diffing.common import words
+    from diffing.diff import agreement
+    from diffing.diff import answer as answers
+    from diffing.labels import called
+
+    say(f"A is {study.checkpoint(stored.a).name}, B is {study.checkpoint(stored.b).name}.")
+    paragraph(answers.sentence(stored))
+    if stored.older:
+        return
+    found = called.behaviours(study, stored)
+    # What a model or a person has named is worth a look too.
+    named = [each for each in found if each.said]
+    others = agreement.beside(study, stored)
+    readers = [agreement.name(each) for each in (stored, *others)] if others else []
+    # Length first, then what was confirmed, as the page has it.
+    named.sort(key=lambda each: (each.kind != "amount", each.confirmed != "yes"))
+    shown = found if every else named
+    show([(_whole(each) if every else _short(each)) | _seen(each, readers) for each in shown])
+    if not shown:
+        return
+    last = " q is of an exact test on held-out prompts, corrected." if every else ""
+    paragraph(f"Shares of held-out answers, with 95 % intervals; of words their mean.{last}")
+    if others:
+        paragraph(
+            f"Read by {' and '.join(readers)}. A reader sees what moves features of its own on the same pairs of "
+            "answers; “–” is what is counted in the text alone."
+        )
+    left = len(found) - len(shown)
+    if left:
+        told = words.count(left, "more is told", "more are told")
+        paragraph(f"{told} of by features alone: 'answer {study.name} --all' lists them too.")
+
+
+def _short(each: "Behaviour") -> dict[str, str]:
+    doubt = "" if each.confirmed == "yes" else f" ({each.confirmed})"
+    return {"more": each.direction, "what": f"{_name(each)}{doubt}", "A → B": each.figures, "B − A": each.told}
+
+
+def _name(each: "Behaviour") -> str:
+    if each.kind == "amount":
+        return f"is {each.rest}, in words" if each.confirmed == "yes" else "length in words"
+    return each.rest if each.author else each.name
+
+
+def _whole(each: "Behaviour") -> dict[str, str]:
+    from diffing.common import words
+
+    return {
+        "more": each.direction,
+        "what": _name(each),
+        "A → B": each.figures,
+        "B − A": each.told,
+        "q": "–" if each.q != each.q else f"{each.q:.1e}",
+        "confirmed": each.confirmed,
+        "at equal length": "–" if each.survives_length is None else words.yes(each.survives_length),
+    }
+
+
+def _seen(each: "Behaviour", readers: list[str]) -> dict[str, str]:
+    """Which readers' features see it, where there are several."""
+    if not readers:
+        return {}
+    column = "both readers" if len(readers) == 2 else "readers"
+    whose = "yes" if len(each.readers) == len(readers) else ", ".join(each.readers) or "–"
+    return {column: whose}
