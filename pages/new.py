@@ -8,10 +8,10 @@ from diffing.common.errors import UserError
 from diffing.common.escape import md
 from diffing.models import providers
 from diffing.reader import presets
-from diffing.study import collect, imports, known_cases, prompts
+from diffing.study import collect, known_cases, prompts
 from diffing.study.settings import ReaderChoice, Sampling, StudySettings
 from diffing.study.study import Study
-from pages.parts import address, consent, shell, upload
+from pages.parts import address, bring, consent, shell, upload
 from pages.parts.keys import fresh
 
 HELD_OUT = StudySettings.model_fields["held_out"].default
@@ -110,16 +110,6 @@ with asked:
         st.error(md(str(error)))
 
 with brought:
-    st.caption(
-        "CSV, JSONL, JSON or Parquet, also packed: long (prompt, checkpoint, response) or wide "
-        "(prompt, response_a, response_b), with category and draw where you have them."
-    )
-    called = st.text_input("Name", key="import-name")
-    file = st.file_uploader("Answers", key="answers")
-    if st.button("Import", key="import", disabled=not (called and file)) and file:
-        try:
-            with upload.saved(file) as path:
-                study = imports.into(called, imports.load(path))
-            open_it(study)
-        except UserError as error:
-            st.error(md(str(error)))
+    made = bring.show()
+    if made is not None:
+        open_it(made)

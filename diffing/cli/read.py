@@ -40,6 +40,9 @@ def encode(
         bool, typer.Option("--own", help="Make it the study's own reader, where another one is that by now.")
     ] = False,
     device: Device = "auto",
+    prompts: Annotated[
+        int | None, typer.Option("--prompts", help="Read the answers to so many prompts first.", min=1)
+    ] = None,
     detach: Detach = False,
     as_json: AsJson = False,
 ) -> None:
@@ -47,6 +50,9 @@ def encode(
 
     The first reader is the study's own, whose diff is shown; what another one sees is kept beside, to be held
     against it.
+
+    With --prompts a part is read, a sample by the prompts' hashes: `diff` compares what is read, and `encode`
+    without it reads the rest.
 
     Example: `python -m diffing encode flash --reader llama-3.1-8b --device cuda`
     """
@@ -58,7 +64,7 @@ def encode(
     chosen = presets.check(choice(reader, context, opened.settings.reader))
     if chosen != opened.settings.reader and (own or not places.encoded(opened)):
         opened.change_settings(reader=chosen)
-    options: dict[str, Any] = {"device": device}
+    options: dict[str, Any] = {"device": device} | ({} if prompts is None else {"prompts": prompts})
     beside = chosen != opened.settings.reader
     if beside:
         options["reader"] = chosen.model_dump()

@@ -37,7 +37,9 @@ NARROWEST = 14
 NOTICED = 2.0
 """Seconds after which people wonder whether anything goes on."""
 EVERY = 10.0
-"""Seconds between two lines in a log: often enough for who looks, few enough in an hour."""
+"""Seconds between two lines in a log, and three times as many once it has taken longer than `SOON`: often enough
+for who looks, few enough in an hour."""
+SOON = 60.0
 
 
 def say(text: str = "") -> None:
@@ -126,10 +128,10 @@ def now_and_then(line: Callable[[], str], first: float = EVERY) -> Iterator[None
     over = threading.Event()
 
     def tell_on() -> None:
-        wait = first
+        begun, wait = time.monotonic(), first
         while not over.wait(wait):
             warn(line())
-            wait = EVERY
+            wait = EVERY if time.monotonic() - begun < SOON else 3 * EVERY
 
     thread = threading.Thread(target=tell_on, daemon=True)
     thread.start()

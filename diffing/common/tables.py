@@ -110,6 +110,9 @@ def take(table: pd.DataFrame, wanted: Mapping[str, str], path: Path) -> pd.DataF
             f"'{path.name}' has no column '{absent[0]}' (it has: {here}); "
             "name the right one with --column OURS=THEIRS."
         )
+    # A column that has our name by chance gives way to the one that is said to be ours.
+    others = [ours for ours, theirs in wanted.items() if ours != theirs and ours not in wanted.values()]
+    table = table.drop(columns=others, errors="ignore")
     return table.rename(columns={theirs: ours for ours, theirs in wanted.items()})
 
 

@@ -198,7 +198,7 @@ class Reporter:
         self.status = JobStatus(
             id=job.id, kind=spec["kind"], study=spec["study"], state="running", started=spec["created"]
         )
-        self._begun = time.monotonic()
+        self._begun = self._paced = time.monotonic()
         self._first: int | None = None
         self._written = self._checked = float("-inf")
         # At once, so that whoever looks sees a job that has begun.
@@ -207,8 +207,12 @@ class Reporter:
     def update(self, done: int, total: int, unit: str = "", cost: float | None = None, note: str = "") -> None:
         # The rate counts this run's work only: what was there already was not done now.
         self._first = done if self._first is None else self._first
-        seconds = time.monotonic() - self._begun
-        rate = (done - self._first) / seconds if done > self._first and seconds > 0 else None
+        now = time.monotonic()
+        if done == self._first:
+            # What is done before the first unit, loading a reader for one, says nothing of the pace.
+            self._paced = now
+        seconds, paced = now - self._begun, now - self._paced
+        rate = (done - self._first) / paced if done > self._first and paced > 0 else None
         eta = (total - done) / rate if rate else None
         progress = {"done": done, "total": total, "unit": unit, "cost": cost, "note": note}
         pace = {"seconds": round(seconds, 1), "rate": rate, "eta": eta}

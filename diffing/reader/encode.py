@@ -25,11 +25,11 @@ from diffing.reader import decoders, lens, pieces
 from diffing.reader.batches import Task
 from diffing.reader.cache import Cache
 from diffing.reader.encoder import Encoder, ReaderLike
-from diffing.reader.encodings import encodable, save_table
+from diffing.reader.encodings import encodable, own_table, save_table
 from diffing.reader.fleet import Fleet
 from diffing.reader.pieces import TokenTable
 from diffing.reader.places import checked_path
-from diffing.study import prompts
+from diffing.study import prompts, responses
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
 
@@ -56,6 +56,8 @@ class Options(BaseModel):
     """Tokens in a batch; None takes what suits the device."""
     reader: ReaderChoice | None = None
     """Who reads; None is the study's own reader. What another one saw is kept beside and changes nothing of it."""
+    prompts: int | None = Field(default=None, ge=1)
+    """Read the answers to so many prompts and leave the others for later; None reads all."""
 
 
 def run(study: Study, options: Options, progress: Progress) -> Result:
@@ -64,6 +66,7 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     wanted = encodable(study)
     if wanted.empty:
         raise UserError(f"Study '{study.name}' has no answers to encode; collect or import some first.")
+    wanted = _part(study, wanted, options.prompts)
     tasks = tasks_of(study, wanted)
     began = time.monotonic()
     progress.update(0, len(wanted), "answers", note="loading the reader")
@@ -113,6 +116,20 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         "devices": devices,
         "reader": key,
     }
+
+
+def _part(study: Study, wanted: pd.DataFrame, prompts: int | None) -> pd.DataFrame:
+    """The answers to so many prompts, and those that the study has read by now."""
+    if prompts is None:
+        return wanted
+    # Ids are hashes: the first ones are a sample, and those of a larger number hold those of a smaller one.
+    first = wanted["prompt_id"].drop_duplicates().sort_values().head(prompts)
+    try:
+        read = own_table(study)[[*responses.KEY, "answer"]]
+    except UserError:
+        read = wanted.head(0)[[*responses.KEY, "answer"]]
+    known = wanted.merge(read, how="left", on=[*responses.KEY, "answer"], indicator="read")["read"].eq("both")
+    return wanted[(wanted["prompt_id"].isin(first)) | known.to_numpy()].reset_index(drop=True)
 
 
 def _stored(cache: Cache, tasks: Sequence[Task], progress: Progress) -> int:

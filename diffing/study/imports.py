@@ -23,6 +23,7 @@ from diffing.study.study import Exists, Study
 # As data sets call these columns, the most telling name first: a table may have an instruction and an input.
 PROMPT_NAMES = ("prompt", "instruction", "question", "input", "text")
 RESPONSE_NAMES = ("response", "output", "answer", "completion")
+CHECKPOINT_NAMES = ("checkpoint", "model", "generator")
 
 PROMPT_COLUMNS = ("prompt", "messages", "category", "tags", "active")
 
@@ -40,7 +41,25 @@ class Answers(NamedTuple):
 
 def load(path: Path, columns: Mapping[str, str] | None = None) -> Answers:
     """A file's answers; `columns` maps our names to the file's."""
-    table = _long(tables.take(tables.read(path), columns or {}, path), path)
+    return of_table(tables.read(path), path, columns)
+
+
+def guessed(there: Sequence[str]) -> dict[str, str]:
+    """Which of a table's columns is which of ours, as far as their names tell."""
+    names = {"prompt": PROMPT_NAMES, "response": RESPONSE_NAMES, "checkpoint": CHECKPOINT_NAMES}
+    names |= {ours: (ours,) for ours in ("response_a", "response_b", "category", "draw", "tags")}
+    found = {ours: next((name for name in guesses if name in there), None) for ours, guesses in names.items()}
+    return {ours: theirs for ours, theirs in found.items() if theirs is not None}
+
+
+def of_table(table: pd.DataFrame, path: Path, columns: Mapping[str, str] | None = None) -> Answers:
+    """The answers in a table that was read from a file of this name."""
+    if columns and "response" in columns:
+        # Said to have an answer a row: what else could be read as two in a row is not asked for.
+        table = table.drop(
+            columns=[c for c in ("response_a", "response_b") if c != columns["response"]], errors="ignore"
+        )
+    table = _long(tables.take(table, columns or {}, path), path)
     if "messages" not in table:
         table["messages"] = ""
     blank = (table["prompt"].str.strip() == "") & (table["messages"].str.strip() == "")
@@ -128,7 +147,7 @@ def _long(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     if "response" not in table:
         table = _renamed(table, "response", RESPONSE_NAMES, path, here)
     if "checkpoint" not in table:
-        table = _renamed(table, "checkpoint", ("model", "generator"), path, here)
+        table = _renamed(table, "checkpoint", CHECKPOINT_NAMES, path, here)
     return table.reset_index(drop=True)
 
 

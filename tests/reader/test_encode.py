@@ -108,6 +108,22 @@ def test_a_second_run_reads_nothing_anew_and_a_new_answer_costs_only_itself(read
     assert len(after) == len(before) + 1
 
 
+def test_a_part_is_read_first_on_both_sides_and_the_rest_later(reader: FakeReader) -> None:
+    study = study_of([f"word {n}" for n in range(6)])
+    assert encode.run(study, encode.Options(prompts=2), Watch())["documents"] == 4
+    first = Encodings.open(study).documents
+    assert sorted(set(first["prompt_id"])) == sorted(study.prompts()["id"])[:2]
+    assert first["checkpoint"].value_counts().to_dict() == {"a": 2, "b": 2}
+    assert unread(study) == 8
+    # What was read stays read, whatever part is asked for next.
+    assert encode.run(study, encode.Options(prompts=1), Watch())["documents"] == 4
+    assert encode.run(study, encode.Options(prompts=4), Watch())["documents"] == 8
+    result = encode.run(study, encode.Options(), Watch())
+    assert (result["documents"], unread(study)) == (12, 0)
+    # Six texts, and the one word of the other side.
+    assert sum(len(batch) for batch in reader.batches) == 7
+
+
 def test_two_studies_share_what_they_have_in_common(reader: FakeReader) -> None:
     encode.run(study_of(["one two", "three"], "first"), encode.Options(), Watch())
     reader.batches.clear()

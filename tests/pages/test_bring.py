@@ -1,0 +1,74 @@
+"""Bringing answers on the page of a new study: the preview, the columns, and what the button waits for."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from diffing.common.files import PROJECT
+from diffing.study.study import Study, names
+
+LONG = b"asked,who,said,prompt\nHi,old,Hello.,x\nHi,new,Hey!,x\nBye,old,Goodbye.,x\nBye,new,Ciao,x\n"
+
+
+@pytest.fixture
+def app() -> AppTest:
+    page = AppTest.from_file(str(PROJECT / "dashboard.py"), default_timeout=120)
+    return page.switch_page("pages/new.py").run()
+
+
+def waits_for(app: AppTest) -> str:
+    """What is said beside a button that cannot be pressed; empty where it can."""
+    said = [caption.value for caption in app.caption if " first" in caption.value and caption.value.endswith(".")]
+    return said[-1] if app.button(key="import").disabled else ""
+
+
+def column(app: AppTest, label: str, name: str) -> AppTest:
+    (box,) = [box for box in app.selectbox if box.label == label]
+    return box.set_value(name).run()
+
+
+def test_the_button_says_what_it_waits_for(app: AppTest) -> None:
+    assert waits_for(app) == "Give the study a name first."
+    app.text_input(key="import-name").set_value("mine").run()
+    assert waits_for(app) == "Choose a file first."
+    app.file_uploader(key="answers").upload("a.csv", b"one,two\n1,2\n", "text/csv").run()
+    assert waits_for(app) == "Say first which columns hold what."
+    assert [warning.value for warning in app.warning] == ["No column is chosen for: prompt, checkpoint, answer."]
+    assert app.dataframe[0].value.to_dict("list") == {"one": ["1"], "two": ["2"]}
+
+
+def test_columns_of_other_names_are_chosen_and_the_first_answers_shown(app: AppTest) -> None:
+    app.text_input(key="import-name").set_value("mine").run()
+    app.file_uploader(key="answers").upload("a.csv", LONG, "text/csv").run()
+    column(app, "Prompt", "asked")
+    column(app, "Checkpoint", "who")
+    column(app, "Answer", "said")
+    assert not app.exception and not app.warning and not app.error
+    assert app.dataframe[0].value.to_dict("list") == {
+        "prompt": ["Hi", "Hi", "Bye", "Bye"],
+        "checkpoint": ["old", "new", "old", "new"],
+        "answer": ["Hello.", "Hey!", "Goodbye.", "Ciao"],
+    }
+    assert any(caption.value.startswith("4 answers to 2 prompts; A is old, B is new.") for caption in app.caption)
+    assert waits_for(app) == ""
+    app.button(key="import").click().run()
+    assert [title.value for title in app.title] == ["Run"]
+    study = Study.open("mine")
+    assert study.prompts()["text"].tolist() == ["Hi", "Bye"]
+    assert sorted(study.responses()["text"]) == ["Ciao", "Goodbye.", "Hello.", "Hey!"]
+
+
+def test_names_that_say_it_need_no_choice_and_a_bad_row_is_said_at_once(app: AppTest) -> None:
+    app.text_input(key="import-name").set_value("mine").run()
+    app.file_uploader(key="answers").upload(
+        "a.csv", b"prompt,response_a,response_b\n,Hello.,Hey!\n", "text/csv"
+    ).run()
+    assert [error.value for error in app.error] == ["'a\\.csv' has no prompt in row 1; fill it or drop the row\\."]
+    assert app.button(key="import").disabled
+    assert names() == []
+
+
+def test_a_column_chosen_twice_is_refused(app: AppTest) -> None:
+    app.file_uploader(key="answers").upload("a.csv", LONG, "text/csv").run()
+    column(app, "Checkpoint", "who")
+    column(app, "Answer", "who")
+    assert [warning.value for warning in app.warning] == ["Column 'who' is chosen twice; choose another one."]
