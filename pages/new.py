@@ -103,8 +103,12 @@ with asked:
             st.caption("Name both checkpoints to see calls, dollars and time.")
         st.write(md(status.power_in_words(least)))
         consent.show(providers.endpoints(pair), "new")
-        if st.button("Make the study", key="make-study", type="primary", disabled=not (name and len(pair) == 2)):
-            open_it(Study.create(name, pair, table, sampling=sampling, reader=choice))
+        lacking = [what for what, there in (("a name", name), ("both checkpoints", len(pair) == 2)) if not there]
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if st.button("Make the study", key="make-study", type="primary", disabled=bool(lacking)):
+                open_it(Study.create(name, pair, table, sampling=sampling, reader=choice))
+            if lacking:
+                st.caption(f"Give it {' and '.join(lacking)} first.")
         st.caption("Making a study spends nothing; the next page asks for a limit before it collects.")
     except UserError as error:
         st.error(md(str(error)))

@@ -107,6 +107,7 @@ def _columns(file_id: str, there: list[str]) -> dict[str, str] | None:
             shapes.index("wide" if wide else "long"),
             key=fresh("shape", file_id),
             format_func=SHAPES.__getitem__,
+            width=230,
         )
         chosen: dict[str, str] = {}
         for ours, label in (REQUIRED[shape] | OPTIONAL).items():
