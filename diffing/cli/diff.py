@@ -123,7 +123,7 @@ def current(study: "Study", a: str, b: str) -> "Diff":
 def _table(study: "Study", found: "Diff", by: str) -> "pd.DataFrame":
     from diffing import labels
 
-    named = labels.named(study, found.features, found.a, found.b)
+    named = labels.named(study, found.features, found.a, found.b, found.probes)
     if by:
         return found.categories.merge(named[["feature", "label"]], on="feature")
     return named
@@ -144,20 +144,18 @@ def _brief(row: dict[str, Any]) -> dict[str, Any]:
         head = {"phrase": row["phrase"]} if phrase else {"feature": row["feature"], "label": row["label"]}
         near = {} if phrase else {"near": row["probes"]}
         # Absent in a diff of an older version.
-        told = {"B-A points": change, "shrunk": words.points(row.get("delta_shrunk", math.nan)), "q": _q(row["q"])}
+        told = {
+            "B-A points": change,
+            "shrunk": words.points(row.get("delta_shrunk", math.nan)),
+            "q": words.small(row["q"]),
+        }
         return head | shares | told | held | near
     if row.get("judged_by") == "amount":
         shares = {side: f"{row[f'mean_{side.lower()}']:,.1f} each" for side in "AB"}
         change = _within(words.change, row, "change", "change")
-    told = {"B-A": change, "q": _q(row["q_judged"]), "verdict": row["verdict"]}
+    told = {"B-A": change, "q": words.small(row["q_judged"]), "verdict": row["verdict"]}
     return {"probe": row["probe"]} | shares | told | held
 
 
 def _within(say: Callable[[float], str], row: dict[str, Any], name: str, ends: str) -> str:
     return f"{say(row[name])} [{say(row[f'{ends}_low'])}, {say(row[f'{ends}_high'])}]"
-
-
-def _q(q: float) -> str:
-    import pandas as pd
-
-    return f"{q:.1e}" if pd.notna(q) else "not tested"

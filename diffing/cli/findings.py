@@ -267,7 +267,7 @@ def _list(stands: "Sequence[Standing]") -> None:
         parts += [one.counted.words] if one.counted else []
         if check and check.prompts:
             parts.append(f"net share {check.net:+.0%} [{check.low:+.0%}, {check.high:+.0%}]")
-            parts += [correction.words(check.corrected), f"q = {check.q:.2g}"]
+            parts += [correction.words(check.corrected), f"q = {words.small(check.q)}"]
         parts += [f"against it: {', '.join(objection.kind for objection in one.open)}"] * bool(one.open)
         parts += [f"same as {one.same_as}"] * bool(one.same_as)
         parts += [f"still lacks: {lacks}"] if (lacks := brief.lacks(one)) and not one.why else []

@@ -64,7 +64,7 @@ def _whole(each: "Behaviour") -> dict[str, str]:
         "what": _name(each),
         "A → B": each.figures,
         "B − A": each.told,
-        "q": "–" if each.q != each.q else f"{each.q:.1e}",
+        "q": "–" if each.q != each.q else words.small(each.q),
         "confirmed": each.confirmed,
         "at equal length": "–" if each.survives_length is None else words.yes(each.survives_length),
     }

@@ -277,17 +277,11 @@ def _brief(row: dict[str, Any]) -> dict[str, Any]:
         "what": row["says"],
         **shares,
         "B-A": change,
-        "q": _q(row["q_judged"]),
+        "q": words.small(row["q_judged"]),
         "L random tokens": words.points(row["delta_rarefied"]),
         "held-out A → B": held,
-        "held-out q": _q(row["q_heldout"]),
+        "held-out q": words.small(row["q_heldout"]),
     }
-
-
-def _q(q: float) -> str:
-    import pandas as pd
-
-    return f"{q:.1e}" if pd.notna(q) else "not tested"
 
 
 def _line(line: "Line") -> str:

@@ -71,8 +71,13 @@ def replicated(row: Mapping[str, Any]) -> str:
 
 
 def small(value: float) -> str:
-    """A p- or q-value; two digits are as many as anybody reads."""
-    return "not tested" if pd.isna(value) else f"{value:.2g}"
+    """A p- or q-value, one way everywhere: `0.31`, `0.003`, `2e-10`."""
+    if pd.isna(value):
+        return "not tested"
+    # Two digits where they may decide between under and over 0.05; below, nobody reads more than the size.
+    if value >= 0.001 or value == 0:
+        return f"{value:.2g}" if value >= 0.01 else f"{value:.1g}"
+    return f"{value:.0e}".replace("e-0", "e-")
 
 
 def listed(things: Iterable[str]) -> str:

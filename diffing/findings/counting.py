@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from diffing.common import stats
+from diffing.common.words import small
 from diffing.diff import measure, pairing
 from diffing.diff.presence import Flat
 from diffing.findings.predicates import Predicate
@@ -63,7 +64,7 @@ class Counted(NamedTuple):
     @property
     def words(self) -> str:
         """Both figures and how sure they are, in half a sentence."""
-        sure = "too few prompts differ to tell" if np.isnan(self.q) else f"q = {self.q:.2g}"
+        sure = "too few prompts differ to tell" if np.isnan(self.q) else f"q = {small(self.q)}"
         if self.amount:
             return f"{self.a:,.3g} → {self.b:,.3g} an answer on {self.prompts:,} held-out prompts, {sure}"
         ahead = f"{self.more_b}:{self.more_a} prompts for B"

@@ -134,7 +134,7 @@ def standing(
     left = [one for one in objections if not finding.reason or one.key not in finding.answered]
     why = finding.rejected
     if not why and check is not None and check.opposite:
-        why = f"held-out answers show the contrary: {check.losses} prompts to {check.wins}, q = {check.q:.2g}"
+        why = f"held-out answers show the contrary: {check.losses} prompts to {check.wins}, q = {small(check.q)}"
     if not why and finding.counts_what_it_says and count is not None and count.contrary(finding.sign):
         why = f"held-out answers show the contrary: {count.words}"
     # Only what was asked of the words themselves lifts them, and a judge is asked of any words.
@@ -268,7 +268,7 @@ def _verified(check: Check | None) -> Rung:
         return Rung("verified", None, "no judge was asked")
     words = (
         f"{check.wins} prompts for it, {check.losses} against, {check.ties} ties, {check.missing} missing; "
-        f"q = {check.q:.2g}"
+        f"q = {small(check.q)}"
     )
     return Rung("verified", check.verified if check.prompts else None, words)
 

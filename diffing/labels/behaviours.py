@@ -16,7 +16,7 @@ from diffing.common.errors import UserError
 from diffing.diff import answer
 from diffing.diff.answer import Behaviour
 from diffing.diff.stored import Diff
-from diffing.labels import contradictions, history, scoring, sentences
+from diffing.labels import contradictions, history, mentions, scoring, sentences
 from diffing.labels.contradictions import Contradiction
 from diffing.labels.history import Dossier, Label, Record
 from diffing.labels.plan import Options, Plan, Question, rejected
@@ -73,7 +73,7 @@ def find(stored: Diff, number: int) -> Behaviour:
 
 def name(study: Study, stored: Diff, number: int, words: str, author: str) -> Record:
     """A person's own words for a behaviour, which stand from now on."""
-    if sentences.unclear(words):
+    if mentions.unclear(words):
         raise UserError(f"'{words}' says nothing of behaviour {number}; write what an answer does that shows it.")
     told = sentences.tidied(words)
     return history.edit(study, history_of(study), number_of(stored, find(stored, number)), told, author)
@@ -125,7 +125,7 @@ class Naming(Plan):
 
     def unscored(self) -> list[tuple[int, Label]]:
         # What is no name is not tried as one.
-        return [(number, label) for number, label in super().unscored() if not sentences.unclear(label.label)]
+        return [(number, label) for number, label in super().unscored() if not mentions.unclear(label.label)]
 
     def _lead(self, number: int) -> int:
         return members(self._stored, self._asked[number])[0]

@@ -17,7 +17,7 @@ from diffing.diff import agreement, answer
 from diffing.diff.answer import Behaviour
 from diffing.diff.stored import Diff
 from diffing.labels import behaviours as naming
-from diffing.labels import sentences
+from diffing.labels import mentions
 from diffing.labels.history import Dossier, Label
 from diffing.reader.encodings import Encodings
 from diffing.study.study import Study
@@ -60,7 +60,7 @@ def _named(
     label = dossier.current if dossier else None
     if label is not None and usable(stored, each, label, encodings):
         return each._replace(name=label.label, named_by=label.author_kind, author=label.author)
-    if _bare(each) and int(each.source) in general:
+    if _bare(each) and int(each.source) in general and not mentions.unclear(general[int(each.source)].label):
         label = general[int(each.source)]
         name = f"shows “{label.label}” (feature {each.source})"
         return each._replace(name=name, named_by=label.author_kind, author=label.author)
@@ -73,7 +73,7 @@ def usable(stored: Diff, each: Behaviour, label: Label, encodings: Encodings | N
         return True
     return (
         naming.wordless(each)
-        and not sentences.unclear(label.label)
+        and not mentions.unclear(label.label)
         and not naming.against(stored, each, label, encodings)
     )
 

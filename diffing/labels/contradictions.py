@@ -3,24 +3,26 @@
 A label that names something countable (`mentions`) is compared with that surface probe's own difference and with
 the share of the feature's active tokens that lie on it. Promises both figures with every flag, and none for a
 difference that the probe's own tests do not bear out. A flag is a reason to look, not a refutation; a label that
-names nothing countable is never flagged, and so says nothing for its truth.
+names nothing countable is never flagged, and so says nothing for its truth. `refuted` says the same of a diff's
+row alone, for wherever names are shown.
 """
 
+import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from diffing import diff, labels
 from diffing.common import files
+from diffing.common.words import listed, share, small
 from diffing.diff import measure
 from diffing.labels import mentions
 from diffing.probes import near as surface
 from diffing.probes import scan
 from diffing.probes.probes import PROBES
 from diffing.reader.encodings import Encodings
-from diffing.study.study import Study
 
 ELSEWHERE = 0.25
 """Share of a feature's active tokens at what its label names, under which it fires elsewhere. A quarter, so
@@ -29,6 +31,19 @@ DOCUMENTS = 400
 """Answers looked at to find where a feature fires: those with most active tokens, so that there are thousands."""
 FEW = 10
 """Active tokens under which it is not said where a feature fires: of fewer, two or three decide."""
+NEAREST = 3
+"""Probes that a diff's row names at most."""
+BELONGS = 0.75
+"""Share of a feature's active tokens at one probe from which it is said to stand there. Of the sample's features
+that only one planted habit makes fire nearly all are above it."""
+LITERAL = 0.5
+"""Share of a feature's active tokens that are whole words, from which it is about these words."""
+WORD = re.compile(r"^[^\W\d_]{4,}$")
+"""A token that means something by itself; shorter ones are pieces of anything."""
+BESIDE = re.compile(r"\b(?:after|before|following|between|inside|near)\b", re.IGNORECASE)
+"""How a label says that its tokens may be any, at a place."""
+FIRED = re.compile(r"“(.+?)” ×(\d+)")
+"""A token and its number in the diff's column `tokens`."""
 
 
 class Near(NamedTuple):
@@ -67,32 +82,6 @@ def named(label: str) -> list[str]:
 def nearest(words: str) -> dict[str, float]:
     """The diff's column `probes` read again: countable things, the share of a feature's tokens at each."""
     return dict(surface.read_column(words))
-
-
-def of(
-    study: Study,
-    a: str = "",
-    b: str = "",
-    features: Sequence[int] | None = None,
-    settings: diff.DiffSettings | None = None,
-) -> dict[int, list[Contradiction]]:
-    """What counting says against the labels that stand, by feature; those without any flag are absent."""
-    stored = diff.load(study, *study.sides(a, b), settings)
-    rows = stored.features.set_index("feature")
-    probes = stored.probes.set_index("probe")
-    encodings = Encodings.open(study)
-    by_feature = {}
-    for feature, label in labels.current(study).items():
-        # A rule says which tokens a feature fires on, and so is right by what it says.
-        if label.author_kind == "rule" or (features is not None and feature not in features):
-            continue
-        things = named(label.label)
-        if things and feature in rows.index:
-            near = share_near(encodings, feature)
-            flags = check(feature, label.label, rows.loc[feature], probes, near)
-            if flags:
-                by_feature[feature] = flags
-    return by_feature
 
 
 def check(
@@ -156,8 +145,8 @@ def _moves(thing: str, figures: Mapping[str, float]) -> str:
     return (
         f"the feature goes from {figures['frequency_a']:.0%} to {figures['frequency_b']:.0%} of answers, while "
         f"{thing} go from {figures['probe_frequency_a']:.0%} to {figures['probe_frequency_b']:.0%} of answers "
-        f"(q = {figures['probe_q']:.2g}) and from {figures['probe_mean_a']:.3g} to {figures['probe_mean_b']:.3g} "
-        "an answer"
+        f"(q = {small(figures['probe_q'])}) and from {figures['probe_mean_a']:.3g} to "
+        f"{figures['probe_mean_b']:.3g} an answer"
     )
 
 
@@ -175,6 +164,42 @@ def _place(feature: int, label: str, things: Sequence[str], near: Near | None) -
     figures = {thing: near.share[thing], other: near.share[other]}
     words = f"{figures[thing]:.0%} of its active tokens lie at {thing}, {figures[other]:.0%} at {other}"
     return [Contradiction(feature, label, "place", thing, figures, words)]
+
+
+def refuted(label: str, row: Mapping[str, Any], probes: pd.DataFrame) -> str:
+    """Why a label may not stand for a feature here; empty where nothing that is stored speaks against it.
+
+    The one place that decides which labels are struck out. `row` is the feature's of the diff, `probes` the
+    probes' table by name. Where the feature fires is read from the row, so a whole table is asked in a moment.
+    """
+    if mentions.unclear(label):
+        return "It says of itself that it is unclear."
+    feature, things = int(row["feature"]), named(label)
+    ties = surface.read_column(str(row["probes"]))
+    # Of what is not among the nearest probes it is only known that it lies no nearer than the last of them.
+    least = ties[-1].share if len(ties) == NEAREST else 0.0
+    near = Near(defaultdict(lambda: least, {tie.probe: tie.share for tie in ties}), defaultdict(float))
+    flags = [*_direction(feature, label, things, pd.Series(row), probes), *_place(feature, label, things, near)]
+    told = flags[0].words if flags else _words(label, ties, fired(row))
+    return f"{told[:1].upper()}{told[1:]}." if told else ""
+
+
+def fired(row: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """The tokens that a feature fires on here with their numbers, as the diff's row has them."""
+    return [(token, int(number)) for token, number in FIRED.findall(str(row.get("tokens", "")))]
+
+
+def _words(label: str, ties: Sequence[surface.Tie], tokens: Sequence[tuple[str, int]]) -> str:
+    """The feature stands at one probe, fires on whole words there, and the label has none of them."""
+    words = [(token.lower(), number) for token, number in tokens if WORD.match(token)]
+    literal = sum(number for _, number in words) / max(sum(number for _, number in tokens), 1)
+    place = next((tie for tie in ties if tie.share >= BELONGS), None)
+    if place is None or literal < LITERAL or place.probe in named(label) or BESIDE.search(label):
+        return ""
+    if any(word in label.lower() for word, _ in words):
+        return ""
+    told = listed(f"“{word}”" for word, _ in words)
+    return f"here it fires on {told}, {share(place.share)} of the time at {place.probe}"
 
 
 def share_near(encodings: Encodings, feature: int) -> Near | None:

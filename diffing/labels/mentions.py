@@ -190,8 +190,16 @@ SPECIAL = re.compile(
 """A thing with a mark in it, or a mark of it, is a special kind, of which nothing is counted."""
 UNCLEAR = re.compile(r"\W*(?:shows? )?(?:unclear|diffuse|broad|mixed)\b", re.IGNORECASE)
 """How a label begins that says of itself that it is none."""
+EMPTY = {"unknown", "unclear", "none", "n/a", "various", "miscellaneous", "unsure", "label"}
+"""Labels that say nothing; 'label' is the field's own name, given back."""
 BESIDES = re.compile(r"\b(?:weaker|weakly)\b.*|; *also\b.*|\([^()]*\)", re.IGNORECASE | re.DOTALL)
 """What a feature fires on besides, and examples in brackets."""
+
+
+def unclear(text: str) -> bool:
+    """Whether a name says of itself that it is none."""
+    bare = text.strip(" .\"'“”").lower()
+    return bare in EMPTY or "unclear" in bare or UNCLEAR.match(text) is not None
 
 
 def of(text: str) -> dict[str, int]:

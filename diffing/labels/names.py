@@ -3,20 +3,29 @@
 A label belongs to a feature of one SAE: those that ship with the starter, then those that were imported, then
 those of the study's own history. Holds a diff's features with their names, too. Promises that a feature without a
 label is shown by the tokens it fires on, marked as a rule's work, and that no figure changes with a name. A label
-is a hypothesis; nothing here says that it is right. What a rule says is `diffing.reader.firing`'s.
+is a hypothesis; nothing here says that it is right. What a feature does in these answers stands before what its
+label says of all texts. What a rule says is `diffing.reader.firing`'s.
 """
 
+from collections.abc import Mapping
 from itertools import chain
+from typing import Any
 
 import pandas as pd
 
 from diffing.common import files
-from diffing.labels import history
+from diffing.common.words import share
+from diffing.labels import contradictions, history
 from diffing.labels.history import Dossier, Label
+from diffing.probes import near
 from diffing.reader import presets
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
 
+TOKENS = 3
+"""Tokens in a feature's title: what fits a line."""
+RARELY = 0.1
+"""Of the commonest token's number, from which share on another is named beside it."""
 BUNDLED = presets.STARTER / "labels.json"
 
 
@@ -52,10 +61,15 @@ def current(study: Study) -> dict[int, Label]:
     return {feature: dossier.current for feature, dossier in dossiers(study).items() if dossier.current}
 
 
-def named(study: Study, features: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
-    """A diff's features table with `label`, `named_by` and `score` after the feature's number.
+def named(
+    study: Study, features: pd.DataFrame, a: str, b: str, probes: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """A diff's features table with what each feature is called, after the feature's number.
 
-    The score is how the label did when detected blind on the checkpoint that shows the feature more.
+    `title` is what the feature does in these answers (`here`), `label` the label that stands or what a rule says,
+    `named_by` who gave that label and `general` whether it was given for all texts rather than in this study,
+    `score` how it did when detected blind on the checkpoint that shows the feature more, and `refuted` why it may
+    not stand (`contradictions.refuted`). `probes` are the diff's; without them no label is held against counts.
     """
     known = current(study)
     standing = [known.get(feature) for feature in features["feature"].tolist()]
@@ -69,4 +83,43 @@ def named(study: Study, features: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
     table.insert(1, "label", words)
     table.insert(2, "named_by", [label.author_kind if label else "rule" for label in standing])
     table.insert(3, "score", [float("nan") if score is None else score[0] for score in scores])
+    table.insert(4, "general", [label is not None and not label.id for label in standing])
+    table.insert(5, "refuted", _refuted(table, probes))
+    table.insert(6, "title", [here(row) for row in _records(table)])
     return table
+
+
+def here(row: Mapping[str, Any]) -> str:
+    """What a feature is called first: a person's words, else what it stands at and fires on in these answers."""
+    if row["named_by"] == "person" and not row["refuted"]:
+        return str(row["label"])
+    fired = contradictions.fired(row)
+    often = [token for token, number in fired if number >= RARELY * fired[0][1]]
+    tokens = ", ".join(f"“{token}”" for token in often[:TOKENS])
+    ties = near.read_column(str(row.get("probes", "")))
+    place = f"{ties[0].probe} ({share(ties[0].share)})" if ties and ties[0].share >= contradictions.BELONGS else ""
+    if place or tokens:
+        return ": ".join(part for part in (place, tokens) if part)
+    # Of what hardly differs no diff keeps where it fires.
+    known = row["named_by"] != "rule" and not row["refuted"]
+    return str(row["label"]) if known else f"feature {row['feature']}"
+
+
+ASKED = ("feature", "label", "named_by", "probes", "tokens", "delta", "frequency_a", "frequency_b", "q")
+"""Columns that names hang on; a diff has some sixty."""
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    columns = [name for name in (*ASKED, "refuted") if name in table]
+    return [{str(name): value for name, value in row.items()} for row in table[columns].to_dict("records")]
+
+
+def _refuted(table: pd.DataFrame, probes: pd.DataFrame | None) -> list[str]:
+    if probes is None or "probes" not in table:
+        return [""] * len(table)
+    by_name = probes.set_index("probe")
+    return [
+        # A rule says which tokens a feature fires on, and so is right by what it says.
+        "" if row["named_by"] == "rule" else contradictions.refuted(row["label"], row, by_name)
+        for row in _records(table)
+    ]

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from diffing import diff, labels
 from diffing.common import files
 from diffing.common.errors import UserError
-from diffing.labels import contradictions, prompt, rewriting, scoring
+from diffing.labels import against, prompt, rewriting, scoring
 from diffing.labels.history import Dossier, Label
 from diffing.labels.passages import Finder
 from diffing.labels.prompt import Material
@@ -135,10 +135,10 @@ class Plan:
     def flags(self) -> list[dict[str, Any]]:
         """What counting says against the labels; nothing where there is no diff to count in."""
         try:
-            against = contradictions.of(self.study, *self.sides, features=self.features)
+            flagged = against.of(self.study, *self.sides, features=self.features)
         except UserError:
             return []
-        return [flag._asdict() for of_label in against.values() for flag in of_label]
+        return [flag._asdict() for of_label in flagged.values() for flag in of_label]
 
     def questions(self, numbers: Sequence[int]) -> list[Question]:
         """What the author is asked; what no passage of the half shows is left out."""

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, Field, JsonValue, StringConstraints
 
+from diffing.labels import mentions
 from diffing.labels.passages import CLOSE, OPEN, WIDTHS, Context, Finder, Kind
 from diffing.models.ask import Messages
 
@@ -25,8 +26,6 @@ SILENT: tuple[Kind, ...] = ("random", "tokens", "neighbour")
 EACH = 2
 """Passages of each side and kind in which it is silent: twelve in all, beside some twenty
 that show it. Chosen by eye."""
-EMPTY = {"unknown", "unclear", "none", "n/a", "various", "miscellaneous", "unsure", "label"}
-"""Labels that say nothing; 'label' is the field's own name, given back."""
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True)]
 
@@ -147,6 +146,6 @@ def silences(passages: Sequence[Context], what: str) -> list[str]:
 
 def fault(written: Written) -> str:
     """What is wrong with a well-formed answer."""
-    if written.label.strip(" .").lower() in EMPTY:
+    if written.label.strip(" .").lower() in mentions.EMPTY:
         return f"label: {written.label!r} says nothing; name what the passages share, however broad"
     return ""

@@ -50,7 +50,7 @@ class Said(BaseModel):
     @property
     def label(self) -> str:
         """As the end of a sentence whose subject is an answer."""
-        return "unclear" if unclear(self.sentence) else tidied(self.sentence)
+        return "unclear" if mentions.unclear(self.sentence) else tidied(self.sentence)
 
     @property
     def description(self) -> str:
@@ -78,12 +78,6 @@ def tidied(text: str) -> str:
     """A sentence about an answer without its beginning and its full stop."""
     said = SAID_BEFORE.sub("", text.strip().rstrip("."))
     return said[:1].lower() + said[1:]
-
-
-def unclear(text: str) -> bool:
-    """Whether a name says of itself that it is none."""
-    bare = text.strip(" .\"'“”").lower()
-    return bare in prompt.EMPTY or "unclear" in bare or mentions.UNCLEAR.match(text) is not None
 
 
 def gather(
@@ -133,6 +127,6 @@ def messages(shown: Shown) -> Messages:
 
 def fault(said: Said) -> str:
     """What is wrong with a well-formed reply."""
-    if re.search(r"\b(?:the|a) feature\b", said.sentence, re.IGNORECASE) and not unclear(said.sentence):
+    if re.search(r"\b(?:the|a) feature\b", said.sentence, re.IGNORECASE) and not mentions.unclear(said.sentence):
         return f"sentence: {said.sentence!r} is of a feature; say what an answer does"
     return ""

@@ -21,7 +21,7 @@ from diffing.findings.predicates import Predicate
 from diffing.findings.tally import Tally
 from diffing.findings.verification import Verification
 from diffing.jobs.job import JobStatus, recent
-from diffing.labels import contradictions
+from diffing.labels import against
 from diffing.labels.contradictions import Contradiction
 from diffing.models.providers import Checkpoint
 from diffing.reader import firing
@@ -161,9 +161,11 @@ def gather(study: Study, a: str = "", b: str = "") -> Facts:
     standings.sort(key=lambda s: (order.index(sure(s)), -evidence.net(s), -size(s, study, stored), s.finding.id))
     claimed = [feature for standing in standings for feature in own_features(standing, study, stored)]
     shown = list(dict.fromkeys([*top, *claimed]))
-    flagged = contradictions.of(study, a, b, shown)
+    flagged = against.of(study, a, b, shown)
     table = (
-        labels.named(study, stored.features, stored.a, stored.b).set_index("feature", drop=False).rename_axis(None)
+        labels.named(study, stored.features, stored.a, stored.b, stored.probes)
+        .set_index("feature", drop=False)
+        .rename_axis(None)
     )
     return Facts(
         study=study,
@@ -173,7 +175,7 @@ def gather(study: Study, a: str = "", b: str = "") -> Facts:
         b=study.checkpoint(b),
         table=table,
         top=top,
-        named=called(study, encodings, table, shown, set(flagged)),
+        named=called(study, encodings, table, shown),
         flagged=flagged,
         standings=standings,
         verification=verification.read(study, a, b),
@@ -201,11 +203,9 @@ def size(standing: Standing, study: Study, stored: Diff) -> float:
     return float(pd.concat(both).max()) if both else 0.0
 
 
-def called(
-    study: Study, encodings: Encodings, table: pd.DataFrame, shown: Sequence[int], doubted: set[int]
-) -> dict[int, str]:
+def called(study: Study, encodings: Encodings, table: pd.DataFrame, shown: Sequence[int]) -> dict[int, str]:
     """A name for each feature: its label, or the tokens it fires on where it has none that counting lets stand."""
-    bare = [f for f in shown if f in doubted or table.at[f, "named_by"] == "rule"]
+    bare = [f for f in shown if table.at[f, "refuted"] or table.at[f, "named_by"] == "rule"]
     described = firing.describe(encodings, bare, firing.readable(study, encodings)) if bare else {}
     return {f: described[f].in_words() if f in described else str(table.at[f, "label"]) for f in shown}
 

@@ -27,8 +27,7 @@ from diffing.findings import votes as blind
 from diffing.findings.evidence import Standing
 from diffing.findings.findings import Finding
 from diffing.findings.people import Question
-from diffing.labels import called, history
-from diffing.labels import contradictions as against
+from diffing.labels import against, called, history
 from diffing.labels.contradictions import Contradiction
 from diffing.probes import own_probes as own_kept
 from diffing.probes.own import Rule
@@ -135,7 +134,9 @@ def failed(study: Study) -> pd.DataFrame:
 def of_pair(study: Study, a: str, b: str) -> Loaded:
     """The stored diff of two checkpoints; a `UserError` where there is none."""
     found = diff.load(study, a, b)
-    return Loaded(found, labels.named(study, found.features, found.a, found.b), found.outdated(study))
+    return Loaded(
+        found, labels.named(study, found.features, found.a, found.b, found.probes), found.outdated(study)
+    )
 
 
 def if_compared(study: Study, a: str, b: str) -> Loaded | None:

@@ -35,7 +35,9 @@ def test_shares_and_points_round_to_whole_ones_and_say_what_is_missing() -> None
 
 
 def test_what_was_not_tested_has_no_p() -> None:
-    assert [words.small(value) for value in (0.04567, 1e-9, math.nan)] == ["0.046", "1e-09", "not tested"]
+    values = (0.04567, 0.3149, 0.00312, 0.0000016, 1.7e-10, 1e-100, 0.0, math.nan)
+    shown = ["0.046", "0.31", "0.003", "2e-6", "2e-10", "1e-100", "0", "not tested"]
+    assert [words.small(value) for value in values] == shown
 
 
 def test_lists_and_counts_read_as_sentences() -> None:

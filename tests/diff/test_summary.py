@@ -71,5 +71,5 @@ def test_the_first_words_are_those_of_all_views_and_presence_is_said_to_be_one()
         f"{alone} of them survive at equal length."
     )
     assert summary.answer(facts | {"anything": {"p": 1e-9, "says": "differs", "views": views}}) == (
-        f"Something differs (p = 1e-09 over 2 views together). {alone} of them survive at equal length."
+        f"Something differs (p = 1e-9 over 2 views together). {alone} of them survive at equal length."
     )

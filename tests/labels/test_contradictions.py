@@ -6,8 +6,8 @@ import pytest
 
 from diffing import labels
 from diffing.diff import compute
-from diffing.labels import contradictions, history
-from diffing.labels.contradictions import Near, check, movement
+from diffing.labels import against, history
+from diffing.labels.contradictions import Near, check, movement, refuted
 from diffing.labels.history import Label
 from diffing.probes import scan
 from tests.fakes import label_study
@@ -42,7 +42,7 @@ def test_a_double_space_feature_labelled_enumerated_lists_is_flagged(
     for feature, label in enumerate(["Enumerated lists", "Numbered list items"]):
         written = Label(label=label, author="maker/model", author_kind="llm")
         history.add(study, sae, feature, written)
-    flags = contradictions.of(study)
+    flags = against.of(study)
     assert {feature: [flag.kind for flag in found] for feature, found in flags.items()} == {0: kinds}
     assert {flag.probe for flag in flags[0]} == {"numbered items"}
     place = flags[0][-1]
@@ -152,3 +152,31 @@ def near(**shares: float) -> Near:
 def test_place(label: str, where: Near | None, flagged: bool) -> None:
     found = check(3, label, row(0.0, q=1.0), probes(0, 0, 0), where)
     assert [flag.kind for flag in found] == ["place"] * flagged
+
+
+@pytest.mark.parametrize(
+    ("label", "nearest", "tokens", "told"),
+    [
+        ("unclear: 'ource' in Source", "", "", "It says of itself that it is unclear."),
+        (
+            "name of a tool: wikipedia(",
+            "apologies:0.96; contractions:0.49",
+            "“sorry” ×13, “orry” ×12",
+            "Here it fires on “sorry” and “orry”, 96 % of the time at apologies.",
+        ),
+        ("numbered lists", "bold:0.90", "“**” ×9", "0% of its active tokens lie at numbered items, 90% at bold."),
+        # The words it fires on, the probe, or a place beside it: nothing speaks against these.
+        ("'sorry' opening an answer", "apologies:0.96", "“sorry” ×13, “orry” ×12", ""),
+        ("apologies of any kind", "apologies:0.96", "“hope” ×13", ""),
+        ("word right after 'you'", "second person:0.84", "“have” ×20, “want” ×15", ""),
+        ("the word may", "hedges:0.60", "“prob” ×9", ""),
+        ("line break before bold", "numbered items:0.90", "“↵” ×9", ""),
+        # Three are named at most, and what is not named may lie nearly as near.
+        ("numbered lists", "bold:0.90; tables:0.50; links:0.40", "“**” ×9", ""),
+    ],
+)
+def test_a_label_is_struck_out_for_what_the_diff_holds_against_it(
+    label: str, nearest: str, tokens: str, told: str
+) -> None:
+    row = {"feature": 7, "probes": nearest, "tokens": f"fires on {tokens}", "q": 1.0, "delta": 0.1}
+    assert refuted(label, row, pd.DataFrame()) == told

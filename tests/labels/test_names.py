@@ -102,6 +102,25 @@ def test_a_diff_gets_names_and_scores_and_keeps_its_figures(study: Study) -> Non
     pd.testing.assert_frame_equal(figures, before)
 
 
+@pytest.mark.parametrize(
+    ("named_by", "refuted", "probes", "tokens", "title"),
+    [
+        ("llm", "", "apologies:0.96", "“sorry” ×13, “orry” ×12, “a” ×1", "apologies (96 %): “sorry”, “orry”"),
+        ("llm", "", "apologies:0.60", "“sorry” ×13", "“sorry”"),
+        ("llm", "", "", "", "a label"),
+        ("llm", "It is wrong.", "", "", "feature 7"),
+        ("rule", "", "", "", "feature 7"),
+        ("person", "", "apologies:0.96", "“sorry” ×13", "a label"),
+        ("person", "It is wrong.", "apologies:0.96", "“sorry” ×13", "apologies (96 %): “sorry”"),
+    ],
+)
+def test_what_a_feature_does_here_is_said_before_what_its_label_says_of_all_texts(
+    named_by: str, refuted: str, probes: str, tokens: str, title: str
+) -> None:
+    row = {"feature": 7, "label": "a label", "named_by": named_by, "refuted": refuted, "probes": probes}
+    assert names.here({**row, "tokens": f"fires on {tokens}"}) == title
+
+
 def test_an_sae_is_named_by_what_holds_its_features() -> None:
     choices = [ReaderChoice(), ReaderChoice(context="prompt+answer"), ReaderChoice(preset="", sae="/x/sae")]
     assert [labels.sae_of(choice) for choice in choices] == ["starter", "starter", "/x/sae"]

@@ -2,7 +2,7 @@
 
 from diffing.common.colours import A, B
 from diffing.common.escape import esc
-from diffing.common.words import count, listed, share
+from diffing.common.words import count, listed, share, small
 from diffing.diff.answer import Behaviour
 from pages.parts.highlight import letter
 from pages.parts.load import Loaded
@@ -63,7 +63,7 @@ def bars(each: Behaviour) -> str:
 def difference(each: Behaviour) -> str:
     """The difference with its interval."""
     told = f"B minus A on {each.prompts:,} held-out prompts, with its 95 % interval"
-    return f'<i title="{told}; exact test, q = {each.q:.1e} over all behaviours">{each.told}</i>'
+    return f'<i title="{told}; exact test, q = {small(each.q)} over all behaviours">{each.told}</i>'
 
 
 def badges(found: Loaded, each: Behaviour) -> list[str]:
@@ -71,7 +71,8 @@ def badges(found: Loaded, each: Behaviour) -> list[str]:
     out = [
         _badge(
             "held-out",
-            f"Found on other prompts, then tested on {count(each.prompts, 'held-out prompt')}: q = {each.q:.1e}.",
+            f"Found on other prompts, then tested on {count(each.prompts, 'held-out prompt')}: "
+            f"q = {small(each.q)}.",
             "good",
         )
     ]
