@@ -257,6 +257,7 @@ def _example(text: str) -> list[Any]:
 
 def _list(stands: "Sequence[Standing]") -> None:
     """Two lines a finding: claims are sentences, for which a table's column is too narrow."""
+    from diffing.common import words
     from diffing.findings import brief, correction
 
     for one in stands:

@@ -51,7 +51,8 @@ def ordered(table: pd.DataFrame, order: Order, delta: float, seed: int) -> pd.Da
         against = -np.sign(delta or 1.0) * table["difference"]
         clear = table[against > 0].assign(against=against)
         return clear.sort_values("against", ascending=False, kind="stable", ignore_index=True)
-    by = table["difference"].abs() if order == "most different" else table["peak"]
+    # What goes with the difference first: what one opens a feature for.
+    by = np.sign(delta or 1.0) * table["difference"] if order == "most different" else table["peak"]
     return table.loc[by.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)
 
 

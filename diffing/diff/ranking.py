@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from diffing.common.arrays import Floats
+
 WORDS = "ordered by the end of the 95 % interval that is nearer to 0"
 """The order, as tables, pages and reports name it."""
 
@@ -16,7 +18,8 @@ WORDS = "ordered by the end of the 95 % interval that is nearer to 0"
 def at_least(table: pd.DataFrame, by: str = "delta") -> pd.Series:
     """The end of each difference's 95 % interval nearer to 0, with its sign; 0 where the interval holds 0.
 
-    `by` names the difference: `delta`, one with a `p` of the same ending such as `delta_equal_length`, or `rate`.
+    `by` names the difference: `delta`, one with a `p` of the same ending such as `delta_equal_length`, `rate` or
+    `strength`.
     A difference without an interval of its own has the one that its p stands for: the difference ± 1.96 standard
     errors, where the difference itself is as many of them as a normal of that p would be.
     """
@@ -25,12 +28,29 @@ def at_least(table: pd.DataFrame, by: str = "delta") -> pd.Series:
         if "judged_by" in table:
             least = least.mask(table["judged_by"] == "amount", _of_amounts(table))
         return least
-    delta = table["rate_b"] - table["rate_a"] if by == "rate" else table[by]
-    p = table["p_rate" if by == "rate" else by.replace("delta", "p")]
+    return _difference(table, by) * np.maximum(1 - _spread(table, by), 0.0)
+
+
+def interval(table: pd.DataFrame, by: str) -> tuple[pd.Series, pd.Series]:
+    """Both ends of the interval that a difference's p stands for; without one where there is no difference."""
+    delta, spread = _difference(table, by), pd.Series(_spread(table, by), index=table.index)
+    half = (delta.abs() * spread).where(np.isfinite(spread))
+    return delta - half, delta + half
+
+
+def _difference(table: pd.DataFrame, by: str) -> pd.Series:
+    if by in ("rate", "strength"):
+        return table[f"{by}_b"] - table[f"{by}_a"]
+    return table[by]
+
+
+def _spread(table: pd.DataFrame, by: str) -> Floats:
+    """Half of the interval that a difference's p stands for, as a share of the difference."""
+    p = table[f"p_{by}" if by in ("rate", "strength") else by.replace("delta", "p")]
     # What was not tested is not sure of anything.
     errors = -ndtri(p.fillna(1.0).to_numpy(dtype=np.float64) / 2)
-    left = np.divide(ndtri(0.975), errors, out=np.full(len(errors), np.inf), where=errors > 0)
-    return delta * np.maximum(1 - left, 0.0)
+    spread: Floats = np.divide(ndtri(0.975), errors, out=np.full(len(errors), np.inf), where=errors > 0)
+    return spread
 
 
 def _of_amounts(table: pd.DataFrame) -> pd.Series:
@@ -48,7 +68,7 @@ def _nearer(low: pd.Series, high: pd.Series) -> pd.Series:
 
 def places(table: pd.DataFrame, by: str = "delta") -> "pd.Series[int]":
     """Each row's place in that order, from 0; what is as sure by the size of its difference, then as it stood."""
-    size = (table["rate_b"] - table["rate_a"] if by == "rate" else table[by]).abs()
+    size = _difference(table, by).abs()
     order = np.lexsort((-size.fillna(0.0).to_numpy(), -at_least(table, by).abs().fillna(0.0).to_numpy()))
     return pd.Series(np.argsort(order), index=table.index)
 

@@ -1,21 +1,26 @@
 """Which features and probes of a diff are looked at, and in which order: filters, rankings and places in them.
 
 Pure functions of tables. Promises that what was not tested is never shown, and what is not significant only where
-it was asked for; that a family's rows stay together, its lead on top; and that a seed always draws the same dots.
+it was asked for; and that a family's rows stay together, its lead on top.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import numpy as np
 import pandas as pd
+from scipy.stats import binom
 
+from diffing.common import stats
+from diffing.common.arrays import Floats
 from diffing.diff import ranking
+from diffing.diff.answer import Behaviour
 from diffing.diff.measure import LEVEL
 from diffing.probes.probes import PROBES
 
-SAMPLED = 2000
-"""Dots of features that do not differ: a sample, because 65,000 of them would say no more. Chosen by eye."""
+LIVE = 500
+"""Dots that can be pointed at: as many as an eye tells apart and a page sends in a moment. Chosen by eye."""
 
 
 class View(NamedTuple):
@@ -27,15 +32,17 @@ class View(NamedTuple):
 
 
 VIEWS = {
-    "plain": View("delta", "q", "whole answers"),
+    "presence": View("delta", "q", "share of prompts whose answer shows it"),
     "equal length": View(
-        "delta_equal_length", "q_equal_length", "in the first L tokens of both answers, L the shorter one's length"
+        "delta_rarefied", "q_rarefied", "among as many random tokens of both answers as the shorter one has"
     ),
-    "per 1,000 tokens": View("rate_difference", "q_rate", "active tokens per 1,000"),
+    "per 1,000 tokens": View("rate_difference", "q_rate", "active tokens in 1,000"),
+    "strength": View("strength_difference", "q_mean", "mean of an answer's strongest activation"),
 }
+GROUPED = View("delta_in_group", "q_in_group", "share of this category's prompts whose answer shows it")
+"""In one category or tag, where presence alone is known."""
 
-
-RANKED_BY = {"rate_difference": "rate"}
+RANKED_BY = {"rate_difference": "rate", "strength_difference": "strength"}
 """What `ranking` calls a view's difference, where that is another name."""
 
 
@@ -43,15 +50,15 @@ RANKED_BY = {"rate_difference": "rate"}
 class Asked:
     """What a person wants to see."""
 
-    view: str = "plain"
+    view: str = "presence"
     more: str | None = None
     """`A` or `B`: only features that this side shows more."""
     search: str = ""
-    """Part of a label, a probe's name or `#` and a number."""
+    """Part of a name, a token, a probe's name or `#` and a number."""
     group: str | None = None
-    """Category or tag that decides the order."""
-    survives: bool = False
-    """Only differences that are there at equal length too."""
+    """Category or tag whose prompts alone are looked at."""
+    everything: bool = False
+    """Also what may be length alone."""
     replicated: bool = False
     labelled: bool = False
     """Only features that a person or a language model named."""
@@ -63,66 +70,116 @@ class Asked:
     """Features picked one by one, which are shown whether or not they differ."""
 
     @property
-    def by_tokens(self) -> bool:
-        """Whether tokens are counted rather than prompts."""
-        return self.view == "per 1,000 tokens"
+    def by(self) -> View:
+        """What is compared; a category has presence alone."""
+        return GROUPED if self.group else VIEWS[self.view]
 
 
 def prepared(table: pd.DataFrame, categories: pd.DataFrame, group: str | None = None) -> pd.DataFrame:
-    """A diff's features with `rate_difference`, their family's `size`, and `delta_in_group` where one is named.
+    """A diff's features with `rate_difference`, their family's `size`, and strengths as shares of the strongest.
 
-    With a group also `place_in_group`, by which they are then ordered (`ranking`).
+    With a group its prompts' `delta_in_group`, the interval, an exact test corrected over what has such figures,
+    and `place_in_group` (`ranking`), of those features alone.
     """
     table = table.assign(rate_difference=table["rate_b"] - table["rate_a"])
+    strongest = table[["peak_a", "peak_b"]].abs().max(axis=1).replace(0.0, np.nan)
+    table = table.assign(strength_a=table["mean_a"] / strongest, strength_b=table["mean_b"] / strongest)
+    table = table.assign(strength_difference=table["strength_b"] - table["strength_a"], p_strength=table["p_mean"])
     if group:
         here = categories[categories["group"] == group]
-        here = here.assign(delta_in_group=here["delta"], place_in_group=ranking.places(here))
-        table = table.merge(here[["feature", "delta_in_group", "place_in_group"]], on="feature")
+        here = here.assign(place_in_group=ranking.places(here), q_in_group=_q_in_group(here))
+        names = {"delta": "delta_in_group", "ci_low": "low_in_group", "ci_high": "high_in_group"}
+        columns = ["feature", *names.values(), "q_in_group", "place_in_group"]
+        table = table.merge(here.rename(columns=names)[columns], on="feature")
     return table.assign(size=table["feature"].map(table.groupby("family").size()))
+
+
+def _q_in_group(rows: pd.DataFrame) -> Floats:
+    """Are more of a group's prompts on which one side alone shows something that side's than by chance?"""
+    fewer, more = (
+        rows[["discordant_a", "discordant_b"]].min(axis=1),
+        rows[["discordant_a", "discordant_b"]].sum(axis=1),
+    )
+    p = np.minimum(2 * binom.cdf(fewer.to_numpy(), more.to_numpy(), 0.5), 1.0)
+    return stats.benjamini_hochberg(p)
 
 
 def chosen(table: pd.DataFrame, asked: Asked) -> pd.DataFrame:
     """The rows of a prepared table that pass all filters, in the order of `ranking`."""
-    delta, q, _ = VIEWS[asked.view]
+    delta, q = asked.by.delta, VIEWS[asked.view].q
     # First of all, and so that no filter below lets it in again: what was not tested.
     kept = table[q].notna()
     if asked.more:
         kept &= table[delta] < 0 if asked.more == "A" else table[delta] > 0
-    if asked.survives:
-        kept &= table["survives_equal_length"].fillna(False).astype(bool)
+    # Whoever picked features wants these, and not to hear that their family's lead is another.
+    if asked.only:
+        kept &= table["feature"].isin(asked.only)
+    else:
+        kept &= length_proof(table) | asked.everything | asked.weak
+        kept &= (table[q] < LEVEL) | asked.weak
+        kept &= (table["feature"] == table["family"]) | asked.members
     if asked.replicated:
         kept &= table["replicated"] == "yes"
     if asked.labelled:
         kept &= table["named_by"] != "rule"
     if asked.search:
-        text = table["label"] + " " + table["probes"] + " #" + table["feature"].astype(str)
+        text = table["title"] + " " + table["label"] + " " + table["probes"] + " #" + table["feature"].astype(str)
         kept &= text.str.contains(asked.search, case=False, regex=False)
-    # Whoever picked a dot wants that feature, and not to hear that its family's lead is another.
-    if asked.only:
-        kept &= table["feature"].isin(asked.only)
-    else:
-        kept &= (table[q] < LEVEL) | asked.weak
-        kept &= (table["feature"] == table["family"]) | asked.members
     rows = table[kept]
     by_place = rows["place_in_group"] if asked.group else ranking.places(rows, RANKED_BY.get(delta, delta))
     return _ordered(rows, by_place, asked.members)
 
 
-def dots(table: pd.DataFrame, rows: pd.DataFrame, asked: Asked, seed: int) -> pd.DataFrame:
-    """Difference and evidence, as `delta` and `q`: of the chosen rows' families, and of a sample of the rest."""
-    delta, q, _ = VIEWS[asked.view]
-    differing, rest = table[table[q] < LEVEL], table[table[q] >= LEVEL]
-    # Where no row is chosen, all that differ stay: an empty picture would look like a study without differences.
-    if len(rows):
-        families = table.loc[table["feature"].isin(asked.only), "family"] if asked.only else rows["family"]
-        differing = differing[differing["family"].isin(families)]
-    shown = pd.concat([differing, rest.sample(min(SAMPLED, len(rest)), random_state=seed)])
-    return shown.assign(delta=shown[delta], q=shown[q])
+def length_proof(table: pd.DataFrame) -> "pd.Series[bool]":
+    """Which rows' differences are there at equal length too."""
+    return table["survives_equal_length"].fillna(False).astype(bool)
+
+
+class Dots(NamedTuple):
+    """Differences and evidence, as `delta` and `q`."""
+
+    live: pd.DataFrame
+    """The first of the chosen rows, which can be pointed at and opened."""
+    cloud: pd.DataFrame
+    """All else that was tested, of which only the shape is shown."""
+    chosen: int
+    tested: int
+
+
+def dots(table: pd.DataFrame, rows: pd.DataFrame, asked: Asked) -> Dots:
+    """The chosen rows of a prepared table against all that was tested."""
+    delta, q, _ = asked.by
+    tested = table[table[VIEWS[asked.view].q].notna()]
+    live = rows.head(LIVE)
+    cloud = tested[~tested["feature"].isin(live["feature"])]
+    shown = [each.assign(delta=each[delta], q=each[q]) for each in (live, cloud)]
+    return Dots(shown[0], shown[1], len(rows), len(tested))
+
+
+class Group(NamedTuple):
+    """Chosen rows that belong to one behaviour."""
+
+    behaviour: Behaviour | None
+    """None of those that belong to none, which come last."""
+    rows: pd.DataFrame
+
+
+def grouped(rows: pd.DataFrame, table: pd.DataFrame, behaviours: Sequence[Behaviour]) -> list[Group]:
+    """Rows by the behaviour that their family is a part of, in the order of the behaviours."""
+    family = dict(zip(table["feature"], table["family"], strict=True))
+    of_family: dict[int, int] = {}
+    for place, each in enumerate(behaviours):
+        for feature in each.features:
+            of_family.setdefault(family.get(feature, -1), place)
+    place = rows["family"].map(of_family)
+    groups = [Group(each, rows[place == at]) for at, each in enumerate(behaviours)]
+    return [group for group in [*groups, Group(None, rows[place.isna()])] if len(group.rows)]
 
 
 def noise_band(table: pd.DataFrame, asked: Asked) -> float | None:
     """The usual difference between two draws of one checkpoint; it is known of whole answers alone."""
-    band = table["noise_band"].median() if asked.view == "plain" else float("nan")
+    whole = asked.view == "presence" and not asked.group
+    band = table["noise_band"].median() if whole else float("nan")
     return None if pd.isna(band) else float(band)
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from diffing.common import stats
 from diffing.common.words import count
+from diffing.common.words import share as written
 from diffing.diff import gate, measure
 from diffing.diff.pairing import Pairing
 from diffing.diff.stored import DiffSettings
@@ -89,7 +90,7 @@ def answer(facts: dict[str, Any]) -> str:
         alone = f"no feature differs after correction over {tested:,} tests"
     else:
         alone = f"{families:,} families of features differ (q < 0.05, {tested:,} tested)"
-        alone += f"; {share:.0%} of them survive at equal length" if share is not None else ""
+        alone += f"; {written(share)} of them survive at equal length" if share is not None else ""
     whole = gate.in_words(facts.get("anything"))
     if not whole:
         # A diff of an older version, which had no test over all views.

@@ -16,11 +16,15 @@ from diffing.common.escape import md
 from diffing.study.study import Study
 from pages.parts import highlight, whole
 
-OLD = {"held": {"1": "true"}, "show": dict.fromkeys(("Rival", "Without features"), "Language-model baseline")}
+OLD = {
+    "held": {"1": "true"},
+    "show": dict.fromkeys(("Rival", "Without features"), "Language-model baseline"),
+    "view": {"plain": "presence"},
+}
 """Values that older links have, and what they became."""
 
-SEARCHES = {"Compare": "q-compare", "Findings": "q-findings", "Prompts": "q-prompts"}
-"""The search of each page by its title; older links have `q` on all, which Features alone keeps."""
+SEARCHES = {"Compare": "q-compare", "Features": "q-features", "Findings": "q-findings", "Prompts": "q-prompts"}
+"""The search of each page by its title; older links have `q` on all."""
 
 
 class Comparison(NamedTuple):
@@ -35,8 +39,13 @@ class Comparison(NamedTuple):
         return self.study.checkpoint(self.a).name, self.study.checkpoint(self.b).name
 
     def link(self, **more: object) -> dict[str, str]:
-        """Parameters that lead to a page of this comparison."""
-        return written(study=self.study.name, a=self.a, b=self.b, **more)
+        """Parameters that lead to a page of this comparison.
+
+        The study's first two checkpoints go unnamed: a page would take them out again, each a step for "back".
+        """
+        usual = [checkpoint.key for checkpoint in self.study.checkpoints]
+        a, b = (None if key == first else key for key, first in zip((self.a, self.b), usual, strict=False))
+        return written(study=self.study.name, a=a, b=b, **more)
 
 
 def written(**values: object) -> dict[str, str]:

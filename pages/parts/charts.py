@@ -4,12 +4,17 @@ Functions from tables to plotly figures, each titled by what it shows; no Stream
 travel in `customdata`, so that a click can name what was clicked.
 """
 
+import base64
+import io
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from PIL import Image
 
-from diffing.common.colours import GREY, A, B
+from diffing.common.colours import GREY, A, B, rgb
 from diffing.diff.measure import LEVEL
+from diffing.diff.selection import Dots
 
 FONT = {"family": "Source Sans, sans-serif", "size": 13}
 
@@ -40,79 +45,46 @@ def short(text: str, width: int = 44) -> str:
     return plain if len(plain) <= width else plain[: width - 1].rstrip() + "…"
 
 
-def frequency_bars(rows: pd.DataFrame, a: str, b: str, per_mille: bool = False) -> go.Figure:
-    """Share of prompts on A and B for each feature, in the rows' order from the top.
-
-    `rows`: feature, label, frequency_a, frequency_b and the intervals low_a, high_a, low_b, high_b; with
-    `per_mille` the bars are rate_a and rate_b, which have no intervals.
-    """
-    rows = rows.iloc[::-1]
-    names = [
-        f"{short(label, 38)}  #{feature}" for label, feature in zip(rows["label"], rows["feature"], strict=True)
-    ]
-    figure = go.Figure()
-    # B first: horizontal bars are drawn from below, and A is to stand on top.
-    for side, name, colour in (("b", f"B · {b}", B), ("a", f"A · {a}", A)):
-        amount = rows[f"rate_{side}" if per_mille else f"frequency_{side}"]
-        interval = {
-            "type": "data",
-            "symmetric": False,
-            "array": rows[f"high_{side}"] - amount,
-            "arrayminus": amount - rows[f"low_{side}"],
-            "thickness": 1,
-            "width": 2,
-            "color": GREY,
-        }
-        figure.add_bar(
-            y=names,
-            x=amount,
-            name=short(name, 40),
-            orientation="h",
-            marker_color=colour,
-            error_x=None if per_mille else interval,
-            customdata=rows["feature"],
-            hovertemplate=f"%{{y}}<br>{side.upper()} %{{x:{'.2f' if per_mille else '.1%'}}}<extra></extra>",
-        )
-    if per_mille:
-        figure.update_xaxes(rangemode="tozero", title="active tokens in 1,000")
-    else:
-        figure.update_xaxes(tickformat=".0%", range=[0, 1.02], title="share of prompts")
-    figure.update_yaxes(automargin=True)
-    figure.update_layout(barmode="group", bargap=0.25, legend_traceorder="reversed")
-    title = "How many tokens show it" if per_mille else "How often each side shows it (95 % intervals)"
-    return _layout(figure, title, bars_height(len(rows)), legend=True)
-
-
-def bars_height(rows: int) -> int:
-    """Pixels of the bar chart; what stands beside it may be as high."""
-    return max(280, 114 + 32 * rows)
+PIXELS = (260, 200)
+"""Of the cloud: at half of its size on a page its dots are still dots, and it weighs a few kilobytes."""
 
 
 def volcano(
-    rows: pd.DataFrame, band: float | None, per_mille: bool = False, level: float = LEVEL, height: int = 420
+    dots: Dots, band: float | None, unit: str = "", level: float = LEVEL, height: int = 420, per_cent: bool = True
 ) -> go.Figure:
-    """Difference against evidence for each feature: `delta`, `q`, `feature`, `label`; the noise band is grey."""
-    rows = rows.assign(
-        evidence=-np.log10(rows["q"].clip(lower=1e-300)),
-        colour=np.where(rows["q"] >= level, GREY, np.where(rows["delta"] < 0, A, B)),
-    )
+    """Difference against evidence: chosen features as dots that can be clicked, all others as a cloud behind them.
+
+    `unit` is what differences are of, and `per_cent` whether they are shares. The noise band is grey.
+    """
+    # Differences of shares are said in points.
+    times = 100 if per_cent else 1
+    live, cloud = _placed(dots.live, level, times), _placed(dots.cloud, level, times)
+    both = pd.concat([live, cloud])
+    # An image has no axes of its own, so that these are set by all dots.
+    reach = 1.08 * float(both["delta"].abs().max()) if len(both) else 1.0
+    top = 1.08 * float(max(both["evidence"].max(), -np.log10(level))) if len(both) else 2.0
+    reach, top = reach or 1.0, top or 2.0
     figure = go.Figure()
+    if len(cloud):
+        place = {"x": -reach, "y": top, "sizex": 2 * reach, "sizey": top, "xref": "x", "yref": "y"}
+        figure.add_layout_image(source=_cloud(cloud, reach, top), sizing="stretch", layer="below", **place)
     # A trace a colour: plotly would check a colour for each dot.
-    for colour, dots in rows.groupby("colour", sort=False):
-        figure.add_scattergl(
-            x=dots["delta"],
-            y=dots["evidence"],
+    for colour, some in live.groupby("colour", sort=False):
+        figure.add_scatter(
+            x=[float(f"{x:.3g}") for x in some["delta"]],
+            y=[float(f"{y:.3g}") for y in some["evidence"]],
             mode="markers",
-            customdata=dots["feature"],
+            customdata=some["feature"].tolist(),
             showlegend=False,
-            text=[short(f"#{f} {label}", 70) for f, label in zip(dots["feature"], dots["label"], strict=True)],
-            marker={"color": colour, "size": 7, "opacity": 0.75},
-            hovertemplate="%{text}<br>B − A %{x:+.1%}<extra></extra>",
+            text=[short(f"#{f} {title}", 60) for f, title in zip(some["feature"], some["title"], strict=True)],
+            marker={"color": colour, "size": 7, "opacity": 0.8},
+            hovertemplate=f"%{{text}}<br>B − A %{{x:+.{1 if per_cent else 2}f}}{' points' if per_cent else ''}"
+            "<extra></extra>",
         )
     if band:
         figure.add_vrect(
-            x0=-band,
-            x1=band,
+            x0=-times * band,
+            x1=times * band,
             fillcolor=GREY,
             opacity=0.14,
             line_width=0,
@@ -133,10 +105,41 @@ def volcano(
         annotation={"text": f"q = {level}", "font": {"size": 11, "color": GREY}},
         annotation_position="top right",
     )
-    unit = "B − A, tokens in 1,000" if per_mille else "B − A"
-    figure.update_xaxes(tickformat="" if per_mille else ".0%", title=f"← more on A    {unit}    more on B →")
-    figure.update_yaxes(title="surer ↑ (−log₁₀ q)", rangemode="tozero")
-    return _layout(figure, "What differs, and how surely", height)
+    about = "B − A in points" if per_cent else "B − A"
+    about += f", {unit}" if unit else ""
+    figure.update_xaxes(title=f"← more on A    {about}    more on B →", range=[-reach, reach])
+    figure.update_yaxes(title="surer ↑ (−log₁₀ q)", range=[0, top])
+    # Whoever drags wants to read, and a moved chart would hide what it is about.
+    figure.update_layout(dragmode=False)
+    shown = f"{dots.chosen:,} of {dots.tested:,}"
+    first = f", the first {len(live):,} as dots" if len(live) < dots.chosen else ""
+    return _layout(figure, f"How surely it differs: {shown}{first}", height)
+
+
+def _placed(rows: pd.DataFrame, level: float, times: float) -> pd.DataFrame:
+    """With evidence and colour; without what has no difference here."""
+    rows = rows[rows["q"].notna() & rows["delta"].notna()]
+    colour = np.where(rows["q"] >= level, GREY, np.where(rows["delta"] < 0, A, B))
+    return rows.assign(
+        delta=times * rows["delta"], evidence=-np.log10(rows["q"].clip(lower=1e-300)), colour=colour
+    )
+
+
+def _cloud(rows: pd.DataFrame, reach: float, top: float) -> str:
+    """Dots as a picture in an address: paler where there are fewer, and none that can be pointed at."""
+    wide, high = PIXELS
+    x = ((rows["delta"].to_numpy() / reach + 1) / 2 * (wide - 3)).astype(int)
+    y = ((1 - rows["evidence"].to_numpy() / top) * (high - 3)).astype(int)
+    pixels = np.zeros((high, wide, 4), np.uint8)
+    for colour in (GREY, A, B):
+        mine = (rows["colour"] == colour).to_numpy()
+        # Of two by two pixels, as a dot is wider than one.
+        spots = [(y[mine] + down, x[mine] + right) for down in (0, 1) for right in (0, 1)]
+        for spot in spots:
+            pixels[spot] = [*(int(part) for part in rgb(colour).split(",")), 90]
+    written = io.BytesIO()
+    Image.fromarray(pixels, "RGBA").save(written, "png", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(written.getvalue()).decode()}"
 
 
 def activations(a: np.ndarray, b: np.ndarray, mark_a: float | None, mark_b: float | None) -> go.Figure:
@@ -181,23 +184,23 @@ def by_group(rows: pd.DataFrame, title: str) -> go.Figure:
     colour = np.where(rows["delta"] < 0, A, B)
     figure = go.Figure(
         go.Scatter(
-            x=rows["delta"],
+            x=100 * rows["delta"],
             y=names,
             mode="markers",
             marker={"color": colour, "size": 9},
             error_x={
                 "type": "data",
                 "symmetric": False,
-                "array": rows["ci_high"] - rows["delta"],
-                "arrayminus": rows["delta"] - rows["ci_low"],
+                "array": 100 * (rows["ci_high"] - rows["delta"]),
+                "arrayminus": 100 * (rows["delta"] - rows["ci_low"]),
                 "color": GREY,
                 "thickness": 1,
             },
-            hovertemplate="%{y}<br>B − A %{x:+.1%}<extra></extra>",
+            hovertemplate="%{y}<br>B − A %{x:+.1f} points<extra></extra>",
             showlegend=False,
         )
     )
     figure.add_vline(x=0, line={"color": GREY, "width": 1})
-    figure.update_xaxes(tickformat=".0%", title="← more on A    B − A    more on B →")
+    figure.update_xaxes(title="← more on A    B − A in points    more on B →")
     figure.update_yaxes(automargin=True)
     return _layout(figure, title, max(220, 90 + 24 * len(rows)))

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
+from diffing.common import words
 from diffing.common.escape import md
-from diffing.diff import answer, summary
+from diffing.diff import summary
 from diffing.diff.measure import LEVEL
 from diffing.diff.stored import Diff
 
@@ -14,17 +15,17 @@ def show(diff: Diff, name_a: str, name_b: str) -> None:
     apart = told["separability"]
     lengths = f"Answers have {told['tokens_a'] or 0:,.0f} tokens on A and {told['tokens_b'] or 0:,.0f} on B."
     said = f"{summary.answer(told)} {summary.identical(told)}"
-    st.markdown(f"**A** {md(name_a)} against **B** {md(name_b)}: {md(answer.sentence(diff))}")
-    st.caption(f"{md(said)} {lengths}")
+    st.caption(f"**A** {md(name_a)} against **B** {md(name_b)}. {md(said)} {lengths}")
     with st.container(horizontal=True, key="figures-answer"):
         one, two, three, four = (st.empty() for _ in range(4))
     auc = apart.get("auc")
     one.metric(
-        "Telling A from B",
-        f"{auc:.2f}" if auc is not None else "cannot tell",
-        help=f"Cross-validated AUC of a classifier on all features, on {apart['prompts']:,} prompts whose answers "
-        "are not identical, prompts kept together; 0.5 is chance. With "
-        f"sides shuffled it stays below {apart['null_high']:.2f} in 95 of 100 runs (p = {apart['p']:.2g})."
+        "Classifier accuracy",
+        words.share(auc) if auc is not None else "cannot tell",
+        help="Of a pair of an answer of A and one of B, how often a classifier on all features tells which is "
+        f"which (AUC, cross-validated on {apart['prompts']:,} prompts whose answers are not identical, prompts "
+        f"kept together); 50 % is guessing. With sides shuffled it stays below "
+        f"{words.share(apart['null_high'])} in 95 of 100 runs (p = {words.small(apart['p'])})."
         if auc is not None
         else f"One cannot tell: {md(summary.cannot_tell(told))}.",
         border=True,
@@ -39,18 +40,18 @@ def show(diff: Diff, name_a: str, name_b: str) -> None:
     )
     share = told["share_surviving"]
     three.metric(
-        "Survive equal length",
-        f"{share:.0%}" if share is not None else "none to ask",
+        "Differ at equal length too",
+        words.share(share) if share is not None else "none to ask",
         help="Of the families that differ: those that do so the same way among as many random tokens of both "
         "answers, and not the other way in the first or the last ones. The rest may be length alone.",
         border=True,
     )
     least = told["smallest_detectable"]
     four.metric(
-        "Found with 80 % power",
-        f"≥ {100 * least:.0f} points" if least is not None else "none",
-        help="Smallest difference in shares that one draw's exact test finds four times in five after correction; "
-        "smaller ones are found less often.",
+        "Smallest effect this study can find",
+        f"{100 * least:.0f} points" if least is not None else "none",
+        help="Smallest difference in shares that one draw's exact test finds four times in five (80 % power) "
+        "after correction; smaller ones are found less often.",
         border=True,
     )
 

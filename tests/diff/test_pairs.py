@@ -45,7 +45,7 @@ TABLE = pd.DataFrame(
 @pytest.mark.parametrize(
     ("order", "expected"),
     [
-        ("most different", ["p0", "p1", "p2", "p4"]),
+        ("most different", ["p0", "p4", "p2", "p1"]),
         ("strongest", ["p2", "p0", "p1", "p4"]),
         ("against the difference", ["p1", "p2"]),
     ],

@@ -1,15 +1,16 @@
 """Which features are looked at, and in which order."""
 
-import dataclasses
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from diffing.diff import selection
+from diffing.diff.answer import Behaviour
 from diffing.diff.selection import Asked
 
 COLUMNS = [
-    *("feature", "family", "label", "probes", "delta", "delta_equal_length", "q"),
+    *("feature", "family", "label", "probes", "delta", "delta_rarefied", "q"),
     *("survives_equal_length", "replicated", "named_by"),
 ]
 ROWS = [
@@ -20,19 +21,32 @@ ROWS = [
     (5, 5, "rare", "", 0.02, 0.02, None, None, "", "rule"),
 ]
 GROUPS = pd.DataFrame(
-    {"feature": [1, 3, 1, 3], "group": ["code", "code", "travel", "travel"], "delta": [0.0, -0.1, 0.2, 0.1]}
+    {
+        "feature": [1, 3, 1, 3],
+        "group": ["code", "code", "travel", "travel"],
+        "delta": [0.0, -0.1, 0.2, 0.1],
+        "discordant_a": [0, 9, 0, 0],
+        "discordant_b": [0, 0, 8, 2],
+    }
 )
 
 
 def table(group: str | None = None) -> pd.DataFrame:
     made = pd.DataFrame(ROWS, columns=COLUMNS)
-    rates = {"rate_a": 1.0, "rate_b": [2.0, 1.0, 0.5, 1.0, 1.0], "q_rate": made["q"], "q_equal_length": made["q"]}
-    tests = {"p_rate": made["q"], "p_equal_length": made["q"]}
+    rates = {"rate_a": 1.0, "rate_b": [2.0, 1.0, 0.5, 1.0, 1.0], "q_rate": made["q"], "q_rarefied": made["q"]}
+    tests = {"p_rate": made["q"], "p_rarefied": made["q"], "p_mean": [0.9, 0.8, 0.001, 0.9, None]}
+    tests |= {"q_mean": tests["p_mean"], "title": "", "mean_a": [1.0, 2.0, 4.0, 0.0, 0.0], "mean_b": 1.0}
+    tests |= {"peak_a": [2.0, 4.0, 8.0, 5.0, 0.0], "peak_b": [1.0, 1.0, 1.0, 2.0, 0.0]}
     return selection.prepared(with_interval(made).assign(**rates, **tests), with_interval(GROUPS), group)
 
 
 def with_interval(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(ci_low=rows["delta"] - 0.09, ci_high=rows["delta"] + 0.09)
+
+
+def behaviour(number: int, members: list[int]) -> Behaviour:
+    fields: dict[str, Any] = dict.fromkeys(Behaviour._fields, None)
+    return Behaviour(**fields | {"number": number, "features": members})
 
 
 def features(asked: Asked) -> list[int]:
@@ -43,20 +57,22 @@ def features(asked: Asked) -> list[int]:
 @pytest.mark.parametrize(
     ("asked", "shown"),
     [
-        (Asked(), [3, 1]),
-        (Asked(members=True), [1, 2, 3]),
+        (Asked(everything=True), [3, 1]),
+        (Asked(), [1]),
+        (Asked(everything=True, members=True), [1, 2, 3]),
         (Asked(weak=True), [3, 1, 4]),
-        (Asked(more="A"), [3]),
+        (Asked(everything=True, more="A"), [3]),
         (Asked(more="B", weak=True), [1, 4]),
-        (Asked(view="equal length"), [1, 3]),
-        (Asked(view="per 1,000 tokens"), [1, 3]),
-        (Asked(survives=True), [1]),
-        (Asked(replicated=True), [3, 1]),
-        (Asked(labelled=True, members=True), [3, 1]),
+        (Asked(view="equal length", everything=True), [1, 3]),
+        (Asked(view="per 1,000 tokens", everything=True), [1, 3]),
+        (Asked(view="strength", everything=True), [3]),
+        (Asked(replicated=True, everything=True), [3, 1]),
+        (Asked(labelled=True, everything=True, members=True), [3, 1]),
         (Asked(search="BOLD", members=True), [1, 2]),
-        (Asked(search="#3"), [3]),
-        (Asked(group="code"), [3, 1]),
-        (Asked(group="travel"), [1, 3]),
+        (Asked(search="#3", everything=True), [3]),
+        (Asked(group="code", everything=True), [3, 1]),
+        (Asked(group="travel", everything=True), [1, 3]),
+        (Asked(group="travel", more="A", everything=True), []),
         (Asked(only=(4, 2)), [2, 4]),
         (Asked(only=(5,), weak=True), []),
         (Asked(search="nothing like it"), []),
@@ -71,20 +87,34 @@ def test_a_family_has_its_size_on_its_lead() -> None:
     assert sizes.dropna().to_dict() == {1: 2, 3: 1, 4: 1, 5: 1}
 
 
-def test_dots_are_the_chosen_families_and_what_does_not_differ() -> None:
-    asked = Asked(view="per 1,000 tokens", more="B")
+def test_strength_is_a_share_of_each_features_strongest_activation() -> None:
+    assert table().set_index("feature")["strength_difference"].dropna().to_dict() == {
+        1: 0.0, 2: -0.25, 3: -0.375, 4: 0.2,
+    }  # fmt: skip
+
+
+def test_a_group_has_its_own_difference_and_its_own_exact_test() -> None:
+    rows = table("travel").set_index("feature")
+    assert rows["delta_in_group"].to_dict() == {1: 0.2, 3: 0.1}
+    # Eight of eight and two of two prompts, corrected for two features.
+    assert rows["q_in_group"].to_dict() == pytest.approx({1: 2 * 2 / 2**8, 3: 0.5})
+
+
+def test_dots_are_the_chosen_rows_and_a_cloud_of_all_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Asked(view="per 1,000 tokens", everything=True)
     prepared = table()
     rows = selection.chosen(prepared, asked)
-    dots = selection.dots(prepared, rows, asked, seed=0)
-    assert dots["feature"].tolist() == [1, 2, 4]
-    assert dots["delta"].tolist() == [1.0, 0.0, 0.0]
-    picked = dataclasses.replace(asked, only=(3,))
-    assert selection.dots(prepared, rows, picked, seed=0)["feature"].tolist() == [3, 4]
+    dots = selection.dots(prepared, rows, asked)
+    assert (dots.live["feature"].tolist(), dots.cloud["feature"].tolist()) == ([1, 3], [2, 4])
+    assert (dots.live["delta"].tolist(), dots.chosen, dots.tested) == ([1.0, -0.5], 2, 4)
+    monkeypatch.setattr(selection, "LIVE", 1)
+    fewer = selection.dots(prepared, rows, asked)
+    assert (fewer.live["feature"].tolist(), sorted(fewer.cloud["feature"])) == ([1], [2, 3, 4])
 
 
-def test_what_does_not_differ_is_sampled_by_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    many = pd.DataFrame({"feature": range(100), "family": range(100), "delta": 0.0, "q": 0.5})
-    monkeypatch.setattr(selection, "SAMPLED", 10)
-    first, again, other = (selection.dots(many, many, Asked(), seed)["feature"].tolist() for seed in (1, 1, 2))
-    assert first == again != other
-    assert len(first) == 10
+def test_rows_stand_under_the_behaviour_of_their_family_and_those_of_none_come_last() -> None:
+    made = table()
+    behaviours = [behaviour(1, []), behaviour(2, [3, 1]), behaviour(3, [2])]
+    groups = selection.grouped(selection.chosen(made, Asked(weak=True)), made, behaviours)
+    assert [group.behaviour and group.behaviour.number for group in groups] == [2, None]
+    assert [group.rows["feature"].tolist() for group in groups] == [[3, 1], [4]]

@@ -23,48 +23,49 @@ def test_every_view_opens_by_a_cold_link_with_its_frame(
         expect(watched.get_by_role("heading", level=1)).to_be_visible()
 
 
-def test_a_bar_opens_its_feature(dashboard: Dashboard, watched: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    study = finding_study.make(monkeypatch, prompts=60)
-    watched.goto(f"{dashboard.url}/features?study={study.name}")
-    settled(watched)
-    bar = watched.locator(".js-plotly-plot .bars .point path").first
-    bar.wait_for(state="attached")
-    watched.get_by_text("How often each side shows it").scroll_into_view_if_needed()
-    watched.mouse.move(700, 400)
-    watched.mouse.wheel(0, 500)
-    # Plotly lays an invisible layer over its bars, which takes the click: only the place counts.
-    watched.wait_for_timeout(1000)
-    box = bar.bounding_box()
-    assert box
-    watched.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, steps=5)
-    watched.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    watched.wait_for_url(re.compile(r"/feature\?.*feature=\d+"))
-    settled(watched)
-    expect(watched.get_by_role("heading", name="Feature", exact=True)).to_be_visible()
-
-
-def test_a_dot_narrows_bars_and_table_to_its_feature(
+def test_a_bar_opens_its_feature_and_back_goes_back_at_once(
     dashboard: Dashboard, watched: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = finding_study.make(monkeypatch, prompts=60)
-    watched.set_viewport_size({"width": 1400, "height": 1400})
-    watched.goto(f"{dashboard.url}/features?study={study.name}")
+    watched.goto(f"{dashboard.url}/features?study={study.name}&with-length=true")
     settled(watched)
-    watched.locator(".js-plotly-plot .bars .point path").first.wait_for(state="attached")
-    watched.wait_for_timeout(1000)
-    spot = watched.evaluate(
-        """() => {
-            const plot = [...document.querySelectorAll('.js-plotly-plot')].find(p => p.data[0].mode === 'markers');
-            const {xaxis, yaxis} = plot._fullLayout, box = plot.getBoundingClientRect(), dots = plot._fullData[0];
-            const x = Math.max(...dots.x), y = dots.y[[...dots.x].indexOf(x)];
-            return [box.x + xaxis._offset + xaxis.l2p(x), box.y + yaxis._offset + yaxis.l2p(y)];
-        }"""
-    )
-    watched.mouse.move(*spot, steps=5)
-    watched.mouse.click(*spot)
-    watched.wait_for_url(re.compile(r"only=\d+$"))
-    expect(watched.get_by_role("button", name="Only 1 chosen in the chart")).to_be_visible()
-    expect(watched.get_by_text("1 feature of")).to_be_visible()
+    before = watched.evaluate("history.length")
+    watched.locator("a.frow .ftrack").first.click()
+    watched.wait_for_url(re.compile(r"/feature\?.*feature=\d+"))
+    settled(watched)
+    expect(watched.get_by_role("heading", name="Feature", exact=True)).to_be_visible()
+    assert watched.evaluate("history.length") == before + 1
+    watched.go_back()
+    watched.wait_for_url(re.compile(r"/features\?.*with-length=true"))
+
+
+def test_a_dot_and_the_text_of_a_row_open_their_feature(
+    dashboard: Dashboard, watched: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = finding_study.make(monkeypatch, prompts=60)
+    watched.set_viewport_size({"width": 1400, "height": 1800})
+    for place in (DOT, ROW):
+        watched.goto(f"{dashboard.url}/features?study={study.name}&with-length=true")
+        settled(watched)
+        watched.locator(".js-plotly-plot .scatterlayer .point").first.wait_for(state="attached")
+        watched.wait_for_timeout(1000)
+        spot = watched.evaluate(place)
+        watched.mouse.move(*spot, steps=5)
+        watched.mouse.click(*spot)
+        watched.wait_for_url(re.compile(r"/feature\?.*feature=\d+"))
+
+
+DOT = """() => {
+    const plot = [...document.querySelectorAll('.js-plotly-plot')].find(p => p.data[0].mode === 'markers');
+    const {xaxis, yaxis} = plot._fullLayout, box = plot.getBoundingClientRect(), dots = plot._fullData[0];
+    return [box.x + xaxis._offset + xaxis.l2p(dots.x[0]), box.y + yaxis._offset + yaxis.l2p(dots.y[0])];
+}"""
+"""Where the first dot lies."""
+ROW = """() => {
+    const box = document.querySelector('[data-testid=stDataFrame]').getBoundingClientRect();
+    return [box.x + 300, box.y + 70];
+}"""
+"""Where the first row of the table has text."""
 
 
 def test_the_next_pair_is_one_click_away_and_in_the_address(

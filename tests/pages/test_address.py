@@ -44,14 +44,16 @@ WIDGETS: dict[str, list[tuple[str, str, Any]]] = {
         ("q-prompts", "Question 3", "Question 3"),
     ],
     "features": [
-        ("view", "plain", "plain"),
+        ("view", "plain", "presence"),
+        ("view", "presence", "presence"),
+        ("view", "strength", "strength"),
         ("view", "equal length", "equal length"),
         ("view", "per 1,000 tokens", "per 1,000 tokens"),
         ("more", "A", "A"),
         ("more", "B", "B"),
-        ("q", "cake", "cake"),
+        ("q-features", "cake", "cake"),
         ("group", "plain", "plain"),
-        ("survives", "true", True),
+        ("with-length", "true", True),
         ("replicated", "true", True),
         ("labelled", "true", True),
         ("open", "true", True),
@@ -199,8 +201,9 @@ def test_numbers_are_found_in_what_people_type() -> None:
 def test_a_link_holds_what_is_there_and_nothing_else(study: Study) -> None:
     here = address.Comparison(study, "a", "b")
     assert here.link(feature=0, held=True, probe=None, draw="", every=False) == {
-        "study": "study", "a": "a", "b": "b", "feature": "0", "held": "true",
+        "study": "study", "feature": "0", "held": "true",
     }  # fmt: skip
+    assert address.Comparison(study, "b", "a").link() == {"study": "study", "a": "b", "b": "a"}
 
 
 def strings(call: ast.Call) -> list[str]:

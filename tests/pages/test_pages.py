@@ -1,5 +1,6 @@
 """Each page in the states that its users meet: nothing yet, half done, failed rows, all there."""
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -67,12 +68,12 @@ def test_a_study_without_encodings_offers_the_next_step(asked: Study) -> None:
 def test_features_show_the_answer_the_charts_and_the_table(diffed: Study) -> None:
     app = opened("pages/features.py", study=diffed.name)
     assert [m.label for m in app.metric] == [
-        "Telling A from B",
+        "Classifier accuracy",
         "Families that differ",
-        "Survive equal length",
-        "Found with 80 % power",
+        "Differ at equal length too",
+        "Smallest effect this study can find",
     ]
-    assert len(app.get("plotly_chart")) == 2
+    assert len(app.get("plotly_chart")) == 1
     differing = {finding_study.SPACES, finding_study.ITEMS, finding_study.CAKE, finding_study.TEA}
     assert set(app.dataframe[0].value["feature"]) == differing
 
@@ -91,7 +92,7 @@ def test_a_filter_that_nothing_passes_says_so(diffed: Study) -> None:
 def test_dots_that_were_chosen_narrow_the_table(diffed: Study) -> None:
     app = opened("pages/features.py", study=diffed.name, only=f"{finding_study.CAKE}")
     assert list(app.dataframe[0].value["feature"]) == [finding_study.CAKE]
-    next(b for b in app.button if b.label == "Only 1 chosen in the chart").click().run()
+    next(b for b in app.button if b.label == "Only 1 chosen by the link").click().run()
     assert len(app.dataframe[0].value) == 4
 
 
@@ -109,20 +110,32 @@ def test_a_study_in_which_nothing_differs_says_so_and_lists_what_came_nearest(
     study, _ = label_study.make(monkeypatch, {"a": same, "b": same}, [{"cake": 3.0}], held_out=0.0)
     compute.compute(study, "a", "b")
     app = opened("pages/features.py", study=study.name)
-    assert any("the answers are identical on 12 of 12" in m.value for m in app.markdown)
+    assert any("The answers are identical on 12 of 12" in m.value for m in app.caption)
     assert any("no feature differs after correction" in caption.value for caption in app.caption)
     assert "No feature passes these filters" in app.info[0].value
     assert len(app.dataframe[0].value) == 0
     assert "No feature differs" in opened("pages/feature.py", study=study.name).warning[0].value
 
 
-@pytest.mark.parametrize(("view", "q"), [("equal length", "q_equal_length"), ("per 1,000 tokens", "q_rate")])
-def test_a_view_has_its_own_charts_and_its_own_q(diffed: Study, view: str, q: str) -> None:
+@pytest.mark.parametrize(
+    ("view", "delta", "q"),
+    [
+        ("equal length", "delta_rarefied", "q_rarefied"),
+        ("per 1,000 tokens", "rate_difference", "q_rate"),
+        ("strength", "strength_difference", "q_mean"),
+    ],
+)
+def test_a_view_has_its_own_bars_its_own_difference_and_its_own_q(
+    diffed: Study, view: str, delta: str, q: str
+) -> None:
     app = opened("pages/features.py", study=diffed.name, view=view)
-    assert len(app.get("plotly_chart")) == 2
     rows = app.dataframe[0].value.set_index("feature")
+    assert [*rows.columns][6:8] == [delta, q]
     stored = diff.load(diffed, "a", "b").features.set_index("feature")
-    assert rows["q"].to_dict() == pytest.approx(stored.loc[rows.index, q].to_dict())
+    assert rows[q].to_dict() == pytest.approx(stored.loc[rows.index, q].to_dict())
+    bars = next(block.value for block in app.html if "fkey" in block.value)
+    assert len(re.findall("class='frow'", bars)) == len(rows)
+    assert f"feature?study=study&amp;feature={rows.index[0]}'" in bars
 
 
 def test_a_feature_shows_both_answers_with_its_tokens_marked(diffed: Study) -> None:

@@ -1,1 +1,1 @@
-"""What the page of features is made of: filters, two charts and a table of one selection."""
+"""What the page of features is made of: filters, bars by behaviour, a cloud and a table of one selection."""
