@@ -13,6 +13,7 @@ from typing import NoReturn
 import typer
 
 from diffing.cli import answer as cli_answer
+from diffing.cli import bring as cli_bring
 from diffing.cli import check as cli_check
 from diffing.cli import diff as cli_diff
 from diffing.cli import findings as cli_findings
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 PARTS = (
     cli_study,
+    cli_bring,
     cli_keys,
     cli_run,
     cli_read,

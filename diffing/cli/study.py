@@ -8,7 +8,7 @@ import typer
 
 from diffing.cli import glance, keys
 from diffing.cli.options import AsJson, Columns, Name
-from diffing.cli.terminal import busy, do, pairs, paragraph, say, show, tell
+from diffing.cli.terminal import do, pairs, paragraph, say, show, tell
 from diffing.common.errors import UserError
 
 if TYPE_CHECKING:
@@ -133,37 +133,6 @@ def prompts_command(
     split = table.groupby(["category", "split"]).size().unstack(fill_value=0)
     show([{"category": k, **{s: int(v) for s, v in row.items()}} for k, row in split.iterrows()])
     say(statuses.power_in_words(statuses.of(opened)["detectable"]))
-
-
-@app.command("import")
-def import_command(
-    name: Name,
-    file: Annotated[Path, typer.Argument(help="CSV, JSONL, JSON or Parquet, also .gz and .xz.")],
-    columns: Columns = None,
-    match: Annotated[
-        list[str] | None, typer.Option(help="Which checkpoint a name in the file is.", metavar="NAME=KEY")
-    ] = None,
-    add_checkpoints: Annotated[bool, typer.Option(help="Add the file's checkpoints to the study.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Bring answers collected elsewhere; makes the study where there is none.
-
-    Example: `python -m diffing import flash answers.jsonl.xz --column response=output`
-    """
-    from diffing import status as statuses
-    from diffing.study import imports
-
-    with busy(f"Taking in {file.name}"):
-        answers = imports.load(file, pairs(columns))
-        target = imports.into(name, answers, pairs(match), add_checkpoints)
-    told = f"Imported {len(answers.responses):,} answers to {len(answers.prompts):,} prompts into '{name}'."
-    # Before the study is read again: a million answers need not stand in memory twice.
-    del answers
-    if as_json:
-        tell(statuses.of(target))
-        return
-    say(told)
-    status_command(name)
 
 
 @app.command("status")

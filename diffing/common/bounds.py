@@ -91,7 +91,7 @@ def opened(path: Path, packing: str, most: Limits) -> io.BufferedReader:
         # Before the first row: of a bomb of whole rows, reading them takes ten times as long as unpacking.
         for _ in pieces(path, packing, most):
             pass
-    return io.BufferedReader(_Stream(pieces(path, packing, most)), PIECE)
+    return io.BufferedReader(Stream(pieces(path, packing, most)), PIECE)
 
 
 def text(path: Path, packing: str, most: Limits, ends: str = "") -> IO[str]:
@@ -190,7 +190,7 @@ UNPACK: dict[str, Callable[[Callable[[], bytes]], Iterator[bytes]]] = {".gz": _g
 """By a file's last suffix; the last one, for files that are not packed, hands the bytes on as they are."""
 
 
-class _Stream(io.RawIOBase):
+class Stream(io.RawIOBase):
     """Pieces as a file."""
 
     def __init__(self, source: Iterator[bytes]) -> None:

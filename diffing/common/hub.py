@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+from huggingface_hub import constants, hf_hub_download, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
@@ -68,6 +68,17 @@ def fetch_if_any(repo: str, name: str, revision: str | None = None) -> Path | No
         return None
     except FAULTS as error:
         raise explained(repo, error, name) from error
+
+
+def data_set(repo: str, name: str = "") -> Path:
+    """The folder of a data set's Parquet files, or one of them, downloaded unless the cache has them."""
+    try:
+        folder = Path(snapshot_download(repo, repo_type="dataset", allow_patterns=name or "*.parquet"))
+    except FAULTS as error:
+        raise explained(repo, error, name) from error
+    if name and not (folder / name).is_file():
+        raise UserError(f"'{repo}' has no file '{name}'; check that it is the right data set.")
+    return folder / name if name else folder
 
 
 def commit(repo: str) -> str:

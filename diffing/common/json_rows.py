@@ -5,18 +5,23 @@ sentence with its line, and so is whatever is no JSON.
 """
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from typing import IO, Any, Literal
 
 from diffing.common import bounds
 from diffing.common.bounds import Limits
 from diffing.common.errors import UserError
 
-SPACE = " \t\r\n"
+SPACES = re.compile(r"[ \t\r\n]*")
 NEAR_END = 16
 """Characters before the end of what is there in which a fault may be no more than a cut: longer than any word or
 escape that JSON knows."""
 DECODER = json.JSONDecoder()
+MARK = re.compile(r'[\[\]{}"]')
+"""What opens or closes a value that is passed over."""
+IN_TEXT = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
+"""A text's characters up to its end, or to an escape that is cut."""
 
 Kind = Literal["list", "object", "nothing", "value"]
 
@@ -27,7 +32,7 @@ class Document:
     def __init__(self, stream: IO[str], name: str, most: Limits) -> None:
         self.name, self.most = name, most
         self._stream = stream
-        self._buffer, self._at, self._line, self._before = "", 0, 1, 0
+        self._buffer, self._at, self._line, self._before, self._passed = "", 0, 1, 0, 0
         opening = self._next()
         kinds: dict[str, Kind] = {"[": "list", "{": "object", "": "nothing"}
         self.kind: Kind = kinds.get(opening, "value")
@@ -52,6 +57,74 @@ class Document:
         if self._next():
             raise self._fault("Extra data", self._at)
 
+    def parts(self, opened: Collection[str], passed: Collection[str] = ()) -> Iterator[tuple[str, Any]]:
+        """The values under their paths, as `a.b` and `list[]`: those at `opened` paths are given member by member.
+
+        What stands at `passed` paths is passed over unread, however long it is.
+        """
+        yield from self._parts("", opened, passed)
+        if self._next():
+            raise self._fault("Extra data", self._at)
+
+    def only_object(self, passed: Collection[str] = ()) -> dict[str, Any]:
+        """The object that the document is, without the members that are passed over; no larger than a row."""
+        value = self._without("", passed)
+        if self._next():
+            raise self._fault("Extra data", self._at)
+        return value
+
+    def _parts(self, path: str, opened: Collection[str], passed: Collection[str]) -> Iterator[tuple[str, Any]]:
+        a_list = self._next() == "["
+        end = "]" if a_list else "}"
+        self._at += 1
+        if self._next() != end:
+            while True:
+                here = f"{path}[]" if a_list else f"{path}.{self._name()}".removeprefix(".")
+                opening = self._next()
+                if here in passed:
+                    self._pass()
+                elif here in opened and opening and opening in "[{":
+                    yield from self._parts(here, opened, passed)
+                elif opening == "{" and any(other.startswith(f"{here}.") for other in passed):
+                    yield here, self._without(here, passed)
+                else:
+                    yield here, self._value()
+                if self._next() != ",":
+                    break
+                self._at += 1
+        self._expect(end)
+
+    def _without(self, path: str, passed: Collection[str]) -> dict[str, Any]:
+        """An object without what is passed over in it."""
+        start, value = self.taken - self._passed, {}
+        for name, part in self._parts(path, (), passed):
+            value[name.removeprefix(f"{path}.")] = part
+            if self.taken - self._passed - start > self.most.row:
+                raise bounds.too_long(self.name, self._line, self.most)
+        return value
+
+    def _pass(self) -> None:
+        """Go behind a value without taking it in."""
+        if self._next() not in ("[", "{", '"'):
+            self._value()
+            return
+        start, depth, in_text = self.taken, 0, False
+        while True:
+            match = IN_TEXT.match(self._buffer, self._at) if in_text else MARK.search(self._buffer, self._at)
+            self._at = match.end() if match else len(self._buffer)
+            sign = self._buffer[self._at : self._at + 1] if in_text else match[0] if match else ""
+            if not sign or sign == "\\":
+                if not self._more():
+                    raise self._fault("Unterminated value", self._at)
+            elif sign == '"':
+                self._at += in_text
+                in_text = not in_text
+            else:
+                depth += 1 if sign in "[{" else -1
+            if sign and sign != "\\" and not in_text and not depth:
+                self._passed += self.taken - start
+                return
+
     def _name(self) -> str:
         if self._next() != '"':
             raise self._fault("Expecting a name in double quotes", self._at)
@@ -67,10 +140,9 @@ class Document:
     def _next(self) -> str:
         """The next character that is no space; empty at the end."""
         while True:
-            while self._at < len(self._buffer):
-                if self._buffer[self._at] not in SPACE:
-                    return self._buffer[self._at]
-                self._at += 1
+            self._at = SPACES.match(self._buffer, self._at).end()  # type: ignore[union-attr]  # it matches nothing, too
+            if self._at < len(self._buffer):
+                return self._buffer[self._at]
             if not self._more():
                 return ""
 

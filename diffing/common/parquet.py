@@ -1,4 +1,4 @@
-"""Parquet that a person brings, read in a process of its own whose memory has a limit.
+"""Parquet or Arrow that a person brings, read in a process of its own whose memory has a limit.
 
 A Parquet file can name a text once and mean it a million times, claim sizes that it does not have, and pack its
 pages: what it takes shows only when it is read. Promises that the process that asks takes no more than the cells
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ BATCH = 1_024
 """Rows decoded at once: 100 MB where each has 100,000 characters."""
 SECONDS = 120
 """After which it is given up: a million rows take ten."""
+ARROW = ".arrow"
+"""The suffix of a stream of Arrow's batches, as Hugging Face's `datasets` saves them."""
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -66,15 +69,15 @@ def read(path: Path, name: str, most: Limits) -> pd.DataFrame:
 def blocks(path: Path, name: str, most: Limits) -> "Iterator[pa.Table]":
     """The rows as text, in blocks, the first of them empty; a `UserError` on what is no Parquet or too large."""
     count = Count(name, most)
+    kind = "n Arrow" if path.suffix == ARROW else " Parquet"
     try:
-        with pq.ParquetFile(path, pre_buffer=False) as file:
-            names = [str(field) for field in file.schema_arrow.names]
+        with _opened(path) as (names, rows, batches):
             if len(set(names)) < len(names):
                 raise UserError(f"'{name}' names a column twice; rename one.")
             # Its own count of rows comes first: a file of equal rows is decoded for minutes.
-            count.check(file.metadata.num_rows, len(names))
+            count.check(rows, len(names))
             yield pa.table({field: pa.array([], TEXT) for field in names})
-            for batch in file.iter_batches(BATCH, use_threads=False):
+            for batch in batches:
                 block = pa.table(dict(zip(names, map(_as_text, batch.columns), strict=True)))
                 count.add(block.num_rows, block.nbytes, len(names))
                 yield block
@@ -85,7 +88,27 @@ def blocks(path: Path, name: str, most: Limits) -> "Iterator[pa.Table]":
     except READING as error:
         # The library's own words may run to pages and hold bytes of the file; the first lines tell enough.
         reason = columns.clean(" ".join(str(error).split()))[:200]
-        raise UserError(f"'{name}' is not a Parquet file ({reason}); write it again.") from error
+        raise UserError(f"'{name}' is not a{kind} file ({reason}); write it again.") from error
+
+
+@contextmanager
+def _opened(path: Path) -> "Iterator[tuple[list[str], int, Iterator[pa.RecordBatch]]]":
+    """A file's columns, the rows that it claims, and its rows."""
+    if path.suffix == ARROW:
+        with pa.memory_map(str(path)) as source, pa.ipc.open_stream(source) as stream:
+            yield [str(field) for field in stream.schema.names], 0, _sliced(stream)
+    else:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
+            names = [str(field) for field in file.schema_arrow.names]
+            yield names, file.metadata.num_rows, file.iter_batches(BATCH, use_threads=False)
+
+
+def _sliced(stream: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+    """Few rows at a time; what points outside of the file is seen before it is followed."""
+    for batch in stream:
+        batch.validate(full=True)
+        for start in range(0, batch.num_rows, BATCH):
+            yield batch.slice(start, BATCH)
 
 
 def _as_text(column: "pa.Array") -> "pa.Array":

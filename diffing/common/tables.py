@@ -65,6 +65,26 @@ def document(path: Path) -> Iterator[Document]:
         yield Document(stream, path.name, most)
 
 
+def json_lines(path: Path) -> Iterator[Any]:
+    """The values of a file of JSON lines, one by one."""
+    _, packing = _kind(path)
+    most = bounds.limits()
+    with _told(path, packing, most), bounds.text(path, packing, most, "\n") as stream:
+        yield from _values(stream, path.name, most)
+
+
+def json_values(path: Path) -> Iterator[Any]:
+    """The values of JSON lines or of a JSON list, one by one; any other JSON is one value."""
+    if _kind(path)[0] == ".jsonl":
+        yield from json_lines(path)
+        return
+    with document(path) as whole:
+        if whole.kind == "list":
+            yield from (value for _, value in whole.members())
+        elif whole.kind == "object":
+            yield whole.only_object()
+
+
 @contextmanager
 def _told(path: Path, packing: str, most: Limits) -> Iterator[None]:
     """A block that reads a file: what is wrong with its bytes is told in a sentence."""
@@ -196,18 +216,22 @@ def _add(table: Columns, value: Any, name: str, row: int) -> None:
 
 
 def _jsonl(stream: IO[str], name: str, most: Limits) -> pd.DataFrame:
-    table, row = Columns(name, most), 0
+    table = Columns(name, most)
+    for row, value in enumerate(_values(stream, name, most), start=1):
+        _add(table, value, name, row)
+    return table.table()
+
+
+def _values(stream: IO[str], name: str, most: Limits) -> Iterator[Any]:
+    """The value of each line that is not blank."""
     for number, line in enumerate(_lines(stream, name, most), start=1):
         if line.strip():
-            row += 1
             try:
-                value = json.loads(line)
+                yield json.loads(line)
             except json.JSONDecodeError as error:
                 raise json_rows.no_json(name, number, error.msg) from error
             except (ValueError, RecursionError) as error:
                 raise json_rows.no_json(name, number, json_rows.reason(error)) from error
-            _add(table, value, name, row)
-    return table.table()
 
 
 def _json(stream: IO[str], name: str, most: Limits) -> pd.DataFrame:

@@ -1,95 +1,251 @@
-"""Answers collected elsewhere: long or wide tables become prompts and responses of a study.
+"""Answers collected elsewhere: other tools' logs and tables become prompts, responses and measures of a study.
 
-Long: `prompt, checkpoint, response[, category, tags, draw, finish_reason]`. Wide: `prompt, response_a,
-response_b[, category, tags]`. Promises that a file with one bad row, or with a checkpoint that has no place in the
-study, changes nothing at all, and that text comes back as it stood in the file. Does not promise as much of a
-process that is killed half-way: importing the same file again completes it.
+What a file is follows from what stands in it (`logs.formats`), or is said. Promises that files with one bad row,
+or with a checkpoint that has no place in the study, change nothing at all, and that the same files brought twice
+add nothing twice. Does not promise as much of a process that is killed half-way: importing the same files again
+completes it.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import pandas as pd
 
-from diffing.common import files, tables
-from diffing.common.columns import mapped
+from diffing.common import columns as cells
+from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.models.providers import Checkpoint
-from diffing.study import prompts, responses, study
+from diffing.study import answer_tables, measures, prompts, responses, study
+from diffing.study.logs import batches, folders, formats, transcripts
+from diffing.study.logs.formats import Taken
+from diffing.study.logs.row import Source
 from diffing.study.study import Exists, Study
 
-# As data sets call these columns, the most telling name first: a table may have an instruction and an input.
-PROMPT_NAMES = ("prompt", "instruction", "question", "input", "text")
-RESPONSE_NAMES = ("response", "output", "answer", "completion")
-CHECKPOINT_NAMES = ("checkpoint", "model", "generator")
-
 PROMPT_COLUMNS = ("prompt", "messages", "category", "tags", "active")
+KEPT = ("reasoning", "tools", "error", "model_served")
+NUMBERS = ("tokens_in", "tokens_out", "cost", "latency")
+Channel = Literal["text", "reasoning", "tools"]
+CHANNELS: tuple[Channel, ...] = get_args(Channel)
+
+
+class How(NamedTuple):
+    """How files are read."""
+
+    columns: Mapping[str, str] = {}
+    """Of a table: our names to the file's."""
+    format: str = ""
+    """One of `formats.NAMES`; found by what stands in the file where it is empty."""
+    names: Sequence[str] = ()
+    """Checkpoints: one for all files, or one for each."""
+    channel: Channel = "text"
+    """What of an answer becomes its text."""
+    measures: Sequence[str] = ()
+    """Of a table: columns that are measures."""
 
 
 class Answers(NamedTuple):
-    """A file's content in our words."""
+    """Files' content in our words."""
 
     prompts: pd.DataFrame
     """`text, messages, category, tags`, one row a prompt."""
     responses: pd.DataFrame
-    """Rows of the response schema; `checkpoint` holds the file's own names."""
+    """Rows of the response schema; `checkpoint` holds the files' own names."""
     checkpoints: list[str]
-    """The file's names, in order of appearance."""
+    """The files' names, in order of appearance."""
+    measures: pd.DataFrame
+    """Rows of the schema of measures, with the files' own names."""
+    formats: dict[str, str]
+    """What each file was read as."""
+    left_out: dict[str, int]
+    """Why rows or numbers were left out, and how many."""
+
+
+AS_THEY_ARE = How()
 
 
 def load(path: Path, columns: Mapping[str, str] | None = None) -> Answers:
     """A file's answers; `columns` maps our names to the file's."""
-    return of_table(tables.read(path), path, columns)
-
-
-def guessed(there: Sequence[str]) -> dict[str, str]:
-    """Which of a table's columns is which of ours, as far as their names tell."""
-    names = {"prompt": PROMPT_NAMES, "response": RESPONSE_NAMES, "checkpoint": CHECKPOINT_NAMES}
-    names |= {ours: (ours,) for ours in ("response_a", "response_b", "category", "draw", "tags")}
-    found = {ours: next((name for name in guesses if name in there), None) for ours, guesses in names.items()}
-    return {ours: theirs for ours, theirs in found.items() if theirs is not None}
+    return load_all([path], How(columns or {}))
 
 
 def of_table(table: pd.DataFrame, path: Path, columns: Mapping[str, str] | None = None) -> Answers:
     """The answers in a table that was read from a file of this name."""
-    if columns and "response" in columns:
-        # Said to have an answer a row: what else could be read as two in a row is not asked for.
-        table = table.drop(
-            columns=[c for c in ("response_a", "response_b") if c != columns["response"]], errors="ignore"
-        )
-    table = _long(tables.take(table, columns or {}, path), path)
-    if "messages" not in table:
-        table["messages"] = ""
-    blank = (table["prompt"].str.strip() == "") & (table["messages"].str.strip() == "")
-    if bool(blank.any()):
-        raise UserError(f"'{path.name}' has no prompt in row {_first(blank)}; fill it or drop the row.")
-    blank = table["checkpoint"].str.strip() == ""
-    if bool(blank.any()):
-        raise UserError(f"'{path.name}' names no checkpoint in row {_first(blank)}; fill it or drop the row.")
-    talks = table.index[table["messages"] != ""]
-    table.loc[talks, "messages"] = [
-        prompts.check_messages(table.at[row, "messages"], f"'{path.name}' row {row + 1}") for row in talks
-    ]
-    # A conversation is the prompt, whatever stands beside it as text.
-    table["prompt_id"] = prompts.ids(table["prompt"], table["messages"])
-    table["draw"] = [_draw(value, row, path) for row, value in enumerate(table["draw"], start=1)]
-    repeated = table.duplicated(responses.KEY, keep="first")
-    if bool(repeated.any()):
-        row = _first(repeated)
-        key = table.loc[row - 1, responses.KEY]
-        first = _first((table[responses.KEY] == key).all(axis=1))
+    source = Source(path, [path], {})
+    found = _from_table(source, table, "", How(columns or {}))
+    return _together([found], [source], "text")
+
+
+def load_all(given: Sequence[Path], how: How = AS_THEY_ARE) -> Answers:
+    """Files' answers, as if they stood in one."""
+    names = _names(given, how.names)
+    paths = [(path, name) for one, name in zip(given, names, strict=True) for path in folders.files_in(one)]
+    paths = [(path, name) for path, name in paths if not batches.holds_requests(path)]
+    if not paths:
         raise UserError(
-            f"'{path.name}' answers the same prompt for '{key['checkpoint']}' in rows {first} and {row}; "
-            "drop one, or tell draws apart in a column 'draw'."
+            f"'{given[0].name}' holds requests without their answers; bring the batch's output with it."
         )
+    left_out: dict[str, int] = {}
+    sources = [Source(path, given, left_out, how.measures) for path, _ in paths]
+    found = [_one(source, name, how) for source, (_, name) in zip(sources, paths, strict=True)]
+    return _together(found, sources, how.channel)
+
+
+class _Part(NamedTuple):
+    """What one file holds."""
+
+    rows: pd.DataFrame
+    """Long rows with ids and draws."""
+    measures: pd.DataFrame
+    """`row, name, value, better`."""
+    format: str
+
+
+def _together(found: Sequence[_Part], sources: Sequence[Source], channel: Channel) -> Answers:
+    """The answers of several files."""
+    parts, numbers, before = [], [], 0
+    for part, source in zip(found, sources, strict=True):
+        parts.append(part.rows.assign(file=source.name))
+        numbers.append(part.measures.assign(row=part.measures["row"] + before))
+        before += len(part.rows)
+    table = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    del parts
+    table["draw"] += _later(table)
+    _check_apart(table)
+    measured = pd.concat(numbers, ignore_index=True)
+    keys = table[responses.KEY].take(measured["row"].astype(int)).reset_index(drop=True)
     asked = table.loc[~table["prompt_id"].duplicated(), [c for c in PROMPT_COLUMNS if c in table]]
     return Answers(
         asked.rename(columns={"prompt": "text"}).reset_index(drop=True),
-        _responses(table),
+        _responses(table, channel),
         list(dict.fromkeys(table["checkpoint"])),
+        measures.normal(keys.assign(**_measured(measured))),
+        {source.name: part.format for source, part in zip(sources, found, strict=True)},
+        sources[0].left_out,
     )
+
+
+def _names(given: Sequence[Path], names: Sequence[str]) -> Sequence[str]:
+    """The checkpoint of each file, empty where the file says it itself."""
+    if len(names) > 1 and len(names) != len(given):
+        raise UserError(f"{len(names)} names are given for {len(given)} files; give --as once, or once a file.")
+    return list(names) if len(names) > 1 else [*(names or [""])] * len(given)
+
+
+def _one(source: Source, name: str, how: How) -> _Part:
+    """What a file holds; `name` is its checkpoint, where it is said."""
+    kind = how.format or formats.of(source.path)
+    if kind == formats.TABLE:
+        return _from_table(source, folders.table(source.path), name, how)
+    return _from_log(source, formats.read(source, kind), name, kind)
+
+
+def _from_table(source: Source, whole: pd.DataFrame, name: str, how: How) -> _Part:
+    whole = answer_tables.taken(whole, how.columns, source.path)
+    talks = transcripts.in_table(whole)
+    if talks:
+        rows = transcripts.rows(source, whole, talks)
+        return _from_log(source, formats.gathered(rows, source), name, "transcripts")
+    table = _named(answer_tables.long(whole, source.name, name), name, source.name)
+    table = answer_tables.checked(table, source.name)
+    answer_tables.check_repeats(table, source.name)
+    numbers, lost = answer_tables.measured(table, how.measures, source.path)
+    if lost:
+        source.leave_out("scores that are no number", lost)
+    return _Part(table, numbers, formats.TABLE)
+
+
+def _from_log(source: Source, taken: Taken, name: str, kind: str) -> _Part:
+    table = _named(taken.answers.rename(columns={"text": "response"}), name, source.name)
+    return _Part(answer_tables.checked(table, source.name), taken.measures, kind)
+
+
+def _named(table: pd.DataFrame, name: str, file: str) -> pd.DataFrame:
+    """Rows with the checkpoint that they are said to be of."""
+    theirs = table["checkpoint"].unique()
+    if name and len(theirs) > 1:
+        raise UserError(
+            f"'{file}' holds answers of {len(theirs)} models, which one name cannot stand for; match each with "
+            f"--match '{theirs[0]}=KEY'."
+        )
+    return table.assign(checkpoint=name) if name else table
+
+
+def _later(table: pd.DataFrame) -> "pd.Series[int]":
+    """How much later a draw is for its sample being the second or third that asks the same of a checkpoint."""
+    if "sample" not in table:
+        return pd.Series(0, index=table.index)
+    samples = table[["checkpoint", "prompt_id", "sample"]].fillna("").drop_duplicates()
+    # By their names and not as they come: a log has them in the order in which they were done.
+    samples = samples.sort_values(["checkpoint", "prompt_id", "sample"])
+    place = samples.groupby(["checkpoint", "prompt_id"]).cumcount()
+    found = (
+        table[["checkpoint", "prompt_id", "sample"]]
+        .fillna("")
+        .merge(samples.assign(place=place), on=["checkpoint", "prompt_id", "sample"], how="left")
+    )
+    return (found["place"] * (int(table["draw"].max()) + 1)).set_axis(table.index)
+
+
+def _check_apart(table: pd.DataFrame) -> None:
+    """Two files must not answer the same draw of the same prompt for one checkpoint."""
+    repeated = table.duplicated(responses.KEY, keep="first")
+    if not bool(repeated.any()):
+        return
+    row = table[repeated].iloc[0]
+    same = (table[responses.KEY] == row[responses.KEY]).all(axis=1)
+    first, second = table.loc[same, "file"].iloc[:2]
+    if first == second:
+        raise UserError(
+            f"'{first}' answers the sample '{row.get('sample', '')}' twice for '{row['checkpoint']}'; drop one."
+        )
+    raise UserError(
+        f"'{first}' and '{second}' both answer the same prompts for '{row['checkpoint']}'; tell them apart with "
+        "--as NAME, once for each file."
+    )
+
+
+def _measured(numbers: pd.DataFrame) -> dict[str, "pd.Series[float]"]:
+    better = numbers["better"].map({"yes": True, "no": False}).astype("boolean")
+    value = pd.to_numeric(numbers["value"]).astype("float64")
+    return {"name": numbers["name"].astype("str"), "value": value, "higher_is_better": better}
+
+
+def summary(answers: Answers) -> list[dict[str, Any]]:
+    """What would come in, a row a checkpoint: prompts, answers, draws, measures and channels."""
+    rows = []
+    for name in answers.checkpoints:
+        mine = answers.responses[answers.responses["checkpoint"] == name]
+        numbers = answers.measures[answers.measures["checkpoint"] == name]
+        rows.append(
+            {
+                "checkpoint": name,
+                "prompts": int(mine["prompt_id"].nunique()),
+                "answers": len(mine),
+                "draws": responses.draws(mine),
+                "failed": int((mine["flag"] == "failed").sum()),
+                "measures": sorted(numbers["name"].unique()),
+                "channels": [channel for channel in CHANNELS if bool((mine[channel] != "").any())],
+            }
+        )
+    return rows
+
+
+def first(answers: Answers) -> dict[str, str]:
+    """The first answer in its channels, with what it answers."""
+    row, asked = answers.responses.iloc[0], prompts.normal(answers.prompts.head(1), 0).iloc[0]
+    return {
+        "prompt": prompts.shown(asked),
+        "checkpoint": row["checkpoint"],
+        **{name: row[name] for name in (*CHANNELS, "error")},
+    }
+
+
+def left_out(answers: Answers) -> str:
+    """What did not come in, as a sentence; empty where all did."""
+    told = [f"{number:,} {what}" for what, number in answers.left_out.items()]
+    return f"Left out: {', '.join(told)}." if told else ""
 
 
 def into(
@@ -98,10 +254,18 @@ def into(
     """Put answers into a study, which is made where there is none."""
     renamed = [(match or {}).get(theirs, theirs) for theirs in answers.checkpoints]
     if name not in study.names():
+        if len(set(renamed)) < 2:
+            raise UserError(
+                f"A study compares two checkpoints, and there are answers of '{renamed[0]}' alone; bring "
+                "the other's in the same import, or tell files apart with --as NAME, once for each file."
+            )
         keys = [_slug(theirs) for theirs in renamed]
         checkpoints = [_imported(r, k) for r, k in zip(renamed, keys, strict=True)]
         try:
-            return Study.create(name, checkpoints, answers.prompts, _keyed(answers, keys))
+            fresh = Study.create(name, checkpoints, answers.prompts, _keyed(answers.responses, answers, keys))
+            if len(answers.measures):
+                fresh.add_measures(_keyed(answers.measures, answers, keys))
+            return fresh
         except Exists:
             # Else another import has just made it, and these answers go into it.
             if name not in study.names():
@@ -112,70 +276,30 @@ def into(
         keys = _known_keys(target, renamed, add_checkpoints)
         # By key: two names of the file may have been matched to one new checkpoint.
         added = {key: theirs for theirs, key in zip(renamed, keys, strict=True) if key not in _keys(target)}
-        fresh = [_imported(theirs, key) for key, theirs in added.items()]
+        more = [_imported(theirs, key) for key, theirs in added.items()]
         old = target.prompts()
         table = pd.concat([old, answers.prompts], ignore_index=True) if len(old) else answers.prompts
-        settings = settings.model_copy(update={"checkpoints": [*target.checkpoints, *fresh]})
-        target.add_import(settings, table, _keyed(answers, keys))
+        settings = settings.model_copy(update={"checkpoints": [*target.checkpoints, *more]})
+        rows = (_keyed(of, answers, keys) for of in (answers.responses, answers.measures))
+        target.add_import(settings, table, *rows)
     return target
 
 
-def _keyed(answers: Answers, keys: Sequence[str]) -> pd.DataFrame:
-    """The rows with the study's keys in place of the file's names."""
+def _keyed(rows: pd.DataFrame, answers: Answers, keys: Sequence[str]) -> pd.DataFrame:
+    """Rows with the study's keys in place of the files' names."""
     names = dict(zip(answers.checkpoints, keys, strict=True))
-    return answers.responses.assign(checkpoint=answers.responses["checkpoint"].map(names))
+    return rows.assign(checkpoint=rows["checkpoint"].map(names).astype("str"))
 
 
-def _long(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Either shape as long rows with `prompt, checkpoint, response, category, tags, draw, finish_reason`."""
-    here = ", ".join(map(str, table.columns))
-    if "prompt" not in table and "messages" not in table:
-        table = _renamed(table, "prompt", PROMPT_NAMES, path, here)
-    if "prompt" not in table:
-        table["prompt"] = ""
-    for name in ("category", "tags", "draw", "finish_reason"):
-        if name not in table:
-            table[name] = ""
-    if {"response_a", "response_b"} <= set(table.columns):
-        kept = [c for c in ("prompt", "messages", "category", "tags", "draw", "finish_reason") if c in table]
-        sides = [
-            table[kept].assign(checkpoint=side, response=table[f"response_{side}"], row=range(len(table)))
-            for side in ("a", "b")
-        ]
-        # Side by side again, A before B: a stable sort keeps the order in which they were joined.
-        return pd.concat(sides).sort_values("row", kind="stable").reset_index(drop=True)
-    if "response" not in table:
-        table = _renamed(table, "response", RESPONSE_NAMES, path, here)
-    if "checkpoint" not in table:
-        table = _renamed(table, "checkpoint", CHECKPOINT_NAMES, path, here)
-    return table.reset_index(drop=True)
-
-
-def _renamed(table: pd.DataFrame, ours: str, guesses: Sequence[str], path: Path, here: str) -> pd.DataFrame:
-    for guess in guesses:
-        if guess in table:
-            return table.rename(columns={guess: ours})
-    raise UserError(
-        f"'{path.name}' has no column '{ours}' (it has: {here}); say which one it is with --column {ours}=NAME."
-    )
-
-
-def _draw(value: str, row: int, path: Path) -> int:
-    if not value.strip():
-        return 0
-    # A spreadsheet or a column with gaps may have made 1 into 1.0. A draw may be named by its seed.
-    number = tables.number(value.strip().removesuffix(".0"))
-    if number is None:
-        raise UserError(f"'{path.name}' has the draw '{value[:40]}' in row {row}; draws are numbers from 0.")
-    return number
-
-
-def _responses(table: pd.DataFrame) -> pd.DataFrame:
+def _responses(table: pd.DataFrame, channel: Channel) -> pd.DataFrame:
     rows = table[[*responses.KEY, "finish_reason"]].copy()
-    rows["text"] = table["response"]
-    rows["flag"] = mapped(
-        lambda text, reason: responses.flag(text, reason, ""), rows["text"], rows["finish_reason"]
-    )
+    for name in KEPT:
+        rows[name] = table[name].fillna("") if name in table else ""
+    for name in NUMBERS:
+        if name in table:
+            rows[name] = pd.to_numeric(table[name].replace("", None), errors="coerce")
+    rows["text"] = table["response"] if channel == "text" else rows[channel]
+    rows["flag"] = cells.mapped(responses.flag, rows["text"], rows["finish_reason"], rows["error"])
     rows["created"] = files.now()
     return rows
 
@@ -214,8 +338,3 @@ def _imported(name: str, key: str) -> Checkpoint:
 def _slug(name: str) -> str:
     # As `providers.NAME` wants it.
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:64] or "checkpoint"
-
-
-def _first(mask: pd.Series) -> int:
-    """Number, from 1, of the first row where the mask holds."""
-    return int(mask.to_numpy().argmax()) + 1

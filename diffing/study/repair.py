@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from diffing.common import damage, files, jsonl, noted, tables
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
-from diffing.study import prompts, responses, study
+from diffing.study import measures, prompts, responses, study
 from diffing.study.settings import load_settings
 
 Check = Callable[[dict[str, Any]], object]
@@ -96,6 +96,8 @@ def _read(path: Path, check: Check | None) -> None:
         prompts.read(path)
     elif path.name == "responses.parquet":
         responses.read(path)
+    elif path.name == measures.FILE:
+        measures.read(path)
     elif path.suffix == ".parquet":
         files.read_parquet(path)
     elif path.suffix == ".json":

@@ -24,6 +24,8 @@ COLUMNS: dict[str, str] = {
     "checkpoint": "str",
     "draw": "int64",
     "text": "str",
+    "reasoning": "str",
+    "tools": "str",
     "finish_reason": "str",
     "flag": "str",
     "error": "str",
@@ -34,7 +36,11 @@ COLUMNS: dict[str, str] = {
     "latency": "float64",
     "created": "str",
 }
-"""Schema of `responses.parquet`; cost in dollars, latency in seconds, empty strings where nothing is known."""
+"""Schema of `responses.parquet`; cost in dollars, latency in seconds, empty strings where nothing is known.
+
+`reasoning` and `tools` are channels of an answer beside its `text`: what a model thought, and its calls of tools
+with their results, as a JSON list. Every step reads `text`.
+"""
 
 EXCLUDING = ("failed", "blocked", "empty", "missing")
 """Flags, and the absence of a row, that take a pair out of every statistic."""

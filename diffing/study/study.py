@@ -20,7 +20,7 @@ from diffing.common import damage, files, noted, tables
 from diffing.common.errors import UserError
 from diffing.common.step import first_fault
 from diffing.models.providers import NAME, Checkpoint
-from diffing.study import prompts, responses
+from diffing.study import measures, prompts, responses
 from diffing.study.prompts import Imported
 from diffing.study.settings import ReaderChoice, StudySettings, load_settings, text_of
 
@@ -225,23 +225,44 @@ class Study:
             both, order = responses.joined(self.responses(), rows)
             responses.write(self.folder / "responses.parquet", both, order)
 
-    def add_import(self, settings: StudySettings, table: pd.DataFrame, rows: pd.DataFrame) -> None:
-        """Take settings, prompts and answers at once: all are on the disk before the first takes its place.
+    def add_import(
+        self, settings: StudySettings, table: pd.DataFrame, rows: pd.DataFrame, numbers: pd.DataFrame
+    ) -> None:
+        """Take settings, prompts, answers and their measures at once: all are on the disk before the first takes
+        its place.
 
         Settings and table were read under the same hold of the lock.
         """
-        paths = [self.folder / name for name in ("study.toml", "prompts.csv", "responses.parquet")]
+        names = ["study.toml", "prompts.csv", "responses.parquet", *([measures.FILE] if len(numbers) else [])]
+        paths = [self.folder / name for name in names]
         with self.held():
             both, order = responses.joined(self.responses(), rows)
             whole = prompts.normal(table, settings.held_out)
+            measured = measures.joined(self.measures(), numbers)
             with ExitStack() as stack:
-                toml, csv, parquet = (stack.enter_context(files.replacing(path)) for path in paths)
+                toml, csv, parquet, *more = (stack.enter_context(files.replacing(path)) for path in paths)
                 toml.write_text(text_of(settings), encoding="utf-8")
                 tables.write_csv(csv, whole)
                 files.fill_parquet(parquet, both, order)
+                for path in more:
+                    files.fill_parquet(path, measured)
             noted.note(paths[1], len(whole))
             noted.note(paths[2], len(order))
+            if len(numbers):
+                noted.note(paths[3], len(measured))
         self.settings = settings
+
+    # Measures.
+
+    def measures(self) -> pd.DataFrame:
+        """Scores and other numbers by answer that other tools gave: `measures.COLUMNS`."""
+        return measures.read(self.folder / measures.FILE)
+
+    def add_measures(self, numbers: pd.DataFrame) -> None:
+        """Store numbers; one takes the place of an earlier one of the same name and answer."""
+        with self.held():
+            files.tighten(self.folder)
+            measures.write(self.folder / measures.FILE, measures.joined(self.measures(), numbers))
 
     # Two sides.
 

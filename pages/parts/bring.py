@@ -9,7 +9,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from diffing.common import tables, words
 from diffing.common.errors import UserError
 from diffing.common.escape import md, visible
-from diffing.study import imports
+from diffing.study import answer_tables, imports
 from diffing.study.imports import Answers
 from diffing.study.prompts import ids
 from diffing.study.study import Study
@@ -97,7 +97,7 @@ def _mapped(file: UploadedFile) -> tuple[dict[str, str] | None, Answers | None]:
 
 def _columns(file_id: str, there: list[str]) -> dict[str, str] | None:
     """What a person says of the columns, beginning with what their names say; None while one is missing."""
-    guessed = imports.guessed(there)
+    guessed = answer_tables.guessed(there)
     shapes = list(SHAPES)
     wide = {"response_a", "response_b"} <= guessed.keys()
     with st.container(horizontal=True):
