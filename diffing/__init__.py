@@ -6,10 +6,15 @@ What is handed on here is loaded when it is first asked for: a command whose hel
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from diffing.common import threads
+
 if TYPE_CHECKING:
     from diffing.api import Study
     from diffing.common.errors import UserError
     from diffing.models.providers import Checkpoint
+
+# Before anything here can load torch, which reads the setting once.
+threads.wait_asleep()
 
 __all__ = ["Checkpoint", "Study", "UserError"]
 

@@ -74,11 +74,10 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     load = partial(prepare, study.settings.reader, checked_path(study), tasks, devices[0])
     tokens = 0
 
-    def tell(done: int, total: int) -> None:
+    def tell(done: int, total: int, stored: int) -> None:
         nonlocal tokens
-        tokens = done
-        # The total is an estimate from characters until all answers are read, and may be passed.
-        progress.update(done, max(total, done), "tokens")
+        tokens = stored
+        progress.update(done, total, "characters", note=words.count(tokens, "token"))
 
     if len(devices) > 1:
         with Fleet(load, devices, options.budget) as fleet:

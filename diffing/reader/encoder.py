@@ -73,9 +73,19 @@ class Hooked(NamedTuple):
     """After which the parts are whole (None: they are already)."""
 
 
+class Wrote(NamedTuple):
+    """What a batch put into the cache."""
+
+    characters: int
+    tokens: int
+
+
 class Told(Protocol):
-    def __call__(self, done: int, total: int, /) -> None:
-        """Takes tokens stored by this run, and how many there will be as far as can be told."""
+    def __call__(self, done: int, total: int, tokens: int, /) -> None:
+        """Takes characters of answers seen to by this run, of how many, and tokens stored.
+
+        Characters, because how many tokens there will be is known only when the last answer is read.
+        """
 
 
 class Encoder:
@@ -94,7 +104,8 @@ class Encoder:
         )
         self.errors: dict[str, str] = {}
         """What went wrong, by task key."""
-        self.done = self.fed = self.read_chars = self.chars = 0
+        self.tokens = self.done = self.total = 0
+        """Of this run: tokens stored, characters of answers seen to, and of all that it has to see to."""
 
     def run(self, tasks: Sequence[Task], tell: Told, check: Callable[[], None]) -> dict[str, str]:
         """Encode and store what is not stored; returns the reason for each task that failed, by key."""
@@ -103,8 +114,9 @@ class Encoder:
         # stand in for tokens, which nobody has counted yet.
         ordered = sorted(unique.values(), key=lambda task: (-len(task.text), task.key))
         stored = self.cache.find(unique)
-        self.errors, self.done, self.fed, self.read_chars = {}, 0, 0, 0
-        self.chars = sum(len(task.text) for task in ordered if task.key not in stored)
+        self.errors, self.tokens, self.done = {}, 0, 0
+        self.total = sum(len(task.text) for task in ordered if task.key not in stored)
+        tell(0, self.total, 0)
         with ExitStack() as stack:
             # A thread that tokenises holds the interpreter for as long as this each time the GPU's own thread
             # comes back from queueing a kernel, of which it queues thousands a second. Python's own 5 ms would
@@ -146,11 +158,9 @@ class Encoder:
                 for task, item in zip(chunk, future.result(), strict=True):
                     if isinstance(item, str):
                         self._fail(task, item)
-                        self.chars -= len(task.text)
+                        self.done += len(task.text)
                     else:
                         items.append(item)
-                        self.read_chars += len(task.text) * (item.reading is not None)
-                        self.fed += item.fed * (item.reading is not None)
                 yield items
         finally:
             for _, future in ahead:
@@ -193,14 +203,18 @@ class Encoder:
     ) -> None:
         waiting: deque[list[Item]] = deque()
         pending: deque[tuple[list[Item], Hooked]] = deque()
-        writes: deque[Future[int]] = deque()
+        writes: deque[Future[Wrote]] = deque()
 
-        def written(write: Future[int]) -> None:
+        def count(write: Future[Wrote]) -> None:
+            wrote = write.result()
+            self.done, self.tokens = self.done + wrote.characters, self.tokens + wrote.tokens
+
+        def written(write: Future[Wrote]) -> None:
             writes.append(write)
             # At most two wait for the disk: each holds a batch's triples in memory.
             while writes and (len(writes) > 2 or writes[0].done()):
-                self.done += writes.popleft().result()
-                tell(self.done, self._total())
+                count(writes.popleft())
+                tell(self.done, self.total, self.tokens)
 
         def finish(left: int = 0) -> None:
             """Make sparse and hand to the writer all but the youngest batches."""
@@ -245,12 +259,13 @@ class Encoder:
             # Stopped or failed: what has been computed is stored all the same.
             finish()
             for write in writes:
-                self.done += write.result()
-            tell(self.done, self._total())
+                count(write)
+            tell(self.done, self.total, self.tokens)
 
     def _unstored(self, batch: list[Item]) -> list[Item]:
         """What another process has not stored in the meantime."""
         stored = self.cache.find(item.task.key for item in batch)
+        self.done += sum(len(item.task.text) for item in batch if item.task.key in stored)
         return [item for item in batch if item.task.key not in stored]
 
     def _attempt(
@@ -273,6 +288,7 @@ class Encoder:
             # One of them is to blame, and nothing says which: each is tried alone.
             if len(batch) == 1:
                 self._fail(batch[0].task, f"The reader failed on this answer: {type(error).__name__}: {error}")
+                self.done += len(batch[0].task.text)
             else:
                 waiting.extendleft([item] for item in reversed(batch))
             return None
@@ -286,6 +302,7 @@ class Encoder:
         if self.budget <= SMALLEST:
             for item in batch:
                 self._fail(item.task, f"The device's memory does not hold this answer: {message}")
+                self.done += len(item.task.text)
         else:
             self.budget = max(self.budget // 2, SMALLEST)
             logger.warning("Out of memory: going on with %d tokens a batch", self.budget)
@@ -322,13 +339,13 @@ class Encoder:
             position = torch.cat([part.position for part in parts])
             return compact(row, feature, value, text, position, texts, self.reader.n_features)
 
-    def _store(self, writer: Writer, batch: list[Item], sparse: Compact) -> int:
-        """Write the batch's encodings; returns how many tokens were stored."""
+    def _store(self, writer: Writer, batch: list[Item], sparse: Compact) -> Wrote:
+        """Write the batch's encodings."""
         ids = [kept_ids(item) for item in batch]
         spans = [np.asarray(item.reading.spans, np.int32) for item in batch if item.reading is not None]
         return self._write(writer, batch, encodings(sparse, ids, spans))
 
-    def _write(self, writer: Writer, batch: list[Item], encoded: list[Encoding | str]) -> int:
+    def _write(self, writer: Writer, batch: list[Item], encoded: list[Encoding | str]) -> Wrote:
         records = []
         for item, encoding in zip(batch, encoded, strict=True):
             if isinstance(encoding, str):
@@ -336,12 +353,8 @@ class Encoder:
             else:
                 records.append((item.task.key, item.fed, encoding))
         writer.add(records)
-        return sum(fed for _, fed, _ in records)
+        # One that failed has been seen to, as well.
+        return Wrote(sum(len(item.task.text) for item in batch), sum(fed for _, fed, _ in records))
 
     def _fail(self, task: Task, reason: str) -> None:
         self.errors[task.key] = reason
-
-    def _total(self) -> int:
-        unread = self.chars - self.read_chars
-        # By this run's own characters a token; before it has any, by four, as English mostly has.
-        return self.fed + (round(unread * self.fed / self.read_chars) if self.read_chars else unread // 4)

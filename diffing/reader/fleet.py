@@ -27,10 +27,11 @@ class Ready(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """Tokens stored so far, and in all, of one worker's share."""
+    """Characters seen to so far, and in all, of one worker's share, and the tokens that it stored."""
 
     done: int
     total: int
+    tokens: int
 
 
 class Finished(NamedTuple):
@@ -97,7 +98,7 @@ class Fleet:
         count = len(self.devices)
         for worker, connection in enumerate(self.connections):
             connection.send(unique[worker::count])
-        shares = [Stored(0, 0)] * count
+        shares: dict[int, Stored] = {}
         errors: dict[str, str] = {}
         running = set(range(count))
         while running:
@@ -112,7 +113,9 @@ class Fleet:
                 answer = self._receive(worker)
                 if isinstance(answer, Stored):
                     shares[worker] = answer
-                    tell(sum(share.done for share in shares), sum(share.total for share in shares))
+                    # Before the last worker has said how much it has to do, nobody knows the total.
+                    if len(shares) == count:
+                        tell(*(sum(column) for column in zip(*shares.values(), strict=True)))
                 elif isinstance(answer, Finished):
                     errors |= answer.errors
                     running.discard(worker)
@@ -136,8 +139,8 @@ class Fleet:
 def serve(load: Callable[[str], ReaderLike], device: str, budget: int | None, parent: Connection) -> None:
     """A worker's life: load the reader, then encode each list of tasks that comes, until the pipe closes."""
 
-    def tell(done: int, total: int) -> None:
-        parent.send(Stored(done, total))
+    def tell(done: int, total: int, tokens: int) -> None:
+        parent.send(Stored(done, total, tokens))
 
     def check() -> None:
         # While it encodes, a worker is sent nothing but the wish to stop.

@@ -189,11 +189,14 @@ def test_stopping_keeps_what_was_stored_and_the_next_run_does_the_rest(reader: F
 
 
 @pytest.mark.usefixtures("reader")
-def test_progress_ends_with_every_token_stored() -> None:
-    study = study_of(["one two three", "four"])
+def test_progress_counts_characters_whose_total_stands_from_the_start_failed_ones_too() -> None:
+    study = study_of(["one two three", "four", "unreadable"])
     watch = Watch()
-    result = encode.run(study, encode.Options(), watch)
-    assert watch.told[-1] == {"done": 7, "total": 7, "unit": "tokens", "cost": None, "note": ""}
+    result = encode.run(study, encode.Options(budget=4), watch)
+    # The other side's answers, one text for all, are read once.
+    said = [told for told in watch.told if told["unit"] == "characters"]
+    assert {told["total"] for told in said} == {30}
+    assert said[-1] == {"done": 30, "total": 30, "unit": "characters", "cost": None, "note": "7 tokens"}
     assert result["tokens"] == 7
 
 
