@@ -16,5 +16,5 @@ def test_a_reading_without_tokens_is_an_error_of_its_text(monkeypatch: pytest.Mo
     nothing = Reading([Window([1], 1, 1)], np.zeros((0, 2), np.int32))
     monkeypatch.setattr(reader, "read", lambda _messages, _text: nothing)
     encoder = Encoder(reader, Cache(reader.key, reader.n_features))
-    errors = encoder.run([Task("key", [], "text")], watch.update, watch.check)
+    errors = encoder.run([Task("key", [], "text")], lambda *_: None, watch.check)
     assert errors == {"key": "The reader sees no token of this answer."}
