@@ -6,7 +6,7 @@ What is handed on here is loaded when it is first asked for: a command whose hel
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from diffing.common import threads
+from diffing.common.threads import wait_asleep as _wait_asleep
 
 if TYPE_CHECKING:
     from diffing.api import Study
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from diffing.models.providers import Checkpoint
 
 # Before anything here can load torch, which reads the setting once.
-threads.wait_asleep()
+_wait_asleep()
 
 __all__ = ["Checkpoint", "Study", "UserError"]
 
