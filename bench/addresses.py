@@ -76,7 +76,20 @@ NAMES = [
         "group",
         "evidence",
     ),
-    *("replicated", "labelled", "open", "weak", "order", "held", "second", "with", "show", "every", "status"),
+    *(
+        "replicated",
+        "labelled",
+        "open",
+        "weak",
+        "order",
+        "held",
+        "second",
+        "with",
+        "show",
+        "every",
+        "status",
+        "preview",
+    ),
 ]
 """Every parameter that a page reads, as tests/pages/test_address.py tries them too."""
 

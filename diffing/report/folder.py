@@ -27,7 +27,7 @@ from diffing.findings import evidence
 from diffing.reader.encodings import Encodings
 from diffing.report import cards as report_cards
 from diffing.report import charts as report_charts
-from diffing.report import contents, notebook, one_page, picture, render
+from diffing.report import contents, last, notebook, one_page, picture, render
 from diffing.report import facts as report_facts
 from diffing.report import tables as report_tables
 from diffing.report.bundle import Bundle, secrets
@@ -55,7 +55,7 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     """The job: write everything into a fresh folder, run the notebook there, and put the files in place."""
     a, b = study.sides(options.a, options.b)
     name = f"{study.name}-{a}-{b}"
-    out = Path(options.out).expanduser().resolve() if options.out else study.folder / "reports" / f"{a}-{b}"
+    out = Path(options.out).expanduser().resolve() if options.out else last.folder_of(study, a, b)
     before = _before(out)
 
     def step(number: int, note: str) -> None:
@@ -169,6 +169,7 @@ def manifest(facts: Facts, folder: Path, scrubbed: dict[str, int]) -> dict[str, 
         "b": facts.b.key,
         "hashes": dict(report_tables.hashes(facts)),
         "settings": dict(report_tables.settings(facts)),
+        "state": last.state(facts.study, facts.a.key, facts.b.key),
         "versions": dict(report_tables.versions()),
         "notes": [
             "Cells of the CSV files that a spreadsheet would run begin with an apostrophe; take one away.",

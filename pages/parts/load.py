@@ -33,6 +33,7 @@ from diffing.probes import own_probes as own_kept
 from diffing.probes.own import Rule
 from diffing.reader import firing, places, query
 from diffing.reader.encodings import Encodings
+from diffing.report import last
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
 from pages.parts import address
@@ -103,11 +104,19 @@ def _voted(study: Study) -> State:
     return _answers(study, blind.path_of(study))
 
 
+def _reported(study: Study) -> State:
+    """Everything, with blind votes and own probes."""
+    folder, found = _everything(study)
+    more = [files.identity(path) for path in (blind.path_of(study), own_kept.path_of(study))]
+    return folder, (*found, *more)
+
+
 ANSWERS: dict[str | type[Any], Any] = {Study: _answers}
 JUDGED: dict[str | type[Any], Any] = {Study: _judged}
 EVERYTHING: dict[str | type[Any], Any] = {Study: _everything}
 OWN: dict[str | type[Any], Any] = {Study: _own}
 VOTED: dict[str | type[Any], Any] = {Study: _voted}
+REPORTED: dict[str | type[Any], Any] = {Study: _reported}
 
 
 def said(read: Callable[Asked, Found]) -> Callable[Asked, Found]:
@@ -286,6 +295,13 @@ def votes_of(study: Study) -> list[blind.Vote]:
 def votes(study: Study, a: str, b: str) -> pd.DataFrame:
     """The votes that count on two checkpoints."""
     return blind.table(study, a, b)
+
+
+@said
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=REPORTED)
+def report_state(study: Study, a: str, b: str) -> dict[str, str]:
+    """What a report would be made from now."""
+    return last.state(study, a, b)
 
 
 def read_text(study: Study, text: str, top: int) -> dict[str, Any]:

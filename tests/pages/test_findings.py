@@ -1,5 +1,6 @@
 """The page of findings: without any, by hand, drafted, contradicted, judged, and in a report."""
 
+import html
 import re
 
 import pytest
@@ -9,8 +10,10 @@ from diffing import diff
 from diffing.common import files
 from diffing.common.files import PROJECT
 from diffing.findings import brief, drafting, evidence, findings, verification
+from diffing.report import last
 from diffing.study import sample
 from diffing.study.study import Study
+from pages.parts.findings import report
 from tests.fakes import finding_study
 from tests.fakes.finding_study import ITEMS, TEA
 from tests.fakes.openai_server import OpenAIServer
@@ -169,7 +172,25 @@ def test_a_report_that_was_made_can_be_taken_away(study: Study) -> None:
     files.write_json(folder / "manifest.json", {"made": "2026-01-02T03:04:05+00:00"})
     app = opened(study, show="Report")
     assert any("2026-01-02" in text.value.replace("\\", "") for text in app.markdown)
-    assert len(app.get("download_button")) == 4
+    assert len(app.get("download_button")) == 6
+
+
+def test_a_report_is_shown_shut_off_and_called_outdated_once_something_changed(study: Study) -> None:
+    findings.add(study, "speaks of cake", "b", author="Ada", features=[2])
+    folder = last.folder_of(study, "a", "b")
+    folder.mkdir(parents=True)
+    told = {"made": "2026-01-02T03:04:05+00:00", "state": last.state(study, "a", "b")}
+    files.write_json(folder / "manifest.json", told)
+    for name in ("one-page", "report"):
+        (folder / f"{name}.html").write_text(f"<p>{name}<script>alert(1)</script>", encoding="utf-8")
+    app = opened(study, show="Report")
+    assert not app.warning
+    assert app.get("iframe")[0].proto.srcdoc == report.framed("<p>one-page<script>alert(1)</script>")
+    findings.reject(study, findings.load(study)[0].id, "no", "Ada")
+    app = opened(study, show="Report", preview="Whole report")
+    assert "<p>report" in html.unescape(app.get("iframe")[0].proto.srcdoc)
+    said = app.warning[0].value.replace("\\", "")
+    assert said == "Outdated: since it was made on 2026-01-02 03:04 UTC the findings changed."
 
 
 def test_a_pair_on_the_page_compare_becomes_an_example(study: Study) -> None:
