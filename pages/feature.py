@@ -17,8 +17,10 @@ row = ranking.chosen(found)
 feature = int(row["feature"])
 
 ranking.show(found, feature)
-head.show(row)
+described = load.description(here.study, feature)
+head.show(row, described.in_words())
 answers = answer_pairs.show(here, found, encodings, row)
+head.details(row)
 
 with st.container(key="stack-below"):
     left, right = st.columns([3, 2], gap="large")
@@ -26,8 +28,7 @@ with left:
     groups.strengths(answers)
     groups.show(found, feature)
 with right:
-    described = load.description(here.study, feature)
-    label.show(here, feature, described.in_words())
+    label.show(here, row, described.in_words())
     ties.links(here, row, answers.held_out)
     ties.show(here, found, encodings, row, described)
 headline.settings(found.diff)

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from diffing.diff import measure, pairing
-from diffing.probes import scan
+from diffing.probes import excerpts, scan
+from diffing.probes.excerpts import Excerpt
 from diffing.reader import query
 from diffing.reader.encodings import Encodings
 from diffing.study import prompts
@@ -54,6 +55,37 @@ def ordered(table: pd.DataFrame, order: Order, delta: float, seed: int) -> pd.Da
     # What goes with the difference first: what one opens a feature for.
     by = np.sign(delta or 1.0) * table["difference"] if order == "most different" else table["peak"]
     return table.loc[by.sort_values(ascending=False, kind="stable").index].reset_index(drop=True)
+
+
+EACH = 10
+"""Snippets of a side: both sides' fill a screen in lines of two."""
+CONTEXT = 130
+"""Characters of a snippet: two lines of half a page."""
+
+
+class Snippet(NamedTuple):
+    """A few words around the places where an answer shows a feature."""
+
+    prompt_id: str
+    held_out: bool
+    peak: float
+    """The answer's strongest activation."""
+    cut: Excerpt
+
+
+def snippets(encodings: Encodings, feature: int, table: pd.DataFrame, side: str) -> list[Snippet]:
+    """The answers of a side (`a` or `b`) that show a feature most, one a prompt; `table` is that of `pairs`."""
+    shows = table[table[f"peak_{side}"] > 0].sort_values(f"peak_{side}", ascending=False, kind="stable")
+    found = []
+    for row in shows.drop_duplicates("prompt_id").head(EACH).to_dict("records"):
+        document = int(row[f"document_{side}"])
+        tokens, values = encodings.tokens(document), np.abs(encodings.dense(document, feature))
+        # About the strongest places: weak ones beside one another would draw the excerpt to themselves.
+        strong = values >= values.max() / 2
+        spans = [(int(start), int(end)) for start, end in np.asarray(tokens.spans)[strong].tolist()]
+        cut = excerpts.around(tokens.text, spans, CONTEXT)
+        found.append(Snippet(str(row["prompt_id"]), row["split"] == "held-out", float(values.max()), cut))
+    return found
 
 
 class Stop(NamedTuple):

@@ -27,8 +27,7 @@ from diffing.findings import votes as blind
 from diffing.findings.evidence import Standing
 from diffing.findings.findings import Finding
 from diffing.findings.people import Question
-from diffing.labels import against, called, history
-from diffing.labels.contradictions import Contradiction
+from diffing.labels import called, history
 from diffing.probes import own_probes as own_kept
 from diffing.probes.own import Rule
 from diffing.reader import firing, places, query
@@ -230,13 +229,6 @@ def correlated(study: Study, feature: int) -> pd.DataFrame:
 def dossiers(study: Study) -> dict[int, history.Dossier]:
     """All that is known of each feature's name."""
     return labels.dossiers(study)
-
-
-@said
-@st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=EVERYTHING)
-def contradictions(study: Study, a: str, b: str, feature: int) -> list[Contradiction]:
-    """What the counts say against a feature's label."""
-    return against.of(study, a, b, [feature]).get(feature, [])
 
 
 @said

@@ -68,6 +68,8 @@ WIDGETS: dict[str, list[tuple[str, str, Any]]] = {
         ("held", "true", True),
         ("held", "1", True),
         ("second", TWO, TWO),
+        ("evidence", "pair", "pair"),
+        ("evidence", "snippets", "snippets"),
         ("with", "true", True),
     ],
     "compare": [
@@ -130,7 +132,7 @@ def test_a_link_names_the_checkpoints(study: Study) -> None:
 
 def test_a_link_names_feature_and_pair(study: Study) -> None:
     app = opened("feature", study.name, feature=str(TEA), pair="1")
-    assert any(html.value.startswith("<h2") and f"#{TEA} " in html.value for html in app.html)
+    assert any(f"<h2>#{TEA} " in html.value for html in app.html)
     assert any(caption.value.startswith("Pair 2 of") for caption in app.caption)
     last = opened("feature", study.name, feature=str(TEA), pair="100000")
     (told,) = [caption.value for caption in last.caption if caption.value.startswith("Pair ")]

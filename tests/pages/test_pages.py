@@ -16,6 +16,7 @@ from diffing.models.providers import Checkpoint
 from diffing.study import prompts
 from diffing.study.study import Study
 from pages.parts import job_panel
+from pages.parts.feature import pair_view
 from tests.fakes import finding_study, label_study
 
 
@@ -143,6 +144,45 @@ def test_a_feature_shows_both_answers_with_its_tokens_marked(diffed: Study) -> N
     marked = " ".join(block.value for block in app.html)
     assert '<bdi class="b' in marked and ">cake</bdi>" in marked
     assert "1.0" in marked or "3.0" in marked
+
+
+def test_snippets_show_the_strongest_contexts_of_both_sides_and_lead_to_their_answers(diffed: Study) -> None:
+    app = opened(
+        "pages/feature.py", study=diffed.name, feature=str(finding_study.CAKE), evidence="snippets", order="random"
+    )
+    by_side = [block.value for block in app.html if "class='snip'" in block.value]
+    assert ["answers show it" in block for block in by_side] == [True, True]
+    assert len(re.findall("class='snip'", by_side[1])) == 10
+    assert "compare?study=study&amp;prompt=" in by_side[1] and ">cake</bdi>" in by_side[1]
+    assert not any(caption.value.startswith("Pair ") for caption in app.caption)
+
+
+def test_a_label_that_counts_contradict_is_struck_out_wherever_it_stands(diffed: Study) -> None:
+    sae = labels.sae_of(diffed.settings.reader)
+    history.edit(diffed, sae, finding_study.SPACES, "unclear: spaces of some kind", "Ada")
+    app = opened("pages/feature.py", study=diffed.name, feature=str(finding_study.SPACES))
+    head = next(block.value for block in app.html if "<h2>" in block.value)
+    assert "<s>unclear: spaces of some kind</s>" in head and f"<h2>#{finding_study.SPACES} · double spaces" in head
+    assert any(warning.value.startswith("Struck out. It says of itself") for warning in app.warning)
+    app = opened("pages/features.py", study=diffed.name)
+    assert any("<s title='It says of itself that it is unclear.'>unclear" in block.value for block in app.html)
+    row = app.dataframe[0].value.set_index("feature").loc[finding_study.SPACES]
+    assert row["label"].replace("\u0336", "") == "unclear: spaces of some kind" != row["label"]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "at"),
+    [
+        ([("one ", 0.0), ("two", 1.0)], 0),
+        ([("no mark at all " * 99, 0.0), ("none", 0.0)], 0),
+        ([("far " * 200, 0.0), ("end.\n", 0.0), ("near ", 0.0), ("mark", 1.0)], 2),
+        ([("far " * 200, 0.0), ("mark", 1.0)], 1),
+    ],
+)
+def test_an_answer_is_shown_from_the_line_that_leads_to_its_first_mark(
+    pieces: list[tuple[str, float]], at: int
+) -> None:
+    assert pair_view.first_in_sight(pieces) == at
 
 
 def test_a_blind_score_stands_beside_its_label_kind_by_kind(diffed: Study) -> None:

@@ -11,10 +11,12 @@ from diffing.findings.findings import Example, Side
 from diffing.reader.encodings import Encodings
 from pages.parts import address, load
 from pages.parts.address import Comparison
-from pages.parts.feature import pair_view
+from pages.parts.feature import pair_view, snippets
 from pages.parts.findings import adding
 from pages.parts.findings.adding import Offer
 from pages.parts.load import Loaded
+
+PAIR, SNIPPETS = "pair", "snippets"
 
 
 class Seen(NamedTuple):
@@ -30,7 +32,16 @@ class Seen(NamedTuple):
 def show(here: Comparison, found: Loaded, encodings: Encodings, row: pd.Series) -> Seen:
     """The whole section for the feature of this row."""
     feature = int(row["feature"])
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="center"):
+        evidence = st.segmented_control(
+            "Evidence",
+            [PAIR, SNIPPETS],
+            default=PAIR,
+            required=True,
+            key="evidence",
+            bind="query-params",
+            label_visibility="collapsed",
+        )
         order = st.segmented_control(
             "Pairs of answers",
             pairs.ORDERS,
@@ -38,23 +49,29 @@ def show(here: Comparison, found: Loaded, encodings: Encodings, row: pd.Series) 
             required=True,
             key="order",
             bind="query-params",
+            label_visibility="collapsed",
+            disabled=evidence == SNIPPETS,
             # Another order begins anew.
             on_change=lambda: address.put(pair=None),
         )
-        held = st.toggle(
-            "Held-out prompts too",
-            key="held",
-            bind="query-params",
-            help="Findings made while looking at them say so.",
-        )
-        under = st.text_input(
-            "Underline a second feature", key="second", bind="query-params", placeholder="number", width=220
-        )
+        with st.popover("More", width="content"):
+            held = st.toggle(
+                "Held-out prompts too",
+                key="held",
+                bind="query-params",
+                help="Findings made while looking at them say so.",
+            )
+            under = st.text_input(
+                "Underline a second feature", key="second", bind="query-params", placeholder="number"
+            )
     second = found.row(under)
     if under and second is None:
         last = found.table["feature"].max()
         st.caption(f"There is no feature '{md(under)}' to underline; they go from 0 to {last:,}.")
     table = load.pairs(here.study, feature, here.a, here.b, held)
+    if evidence == SNIPPETS:
+        snippets.show(here, encodings, row, table)
+        return Seen(table, None, held)
     queue = pairs.ordered(table, order, float(row["delta"]), here.study.settings.seed)
     if queue.empty:
         st.info("No pair of answers is of this kind" + ("." if held else " among the discovery prompts."))
@@ -74,7 +91,7 @@ def _walk(here: Comparison, row: pd.Series, stop: pairs.Stop, pair: pd.Series, w
     """The buttons above a pair: its neighbours, all answers to its prompt, and findings that it may serve."""
     feature, side = int(row["feature"]), _more(row)
     prompt, held_out = str(pair["prompt_id"]), pair["split"] == "held-out"
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", key="walk"):
         for label, icon, place in (("Previous", "left", stop.before), ("Next", "right", stop.after)):
             st.button(
                 f"{label} pair",

@@ -3,6 +3,7 @@
 import pandas as pd
 import streamlit as st
 
+from diffing.common import words
 from diffing.diff import selection
 from pages.parts import charts
 from pages.parts.feature.answer_pairs import Seen
@@ -32,7 +33,7 @@ def _kind(kind: str, part: pd.DataFrame) -> None:
     note = ""
     if kind == "category" and pd.notna(q := part["q_heterogeneity"].iloc[0]):
         unlike = selection.differ_between_groups(part)
-        note = f": {'not' if unlike else 'it may be'} the same in all (q = {q:.2g})"
+        note = f": {'not' if unlike else 'it may be'} the same in all (q = {words.small(q)})"
     figure = charts.by_group(part, f"Difference by {kind}{note}")
     st.plotly_chart(figure, key=f"by-{kind}", alt=f"Difference by {kind}; the table below has the figures")
     with st.expander(f"The figures by {kind}"):

@@ -5,6 +5,7 @@ Every change is a line of the study's label history; nothing is overwritten.
 
 from collections.abc import Mapping
 
+import pandas as pd
 import streamlit as st
 
 from diffing import labels
@@ -20,14 +21,15 @@ AUTHOR = "person"
 BY = {"person": "a person", "llm": "a language model", "rule": "a rule"}
 
 
-def show(here: Comparison, feature: int, described: str) -> None:
-    """The whole section; `described` is the rule's description, for a feature that nobody has named."""
+def show(here: Comparison, row: pd.Series, described: str) -> None:
+    """The whole section of a diff's row; `described` is the rule's description, where nobody has named it."""
+    feature = int(row["feature"])
     st.subheader("Label", anchor=False)
     study = here.study
     sae = labels.sae_of(study.settings.reader)
     dossier = load.dossiers(study).get(feature, Dossier())
     current = dossier.current
-    _standing(current, described)
+    _standing(current, described, str(row["refuted"]))
     with st.container(horizontal=True):
         # Keys of their own: a click is about the label that was seen, not about one that took its place since.
         if current and st.button("Accept", key=f"accept-{current.key}", icon=":material/check:"):
@@ -54,13 +56,14 @@ def show(here: Comparison, feature: int, described: str) -> None:
         _history(dossier)
     with st.expander("Write or score it with a language model"):
         label_job.show(here, [feature])
-    for flag in load.contradictions(*here, feature):
-        st.warning(f"The counts disagree with this label: {md(flag.words)}")
 
 
-def _standing(current: Label | None, described: str) -> None:
+def _standing(current: Label | None, described: str, refuted: str) -> None:
     if current:
-        st.html(f"<b>{esc(current.label)}</b><br>{esc(current.description)}")
+        text = f"<s>{esc(current.label)}</s>" if refuted else f"<b>{esc(current.label)}</b>"
+        st.html(f"{text}<br>{esc(current.description)}")
+        if refuted:
+            st.warning(f"Struck out. {md(refuted)}")
         when = f", {md(current.date[:10])}" if current.date else ""
         scored = md(score_words(current.score)) if current.score else "Not scored blind yet: a hypothesis."
         by = BY[current.author_kind]

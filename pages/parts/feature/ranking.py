@@ -58,7 +58,7 @@ def show(found: Loaded, feature: int) -> None:
             go(int(other))
             st.rerun()
         st.caption(
-            "not the first of a family that differs"
+            "not the first of a family that differs, or too far down to be walked to"
             if place.at is None
-            else f"{place.at + 1} of {place.of} families that differ"
+            else f"{place.at + 1:,} of {found.diff.summary['families']:,} families that differ"
         )

@@ -17,6 +17,7 @@ from diffing.common.escape import esc
 from diffing.diff import ranking
 from diffing.diff.answer import Behaviour
 from diffing.diff.selection import Asked, Group
+from pages.parts import highlight
 from pages.parts.address import Comparison
 from pages.parts.answer import row as behaviour_row
 
@@ -82,8 +83,8 @@ def html(here: Comparison, asked: Asked, groups: Sequence[Group]) -> str:
     whole = _whole(rows, asked, scale)
     name_a, name_b = here.names
     out = [
-        f"<div class='fkey'><b>{esc(scale.title)}</b><span><b style='color:{A}'>A</b> {esc(name_a)}</span>"
-        f"<span><b style='color:{B}'>B</b> {esc(name_b)}</span><span>right: B − A</span></div>"
+        f"<div class='fkey'><b>{esc(scale.title)}</b><span>{highlight.letter('a')} {esc(name_a)}</span>"
+        f"<span>{highlight.letter('b')} {esc(name_b)}</span><span>right: B − A</span></div>"
     ]
     for group, some in parts:
         out.append(_head(group, len(some)))
@@ -164,8 +165,7 @@ def _two(row: dict[str, Any], scale: Scale, whole: float) -> str:
         if scale.ends:
             low, high = (_per_cent(row[f"{end}_{side}"], whole) for end in scale.ends)
             bar += f"<u style='left:{low}%;width:{round(high - low, 1)}%'></u>"
-        name = f"<b style='color:{colour}'>{side.upper()}</b>"
-        out.append(f"{name}<div class='ftrack'>{bar}</div><span>{scale.write(value)}</span>")
+        out.append(f"{highlight.letter(side)}<div class='ftrack'>{bar}</div><span>{scale.write(value)}</span>")
     return f"<span class='fbars'>{''.join(out)}</span>"
 
 
@@ -181,8 +181,8 @@ def _one(row: dict[str, Any], asked: Asked, whole: float) -> str:
         bar += f"<u style='left:{ends[0]:.1f}%;width:{ends[1] - ends[0]:.1f}%'></u>"
     bar += f"<em style='left:{50 + _signed_share(row['delta'], whole):.1f}%'></em>"
     return (
-        f"<span class='fbars'><b style='color:{A}'>A</b><div class='ftrack fone'>{bar}</div>"
-        f"<b style='color:{B}'>B</b></span>"
+        f"<span class='fbars'>{highlight.letter('a')}<div class='ftrack fone'>{bar}</div>"
+        f"{highlight.letter('b')}</span>"
     )
 
 
