@@ -28,7 +28,7 @@ from bench.apart import Apart, matched, told_apart
 from bench.exchange import Sides, exchanged
 from bench.lines import HEAD, Line, averaged, pooled, rows, share
 from diffing import Study
-from diffing.diff import answer, compute, gate, measure, separability, summary
+from diffing.diff import answer, anything, compute, measure, separability, summary
 from diffing.diff.stored import DiffSettings
 from diffing.models.providers import Checkpoint
 from diffing.study import responses, sample
@@ -113,7 +113,7 @@ def _says(sides: Sides, pairs: Any, seed: int) -> dict[str, bool]:
     told = sides.compared(pairs, seed)
     says: dict[str, bool] = {}
     for kind, table in told.tables.items():
-        for family, columns in gate.FAMILIES.items():
+        for family, columns in anything.FAMILIES.items():
             q = np.concatenate([table[column].to_numpy(dtype=np.float64) for column in columns])
             # A family without a test is none: categories may be too small for any.
             if not np.isnan(q).all():
@@ -122,7 +122,7 @@ def _says(sides: Sides, pairs: Any, seed: int) -> dict[str, bool]:
         says[f"{kind}, replicated"] = bool((table["replicated"] == "yes").any())
     says["separability"] = separability.separability(sides.shown, pairs, seed, 99).p <= measure.LEVEL
     says["any habit"] = bool(len(sides.habits(told, pairs)))
-    says["all views together"] = gate.of(told.tables)["says"] == "differs"
+    says["all views together"] = anything.of(told.tables)["says"] == "differs"
     return says
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from diffing.findings.evidence import Standing
+    from diffing.gate.check import Checked
     from diffing.jobs.job import JobStatus
     from diffing.probes.own_probes import OwnProbe
     from diffing.reader.encodings import Encodings
@@ -68,6 +69,14 @@ class Study(study.Study):
         from diffing.findings import tally
 
         return tally.frame(tally.of(self, a, b))
+
+    def check(self, **options: Any) -> "Checked":
+        """A comparison held against a rule (`fail_on`, `size`, `allow`, `strict`, `baseline`, `a`, `b`): its
+        `verdict`, what `changed`, and all that was looked at."""
+        from diffing.common.step import checked
+        from diffing.gate import check
+
+        return check.of(self, checked("check", check.Options, options))
 
     def own_probes(self, a: str = "", b: str = "") -> "pd.DataFrame":
         """The probes that people added to the study, a row each, tested as a family of their own."""

@@ -28,6 +28,7 @@ ORDER = [
     "labels",
     "findings",
     "report",
+    "gate",
     "status",
     "overview",
     "api",

@@ -1,8 +1,9 @@
 """`python -m diffing …`: a thin face on the engine, one command a step.
 
 Promises exit code 0 for done, 2 with one sentence for anything the user can put right, 1 with one for a defect of
-this program, and `--json` where another program would read the answer. Computes nothing itself; the commands stand
-in `study`, `run` and the like, and load what they need when they run, so that help comes at once.
+this program (`check` has codes of its own), and `--json` where another program would read the answer. Computes
+nothing itself; the commands stand in `study`, `run` and the like, and load what they need when they run, so that
+help comes at once.
 """
 
 import os
@@ -17,6 +18,7 @@ from diffing.cli import bring as cli_bring
 from diffing.cli import check as cli_check
 from diffing.cli import diff as cli_diff
 from diffing.cli import findings as cli_findings
+from diffing.cli import judge_check as cli_judge_check
 from diffing.cli import keys as cli_keys
 from diffing.cli import label as cli_label
 from diffing.cli import mend as cli_mend
@@ -49,6 +51,7 @@ PARTS = (
     cli_answer,
     cli_label,
     cli_findings,
+    cli_judge_check,
     cli_check,
     cli_votes,
     cli_report,
@@ -63,23 +66,26 @@ app.add_typer(cli_upkeep.app, name="study")
 def main() -> None:
     try:
         app()
-    except UserError as error:
-        fail(str(error), error)
     except BrokenPipeError:
         # Whoever read along has seen enough, as `head` has; Python would complain at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
     except Exception as error:
-        from diffing.common import damage
-
-        said = damage.in_words(error)
-        if said is not None:
-            fail(said, error)
-        kind = f"{type(error).__name__}: {damage.reason(error)}"
-        fail(f"This program failed ({kind}); set {DEBUG}=1 to see where, and report it.", error, code=1)
+        ended(error)
 
 
-def fail(sentence: str, error: Exception, code: int = 2) -> NoReturn:
+def ended(error: Exception, code: int | None = None) -> NoReturn:
+    """A sentence for what ended a command, and its exit code, where none is given that of the kind of fault."""
+    from diffing.common import damage
+
+    said = str(error) if isinstance(error, UserError) else damage.in_words(error)
+    if said is not None:
+        fail(said, error, code or 2)
+    kind = f"{type(error).__name__}: {damage.reason(error)}"
+    fail(f"This program failed ({kind}); set {DEBUG}=1 to see where, and report it.", error, code or 1)
+
+
+def fail(sentence: str, error: Exception, code: int) -> NoReturn:
     """One sentence and an exit code; the traceback only for who asks for it."""
     if os.environ.get(DEBUG):
         traceback.print_exception(error)

@@ -1,80 +1,136 @@
-"""The command by which a person judges some pairs too, so that net shares are corrected for the judge's error."""
+"""The command that lets a release pass or stops it, by what changed between two checkpoints.
 
-import getpass
-from collections import Counter
-from dataclasses import asdict
+Promises exit codes that cannot be mistaken for one another: 0 passed, 1 changed, 2 cannot tell, and 3 wherever
+nothing was compared, be it a slip, a missing file or a defect of this program. Computes nothing itself.
+"""
+
+import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer.core import TyperCommand
 
-from diffing.cli import options
 from diffing.cli.options import After, AsJson, Before, Name
-from diffing.cli.terminal import say, tell
+from diffing.common.errors import UserError
+from diffing.gate.expression import SIZE, USUAL
+
+if TYPE_CHECKING:
+    from diffing.gate.check import Checked
 
 app = typer.Typer()
 
+NOT_CHECKED = 3
+"""Exit code where nothing was compared."""
 
-@app.command("judge-check")
-def judge_check(
+
+class Gate(TyperCommand):
+    """A command whose faults of every kind end with a code of their own: others end with 1 and 2, which here are
+    verdicts."""
+
+    def make_context(self, *args: Any, **more: Any) -> Any:
+        try:
+            return super().make_context(*args, **more)
+        except typer.Exit:
+            raise
+        except Exception as error:
+            # Of a wrong option: the code that it is shown with.
+            vars(error)["exit_code"] = NOT_CHECKED
+            raise
+
+    def invoke(self, ctx: Any) -> Any:
+        from diffing.cli import app as program
+
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            program.ended(error, NOT_CHECKED)
+
+
+def _limited(value: float | None) -> float | None:
+    if value is not None and not 0 < value <= 1:
+        raise UserError(f"'{value}' is no size of a change; write a share such as 0.1, above 0 and at most 1.")
+    return value
+
+
+@app.command("check", cls=Gate)
+def check_command(
     name: Name,
     a: Before = "",
     b: After = "",
-    number: Annotated[
-        int, typer.Option(help="Pairs that you judge.", min=options.LEAST_JUDGED, max=options.MOST_JUDGED)
-    ] = options.USUALLY_JUDGED,
-    csv: Annotated[
-        Path | None, typer.Option("--csv", help="Write the pairs here, to fill in `said`.", metavar="F")
+    fail_on: Annotated[
+        str, typer.Option("--fail-on", help="What must not be true of anything compared.", metavar="RULE")
+    ] = USUAL,
+    size: Annotated[
+        float | None,
+        typer.Option(
+            help=f"Change that must not go unseen; the rule's own unless named, else {SIZE}.", metavar="X"
+        ),
     ] = None,
-    take: Annotated[Path | None, typer.Option("--import", help="Take a filled table in.", metavar="F")] = None,
-    author: Annotated[str, typer.Option(help="Whose verdicts they are; your user name unless named.")] = "",
+    allow: Annotated[
+        str, typer.Option("--allow", help="File of expected changes, which pass.", metavar="FILE")
+    ] = "",
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail as well where an expected change did not come.")
+    ] = False,
+    baseline: Annotated[
+        str,
+        typer.Option(
+            "--baseline", help="Study of the last release: only what changed beyond it.", metavar="STUDY"
+        ),
+    ] = "",
+    baseline_a: Annotated[str, typer.Option(help="Its checkpoint before.", metavar="KEY")] = "",
+    baseline_b: Annotated[str, typer.Option(help="Its checkpoint after.", metavar="KEY")] = "",
+    form: Annotated[
+        Literal["text", "json", "junit", "sarif", "markdown"], typer.Option("--format", help="What is printed.")
+    ] = "text",
+    output: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--output", help="Also write FILE: .txt, .json, .xml (JUnit), .sarif or .md.", metavar="FILE"
+        ),
+    ] = None,
+    write_allow: Annotated[
+        Path | None,
+        typer.Option("--write-allow", help="Write what changed as expected, and pass.", metavar="FILE"),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure the judge's error by verdicts of your own on pairs shown without names, and correct net shares.
+    """Gate a release: exit code 0 passed, 1 changed, 2 cannot tell for want of prompts, 3 not compared.
 
-    Write a table, fill in its last column with left, right, both, neither or skip, and take it in again.
-
-    Example: `python -m diffing judge-check flash --csv pairs.csv`
+    Example: `python -m diffing check sample --fail-on 'q < 0.05 and abs(delta) > 0.2' --output gate.sarif`
     """
-    from diffing.common import outfile, tables
-    from diffing.diff import summary
-    from diffing.findings import correction, evidence, people, verification
+    from diffing.cli.diff import current
+    from diffing.gate import check, forms
     from diffing.study.study import Study
 
-    study, who = Study.open(name), author or getpass.getuser()
-    a, b = study.sides(a, b)
-    asked = people.questions(study, a, b, number)
-    taken = 0
-    if take is not None:
-        # However many were asked for when it was written.
-        taken = people.take(study, people.questions(study, a, b, people.MOST), tables.read(take), who)
-    done = people.latest(people.read(study), who)
-    if csv is not None:
-        outfile.write_csv(csv, people.table(asked, done))
-    checked = verification.read(study, a, b)
-    stands = [stand for stand in evidence.of(study, a, b) if stand.check is not None]
-    answered = sum(question.id in done for question in asked)
-    if as_json:
-        facts: dict[str, Any] = {"asked": len(asked), "answered": answered, "taken": taken, "judge": checked.judge}
-        facts["verdicts"] = dict(Counter(verdict.author for verdict in people.read(study)))
-        facts["error"] = None if checked.error is None else checked.error.told()
-        facts["net"] = {
-            stand.finding.id: {
-                "judge": stand.check.net,
-                "corrected": asdict(stand.check.corrected) if stand.check.corrected else None,
-            }
-            for stand in stands
-            if stand.check is not None
-        }
-        tell(summary.plain(facts))
+    for path in output or []:
+        # Before anything is computed, and so that a slip in one leaves none of them half done.
+        forms.form_of(path)
+    study = Study.open(name)
+    given = dict(a=a, b=b, fail_on=fail_on, size=_limited(size), allow=allow, strict=strict)
+    options = check.Options(**given, baseline=baseline, baseline_a=baseline_a, baseline_b=baseline_b)  # type: ignore[arg-type]
+    check.rule_of(options)
+    current(study, *study.sides(a, b))
+    found = check.of(study, options)
+    for path in output or []:
+        forms.write(found, path.expanduser())
+    sys.stdout.write(forms.FORMS["json" if as_json else form](found))
+    if write_allow is not None:
+        _allow(found, write_allow.expanduser())
         return
-    if csv == outfile.STDOUT:
-        return
-    if take is not None:
-        say(f"{taken} new verdicts taken in from {take.name}.")
-    say(f"{who} has judged {answered} of {len(asked)} pairs." + (f" They stand in {csv}." if csv else ""))
-    say(correction.error_words(checked.error))
-    for stand in stands:
-        if stand.check is not None and stand.check.prompts:
-            say(f"{stand.finding.id}  net share {stand.check.net:+.0%}, {correction.words(stand.check.corrected)}")
-            say(f"    {stand.finding.claim}")
+    raise typer.Exit(found.code)
+
+
+def _allow(found: "Checked", path: Path) -> None:
+    """What changed and what was expected before and came, as a file for the next time."""
+    from diffing.cli.terminal import warn
+    from diffing.common.words import count
+    from diffing.gate import allowed
+
+    came = [each.change for each in found.by("expected") if each.change is not None]
+    kept = [*{change.called: change for change in came}.values()]
+    allowed.write(path, kept, [each.item for each in found.changed])
+    warn(f"Wrote {count(len(kept) + len(found.changed), 'expected change')} to {path}; say why in each note.")

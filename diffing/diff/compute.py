@@ -3,7 +3,7 @@
 Stored as `diffs/<hash>/` in the study, where the hash is of the two keys, the reader and the settings. Promises
 that a folder holds all its files or does not exist, and that a diff knows when the answers or encodings it was
 made from have changed. The arithmetic is in `measure`, `groups`, `families`, `separability`, `noise`, `shrinkage`,
-`evalues` and `gate`; `stored` opens what is written here.
+`anything` and `evalues`; `stored` opens what is written here.
 """
 
 import dataclasses
@@ -20,11 +20,11 @@ from diffing.common.aside import Aside
 from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
 from diffing.diff import (
+    anything,
     behaviours,
     changes,
     evalues,
     families,
-    gate,
     groups,
     measure,
     noise,
@@ -184,7 +184,7 @@ def measured(
     counted = summary.of(pairs, features, probes, tallied.views["whole"], apart.figures._asdict())
     carried = separability.carried(apart, behaviours.columns(changed), renumbered)
     counted["separability"] |= {"carried": carried._asdict()}
-    facts = _told(study, a, b, settings) | {"tested_phrases": said.tested, "anything": gate.of(tables)}
+    facts = _told(study, a, b, settings) | {"tested_phrases": said.tested, "anything": anything.of(tables)}
     return tables, facts | counted
 
 

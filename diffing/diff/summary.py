@@ -14,7 +14,7 @@ import pandas as pd
 from diffing.common import stats
 from diffing.common.words import count
 from diffing.common.words import share as written
-from diffing.diff import gate, measure
+from diffing.diff import anything, measure
 from diffing.diff.pairing import Pairing
 from diffing.diff.stored import DiffSettings
 from diffing.diff.tally import Leads
@@ -91,7 +91,7 @@ def answer(facts: dict[str, Any]) -> str:
     else:
         alone = f"{families:,} families of features differ (q < 0.05, {tested:,} tested)"
         alone += f"; {written(share)} of them survive at equal length" if share is not None else ""
-    whole = gate.in_words(facts.get("anything"))
+    whole = anything.in_words(facts.get("anything"))
     if not whole:
         # A diff of an older version, which had no test over all views.
         return f"{alone}{'' if families else '; that does not prove no change'}."

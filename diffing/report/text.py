@@ -7,7 +7,7 @@ it got. Escapes nothing: what lays it out does. What changed in one sentence is 
 import pandas as pd
 
 from diffing.common.words import count, listed, share
-from diffing.diff import gate, measure, ranking
+from diffing.diff import anything, measure, ranking
 from diffing.diff.summary import cannot_tell, identical
 from diffing.report.facts import Facts
 
@@ -28,7 +28,7 @@ def compared(facts: Facts) -> str:
 def amount(facts: Facts) -> list[str]:
     """How much differs by the reader's features, and how well they tell the sides apart."""
     told = facts.diff.summary
-    apart, whole = told["separability"], gate.in_words(told.get("anything"))
+    apart, whole = told["separability"], anything.in_words(told.get("anything"))
     out = [whole] if whole else []
     if not told["families"]:
         out.append(

@@ -1,76 +1,111 @@
-"""The command by which a person judges some pairs too: written out blind, filled in, taken back."""
+"""`python -m diffing check`: its exit codes, what it prints and writes, and that no fault looks like a verdict."""
 
-import csv
 import json
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import get_args
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from diffing.cli.check import app
-from diffing.cli.findings import app as findings_app
-from diffing.common.errors import UserError
-from diffing.findings import people, verification
-from tests.fakes import judged_study
-from tests.fakes.judged_study import seen
+from diffing.cli import check as cli_check
+from diffing.cli.app import main
+from diffing.gate import check, forms
+from tests.fakes import gated_study
 
-
-def run(*words: str, command: Any = app) -> Result:
-    result = CliRunner().invoke(command, words)
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
+RULE = "q_gate < 0.05 and abs(delta) > 0.5"
+Run = Callable[..., tuple[int, str, str]]
 
 
-def filled(path: Path, said: dict[str, str]) -> None:
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(row | {"said": said[row["question"]]} for row in rows)
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A study that changed and one that did not."""
+    home = tmp_path_factory.mktemp("gate")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DIFFING_HOME", str(home))
+        gated_study.study(patch, "moved")
+        gated_study.study(patch, "still", bold=0.0)
+        yield home
 
 
-def test_the_command_shows_an_example() -> None:
-    assert "python -m diffing judge-check" in " ".join(run("--help").stdout.split())
+@pytest.fixture
+def gate(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command as a pipeline runs it, in this process."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setenv("DIFFING_HOME", str(home))
+        monkeypatch.setattr(sys, "argv", ["diffing", "check", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return int(ended.value.code or 0), *capsys.readouterr()
+
+    return run
 
 
-def test_pairs_go_out_blind_and_verdicts_come_back(tmp_path: Path) -> None:
-    study = judged_study.make(wrong=3)
-    assert "uncorrected" in run("findings", "s", command=findings_app).stdout
-    path = tmp_path / "pairs.csv"
-    first = run("s", "--csv", str(path), "--author", "Ada").stdout
-    assert "Ada has judged 0 of 40 pairs." in first and "error is not measured" in first
-    with path.open(encoding="utf-8", newline="") as file:
-        assert next(csv.reader(file)) == ["question", "claim", "prompt", "left", "right", "said"]
-    asked = people.questions(study)
-    filled(path, {question.id: seen(question) for question in asked})
-    text = run("s", "--import", str(path), "--author", "Ada").stdout
-    assert "40 new verdicts taken in from pairs.csv." in text and "Ada has judged 40 of 40 pairs." in text
-    assert "By 40 verdicts of a person" in text and "corrected" in text
-    told = json.loads(run("s", "--json", "--author", "Ada").stdout)
-    assert (told["asked"], told["answered"], told["judge"], told["verdicts"]) == (40, 40, "judge", {"Ada": 40})
-    for identifier, check in verification.read(study).checks.items():
-        assert check.corrected is not None
-        assert told["net"][identifier]["judge"] == check.net
-        assert told["net"][identifier]["corrected"]["net"] == check.corrected.net
-    listed = run("findings", "s", command=findings_app).stdout
-    assert "corrected" in listed and "uncorrected" not in listed
-    (one, _) = json.loads(run("findings", "s", "--json", command=findings_app).stdout)
-    assert one["verification"]["corrected"]["verdicts"] == 20
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["still", "--fail-on", RULE], 0, "Passed from a (A) to b (B): nothing changed, on 60 prompts."),
+        (["moved", "--fail-on", RULE], 1, "Changed from a (A) to b (B): "),
+        (["still", "--size", "0.02", "--fail-on", "q < 0.05"], 2, "Cannot tell from a (A) to b (B): "),
+        (["moved", "--size", "0.02", "--fail-on", "q < 0.05"], 1, "Changed from a (A) to b (B): "),
+        (["moved", "--fail-on", "os.system('true')"], 3, "is a call; only abs(), min() and max()"),
+        (["moved", "--fail-on", "detla > 1"], 3, "did you mean 'delta'?"),
+        (["moved", "--fail-on", "abs(delta) > 0.9", "--size", "0.1"], 3, "Nothing could fail on"),
+        (["moved", "--size", "nan"], 3, "is no size of a change"),
+        (["moved", "--a", "z"], 3, "has no checkpoint 'z'"),
+        (["moved", "--allow", "absent.toml"], 3, "'absent.toml' cannot be read"),
+        (["moved", "--baseline", "absent"], 3, "There is no study 'absent'"),
+        (["moved", "--output", "gate.pdf"], 3, "'gate.pdf' has no ending that is known"),
+        (["moved", "--no-such-option"], 3, "No such option"),
+        (["moved", "--format", "pdf"], 3, "Invalid value for '--format'"),
+        (["absent"], 3, "There is no study 'absent'"),
+        ([], 3, "Missing argument"),
+        (["--help"], 0, "Example:"),
+    ],
+)
+def test_every_outcome_has_an_exit_code_of_its_own(words: list[str], code: int, said: str, gate: Run) -> None:
+    ended, printed, complained = gate(*words)
+    assert (ended, said in printed + complained) == (code, True), printed + complained
+    assert (code == 3) == (not printed)
 
 
-def test_the_table_can_be_printed() -> None:
-    judged_study.make()
-    assert run("s", "--csv", "-", "--number", "30").stdout.count("mentions") == 30
+def test_a_defect_of_the_program_is_no_verdict(gate: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError("odd")
+
+    monkeypatch.setattr(check, "of", fails)
+    code, printed, complained = gate("moved")
+    assert (code, printed) == (3, "")
+    assert "This program failed (ZeroDivisionError: odd)" in complained
 
 
-def test_a_table_that_does_not_fit_is_refused_whole(tmp_path: Path) -> None:
-    study = judged_study.make()
-    path = tmp_path / "pairs.csv"
-    run("s", "--csv", str(path))
-    filled(path, {question.id: "perhaps" for question in people.questions(study)})
-    with pytest.raises(UserError, match="'perhaps' on question"):
-        run("s", "--import", str(path))
-    assert people.read(study) == []
+def test_one_run_prints_one_form_and_writes_several(gate: Run, tmp_path: Path) -> None:
+    paths = [str(tmp_path / f"gate{ending}") for ending in forms.ENDINGS]
+    outputs = [word for path in paths for word in ("--output", path)]
+    code, printed, _ = gate("moved", "--fail-on", RULE, "--format", "json", *outputs)
+    told = json.loads(printed)
+    assert (code, told["exit_code"], told["fail_on"]) == (1, 1, RULE)
+    assert json.loads(Path(paths[1]).read_text(encoding="utf-8")) == told
+    assert all(Path(path).stat().st_size for path in paths)
+    assert gate("moved", "--fail-on", RULE, "--json")[1] == printed
+
+
+def test_what_is_written_as_expected_passes_the_next_time(gate: Run, tmp_path: Path) -> None:
+    path = str(tmp_path / "allow.toml")
+    code, _, said = gate("moved", "--fail-on", RULE, "--write-allow", path)
+    assert (code, "expected change" in said) == (0, True)
+    code, printed, _ = gate("moved", "--fail-on", RULE, "--allow", path, "--strict")
+    assert (code, "Expected, and came:" in printed) == (0, True)
+    before = Path(path).read_text(encoding="utf-8").replace('note = ""', 'note = "asked for"')
+    Path(path).write_text(before, encoding="utf-8")
+    gate("moved", "--fail-on", RULE, "--allow", path, "--write-allow", path)
+    assert Path(path).read_text(encoding="utf-8") == before
+    code, printed, _ = gate("still", "--fail-on", RULE, "--allow", path)
+    assert (code, "Expected, and did not come:" in printed) == (0, True)
+    assert gate("still", "--fail-on", RULE, "--allow", path, "--strict")[0] == 1
+
+
+def test_the_command_knows_the_forms_and_codes_that_there_are() -> None:
+    assert cli_check.NOT_CHECKED not in check.CODES.values()
+    assert set(get_args(forms.Form)) == set(forms.FORMS)

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from bench.exchange import Sides, exchanged
-from diffing.diff import gate
+from diffing.diff import anything
 from diffing.reader import encode
 from tests.fakes.diff_study import made
 from tests.fakes.reader import FakeReader
@@ -41,7 +41,7 @@ EXPECTED = [
 
 
 def test_each_view_gives_its_smallest_q_and_the_smallest_of_all_counts_as_often_as_there_are_views() -> None:
-    found = gate.of(TABLES)
+    found = anything.of(TABLES)
     assert found["views"] == EXPECTED
     assert found["p"] == pytest.approx(4 * 0.012)
     assert found["says"] == "differs"
@@ -51,7 +51,7 @@ def test_views_that_come_later_are_taken_as_they_come() -> None:
     features = TABLES["features"].assign(q_rarefied=[0.5, 0.6, np.nan, 0.7], q_heterogeneity=0.9)
     # What became rows of many candidates has its q over all of them.
     phrases = pd.DataFrame({"q": [0.0001, 0.5]})
-    found = gate.of({**TABLES, "features": features, "phrases": phrases})
+    found = anything.of({**TABLES, "features": features, "phrases": phrases})
     names = [view["view"] for view in found["views"]]
     assert set(names) - {view["view"] for view in EXPECTED} == {"equal numbers of tokens", "categories", "phrases"}
     assert found["p"] == pytest.approx(7 * 0.0001)
@@ -59,25 +59,25 @@ def test_views_that_come_later_are_taken_as_they_come() -> None:
 
 def test_what_was_not_tested_says_nothing() -> None:
     untested = {"features": TABLES["features"][["q_rate"]], "probes": pd.DataFrame({"q": []})}
-    assert gate.of(untested) == {"p": None, "says": "cannot tell", "views": []}
-    assert gate.in_words(gate.of(untested)).startswith(
+    assert anything.of(untested) == {"p": None, "says": "cannot tell", "views": []}
+    assert anything.in_words(anything.of(untested)).startswith(
         "No difference can be told: nothing differs on enough prompts"
     )
 
 
 @pytest.mark.parametrize(
-    ("anything", "said"),
+    ("found", "said"),
     [
         (None, ""),
-        (gate.of(TABLES), "Something differs (p = 0.048 over 4 views together)."),
+        (anything.of(TABLES), "Something differs (p = 0.048 over 4 views together)."),
         (
-            gate.of({"probes": TABLES["probes"]}),
+            anything.of({"probes": TABLES["probes"]}),
             "No difference can be told (p = 0.08 over 1 view together); that does not prove no change.",
         ),
     ],
 )
-def test_the_first_words_say_what_the_one_test_says(anything: dict[str, object] | None, said: str) -> None:
-    assert gate.in_words(anything) == said
+def test_the_first_words_say_what_the_one_test_says(found: dict[str, object] | None, said: str) -> None:
+    assert anything.in_words(found) == said
 
 
 def test_exchanged_sides_of_real_answers_say_something_in_no_more_than_one_study_of_twenty(
@@ -86,6 +86,6 @@ def test_exchanged_sides_of_real_answers_say_something_in_no_more_than_one_study
     # B's answers end in a bold word, and an exchange hides that.
     monkeypatch.setattr(encode, "load_reader", lambda _choice, _device: FakeReader(window=64))
     sides, random = Sides(made(prompts=40)), np.random.default_rng(1)
-    assert gate.of(sides.compared(sides.pairs, 0).tables)["says"] == "differs"
-    says = [gate.of(sides.compared(exchanged(sides.pairs, random), n).tables)["says"] for n in range(60)]
+    assert anything.of(sides.compared(sides.pairs, 0).tables)["says"] == "differs"
+    says = [anything.of(sides.compared(exchanged(sides.pairs, random), n).tables)["says"] for n in range(60)]
     assert says.count("differs") <= 3

@@ -1,0 +1,128 @@
+"""What a gate could not have seen: the smallest change it would have found, and how many prompts one takes.
+
+Counted as the engine counts it for a diff (`stats.smallest_detectable`), at the level of the gate: α over the
+tests of a table and over all families that the gate looks at. Promises nothing of amounts: a table's figure is of
+what answers show or do not. Does not know rules or files.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from diffing.common import stats
+from diffing.common.words import count
+from diffing.diff import measure
+from diffing.diff.stored import Diff
+from diffing.gate.items import Item, What
+
+FAR = 20
+"""Times as many prompts from which on it is not said how many: nobody will ask them (as `answer.FAR`)."""
+STEP = 1.25
+"""From one number of prompts that is tried to the next, before the last two are halved between."""
+
+
+class Power(NamedTuple):
+    """Of one table."""
+
+    what: What
+    prompts: int
+    tests: int
+    discordance: float
+    """Share of prompts that differ by chance."""
+    smallest: float
+    """Change that is found four times in five; infinite where none is."""
+    needed: int | None
+    """Prompts, in all, that the size asked for takes; None where it takes more than `FAR` times as many."""
+    enough: bool
+
+    @property
+    def sentence(self) -> str:
+        """For a person."""
+        unit = "held-out prompt" if self.what == "behaviour" else "prompt"
+        on = f"in {NAMED[self.what]}, on {count(self.prompts, unit)}"
+        if math.isinf(self.smallest):
+            return f"{on}: no change of any size would have been found"
+        return f"{on}: a change of {100 * self.smallest:.0f} points would have been found four times in five"
+
+
+NAMED = {
+    "behaviour": "a typical behaviour",
+    "probe": "a typical surface probe",
+    "phrase": "a typical phrase",
+    "own probe": "each own probe",
+}
+
+
+def of(stored: Diff, found: Sequence[Item], gated: Sequence[What], size: float) -> list[Power]:
+    """The power of each table that the rule can fail on, for a change of this size."""
+    families = len({item.family for item in found if not math.isnan(item.q)}) or 1
+    told = stored.summary
+    chance = _background(found, told["background_discordance"])
+    out = []
+    for what in dict.fromkeys(gated):
+        mine = [item for item in found if item.what == what and item.kind not in ("amount", "place")]
+        prompts, tests = told["prompts"], max(1, sum(not math.isnan(item.q) for item in mine))
+        differing = chance
+        if what == "behaviour":
+            prompts = told["prompts"] - told["discovery"]
+        elif what == "phrase":
+            tests = max(1, int(told.get("tested_phrases") or 1))
+        elif what == "own probe":
+            # Each was asked for by name, so the one that differs most by chance decides; its questions may rest on
+            # fewer prompts.
+            prompts = min((item.prompts for item in mine), default=prompts)
+            differing = max((_discordance(item) for item in mine), default=chance)
+        out.append(_power(what, prompts, told["prompts"], tests, differing, size, measure.LEVEL / families))
+    return out
+
+
+def enough(powers: Sequence[Power]) -> bool:
+    """Whether a change of the size asked for would have been found: in any built-in table, and in each own
+    probe."""
+    built_in = [each.enough for each in powers if each.what != "own probe"]
+    return (any(built_in) or not built_in) and all(each.enough for each in powers if each.what == "own probe")
+
+
+def _power(what: What, prompts: int, whole: int, tests: int, chance: float, size: float, level: float) -> Power:
+    smallest = stats.smallest_detectable(prompts, tests, chance, level, measure.POWER)
+    found = smallest <= size
+    needed = whole if found else _needed(prompts, whole, tests, chance, size, level)
+    return Power(what, prompts, tests, chance, smallest, needed, found)
+
+
+def _needed(prompts: int, whole: int, tests: int, chance: float, size: float, level: float) -> int | None:
+    """Prompts in all of which this table has the same share as now."""
+    few, most = max(prompts, 1), FAR * max(prompts, 10)
+    many = few
+    while stats.smallest_detectable(many, tests, chance, level, measure.POWER) > size:
+        few, many = many, int(many * STEP) + 1
+        if many > most:
+            return None
+    while many - few > max(1, few // 50):
+        middle = (few + many) // 2
+        if stats.smallest_detectable(middle, tests, chance, level, measure.POWER) > size:
+            few = middle
+        else:
+            many = middle
+    # To ten: it is a reckoning from one sample.
+    return math.ceil(many * whole / max(prompts, 1) / 10) * 10
+
+
+def _background(found: Sequence[Item], otherwise: float | None) -> float:
+    """How many prompts differ by chance in something that is counted: the middle one of the surface probes."""
+    probes = [item for item in found if item.what == "probe" and item.kind == "share" and not math.isnan(item.q)]
+    if probes:
+        return float(np.median([_discordance(item) for item in probes]))
+    return 0.0 if otherwise is None or math.isnan(otherwise) else otherwise
+
+
+def _discordance(item: Item) -> float:
+    """The share of prompts that differ by chance: their mean square, from the interval's width, less the change.
+
+    The interval has two prompts more than were asked, so this is rather too large.
+    """
+    spread = (item.ci_high - item.ci_low) / 2 / 1.96
+    square = spread**2 * (item.prompts + 2) + item.delta**2 - abs(item.delta)
+    return 0.0 if math.isnan(square) else min(1.0, max(0.0, square))

@@ -1,0 +1,132 @@
+"""What came of a gate, as a person reads it: plain text, and a block of Markdown for a pull request.
+
+Promises that both say the verdict first, and that no name or answer from outside becomes markup. JSON, JUnit and
+SARIF are for programs and stand in `forms`.
+"""
+
+from collections.abc import Sequence
+
+from diffing.common.escape import md, visible
+from diffing.common.words import count, interval, points, share, small
+from diffing.gate import power
+from diffing.gate.allowed import Absent
+from diffing.gate.check import Checked, Judged
+from diffing.gate.items import Item
+
+SHOWN = 20
+"""Rows of a table in a comment: what is read at one sitting. The text and the files have all."""
+
+
+def sentence(found: Checked) -> str:
+    """The verdict in one sentence."""
+    named = f"{found.names[0]} (A) to {found.names[1]} (B)"
+    on = f"on {count(found.prompts, 'prompt')}"
+    if found.changed:
+        return f"Changed from {named}: {count(len(found.changed), 'change')} that nothing allows, {on}."
+    if found.verdict == "changed":
+        return f"Changed from {named}: {count(len(found.absent), 'expected change')} did not come, {on}."
+    if found.verdict == "passed":
+        let = len(found.by("expected")) + len(found.by("as before"))
+        but = f" but {count(let, 'change')} that was expected or there before" if let == 1 else ""
+        but = f" but {let:,} changes that were expected or there before" if let > 1 else but
+        return f"Passed from {named}: nothing changed{but}, {on}."
+    return f"Cannot tell from {named}: {on} {why_not(found)}"
+
+
+def why_not(found: Checked) -> str:
+    """Why one cannot tell, as the end of a sentence, with how many prompts it would take."""
+    asked = f"a change of {100 * found.size:g} points"
+    lacking = [each for each in found.powers if not each.enough]
+    if found.by("unsure") and power.enough(found.powers):
+        many = count(len(found.by("unsure")), "change")
+        return f"{many} may be more than the baseline's or just that; ask more prompts of both studies."
+    known = [each.needed for each in lacking if each.needed is not None]
+    own = [each.needed for each in lacking if each.what == "own probe"]
+    if not known or None in own:
+        return f"{asked} would mostly have gone unseen, and more than 20 times as many would be needed."
+    # Any built-in table will do, and each own probe.
+    enough = max([need for need in own if need is not None] or [min(known)])
+    return f"{asked} would mostly have gone unseen; it takes about {enough:,} prompts."
+
+
+def figures(item: Item) -> str:
+    """Both sides' figures, short."""
+    if item.share_a != item.share_a:
+        return "–"
+    if item.kind == "amount":
+        return f"{item.share_a:,.1f} → {item.share_b:,.1f}"
+    if item.kind == "place":
+        return f"at {share(item.share_a)} → {share(item.share_b)} of the answer"
+    return f"{share(item.share_a)} → {share(item.share_b)}"
+
+
+def difference(item: Item) -> str:
+    """Their difference with its interval."""
+    unit = "% of the mean" if item.kind == "amount" else "points"
+    return f"{points(item.delta)} {unit} [{interval(item.ci_low, item.ci_high)}]"
+
+
+def headings(found: Checked) -> list[tuple[str, Sequence[Judged]]]:
+    """What is told, in order: what failed, what is not sure, what was let pass."""
+    return [
+        ("Changed", found.changed),
+        ("Changed, and perhaps no more than in the baseline", found.by("unsure")),
+        ("Expected, and came", found.by("expected")),
+        ("As in the baseline", found.by("as before")),
+    ]
+
+
+def text(found: Checked) -> str:
+    """For a terminal or a log."""
+    lines = [sentence(found)]
+    for title, some in headings(found):
+        lines += [f"\n{title}:"] * bool(some)
+        for each in some:
+            item = each.item
+            row = f"  {item.direction} more: {item.name} ({item.what}), {figures(item)}, {difference(item)}"
+            lines.append(f"{row}, q = {small(item.q)}{f'; {each.why}' if each.why else ''}")
+            # The probe that a behaviour is measured by says the same once more.
+            parts = [part.item.name for part in found.parts(each) if part.item.name != item.name]
+            lines += [f"      with it: {', '.join(parts)}"] * bool(parts)
+    lines += ["\nExpected, and did not come:"] * bool(found.absent)
+    lines += [f"  {_absent(each)}" for each in found.absent]
+    lines += [f"  {change.called}: expected until {change.expires} only; take it out." for change in found.expired]
+    lines += ["", f"Rule: {found.options.fail_on}", f"Looked for changes of {100 * found.size:g} points:"]
+    lines += [f"  {each.sentence}" for each in found.powers]
+    return "".join(f"{visible(line)}\n" for part in lines for line in part.split("\n"))
+
+
+def _absent(each: Absent) -> str:
+    note = f" ({each.change.note})" if each.change.note else ""
+    return f"{each.change.called}, more on {each.change.direction}, {each.change.range}{note}: {each.why}"
+
+
+MARK = {"passed": "✅", "changed": "❌", "cannot tell": "⚠️"}
+
+
+def markdown(found: Checked) -> str:
+    """For a pull request."""
+    lines = [f"### {MARK[found.verdict]} Checkpoint diff: {found.verdict}", "", md(sentence(found)), ""]
+    for title, some in headings(found):
+        if some:
+            lines += [f"#### {title}", "", "| more on | what | A → B | B − A | q |", "|---|---|---|---|---|"]
+            lines += [_cells(found, each) for each in some[:SHOWN]]
+            lines += [f"\nand {len(some) - SHOWN:,} more"] * (len(some) > SHOWN) + [""]
+    if found.absent:
+        lines += ["#### Expected, and did not come", "", *(f"- {md(_absent(each))}" for each in found.absent), ""]
+    if found.expired:
+        lines += [f"- {md(each.called)}: expected until {each.expires} only" for each in found.expired] + [""]
+    rule = visible(found.options.fail_on).replace("`", "'")
+    lines += ["<details><summary>Rule, and what would have been seen</summary>", "", f"`{rule}`", ""]
+    lines += [f"- {md(each.sentence)}" for each in found.powers]
+    lines += ["", f"Reader {md(found.reader)}, seed {found.seed}.", "", "</details>", ""]
+    return "\n".join(lines)
+
+
+def _cells(found: Checked, each: Judged) -> str:
+    item = each.item
+    parts = sum(part.item.name != item.name for part in found.parts(each))
+    what = item.name + (f" (and {count(parts, 'part')} of it)" if parts else "")
+    what += f"; {each.why}" if each.why else ""
+    cells = (item.direction, what, figures(item), difference(item), small(item.q))
+    return f"| {' | '.join(md(cell) for cell in cells)} |"
