@@ -12,6 +12,7 @@ import pytest
 from diffing import Study, jobs, labels
 from diffing.diff import compute, series
 from diffing.diff.stored import Diff
+from diffing.gate import check, expression, items
 from diffing.reader import encode
 from diffing.reader.encodings import Encodings
 from tests.fakes.diff_study import computed, made
@@ -47,6 +48,7 @@ def test_every_name_on_the_page_of_the_api_is_there() -> None:
     code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
     tree = ast.parse(code)
     modules: dict[str, Any] = {"study": Study, "encodings": Encodings, "stored": Diff, "job": jobs.Job}
+    modules["outcome"] = check.Checked
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
@@ -63,6 +65,16 @@ def test_every_name_on_the_page_of_the_api_is_there() -> None:
     own = {("stored", "summary"), ("encodings", "documents")}
     assert {(name, attribute) for name, attribute in asked - own if not hasattr(modules[name], attribute)} == set()
     assert ("study", "diff") in asked
+
+
+def test_the_page_of_the_gate_has_every_name_of_a_rule_as_it_is() -> None:
+    page = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    rows = {tuple(row) for row in re.findall(r"^\| `(\w+)` \| (number|text) \| (.+) \|$", page, re.MULTILINE)}
+    assert rows == {(name, kind, meaning) for name, (kind, meaning) in items.NAMES.items()}
+    assert f"\n{expression.USUAL}\n" in page
+    rules = [line.split(" #")[0].strip() for line in page.split("More rules:")[1].split("```")[1].splitlines()]
+    read = [check.rule_of(check.Options(fail_on=rule)) for rule in rules if rule]
+    assert len(read) == 4
 
 
 def test_every_path_that_a_page_names_is_there() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from diffing.diff import compute
+from diffing.diff.stored import DiffSettings
 from diffing.gate.items import Item
 from diffing.reader import encode
 from diffing.study.study import Study
@@ -50,5 +51,5 @@ def study(monkeypatch: pytest.MonkeyPatch, name: str = "study", bold: float = 0.
     if whole.name != name:
         whole.folder.rename(whole.folder.with_name(name))
         whole = Study.open(name)
-    compute.compute(whole, "a", "b", compute.DiffSettings())
+    compute.compute(whole, "a", "b", DiffSettings())
     return whole

@@ -7,6 +7,8 @@ import pytest
 
 from diffing import Study
 from diffing.common.errors import UserError
+from diffing.common.words import points
+from diffing.diff import compute
 from diffing.gate import check, items
 from diffing.gate.check import Checked, Options
 from tests.fakes import gated_study
@@ -75,7 +77,7 @@ def test_an_expected_change_passes_with_its_parts_in_its_range_and_until_its_day
     assert (probe.outcome, probe.why) == ("expected", "part of 'uses bold', which is expected")
     faults = {
         'id = "behaviour:probe:bold"\ndirection = "A"': "was expected with more on A",
-        f"{whole}\nhigh = 0.1": f"was expected with B-A of at most +10 points, and is +{100 * bold.item.delta:.0f}",
+        f"{whole}\nhigh = 0.1": f"was expected with B-A of at most +10 points, and is {points(bold.item.delta)}",
         f"{whole}\nexpires = 2026-11-28": "was expected until 2026-11-28, which is over",
     }
     for lines, why in faults.items():
@@ -106,7 +108,7 @@ def test_what_was_there_before_is_no_news_and_what_is_more_than_it_is(monkeypatc
     gated_study.study(monkeypatch, "last", bold=0.8, prompts=60)
     gated_study.study(monkeypatch, "same", bold=0.8, prompts=60)
     gated_study.study(monkeypatch, "first", bold=0.0, prompts=60)
-    rule = "what in ('probe', 'behaviour') and by == 'probe' and kind != 'amount' and q_gate < 0.05 and abs(delta) > 0.3"
+    rule = "what != 'phrase' and by == 'probe' and kind != 'amount' and q_gate < 0.05 and abs(delta) > 0.3"
     again = checked("same", fail_on=rule, baseline="last")
     assert (again.verdict, again.changed) == ("passed", [])
     (bold,) = [each for each in again.judged if each.item.id == "probe:bold"]
@@ -131,7 +133,7 @@ def test_what_cannot_be_held_against_the_baseline_still_fails() -> None:
 
 def test_q_gate_is_q_times_the_families_of_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     study = gated_study.study(monkeypatch)
-    found = items.of(study, check.compute.current(study, "a", "b"))
+    found = items.of(study, compute.current(study, "a", "b"))
     families = {each.family for each in found if each.q == each.q}
     assert len(families) >= 3
     assert all(each.q_gate == min(1.0, each.q * len(families)) for each in found if each.q == each.q)

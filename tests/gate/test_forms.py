@@ -10,6 +10,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from diffing.common.errors import UserError
+from diffing.common.escape import visible
 from diffing.gate import forms, written
 from diffing.gate.allowed import Absent, Change
 from diffing.gate.check import Checked, Judged, Options, Outcome
@@ -67,7 +68,7 @@ def test_the_verdict_is_said_in_a_sentence_and_stands_in_every_form(
 ) -> None:
     assert found.verdict == verdict
     assert sentence in written.sentence(found)
-    assert written.text(found).splitlines()[0] == written.visible(written.sentence(found))
+    assert written.text(found).splitlines()[0] == visible(written.sentence(found))
     assert json.loads(forms.as_json(found))["verdict"] == verdict
     assert f": {verdict}\n" in written.markdown(found)
     suites = ElementTree.fromstring(forms.junit(found))
