@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from diffing.cli.judge_check import app
 from diffing.cli.findings import app as findings_app
+from diffing.cli.judge_check import app
 from diffing.common.errors import UserError
 from diffing.findings import people, verification
 from tests.fakes import judged_study
