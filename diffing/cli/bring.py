@@ -55,7 +55,7 @@ def import_command(
     `python -m diffing import flash answers.jsonl.xz --column response=output`
     """
     from diffing import status as statuses
-    from diffing.study import imports
+    from diffing.study import imports, preview
 
     how = imports.How(pairs(columns), kind, called or (), channel, measure or ())
     with busy(f"Taking in {given[0].name}"):
@@ -68,7 +68,7 @@ def import_command(
     told = f"Imported {len(answers.responses):,} answers to {len(answers.prompts):,} prompts into '{name}'."
     if len(answers.measures):
         told += f" {len(answers.measures):,} scores came with them."
-    lost = imports.left_out(answers)
+    lost = preview.left_out(answers)
     # Before the study is read again: a million answers need not stand in memory twice.
     del answers
     if as_json:
@@ -82,9 +82,9 @@ def import_command(
 
 def _show(answers: "Answers", as_json: bool) -> None:
     """What would come in, a row a checkpoint, and the first answer."""
-    from diffing.study import imports
+    from diffing.study import preview
 
-    rows, first = imports.summary(answers), imports.first(answers)
+    rows, first = preview.summary(answers), preview.first(answers)
     if as_json:
         tell({"files": answers.formats, "checkpoints": rows, "first": first, "left_out": answers.left_out})
         return
@@ -96,6 +96,6 @@ def _show(answers: "Answers", as_json: bool) -> None:
         ]
     )
     show([{"of the first answer": name, "": value[:SHOWN]} for name, value in first.items() if value])
-    if lost := imports.left_out(answers):
+    if lost := preview.left_out(answers):
         say(lost)
     say("Nothing was changed: this was a dry run.")

@@ -44,11 +44,11 @@ def write_study(study: Study, out: Path) -> list[Path]:
     outfile.folder(out)
     known = labels.dossiers(study)
     written = []
-    for stem, table in (
-        ("prompts", study.prompts()),
-        ("responses", study.responses()),
-        ("labels", label_table(known)),
-    ):
+    tables = {"prompts": study.prompts(), "responses": study.responses(), "labels": label_table(known)}
+    measured = study.measures()
+    # Few studies have any.
+    tables |= {"measures": measured} if len(measured) else {}
+    for stem, table in tables.items():
         path = out / f"{study.name}-{stem}.csv"
         outfile.write_csv(path, table)
         written.append(path)

@@ -9,7 +9,7 @@ completes it.
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 import pandas as pd
 
@@ -17,8 +17,8 @@ from diffing.common import columns as cells
 from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.models.providers import Checkpoint
-from diffing.study import answer_tables, measures, prompts, responses, study
-from diffing.study.logs import batches, folders, formats, transcripts
+from diffing.study import answer_tables, measures, responses, study
+from diffing.study.logs import batches, chat, folders, formats, transcripts
 from diffing.study.logs.formats import Taken
 from diffing.study.logs.row import Source
 from diffing.study.study import Exists, Study
@@ -212,42 +212,6 @@ def _measured(numbers: pd.DataFrame) -> dict[str, "pd.Series[float]"]:
     return {"name": numbers["name"].astype("str"), "value": value, "higher_is_better": better}
 
 
-def summary(answers: Answers) -> list[dict[str, Any]]:
-    """What would come in, a row a checkpoint: prompts, answers, draws, measures and channels."""
-    rows = []
-    for name in answers.checkpoints:
-        mine = answers.responses[answers.responses["checkpoint"] == name]
-        numbers = answers.measures[answers.measures["checkpoint"] == name]
-        rows.append(
-            {
-                "checkpoint": name,
-                "prompts": int(mine["prompt_id"].nunique()),
-                "answers": len(mine),
-                "draws": responses.draws(mine),
-                "failed": int((mine["flag"] == "failed").sum()),
-                "measures": sorted(numbers["name"].unique()),
-                "channels": [channel for channel in CHANNELS if bool((mine[channel] != "").any())],
-            }
-        )
-    return rows
-
-
-def first(answers: Answers) -> dict[str, str]:
-    """The first answer in its channels, with what it answers."""
-    row, asked = answers.responses.iloc[0], prompts.normal(answers.prompts.head(1), 0).iloc[0]
-    return {
-        "prompt": prompts.shown(asked),
-        "checkpoint": row["checkpoint"],
-        **{name: row[name] for name in (*CHANNELS, "error")},
-    }
-
-
-def left_out(answers: Answers) -> str:
-    """What did not come in, as a sentence; empty where all did."""
-    told = [f"{number:,} {what}" for what, number in answers.left_out.items()]
-    return f"Left out: {', '.join(told)}." if told else ""
-
-
 def into(
     name: str, answers: Answers, match: Mapping[str, str] | None = None, add_checkpoints: bool = False
 ) -> Study:
@@ -280,9 +244,25 @@ def into(
         old = target.prompts()
         table = pd.concat([old, answers.prompts], ignore_index=True) if len(old) else answers.prompts
         settings = settings.model_copy(update={"checkpoints": [*target.checkpoints, *more]})
-        rows = (_keyed(of, answers, keys) for of in (answers.responses, answers.measures))
-        target.add_import(settings, table, *rows)
+        rows, numbers = (_keyed(of, answers, keys) for of in (answers.responses, answers.measures))
+        if any(kind != formats.TABLE for kind in answers.formats.values()):
+            _check_no_other_run(target, rows)
+        target.add_import(settings, table, rows, numbers)
     return target
+
+
+def _check_no_other_run(target: Study, rows: pd.DataFrame) -> None:
+    """A log of another run must not take the places of answers that are there: a table is edited, a log is not."""
+    there = target.responses()
+    there = there.loc[there["flag"] != "failed", [*responses.KEY, "text"]]
+    both = there.merge(rows[[*responses.KEY, "text", "flag"]], on=responses.KEY, suffixes=("_old", "_new"))
+    other = both[both["text_old"] != both["text_new"]]
+    if len(other):
+        key = str(other["checkpoint"].iloc[0])
+        raise UserError(
+            f"Study '{target.name}' has other answers of '{key}' to {len(other):,} of the same prompts; name the "
+            "new ones with --as NAME and --add-checkpoints."
+        )
 
 
 def _keyed(rows: pd.DataFrame, answers: Answers, keys: Sequence[str]) -> pd.DataFrame:
@@ -299,6 +279,8 @@ def _responses(table: pd.DataFrame, channel: Channel) -> pd.DataFrame:
         if name in table:
             rows[name] = pd.to_numeric(table[name].replace("", None), errors="coerce")
     rows["text"] = table["response"] if channel == "text" else rows[channel]
+    if channel == "tools":
+        rows["text"] = cells.mapped(lambda tools: "\n\n".join(chat.lines(tools)), rows["tools"])
     rows["flag"] = cells.mapped(responses.flag, rows["text"], rows["finish_reason"], rows["error"])
     rows["created"] = files.now()
     return rows

@@ -1,4 +1,4 @@
-"""Answers that exist are brought: which column is which, what comes of it, and the button that makes the study."""
+"""Answers that exist are brought: a table's columns, what comes of them, and the button that makes the study."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from diffing.common import tables, words
 from diffing.common.errors import UserError
 from diffing.common.escape import md, visible
-from diffing.study import answer_tables, imports
-from diffing.study.imports import Answers
-from diffing.study.prompts import ids
+from diffing.study import answer_tables, imports, preview, prompts
+from diffing.study.imports import Answers, How
+from diffing.study.logs import formats
 from diffing.study.study import Study
 from pages.parts import upload
 from pages.parts.keys import fresh
@@ -31,20 +31,21 @@ SHAPES = {"long": "one answer a row", "wide": "both answers in a row"}
 def show() -> Study | None:
     """The form; the study once it was made."""
     st.caption(
-        "CSV, JSONL, JSON or Parquet, also packed: a row for each answer (prompt, checkpoint, answer) or for each "
-        "prompt (prompt, answer of A, answer of B), with category and draw where you have them."
+        "Logs of Inspect, lm-evaluation-harness or promptfoo, OpenAI batches with their requests, and "
+        "transcripts, those of both checkpoints at once; or one table (CSV, JSONL, JSON, Parquet) with a row for "
+        "each answer or for each prompt. All may be packed."
     )
     called = st.text_input("Name", key="import-name", help="Letters, digits, '.', '_' and '-'.")
-    file = st.file_uploader("Answers", key="answers")
-    columns, answers = (None, None) if file is None else _mapped(file)
+    files = st.file_uploader("Answers", key="answers", accept_multiple_files=True)
+    answers = _brought(files) if files else None
     # In the order of the form: a button that cannot be pressed says which step it waits for.
     lacking = ""
     if not called:
         lacking = "Give the study a name first."
-    elif file is None:
+    elif not files:
         lacking = "Choose a file first."
-    elif columns is None or answers is None:
-        lacking = "Say first which columns hold what."
+    elif answers is None:
+        lacking = "Say first what the files hold."
     with st.container(horizontal=True, vertical_alignment="center"):
         pressed = st.button("Import", key="import", type="primary", disabled=bool(lacking))
         if lacking:
@@ -57,13 +58,39 @@ def show() -> Study | None:
     return None
 
 
-def _mapped(file: UploadedFile) -> tuple[dict[str, str] | None, Answers | None]:
-    """Which of the file's columns is which of ours, and what the file then holds; None where that is not clear."""
+def _brought(files: list[UploadedFile]) -> Answers | None:
+    """What the files hold; None where that is not clear yet."""
     try:
-        head = _read(file.file_id, file)
+        if len(files) > 1 or _is_log(files[0].file_id, files[0]):
+            return _from_logs(files)
+        return _mapped(files[0])
     except UserError as error:
         st.error(md(str(error)))
-        return None, None
+        return None
+
+
+def _from_logs(files: list[UploadedFile]) -> Answers:
+    """What several files or one log hold, as they are."""
+    said = st.text_input(
+        "Names of the checkpoints (optional)",
+        key=fresh("names", *(file.file_id for file in files)),
+        help="Where the files do not name their models, or all name the same: one name for all files, or one for "
+        "each in their order, parted by commas.",
+    )
+    names = tuple(name.strip() for name in said.split(",") if name.strip())
+    answers = _logs(tuple(file.file_id for file in files), names, files)
+    st.caption(md("; ".join(f"{name} is read as {kind}" for name, kind in answers.formats.items()) + "."))
+    _preview(answers)
+    rows = pd.DataFrame(preview.summary(answers))
+    st.dataframe(rows, hide_index=True, key="summary", alt="What comes in, by checkpoint")
+    if lost := preview.left_out(answers):
+        st.caption(md(lost))
+    return answers
+
+
+def _mapped(file: UploadedFile) -> Answers | None:
+    """What a table holds, once it is clear which of its columns is which of ours."""
+    head = _read(file.file_id, file)
     columns = _columns(file.file_id, [str(name) for name in head.columns])
     answers = None
     if columns is not None:
@@ -74,25 +101,31 @@ def _mapped(file: UploadedFile) -> tuple[dict[str, str] | None, Answers | None]:
     if answers is None:
         st.caption("The file's first rows:")
         _rows(head.head(SHOWN), "file-rows")
-        return columns, None
+        return None
+    _preview(answers)
+    return answers
+
+
+def _preview(answers: Answers) -> None:
+    """How many answers there are, and the first of them."""
     named = ", ".join(f"{side} is {md(name)}" for side, name in zip("AB", answers.checkpoints, strict=False))
     more = f", and {len(answers.checkpoints) - 2} more" if len(answers.checkpoints) > 2 else ""
     count = f"{words.count(len(answers.responses), 'answer')} to {words.count(len(answers.prompts), 'prompt')}"
     st.caption(f"{count}; {named}{more}. The first ones as they will be taken in:")
     first = answers.responses.head(SHOWN)
     asked = answers.prompts
-    prompts = dict(zip(ids(asked["text"], asked["messages"]), asked["text"], strict=True))
+    known = prompts.normal(asked.head(SHOWN), 0)
+    shown = {row["id"]: prompts.shown(row) for _, row in known.iterrows()}
     _rows(
         pd.DataFrame(
             {
-                "prompt": first["prompt_id"].map(prompts).to_numpy(),
+                "prompt": first["prompt_id"].map(shown).fillna("").to_numpy(),
                 "checkpoint": first["checkpoint"].to_numpy(),
                 "answer": first["text"].to_numpy(),
             }
         ),
         "first-answers",
     )
-    return columns, answers
 
 
 def _columns(file_id: str, there: list[str]) -> dict[str, str] | None:
@@ -152,3 +185,19 @@ def _read(file_id: str, _file: UploadedFile) -> pd.DataFrame:
 def _answers(file_id: str, columns: tuple[tuple[str, str], ...], _file: UploadedFile) -> Answers:
     """What the file holds with columns named so."""
     return imports.of_table(_read(file_id, _file), Path(Path(_file.name).name), dict(columns))
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def _is_log(file_id: str, _file: UploadedFile) -> bool:
+    """Whether a file says itself what it is; by the id of the upload."""
+    assert file_id
+    with upload.saved(_file) as path:
+        return formats.of(path) != formats.TABLE
+
+
+@st.cache_resource(max_entries=2, show_spinner="Reading the files")
+def _logs(file_ids: tuple[str, ...], names: tuple[str, ...], _files: list[UploadedFile]) -> Answers:
+    """What the files hold, their checkpoints named so."""
+    assert file_ids
+    with upload.all_saved(_files) as paths:
+        return imports.load_all(paths, How(names=names))

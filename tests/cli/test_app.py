@@ -5,20 +5,23 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from diffing.cli import options
+from diffing.cli import bring, options
 from diffing.cli import read as cli_read
 from diffing.cli.app import app, main
 from diffing.common import files
 from diffing.diff import measure, ranking
 from diffing.findings import arms, people
+from diffing.study import imports
+from diffing.study.logs import formats
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
+from tests.fakes.logs import INSPECT
 
 WIDE = "prompt,response_a,response_b\nHi,Hello.,Hey!\nBye,Goodbye.,\n"
 
@@ -65,6 +68,27 @@ def test_the_figures_in_the_help_are_the_engines() -> None:
     judged = (options.LEAST_JUDGED, options.USUALLY_JUDGED, options.MOST_JUDGED)
     assert judged == (people.LEAST, people.USUAL, people.MOST)
     assert options.ORDERED == ranking.WORDS
+
+
+def test_a_dry_run_of_an_import_shows_what_would_come_in_and_changes_nothing(diffing: Run) -> None:
+    logs = [str(INSPECT / f"tools-{name}.eval") for name in ("before", "after")]
+    told = json.loads(diffing("import", "evals", *logs, "--dry-run", "--json").stdout)
+    rest = {"prompts": 1, "answers": 1, "draws": 1, "failed": 0, "measures": ["includes"]}
+    channels = {"channels": ["text", "reasoning", "tools"]}
+    names = ["mockllm/before", "mockllm/after"]
+    assert told["checkpoints"] == [{"checkpoint": name, **rest, **channels} for name in names]
+    assert told["files"] == {"tools-before.eval": "inspect", "tools-after.eval": "inspect"}
+    assert told["first"]["text"] == "Take an umbrella, says before."
+    shown = diffing("import", "evals", *logs, "--from", "inspect", "--dry-run").stdout
+    assert "mockllm/after" in shown and "Nothing was changed" in shown
+    assert list(Study.list()) == []
+    assert "2 scores came with them" in diffing("import", "evals", *logs, "--as", "x", "--as", "y").stdout
+    assert [c.name for c in Study.open("evals").checkpoints] == ["x", "y"]
+
+
+def test_the_formats_in_the_help_are_those_that_are_read() -> None:
+    assert get_args(bring.Formats) == ("", *formats.NAMES)
+    assert get_args(bring.Channels) == imports.CHANNELS
 
 
 def test_import_makes_the_study_and_status_says_what_is_missing(tmp_path: Path, diffing: Run) -> None:

@@ -37,6 +37,8 @@ def make(reader: FakeReader) -> Study:
     study = diff_study.made(prompts=16)
     status_of_job = jobs.run_here(study, "diff", {"a": "a", "b": "b"})
     assert status_of_job.state == "done", status_of_job.error
+    answers = study.responses()
+    study.add_measures(answers.head(20).assign(name="score", value=1.0))
     for number in range(4):
         history.edit(study, reader.key, number, f"name {number}", "Ann")
         findings.add(study, f"shows number {number}", "b", author="Ann", features=(number,))
@@ -55,7 +57,14 @@ def make(reader: FakeReader) -> Study:
 def targets(study: Study) -> list[Path]:
     """All files of a study and of its reader's cache that hold data."""
     cache = study.folder.parents[1] / "cache"
-    names = ("study.toml", "prompts.csv", "responses.parquet", "encodings.parquet", "labels.jsonl")
+    names = (
+        "study.toml",
+        "prompts.csv",
+        "responses.parquet",
+        "encodings.parquet",
+        "labels.jsonl",
+        "measures.parquet",
+    )
     found = [study.folder / name for name in (*names, "findings.jsonl", "verdicts.jsonl")]
     found += [path for path in sorted(study.folder.glob("diffs/*/*")) if path.is_file()]
     found += sorted(study.folder.glob("jobs/*/*.json"))
@@ -106,7 +115,7 @@ def look(name: str) -> dict[str, Any]:
     found.check()
     told = status.of(study)
     decoder = opened.decoder()
-    frames = [study.prompts(), study.responses(), found.features, found.probes]
+    frames = [study.prompts(), study.responses(), study.measures(), found.features, found.probes]
     frames += [found.phrases, found.categories, found.noise]
     return {
         "settings": study.settings.model_dump(),

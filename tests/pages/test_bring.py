@@ -5,6 +5,7 @@ from streamlit.testing.v1 import AppTest
 
 from diffing.common.files import PROJECT
 from diffing.study.study import Study, names
+from tests.fakes.logs import INSPECT
 
 LONG = b"asked,who,said,prompt\nHi,old,Hello.,x\nHi,new,Hey!,x\nBye,old,Goodbye.,x\nBye,new,Ciao,x\n"
 
@@ -31,7 +32,7 @@ def test_the_button_says_what_it_waits_for(app: AppTest) -> None:
     app.text_input(key="import-name").set_value("mine").run()
     assert waits_for(app) == "Choose a file first."
     app.file_uploader(key="answers").upload("a.csv", b"one,two\n1,2\n", "text/csv").run()
-    assert waits_for(app) == "Say first which columns hold what."
+    assert waits_for(app) == "Say first what the files hold."
     assert [warning.value for warning in app.warning] == ["No column is chosen for: prompt, checkpoint, answer."]
     assert app.dataframe[0].value.to_dict("list") == {"one": ["1"], "two": ["2"]}
 
@@ -72,3 +73,33 @@ def test_a_column_chosen_twice_is_refused(app: AppTest) -> None:
     column(app, "Checkpoint", "who")
     column(app, "Answer", "who")
     assert [warning.value for warning in app.warning] == ["Column 'who' is chosen twice; choose another one."]
+
+
+def test_logs_of_both_checkpoints_come_in_together_with_their_scores(app: AppTest) -> None:
+    app.text_input(key="import-name").set_value("evals").run()
+    logs = [INSPECT / "tools-before.eval", INSPECT / "tools-after.eval"]
+    app.file_uploader(key="answers").set_value(
+        [(log.name, log.read_bytes(), "application/zip") for log in logs]
+    ).run()
+    assert not app.exception and not app.error
+    assert any(
+        "A is mockllm/before, B is mockllm/after" in caption.value.replace("\\", "") for caption in app.caption
+    )
+    assert app.dataframe[0].value["answer"].tolist() == [
+        f"Take an umbrella, says {name}." for name in ("before", "after")
+    ]
+    assert app.dataframe[1].value["measures"].tolist() == [["includes"], ["includes"]]
+    app.button(key="import").click().run()
+    assert len(Study.open("evals").measures()) == 2
+
+
+def test_two_logs_of_one_model_ask_for_names(app: AppTest) -> None:
+    app.text_input(key="import-name").set_value("evals").run()
+    log = (INSPECT / "tools-before.eval").read_bytes()
+    app.file_uploader(key="answers").set_value(
+        [("a.eval", log, "application/zip"), ("b.eval", log, "application/zip")]
+    ).run()
+    assert ["both answer the same prompts" in error.value for error in app.error] == [True]
+    (field,) = [box for box in app.text_input if box.label.startswith("Names of the checkpoints")]
+    field.set_value("one, two").run()
+    assert not app.error and waits_for(app) == ""

@@ -50,7 +50,12 @@ def test_exported_labels_give_another_study_the_same_names(labelled: Study, tmp_
 
 
 def test_nothing_that_was_said_of_a_label_is_left_behind(labelled: Study, tmp_path: Path) -> None:
+    number = {"prompt_id": "p", "checkpoint": "a", "draw": 0, "name": "score", "value": 0.5}
+    labelled.add_measures(pd.DataFrame([number]))
     written = exports.write_study(labelled, tmp_path)
+    assert tables.read(tmp_path / "full-measures.csv")[["name", "value", "kind"]].to_numpy().tolist() == [
+        ["score", "0.5", "number"]
+    ]
     told = files.read_json(tmp_path / "full-labels.json")
     assert [one["label"] for one in told["2"]["labels"]] == ["spaces", "double spaces"]
     assert (told["3"]["label"], told["3"]["labels"][0]["status"]) == ("", "rejected")

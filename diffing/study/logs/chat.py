@@ -119,6 +119,22 @@ def answer(messages: Iterable[Any], final: str | None = None) -> Said:
     )
 
 
+def lines(tools: str) -> list[str]:
+    """The calls of an answer as a person reads them, a line each; what is no list of calls as it is."""
+    try:
+        steps = items(json.loads(tools)) if tools else []
+    except (ValueError, RecursionError):
+        return [tools]
+    found = []
+    for step in map(record, steps):
+        if "text" in step:
+            found.append(words(step["text"]))
+        else:
+            told = f"{words(step.get('name'))}({words(step.get('arguments'))})"
+            found.append(told + (f" → {words(step['result'])}" if "result" in step else ""))
+    return found
+
+
 def asked(messages: Sequence[Any]) -> str:
     """A conversation as a prompt has it; empty where it does not end with a user's turn.
 

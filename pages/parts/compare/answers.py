@@ -15,7 +15,7 @@ from diffing.probes.rules import Span
 from diffing.reader.encodings import Encodings
 from pages.parts import address, highlight, load
 from pages.parts.address import Comparison
-from pages.parts.compare import chips, differences, marked, prompt, written
+from pages.parts.compare import channels, chips, differences, marked, prompt, written
 from pages.parts.findings import adding
 from pages.parts.findings.adding import Offer
 from pages.parts.load import Loaded
@@ -113,6 +113,7 @@ def _pair(here: Comparison, answers: pd.DataFrame, draw: int, which: str, marks:
     for column, side, only in zip(st.columns(2, gap="medium"), ("a", "b"), others, strict=True):
         with column, st.container(border=True):
             _answer(here, side, answers, draw, which, marks, only)
+            channels.show(answers, here.a if side == "a" else here.b, draw, side)
 
 
 def _answer(

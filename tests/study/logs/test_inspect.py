@@ -9,6 +9,7 @@ import pytest
 from diffing.common.errors import UserError
 from diffing.study import imports
 from diffing.study.imports import Answers, How
+from diffing.study.study import Study
 from tests.fakes.logs import INSPECT, brought, numbers, reported, texts
 
 BEFORE, AFTER = INSPECT / "questions-before.eval", INSPECT / "questions-after.eval"
@@ -124,6 +125,19 @@ def test_a_folder_of_logs_is_its_logs(tmp_path: Path) -> None:
         (tmp_path / log.name).write_bytes(log.read_bytes())
     (tmp_path / "notes.txt").write_text("no log")
     assert brought(tmp_path).formats == {AFTER.name: "inspect", BEFORE.name: "inspect"}
+
+
+def test_another_run_of_a_model_does_not_take_the_places_of_what_is_there() -> None:
+    before = imports.into("s", brought(BEFORE, AFTER)).responses()
+    with pytest.raises(UserError, match="has other answers of 'mockllm-before' to 10 of the same prompts"):
+        imports.into("s", brought(AFTER, names=("mockllm/before",)))
+    assert Study.open("s").responses()["text"].to_list() == before["text"].to_list()
+    study = imports.into("s", brought(AFTER, names=("second run",)), add_checkpoints=True)
+    assert study.responses()["checkpoint"].value_counts().to_dict() == {
+        "mockllm-before": 12,
+        "mockllm-after": 12,
+        "second-run": 12,
+    }
 
 
 def test_one_log_alone_makes_no_study_and_says_what_to_do() -> None:
