@@ -21,7 +21,8 @@ STYLE = (
 [data-testid=stMainBlockContainer] h1{padding-top:0}
 [data-testid=stHeader]{background:transparent;height:2.2rem;min-height:0}
 [data-testid=stSidebarHeader]{height:2.2rem;margin-bottom:0}
-[data-baseweb=tab][aria-selected=true]{color:inherit}
+:is([role=tab],.stButtonGroup button)[data-selected=true],[role=tab][aria-selected=true]{color:inherit!important}
+:is([role=tab],.stButtonGroup button):is([data-selected=true],[aria-selected=true]) *{color:inherit!important}
 .sides{font-size:.875rem;line-height:1.6;overflow-wrap:anywhere}
 [class*=st-key-stack] [data-testid=stColumn]{min-width:min(100%,25rem)}
 :has(>[class*=st-key-roomy]){min-width:min(100%,25rem)}

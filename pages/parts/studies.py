@@ -71,8 +71,8 @@ def card(each: Overview) -> None:
             open_study(each.study, bool(each.sentence))
         st.html(_sides(each.study))
         if each.sentence:
-            # A figure stays with its sign at a line's end.
-            says = esc(each.sentence).replace(" %", "&nbsp;%")
+            # No line ends between a pair's two figures, nor between a figure and its sign.
+            says = esc(each.sentence).replace(" %", "&nbsp;%").replace(" → ", "&nbsp;→&nbsp;")
             st.html(f"<div class='says'>{says}</div>{_largest(each)}")
         for kind in each.running:
             job_panel.panel(each.study, kind)
