@@ -95,7 +95,7 @@ def test_every_change_is_seen_at_once(study: Study, monkeypatch: pytest.MonkeyPa
     changed(lambda: history.edit(study, "rules", lead, "sweet things", "Ada"))
     assert step(study, "labels")["detail"].startswith("1 of the ")
     changed(lambda: findings.add(study, "bakes", "b", author="Ada"))
-    assert step(study, "findings")["detail"] == "1 written"
+    assert step(study, "findings")["detail"] == "1 by hand, none judged"
     row = study.responses().head(1).assign(text="Another answer altogether.")
     changed(lambda: study.add_responses(row))
     assert (step(study, "encoding")["detail"], step(study, "diff")["state"]) == ("1 answers to read", "partial")
