@@ -39,8 +39,10 @@ class Overview(NamedTuple):
     """Prompts and answers, in words."""
     findings: str = ""
     """How many there are and how many a judge was asked about, in words."""
+    step: str = ""
+    """The step, as the status names it, that has to be done before there is a diff; empty afterwards."""
     next: str = ""
-    """What has to be done before there is a diff, as a sentence; empty afterwards."""
+    """The same as a sentence."""
     how: str = ""
     """The command that does it."""
     running: tuple[str, ...] = ()
@@ -78,7 +80,7 @@ def _of(opened: Study) -> Overview:
         # Not compared yet.
         told = None
     prompts, answers = _rows(opened.folder / "prompts.csv"), _rows(opened.folder / "responses.parquet")
-    step = ("", "") if told else _next(opened, prompts, answers)
+    step, ahead, how = ("", "", "") if told else _next(opened, prompts, answers)
     counted = [words.count(number, kind) for number, kind in ((prompts, "prompt"), (answers, "answer")) if number]
     return Overview(
         name=opened.name,
@@ -88,28 +90,33 @@ def _of(opened: Study) -> Overview:
         changed=_changed(opened.folder),
         size=" · ".join(counted),
         findings=judged.of(opened).all_in_words,
-        next=step[0],
-        how=step[1],
+        step=step,
+        next=ahead,
+        how=how,
         running=tuple(job.spec["kind"] for job in jobs.recent(opened) if job.status().state == "running"),
     )
 
 
-def _next(opened: Study, prompts: int, answers: int) -> tuple[str, str]:
-    """What leads to a diff, and its command."""
+def _next(opened: Study, prompts: int, answers: int) -> tuple[str, str, str]:
+    """The step that leads to a diff, in words, and its command."""
     command, name = "python -m diffing", opened.name
     brought = all(checkpoint.source == "import" for checkpoint in opened.checkpoints)
     if not prompts:
-        return "It has no prompts yet: add some.", f"{command} prompts {name} --add FILE"
+        return "prompts", "It has no prompts yet: add some.", f"{command} prompts {name} --add FILE"
     if not answers and brought:
-        return "It has no answers yet: bring some.", f"{command} import {name} FILE"
+        return "answers", "It has no answers yet: bring some.", f"{command} import {name} FILE"
     due = prompts * opened.settings.sampling.draws * len(opened.checkpoints)
     if not answers:
-        return f"Next: ask the checkpoints, {due:,} answers in all.", f"{command} collect {name}"
+        return "answers", f"Next: ask the checkpoints, {due:,} answers in all.", f"{command} collect {name}"
     if not table_path(opened).exists():
         if answers < due and not brought:
-            return f"{answers:,} of {due:,} answers are there: ask for the rest.", f"{command} collect {name}"
-        return "Next: have the answers read.", f"{command} encode {name}"
-    return "Next: compare the two sides.", f"{command} diff {name}"
+            return (
+                "answers",
+                f"{answers:,} of {due:,} answers are there: ask for the rest.",
+                f"{command} collect {name}",
+            )
+        return "encoding", "Next: have the answers read.", f"{command} encode {name}"
+    return "diff", "Next: compare the two sides.", f"{command} diff {name}"
 
 
 def _rows(path: Path) -> int:

@@ -222,7 +222,7 @@ def list_command(as_json: AsJson = False) -> None:
         return
     for each in found:
         told = _listed(each)
-        say(f"{told['study']}: {told['checkpoints']}, {told['changed']}" if told["checkpoints"] else told["study"])
+        paragraph(f"{told['study']}: {told['checkpoints']}{', ' if told['changed'] else ''}{told['changed']}")
         paragraph(told["says"])
         say()
     if not found:
@@ -233,9 +233,13 @@ def _listed(each: "Overview") -> dict[str, str]:
     from diffing.common import words
 
     sides = [checkpoint.name for checkpoint in each.study.checkpoints] if each.study else []
-    says = f"does not open: {each.fault}" if each.fault else each.sentence or f"{each.next} ({each.how})"
-    changed = words.moment(each.changed) if each.changed else ""
-    return {"study": each.name, "checkpoints": " against ".join(sides), "changed": changed, "says": says}
+    return {
+        "study": each.name,
+        "checkpoints": f"does not open: {each.fault}" if each.fault else " against ".join(sides),
+        "changed": words.moment(each.changed) if each.changed else "",
+        "says": each.sentence or (f"{each.next} ({each.how})" if each.next else ""),
+        "next": each.step,
+    }
 
 
 @app.command()

@@ -269,8 +269,11 @@ def test_one_damaged_study_hides_no_other(
     assert (code, set(rows)) == (0, {"study", "whole"})
     assert rows["whole"]["next"] == "answers"
     if name in ("responses.parquet", "prompts.csv", "study.toml", "findings.jsonl"):
-        assert f"'studies/study/{name}' is damaged" in rows["study"]["checkpoints"]
-        assert "`python -m diffing repair study` shows what can be saved" in rows["study"]["checkpoints"]
+        # Prompts and answers are not read for a list: it is the study itself that says it of them.
+        listed = name in ("study.toml", "findings.jsonl")
+        said = rows["study"]["checkpoints"] if listed else ran(monkeypatch, capsys, "status", "study")[2]
+        assert f"'studies/study/{name}' is damaged" in said
+        assert "`python -m diffing repair study` shows what can be saved" in said
     code, _, said = ran(monkeypatch, capsys, "feature", "study", "3")
     assert (code, "Traceback" in said, said.strip().count("\n")) == (2, False, 0) or (code == 0 and not said)
 

@@ -200,4 +200,4 @@ def test_list_shows_a_broken_study_beside_the_others(own_home: Path) -> None:
     rows = json.loads(CliRunner().invoke(app, ["list", "--json"]).output)
     assert [row["study"] for row in rows] == ["whole", "broken"]
     assert rows[0]["says"] == "Next: ask the checkpoints, 608 answers in all. (python -m diffing collect whole)"
-    assert "is not TOML" in rows[1]["says"]
+    assert "is not TOML" in rows[1]["checkpoints"]
