@@ -57,6 +57,8 @@ class Verification:
     judge: str
     checks: dict[str, Check] = field(default_factory=dict)
     """By finding, as seen from what it claims; those never judged are absent."""
+    dates: dict[str, str] = field(default_factory=dict)
+    """When the judge last gave a verdict on each of these."""
     same_as: dict[str, str] = field(default_factory=dict)
     """Findings that say what another one says, by the votes, and which one: the stronger of them leads."""
     own_error: OwnError | None = None
@@ -152,10 +154,12 @@ def _read(folder: str, a: str, b: str, judge: str, _stamp: tuple[files.Identity,
         claim: replace(check, corrected=corrected.get(claim)) for claim, check in verdicts.check(given).items()
     }
     turned = {f.id: checks[f.wording].toward(f.sign) for f in mine if f.wording in checks}
+    said_on = {verdict["claim"]: line["date"] for line in lines for verdict in line["verdicts"]}
     paid = [line["cost"] for line in lines if line["cost"] is not None]
     return Verification(
         judge=judge,
         checks=turned,
+        dates={f.id: said_on.get(f.wording, "") for f in mine if f.id in turned},
         same_as=_same(given, [finding for finding in mine if finding.id in turned], turned),
         own_error=verdicts.own_error(given),
         error=correction.measured(said),

@@ -23,10 +23,12 @@ from diffing.diff import pairs as feature_pairs
 from diffing.diff.answer import Behaviour
 from diffing.diff.stored import Diff
 from diffing.findings import asking, evidence, findings, people
+from diffing.findings import rulings as judge_rulings
 from diffing.findings import votes as blind
 from diffing.findings.evidence import Standing
 from diffing.findings.findings import Finding
 from diffing.findings.people import Question
+from diffing.findings.rulings import Ruling
 from diffing.labels import called, history
 from diffing.probes import own_probes as own_kept
 from diffing.probes.own import Rule
@@ -162,6 +164,13 @@ def if_compared(study: Study, a: str, b: str) -> Loaded | None:
 def behaviours(study: Study, a: str, b: str) -> list[Behaviour]:
     """What changed between two checkpoints, in order."""
     return called.behaviours(study, of_pair(study, a, b).diff)
+
+
+@said
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=EVERYTHING)
+def rulings(study: Study, a: str, b: str) -> dict[int, Ruling]:
+    """What a judge made of behaviours, by their numbers."""
+    return judge_rulings.of(study, a, b, called.behaviours(study, of_pair(study, a, b).diff))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=ANSWERS)

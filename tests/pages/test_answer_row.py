@@ -6,10 +6,12 @@ import pytest
 
 from diffing import diff, labels
 from diffing.diff import noise
+from diffing.findings import findings, rulings
+from diffing.findings.predicates import Predicate
 from diffing.labels import called
 from pages.parts.answer import row
 from pages.parts.load import Loaded
-from tests.fakes import finding_study
+from tests.fakes import finding_study, judged_study
 
 
 def test_badges_name_the_readers_that_agree_and_whose_words_a_name_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,6 +25,41 @@ def test_badges_name_the_readers_that_agree_and_whose_words_a_name_is(monkeypatc
     assert [badge.split(">")[1].split("<")[0] for badge in fresh] == ["both readers", "named by Ada &lt;b&gt;"]
     assert "features of each reader move with it: starter and gpt2-small." in fresh[0]
     assert row.badges(found, each._replace(readers=("starter",))) == plain
+
+
+def test_a_judge_is_named_with_what_it_found_where_it_was_asked_of_these_very_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    study = finding_study.make(monkeypatch)
+    stored = diff.load(study, "a", "b")
+    found = Loaded(stored, labels.named(study, stored.features, "a", "b"), False)
+    behaviours = called.behaviours(study, stored)
+    lists, spaces = (
+        next(each for each in behaviours if each.name == name)
+        for name in ("uses numbered lists", "has double spaces within lines")
+    )
+    claims = lists.name, "is kind"
+    for claim in claims:
+        findings.add(study, claim, "b", predicate=Predicate.of_probe(lists.source), author="Ada")
+    assert rulings.of(study, "a", "b", behaviours) == {}
+    judged_study.judge(study, claims, lambda number, _truth: -1 if number % 10 == 0 else 1, "m <b>")
+    (judged,) = rulings.of(study, "a", "b", behaviours).values()
+    (badge,) = set(row.badges(found, lists, judged)) - set(row.badges(found, lists))
+    assert badge.startswith('<span class="good" title="m &lt;b&gt; on 20') and badge.endswith(">judged</span>")
+    assert "of 43 held-out prompts 38 show it more on B, 5 on A; q = " in badge
+    assert spaces.number not in rulings.of(study, "a", "b", behaviours)
+
+
+def test_a_judge_that_did_not_confirm_shows_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = finding_study.make(monkeypatch)
+    behaviours = called.behaviours(study, diff.load(study, "a", "b"))
+    lists = next(each for each in behaviours if each.name == "uses numbered lists")
+    findings.add(study, lists.name, "b", predicate=Predicate.of_probe(lists.source), author="Ada")
+    judged_study.judge(study, [lists.name], lambda number, _truth: 1 if number % 2 else -1)
+    judged = rulings.of(study, "a", "b", behaviours)[lists.number]
+    assert (judged.verified, judged.word) == (False, "judge did not confirm")
+    judged_study.judge(study, [lists.name], lambda _number, _truth: -1, "another")
+    assert rulings.of(study, "a", "b", behaviours)[lists.number].word == "judge: the contrary"
 
 
 def test_noise_is_asked_of_as_many_prompts_as_the_share_is_of(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,7 +49,7 @@ def test_both_answers_stand_side_by_side_before_anything_was_read() -> None:
 
 
 def test_the_features_that_two_answers_differ_by_have_their_peaks(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = opened(compared(monkeypatch).name).dataframe[0].value.set_index("feature")
+    rows = opened(compared(monkeypatch).name).dataframe[-1].value.set_index("feature")
     assert dict(rows["peak_left"]) == {0: 2.0, 1: 0.0}
     assert dict(rows["peak_right"]) == {0: 0.0, 1: 3.0}
 
@@ -114,8 +114,8 @@ def test_features_that_differ_only_here_are_shown_on_demand(monkeypatch: pytest.
     study = compared(monkeypatch)
     everywhere = set(diff.load(study, "a", "b").features.query("q < 0.05")["feature"])
     prompt = study.prompts().query("split == 'discovery'")["id"].iloc[0]
-    assert set(opened(study.name, prompt=prompt).dataframe[0].value["feature"]) <= everywhere
-    assert len(opened(study.name, prompt=prompt, every="true").dataframe[0].value) >= 2
+    assert set(opened(study.name, prompt=prompt).dataframe[-1].value["feature"]) <= everywhere
+    assert len(opened(study.name, prompt=prompt, every="true").dataframe[-1].value) >= 2
 
 
 def test_probes_wait_for_a_diff() -> None:
@@ -155,3 +155,14 @@ def test_the_most_changed_prompt_comes_first_and_a_chip_marks_its_behaviour(
     counted = next(each for each in every if each.by in ("probe", "phrase") and each.kind != "amount")
     marked = opened(study.name, behaviour=str(counted.number))
     assert any("Marked: <b>" in html.value for html in marked.html)
+
+
+def test_named_behaviours_stand_before_features_and_a_row_marks_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = compared(monkeypatch)
+    page = opened(study.name)
+    rows = page.dataframe[0].value
+    assert list(rows.columns[:3]) == ["an answer …", "A", "B"]
+    assert (rows["A"] != rows["B"]).all()
+    said = {each.name for each in answer.behaviours(diff.load(study, "a", "b")) if each.said}
+    assert len(rows) > 0 and set(rows["an answer …"]) <= said
+    assert "feature" in page.dataframe[-1].value.columns

@@ -11,7 +11,7 @@ from diffing.common.escape import md
 from diffing.common.words import count
 from diffing.diff import answer
 from diffing.diff.answer import Behaviour
-from pages.parts import address, highlight
+from pages.parts import address, highlight, load
 from pages.parts.address import Comparison
 from pages.parts.answer import closer, excerpt, row
 from pages.parts.load import Loaded
@@ -64,7 +64,7 @@ def _row(here: Comparison, found: Loaded, each: Behaviour, place: int, chosen: b
     at = min(at, max(len(pairs) - 1, 0))
     opened = address.text("open") if chosen else ""
     with st.container(border=True, key=f"behaviour-{each.number}"):
-        body = row.head(found, each, place)
+        body = row.head(found, each, place, load.rulings(*here).get(each.number))
         if pairs:
             body += excerpt.pair(here, each, pairs[at])
         st.html(body)

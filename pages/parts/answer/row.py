@@ -4,6 +4,7 @@ from diffing.common.colours import A, B
 from diffing.common.escape import esc
 from diffing.common.words import count, listed, share, small
 from diffing.diff.answer import Behaviour
+from diffing.findings.rulings import Ruling
 from pages.parts.highlight import letter
 from pages.parts.load import Loaded
 
@@ -33,10 +34,10 @@ STYLE = """<style>
 </style>"""
 
 
-def head(found: Loaded, each: Behaviour, place: int) -> str:
-    """All but the pair."""
+def head(found: Loaded, each: Behaviour, place: int, ruling: Ruling | None = None) -> str:
+    """All but the pair; `ruling` is what a judge made of it."""
     name = f'<div class="bname"><span class="bnum">{place}</span>{title(each)}</div>'
-    said = f'<div class="badges">{difference(each)}{"".join(badges(found, each))}</div>'
+    said = f'<div class="badges">{difference(each)}{"".join(badges(found, each, ruling))}</div>'
     return f'<div class="bhead"><div>{name}{said}</div>{bars(each)}</div>'
 
 
@@ -66,7 +67,7 @@ def difference(each: Behaviour) -> str:
     return f'<i title="{told}; exact test, q = {small(each.q)} over all behaviours">{each.told}</i>'
 
 
-def badges(found: Loaded, each: Behaviour) -> list[str]:
+def badges(found: Loaded, each: Behaviour, ruling: Ruling | None = None) -> list[str]:
     """What the behaviour has stood up to."""
     out = [
         _badge(
@@ -76,6 +77,8 @@ def badges(found: Loaded, each: Behaviour) -> list[str]:
             "good",
         )
     ]
+    if ruling is not None:
+        out.append(_badge(ruling.word, ruling.told, "good" if ruling.verified else "warn"))
     if each.survives_length:
         told = "There too where as many random tokens of both answers are looked at."
         out.append(_badge("length-proof", told, "good"))
