@@ -237,6 +237,10 @@ def _again(finding: Finding, rows: pd.DataFrame) -> Rung:
     """Of the features and probes: that these came again is no word for what the claim makes of them."""
     if rows.empty:
         return Rung("features", None, "rests on no row of a diff")
+    # Of an amount every answer has some: only its count by itself can tell.
+    rows = rows[rows["judged_by"].ne("amount")] if "judged_by" in rows else rows
+    if rows.empty:
+        return Rung("features", None, "rests on an amount, which its count tells of")
     agree = np.sign(rows["delta_discovery"]) == finding.sign
     # Older diffs say "no" of what was not confirmed.
     said = rows["replicated"].replace("no", "not confirmed")

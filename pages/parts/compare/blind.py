@@ -84,7 +84,7 @@ def _asked(here: Comparison, found: Loaded | None) -> list[Question]:
         address.put(**{each: name if each == kind else None for each in ("behaviour", "finding")})
 
     st.selectbox(
-        "Ask too which shows more of this",
+        "Ask too which shows more",
         list(choices),
         list(choices).index(now) if now else None,
         format_func=lambda choice: charts.short(visible(choices[choice]), 70),

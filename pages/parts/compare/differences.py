@@ -17,10 +17,10 @@ MOST = 200
 """Rows of the table of features; what comes after is weak everywhere, and the file has it."""
 COLUMNS = ["feature", "label", "peak_left", "peak_right", "documents", "delta", "q", "frequency_a", "frequency_b"]
 BEHAVIOURS = {
-    "an answer …": st.column_config.TextColumn("an answer …", width=280, pinned=True),
+    "an answer …": st.column_config.TextColumn("an answer …", width=300),
     "A": st.column_config.NumberColumn("here in A", width=75, help="How often A's answer shows it."),
     "B": st.column_config.NumberColumn("here in B", width=75, help="How often B's answer shows it."),
-    "study": st.column_config.TextColumn("in the study", width=130, help="On held-out answers of A and of B."),
+    "study": st.column_config.TextColumn("in the study", width=120, help="On held-out answers of A and of B."),
 }
 HEIGHT = 282
 """Pixels of both tables: seven rows, so that the answers below come into sight."""
@@ -75,7 +75,7 @@ def _behaviours(here: Comparison, found: Loaded | None, texts: list[str], where:
         counts = [predicate.count(text) for text in texts] if predicate is not None else [0, 0]
         if counts[0] != counts[1]:
             numbers.append(each.number)
-            study = {"study": each.figures, "B − A": each.told, "confirmed": each.confirmed}
+            study = {"study": each.figures, "B − A": each.told}
             rows.append({"an answer …": visible(each.name), "A": counts[0], "B": counts[1], **study})
     if not rows:
         st.caption("None of the behaviours of “What changed” differs here.")

@@ -16,7 +16,7 @@ def show(here: Comparison, found: Loaded | None, _author: str) -> None:
         "counts and no more, and is counted on held-out prompts. A model reads figures, labels and passages and "
         "says more; its words need a judge. The side of a claim always comes from the data."
     )
-    options = steps.model("Who words them (empty: what can be counted, without a model)", "writer")
+    options = steps.model("Model that writes them (empty: what can be counted, without a model)", "writer")
     if found is None:
         st.info("Drafts come from a diff, and these two have not been compared yet.")
         job_panel.missing_steps(here)

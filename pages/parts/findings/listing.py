@@ -22,14 +22,14 @@ EXAMPLE = 110
 """Characters of an example: what a wide column shows of a line."""
 COLUMNS = {
     "id": None,
-    "claim": st.column_config.TextColumn("claim", width=330),
+    "claim": st.column_config.TextColumn("claim", width=310),
     "A": st.column_config.TextColumn(
         "A", width=60, help="Its own figure on A's held-out answers: counted, or else by the judge's word."
     ),
     "B": st.column_config.TextColumn("B", width=60, help="The same on B's."),
     "B − A": st.column_config.TextColumn("B − A", width=65, help="In points, or as an amount."),
     "example": st.column_config.TextColumn(
-        "first example", width=360, help="Of the side that shows it more; « » stands around what is counted."
+        "first example", width=325, help="Of the side that shows it more; « » stands around what is counted."
     ),
     "status": st.column_config.TextColumn("status", width=125),
     "lacking": st.column_config.TextColumn("still lacks", width=150),
@@ -202,7 +202,8 @@ def _example(here: Comparison, said: Finding) -> str:
         return ""
     pair = said.examples[0]
     text = load.texts(here.study).get((pair.prompt_id, here.a if said.side == "a" else here.b, pair.draw), "")
-    spans = said.predicate.spans(text) if said.predicate else []
+    # An amount is all over the answer: its marks would tell nothing.
+    spans = said.predicate.spans(text) if said.predicate and not said.predicate.amount else []
     return visible(excerpts.around(text, spans, EXAMPLE).plain)
 
 
