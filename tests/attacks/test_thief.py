@@ -206,7 +206,7 @@ def test_the_pages_field_sends_nothing_before_its_button(
 ) -> None:
     study, host = finding_study.make(monkeypatch, prompts=24), thief.url.split("/")[2]
     app: AppTest = opened(study, show="Draft")
-    fill(app, "Who words them (empty: what can be counted, without a model)", f"{thief.url}#m")
+    fill(app, "Model that writes them (empty: what can be counted, without a model)", f"{thief.url}#m")
     fill(app, "Variable that holds the key", "AWS_SECRET_ACCESS_KEY")
     app.run()
     assert any("AWS" in warning.value and "nobody has allowed" in warning.value for warning in app.warning)
