@@ -2,12 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from diffing.cli import glance, keys
-from diffing.cli.options import AsJson, Columns, Name
+from diffing.cli.options import After, AsJson, Before, Columns, Name
 from diffing.cli.terminal import do, pairs, paragraph, say, show, tell
 from diffing.common.errors import UserError
 
@@ -249,13 +249,22 @@ def export(
     encodings: Annotated[
         Path | None, typer.Option(help="Write documents × features instead: a .npz, .pkl or .parquet file.")
     ] = None,
+    to: Annotated[
+        Literal["csv", "inspect", "docent", "hf", "comparator"],
+        typer.Option("--to", help="The tool that is to open it; csv is everything as tables."),
+    ] = "csv",
+    a: Before = "",
+    b: After = "",
 ) -> None:
     """Write a study's prompts, answers and labels as CSV, labels as JSON, all records as they stand; or encodings.
 
-    Example: `python -m diffing export flash --out tables`
+    With --to its answers as other tools open them: a log a checkpoint for Inspect, agent runs for Docent, a folder
+    for `datasets.load_dataset` (hf), pairs for LLM Comparator.
+
+    Example: `python -m diffing export flash --to inspect --out logs`
     """
     from diffing.reader.encodings import Encodings
-    from diffing.report import exports
+    from diffing.report import exports, logs
     from diffing.study.study import Study
 
     opened = Study.open(name)
@@ -263,7 +272,8 @@ def export(
         exports.write_encodings(Encodings.open(opened), encodings.expanduser())
         say(f"Wrote {encodings}")
         return
-    for path in exports.write_study(opened, out.expanduser()):
+    folder = out.expanduser()
+    for path in exports.write_study(opened, folder) if to == "csv" else logs.write(opened, to, folder, a, b):
         say(f"Wrote {path}")
 
 
