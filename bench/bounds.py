@@ -10,9 +10,11 @@ made here and deleted after; the largest takes some 10 MB.
 import gzip
 import json
 import lzma
+import struct
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -21,18 +23,26 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from diffing.study.logs import zipped
+
 MOST_MB = 600
 MOST_SECONDS = 2.0
+
+HEADER = json.dumps({"version": 2, "eval": {"model": "m", "task": "t"}})
 
 CHILD = """
 import json, resource, sys, time
 from diffing.common import tables
 from diffing.common.errors import UserError
+from diffing.study import imports
 began, said = time.monotonic(), ""
 try:
     if sys.argv[1] != "nothing":
         from pathlib import Path
-        said = f"read, {len(tables.read(Path(sys.argv[1]))):,} rows"
+        path = Path(sys.argv[1])
+        log = path.suffix == ".eval"
+        rows = imports.load_all([path]).responses if log else tables.read(path)
+        said = f"read, {len(rows):,} rows"
 except UserError as error:
     said = str(error)
 seconds = time.monotonic() - began
@@ -75,9 +85,36 @@ def bombs(folder: Path) -> Iterator[tuple[str, Path]]:
         for _ in range(30):
             writer.write_table(pa.table({"prompt": same}))
     yield "parquet, 30 M equal rows", path
+    for packing, what in ((zipfile.ZIP_DEFLATED, "deflate"), (zipfile.ZIP_STORED, "Zstandard")):
+        path = folder / "bomb.eval"
+        with zipfile.ZipFile(path, "w", packing, compresslevel=1) as whole:
+            whole.writestr("header.json", HEADER)
+            with whole.open("samples/1_epoch_1.json", "w", force_zip64=True) as stream:
+                if packing == zipfile.ZIP_DEFLATED:
+                    repeated(stream, b" " * 1_000_000, 1_000_000_000)
+                else:
+                    with pa.CompressedOutputStream(pa.PythonFile(stream, "w"), "zstd") as packed:
+                        repeated(packed, b" " * 1_000_000, 1_000_000_000)
+        if packing == zipfile.ZIP_STORED:
+            as_zstandard(path)
+        yield f"eval, 1 GB in {what}", path
+    path = folder / "names.eval"
+    with zipfile.ZipFile(path, "w") as whole:
+        whole.writestr("header.json", HEADER)
+        for number in range(300_000):
+            whole.writestr(zipfile.ZipInfo(f"samples/{number:050d}_epoch_1.json"), b"")
+    yield "eval, 300,000 empty entries", path
     path = folder / "deep.json"
     path.write_text("[" * 5_000_000, encoding="utf-8")
     yield "json, 5 M brackets", path
+
+
+def as_zstandard(path: Path) -> None:
+    """Have both records of the last entry say that it is packed by Zstandard."""
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<H", data, data.index(b"samples/") - 30 + 8, zipped.ZSTANDARD)
+    struct.pack_into("<H", data, data.rindex(b"samples/") - 46 + 10, zipped.ZSTANDARD)
+    path.write_bytes(data)
 
 
 def honest(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -91,6 +128,16 @@ def honest(folder: Path) -> Iterator[tuple[str, Path]]:
         for text in islice(texts, 100_000):
             stream.write(json.dumps({"prompt": text, "response": text[:200]}) + "\n")
     yield "jsonl.gz, 100,000 answers", path
+    path = folder / "answers.eval"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as whole:
+        whole.writestr("header.json", HEADER)
+        for number in range(100_000):
+            said = f"Answer {number}: " + "because of the sea and the wind " * 20
+            turns = [{"role": "assistant", "content": said}]
+            sample = {"id": number, "epoch": 1, "input": f"Question {number}?", "messages": turns, "events": turns}
+            sample |= {"output": {"completion": said}, "scores": {"match": {"value": "C"}}}
+            whole.writestr(f"samples/{number}_epoch_1.json", json.dumps(sample))
+    yield "eval, 100,000 samples", path
     path = folder / "answers.parquet"
     with pq.ParquetWriter(path, pa.schema([("prompt", pa.string())])) as writer:
         for _ in range(100):

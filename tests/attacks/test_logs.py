@@ -132,6 +132,14 @@ def test_a_locked_log_and_a_zip_of_something_else_are_said(tmp_path: Path) -> No
     assert "without a log of Inspect" in refused(other, How(format="inspect"))
 
 
+def test_a_log_whose_run_was_cut_off_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    path = tmp_path / "a.eval"
+    with zipfile.ZipFile(path, "w") as whole:
+        whole.writestr("_journal/start.json", json.dumps(HEADER))
+        whole.writestr("samples/1_epoch_1.json", json.dumps(SAMPLE))
+    assert texts(brought(path), "m") == {("Hi?", 0): "Hello."}
+
+
 def test_names_in_a_log_are_never_paths(tmp_path: Path) -> None:
     bad = "../../../etc/evil"
     other = {f"samples/{bad}_epoch_1.json": json.dumps(SAMPLE)}

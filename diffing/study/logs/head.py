@@ -50,6 +50,9 @@ def of(path: Path) -> Head:
     except (ValueError, RecursionError):
         value = None
     names, member = _looked_at(path.name, start)
+    if value is not None and rest.strip():
+        # The first of many lines, whose names are a table's columns.
+        names = set()
     return Head(
         path.name, frozenset(names), member if isinstance(value, list) and not rest.strip() else value or member
     )

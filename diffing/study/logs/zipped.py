@@ -74,7 +74,13 @@ class Archive:
     @contextmanager
     def text(self, name: str) -> Iterator[IO[str]]:
         """An entry's text, as a stream."""
-        raw = io.BufferedReader(bounds.Stream(self._pieces(self.entries[name])), bounds.PIECE)
+        info = self.entries[name]
+        if self.size + info.file_size > self.most.size:
+            # As it says itself; what says less than it holds is seen while it is unpacked.
+            raise bounds.too_large(self.name, self.most)
+        # Of a hundred thousand small entries, each would set aside a megabyte.
+        held = min(bounds.PIECE, max(bounds.PACKED, info.file_size))
+        raw = io.BufferedReader(bounds.Stream(self._pieces(info)), held)
         with io.TextIOWrapper(raw, encoding="utf-8", newline="") as stream:
             try:
                 yield stream
@@ -117,7 +123,7 @@ class Archive:
                 raise OSError("an entry is not where it should be")
             names, extra = struct.unpack("<HH", header[26:30])
             start = info.header_offset + 30 + names + extra
-            packed = io.BufferedReader(bounds.Stream(self._slice(start, info.compress_size)), bounds.PIECE)
+            packed = io.BufferedReader(bounds.Stream(self._slice(start, info.compress_size)), bounds.PACKED)
             # An empty one has no packing at all.
             if not info.compress_size:
                 yield io.BytesIO()

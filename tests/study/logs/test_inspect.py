@@ -143,3 +143,31 @@ def test_another_run_of_a_model_does_not_take_the_places_of_what_is_there() -> N
 def test_one_log_alone_makes_no_study_and_says_what_to_do() -> None:
     with pytest.raises(UserError, match="answers of 'mockllm/before' alone; bring the other's"):
         imports.into("s", brought(BEFORE))
+
+
+def test_where_the_log_names_no_model_each_answer_says_its_own(tmp_path: Path) -> None:
+    samples = [
+        {"id": place, "epoch": 1, "input": "Hi?", "output": {"model": model, "completion": f"I am {model}."}}
+        for place, model in enumerate(("one", "two"))
+    ]
+    path = tmp_path / "a.json"
+    path.write_text(
+        json.dumps({"version": 2, "status": "success", "eval": {"model": "none/none"}, "samples": samples})
+    )
+    found = brought(path)
+    assert found.checkpoints == ["one", "two"]
+    assert texts(found, "two") == {("Hi?", 0): "I am two."}
+
+
+def test_options_of_a_question_stand_in_its_prompt(tmp_path: Path) -> None:
+    sample = {"id": 1, "epoch": 1, "input": "Which?", "choices": ["this", "that"], "output": {"completion": "A"}}
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({"status": "success", "eval": {"model": "m"}, "samples": [sample]}))
+    assert texts(brought(path)) == {("Which?\n\nA) this\nB) that", 0): "A"}
+
+
+def test_a_table_with_columns_of_such_names_stays_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    row = {"prompt": "Hi", "response_a": "x", "response_b": "y", "eval": "e", "status": "s", "samples": 1}
+    path.write_text(f"{json.dumps(row)}\n{json.dumps(row | {'prompt': 'Bye'})}\n")
+    assert brought(path).formats == {"a.jsonl": "table"}

@@ -1,6 +1,8 @@
 """lm-evaluation-harness's own samples, made by it with its dummy model."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,9 +18,7 @@ def both() -> Answers:
     return brought(*(LM_EVAL / f"towns__{model}" for model in MODELS))
 
 
-def samples(model: str, task: str) -> list[dict]:  # type: ignore[type-arg]
-    import json
-
+def samples(model: str, task: str) -> list[dict[str, Any]]:
     path = next((LM_EVAL / f"towns__{model}").glob(f"samples_{task}_*.jsonl"))
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
@@ -78,3 +78,17 @@ def test_a_file_without_its_folder_needs_a_name(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="does not say which model answers; name it with --as NAME"):
         brought(page / source.name)
     assert brought(page / source.name, names=("mine",)).checkpoints == ["mine"]
+
+
+def test_arguments_as_older_versions_wrote_them_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "samples_old_2024-01-01T00-00-00.jsonl"
+    line = {
+        "doc_id": 0,
+        "arguments": [["Hi?", {"until": []}]],
+        "resps": [["Hello."]],
+        "metrics": ["acc"],
+        "acc": 1.0,
+    }
+    path.write_text(json.dumps(line) + "\n")
+    found = brought(path, names=("m",))
+    assert (texts(found), numbers(found, "acc")) == ({("Hi?", 0): "Hello."}, {("Hi?", 0): 1.0})
