@@ -165,6 +165,9 @@ def steps(study: Study, status: dict[str, Any]) -> list[dict[str, str]]:
     prompts = status["prompts"]["active"]
     missing = sum(c["missing"] + c["failed"] for c in counts.values())
     stored = sum(c["stored"] for c in counts.values())
+    # What another tool could not answer cannot be asked for here.
+    asked = [checkpoint["key"] for checkpoint in status["checkpoints"] if checkpoint["source"] != "import"]
+    due = sum(counts[key]["missing"] + counts[key]["failed"] for key in asked) if asked else not stored
     done = [
         {
             "step": "prompts",
@@ -176,9 +179,9 @@ def steps(study: Study, status: dict[str, Any]) -> list[dict[str, str]]:
         {
             "step": "answers",
             "job": "collect",
-            "state": "done" if prompts and not missing else "partial" if stored else "to do",
+            "state": "done" if prompts and not due else "partial" if stored else "to do",
             "detail": f"{stored} stored, {missing} missing or failed",
-            "how": f"python -m diffing collect {name}",
+            "how": f"python -m diffing collect {name}" if asked else f"python -m diffing import {name} FILE",
         },
     ]
     return done + later_steps(study, bool(stored))
