@@ -163,7 +163,17 @@ FILES = [
     next(LM_EVAL.glob("towns__before/samples_small_towns*")),
     PROMPTFOO / "results.json.gz",
     BATCH / "before-output.jsonl",
+    BATCH / "responses-output.jsonl",
+    Path("talks.jsonl"),
 ]
+CALL = {"id": "1", "function": {"name": "add", "arguments": "{}"}}
+TALK = [
+    {"role": "user", "content": [{"type": "text", "text": "Sum?"}]},
+    {"role": "assistant", "content": None, "tool_calls": [CALL], "reasoning_content": "A tool knows."},
+    {"role": "tool", "tool_call_id": "1", "content": "2"},
+    {"role": "assistant", "content": [{"type": "thinking", "thinking": "Two."}, "It is 2."]},
+]
+TALKS = json.dumps({"messages": TALK, "model": "m", "draw": 0, "score": 1})
 
 
 def changed(value: Any, chance: random.Random) -> Any:
@@ -181,10 +191,14 @@ def changed(value: Any, chance: random.Random) -> Any:
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.name[:20])
 def test_a_log_of_anything_is_taken_or_refused_in_a_sentence(file: Path, tmp_path: Path) -> None:
     chance = random.Random(7)
+    if not file.exists():
+        file = tmp_path / file.name
+        file.write_text(TALKS)
     text = b"".join(bounds.pieces(file, file.suffix if file.suffix == ".gz" else "", bounds.limits())).decode()
     kind = formats.of(file)
     path = tmp_path / file.name.removesuffix(".gz")
-    beside = [BATCH / "before-requests.jsonl"] if kind == "openai-batch" else []
+    asked = [BATCH / f"{name}-requests.jsonl" for name in ("before", "responses")]
+    beside = asked if kind == "openai-batch" else []
     whole: Any = [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
     if kind == "inspect":
         whole["samples"] = [dict(sample, events=[]) for sample in whole["samples"][:3]]
@@ -195,6 +209,6 @@ def test_a_log_of_anything_is_taken_or_refused_in_a_sentence(file: Path, tmp_pat
         damaged = damaged if isinstance(damaged, list) or path.suffix == ".json" else [damaged]
         path.write_text("\n".join(map(json.dumps, damaged)) if path.suffix == ".jsonl" else json.dumps(damaged))
         try:
-            imports.load_all([path, *beside], How(format=kind, names=("m",)))
+            imports.load_all([path, *beside], How(format=kind, names=("m",), measures=("score",)))
         except UserError as error:
             assert "\n" not in str(error) and str(error).endswith(".")

@@ -49,11 +49,14 @@ def text(told: Any) -> str:
 
 
 def _part(part: Any) -> str:
-    kind = str(record(part).get("type", "text"))
+    if isinstance(part, str):
+        return words(part)
+    told = record(part)
+    kind = str(told.get("type", "text"))
     if kind in (*THOUGHT_KINDS, *CALL_KINDS, "tool_result"):
         return ""
-    if isinstance(part, str) or kind in TEXT_KINDS:
-        return words(part if isinstance(part, str) else part.get("text") or part.get("refusal"))
+    if kind in TEXT_KINDS:
+        return words(told.get("text") or told.get("refusal"))
     return f"[{columns.clean(kind)[:40].removesuffix('_url').removeprefix('input_')}]"
 
 
