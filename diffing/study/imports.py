@@ -226,10 +226,8 @@ def into(
         keys = [_slug(theirs) for theirs in renamed]
         checkpoints = [_imported(r, k) for r, k in zip(renamed, keys, strict=True)]
         try:
-            fresh = Study.create(name, checkpoints, answers.prompts, _keyed(answers.responses, answers, keys))
-            if len(answers.measures):
-                fresh.add_measures(_keyed(answers.measures, answers, keys))
-            return fresh
+            rows, numbers = (_keyed(of, answers, keys) for of in (answers.responses, answers.measures))
+            return Study.create(name, checkpoints, answers.prompts, rows, numbers)
         except Exists:
             # Else another import has just made it, and these answers go into it.
             if name not in study.names():

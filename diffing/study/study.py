@@ -85,9 +85,10 @@ class Study:
         checkpoints: Sequence[Checkpoint],
         prompt_table: pd.DataFrame | None = None,
         answers: pd.DataFrame | None = None,
+        numbers: pd.DataFrame | None = None,
         **settings: Any,
     ) -> Self:
-        """Make the folder, whole or not at all; `settings` are fields of `StudySettings`."""
+        """Make the folder, whole or not at all; `numbers` are measures, `settings` fields of `StudySettings`."""
         folder = folder_of(name)
         if folder.exists():
             raise Exists(name)
@@ -107,6 +108,8 @@ class Study:
                 study.save_prompts(prompts.empty() if prompt_table is None else prompt_table)
                 if answers is not None:
                     study.add_responses(answers)
+                if numbers is not None and len(numbers):
+                    study.add_measures(numbers)
                 temporary.rename(folder)
         except OSError as error:
             if folder.exists():

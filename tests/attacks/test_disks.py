@@ -117,21 +117,23 @@ def test_leftovers_of_the_dead_go_and_those_of_the_living_stay(
 
 
 @pytest.mark.attack("R15")
-@pytest.mark.parametrize("name", ["study.toml", "prompts.csv", "responses.parquet"])
+@pytest.mark.parametrize("name", ["study.toml", "prompts.csv", "responses.parquet", "measures.parquet"])
 @pytest.mark.parametrize("existing", [False, True])
 def test_an_import_on_a_full_disk_changes_nothing(
     name: str, existing: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "wide.csv"
-    path.write_text("prompt,response_a,response_b\nHi,Hello.,Hey!\n")
+    head = "prompt,response_a,response_b,good_a,good_b\n"
+    path.write_text(f"{head}Hi,Hello.,Hey!,1,0\n")
+    how = imports.How(measures=("good",))
     if existing:
-        imports.into("s", imports.load(path))
-        path.write_text("prompt,response_a,response_b\nBye,So long.,Bye!\n")
+        imports.into("s", imports.load_all([path], how))
+        path.write_text(f"{head}Bye,So long.,Bye!,1,0\n")
     before = tree(files.studies_dir())
     with monkeypatch.context() as broken:
         fill_up(broken, lambda where: f".{name}." in where)
         with pytest.raises((UserError, OSError)) as caught:
-            imports.into("s", imports.load(path))
+            imports.into("s", imports.load_all([path], how))
     assert "disk is full" in str(damage.in_words(caught.value))
     assert tree(files.studies_dir()) == before
     assert names() == (["s"] if existing else [])
