@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from diffing.common import files
 from diffing.study import prompts, responses
 
 
@@ -100,3 +101,11 @@ def test_more_trouble_on_one_side_is_tested_by_prompts() -> None:
     # Six prompts of six go one way: twice a half to the sixth.
     assert compared.loc["truncated"].to_dict() == {"a": 0, "b": 12, "p": pytest.approx(2 / 2**6)}
     assert compared.loc["failed"].to_dict() == {"a": 0, "b": 0, "p": 1.0}
+
+
+def test_a_table_from_before_there_were_channels_has_empty_ones(tmp_path: Path) -> None:
+    old = responses.normal(rows(("p", "a", 0, ""))).drop(columns=["reasoning", "tools"])
+    files.write_parquet(tmp_path / "r.parquet", old)
+    found = responses.read(tmp_path / "r.parquet")
+    assert found[["text", "reasoning", "tools"]].to_numpy().tolist() == [["text", "", ""]]
+    assert list(found.columns) == list(responses.COLUMNS)
