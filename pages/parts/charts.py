@@ -49,6 +49,10 @@ PIXELS = (260, 200)
 """Of the cloud: at half of its size on a page its dots are still dots, and it weighs a few kilobytes."""
 
 
+WITHIN = 0.995
+"""Of all differences, how many the axis is made for: a few far ones of the cloud would squeeze the rest."""
+
+
 def volcano(
     dots: Dots, band: float | None, unit: str = "", level: float = LEVEL, height: int = 420, per_cent: bool = True
 ) -> go.Figure:
@@ -61,7 +65,8 @@ def volcano(
     live, cloud = _placed(dots.live, level, times), _placed(dots.cloud, level, times)
     both = pd.concat([live, cloud])
     # An image has no axes of its own, so that these are set by all dots.
-    reach = 1.08 * float(both["delta"].abs().max()) if len(both) else 1.0
+    ends = [live["delta"].abs().max(), both["delta"].abs().quantile(WITHIN)]
+    reach = 1.08 * float(np.nanmax(ends)) if len(both) else 1.0
     top = 1.08 * float(max(both["evidence"].max(), -np.log10(level))) if len(both) else 2.0
     reach, top = reach or 1.0, top or 2.0
     figure = go.Figure()
@@ -128,7 +133,7 @@ def _placed(rows: pd.DataFrame, level: float, times: float) -> pd.DataFrame:
 def _cloud(rows: pd.DataFrame, reach: float, top: float) -> str:
     """Dots as a picture in an address: paler where there are fewer, and none that can be pointed at."""
     wide, high = PIXELS
-    x = ((rows["delta"].to_numpy() / reach + 1) / 2 * (wide - 3)).astype(int)
+    x = ((rows["delta"].clip(-reach, reach).to_numpy() / reach + 1) / 2 * (wide - 3)).astype(int)
     y = ((1 - rows["evidence"].to_numpy() / top) * (high - 3)).astype(int)
     pixels = np.zeros((high, wide, 4), np.uint8)
     for colour in (GREY, A, B):

@@ -3,6 +3,7 @@
 The chosen feature or probe stands in the address, so that a link shows the same tokens marked.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -156,14 +157,21 @@ FORMATS: dict[str, Callable[[float], str]] = {
 """How figures are written, by column: one way in all tables. Sorting goes by the figure, not by its text."""
 
 
+STROKE = re.compile(r"\S")
+"""What is struck out: all but spaces, at which a cell's lines are broken."""
+
+
 def struck(rows: pd.DataFrame) -> list[str]:
-    """Labels for a table's cells, which know no markup: struck out by signs where counts contradict them."""
-    pairs = zip(rows["label"], rows["refuted"], strict=True)
-    return ["".join(f"{sign}\u0336" for sign in label) if refuted else label for label, refuted in pairs]
+    """Labels for cells, which know no markup: struck out by signs where counts contradict them."""
+    # What a table has from elsewhere than a diff has no reason beside it.
+    pairs = zip(rows["label"], rows["refuted"].fillna(""), strict=True)
+    return [STROKE.sub("\\g<0>\u0336", label) if refuted else label for label, refuted in pairs]
 
 
 def shown(rows: pd.DataFrame, columns: Sequence[str]) -> "Styler":
     """Those of the columns that there are, with shares in hundreds, written as everywhere."""
+    if "refuted" in rows and "label" in rows:
+        rows = rows.assign(label=struck(rows))
     part = rows[[name for name in columns if name in rows]].reset_index(drop=True)
     part = part.assign(**{name: 100 * part[name] for name in IN_HUNDREDS if name in part})
     return part.style.format({name: FORMATS[name] for name in part if name in FORMATS}, na_rep="–")

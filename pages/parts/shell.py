@@ -26,6 +26,7 @@ STYLE = (
 .sides{font-size:.875rem;line-height:1.6;overflow-wrap:anywhere}
 [class*=st-key-stack] [data-testid=stColumn]{min-width:min(100%,25rem)}
 :has(>[class*=st-key-roomy]){min-width:min(100%,25rem)}
+.st-key-stack-charts [data-testid=stColumn]:last-child>div{position:sticky;top:2.4rem}
 .st-key-stack-prompts [data-testid=stColumn]{min-width:min(100%,19rem)}
 .st-key-figures-answer [data-testid=stElementContainer]:has([data-testid=stMetric]){min-width:13rem}
 .st-key-figures-feature [data-testid=stElementContainer]:has([data-testid=stMetric]){min-width:8.5rem}

@@ -62,6 +62,7 @@ def features(here: Comparison, found: Loaded, numbers: Sequence[str]) -> None:
     key = f"features-{'-'.join(numbers[:3])}-{len(numbers)}"
     event = st.dataframe(
         shown(rows, COLUMNS),
+        placeholder="–",
         hide_index=True,
         column_config=FEATURE | FIGURES,
         key=key,

@@ -80,6 +80,7 @@ def _table(tested: Tested) -> None:
     faults = [] if (rows["fault"] != "").any() else ["fault"]
     st.dataframe(
         shown(rows.assign(**held), [name for name in COLUMNS if name not in faults]),
+        placeholder="–",
         hide_index=True,
         column_config=columns,
         key="own-probes",

@@ -74,6 +74,7 @@ def _features(here: Comparison, found: Loaded | None, rows: pd.DataFrame, featur
     """The text's features; a row lays its activations over the text."""
     st.dataframe(
         shown(rows, [*FEATURE, "frequency_a", "frequency_b", "delta", "q"]),
+        placeholder="–",
         hide_index=True,
         column_config=FEATURE | FIGURES,
         key="of-text",

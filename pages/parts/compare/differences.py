@@ -97,6 +97,7 @@ def _features(rows: pd.DataFrame, where: str, file: str) -> None:
     key = f"differ-{where}-{len(rows)}"
     st.dataframe(
         shown(rows.head(MOST), COLUMNS),
+        placeholder="–",
         hide_index=True,
         column_config=FEATURE | FIGURES,
         key=key,

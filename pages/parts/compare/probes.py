@@ -76,6 +76,7 @@ def _table(probes: pd.DataFrame) -> None:
     columns |= {"description": st.column_config.TextColumn("what is counted", width="large")}
     st.dataframe(
         shown(probes, COLUMNS),
+        placeholder="–",
         hide_index=True,
         column_config=columns,
         height=560,

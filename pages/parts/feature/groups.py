@@ -39,6 +39,7 @@ def _kind(kind: str, part: pd.DataFrame) -> None:
     with st.expander(f"The figures by {kind}"):
         st.dataframe(
             shown(part, ["group", "n", "delta", "ci_low", "ci_high"]),
+            placeholder="–",
             hide_index=True,
             key=f"figures-by-{kind}",
             column_config=FIGURES | {"n": st.column_config.NumberColumn("prompts", format="%d")},

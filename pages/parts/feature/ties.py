@@ -13,7 +13,7 @@ from diffing.reader.firing import Lexical
 from pages.parts import load
 from pages.parts.address import Comparison
 from pages.parts.feature import ranking
-from pages.parts.figures import FEATURE, FIGURES, shown, struck
+from pages.parts.figures import FEATURE, FIGURES, shown
 from pages.parts.findings import adding
 from pages.parts.findings.adding import Offer
 from pages.parts.load import Loaded
@@ -68,7 +68,8 @@ def show(here: Comparison, found: Loaded, encodings: Encodings, row: pd.Series, 
 def _rows(key: str, rows: pd.DataFrame, columns: list[str], config: dict[str, Any], alt: str) -> None:
     """A table of features, of which a click opens one."""
     event = st.dataframe(
-        shown(rows.assign(label=struck(rows)), columns),
+        shown(rows, columns),
+        placeholder="–",
         hide_index=True,
         key=key,
         on_select="rerun",

@@ -21,8 +21,8 @@ from pages.parts import highlight
 from pages.parts.address import Comparison
 from pages.parts.answer import row as behaviour_row
 
-EACH, ALONE = 2, 8
-"""Rows of a behaviour, and of what belongs to none: what a screen holds of a dozen behaviours. Chosen by eye."""
+EACH, ALONE = 1, 6
+"""Rows of a behaviour, and of what belongs to none: a dozen behaviours fill a screen and a half. Chosen by eye."""
 OPENED = 30
 """Rows of either where groups are expanded."""
 STYLE = """<style>
@@ -94,8 +94,8 @@ def html(here: Comparison, asked: Asked, groups: Sequence[Group]) -> str:
 
 def _head(group: Group, shown: int) -> str:
     """A behaviour's line."""
-    more = f" · {len(group.rows):,} features" + (f", the first {shown}" if shown < len(group.rows) else "")
-    more = more.replace("1 features", "1 feature") if len(group.rows) == 1 else more
+    first = f", the first {shown} here" if 1 < shown < len(group.rows) else ""
+    more = f" · {words.count(len(group.rows), 'feature')}{first}"
     if group.behaviour is None:
         return f"<div class='fgroup'>In no behaviour<small>{more}</small></div>"
     return f"<div class='fgroup'>{heading(group.behaviour)}<small>{more}</small></div>"

@@ -10,7 +10,7 @@ from pages.parts.address import Comparison
 from pages.parts.features.table import open_feature
 from pages.parts.load import Loaded
 
-UNITS = {"per 1,000 tokens": "tokens in 1,000", "strength": "of the strongest activation"}
+UNITS = {"per 1,000 tokens": "tokens in 1,000", "strength": "of strength"}
 
 
 def show(here: Comparison, found: Loaded, asked: Asked, table: pd.DataFrame, chosen: pd.DataFrame) -> None:

@@ -9,12 +9,14 @@ from diffing.diff.selection import Asked, Group
 from diffing.probes import near
 from pages.parts import address, download
 from pages.parts.address import Comparison
-from pages.parts.figures import FEATURE, FIGURES, shown, struck
+from pages.parts.figures import FEATURE, FIGURES, shown
 
 FIRST_ROWS, MOST = 50, 500
 """Rows of the table, before and after all are asked for: each is a kilobyte to send, and a file has them all."""
-TALL = 52
-"""Pixels of a row: two lines, so that names wrap before they are cut."""
+TALL = 66
+"""Pixels of a row: three lines, and the least from which Streamlit wraps text (4 rem)."""
+HIGH = 620
+"""Pixels of the table where it has more rows than fit."""
 MORE = {
     "behaviour": st.column_config.TextColumn(
         "behaviour", width=170, help="The change that it is a part of, by the page “What changed”."
@@ -70,6 +72,8 @@ def show(here: Comparison, asked: Asked, groups: Sequence[Group]) -> None:
     chosen = _joined(groups)
     first = ["delta_in_group", "q_in_group"] if asked.group else []
     columns = [*dict.fromkeys([*NAMES, *first, *FIRST[asked.view], *REST])]
+    # Nothing to read in a column that is empty all the way down.
+    columns = [name for name in columns if name not in chosen or chosen[name].notna().any()]
     rows = chosen.head(MOST if address.flag("all") else FIRST_ROWS)
     event = st.dataframe(
         shown(_told(rows), columns),
@@ -79,6 +83,8 @@ def show(here: Comparison, asked: Asked, groups: Sequence[Group]) -> None:
         on_select="rerun",
         selection_mode="single-cell",
         row_height=TALL,
+        height=HIGH if len(rows) * TALL > HIGH else "auto",
+        placeholder="–",
         alt="The features that pass the filters, by behaviour",
     )
     picked = event["selection"]["cells"]
@@ -104,7 +110,6 @@ def _told(rows: pd.DataFrame) -> pd.DataFrame:
     if rows.empty:
         return rows
     return rows.assign(
-        label=struck(rows),
         named_by=rows["named_by"].replace({"llm": "a model", "person": "a person", "rule": "–"}),
         probes=[_ties(text) for text in rows["probes"]],
         stood=[_stood(row) for row in rows.to_dict("records")],

@@ -137,6 +137,7 @@ def _rests_on(here: Comparison, finding: Finding, found: Loaded | None) -> None:
         rows = found.diff.probes[found.diff.probes["probe"].isin(finding.probes)]
         st.dataframe(
             shown(rows, ["probe", *ROW]),
+            placeholder="–",
             hide_index=True,
             key=f"probes-{finding.id}",
             column_config=FIGURES,
@@ -147,6 +148,7 @@ def _rests_on(here: Comparison, finding: Finding, found: Loaded | None) -> None:
 def _features(here: Comparison, finding: Finding, rows: pd.DataFrame) -> None:
     event = st.dataframe(
         shown(rows, ["feature", "label", *ROW]),
+        placeholder="–",
         hide_index=True,
         column_config=FEATURE | FIGURES,
         key=f"features-{finding.id}",
