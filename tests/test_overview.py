@@ -35,7 +35,7 @@ def test_a_compared_study_says_what_its_pages_say(monkeypatch: pytest.MonkeyPatc
     study = finding_study.make(monkeypatch)
     told = overview.of("study")
     assert (told.sentence, told.next) == (glance.of(study).sentence, "")
-    assert told.sentence.startswith("B's answers are 7 % longer")
+    assert told.sentence.startswith("B's answers are 7\u00a0% longer")
     assert len(told.changes) == 3
     assert told.findings == ""
     made = findings.add(study, "speaks of cake", "b", author="Ada", features=[2])

@@ -35,7 +35,8 @@ def moment(date: str) -> str:
 
 
 def share(value: float) -> str:
-    return "–" if pd.isna(value) else f"{100 * value:.0f} %"
+    # A space that no line breaks at.
+    return "–" if pd.isna(value) else f"{100 * value:.0f}\u00a0%"
 
 
 def points(value: float) -> str:
@@ -54,7 +55,7 @@ def interval(low: float, high: float) -> str:
 
 def change(value: float) -> str:
     """A relative difference of an amount, in per cent."""
-    return "–" if pd.isna(value) else f"{points(value)} %"
+    return "–" if pd.isna(value) else f"{points(value)}\u00a0%"
 
 
 def replicated(row: Mapping[str, Any]) -> str:

@@ -24,10 +24,10 @@ def test_the_sentence_stands_before_the_list_and_features_alone_only_when_asked_
     finding_study.make(monkeypatch)
     monkeypatch.setenv("COLUMNS", "200")
     said = run("answer", "study")
-    assert said.index("B's answers are 7 % longer") < said.index("│ uses numbered lists")
-    assert " is 7 % longer, in words " in said
+    assert said.index("B's answers are 7\u00a0% longer") < said.index("│ uses numbered lists")
+    assert " is 7\u00a0% longer, in words " in said
     told = json.loads(run("answer", "study", "--json"))
-    assert told["sentence"].startswith("B's answers are 7 % longer")
+    assert told["sentence"].startswith("B's answers are 7\u00a0% longer")
     named = [each["name"] for each in told["behaviours"] if each["by"] != "feature" and each["kind"] != "amount"]
     assert all(name in said for name in named)
     assert len(run("answer", "study", "--all").splitlines()) >= len(said.splitlines()) - 1
@@ -37,7 +37,7 @@ def test_diff_and_status_say_the_very_same(monkeypatch: pytest.MonkeyPatch) -> N
     study = finding_study.make(monkeypatch)
     said = run("answer", "study")
     names = [checkpoint.name for checkpoint in study.checkpoints]
-    assert said.startswith(f"A is {names[0]}, B is {names[1]}.\nB's answers are 7 % longer")
+    assert said.startswith(f"A is {names[0]}, B is {names[1]}.\nB's answers are 7\u00a0% longer")
     assert run("diff", "study").startswith(said)
     assert f"\n\n{said}" in run("status", "study")
 

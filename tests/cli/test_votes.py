@@ -27,7 +27,7 @@ def test_votes_are_told_as_a_sentence_as_data_and_as_a_table(tmp_path: Path) -> 
     study = voted_study.make()
     voted_study.vote(study, 14, 6)
     said = run("study").stdout
-    assert "preferred B on 14 of 20 prompts: 70 % [46 % to 88 %], exact p = 0.12." in said
+    assert "preferred B on 14 of 20 prompts: 70\u00a0% [46\u00a0% to 88\u00a0%], exact p = 0.12." in said
     told = json.loads(run("study", "--json").stdout)
     assert [(row["for_b"], row["for_a"]) for row in told["rows"] if row["group"] == "all"] == [(14, 6)]
     run("study", "--csv", str(tmp_path / "votes.csv"))

@@ -28,7 +28,7 @@ def test_durations(seconds: float | None, said: str) -> None:
 
 
 def test_shares_and_points_round_to_whole_ones_and_say_what_is_missing() -> None:
-    assert [words.share(value) for value in (0.126, 1.0, math.nan)] == ["13 %", "100 %", "–"]
+    assert [words.share(value) for value in (0.126, 1.0, math.nan)] == ["13\u00a0%", "100\u00a0%", "–"]
     assert [words.points(value) for value in (0.126, -0.4, 0.0, math.nan)] == ["+13", "−40", "+0", "–"]
     assert words.interval(-0.1, 0.25) == "−10 to +25"
     assert words.interval(math.nan, 0.25) == "–"

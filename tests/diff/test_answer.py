@@ -26,7 +26,7 @@ class Changed(Diff):
 
 
 def test_length_comes_first_then_each_side_with_its_own_figures(stored: Diff) -> None:
-    assert answer.sentence(stored) == (
+    assert answer.sentence(stored).replace("\u00a0", " ") == (
         "B's answers are 7 % longer (15 → 16 words); B more often uses numbered lists (5 % → 95 %) and says "
         "“cake” (14 % → 88 %); A more often has double spaces within lines (93 % → 7 %) and says “tea” "
         "(77 % → 23 %)."
@@ -38,7 +38,7 @@ def test_only_what_was_confirmed_and_has_words_is_said(stored: Diff) -> None:
     table.loc[table["name"] == "says “tea”", "confirmed"] = "not confirmed"
     table.loc[table["name"] == "says “cake”", "by"] = "feature"
     table.loc[table["kind"] == "amount", "confirmed"] = "not confirmed"
-    assert answer.sentence(Changed(stored, behaviours=table)) == (
+    assert answer.sentence(Changed(stored, behaviours=table)).replace("\u00a0", " ") == (
         "No change in length was confirmed (15 → 16 words); B more often uses numbered lists (5 % → 95 %); A more "
         "often has double spaces within lines (93 % → 7 %)."
     )
@@ -56,7 +56,7 @@ def test_of_many_the_first_of_a_side_are_named_and_the_rest_counted(stored: Diff
     one = stored.behaviours[stored.behaviours["name"] == "says “cake”"]
     names = ["does this", "does that", "does more", "does it all"]
     many = pd.concat([one.assign(name=name) for name in names], ignore_index=True)
-    told = answer.sentence(Changed(stored, behaviours=many))
+    told = answer.sentence(Changed(stored, behaviours=many)).replace("\u00a0", " ")
     assert told == (
         "B more often does this (14 % → 88 %), does that (14 % → 88 %), does more (14 % → 88 %), and 1 more."
     )
@@ -74,7 +74,10 @@ def test_what_stands_elsewhere_is_said_of_whose_is_nearer_to_the_end_and_of_no_m
         "survives_equal_length": pd.NA,
     }
     told = Changed(stored, behaviours=rows.assign(**moved, **figures, side="a"))
-    assert answer.sentence(told) == "A uses bold nearer to the end (at 60 % → 20 % of the answer)."
+    assert (
+        answer.sentence(told).replace("\u00a0", " ")
+        == "A uses bold nearer to the end (at 60 % → 20 % of the answer)."
+    )
     (each,) = answer.behaviours(told)
     # As many random tokens have no places: nothing of the kind was asked.
     assert (each.subject, each.survives_length) == ("A", None)

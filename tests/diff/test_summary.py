@@ -22,7 +22,11 @@ def test_what_is_not_known_is_null_and_the_rest_is_plain() -> None:
     ("families", "share", "said"),
     [
         (0, None, "no feature differs after correction over 1,000 tests; that does not prove no change."),
-        (9, 0.5, "9 families of features differ (q < 0.05, 1,000 tested); 50 % of them survive at equal length."),
+        (
+            9,
+            0.5,
+            "9 families of features differ (q < 0.05, 1,000 tested); 50\u00a0% of them survive at equal length.",
+        ),
         (12, None, "12 families of features differ (q < 0.05, 1,000 tested)."),
     ],
 )
@@ -65,7 +69,7 @@ def test_why_the_sides_cannot_be_told_apart(apart: dict[str, float | str | None]
 def test_the_first_words_are_those_of_all_views_and_presence_is_said_to_be_one() -> None:
     facts = {"families": 2, "share_surviving": 0.5, "tested": 1000}
     views = [{"view": "presence", "tests": 1000, "p": 0.04}, {"view": "rate", "tests": 900, "p": 0.5}]
-    alone = "By presence alone, a single view, 2 families of features differ (q < 0.05, 1,000 tested); 50 %"
+    alone = "By presence alone, a single view, 2 families of features differ (q < 0.05, 1,000 tested); 50\u00a0%"
     assert summary.answer(facts | {"anything": {"p": 0.08, "says": "cannot tell", "views": views}}) == (
         "No difference can be told (p = 0.08 over 2 views together); that does not prove no change. "
         f"{alone} of them survive at equal length."

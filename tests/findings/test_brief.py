@@ -52,10 +52,10 @@ def test_figures_are_of_the_count_or_else_of_the_judge() -> None:
     by_count = stand(count=counted(6, 39), check=checked(9, 1, 0.01))
     by_judge = stand("verified", check=checked(9, 1, 0.01))
     assert [brief.figure(by_count, "a"), brief.figure(by_count, "b"), brief.difference(by_count)] == [
-        "6 %", "39 %", "+33",
+        "6\u00a0%", "39\u00a0%", "+33",
     ]  # fmt: skip
     assert [brief.figure(by_judge, "a"), brief.figure(by_judge, "b"), brief.difference(by_judge)] == [
-        "25 %", "75 %", "+50",
+        "25\u00a0%", "75\u00a0%", "+50",
     ]  # fmt: skip
 
 

@@ -31,7 +31,7 @@ def test_shares_are_of_decided_prompts_and_tested_exactly() -> None:
     assert row.share_b == 0.7
     assert (row.p, row.q) == pytest.approx((test.pvalue, test.pvalue))
     assert (row.low, row.high) == pytest.approx((0.4572, 0.8811), abs=1e-4)
-    assert tally.sentence(row) == (
+    assert tally.sentence(row).replace("\u00a0", " ") == (
         "People, voting blind, preferred B on 14 of 20 prompts: 70 % [46 % to 88 %], exact p = 0.12; 5 more "
         "prompts without a difference are left out."
     )
@@ -39,15 +39,17 @@ def test_shares_are_of_decided_prompts_and_tested_exactly() -> None:
 
 def test_a_share_of_a_is_said_of_a() -> None:
     row = tally.counted(table(*of_ada(3, 12))).rows[0]
-    assert tally.sentence(row).startswith(
-        "People, voting blind, preferred A on 12 of 15 prompts: 80 % [52 % to 96 %]"
+    assert (
+        tally.sentence(row)
+        .replace("\u00a0", " ")
+        .startswith("People, voting blind, preferred A on 12 of 15 prompts: 80 % [52 % to 96 %]")
     )
 
 
 def test_of_too_few_prompts_nothing_but_their_counts_is_said() -> None:
     row = tally.counted(table(*of_ada(LEAST - 1, 0, 1))).rows[0]
     assert np.isnan([row.share_b, row.low, row.high, row.p, row.q]).all()
-    assert tally.sentence(row) == (
+    assert tally.sentence(row).replace("\u00a0", " ") == (
         "9 prompts decided so far, A 0 and B 9: too few to say anything, 10 are needed; 1 more prompt without a "
         "difference is left out."
     )

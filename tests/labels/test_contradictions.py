@@ -162,7 +162,7 @@ def test_place(label: str, where: Near | None, flagged: bool) -> None:
             "name of a tool: wikipedia(",
             "apologies:0.96; contractions:0.49",
             "“sorry” ×13, “orry” ×12",
-            "Here it fires on “sorry” and “orry”, 96 % of the time at apologies.",
+            "Here it fires on “sorry” and “orry”, 96\u00a0% of the time at apologies.",
         ),
         ("numbered lists", "bold:0.90", "“**” ×9", "0% of its active tokens lie at numbered items, 90% at bold."),
         # The words it fires on, the probe, or a place beside it: nothing speaks against these.

@@ -105,13 +105,13 @@ def test_a_diff_gets_names_and_scores_and_keeps_its_figures(study: Study) -> Non
 @pytest.mark.parametrize(
     ("named_by", "refuted", "probes", "tokens", "title"),
     [
-        ("llm", "", "apologies:0.96", "“sorry” ×13, “orry” ×12, “a” ×1", "apologies (96 %): “sorry”, “orry”"),
+        ("llm", "", "apologies:0.96", "“sorry” ×13, “orry” ×12, “a” ×1", "apologies (96\u00a0%): “sorry”, “orry”"),
         ("llm", "", "apologies:0.60", "“sorry” ×13", "“sorry”"),
         ("llm", "", "", "", "a label"),
         ("llm", "It is wrong.", "", "", "feature 7"),
         ("rule", "", "", "", "feature 7"),
         ("person", "", "apologies:0.96", "“sorry” ×13", "a label"),
-        ("person", "It is wrong.", "apologies:0.96", "“sorry” ×13", "apologies (96 %): “sorry”"),
+        ("person", "It is wrong.", "apologies:0.96", "“sorry” ×13", "apologies (96\u00a0%): “sorry”"),
     ],
 )
 def test_what_a_feature_does_here_is_said_before_what_its_label_says_of_all_texts(

@@ -8,7 +8,7 @@ from diffing.report.facts import Facts
 
 def test_an_implication_is_drawn_only_from_what_differs(gathered: Facts) -> None:
     drawn = {implication.area: implication.seen for implication in advice.implications(gathered)}
-    assert drawn["Length and cost"] == "B's answers are 17 % longer (12 → 14 words)."
+    assert drawn["Length and cost"] == "B's answers are 17\u00a0% longer (12 → 14 words)."
     assert drawn["Layout"] == "At equal length B more often has numbered items (+97 points)."
     assert drawn["White space"] == "At equal length B less often has double spaces (−100 points)."
     assert drawn["Refusals"] == "No answer begins with one, so these prompts say nothing of them."

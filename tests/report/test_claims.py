@@ -55,7 +55,7 @@ def test_a_claim_about_what_its_features_do_not_fire_at_says_so(
     monkeypatch.setenv("DIFFING_HOME", str(study.folder.parents[1]))
     finding = findings.Finding(id="f", a="old", b="new", claim=claim, side="a", origin="sae")
     told = details.places(facts.gather(study, "old", "new"), finding, [SPACES])
-    assert told[0] == f"By counting, feature {SPACES} fires at double spaces (100 % of its tokens)."
+    assert told[0] == f"By counting, feature {SPACES} fires at double spaces (100\u00a0% of its tokens)."
     assert [text[:42] for text in told[1:]] == ["What the claim names (exclamation marks) i"] * (sentences - 1)
 
 
@@ -131,7 +131,7 @@ def test_without_findings_the_report_shows_what_changed_with_a_pair_each(
     text = (written(study, tmp_path / "out") / "report.md").read_text(encoding="utf-8")
     shown = section(text, "The changes, with a pair of answers each")
     titles = re.findall(r"^### \d+\. (.*)$", shown, re.MULTILINE)
-    assert titles[:2] == ["B's answers are 17 % longer", "A more often has double spaces within lines"]
+    assert titles[:2] == ["B's answers are 17\u00a0% longer", "A more often has double spaces within lines"]
     assert len(titles) == 7 and shown.count("Counted on 18 held-out prompts.") == 7
     assert "first.«··»Then this." in shown and "All findings" not in text
 

@@ -25,13 +25,13 @@ def test_votes_are_said_in_a_sentence_and_by_voter_and_category(
     table["held_out"] = [True, True] + [False] * 10
     monkeypatch.setattr(tally, "of", lambda *_: tally.counted(table))
     facts = dataclasses.replace(gathered)
-    assert voted.sentences(facts) == [
+    assert [told.replace("\u00a0", " ") for told in voted.sentences(facts)] == [
         "Which answer is better? People, voting blind, preferred B on 12 of 12 prompts: 100 % [74 % to 100 %], "
         "exact p = 0.00049.",
         "2 prompts among these are held-out ones.",
     ]
     assert voted.table(facts).rows == [
-        [BETTER.words, "voter", "Ada <b>", "0", "12", "0", "100 %", "74 % to 100 %", "0.00049"],
-        [BETTER.words, "category", "code", "0", "11", "0", "100 %", "72 % to 100 %", "0.00098"],
+        [BETTER.words, "voter", "Ada <b>", "0", "12", "0", "100\u00a0%", "74\u00a0% to 100\u00a0%", "0.00049"],
+        [BETTER.words, "category", "code", "0", "11", "0", "100\u00a0%", "72\u00a0% to 100\u00a0%", "0.00098"],
         [BETTER.words, "category", "travel", "0", "1", "0", "too few", "–", "–"],
     ]
