@@ -76,7 +76,7 @@ def small(value: float) -> str:
     if pd.isna(value):
         return "not tested"
     # Two digits where they may decide between under and over 0.05; below, nobody reads more than the size.
-    if value >= 0.001 or value == 0:
+    if value >= 0.0001 or value == 0:
         return f"{value:.2g}" if value >= 0.01 else f"{value:.1g}"
     return f"{value:.0e}".replace("e-0", "e-")
 

@@ -12,7 +12,7 @@ from diffing.diff.answer import Still
 from diffing.findings import correction
 from diffing.report.facts import Facts, sure
 
-NEVER = "0 % → 0 %"
+NEVER = f"{share(0)} → {share(0)}"
 
 
 class Open(NamedTuple):

@@ -131,7 +131,7 @@ def test_without_findings_the_report_shows_what_changed_with_a_pair_each(
     text = (written(study, tmp_path / "out") / "report.md").read_text(encoding="utf-8")
     shown = section(text, "The changes, with a pair of answers each")
     titles = re.findall(r"^### \d+\. (.*)$", shown, re.MULTILINE)
-    assert titles[:2] == ["B's answers are 17\u00a0% longer", "A more often has double spaces within lines"]
+    assert titles[:2] == ["B's answers are 17 % longer", "A more often has double spaces within lines"]
     assert len(titles) == 7 and shown.count("Counted on 18 held-out prompts.") == 7
     assert "first.«··»Then this." in shown and "All findings" not in text
 

@@ -27,11 +27,11 @@ def test_votes_are_said_in_a_sentence_and_by_voter_and_category(
     facts = dataclasses.replace(gathered)
     assert [told.replace("\u00a0", " ") for told in voted.sentences(facts)] == [
         "Which answer is better? People, voting blind, preferred B on 12 of 12 prompts: 100 % [74 % to 100 %], "
-        "exact p = 0.00049.",
+        "exact p = 0.0005.",
         "2 prompts among these are held-out ones.",
     ]
     assert voted.table(facts).rows == [
-        [BETTER.words, "voter", "Ada <b>", "0", "12", "0", "100\u00a0%", "74\u00a0% to 100\u00a0%", "0.00049"],
-        [BETTER.words, "category", "code", "0", "11", "0", "100\u00a0%", "72\u00a0% to 100\u00a0%", "0.00098"],
+        [BETTER.words, "voter", "Ada <b>", "0", "12", "0", "100\u00a0%", "74\u00a0% to 100\u00a0%", "0.0005"],
+        [BETTER.words, "category", "code", "0", "11", "0", "100\u00a0%", "72\u00a0% to 100\u00a0%", "0.001"],
         [BETTER.words, "category", "travel", "0", "1", "0", "too few", "–", "–"],
     ]

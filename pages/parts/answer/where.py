@@ -7,7 +7,7 @@ import streamlit as st
 
 from diffing.common.colours import A, B, rgb
 from diffing.common.escape import esc
-from diffing.common.words import points
+from diffing.common.words import change, points
 from diffing.diff import answer, changes
 from diffing.diff.answer import Behaviour
 from diffing.diff.stored import Diff
@@ -63,6 +63,6 @@ def _cell(value: float, each: Behaviour) -> str:
         return "<td>–</td>"
     # Of lengths the mean logarithm of their ratio, which becomes a ratio again.
     shown = 2.718281828459045**value - 1 if each.kind == "amount" else value
-    text = f"{points(shown)} %" if each.kind == "amount" else points(shown)
+    text = change(shown) if each.kind == "amount" else points(shown)
     strength = min(abs(shown), 1.0) * 0.85
     return f'<td style="background:rgba({rgb(B if value > 0 else A)},{strength:.2f})">{text}</td>'
