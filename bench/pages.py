@@ -7,6 +7,7 @@ pages, a toggle, the next pair; then asks the server itself for whole pages from
 import argparse
 import json
 import os
+import re
 import secrets
 import socket
 import statistics
@@ -116,10 +117,10 @@ def measure(url: str, study: str, feature: int, runs: int) -> dict[str, float]:
 
         def toggle() -> None:
             # The caption counts families or features, which tells when the page is anew.
-            families = page.get_by_text(" families of ", exact=False).filter(has_text="tested features")
-            features = page.get_by_text(" features of ", exact=False).filter(has_text="tested features")
+            families = page.get_by_text(re.compile(r"^[\d,]+ families of features"))
+            features = page.get_by_text(re.compile(r"^[\d,]+ features? "))
             after = features if families.count() else families
-            page.get_by_text("Open families").click()
+            page.get_by_text("Expand groups").click()
             after.wait_for()
 
         figures["filter"] = timed(page, toggle, lambda: None, runs)

@@ -24,7 +24,7 @@ NARROW = {
 }
 """The section is two fifths of the page."""
 MOST = 12
-"""Features that go with it: what comes after is weak."""
+"""Features that fire in the same answers: what comes after is weak."""
 TOGETHER = {
     "npmi": st.column_config.NumberColumn("together", format="%.2f", help="1: never apart, 0: chance"),
     "p": st.column_config.NumberColumn("p", format="%.3f", help="Against the best of all features."),
