@@ -74,7 +74,7 @@ def test_the_page_of_the_gate_has_every_name_of_a_rule_as_it_is() -> None:
     assert f"\n{expression.USUAL}\n" in page
     rules = [line.split(" #")[0].strip() for line in page.split("More rules:")[1].split("```")[1].splitlines()]
     read = [check.rule_of(check.Options(fail_on=rule)) for rule in rules if rule]
-    assert len(read) == 4
+    assert len(read) == 5
 
 
 def test_every_path_that_a_page_names_is_there() -> None:

@@ -164,7 +164,8 @@ def can_fail(rule: Expression, item: Item, size: float) -> bool:
     clear = {"q": 0.0, "q_gate": 0.0, "heldout_q": 0.0, "confirmed": "yes", "survives_length": "yes"}
     for delta in (size * (1 + 1e-9), -size * (1 + 1e-9)):
         ends = {"delta": delta, "ci_low": delta, "ci_high": delta, "heldout_delta": delta, "least": abs(delta)}
-        way = {"direction": "A" if delta < 0 else "B"}
+        changed = item._replace(delta=delta)
+        way = {"direction": changed.direction, "better": changed.better}
         if rule.holds(item.figures | clear | ends | way):
             return True
     return False
@@ -223,7 +224,8 @@ def _before(rule: Expression, item: Item, left: Excess | None, size: float) -> t
 
 def _kept(item: Item) -> dict[str, Any]:
     """What stays true of a thing when its figures are those of a difference of differences."""
-    return {"share_a": item.share_a, "share_b": item.share_b, "direction": item.direction}
+    kept = {"share_a": item.share_a, "share_b": item.share_b}
+    return kept | {"direction": item.direction, "better": item.better}
 
 
 def _together(judged: Sequence[Judged]) -> list[Judged]:

@@ -16,13 +16,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtr, stdtrit
 
 from diffing.common import stats
 from diffing.common.arrays import Floats
 from diffing.common.errors import UserError
 from diffing.diff import measure
-from diffing.diff.amounts import Amounts
+from diffing.gate import paired
 from diffing.gate.items import Item
 from diffing.probes import own_probes, scan
 from diffing.probes.phrases import Phrase, shown_by
@@ -143,15 +142,17 @@ def _beyond(item: Item, now: Sides, before: Sides) -> Excess:
     if item.category:
         kept &= (now.rows["category"] == item.category).to_numpy()
     changes = [_change(each, key, kept, item.kind == "amount") for each in (now, before)]
-    delta, half, p = _test(changes[0] - changes[1])
+    told = paired.of(changes[0] - changes[1])
+    # The larger: Student's holds where the two comparisons share answers, ranks where few prompts differ.
+    p = max(told.p, told.student) if told.p == told.p else math.nan
     left = item._replace(
         share_a=math.nan,
         share_b=math.nan,
-        delta=delta,
-        ci_low=delta - half,
-        ci_high=delta + half,
+        delta=told.mean,
+        ci_low=told.mean - told.half,
+        ci_high=told.mean + told.half,
         q=p,
-        heldout_delta=delta,
+        heldout_delta=told.mean,
         prompts=int(kept.sum()),
     )
     return Excess(left, float(changes[1].mean()) if kept.any() else math.nan)
@@ -162,19 +163,3 @@ def _change(sides: Sides, key: Key, kept: np.ndarray, amount: bool) -> Floats:
     a, b = sides.a[key][kept], sides.b[key][kept]
     mean = (a.mean() + b.mean()) / 2 if amount and kept.any() else 1.0
     return np.asarray((b - a) / mean if mean else b - a)
-
-
-def _test(difference: Floats) -> tuple[float, float, float]:
-    """Mean, half of its 95 % interval, and p; NaN where it cannot be told."""
-    n = len(difference)
-    if n < 2:
-        return math.nan, math.nan, math.nan
-    # One prompt more each way that differs by 1, as in the diff: else what never differs would be known exactly.
-    spread = float(np.sqrt((np.square(difference - difference.mean()).sum() + 2) / (n - 1) / n))
-    mean = float(difference.mean())
-    ranks = Amounts.empty(n, 1)
-    for value in difference[difference != 0].astype(np.float32):
-        ranks.add(np.zeros(1, np.int64), np.zeros(1, np.int16), np.array([value]))
-    exact = float(ranks.coins().p(measure.LEAST)[0])
-    student = 2 * float(stdtr(n - 1, -abs(mean) / spread))
-    return mean, float(stdtrit(n - 1, 0.975)) * spread, max(exact, student) if exact == exact else math.nan

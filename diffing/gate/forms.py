@@ -35,6 +35,7 @@ RULES = {
     "probe": ("ProbeChanged", "Something countable in answers changed between the two checkpoints."),
     "phrase": ("PhraseChanged", "A phrase became more or less frequent between the two checkpoints."),
     "own probe": ("OwnProbeChanged", "A probe of the study's own changed between the two checkpoints."),
+    "measure": ("MeasureChanged", "A score that another tool gave changed between the two checkpoints."),
     "expected": ("ExpectedChangeAbsent", "A change that was expected did not come."),
     "power": ("CannotTell", "Too few prompts to see a change of the size asked for."),
 }

@@ -1,4 +1,4 @@
-"""Everything that a gate looks at, in one form: behaviours, surface probes, phrases, and a study's own probes.
+"""Everything that a gate looks at, in one form: behaviours, probes, phrases, own probes and measures.
 
 Promises the figures of the tables that they come from, each row by the one test that its table judges it by, and a
 `q_gate` under which a comparison in which nothing changed fails in at most one of twenty. Counts nothing itself: a
@@ -15,22 +15,24 @@ import pandas as pd
 from diffing.common import files
 from diffing.diff.stored import Diff
 from diffing.findings import asking
+from diffing.gate import scores
 from diffing.gate.expression import Type
 from diffing.labels import called
 from diffing.probes import own_probes
 from diffing.probes.sayings import SAYINGS
 from diffing.study.study import Study
 
-What = Literal["behaviour", "probe", "phrase", "own probe"]
+What = Literal["behaviour", "probe", "phrase", "own probe", "measure"]
 
 NAMES: Mapping[str, tuple[Type, str]] = {
-    "what": ("text", "`behaviour`, `probe`, `phrase` or `own probe`: the table it is of"),
+    "what": ("text", "`behaviour`, `probe`, `phrase`, `own probe` or `measure`: the table it is of"),
     "id": ("text", "its name for programs, such as `probe:bold`"),
     "name": ("text", "what it is in words, such as `uses bold`"),
     "kind": ("text", "of a behaviour `amount`, `habit`, `place` or `content`; of others `amount` or `share`"),
     "direction": ("text", "`A` or `B`: who has more of it"),
     "category": ("text", "of content, the category of prompts that its figures are of; else empty"),
-    "by": ("text", "what counts it: `probe`, `phrase`, `feature`, or `own` of an own probe"),
+    "by": ("text", "what counts it: `probe`, `phrase`, `feature`, `own` of an own probe, `score` of a measure"),
+    "better": ("text", "of a measure whose tool said which way is better, the side that is; else empty"),
     "share_a": ("number", "share of A's answers that show it; of an amount or a place its mean"),
     "share_b": ("number", "the same of B"),
     "delta": ("number", "B minus A: 0.1 is ten answers in a hundred; of an amount a share of the mean of both"),
@@ -78,10 +80,18 @@ class Item(NamedTuple):
     q_gate: float = math.nan
     members: tuple[str, ...] = ()
     """Ids of what is part of it: probes and phrases of a behaviour."""
+    higher: bool | None = None
+    """Whether more of it is better; None where nobody said."""
 
     @property
     def direction(self) -> str:
         return "A" if self.delta < 0 else "B"
+
+    @property
+    def better(self) -> str:
+        if self.higher is None or not self.delta:
+            return ""
+        return "B" if (self.delta > 0) == self.higher else "A"
 
     @property
     def least(self) -> float:
@@ -173,7 +183,32 @@ def _own(study: Study, stored: Diff) -> list[Item]:
     return found
 
 
-TABLES: Sequence[Callable[[Study, Diff], list[Item]]] = (_behaviours, _probes, _phrases, _own)
+def _measures(study: Study, stored: Diff) -> list[Item]:
+    return [
+        Item(
+            what="measure",
+            id=f"measure:{row['measure']}",
+            name=str(row["measure"]),
+            kind=str(row["kind"]),
+            by="score",
+            source=str(row["measure"]),
+            share_a=row["mean_a"],
+            share_b=row["mean_b"],
+            delta=row["delta"],
+            ci_low=row["ci_low"],
+            ci_high=row["ci_high"],
+            q=row["q"],
+            heldout_delta=row["delta_heldout"],
+            heldout_q=row["q_heldout"],
+            prompts=row["n_prompts"],
+            family="measure",
+            higher=row["higher"],
+        )
+        for row in scores.table(study, stored.a, stored.b).to_dict("records")
+    ]
+
+
+TABLES: Sequence[Callable[[Study, Diff], list[Item]]] = (_behaviours, _probes, _phrases, _own, _measures)
 """What a gate looks at."""
 
 

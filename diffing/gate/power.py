@@ -17,6 +17,8 @@ from diffing.diff import measure
 from diffing.diff.stored import Diff
 from diffing.gate.items import Item, What
 
+ASKED = ("own probe", "measure")
+"""Tables of which each row was asked for by name."""
 FAR = 20
 """Times as many prompts from which on it is not said how many: nobody will ask them (as `answer.FAR`)."""
 STEP = 1.25
@@ -52,6 +54,7 @@ NAMED = {
     "probe": "a typical surface probe",
     "phrase": "a typical phrase",
     "own probe": "each own probe",
+    "measure": "each measure",
 }
 
 
@@ -69,7 +72,10 @@ def of(stored: Diff, found: Sequence[Item], gated: Sequence[What], size: float) 
             prompts = told["prompts"] - told["discovery"]
         elif what == "phrase":
             tests = max(1, int(told.get("tested_phrases") or 1))
-        elif what == "own probe":
+        elif what in ASKED:
+            if not mine:
+                # Amounts alone, of which nothing is reckoned here.
+                continue
             # Each was asked for by name, so the one that differs most by chance decides; its questions may rest on
             # fewer prompts.
             prompts = min((item.prompts for item in mine), default=prompts)
@@ -79,10 +85,9 @@ def of(stored: Diff, found: Sequence[Item], gated: Sequence[What], size: float) 
 
 
 def enough(powers: Sequence[Power]) -> bool:
-    """Whether a change of the size asked for would have been found: in any built-in table, and in each own
-    probe."""
-    built_in = [each.enough for each in powers if each.what != "own probe"]
-    return (any(built_in) or not built_in) and all(each.enough for each in powers if each.what == "own probe")
+    """Whether a change of this size would have been found: in a built-in table, in each own probe and measure."""
+    built_in = [each.enough for each in powers if each.what not in ASKED]
+    return (any(built_in) or not built_in) and all(each.enough for each in powers if each.what in ASKED)
 
 
 def _power(what: What, prompts: int, whole: int, tests: int, chance: float, size: float, level: float) -> Power:

@@ -41,10 +41,10 @@ def why_not(found: Checked) -> str:
         many = count(len(found.by("unsure")), "change")
         return f"{many} may be more than the baseline's or just that; ask more prompts of both studies."
     known = [each.needed for each in lacking if each.needed is not None]
-    own = [each.needed for each in lacking if each.what == "own probe"]
+    own = [each.needed for each in lacking if each.what in power.ASKED]
     if not known or None in own:
         return f"{asked} would mostly have gone unseen, and more than 20 times as many would be needed."
-    # Any built-in table will do, and each own probe.
+    # Any built-in table will do, and each own probe and measure.
     enough = max([need for need in own if need is not None] or [min(known)])
     return f"{asked} would mostly have gone unseen; it takes about {enough:,} prompts."
 
