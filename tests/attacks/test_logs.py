@@ -140,6 +140,14 @@ def test_a_log_whose_run_was_cut_off_is_read_as_far_as_it_goes(tmp_path: Path) -
     assert texts(brought(path), "m") == {("Hi?", 0): "Hello."}
 
 
+def test_a_log_that_lacks_samples_that_it_counts_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "a.eval"
+    with zipfile.ZipFile(path, "w") as whole:
+        whole.writestr("header.json", json.dumps(HEADER | {"results": {"total_samples": 3}}))
+        whole.writestr("samples/1_epoch_1.json", json.dumps(SAMPLE))
+    assert brought(path).left_out == {"samples that the log counts and does not hold": 2}
+
+
 def test_names_in_a_log_are_never_paths(tmp_path: Path) -> None:
     bad = "../../../etc/evil"
     other = {f"samples/{bad}_epoch_1.json": json.dumps(SAMPLE)}

@@ -35,6 +35,8 @@ CHUNK = re.compile(r"(\d+)\.json")
 WHOLE_CUT = {"max_tokens": "length", "model_length": "length"}
 """Inspect's stop reasons where ours have another name."""
 LETTERS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
+MOST_COUNTED = 1e9
+"""Beyond it, a count is none."""
 ATTACHED = "attachment://"
 
 
@@ -56,11 +58,16 @@ def _json(source: Source) -> Iterator[Row]:
         if whole.kind != "object":
             raise UserError(f"'{source.name}' is no log of Inspect; name its format with --from.")
         spec: dict[str, Any] = {}
+        held, results = 0, None
         for path, value in whole.parts({"samples"}, passed):
             if path == "eval":
                 spec = record(value)
+            elif path == "results":
+                results = value
             elif path == "samples[]":
+                held += 1
                 yield from _row(source, spec, record(value), whole.most.row)
+        _check_count(source, results, held)
 
 
 def _archive(source: Source) -> Iterator[Row]:
@@ -68,13 +75,23 @@ def _archive(source: Source) -> Iterator[Row]:
         start = next((name for name in ("header.json", "_journal/start.json") if name in archive.entries), None)
         if start is None:
             raise UserError(f"'{source.name}' is a zip without a log of Inspect in it; check the file.")
-        spec = record(_object(archive, start).get("eval"))
+        header, held = _object(archive, start), 0
+        spec = record(header.get("eval"))
         for name in archive.entries:
             if SAMPLE.fullmatch(name):
+                held += 1
                 sample = _object(archive, name, PASSED)
                 if name.endswith("/sample.json"):
                     _unchunk(archive, name.removesuffix("sample.json"), sample)
                 yield from _row(source, spec, sample, archive.most.row)
+        _check_count(source, header.get("results"), held)
+
+
+def _check_count(source: Source, results: Any, held: int) -> None:
+    """A log that holds fewer samples than it counts is told: one may have been taken out, or its name damaged."""
+    counted = amount(record(results).get("total_samples"))
+    if counted is not None and held < counted < MOST_COUNTED:
+        source.leave_out("samples that the log counts and does not hold", int(counted) - held)
 
 
 def _object(archive: Archive, name: str, passed: Collection[str] = ()) -> dict[str, Any]:
