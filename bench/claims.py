@@ -78,7 +78,7 @@ OWN: dict[str, Count] = {
         r"\b(?:\w+n['’]t|\w+['’](?:re|ve|ll|m|d)|(?:it|that|what|there|here|who|how|s?he|let)['’]s)\b",
         re.IGNORECASE,
     ),
-    "hedges (might, perhaps, I think)": found(
+    "hedges (may, might, likely, perhaps)": found(
         r"\b(?:might|may|perhaps|maybe|possibly|probably|likely|seems? (?:to|that)|appears? to|i (?:think|believe)"
         r"|could be|more or less|arguably)\b",
         re.IGNORECASE,

@@ -25,6 +25,7 @@ class Ground:
         self.prompts = len(pairs.prompts)
         self.document = np.repeat(np.arange(documents), np.diff(tokens.begins))
         """Of each token."""
+        self._begins = tokens.begins
         self._row = np.zeros(documents, np.int64)
         self._sign = np.zeros(documents)
         """0 for a document of no pair."""
@@ -48,6 +49,11 @@ class Ground:
             # The first words of an answer are not beside the last ones of the answer before it.
             found[there[self.document[there] == owner]] = True
         return found
+
+    def place(self, tokens: Array) -> float:
+        """Where in an answer these stand in the middle: 0 at its first token, nearly 1 at its last."""
+        owner = self.document[tokens]
+        return float(np.median((tokens - self._begins[owner]) / np.diff(self._begins)[owner]))
 
     def difference(self, tokens: Array) -> Floats:
         """By prompt, B minus A: the chance that as many random tokens as the shorter answer has show it."""

@@ -41,6 +41,9 @@ CLOSE = 0.7
 sentence is longer than what is on or beside the words of its lead."""
 BEYOND = 2.6
 """Standard errors of a correlation that stand for beyond chance: 1 % of unrelated pairs."""
+APART = 0.25
+"""Of an answer, from which distance on two things stand in other places: neither takes the other's. Openings take
+each other's place, and so do endings; what a closing paragraph does to the answer's first words is another habit."""
 HALF = 0.5
 """Prompts on which a habit moved by less are quiet ones. A candidate that keeps more than this share of its
 difference is not explained, though too little may be left for a p below the corrected bar."""
@@ -108,6 +111,7 @@ class _Peel:
         """Bonferroni's p over all that was tested, each kind with a third of the level."""
         self._company = _correlations(self._moves)
         self._up = self._moves.mean(axis=0) > 0
+        self._middle = np.array([ground.place(each.tokens) for each in candidates])
         self._unnamed = np.array([each.kind == "feature" for each in candidates])
         self._reach: dict[int, Bools] = {}
         """Of habits, all tokens on or beside theirs and their close members'; none of those that are dense."""
@@ -238,7 +242,15 @@ class _Peel:
         return bool(share > 0 and p < self._bar or share > HALF and p < LEVEL)
 
     def _keeps_company(self, candidate: int, lead: int) -> bool:
+        """Whether both change on the same prompts, so that one may be the other seen again.
+
+        What has a name and goes the other way is the other seen again only where one takes the other's place, or
+        where both are close: to a reader "begins at once with a list" is not "goes on behind the list".
+        """
         bar = max(COMPANY, BEYOND / max(self._ground.prompts, 1) ** 0.5)
+        apart = abs(self._middle[candidate] - self._middle[lead]) > APART
+        if apart and self._up[candidate] != self._up[lead] and not self._unnamed[candidate]:
+            bar = CLOSE
         return bool(self._likeness(candidate, lead) >= bar)
 
     def _likeness(self, candidate: int, lead: int) -> float:

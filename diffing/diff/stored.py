@@ -33,7 +33,7 @@ VERSION = 2
 """Of the folders' names, which stay what they were, so that links to stored diffs go on working."""
 OF_OLDER = "This diff was computed by an older method, and some of its figures meant something else"
 """What is said wherever such a diff is shown; a remedy follows."""
-METHOD = 5
+METHOD = 6
 """Raised when the same settings give other figures than before, or figures that mean something else."""
 
 NO_PHRASES = pd.DataFrame(

@@ -4,7 +4,7 @@ What stands in code counts neither as prose nor as markup, except where a descri
 """
 
 from diffing.probes.probe import Probe
-from diffing.probes.rules import nested, one_block, rule, scripted, whole
+from diffing.probes.rules import after_list, nested, one_block, rule, scripted, whole
 
 ITEM = r"^[ \t>]*(?:#{1,6}[ \t]+)?(?:[-*+•][ \t]+)?(?:\*\*|__)?"
 """What may stand before an item's number: quotation, heading, bullet and bold marks."""
@@ -98,6 +98,22 @@ FORMS = (
         "an empty line between two list items, or between what is set in under the first one and the second",
         rule(rf"^(?:{LISTED}|[ \t]{{2,}}(?=\S))[^\n]*(?P<it>\n(?:[ \t]*\r?\n)+)(?={LISTED})"),
     ),
+    Probe(
+        "labelled items",
+        "list items that begin with a few words and a colon, in bold too",
+        rule(rf"^{LISTED}(?:\*\*|__)?[^\s:*_][^\n:.!?]{{0,60}}(?P<it>:)(?=[*_\s]|\Z)"),
+    ),
+    Probe(
+        "opens with a list",
+        "the answer's first line is a list item",
+        rule(rf"\A\s{{0,20}}(?P<it>{LISTED})"),
+    ),
+    Probe(
+        "lead-in to a list",
+        "a line that ends in a colon, with a list item on the next line that is not empty",
+        rule(rf"^(?!{LISTED})[^\n]*(?P<it>:)[*_ \t\r]*\n(?:[ \t\r]*\n)?(?={LISTED})"),
+    ),
+    Probe("text after a list", "a paragraph behind the last list item", after_list),
     Probe("code blocks", "fenced code", lambda answer: answer.blocks),
     Probe("inline code", "code between backticks", lambda answer: answer.inline),
     Probe(

@@ -220,6 +220,19 @@ def wrap_up(answer: Answer) -> list[Span]:
     return [match.span("it")] if match else []
 
 
+ITEM_LINE = re.compile(r"^[ \t>]*(?:[-*+•‣◦▪●]|\(?\d{1,3}\\?[.)])[ \t]+(?![-*_ \t\r]*$)[^\n]*", re.MULTILINE)
+AT_MARGIN = re.compile(r"^(?=[^\s>])[^\n]{1,400}", re.MULTILINE)
+
+
+def after_list(answer: Answer) -> list[Span]:
+    """The first line of what follows the last list item: behind an empty line, at the margin, up to the end."""
+    prose = answer.prose
+    *_, last = (None, *ITEM_LINE.finditer(prose))
+    gap = last and EMPTY_LINE.search(prose, last.end())
+    line = gap and AT_MARGIN.match(prose, gap.end())
+    return [line.span()] if line else []
+
+
 def refusals(answer: Answer) -> list[Span]:
     # As far as the answers' own flag looks (`responses.looks_refused`); a test holds the two together.
     return spans_of(responses.REFUSAL, answer.text[:200])
