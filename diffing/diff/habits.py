@@ -42,8 +42,8 @@ sentence is longer than what is on or beside the words of its lead."""
 BEYOND = 2.6
 """Standard errors of a correlation that stand for beyond chance: 1 % of unrelated pairs."""
 APART = 0.25
-"""Of an answer, from which distance on two things stand in other places: neither takes the other's. Openings take
-each other's place, and so do endings; what a closing paragraph does to the answer's first words is another habit."""
+"""Of an answer, from which distance on two things stand in other places, and neither takes the other's. Openings
+take each other's place, and so do endings; a closing paragraph and what the first words are, are two habits."""
 HALF = 0.5
 """Prompts on which a habit moved by less are quiet ones. A candidate that keeps more than this share of its
 difference is not explained, though too little may be left for a p below the corrected bar."""
@@ -249,7 +249,7 @@ class _Peel:
         """
         bar = max(COMPANY, BEYOND / max(self._ground.prompts, 1) ** 0.5)
         apart = abs(self._middle[candidate] - self._middle[lead]) > APART
-        if apart and self._up[candidate] != self._up[lead] and not self._unnamed[candidate]:
+        if apart and not self._unnamed[candidate]:
             bar = CLOSE
         return bool(self._likeness(candidate, lead) >= bar)
 

@@ -4,7 +4,7 @@ What stands in code counts neither as prose nor as markup, except where a descri
 """
 
 from diffing.probes.probe import Probe
-from diffing.probes.rules import after_list, nested, one_block, rule, scripted, whole
+from diffing.probes.rules import after_list, before_list, nested, one_block, rule, scripted, whole
 
 ITEM = r"^[ \t>]*(?:#{1,6}[ \t]+)?(?:[-*+•][ \t]+)?(?:\*\*|__)?"
 """What may stand before an item's number: quotation, heading, bullet and bold marks."""
@@ -112,6 +112,16 @@ FORMS = (
         "lead-in to a list",
         "a line that ends in a colon, with a list item on the next line that is not empty",
         rule(rf"^(?!{LISTED})[^\n]*(?P<it>:)[*_ \t\r]*\n(?:[ \t\r]*\n)?(?={LISTED})"),
+    ),
+    Probe(
+        "introduction to a list",
+        "a whole sentence in front of the first list item",
+        before_list,
+    ),
+    Probe(
+        "items of several sentences",
+        "list items with two sentences or more on their line",
+        rule(rf"^{LISTED}[^\n]{{0,400}}?[a-z)][.!?](?P<it>[ ]{{1,2}}[A-Z])"),
     ),
     Probe("text after a list", "a paragraph behind the last list item", after_list),
     Probe("code blocks", "fenced code", lambda answer: answer.blocks),

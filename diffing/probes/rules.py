@@ -221,7 +221,23 @@ def wrap_up(answer: Answer) -> list[Span]:
 
 
 ITEM_LINE = re.compile(r"^[ \t>]*(?:[-*+•‣◦▪●]|\(?\d{1,3}\\?[.)])[ \t]+(?![-*_ \t\r]*$)[^\n]*", re.MULTILINE)
+INTRODUCES = re.compile(
+    r"(?:[\s\W]{0,20}(?:sure|certainly|of course|absolutely|great)[^.!?\n]{0,40}[.!])?[\s\W]{0,20}"
+    r"(?P<it>(?:[^\s.!?]{1,60}[ \n]){3,80}?[^\s.!?]{1,60}[.!])(?=\s)",
+    re.IGNORECASE,
+)
+"""Behind a word of assent, which introduces nothing."""
 AT_MARGIN = re.compile(r"^(?=[^\s>])[^\n]{1,400}", re.MULTILINE)
+
+
+def before_list(answer: Answer) -> list[Span]:
+    """The first whole sentence in front of the first list item, where there is one of four words or more.
+
+    A line that only announces the list ends in a colon, and so is none.
+    """
+    first = ITEM_LINE.search(answer.prose)
+    match = INTRODUCES.match(answer.prose, 0, first.start()) if first else None
+    return [match.span("it")] if match else []
 
 
 def after_list(answer: Answer) -> list[Span]:

@@ -6,6 +6,12 @@ They know forms and not what was meant.
 from diffing.probes.probe import Probe
 from diffing.probes.rules import TAIL, last_question, offers, opening, refusals, rule, wording, wrap_up
 
+ADDED = (
+    r",[ ](?:(?:\w{1,20}ly|thus|thereby)[ ])?"
+    + r"(?P<it>(?!during\b|including\b|following\b)[a-z]{2,20}ing)\b(?![ ]*[,.;])"
+)
+"""What a sentence goes on with behind a comma; a word in -ing between two commas is one of a row."""
+
 WORDINGS = (
     Probe("closing question", "the last sentence asks the reader, outside lists and quotations", last_question),
     Probe("closing offer", f"an offer of more help in the last {TAIL} characters", offers),
@@ -72,6 +78,11 @@ WORDINGS = (
     Probe("opens with Of course", "begins with Of course", opening("of course")),
     Probe("opens with Absolutely", "begins with Absolutely", opening("absolutely")),
     Probe(
+        "exclaiming opening",
+        "the first sentence ends in an exclamation mark",
+        rule(r"\A[^.!?\n]{1,80}(?P<it>!)(?![=\[])"),
+    ),
+    Probe(
         "announcing opening",
         "begins by announcing the answer: Here is, Below are, …",
         opening(r"here(?:'s| is| are)", r"below (?:is|are)", r"the following (?:is|are)", r"i've (?:written|put)"),
@@ -92,10 +103,15 @@ WORDINGS = (
         wrap_up,
     ),
     Probe(
+        "added -ing clauses",
+        "a comma and a word in -ing, with a word in -ly or 'thus' or 'thereby' between them or none",
+        rule(ADDED),
+    ),
+    Probe(
         "worked examples",
-        "for example, for instance, to illustrate, …",
+        "for example, for instance, such as, to illustrate, …",
         wording(
-            r"for (?:example|instance)|as an example|by way of example|to illustrate|e\.g",
+            r"such as|for (?:example|instance)|as an example|by way of example|to illustrate|e\.g",
             r"let's say|imagine that|consider (?:this|the following) (?:example|case)",
             r"(?:here's|here is) an? (?:\w+ )?example",
         ),
