@@ -47,7 +47,13 @@ def answer(study: "Study", stored: "Diff", every: bool = False) -> None:
 
 def _short(each: "Behaviour") -> dict[str, str]:
     doubt = "" if each.confirmed == "yes" else f" ({each.confirmed})"
-    return {"more": each.direction, "what": f"{_name(each)}{doubt}", "A → B": each.figures, "B − A": each.told}
+    beside = "".join(f"\n  with it: {other.told}" for other in each.beside)
+    return {
+        "more": each.direction,
+        "what": f"{_name(each)}{doubt}{beside}",
+        "A → B": each.figures,
+        "B − A": each.told,
+    }
 
 
 def _name(each: "Behaviour") -> str:

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from diffing.common.words import count, interval, listed, points, share, whole_number
-from diffing.diff import changes, measure, summary
+from diffing.diff import changes, measure, members, summary
 from diffing.diff.changes import Pairs, Row
 from diffing.diff.habits import KINDS
+from diffing.diff.members import Beside
 from diffing.diff.stored import OF_OLDER, Diff
 from diffing.probes.sayings import little
 
@@ -80,6 +81,8 @@ class Behaviour(NamedTuple):
     """The model or person; empty of the others."""
     readers: Sequence[str] = ()
     """Whose features see it, where more than one reader has looked (`agreement`)."""
+    beside: Sequence[Beside] = ()
+    """What else is counted and goes with it, the largest difference first."""
 
     @property
     def figures(self) -> str:
@@ -141,7 +144,7 @@ def behaviours(stored: Diff, examples: bool = True) -> list[Behaviour]:
     table of all pairs is left unread.
     """
     pairs = changes.Pairs(stored.changes) if examples and len(stored.changes) else None
-    found = [_behaviour(row, stored.habits, pairs) for row in stored.behaviours.to_dict("records")]
+    found = [_behaviour(row, stored, pairs) for row in stored.behaviours.to_dict("records")]
     order = sorted(found, key=lambda each: (each.by == "feature", each.by == "phrase" and little(each.name)))
     seen: set[str] = set()
     fresh = []
@@ -154,10 +157,11 @@ def behaviours(stored: Diff, examples: bool = True) -> list[Behaviour]:
     return fresh
 
 
-def _behaviour(row: Mapping[str, Any], habits: pd.DataFrame, pairs: Pairs | None) -> Behaviour:
+def _behaviour(row: Mapping[str, Any], stored: Diff, pairs: Pairs | None) -> Behaviour:
     # Length is no habit, and none has the number 0.
-    members = habits[(habits["habit"] == row["habit"]) & habits["own"]]
-    names = {kind: members.loc[members["kind"] == kind, "name"].tolist() for kind in KINDS}
+    habit = stored.habits[stored.habits["habit"] == row["habit"]]
+    own = habit[habit["own"]]
+    names = {kind: own.loc[own["kind"] == kind, "name"].tolist() for kind in KINDS}
     survives = row["survives_equal_length"]
     return Behaviour(
         number=int(row["behaviour"]),
@@ -182,6 +186,7 @@ def _behaviour(row: Mapping[str, Any], habits: pd.DataFrame, pairs: Pairs | None
         examples=pairs.examples(row) if pairs else [],
         against=pairs.examples(row, against=True) if pairs else [],
         named_by=NAMED_BY[str(row["by"])],
+        beside=members.beside(habit, stored.probes),
     )
 
 

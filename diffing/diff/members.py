@@ -6,11 +6,14 @@ to look at discovery prompts alone, and that nothing is a member of two habits. 
 """
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from diffing.common.arrays import Bools
+from diffing.common.words import share
+from diffing.diff import measure, naming
 from diffing.diff.ground import Ground, p_of
 from diffing.diff.habits import BESIDE, CLOSE, Candidate
 
@@ -20,8 +23,24 @@ MOSTLY = 0.55
 Of each of the sample's ten planted habits then at least 70 % of the members fire on its spans, and at least 70 %
 of the families that do are members; with 0.5 or 0.6 that is so of eight or nine.
 """
+TOLD = 3
+"""Of what keeps a habit company, how much is said: beside the habit's own line there is room for no more."""
 DENSE = 0.25
 """Of all tokens, from which share on a habit's tokens say nothing of what stands on them."""
+
+
+class Beside(NamedTuple):
+    """A probe that mostly changes where a behaviour does, and counts something else."""
+
+    name: str
+    """As the end of a sentence whose subject is an answer."""
+    share_a: float
+    """Of all answers, held out or not: no test hangs on it."""
+    share_b: float
+
+    @property
+    def told(self) -> str:
+        return f"{self.name} ({share(self.share_a)} → {share(self.share_b)})"
 
 
 def filled(
@@ -89,3 +108,16 @@ def _on(candidate: Candidate, reach: Bools, ground: Ground) -> float:
     """Of a candidate's tokens in answers to discovery prompts, the share that a habit reaches."""
     tokens = candidate.tokens[ground.asked[candidate.tokens]]
     return float(reach[tokens].mean()) if len(tokens) else 0.0
+
+
+def beside(habit: pd.DataFrame, probes: pd.DataFrame) -> list[Beside]:
+    """Probes that keep a habit company without being of it, and differ for sure."""
+    names = habit.loc[(habit["kind"] == "probe") & ~habit["own"], "name"]
+    rows = probes[
+        probes["probe"].isin(names) & (probes["q"] < measure.LEVEL) & (probes["judged_by"] == "presence")
+    ]
+    rows = rows.sort_values("delta", key=np.abs, ascending=False).head(TOLD)
+    return [
+        Beside(naming.words("probe", str(name), {}), float(a), float(b))
+        for name, a, b in zip(rows["probe"], rows["frequency_a"], rows["frequency_b"], strict=True)
+    ]

@@ -68,3 +68,25 @@ def test_without_habits_nothing_belongs_anywhere() -> None:
     made = ground()
     empty = candidates.table(made, [], [])
     assert members.filled(empty, made, {}, [BESIDE]).empty
+
+
+def test_probes_that_keep_company_and_differ_are_told_beside_the_largest_first() -> None:
+    names = ["bold", "closing offer", "emoji", "tables", "links", "headings", "words"]
+    habit = pd.DataFrame(
+        {"kind": ["probe"] * 7 + ["phrase"], "name": [*names, "So,"], "own": [True] + [False] * 7}
+    )
+    probes = pd.DataFrame(
+        {
+            "probe": names,
+            "frequency_a": [0.1, 0.1, 0.3, 0.1, 0.0, 0.2, 1.0],
+            "frequency_b": [0.9, 0.2, 0.0, 0.9, 0.05, 0.6, 1.0],
+            "q": [0.001, 0.001, 0.001, 0.2, 0.001, 0.001, 0.001],
+            "judged_by": ["presence"] * 6 + ["amount"],
+        }
+    ).assign(delta=lambda table: table["frequency_b"] - table["frequency_a"])
+    told = [each.told for each in members.beside(habit, probes)]
+    assert told == [
+        "uses headings (20 % → 60 %)",
+        "uses emoji (30 % → 0 %)",
+        "offers more help at the end (10 % → 20 %)",
+    ]

@@ -6,6 +6,7 @@ import pytest
 
 from diffing import diff, labels
 from diffing.diff import noise
+from diffing.diff.members import Beside
 from diffing.findings import findings, rulings
 from diffing.findings.predicates import Predicate
 from diffing.labels import called
@@ -76,3 +77,11 @@ def test_noise_is_asked_of_as_many_prompts_as_the_share_is_of(monkeypatch: pytes
     assert found.beyond_noise(few._replace(delta=0.41)) and not found.beyond_noise(few._replace(delta=0.39))
     assert found.beyond_noise(each._replace(prompts=120, delta=0.21))
     assert not found.beyond_noise(each._replace(kind="place", delta=0.9))
+
+
+def test_what_goes_with_a_behaviour_stands_beneath_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = finding_study.make(monkeypatch)
+    stored = diff.load(study, "a", "b")
+    each = called.behaviours(study, stored)[0]._replace(beside=[Beside("uses <b>", 0.1, 0.2)])
+    assert row.beside(each).endswith(">with it: uses &lt;b&gt; (10 % → 20 %)</div>")
+    assert row.beside(each._replace(beside=())) == ""

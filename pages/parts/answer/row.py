@@ -12,6 +12,7 @@ STYLE = """<style>
 .said{font-size:1.3rem;line-height:1.45;font-weight:600;max-width:66rem}
 .bhead{display:grid;grid-template-columns:minmax(14rem,1fr) minmax(14rem,20rem);gap:.1rem 2rem;align-items:center}
 .bname{font-size:1.08rem;line-height:1.35}.bname b{font-weight:650}
+.bwith{font-size:.85rem;opacity:.72;line-height:1.35}
 .bnum{opacity:.55;margin-right:.5em;font-variant-numeric:tabular-nums}
 .bars{display:grid;grid-template-columns:1rem 1fr 3.2rem;gap:.05rem .5rem;align-items:center;font-size:.85rem;
  line-height:1.25}
@@ -36,7 +37,7 @@ STYLE = """<style>
 
 def head(found: Loaded, each: Behaviour, place: int, ruling: Ruling | None = None) -> str:
     """All but the pair; `ruling` is what a judge made of it."""
-    name = f'<div class="bname"><span class="bnum">{place}</span>{title(each)}</div>'
+    name = f'<div class="bname"><span class="bnum">{place}</span>{title(each)}</div>{beside(each)}'
     said = f'<div class="badges">{difference(each)}{"".join(badges(found, each, ruling))}</div>'
     return f'<div class="bhead"><div>{name}{said}</div>{bars(each)}</div>'
 
@@ -46,6 +47,18 @@ def title(each: Behaviour) -> str:
     # The side's letter in its colour, what it does in bold.
     begun = f"{letter(each.subject[0].lower())}{esc(each.subject[1:])}"
     return f"{begun} <b>{esc(each.rest)}</b>"
+
+
+def beside(each: Behaviour) -> str:
+    """What else goes with it, small: shares of all answers."""
+    if not each.beside:
+        return ""
+    told = (
+        "Counted for themselves, over all prompts. They mostly change where this does, and count something else."
+    )
+    return (
+        f'<div class="bwith" title="{told}">with it: {esc("; ".join(other.told for other in each.beside))}</div>'
+    )
 
 
 def bars(each: Behaviour) -> str:
