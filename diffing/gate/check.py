@@ -144,7 +144,7 @@ def of(study: Study, options: Options, today: date | None = None) -> Checked:
         options=options,
         size=size,
         judged=_together(judged),
-        powers=power.of(stored, found, [item.what for item in gated], size),
+        powers=power.of(stored, found, gated, size),
         absent=allowed.absent([each for each in changes if not _over(each, today)], found, failing),
         expired=[each for each in changes if _over(each, today)],
         prompts=int(stored.summary["prompts"]),
@@ -213,7 +213,8 @@ def _before(rule: Expression, item: Item, left: Excess | None, size: float) -> t
     if left is None or left.before != left.before:
         return "changed", "cannot be held against the baseline, which has no count of it"
     way = -1 if item.delta < 0 else 1
-    more, there = left.item, f"B-A was {points(left.before)} points there"
+    unit = "% of the mean" if item.kind == "amount" else "points"
+    more, there = left.item, f"B-A was {points(left.before)} {unit} there"
     if way * more.delta > 0 and rule.holds(more.figures | _kept(item)):
         return "changed", there
     # The most that it may have changed beyond what was there: where that is no more than asked for, it is no news.

@@ -58,13 +58,14 @@ NAMED = {
 }
 
 
-def of(stored: Diff, found: Sequence[Item], gated: Sequence[What], size: float) -> list[Power]:
-    """The power of each table that the rule can fail on, for a change of this size."""
+def of(stored: Diff, found: Sequence[Item], gated: Sequence[Item], size: float) -> list[Power]:
+    """The power of each table that a rule can fail on, for a change of this size; `gated` is what it can fail
+    on."""
     families = len({item.family for item in found if not math.isnan(item.q)}) or 1
     told = stored.summary
-    chance = _background(found, told["background_discordance"])
+    chance = _background(gated, _background(found, told["background_discordance"]))
     out = []
-    for what in dict.fromkeys(gated):
+    for what in dict.fromkeys(item.what for item in gated):
         mine = [item for item in found if item.what == what and item.kind not in ("amount", "place")]
         prompts, tests = told["prompts"], max(1, sum(not math.isnan(item.q) for item in mine))
         differing = chance
@@ -117,7 +118,9 @@ def _needed(prompts: int, whole: int, tests: int, chance: float, size: float, le
 
 def _background(found: Sequence[Item], otherwise: float | None) -> float:
     """How many prompts differ by chance in something that is counted: the middle one of the surface probes."""
-    probes = [item for item in found if item.what == "probe" and item.kind == "share" and not math.isnan(item.q)]
+    probes = [item for item in found if item.what == "probe" and item.kind == "share" and item.prompts]
+    # Rare things that are not even tested would make the middle one too quiet; a rule may be of these alone.
+    probes = [item for item in probes if not math.isnan(item.q)] or probes
     if probes:
         return float(np.median([_discordance(item) for item in probes]))
     return 0.0 if otherwise is None or math.isnan(otherwise) else otherwise

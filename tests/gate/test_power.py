@@ -29,6 +29,17 @@ def test_how_many_prompts_differ_by_chance_leaves_the_change_out() -> None:
     assert 0.2 <= found <= 0.23
 
 
+def test_a_rule_about_one_probe_counts_on_how_much_that_one_moves_by_chance() -> None:
+    calm = gated_study.item(id="probe:calm", delta=0.0, ci_low=-0.02, ci_high=0.02)
+    restless = gated_study.item(id="probe:restless", delta=0.0, ci_low=-0.1, ci_high=0.1)
+    assert power._background([calm], 0.5) == power._discordance(calm) < power._discordance(restless)
+    # What was not tested counts only where a rule is of nothing else.
+    untested = calm._replace(q=float("nan"))
+    assert power._background([untested, restless], 0.5) == power._discordance(restless)
+    assert power._background([untested], 0.5) == power._discordance(calm)
+    assert power._background([], 0.5) == 0.5
+
+
 def test_any_built_in_table_will_do_and_each_own_probe_must() -> None:
     good = Power("probe", 100, 40, 0.1, 0.1, 100, True)
     bad, own = good._replace(what="phrase", enough=False), good._replace(what="own probe", enough=False)
