@@ -52,7 +52,8 @@ def long(table: pd.DataFrame, name: str, alone: str = "") -> pd.DataFrame:
     if {"response_a", "response_b"} <= set(table.columns):
         return _sides(table)
     if "response" not in table:
-        table = _renamed(table, "response", RESPONSE_NAMES, name, here)
+        # Where another column is the prompt, the text is the answer, as in what this program exports.
+        table = _renamed(table, "response", (*RESPONSE_NAMES, "text"), name, here)
     if "checkpoint" not in table and alone and not set(CHECKPOINT_NAMES) & set(table.columns):
         table["checkpoint"] = alone
     if "checkpoint" not in table:

@@ -65,6 +65,12 @@ def _data_set(folder: Path) -> pd.DataFrame:
     if size > most.size:
         raise bounds.too_large(folder.name, most)
     parts = [parquet.read(file, f"{folder.name}/{file.name}", most) for file in found]
+    odd = next((file for file, part in zip(found, parts, strict=True) if set(part) != set(parts[0])), None)
+    if odd is not None:
+        raise UserError(
+            f"'{folder.name}' holds tables of different columns, as {found[0].name} and {odd.name}; bring the "
+            "files of one kind."
+        )
     whole = pd.concat(parts, ignore_index=True).fillna("")
     if whole.empty:
         raise UserError(f"'{folder.name}' holds no rows; bring a data set with at least one.")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from diffing.common import hub
@@ -23,6 +24,19 @@ def test_a_saved_data_set_is_its_rows(where: str) -> None:
 def test_a_folder_of_splits_asks_for_one_of_them() -> None:
     with pytest.raises(UserError, match=r"the splits test, train; bring one of them as FOLDER/SPLIT"):
         brought(DATASETS / "splits")
+
+
+def test_a_folder_of_unlike_tables_is_refused(tmp_path: Path) -> None:
+    for name, column in (("a", "response"), ("b", "note")):
+        pd.DataFrame({"prompt": ["Hi"], column: ["Hello."]}).to_parquet(tmp_path / f"{name}.parquet")
+    with pytest.raises(UserError, match=r"tables of different columns, as a\.parquet and b\.parquet"):
+        brought(tmp_path)
+
+
+def test_beside_a_prompt_a_text_is_the_answer(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("prompt,checkpoint,text\nHi,m,Hello.\n")
+    assert texts(brought(path)) == {("Hi", 0): "Hello."}
 
 
 def test_a_folder_with_nothing_in_it_is_refused(tmp_path: Path) -> None:
