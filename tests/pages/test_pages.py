@@ -129,9 +129,9 @@ def test_a_study_in_which_nothing_differs_says_so_and_lists_what_came_nearest(
 def test_a_view_has_its_own_bars_its_own_difference_and_its_own_q(
     diffed: Study, view: str, delta: str, q: str
 ) -> None:
-    app = opened("pages/features.py", study=diffed.name, view=view)
+    app = opened("pages/features.py", study=diffed.name, view=view, open="true")
     rows = app.dataframe[0].value.set_index("feature")
-    assert [*rows.columns][6:8] == [delta, q]
+    assert [*rows.columns][5:7] == [delta, q]
     stored = diff.load(diffed, "a", "b").features.set_index("feature")
     assert rows[q].to_dict() == pytest.approx(stored.loc[rows.index, q].to_dict())
     bars = next(block.value for block in app.html if "fkey" in block.value)
