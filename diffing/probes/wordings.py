@@ -84,8 +84,11 @@ WORDINGS = (
     ),
     Probe(
         "announcing opening",
-        "begins by announcing the answer: Here is, Below are, …",
-        opening(r"here(?:'s| is| are)", r"below (?:is|are)", r"the following (?:is|are)", r"i've (?:written|put)"),
+        "begins by announcing the answer: Here is, Below are, …; a word of assent may stand before it",
+        opening(
+            r"(?:(?:sure|certainly|of course|absolutely|gladly|okay|ok)\b[^\w\n]{1,4})?"
+            r"(?:here(?:'s| is| are)|below (?:is|are)|the following (?:is|are)|i've (?:written|put))"
+        ),
     ),
     Probe(
         "summary lines",

@@ -152,6 +152,8 @@ def test_words_characters_and_sentences_are_amounts() -> None:
         ("introduction to a list", "Sure! Here are three ways:\n1. a\n\nThat is all of it.", 0),
         ("introduction to a list", "It all depends on rain.", 0),
         ("items of several sentences", "1. One. Two. Three.\n- Four! Five\nSix. Seven.\n2. at 3. Street", 2),
+        ("announcing opening", "Certainly! Here's a list.", 1),
+        ("announcing opening", "Certainly, I will. Here's a list.", 0),
         ("exclaiming opening", "Sure! Here it is!", 1),
         ("exclaiming opening", "Here it is. Sure!", 0),
         ("added -ing clauses", "It rains, making it wet, and, slowly turning grey, ends, during spring.", 2),
