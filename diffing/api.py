@@ -15,6 +15,7 @@ from diffing.study import study
 if TYPE_CHECKING:
     import pandas as pd
 
+    from diffing.diff.timeline import Timeline
     from diffing.findings.evidence import Standing
     from diffing.gate.check import Checked
     from diffing.jobs.job import JobStatus
@@ -57,6 +58,12 @@ class Study(study.Study):
         from diffing.diff import compute
 
         return compute.current(self, *self.sides(a, b)).phrases
+
+    def timeline(self, checkpoints: "Sequence[str]" = ()) -> "Timeline":
+        """Probes, phrases and measures along three or more checkpoints in order, and where each changed."""
+        from diffing.diff import timeline
+
+        return timeline.of(self, checkpoints)
 
     def findings(self, a: str = "", b: str = "") -> "Sequence[Standing]":
         """The claims made of two checkpoints, each with how far it got and what speaks against it."""

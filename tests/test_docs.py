@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from diffing import Study, jobs, labels
-from diffing.diff import compute, series
+from diffing.diff import compute, series, timeline
 from diffing.diff.stored import Diff
 from diffing.gate import check, expression, items
 from diffing.reader import encode
@@ -32,6 +32,8 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> dict[str, pd.DataFrame]:
     keyed: dict[str, Any] = {name: getattr(found, name) for name in compute.TABLES}
     line = series.trend(study, ["a", "b", "c"]).drop(columns="frequency_c")
     rest = series.against_rest(study, "a").drop(columns="frequency_c")
+    along = timeline.of(study)
+    keyed |= {"timeline": along.items, "points": along.points}
     return keyed | {"named": labels.named(study, found.features, found.a, found.b), "trend": line, "rest": rest}
 
 
@@ -48,7 +50,7 @@ def test_every_name_on_the_page_of_the_api_is_there() -> None:
     code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
     tree = ast.parse(code)
     modules: dict[str, Any] = {"study": Study, "encodings": Encodings, "stored": Diff, "job": jobs.Job}
-    modules["outcome"] = check.Checked
+    modules["outcome"], modules["along"] = check.Checked, timeline.Timeline
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
@@ -62,7 +64,7 @@ def test_every_name_on_the_page_of_the_api_is_there() -> None:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
     }
     # What only an object has, set when it is made.
-    own = {("stored", "summary"), ("encodings", "documents")}
+    own = {("stored", "summary"), ("encodings", "documents"), ("along", "items"), ("along", "points")}
     assert {(name, attribute) for name, attribute in asked - own if not hasattr(modules[name], attribute)} == set()
     assert ("study", "diff") in asked
 

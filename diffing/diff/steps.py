@@ -1,0 +1,166 @@
+"""Where values along ordered checkpoints take a step, or rise or fall all along: tests by permutation.
+
+Works on an array of prompts × checkpoints × items and knows neither studies nor texts. Promises valid p-values
+where the order of the checkpoints within each prompt means nothing: what is divided by stays the same under every
+order. What rises and falls again is seen only as far as a step or a line shows it.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import stdtrit
+
+from diffing.common.arrays import Array, Bools, Floats, Ints
+
+PERMUTATIONS = 4_999
+"""Orders drawn for each prompt: p reaches 1 / 5,000, so that one item in 250 can be called at 0.05."""
+RESAMPLES = 400
+"""Times prompts are drawn again for the range of a step, of which ten lie beyond each end."""
+LEAST = 6
+"""Prompts that must differ along the checkpoints before an item is tested, as `measure` has it for two."""
+TIE = 1e-3
+"""Statistics that count as equal, in standard errors: sums of 32 bits differ by less, and p by nothing."""
+CELLS = 8_000_000
+"""Cells of one block of drawn orders, checkpoints times prompts times checkpoints: 32 MB of 32 bits."""
+
+
+class Steps(NamedTuple):
+    """By item; NaN, or a split of 0, where it was not tested."""
+
+    differing: Ints
+    """Prompts whose checkpoints are not all alike."""
+    z_trend: Floats
+    """The line's slope in standard errors of the null."""
+    p_trend: Floats
+    z_step: Floats
+    """The largest of the steps, in standard errors of the null, with its sign."""
+    p_step: Floats
+    split: Ints
+    """Checkpoints before the largest step."""
+    split_low: Ints
+    """Ends of the range that holds 95 % of the splits found when prompts are drawn again."""
+    split_high: Ints
+    before: Floats
+    """Mean of the checkpoints before the step, and of those after."""
+    after: Floats
+    low: Floats
+    """95 % interval of after minus before."""
+    high: Floats
+
+
+def contrasts(checkpoints: int) -> Floats:
+    """Weights of the checkpoints, a row for each split and one for the line; each sums to 0, its squares to 1."""
+    place = np.arange(checkpoints)
+    after = place[None, :] >= np.arange(1, checkpoints)[:, None]
+    rows = after / after.sum(axis=1, keepdims=True) - ~after / (~after).sum(axis=1, keepdims=True)
+    rows = np.vstack([rows, place - place.mean()])
+    return np.asarray(rows / np.sqrt((rows**2).sum(axis=1, keepdims=True)), np.float64)
+
+
+def statistics(values: Floats) -> Floats:
+    """Splits and the line × items: each contrast in standard errors, which no order within prompts changes."""
+    z: Floats = np.einsum("kc,icm->km", contrasts(values.shape[1]), _scaled(values)[0])
+    return z
+
+
+def test(values: Floats, seed: int, permutations: int = PERMUTATIONS) -> Steps:
+    """Test every item of prompts × checkpoints × items."""
+    checkpoints = values.shape[1]
+    scaled, differing = _scaled(values)
+    weights = contrasts(checkpoints)
+    z = np.einsum("kc,icm->km", weights, scaled)
+    tested = differing >= LEAST
+    split = np.abs(z[:-1]).argmax(axis=0)
+    largest = np.take_along_axis(z[:-1], split[None], axis=0)[0]
+    p_step, p_trend = np.full(len(tested), np.nan), np.full(len(tested), np.nan)
+    random = np.random.default_rng(seed)
+    if tested.any():
+        observed = np.abs(np.stack([largest, z[-1]]))[:, tested]
+        p_step[tested], p_trend[tested] = _tails(scaled[:, :, tested], weights, observed, permutations, random)
+    low, high = _range(scaled, weights[:-1], random)
+    nothing = np.where(tested, 0.0, np.nan)
+    before, after, change_low, change_high = _change(values, split + 1)
+    return Steps(
+        differing,
+        z[-1] + nothing,
+        p_trend,
+        largest + nothing,
+        p_step,
+        np.where(tested, split + 1, 0),
+        np.where(tested, low, 0),
+        np.where(tested, high, 0),
+        before,
+        after,
+        change_low,
+        change_high,
+    )
+
+
+def _scaled(values: Floats) -> tuple[Floats, Ints]:
+    """Values less their prompt's mean, so that any contrast of their sums has a variance of 1 under the null."""
+    differing: Bools = (values != values[:, :1]).any(axis=1)
+    centred = np.where(differing[:, None], values - values.mean(axis=1, keepdims=True), 0.0)
+    # Of one prompt's values in random order the variance, which is the same in every order.
+    variance = (centred**2).sum(axis=(0, 1)) / (values.shape[1] - 1)
+    scale = np.divide(1.0, np.sqrt(variance), out=np.zeros(len(variance)), where=variance > 0)
+    return centred * scale, differing.sum(axis=0).astype(np.int64)
+
+
+def _tails(
+    scaled: Floats, weights: Floats, observed: Floats, permutations: int, random: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """p of the largest step and of the line: how many orders have one as large, the observed one among them."""
+    prompts, checkpoints, items = scaled.shape
+    flat = scaled.reshape(prompts * checkpoints, items).astype(np.float32)
+    rows = weights.astype(np.float32)
+    reached = np.zeros((2, items))
+    block = max(1, CELLS // (prompts * checkpoints**2))
+    for start in range(0, permutations, block):
+        size = min(block, permutations - start)
+        order = _orders(size * prompts, checkpoints, random).reshape(size, prompts * checkpoints)
+        # The weights are moved and not the values: one product of matrices for all items.
+        sums = np.abs(rows[:, order].reshape(len(rows) * size, -1) @ flat).reshape(len(rows), size, items)
+        found = np.stack([sums[:-1].max(axis=0), sums[-1]])
+        reached += (found >= observed[:, None] - TIE).sum(axis=1)
+    p = (1 + reached) / (1 + permutations)
+    return p[0], p[1]
+
+
+def _orders(count: int, checkpoints: int, random: np.random.Generator) -> Array:
+    """So many random orders of the checkpoints, a row each."""
+    return np.asarray(random.random((count, checkpoints), dtype=np.float32).argsort(axis=1))
+
+
+def _range(scaled: Floats, weights: Floats, random: np.random.Generator) -> tuple[Ints, Ints]:
+    """Between which splits the largest step lies when prompts are drawn again."""
+    prompts, checkpoints, items = scaled.shape
+    if prompts == 0:
+        return np.zeros(items, np.int64), np.zeros(items, np.int64)
+    drawn = random.multinomial(prompts, np.full(prompts, 1 / prompts), RESAMPLES).astype(np.float32)
+    sums = (drawn @ scaled.reshape(prompts, -1).astype(np.float32)).reshape(RESAMPLES, checkpoints, items)
+    # All splits have one standard error, so that their order hangs on no variance.
+    found = np.abs(np.einsum("kc,bcm->bkm", weights, sums)).argmax(axis=1) + 1
+    low, high = np.quantile(found, [0.025, 0.975], axis=0, method="inverted_cdf")
+    return low.astype(np.int64), high.astype(np.int64)
+
+
+def _change(values: Floats, split: Ints) -> tuple[Floats, Floats, Floats, Floats]:
+    """Mean before and after each item's split, and the interval of their difference over prompts."""
+    prompts, checkpoints, items = values.shape
+    if prompts < 2:
+        nothing = np.full(items, np.nan)
+        return nothing, nothing, nothing, nothing
+    late = np.arange(checkpoints)[:, None] >= split
+    before = (values * ~late).sum(axis=1) / (~late).sum(axis=0)
+    after = (values * late).sum(axis=1) / late.sum(axis=0)
+    difference = after - before
+    middle, half = difference.mean(axis=0), half_width(difference)
+    return before.mean(axis=0), after.mean(axis=0), middle - half, middle + half
+
+
+def half_width(values: Floats) -> Floats:
+    """Half of the 95 % interval of a mean over prompts, which lie down the first axis."""
+    n = len(values)
+    if n < 2:
+        return np.full(values.shape[1:], np.nan)
+    return np.asarray(stdtrit(n - 1, 0.975) * values.std(axis=0, ddof=1) / np.sqrt(n))

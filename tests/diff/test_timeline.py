@@ -1,0 +1,166 @@
+"""Timelines: tests calibrated under exchangeable order, planted steps placed, and what is left out said."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from diffing.common.errors import UserError
+from diffing.diff import steps, timeline, told
+from diffing.probes import own_probes
+from diffing.study.study import Study
+from tests.fakes.diff_study import made
+
+KEYS = "abcd"
+
+
+def answer(prompt: int, checkpoint: str, draw: int) -> str:
+    """From c on most answers have bold; hedges rise from checkpoint to checkpoint; one opening comes with d."""
+    random = np.random.default_rng([prompt, ord(checkpoint), draw])
+    place = KEYS.index(checkpoint)
+    text = " ".join(f"w{n}" for n in random.integers(0, 50, int(random.integers(4, 12)))) + "."
+    if random.random() < (0.05, 0.05, 0.8, 0.8)[place]:
+        text += " **Bold** words."
+    if random.random() < (0.05, 0.35, 0.65, 0.95)[place]:
+        text += " It might be."
+    return f"Right away then: {text}" if place == 3 else text
+
+
+def found(study: Study) -> pd.DataFrame:
+    return timeline.of(study).items.set_index("item")
+
+
+@pytest.fixture
+def four() -> Study:
+    return made(answer, prompts=80, keys=KEYS, encoded=False)
+
+
+def test_false_calls_stay_within_the_level_where_the_order_means_nothing() -> None:
+    random = np.random.default_rng(5)
+    # Prompts differ in how much they show, and some checkpoints' answers go together: only order means nothing.
+    ease = random.random((120, 1, 400)) ** 2
+    shares = (random.random((120, 4, 400)) < ease).astype(np.float64)
+    amounts = np.exp(random.normal(size=(120, 4, 400)) + random.normal(size=(120, 1, 400)))
+    for values in (shares, amounts):
+        tested = steps.test(values, seed=1, permutations=999)
+        for p in (tested.p_step, tested.p_trend):
+            p = p[~np.isnan(p)]
+            assert len(p) > 350
+            # Three standard errors of 400 tests at 5 %.
+            assert (p <= 0.05).mean() < 0.05 + 3 * np.sqrt(0.05 * 0.95 / len(p))
+            assert 0.4 < np.median(p) < 0.6
+
+
+@pytest.mark.parametrize("split", [1, 2, 4, 5])
+def test_a_planted_step_is_placed_within_one_checkpoint(split: int) -> None:
+    random = np.random.default_rng(split)
+    after = np.arange(6) >= split
+    shares = np.where(after, 0.35, 0.2)[None, :, None]
+    # Each of two hundred columns is a study of its own.
+    tested = steps.test((random.random((100, 6, 200)) < shares).astype(np.float64), seed=0, permutations=199)
+    assert (np.abs(tested.split - split) <= 1).mean() >= 0.9
+    assert ((tested.split_low <= split) & (split <= tested.split_high)).mean() >= 0.9
+    assert np.median(tested.after - tested.before) == pytest.approx(0.15, abs=0.03)
+
+
+def test_the_p_of_a_step_is_that_of_all_orders() -> None:
+    values = np.array([[0, 0, 1], [0, 1, 1], [0, 0, 1], [1, 0, 1], [0, 0, 1], [0, 1, 0]], float)[:, :, None]
+    tested = steps.test(values, seed=0, permutations=20_000)
+    orders = np.array([[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]])
+    weights = steps.contrasts(3)
+    moved = (values[:, orders, 0] - values[:, :, 0].mean(axis=1)[:, None, None]) @ weights.T
+    sums = moved[0]
+    for each in moved[1:]:
+        sums = (sums[:, None] + each[None]).reshape(-1, 3)
+    observed = np.abs(moved[:, 0].sum(axis=0))
+    step, line = np.abs(sums[:, :2]).max(axis=1), np.abs(sums[:, 2])
+    assert tested.p_step[0] == pytest.approx((step >= observed[:2].max() - 1e-9).mean(), abs=0.01)
+    assert tested.p_trend[0] == pytest.approx((line >= observed[2] - 1e-9).mean(), abs=0.01)
+
+
+def test_what_was_planted_is_found_where_it_is_and_as_what_it_is(four: Study) -> None:
+    items = found(four)
+    bold, hedges = items.loc["bold"], items.loc["hedges"]
+    assert (bold["changed"], bold["shape"], bold["from"], bold["from_low"], bold["from_high"]) == (
+        *(True, "step"),
+        *("c", "c", "c"),
+    )
+    assert bold["change_low"] < bold["change"] < bold["change_high"]
+    assert bold["change"] == pytest.approx(bold["after"] - bold["before"])
+    assert (hedges["changed"], hedges["shape"]) == (True, "steady")
+    assert (hedges["first"], hedges["last"]) == (pytest.approx(0.05, abs=0.08), pytest.approx(0.95, abs=0.08))
+    assert not items.loc["emoji", "changed"]
+    assert pd.isna(items.loc["emoji", "q_step"])
+    said = told.sentence(timeline.of(four))
+    assert "Between b and c an answer more often uses bold (" in said
+    assert "Between c and d " in said
+    assert (
+        "an answer more often hedges (may, might, likely, perhaps) (2 → 100\u00a0%)" in said.split("All along")[1]
+    )
+    # What comes and goes with a probe is told once.
+    assert "says “**Bold**" not in said
+    phrases = items[(items["kind"] == "phrase") & items["changed"] & (items["from"] == "d")]
+    assert any("Right away" in item for item in phrases.index)
+    assert (phrases["n_prompts"] < 80).all()
+
+
+def test_each_checkpoint_has_its_share_with_an_interval(four: Study) -> None:
+    series = timeline.of(four)
+    bold = series.points[series.points["item"] == "bold"]
+    assert bold["checkpoint"].tolist() == list(KEYS)
+    assert (bold["low"] < bold["value"]).all() and (bold["value"] < bold["high"]).all()
+    assert bold["value"].mean() == pytest.approx(
+        series.items.set_index("item").loc["bold", ["before", "after"]].mean()
+    )
+
+
+def test_only_prompts_that_all_answered_count_and_the_others_are_counted() -> None:
+    study = made(answer, prompts=30, keys=KEYS, encoded=False)
+    table = study.responses()
+    mine = table[table["checkpoint"] == "b"].head(3)
+    study.add_responses(mine.assign(text="", flag="empty"))
+    series = timeline.of(study)
+    assert (series.prompts, series.left_out) == (27, 3)
+    assert series.items.loc[series.items["kind"] == "probe", "n_prompts"].unique().tolist() == [27]
+    study.add_responses(table[table["checkpoint"] == "b"].assign(text="", flag="failed"))
+    with pytest.raises(UserError, match="answered by all of a, b, c, d"):
+        timeline.of(study)
+    assert timeline.of(study, ["a", "c", "d"]).prompts == 30
+
+
+def test_own_probes_and_measures_go_along() -> None:
+    study = made(answer, prompts=30, keys=KEYS, encoded=False)
+    own_probes.add(study, own_probes.made("might", rule=own_probes.rule_of(words="might")))
+    table = study.responses()
+    late = table["checkpoint"].isin(["c", "d"]).astype(float)
+    study.add_measures(table[["prompt_id", "checkpoint", "draw"]].assign(name="score", value=late))
+    items = found(study)
+    said = told.sentence(timeline.of(study))
+    assert "“score” rose (0 → 100\u00a0%)" in said
+    assert items.loc["might", "kind"] == "own"
+    assert items.loc["might", "changed"]
+    assert items.loc["score", ["kind", "unit", "from", "before", "after"]].tolist() == [
+        *("measure", "share", "c"),
+        *(0.0, 1.0),
+    ]
+
+
+def test_the_same_study_gives_the_same_timeline(four: Study) -> None:
+    pd.testing.assert_frame_equal(timeline.of(four).items, timeline.of(four).items)
+
+
+@pytest.mark.parametrize("keys", [["a", "b"], ["a", "b", "b"], ["a", "b", "x"]])
+def test_a_timeline_takes_three_known_checkpoints(four: Study, keys: list[str]) -> None:
+    with pytest.raises(UserError, match="three or more different|no checkpoint 'x'"):
+        timeline.of(four, keys)
+
+
+def test_where_nothing_changed_the_sentence_says_no_more_than_that() -> None:
+    study = made(lambda prompt, _key, _draw: f"word{prompt} again.", prompts=30, keys="abc", encoded=False)
+    assert told.sentence(timeline.of(study)) == (
+        "No change along a, b and c was confirmed on 30 prompts; that does not prove that none is."
+    )
+
+
+def test_a_study_of_two_is_told_so() -> None:
+    with pytest.raises(UserError, match="has two checkpoints; a timeline takes three"):
+        timeline.of(made(prompts=3, encoded=False))
