@@ -117,7 +117,8 @@ def beside(habit: pd.DataFrame, probes: pd.DataFrame) -> list[Beside]:
         probes["probe"].isin(names) & (probes["q"] < measure.LEVEL) & (probes["judged_by"] == "presence")
     ]
     rows = rows.sort_values("delta", key=np.abs, ascending=False).head(TOLD)
+    ways = np.sign(rows["delta"] * habit.loc[habit["lead"], "delta"].sum())
     return [
-        Beside(naming.words("probe", str(name), {}), float(a), float(b))
-        for name, a, b in zip(rows["probe"], rows["frequency_a"], rows["frequency_b"], strict=True)
+        Beside(f"{'less often ' if way < 0 else ''}{naming.words('probe', str(name), {})}", float(a), float(b))
+        for name, way, a, b in zip(rows["probe"], ways, rows["frequency_a"], rows["frequency_b"], strict=True)
     ]

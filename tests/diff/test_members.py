@@ -73,7 +73,13 @@ def test_without_habits_nothing_belongs_anywhere() -> None:
 def test_probes_that_keep_company_and_differ_are_told_beside_the_largest_first() -> None:
     names = ["bold", "closing offer", "emoji", "tables", "links", "headings", "words"]
     habit = pd.DataFrame(
-        {"kind": ["probe"] * 7 + ["phrase"], "name": [*names, "So,"], "own": [True] + [False] * 7}
+        {
+            "kind": ["probe"] * 7 + ["phrase"],
+            "name": [*names, "So,"],
+            "own": [True] + [False] * 7,
+            "lead": [True] + [False] * 7,
+            "delta": 0.8,
+        }
     )
     probes = pd.DataFrame(
         {
@@ -87,6 +93,6 @@ def test_probes_that_keep_company_and_differ_are_told_beside_the_largest_first()
     told = [each.told for each in members.beside(habit, probes)]
     assert told == [
         "uses headings (20 % → 60 %)",
-        "uses emoji (30 % → 0 %)",
+        "less often uses emoji (30 % → 0 %)",
         "offers more help at the end (10 % → 20 %)",
     ]
