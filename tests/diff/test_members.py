@@ -92,7 +92,7 @@ def test_probes_that_keep_company_and_differ_are_told_beside_the_largest_first()
     ).assign(delta=lambda table: table["frequency_b"] - table["frequency_a"])
     told = [each.told for each in members.beside(habit, probes)]
     assert told == [
-        "uses headings (20 % → 60 %)",
-        "less often uses emoji (30 % → 0 %)",
-        "offers more help at the end (10 % → 20 %)",
+        "uses headings (20\u00a0% → 60\u00a0%)",
+        "less often uses emoji (30\u00a0% → 0\u00a0%)",
+        "offers more help at the end (10\u00a0% → 20\u00a0%)",
     ]

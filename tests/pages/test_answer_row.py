@@ -83,5 +83,5 @@ def test_what_goes_with_a_behaviour_stands_beneath_its_name(monkeypatch: pytest.
     study = finding_study.make(monkeypatch)
     stored = diff.load(study, "a", "b")
     each = called.behaviours(study, stored)[0]._replace(beside=[Beside("uses <b>", 0.1, 0.2)])
-    assert row.beside(each).endswith(">with it: uses &lt;b&gt; (10 % → 20 %)</div>")
+    assert row.beside(each).endswith(">with it: uses &lt;b&gt; (10\u00a0% → 20\u00a0%)</div>")
     assert row.beside(each._replace(beside=())) == ""
