@@ -85,3 +85,12 @@ def test_what_goes_with_a_behaviour_stands_beneath_its_name(monkeypatch: pytest.
     each = called.behaviours(study, stored)[0]._replace(beside=[Beside("uses <b>", 0.1, 0.2)])
     assert row.beside(each).endswith(">with it: uses &lt;b&gt; (10\u00a0% → 20\u00a0%)</div>")
     assert row.beside(each._replace(beside=())) == ""
+
+
+def test_a_difference_is_told_from_the_side_that_the_words_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = finding_study.make(monkeypatch)
+    stored = diff.load(study, "a", "b")
+    each = called.behaviours(study, stored)[0]._replace(kind="habit", delta=-0.35, ci_low=-0.41, ci_high=0.02)
+    assert row.by(each) == "by 35 points [−2 to 41]"
+    amount = each._replace(kind="amount", share_a=100, share_b=300, delta=1, ci_low=0.5, ci_high=1.5)
+    assert row.by(amount) == "by 200 words [100 to 300]"

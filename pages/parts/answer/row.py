@@ -2,7 +2,7 @@
 
 from diffing.common.colours import A, B
 from diffing.common.escape import esc
-from diffing.common.words import count, listed, share, small
+from diffing.common.words import count, listed, points, share, small, whole_number
 from diffing.diff.answer import Behaviour
 from diffing.findings.rulings import Ruling
 from pages.parts.highlight import letter
@@ -76,8 +76,18 @@ def bars(each: Behaviour) -> str:
 
 def difference(each: Behaviour) -> str:
     """The difference with its interval."""
-    told = f"B minus A on {each.prompts:,} held-out prompts, with its 95 % interval"
-    return f'<i title="{told}; exact test, q = {small(each.q)} over all behaviours">{each.told}</i>'
+    told = f"On {each.prompts:,} held-out prompts, with its 95 % interval"
+    return f'<i title="{told}; exact test, q = {small(each.q)} over all behaviours">{by(each)}</i>'
+
+
+def by(each: Behaviour) -> str:
+    """How much more, seen from the side that the words name: there it is never less."""
+    ends = each.spread
+    if ends[0] < 0:
+        ends = (-ends[0], -ends[2], -ends[1])
+    form, unit = (whole_number, "words") if each.kind == "amount" else (points, "points")
+    middle, low, high = (form(end).removeprefix("+") for end in ends)
+    return f"by {middle} {unit} [{low} to {high}]"
 
 
 def badges(found: Loaded, each: Behaviour, ruling: Ruling | None = None) -> list[str]:
