@@ -245,10 +245,6 @@ def unexplained(stored: Diff) -> tuple[int, int]:
     return int((~leads["family"].isin(told)).sum()), len(leads)
 
 
-FAR = 20
-"""Times as many prompts from which on it is not said how many: nobody will ask them."""
-
-
 class Still(NamedTuple):
     """Something that was looked for and is not said to have changed."""
 
@@ -266,10 +262,7 @@ class Still(NamedTuple):
 
     def needed(self, asked: int) -> int | None:
         """The same to ten, for a reader; None where so many more are needed that nobody will ask them."""
-        if pd.isna(self.prompts) or self.prompts > FAR * asked:
-            return None
-        # To ten: it is a reckoning from one sample's difference.
-        return max(10 * round(self.prompts / 10), asked + 10)
+        return measure.to_ask(self.prompts, asked)
 
 
 def still(stored: Diff) -> list[Still]:
@@ -283,19 +276,9 @@ def still(stored: Diff) -> list[Still]:
         a, b = (row["mean_a"], row["mean_b"]) if amount else (row["frequency_a"], row["frequency_b"])
         figures = f"{a:,.1f} → {b:,.1f}" if amount else f"{share(a)} → {share(b)}"
         told = row["verdict"] == "no change"
-        prompts = np.nan if told else row["n_prompts"] * _times(low, high, margin)
+        prompts = np.nan if told else row["n_prompts"] * measure.times(low, high, margin)
         found.append(Still(row["probe"], row["verdict"], figures, low, high, amount, float(prompts)))
     return found
-
-
-def _times(low: float, high: float, margin: float) -> float:
-    """How many times as many prompts would tell, were the difference just what it is here.
-
-    An interval narrows with the root of their number. It must leave out 0, or lie within the margin.
-    """
-    middle, half = abs(low + high) / 2, (high - low) / 2
-    room = max(middle, margin - middle)
-    return float((half / room) ** 2) if room > 0 else np.nan
 
 
 def _interval(row: Mapping[str, Any], amount: bool) -> tuple[float, float, float]:
@@ -305,7 +288,7 @@ def _interval(row: Mapping[str, Any], amount: bool) -> tuple[float, float, float
     if amount:
         return middle - half, middle + half, measure.OF_AMOUNT
     base = (row["frequency_a"] + row["frequency_b"]) / 2
-    return middle - half, middle + half, max(min(measure.EQUIVALENT, measure.OF_BASE * base), 1e-3)
+    return middle - half, middle + half, float(measure.margin(base))
 
 
 NARROWER = 1.645 / 1.960

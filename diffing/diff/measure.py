@@ -45,6 +45,9 @@ NEARLY_ALL = 0.95
 POWER = 0.8
 """Chance of being confirmed that `needed` asks for: the usual one."""
 
+FAR = 20
+"""Times as many prompts from which on it is not said how many: nobody will ask them."""
+
 VIEWS: dict[View, str] = {
     "whole": "",
     "beginning": "_equal_length",
@@ -269,3 +272,27 @@ def needed(ahead: Ints, behind: Ints, level: float) -> Floats:
     # Fewer prompts than this cannot reach the level however they fall.
     prompts: Floats = np.ceil(np.maximum((spread / lead) ** 2, -np.log2(level)))
     return prompts
+
+
+def margin(base: Floats | float) -> Floats:
+    """What a difference in presence must lie within to count as none, by how often both sides show it."""
+    # A tenth of a point at least: of what nobody shows nothing would be little enough.
+    return np.maximum(np.minimum(EQUIVALENT, OF_BASE * np.asarray(base)), 1e-3)
+
+
+def times(low: float, high: float, margin: float) -> float:
+    """How many times as many prompts would tell, were the difference just what it is here.
+
+    An interval narrows with the root of their number. It must leave out 0, or lie within the margin.
+    """
+    middle, half = abs(low + high) / 2, (high - low) / 2
+    room = max(middle, margin - middle)
+    return float((half / room) ** 2) if room > 0 else np.nan
+
+
+def to_ask(prompts: float, asked: int) -> int | None:
+    """So many prompts for a reader; None where it is told, or so many more that nobody will ask them."""
+    if pd.isna(prompts) or prompts > FAR * asked:
+        return None
+    # To ten: it is a reckoning from one sample's difference.
+    return max(10 * round(prompts / 10), asked + 10)

@@ -13,9 +13,9 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 
 from diffing.common import files
+from diffing.diff import measures
 from diffing.diff.stored import Diff
 from diffing.findings import asking
-from diffing.gate import scores
 from diffing.gate.expression import Type
 from diffing.labels import called
 from diffing.probes import own_probes
@@ -184,28 +184,34 @@ def _own(study: Study, stored: Diff) -> list[Item]:
 
 
 def _measures(study: Study, stored: Diff) -> list[Item]:
-    return [
-        Item(
-            what="measure",
-            id=f"measure:{row['measure']}",
-            name=str(row["measure"]),
-            kind=str(row["kind"]),
-            by="score",
-            source=str(row["measure"]),
-            share_a=row["mean_a"],
-            share_b=row["mean_b"],
-            delta=row["delta"],
-            ci_low=row["ci_low"],
-            ci_high=row["ci_high"],
-            q=row["q"],
-            heldout_delta=row["delta_heldout"],
-            heldout_q=row["q_heldout"],
-            prompts=row["n_prompts"],
-            family="measure",
-            higher=row["higher"],
-        )
-        for row in scores.table(study, stored.a, stored.b).to_dict("records")
-    ]
+    rows = measures.table(study, stored.a, stored.b)
+    return [_measure(row) for row in rows[rows["n_prompts"] > 0].to_dict("records")]
+
+
+def _measure(row: Mapping[Any, Any]) -> Item:
+    amount = row["kind"] == "number"
+    # Of what is no share the change is told as a share of its mean.
+    scale = abs(row["mean_a"] + row["mean_b"]) / 2 or math.nan if amount else 1.0
+    higher = None if not row["better"] else (row["better"] == "B") == (row["delta"] > 0)
+    return Item(
+        what="measure",
+        id=f"measure:{row['measure']}",
+        name=str(row["measure"]),
+        kind="amount" if amount else "share",
+        by="score",
+        source=str(row["measure"]),
+        share_a=row["mean_a"],
+        share_b=row["mean_b"],
+        delta=row["delta"] / scale,
+        ci_low=row["ci_low"] / scale,
+        ci_high=row["ci_high"] / scale,
+        q=row["q"],
+        heldout_delta=row["delta_heldout"] / scale,
+        heldout_q=row["q_heldout"],
+        prompts=row["n_prompts"],
+        family="measure",
+        higher=higher,
+    )
 
 
 TABLES: Sequence[Callable[[Study, Diff], list[Item]]] = (_behaviours, _probes, _phrases, _own, _measures)

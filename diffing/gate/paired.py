@@ -1,7 +1,7 @@
 """A difference over prompts, from one number a prompt: its mean with an interval, and the diff's exact test.
 
-For what stands in no table of a diff: scores that other tools gave, and differences of differences. Promises the
-signed-rank test and the interval that amounts have in a diff (`diffing.diff.amounts`, `diffing.diff.measure`).
+For what stands in no table: differences of differences. Promises the signed-rank test and the interval that
+amounts have in a diff (`diffing.diff.amounts`, `diffing.diff.measure`).
 """
 
 import math

@@ -20,7 +20,7 @@ from diffing.gate.items import Item, What
 ASKED = ("own probe", "measure")
 """Tables of which each row was asked for by name."""
 FAR = 20
-"""Times as many prompts from which on it is not said how many: nobody will ask them (as `answer.FAR`)."""
+"""Times as many prompts from which on it is not said how many: nobody will ask them (as `measure.FAR`)."""
 STEP = 1.25
 """From one number of prompts that is tried to the next, before the last two are halved between."""
 
