@@ -45,7 +45,42 @@ def ends_in_an_item(text: str) -> float:
     return float(re.match(r"\s*\d+[.)] ", text.rstrip().rpartition("\n")[2]) is not None)
 
 
+ITEM = re.compile(r"\s*(?:\d+[.)]|[-*•+])\s+\S")
+
+
+def _lines(text: str) -> tuple[list[str], list[int]]:
+    """Lines that are not empty, and which of them are list items; rules of dashes are none."""
+    lines = [line for line in CODE.sub(" ", text).splitlines() if line.strip()]
+    return lines, [place for place, line in enumerate(lines) if ITEM.match(line) and re.search(r"\w", line)]
+
+
+def introduces(text: str) -> float:
+    """Whether a whole sentence stands before the first item."""
+    lines, items = _lines(text)
+    before = " ".join(lines[: items[0]]) if items else ""
+    whole = [part for part in re.findall(r"[^.!?]*[.!](?=\s|$)", before) if len(part.split()) > 3]
+    return float(bool(whole))
+
+
+def goes_on(text: str) -> float:
+    """Whether the last line that is not empty stands behind the last item, at the margin."""
+    lines, items = _lines(text)
+    return float(bool(items) and items[-1] < len(lines) - 1 and not lines[-1].startswith((" ", "\t")))
+
+
 OWN: dict[str, Count] = {
+    "introduces lists with a whole sentence": introduces,
+    "goes on after its last list item": goes_on,
+    "begins at once with a list": found(r"\A\s*(?:\d+[.)]|[-*•+]) +\S"),
+    "begins list items with a label and a colon": found(
+        r"^[ \t]*(?:\d+[.)]|[-*•+]) +(?:\*\*)?[^\W_][^\n:.!?]{0,60}:(?:\*\*)?(?:\s|$)", re.MULTILINE
+    ),
+    "leads into lists with a line that ends in a colon": found(r":\**[ \t]*\n\s*(?:\d+[.)]|[-*•+]) +\S"),
+    "has list items of several sentences": found(
+        r"^[ \t]*(?:\d+[.)]|[-*•+]) [^\n]*[a-z][.!?] +[A-Z]", re.MULTILINE
+    ),
+    "adds -ing clauses behind commas (…, making it)": found(r", (?:\w+ly |thus |thereby )?[a-z]+ing\b(?! ?[,.;])"),
+    "begins with an exclamation": found(r"\A[^.!?\n]{1,80}!"),
     "is longer, in words": lambda text: len(text.split()),
     "is one paragraph": one_paragraph,
     "has fenced code": lambda text: float("```" in text),
@@ -66,7 +101,8 @@ OWN: dict[str, Count] = {
     "opens with “Certainly!”": found(r"\A\s*Certainly!"),
     "opens with “1. ” (item's number)": found(r"\A\s*1[.)] "),
     "begins by announcing the answer (Here is, Below are)": found(
-        r"\A\s*(?:here(?:['’]s| is| are)|below (?:is|are)|the following (?:is|are))\b", re.IGNORECASE
+        r"\A\s*(?:(?:sure|certainly|of course)[!,.] )?(?:here(?:['’]s| is| are)|below (?:is|are)|the following)\b",
+        re.IGNORECASE,
     ),
     "begins a paragraph after a full stop with “Remember,”": found(r"\.[ \t]*\n[ \t]*\nremember,", re.IGNORECASE),
     "tells the reader what to note or keep in mind": found(
@@ -83,7 +119,9 @@ OWN: dict[str, Count] = {
         r"|could be|more or less|arguably)\b",
         re.IGNORECASE,
     ),
-    "gives examples (for example, for instance)": found(r"\bfor (?:example|instance)\b|\be\.g\b", re.IGNORECASE),
+    "gives examples (for example, such as)": found(
+        r"\bfor (?:example|instance)\b|\bsuch as\b|\be\.g\b", re.IGNORECASE
+    ),
 }
 """By a claim's words, what to count."""
 SAYS = re.compile(r"(?:says|has) “(?P<text>[\w' ,-]+)”(?P<stop> after a full stop)?(?: \(.*\))?")
