@@ -77,6 +77,13 @@ class Study(study.Study):
 
         return tally.frame(tally.of(self, a, b))
 
+    def compare_measures(self, a: str = "", b: str = "", by_category: bool = False) -> "pd.DataFrame":
+        """Scores and other numbers by answer that came with a log, compared by prompt: a row a measure, or one for
+        each measure and category. The numbers themselves are `measures()`."""
+        from diffing.diff import measures
+
+        return measures.table(self, *self.sides(a, b), by_category=by_category)
+
     def check(self, **options: Any) -> "Checked":
         """A comparison held against a rule (`fail_on`, `size`, `allow`, `strict`, `baseline`, `a`, `b`): its
         `verdict`, what `changed`, and all that was looked at."""

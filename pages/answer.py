@@ -3,13 +3,14 @@
 import streamlit as st
 
 from pages.parts import address, compared, headline, load, shell
-from pages.parts.answer import behaviours, changed, head, own, still, where
+from pages.parts.answer import behaviours, changed, head, measures, own, still, where
 
 shell.page("What changed")
 here = address.comparison()
-found = compared.found(here)
+found = compared.found(here, without=measures.show)
 if found.diff.older:
     # It knows no pairs, so that there is nothing to show of a behaviour.
+    measures.show(here)
     st.stop()
 
 listed = load.behaviours(*here)
@@ -17,6 +18,7 @@ head.show(here, found.diff, listed)
 with st.container(gap="small", key="behaviours"):
     behaviours.show(here, found, listed)
 head.carried(found.diff, listed)
+measures.show(here)
 where.show(found.diff, listed)
 changed.show(here, found.diff, listed)
 still.show(found.diff)

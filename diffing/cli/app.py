@@ -21,6 +21,7 @@ from diffing.cli import findings as cli_findings
 from diffing.cli import judge_check as cli_judge_check
 from diffing.cli import keys as cli_keys
 from diffing.cli import label as cli_label
+from diffing.cli import measures as cli_measures
 from diffing.cli import mend as cli_mend
 from diffing.cli import probe as cli_probe
 from diffing.cli import read as cli_read
@@ -49,6 +50,7 @@ PARTS = (
     cli_read,
     cli_diff,
     cli_answer,
+    cli_measures,
     cli_label,
     cli_findings,
     cli_judge_check,

@@ -20,6 +20,8 @@ from diffing.common.words import count, points, share, small
 from diffing.diff import measure
 from diffing.study.study import Study
 
+ALL = ""
+"""The category of a row of all prompts."""
 COLUMNS = (
     *("measure", "category", "kind", "better", "n_prompts", "draws", "alone_a", "alone_b"),
     *("mean_a", "mean_b", "delta", "ci_low", "ci_high", "discordant_a", "discordant_b", "p", "q", "verdict"),
@@ -258,6 +260,11 @@ def _unpaired(values: Floats, difference: Floats) -> dict[str, float]:
     }
 
 
+def both(table: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
+    """The tables of all prompts and by category in one; the category of a row of all prompts is empty."""
+    return pd.concat([table, parts], ignore_index=True) if len(parts) else table
+
+
 # In words.
 
 
@@ -298,6 +305,13 @@ def bought(row: Mapping[str, Any]) -> str:
         return said
     # Without pairing the standard error is that of the paired one on so many prompts.
     return f"{said}; without pairs it would take {row['gain'] ** 2:.1f} times as many prompts"
+
+
+def more(row: Mapping[str, Any]) -> str:
+    """What stands under it: difference and interval, prompts, the test without pairs, what was left out."""
+    points_ = " points" if row["kind"] != "number" else ""
+    first = f"{spread(row)}{points_} on {count(int(row['n_prompts']), 'prompt')}, p = {small(row['p'])}"
+    return "; ".join(part for part in (first, bought(row), left_out(row)) if part)
 
 
 def spread(row: Mapping[str, Any]) -> str:

@@ -51,6 +51,8 @@ def write(facts: Facts, shown: Sequence[Card], bundle: Bundle) -> None:
         bundle.csv("people.csv", verification.said(facts.study, facts.a.key, facts.b.key))
     if facts.votes.rows:
         bundle.csv("votes.csv", votes.table(facts.study, facts.a.key, facts.b.key))
+    if len(facts.measures):
+        bundle.csv("measures.csv", facts.measures)
     bundle.json("findings.json", {"a": facts.a.key, "b": facts.b.key, "findings": recorded(facts)})
     bundle.json("llm_comparator.json", comparator.build(facts))
 

@@ -11,7 +11,7 @@ from functools import cached_property
 import pandas as pd
 
 from diffing import diff, labels
-from diffing.diff import answer, ranking
+from diffing.diff import answer, measures, ranking
 from diffing.diff.answer import Behaviour
 from diffing.diff.stored import Diff
 from diffing.findings import evidence, tally, verification
@@ -90,6 +90,12 @@ class Facts:
     def votes(self) -> Tally:
         """What people said who voted blind."""
         return tally.of(self.study, self.a.key, self.b.key)
+
+    @cached_property
+    def measures(self) -> pd.DataFrame:
+        """Numbers by answer that other tools gave, compared: of all prompts, then by category."""
+        parts = (measures.table(self.study, self.a.key, self.b.key, by_category=by) for by in (False, True))
+        return measures.both(*parts)
 
     @cached_property
     def work(self) -> list[JobStatus]:

@@ -12,6 +12,7 @@ from diffing import diff
 from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.findings import findings
+from diffing.study import measures
 from diffing.study.study import Study
 
 FILES = {
@@ -22,6 +23,7 @@ FILES = {
     "checks of the judge": "people.jsonl",
     "blind votes": "votes.jsonl",
     "own probes": "own_probes.jsonl",
+    "measures": measures.FILE,
 }
 """What a report is made from, and the file of the study that holds it."""
 

@@ -17,7 +17,7 @@ from diffing.common.words import count, listed
 from diffing.diff import answer as diff_answer
 from diffing.diff import ranking
 from diffing.findings import brief
-from diffing.report import advice, behaviours, cards, details, examples, limits, listing, tables, voted
+from diffing.report import advice, behaviours, cards, details, examples, limits, listing, measured, tables, voted
 from diffing.report import text as report_text
 from diffing.report.cards import Card
 from diffing.report.drawing import Chart
@@ -59,6 +59,7 @@ def context(facts: Facts, charts: list[Chart], shown: Sequence[Card], link: str)
         "first_cards": _first(shown),
         "untested": brief.UNTESTED,
         "voted": voted.sentences(facts),
+        "measured": measured.sentences(facts),
         "open": limits.found(facts),
         "margin": limits.MARGIN,
         "text_alone": limits.TEXT_ALONE,
@@ -111,7 +112,7 @@ def _tables(facts: Facts, shown: Sequence[Card]) -> dict[str, Table]:
         "phrases",
     )
     made = {name: getattr(tables, name)(facts) for name in (*names, "work", "arms_compared")}
-    made["voted"] = voted.table(facts)
+    made |= {"voted": voted.table(facts), "measured": measured.table(facts)}
     return made | {"findings": listing.table(listing.of(facts, shown))}
 
 

@@ -18,6 +18,7 @@ from diffing import diff, labels
 from diffing.common import files
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
+from diffing.diff import measures as compared_measures
 from diffing.diff import noise, own, selection
 from diffing.diff import pairs as feature_pairs
 from diffing.diff.answer import Behaviour
@@ -35,6 +36,7 @@ from diffing.probes.own import Rule
 from diffing.reader import firing, places, query
 from diffing.reader.encodings import Encodings
 from diffing.report import last
+from diffing.study import measures as stored_measures
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
 from pages.parts import address
@@ -100,15 +102,21 @@ def _own(study: Study) -> State:
     return _answers(study, own_kept.path_of(study), asking.path_of(study))
 
 
+def _measured(study: Study) -> State:
+    """Answers with the numbers that other tools gave them."""
+    return _answers(study, study.folder / stored_measures.FILE)
+
+
 def _voted(study: Study) -> State:
     """Answers with blind votes on them."""
     return _answers(study, blind.path_of(study))
 
 
 def _reported(study: Study) -> State:
-    """Everything, with blind votes and own probes."""
+    """Everything, with blind votes, own probes and measures."""
     folder, found = _everything(study)
-    more = [files.identity(path) for path in (blind.path_of(study), own_kept.path_of(study))]
+    paths = (blind.path_of(study), own_kept.path_of(study), study.folder / stored_measures.FILE)
+    more = [files.identity(path) for path in paths]
     return folder, (*found, *more)
 
 
@@ -116,6 +124,7 @@ ANSWERS: dict[str | type[Any], Any] = {Study: _answers}
 JUDGED: dict[str | type[Any], Any] = {Study: _judged}
 EVERYTHING: dict[str | type[Any], Any] = {Study: _everything}
 OWN: dict[str | type[Any], Any] = {Study: _own}
+MEASURED: dict[str | type[Any], Any] = {Study: _measured}
 VOTED: dict[str | type[Any], Any] = {Study: _voted}
 REPORTED: dict[str | type[Any], Any] = {Study: _reported}
 
@@ -259,6 +268,14 @@ def own_answers(study: Study, a: str, b: str) -> own.Answers:
 def own_probes(study: Study, a: str, b: str) -> own.Tested:
     """The study's own probes with their figures and places."""
     return asking.both(study, own_answers(study, a, b))
+
+
+@said
+@st.cache_resource(max_entries=8, show_spinner="Comparing measures", hash_funcs=MEASURED)
+def measures(study: Study, a: str, b: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Measures compared, of all prompts and by category."""
+    whole, parts = (compared_measures.table(study, a, b, by_category=by) for by in (False, True))
+    return whole, parts
 
 
 # What is typed changes with every letter; the last ones are asked for again at every visit.

@@ -1,0 +1,69 @@
+"""Measures on the Answer page: accuracy and other numbers that came with a log, each in a line, figures folded."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from diffing.common import words
+from diffing.common.escape import md
+from diffing.diff import measure, measures
+from pages.parts import download, load
+from pages.parts.address import Comparison
+
+SHOWN = 6
+"""Lines before the rest is folded, the surest difference first: what is read at a glance."""
+
+
+def show(here: Comparison) -> None:
+    """The whole section; nothing of a study without measures."""
+    table, parts = load.measures(here.study, here.a, here.b)
+    if table.empty:
+        return
+    st.subheader("Measures", anchor=False)
+    st.caption(
+        "Numbers by answer that came with a log, paired by prompt; q is corrected over all of them. “No change” "
+        f"is less than {measure.EQUIVALENT:.0%} of answers and less than a quarter of both shares; of other "
+        f"numbers less than {measure.OF_AMOUNT:.0%}."
+    )
+    rows = table.sort_values(["p", "measure"], kind="stable").to_dict("records")
+    st.markdown("\n".join(f"- {line(row)}" for row in rows[:SHOWN]))
+    hidden = f", {words.count(len(rows) - SHOWN, 'more measure')} among them" if len(rows) > SHOWN else ""
+    with st.expander(f"All figures{hidden}"):
+        _table(table, "measures", "Measures with means, difference, interval and tests")
+        st.caption(
+            "Last stands what a harness would say from both sides' standard errors, and how many times as many "
+            "prompts it would take without pairs to know as much."
+        )
+        if len(parts):
+            st.markdown("**By category**, corrected over these rows")
+            _table(parts, "measures-parts", "The same by category of prompts")
+        download.csv("Download measures", measures.both(table, parts), f"{here.study.name}-measures")
+
+
+def line(row: dict[Any, Any]) -> str:
+    """One measure as Markdown, its verdict in bold where it differs."""
+    said = md(measures.told(row))
+    told = f"**{said}**" if row["verdict"] == "differs" else said
+    return f"{told} :small[:gray[{md(measures.spread(row))}]]" if row["n_prompts"] else told
+
+
+def _table(table: pd.DataFrame, key: str, alt: str) -> None:
+    rows = table.to_dict("records")
+    cells = {
+        "measure": [row["measure"] for row in rows],
+        "category": [row["category"] or "none" for row in rows],
+        "A": [measures.figure(row["mean_a"], row["kind"]) for row in rows],
+        "B": [measures.figure(row["mean_b"], row["kind"]) for row in rows],
+        "B − A [95 %]": [measures.spread(row) for row in rows],
+        "q": [words.small(row["q"]) for row in rows],
+        "verdict": table["verdict"].tolist(),
+        "prompts": table["n_prompts"].tolist(),
+        "left out": (table["alone_a"] + table["alone_b"]).tolist(),
+        "unpaired z": table["z_unpaired"].round(2).tolist(),
+        "its p": [words.small(p) if pd.notna(p) else "–" for p in table["p_unpaired"]],
+        "times as many": (table["gain"] ** 2).round(1).tolist(),
+    }
+    if not (table["category"] != "").any():
+        del cells["category"]
+    st.dataframe(pd.DataFrame(cells), hide_index=True, placeholder="–", key=key, alt=alt)
