@@ -40,6 +40,8 @@ FINE = 64.0
 to the variance."""
 NOISE = 1e-9
 """Differences below this share of the largest number are the rounding of means, and none."""
+LARGEST, SMALLEST = 1e150, 1e-150
+"""Beyond the one a number has no square that a computer holds, and is left out; below the other it counts as 0."""
 
 
 Sides = tuple[str, str]
@@ -110,6 +112,7 @@ def _measured(study: Study, a: str, b: str, by_category: bool) -> Iterator[Paire
     asked = study.prompts()
     asked = asked[asked["active"]].set_index("id")
     numbers = numbers[numbers["checkpoint"].isin((a, b)) & numbers["prompt_id"].isin(asked.index)]
+    numbers = numbers[numbers["value"].abs() <= LARGEST]
     numbers = numbers.assign(category=numbers["prompt_id"].map(asked["category"]).astype("str"))
     for _, mine in numbers.groupby("name", sort=True):
         parts = list(mine.groupby("category", sort=True)) if by_category else [("", mine)]
@@ -179,7 +182,8 @@ def _row(each: Paired) -> dict[str, Any]:
 def _differences(values: Floats) -> Floats:
     """B minus A of each prompt, without the last digits that means of equal draws may differ by."""
     difference: Floats = values[:, 1] - values[:, 0]
-    return np.where(np.abs(difference) <= NOISE * np.abs(values).max(initial=0), 0.0, difference)
+    least = max(NOISE * np.abs(values).max(initial=0), SMALLEST)
+    return np.where(np.abs(difference) <= least, 0.0, difference)
 
 
 def _coins(difference: Floats) -> Coins:
@@ -201,7 +205,8 @@ def _unit(size: Floats) -> float:
     for unit in range(1, GRID + 1):
         if unit * norm > WIDEST:
             break
-        if np.abs(unit * size - np.rint(unit * size)).max() < 1e-6:
+        whole = np.rint(unit * size)
+        if whole.all() and np.abs(unit * size - whole).max() < 1e-6:
             return float(unit)
     return float(min(FINE * len(size) ** 0.5, WIDEST)) / norm
 

@@ -37,9 +37,9 @@ def add(
     study.add_measures(pd.DataFrame(rows))
 
 
-def made(a: Scores, b: Scores, name: str = "correct", higher: bool | None = True) -> Study:
-    study = study_of(len(a))
-    add(study, a, b, name, higher)
+def made(a: Scores, b: Scores, of: str = "correct", higher: bool | None = True, name: str = "scored") -> Study:
+    study = study_of(len(a), name)
+    add(study, a, b, of, higher)
     return study
 
 
@@ -165,6 +165,24 @@ def test_a_measure_that_never_differs(value: float, count: int, verdict: str) ->
     # Of a number that is the same everywhere nobody knows how much it might differ.
     assert (row["verdict"], row["p"], math.isnan(row["ci_low"])) == (verdict, 1.0, value == 7)
     assert "the same on every prompt" in measures.told(row)
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-7, 1.0, 1e9, 1e140])
+def test_the_unit_of_a_number_changes_no_test(scale: float) -> None:
+    random = np.random.default_rng(4)
+    a, b = random.normal(5, 1, 30), random.normal(5.6, 1, 30)
+    row, plain = only(made(a * scale, b * scale, str(scale))), only(made(a, b, "plain", name="plain"))
+    assert [row["delta"] / scale, row["p"], row["z_unpaired"], row["verdict"]] == [
+        pytest.approx(plain["delta"]),
+        pytest.approx(plain["p"], rel=0.02),
+        pytest.approx(plain["z_unpaired"]),
+        plain["verdict"],
+    ]
+
+
+def test_numbers_that_no_square_holds_are_left_out() -> None:
+    row = only(made([1e300, 1.0, 2.0], [-1e300, 2.0, 1.0]))
+    assert (row["n_prompts"], row["delta"], row["p"]) == (2, 0.0, 1.0)
 
 
 def test_what_cannot_be_told_says_how_many_prompts_it_would_take() -> None:
