@@ -81,7 +81,8 @@ class Done(NamedTuple):
     @property
     def fault(self) -> str:
         """What is wrong with it, empty where it ended as it should."""
-        if self.code not in (0, 1, 2):
+        # 3 is `check` where nothing could be compared.
+        if self.code not in (0, 1, 2, 3):
             return f"exit code {self.code}"
         seen = TRACE.search(self.out + self.err)
         return f"it shows {seen[0]!r}" if seen else ""
