@@ -33,7 +33,7 @@ PATIENCE = 300
 SHOWN = 300
 """Characters of an address that a line of the report has room for."""
 
-PAGES = ["", "new", "prompts", "run", "features", "feature", "compare", "findings"]
+PAGES = ["", "new", "prompts", "run", "features", "feature", "compare", "findings", "timeline"]
 NAMES = [
     *(
         "study",
@@ -89,6 +89,7 @@ NAMES = [
         "every",
         "status",
         "preview",
+        "checkpoints",
     ),
 ]
 """Every parameter that a page reads, as tests/pages/test_address.py tries them too."""

@@ -28,6 +28,7 @@ from diffing.cli import read as cli_read
 from diffing.cli import report as cli_report
 from diffing.cli import run as cli_run
 from diffing.cli import study as cli_study
+from diffing.cli import timeline as cli_timeline
 from diffing.cli import upkeep as cli_upkeep
 from diffing.cli import votes as cli_votes
 from diffing.cli.terminal import warn
@@ -51,6 +52,7 @@ PARTS = (
     cli_diff,
     cli_answer,
     cli_measures,
+    cli_timeline,
     cli_label,
     cli_findings,
     cli_judge_check,

@@ -52,6 +52,7 @@ COLUMNS = {
     "z_trend": "float64",
     "p_trend": "float64",
     "q_trend": "float64",
+    "q": "float64",
 }
 """Of the table of items, and their types."""
 POINTS = {
@@ -81,6 +82,17 @@ class Timeline:
     """Active prompts that some checkpoint did not answer."""
     faults: list[str]
     """Own probes without figures, and why."""
+
+    def points_of(self, kind: str, item: str) -> pd.DataFrame:
+        """An item's checkpoints, in order."""
+        return self.points[(self.points["kind"] == kind) & (self.points["item"] == item)]
+
+    def table(self) -> pd.DataFrame:
+        """The items with what each checkpoint has beside them: one table for a file."""
+        wide = self.points.pivot(index=["kind", "item"], columns="checkpoint", values=["value", "low", "high"])
+        wide.columns = pd.Index([f"{name}_{key}" for name, key in wide.columns])
+        ordered = [f"{name}_{key}" for key in self.keys for name in ("value", "low", "high")]
+        return self.items.join(wide[ordered], on=["kind", "item"])
 
 
 class _Answers(NamedTuple):
@@ -125,7 +137,8 @@ def of(study: Study, keys: Sequence[str] = (), permutations: int = steps.PERMUTA
     mine, faults = _own(study, answers, len(chosen))
     tested = [_tested(group, chosen, study.settings.seed, permutations) for group in [*groups, mine]]
     items = pd.concat([_corrected(tested[:-1]), _corrected(tested[-1:])], ignore_index=True)
-    items = items.assign(changed=items[["q_step", "q_trend"]].min(axis=1) < measure.LEVEL)
+    items = items.assign(q=items[["q_step", "q_trend"]].min(axis=1))
+    items = items.assign(changed=items["q"] < measure.LEVEL)
     gradual = items["z_trend"].abs() >= items["z_step"].abs()
     items["shape"] = np.where(items["changed"], np.where(gradual, "steady", "step"), "")
     surest = np.lexsort([-items[["z_step", "z_trend"]].abs().max(axis=1).fillna(0.0), ~items["changed"]])

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from diffing.common.words import count, listed, points, share
+from diffing.diff import summary
 from diffing.diff.timeline import SHARE, Timeline
 from diffing.probes.sayings import little
 
@@ -19,14 +20,10 @@ LENGTH, FOLLOWING = "words", ("characters", "sentences", "paragraphs")
 
 def sentence(found: Timeline) -> str:
     """What changed along the checkpoints and where, length first."""
-    rows = found.items[found.items["changed"]]
-    if rows.empty:
+    rows = notable(found)
+    if not found.items["changed"].any():
         asked = count(found.prompts, "prompt")
         return f"No change along {listed(found.names)} was confirmed on {asked}; that does not prove that none is."
-    if LENGTH in rows["item"].to_list():
-        rows = rows[~((rows["kind"] == "probe") & rows["item"].isin(FOLLOWING))]
-    # What people or the program have words for comes before what was learned.
-    rows = rows.assign(learned=rows["kind"] == "phrase").sort_values("learned", kind="stable")
     parts, told = list[str](), 0
     for place in range(1, len(found.keys)):
         here = rows[(rows["shape"] == "step") & (rows["from"] == found.keys[place])]
@@ -36,8 +33,20 @@ def sentence(found: Timeline) -> str:
     said, number = _said(rows[rows["shape"] == "steady"], "first", "last")
     told += number
     parts += [f"All along from {found.names[0]} to {found.names[-1]} {said}."] if said else []
-    rest = count(len(rows) - told, "more thing") if parts else count(len(rows), "thing")
-    return " ".join([*parts, f"{rest} changed." if len(rows) > told else "Nothing else changed for sure."])
+    rest = len(rows) - told
+    more = (
+        f"{count(rest, 'more thing' if parts else 'thing')} changed." if rest else "Nothing else changed for sure."
+    )
+    return " ".join([*parts, more])
+
+
+def notable(found: Timeline) -> pd.DataFrame:
+    """What changed and is worth a line, the surest first: what people have words for before what was learned."""
+    rows = found.items[found.items["changed"]]
+    if LENGTH in rows.loc[rows["kind"] == "probe", "item"].to_list():
+        rows = rows[~((rows["kind"] == "probe") & rows["item"].isin(FOLLOWING))]
+    rows = rows[~rows["says"].map(little).astype(bool)]
+    return rows.assign(learned=rows["kind"] == "phrase").sort_values("learned", kind="stable")
 
 
 def _said(rows: pd.DataFrame, early: str, late: str) -> tuple[str, int]:
@@ -53,7 +62,6 @@ def _said(rows: pd.DataFrame, early: str, late: str) -> tuple[str, int]:
         parts.append(f"“{row['item']}” {way} ({figures(row, early, late)})")
         told += 1
     shares = rows[(rows["unit"] == SHARE) & (rows["kind"] != "measure")]
-    shares = shares[~shares["says"].map(little).astype(bool)]
     subject = "an answer "
     for often, some in (
         ("more often", shares[late] > shares[early]),
@@ -67,8 +75,57 @@ def _said(rows: pd.DataFrame, early: str, late: str) -> tuple[str, int]:
     return "; ".join(parts), told
 
 
+def plain(found: Timeline) -> dict[str, Any]:
+    """All of it for another program."""
+    told: dict[str, Any] = summary.plain(
+        {
+            "checkpoints": found.keys,
+            "names": found.names,
+            "sentence": sentence(found),
+            "prompts": found.prompts,
+            "left_out": found.left_out,
+            "faults": found.faults,
+            "items": found.items.to_dict("records"),
+            "points": found.points.to_dict("records"),
+        }
+    )
+    return told
+
+
+def caution(found: Timeline) -> str:
+    """What speaks against taking every change for one of its own; empty where nothing does."""
+    items = found.items
+    if not items.loc[(items["item"] == LENGTH) & (items["kind"] == "probe"), "changed"].any():
+        return ""
+    return (
+        "Longer answers show more of nearly everything: the Answer page of two checkpoints says what is there at "
+        "equal length too."
+    )
+
+
+def where(found: Timeline, row: Any) -> str:
+    """Where an item changed: between two checkpoints, with the range that the step may lie in, or all along."""
+    if not row["changed"]:
+        return "–"
+    if row["shape"] == "steady":
+        return "steadily"
+    low, at, high = (found.keys.index(row[name]) for name in ("from_low", "from", "from_high"))
+    said = f"{found.keys[at - 1]} → {found.keys[at]}"
+    return said if low == high else f"{said} ({found.keys[low - 1]} → {found.keys[high]})"
+
+
+def figure(unit: str, value: float) -> str:
+    """A share or a mean as people read it."""
+    return share(value) if unit == SHARE else "–" if pd.isna(value) else amount(value)
+
+
 def figures(row: "pd.Series[Any]", early: str, late: str) -> str:
     """Two values of an item as people read them: 9 → 38 %."""
     if row["unit"] == SHARE:
         return f"{share(row[early])[:-2]} → {share(row[late])}"
-    return f"{row[early]:,.3g} → {row[late]:,.3g}"
+    return f"{amount(row[early])} → {amount(row[late])}"
+
+
+def amount(value: float) -> str:
+    """A mean in as many digits as anybody reads."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -9,7 +9,9 @@ from typing import Literal, NamedTuple
 import streamlit as st
 
 from diffing.common.colours import TICKS, css
+from diffing.common.errors import UserError
 from diffing.common.escape import md
+from diffing.study.study import Study
 from pages.parts import address, door
 
 STYLE = (
@@ -23,6 +25,7 @@ STYLE = (
 [data-testid=stSidebarHeader]{height:2.2rem;margin-bottom:0}
 :is([role=tab],.stButtonGroup button)[data-selected=true],[role=tab][aria-selected=true]{color:inherit!important}
 :is([role=tab],.stButtonGroup button):is([data-selected=true],[aria-selected=true]) *{color:inherit!important}
+.said{font-size:1.3rem;line-height:1.45;font-weight:600;max-width:66rem}
 .sides{font-size:.875rem;line-height:1.6;overflow-wrap:anywhere}
 [class*=st-key-stack] [data-testid=stColumn]{min-width:min(100%,25rem)}
 :has(>[class*=st-key-roomy]){min-width:min(100%,25rem)}
@@ -43,12 +46,15 @@ class Page(NamedTuple):
     label: str
     icon: str
     needs_study: bool
+    least: int = 2
+    """Checkpoints that a study has for which this page says something."""
 
 
 PAGES = [
     Page("dashboard.py", "Studies", ":material/home:", False),
     Page("pages/new.py", "New study", ":material/add_circle:", False),
     Page("pages/answer.py", "Answer", ":material/lightbulb:", True),
+    Page("pages/timeline.py", "Timeline", ":material/timeline:", True, 3),
     Page("pages/compare.py", "Compare", ":material/compare_arrows:", True),
     Page("pages/features.py", "Features", ":material/bar_chart:", True),
     Page("pages/feature.py", "One feature", ":material/search:", True),
@@ -90,10 +96,19 @@ def page(title: str) -> None:
                 st.page_link(entry.path, label=entry.label, icon=entry.icon)
         if current:
             st.caption(f"Study **{md(current)}**")
+            has = _checkpoints(current)
             for entry in PAGES:
-                if entry.needs_study:
+                if entry.needs_study and entry.least <= has:
                     link(entry, current)
     st.title(title)
+
+
+def _checkpoints(study: str) -> int:
+    """How many a study has; of one that does not open, two, as the least have."""
+    try:
+        return len(Study.open(study).checkpoints)
+    except UserError:
+        return 2
 
 
 def link(entry: Page, study: str) -> None:

@@ -239,6 +239,8 @@ def test_every_parameter_is_tried_here() -> None:
     apart |= {"q-studies"}
     # A preview takes a report: `test_findings` has one.
     apart |= {"preview"}
+    # The timeline's is in `test_timeline`.
+    apart |= {"checkpoints"}
     assert names <= tried | apart
     assert names <= set(addresses.NAMES)
     assert tried <= names

@@ -9,7 +9,6 @@ from pages.parts.highlight import letter
 from pages.parts.load import Loaded
 
 STYLE = """<style>
-.said{font-size:1.3rem;line-height:1.45;font-weight:600;max-width:66rem}
 .bhead{display:grid;grid-template-columns:minmax(14rem,1fr) minmax(14rem,20rem);gap:.1rem 2rem;align-items:center}
 .bname{font-size:1.08rem;line-height:1.35}.bname b{font-weight:650}
 .bwith{font-size:.85rem;opacity:.72;line-height:1.35}

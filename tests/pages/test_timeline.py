@@ -1,0 +1,72 @@
+"""The page of three or more checkpoints: the sentence, the charts, the table, and the way to any two of them."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from diffing.diff import timeline, told
+from diffing.study.study import Study
+from tests.diff.test_timeline import answer
+from tests.fakes.diff_study import made
+from tests.pages.test_pages import opened
+
+
+@pytest.fixture
+def four() -> Study:
+    return made(answer, prompts=80, keys="abcd", encoded=False)
+
+
+def page(study: Study, **query: str) -> AppTest:
+    return opened("pages/timeline.py", study=study.name, **query)
+
+
+def links(app: AppTest) -> dict[str, str]:
+    """Of the page and its sidebar, by label: the address of each."""
+    return {link.proto.label: link.proto.query_string for link in app.get("page_link")}
+
+
+def test_the_sentence_comes_first_then_charts_and_what_changed(four: Study) -> None:
+    app = page(four)
+    (said,) = [html.value for html in app.html if "class='said'" in html.value]
+    assert told.sentence(timeline.of(four)) in said
+    table = app.dataframe[0].value
+    bold = table.set_index("says").loc["uses bold"]
+    assert bold[["a", "b", "c", "d", "where"]].tolist() == [
+        *("2\u00a0%", "5\u00a0%", "80\u00a0%", "75\u00a0%"),
+        "b → c",
+    ]
+    assert len(app.get("plotly_chart")) >= 3
+    assert "uses emoji" not in table["says"].to_list()
+    every = page(four, every="true").dataframe[0].value
+    assert every.set_index("says").loc["uses emoji", "where"] == "–"
+
+
+def test_any_two_checkpoints_are_a_click_from_their_answer_page(four: Study) -> None:
+    found = links(page(four))
+    assert "Timeline" in found
+    assert {label: found[label] for label in found if " → " in label} == {
+        "a → b": "study=study",
+        "b → c": "study=study&a=b&b=c",
+        "c → d": "study=study&a=c&b=d",
+        "a → c": "study=study&b=c",
+        "a → d": "study=study&b=d",
+        "b → d": "study=study&a=b&b=d",
+    }
+
+
+def test_checkpoints_and_their_order_stand_in_the_address(four: Study) -> None:
+    app = page(four, checkpoints="d,b,a")
+    assert list(app.dataframe[0].value.columns)[3:6] == ["d", "b", "a"]
+    app.multiselect[0].set_value(["a", "b", "c"]).run()
+    assert app.query_params["checkpoints"] == "a,b,c"
+    app.multiselect[0].set_value(["a", "b"]).run()
+    assert "Choose three checkpoints" in app.info[0].value
+    for wrong in ("a,b", "a,b,x", "a,a,b", "²"):
+        (warning,) = page(four, checkpoints=wrong).warning
+        assert "three or more different" in warning.value or "no checkpoint" in warning.value
+
+
+def test_a_study_of_two_has_no_timeline_and_no_link_to_it() -> None:
+    study = made(prompts=3, encoded=False)
+    app = page(study)
+    assert app.info[0].value == "This study has two checkpoints; a timeline takes three or more."
+    assert "Timeline" not in links(app)
