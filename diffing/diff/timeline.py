@@ -6,27 +6,29 @@ the tests hold whatever an item's distribution (`steps`), and that all items are
 probes, which are a family of their own. Says nothing of features and habits: those are a diff's.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr
 
-from diffing.common import stats
-from diffing.common.arrays import Array, Bools, Floats
+from diffing.common import files, stats
+from diffing.common.arrays import Array
+from diffing.common.damage import Damaged, in_words
 from diffing.common.errors import UserError
-from diffing.diff import measure, own, steps
-from diffing.probes import learned, own_probes, scan
-from diffing.probes.learned import Pairs
-from diffing.probes.phrases import Phrase
-from diffing.probes.probes import PROBES
-from diffing.probes.sayings import SAYINGS
-from diffing.study import responses
+from diffing.diff import followed, measure, steps
+from diffing.diff.followed import SHARE, Group
+from diffing.probes import own_probes
+from diffing.study import measures
 from diffing.study.study import Study
 
-SHARE, MEAN = "share", "mean"
+logger = logging.getLogger(__name__)
+
+METHOD = 1
+"""Raised when the same answers would give another timeline than before."""
 COLUMNS = {
     "item": "object",
     "kind": "object",
@@ -83,6 +85,11 @@ class Timeline:
     faults: list[str]
     """Own probes without figures, and why."""
 
+    @property
+    def called(self) -> list[str]:
+        """The checkpoints' names where these tell them apart, else their keys."""
+        return self.names if len({*self.names}) == len(self.names) else self.keys
+
     def points_of(self, kind: str, item: str) -> pd.DataFrame:
         """An item's checkpoints, in order."""
         return self.points[(self.points["kind"] == kind) & (self.points["item"] == item)]
@@ -95,47 +102,59 @@ class Timeline:
         return self.items.join(wide[ordered], on=["kind", "item"])
 
 
-class _Answers(NamedTuple):
-    """Answers to the same prompts and draws, checkpoint by checkpoint."""
+def of(study: Study, keys: Sequence[str] = ()) -> Timeline:
+    """The timeline of checkpoints in the order given, all of the study's unless some are named.
 
-    index: pd.MultiIndex
-    """Prompt and draw, by prompt."""
-    prompt: Array
-    """The number of each of them's prompt, ascending."""
-    held_out: Bools
-    """By prompt."""
-    texts: list[str]
-    """Of each prompt and draw those of all checkpoints, in order."""
-    left_out: int
-
-    def by_prompt(self, values: Array, checkpoints: int) -> Floats:
-        """Texts × items as prompts × checkpoints × items, the mean over draws."""
-        shaped = values.reshape(len(self.prompt), checkpoints, -1)
-        sums = np.zeros((len(self.held_out), *shaped.shape[1:]))
-        np.add.at(sums, self.prompt, shaped)
-        draws = np.bincount(self.prompt, minlength=len(self.held_out))
-        return np.asarray(sums / np.maximum(draws, 1)[:, None, None], np.float64)
-
-
-class _Group(NamedTuple):
-    """Items that are counted on the same prompts."""
-
-    kind: str
-    names: list[str]
-    says: list[str]
-    units: list[str]
-    values: Floats
-    """Prompts × checkpoints × items."""
-
-
-def of(study: Study, keys: Sequence[str] = (), permutations: int = steps.PERMUTATIONS) -> Timeline:
-    """The timeline of checkpoints in the order given, all of the study's unless some are named."""
+    Kept in the study and made anew once a file that it rests on was replaced.
+    """
     chosen = order(study, keys)
-    answers = _answers(study, chosen)
-    probes = _probes(answers, len(chosen))
-    groups = [probes, _phrases(answers, len(chosen), probes), *_measures(study, answers, chosen)]
-    mine, faults = _own(study, answers, len(chosen))
-    tested = [_tested(group, chosen, study.settings.seed, permutations) for group in [*groups, mine]]
+    path = study.folder / "diffs" / f"timeline-{files.content_hash(chosen)}.json"
+    # Before the work: what changes meanwhile has it made again.
+    state = [METHOD, study.settings.seed, *(list(files.identity(each) or []) for each in _rests(study))]
+    try:
+        record = files.read_json(path)
+        if record["state"] == state:
+            return _read(study, chosen, record["fact"])
+    except (Damaged, LookupError, TypeError, ValueError) as error:
+        if path.exists():
+            logger.warning("The timeline is computed anew: %s", error)
+    found = made(study, chosen)
+    try:
+        files.write_json(path, {"state": state, "fact": _written(found)}, seal=True)
+    except OSError as error:
+        # Looking works on a full or read-only disk too.
+        logger.info("The timeline was not kept: %s", in_words(error))
+    return found
+
+
+def _rests(study: Study) -> list[Path]:
+    names = ("prompts.csv", "responses.parquet", measures.FILE)
+    return [*(study.folder / name for name in names), own_probes.path_of(study)]
+
+
+def _written(found: Timeline) -> dict[str, Any]:
+    told = {"prompts": found.prompts, "left_out": found.left_out, "faults": found.faults}
+    frames = {"items": found.items, "points": found.points}
+    # As JSON has no NaN.
+    plain = {name: table.astype(object).where(table.notna(), None) for name, table in frames.items()}
+    return told | {name: table.to_dict("list") for name, table in plain.items()}
+
+
+def _read(study: Study, keys: list[str], fact: dict[str, Any]) -> Timeline:
+    items = pd.DataFrame(fact["items"])[list(COLUMNS)].astype(COLUMNS)
+    points = pd.DataFrame(fact["points"])[list(POINTS)].astype(POINTS)
+    names = [study.checkpoint(key).name for key in keys]
+    return Timeline(keys, names, items, points, int(fact["prompts"]), int(fact["left_out"]), list(fact["faults"]))
+
+
+def made(study: Study, chosen: Sequence[str]) -> Timeline:
+    """The timeline, computed."""
+    answers = followed.answers_of(study, chosen)
+    probes = followed.probes(answers, len(chosen))
+    phrases = followed.phrases(answers, len(chosen), probes)
+    groups = [probes, phrases, *followed.measures(study, answers, chosen)]
+    mine, faults = followed.own_rules(study, answers, len(chosen))
+    tested = [_tested(group, chosen, study.settings.seed) for group in [*groups, mine]]
     items = pd.concat([_corrected(tested[:-1]), _corrected(tested[-1:])], ignore_index=True)
     items = items.assign(q=items[["q_step", "q_trend"]].min(axis=1))
     items = items.assign(changed=items["q"] < measure.LEVEL)
@@ -144,7 +163,7 @@ def of(study: Study, keys: Sequence[str] = (), permutations: int = steps.PERMUTA
     surest = np.lexsort([-items[["z_step", "z_trend"]].abs().max(axis=1).fillna(0.0), ~items["changed"]])
     points = pd.concat([_points(group, chosen) for group in [*groups, mine]], ignore_index=True)
     return Timeline(
-        chosen,
+        list(chosen),
         [study.checkpoint(key).name for key in chosen],
         items.iloc[surest][list(COLUMNS)].astype(COLUMNS).reset_index(drop=True),
         points.astype(POINTS),
@@ -168,110 +187,8 @@ def order(study: Study, keys: Sequence[str] = ()) -> list[str]:
     return chosen
 
 
-def _answers(study: Study, keys: Sequence[str]) -> _Answers:
-    prompts = study.prompts()
-    active = prompts[prompts["active"]]
-    table = study.responses()
-    good = table["checkpoint"].isin(list(keys)) & table["prompt_id"].isin(active["id"])
-    table = table[good & ~table["flag"].isin(responses.EXCLUDING)]
-    wide = table.pivot(index=["prompt_id", "draw"], columns="checkpoint", values="text")
-    wide = wide.reindex(columns=list(keys)).dropna().sort_index()
-    number, ids = pd.factorize(wide.index.get_level_values("prompt_id"))
-    if not len(ids):
-        raise UserError(
-            f"No prompt of study '{study.name}' is answered by all of {', '.join(keys)}; collect what is missing."
-        )
-    split = active.set_index("id")["split"].reindex(ids)
-    held_out = (split == "held-out").to_numpy(dtype=bool)
-    texts = [str(text) for text in wide.to_numpy().ravel()]
-    return _Answers(wide.index, number, held_out, texts, len(active) - len(ids))
-
-
-def _probes(answers: _Answers, checkpoints: int) -> _Group:
-    counts = scan.scan(answers.texts).counts().to_numpy(dtype=np.float64)
-    amounts = np.array([PROBES[name].counted_only for name in scan.NAMES])
-    values = np.where(amounts, counts, counts > 0)
-    units = [MEAN if amount else SHARE for amount in amounts]
-    says = [SAYINGS[name] for name in scan.NAMES]
-    return _Group("probe", list(scan.NAMES), says, units, answers.by_prompt(values, checkpoints))
-
-
-def _phrases(answers: _Answers, checkpoints: int, probes: _Group) -> _Group:
-    """Learned on discovery prompts, by the line along the checkpoints, and counted on held-out ones.
-
-    Those that come and go with a probe are left to it.
-    """
-    held_out = np.repeat(answers.held_out[answers.prompt], checkpoints)
-    prompt = np.repeat(answers.prompt, checkpoints)
-    line = np.tile(2 * np.arange(checkpoints) - (checkpoints - 1), len(answers.prompt))
-    here = np.flatnonzero(~held_out)
-    chosen = list[Phrase]()
-    shows = np.zeros((len(answers.texts), 0))
-    # Nothing is learned without prompts to learn from, and nothing said of it without some to count it on.
-    if len(here) and held_out.any():
-        pairs = Pairs(here, np.unique(prompt[here], return_inverse=True)[1], line[here])
-        found = learned.learn(answers.texts, pairs, measure.LEVEL)
-        whole = np.zeros((len(answers.texts), len(found.phrases)), bool)
-        whole[found.spans.document, found.spans.probe] = True
-        by_prompt = answers.by_prompt(whole, checkpoints)[~answers.held_out]
-        largest = np.abs(steps.statistics(by_prompt)).max(axis=0, initial=0.0)
-        kept = [choice.candidate for choice in learned.kept(found, 2 * ndtr(-largest))]
-        with_probe = _alike(by_prompt[:, :, kept], probes.values[~answers.held_out])
-        kept = [number for number, other in zip(kept, with_probe, strict=True) if not other]
-        chosen = [learned.written(found.phrases[n], n, found, answers.texts, ~held_out) for n in kept]
-        shows = whole[:, kept]
-    values = answers.by_prompt(shows, checkpoints)[answers.held_out]
-    names = [phrase.shown for phrase in chosen]
-    return _Group("phrase", names, names, [SHARE] * len(names), values)
-
-
-def _alike(some: Floats, others: Floats) -> Bools:
-    """Which of some items one of others goes with, prompt by prompt along the checkpoints."""
-    if not some.size:
-        return np.zeros(some.shape[2], bool)
-    centred = [(each - each.mean(axis=1, keepdims=True)).reshape(-1, each.shape[2]) for each in (some, others)]
-    spread = [np.sqrt((each**2).sum(axis=0)) for each in centred]
-    scaled = [each / np.where(width > 0, width, 1.0) for each, width in zip(centred, spread, strict=True)]
-    return np.asarray((scaled[0].T @ scaled[1] >= learned.ALIKE).any(axis=1), bool)
-
-
-def _measures(study: Study, answers: _Answers, keys: Sequence[str]) -> list[_Group]:
-    """Each by itself: a measure may be of some answers only."""
-    table = study.measures()
-    table = table[table["checkpoint"].isin(list(keys))]
-    groups = []
-    for name, rows in table.groupby("name", sort=True):
-        wide = rows.pivot(index=["prompt_id", "draw"], columns="checkpoint", values="value")
-        wide = wide.reindex(columns=list(keys)).dropna()
-        wide = wide[wide.index.isin(answers.index)]
-        if wide.empty:
-            continue
-        values = wide.groupby(level="prompt_id").mean().to_numpy(dtype=np.float64)[:, :, None]
-        unit = SHARE if rows["kind"].eq("yes/no").all() else MEAN
-        groups.append(_Group("measure", [str(name)], [f"has “{name}”"], [unit], values))
-    return groups
-
-
-def _own(study: Study, answers: _Answers, checkpoints: int) -> tuple[_Group, list[str]]:
-    """The study's own rules; questions are put to a judge about two checkpoints and are left out."""
-    names, says, faults, columns = list[str](), list[str](), list[str](), list[Floats]()
-    for probe in own_probes.load(study):
-        if probe.rule is None:
-            continue
-        try:
-            found = own.places(probe.rule, answers.texts)
-        except UserError as error:
-            faults.append(f"{probe.name}: {error}")
-            continue
-        names.append(probe.name)
-        says.append(probe.saying)
-        columns.append(np.array([bool(spans) for spans in found], np.float64))
-    shows = np.column_stack(columns) if columns else np.zeros((len(answers.texts), 0))
-    return _Group("own", names, says, [SHARE] * len(names), answers.by_prompt(shows, checkpoints)), faults
-
-
-def _tested(group: _Group, keys: Sequence[str], seed: int, permutations: int) -> pd.DataFrame:
-    found = steps.test(group.values, seed, permutations)
+def _tested(group: Group, keys: Sequence[str], seed: int) -> pd.DataFrame:
+    found = steps.test(group.values, seed)
     means = group.values.mean(axis=0) if len(group.values) else np.full(group.values.shape[1:], np.nan)
 
     def named(split: Array) -> list[str]:
@@ -311,7 +228,7 @@ def _corrected(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return table.assign(q_step=q_step, q_trend=q_trend)
 
 
-def _points(group: _Group, keys: Sequence[str]) -> pd.DataFrame:
+def _points(group: Group, keys: Sequence[str]) -> pd.DataFrame:
     """Each checkpoint by itself: Wilson's interval of a share, Student's of a mean."""
     n = len(group.values)
     value = group.values.mean(axis=0) if n else np.full(group.values.shape[1:], np.nan)

@@ -3,13 +3,15 @@
 Promises that only what was called is said to have changed, and that what has no room in the sentence is counted.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from diffing.common.words import count, listed, points, share
 from diffing.diff import summary
-from diffing.diff.timeline import SHARE, Timeline
+from diffing.diff.followed import SHARE
+from diffing.diff.timeline import Timeline
 from diffing.probes.sayings import little
 
 SAID = 3
@@ -103,15 +105,18 @@ def caution(found: Timeline) -> str:
     )
 
 
-def where(found: Timeline, row: Any) -> str:
-    """Where an item changed: between two checkpoints, with the range that the step may lie in, or all along."""
+def where(found: Timeline, row: Any, called: Sequence[str]) -> str:
+    """Where an item changed: between two checkpoints, with the range that the step may lie in, or all along.
+
+    `called` is what the checkpoints are called in it.
+    """
     if not row["changed"]:
         return "–"
     if row["shape"] == "steady":
         return "steadily"
     low, at, high = (found.keys.index(row[name]) for name in ("from_low", "from", "from_high"))
-    said = f"{found.keys[at - 1]} → {found.keys[at]}"
-    return said if low == high else f"{said} ({found.keys[low - 1]} → {found.keys[high]})"
+    said = f"{called[at - 1]} → {called[at]}"
+    return said if low == high else f"{said} ({called[low - 1]} → {called[high]})"
 
 
 def figure(unit: str, value: float) -> str:

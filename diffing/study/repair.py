@@ -80,6 +80,7 @@ def _suspects(folder: Path, checks: Mapping[str, Check]) -> Iterator[Path]:
     named = [folder / name for name in ("study.toml", "prompts.csv")]
     kinds = [*folder.glob("*.jsonl"), *folder.glob("*.parquet"), *folder.glob("imported_labels/*.parquet")]
     derived = [*folder.glob("*.json"), *folder.glob("diffs/*/*.parquet"), *folder.glob("diffs/*.parquet")]
+    derived += folder.glob("diffs/*.json")
     derived += [*folder.glob("diffs/*/summary.json"), *folder.glob("readers/*.*")]
     for path in dict.fromkeys([*named, *sorted({*noted, *kinds}), *sorted(derived)]):
         try:

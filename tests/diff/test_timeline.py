@@ -145,7 +145,22 @@ def test_own_probes_and_measures_go_along() -> None:
 
 
 def test_the_same_study_gives_the_same_timeline(four: Study) -> None:
-    pd.testing.assert_frame_equal(timeline.of(four).items, timeline.of(four).items)
+    pd.testing.assert_frame_equal(timeline.made(four, KEYS).items, timeline.made(four, KEYS).items)
+
+
+def test_a_timeline_is_kept_until_an_answer_changes(four: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = timeline.of(four)
+    with monkeypatch.context() as patch:
+        patch.delattr(timeline, "made")
+        again = timeline.of(four)
+    pd.testing.assert_frame_equal(first.items, again.items)
+    pd.testing.assert_frame_equal(first.points, again.points)
+    assert (again.prompts, again.left_out, again.names) == (80, 0, [*KEYS])
+    (kept,) = (four.folder / "diffs").iterdir()
+    kept.write_text("damaged", encoding="utf-8")
+    pd.testing.assert_frame_equal(first.items, timeline.of(four).items)
+    four.add_responses(four.responses().head(1).assign(text="", flag="empty"))
+    assert timeline.of(four).prompts == 79
 
 
 @pytest.mark.parametrize("keys", [["a", "b"], ["a", "b", "b"], ["a", "b", "x"]])

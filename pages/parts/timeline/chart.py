@@ -9,7 +9,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from diffing.common.colours import GREY, A, B
-from diffing.diff.timeline import SHARE, Timeline
+from diffing.diff.followed import SHARE
+from diffing.diff.timeline import Timeline
 from pages.parts import charts
 
 HEIGHT = 190

@@ -57,10 +57,10 @@ def answers(study: Study, keys: Sequence[str]) -> None:
 
 
 def _link(study: Study, a: str, b: str) -> None:
-    names = [study.checkpoint(key).name for key in (a, b)]
+    here = Comparison(study, a, b)
     st.page_link(
         "pages/answer.py",
-        label=md(" → ".join(names)),
+        label=md(" → ".join(here.names)),
         icon=":material/compare_arrows:",
-        query_params=Comparison(study, a, b).link(),
+        query_params=here.link(),
     )

@@ -7,7 +7,8 @@ import streamlit as st
 
 from diffing.common.words import change, small
 from diffing.diff import told
-from diffing.diff.timeline import SHARE, Timeline
+from diffing.diff.followed import SHARE
+from diffing.diff.timeline import Timeline
 from diffing.study.study import Study
 from pages.parts import download
 from pages.parts.address import Comparison
@@ -41,8 +42,8 @@ def show(study: Study, found: Timeline) -> None:
     picked = event["selection"]["rows"]
     if picked and picked[0] < len(items) and (start := items.iloc[picked[0]]["from"]):
         place = found.keys.index(start)
-        pair = Comparison(study, found.keys[place - 1], start)
-        st.switch_page("pages/answer.py", query_params=pair.link())
+        here = Comparison(study, found.keys[place - 1], start)
+        st.switch_page("pages/answer.py", query_params=here.link())
     st.caption("A row opens the Answer page of the two checkpoints around its step.")
     download.csv("Download all figures", found.table(), f"{study.name}-timeline")
 
@@ -51,14 +52,13 @@ def _told(found: Timeline, items: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for _, row in items.iterrows():
         values = found.points_of(row["kind"], row["item"])["value"]
-        # Two checkpoints may have one name, so that their keys head the columns.
-        shown = dict(zip(found.keys, (told.figure(row["unit"], value) for value in values), strict=True))
+        shown = dict(zip(found.called, (told.figure(row["unit"], value) for value in values), strict=True))
         rows.append(
             {"says": row["says"], "kind": row["kind"], "along": values.tolist()}
             | shown
-            | {"where": told.where(found, row), "change": _change(row), "q": small(row["q"])}
+            | {"where": told.where(found, row, found.called), "change": _change(row), "q": small(row["q"])}
         )
-    return pd.DataFrame(rows, columns=["says", "kind", "along", *found.keys, "where", "change", "q"])
+    return pd.DataFrame(rows, columns=["says", "kind", "along", *found.called, "where", "change", "q"])
 
 
 def _change(row: "pd.Series[Any]") -> str:

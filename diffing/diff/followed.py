@@ -1,0 +1,160 @@
+"""What a timeline follows, counted in the answers to prompts that every checkpoint answered.
+
+Probes, phrases, measures and own probes, each as an array of prompts × checkpoints × items. Promises that
+phrases are chosen by discovery prompts alone and counted on the others. Tests nothing.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtr
+
+from diffing.common.arrays import Array, Bools, Floats
+from diffing.common.errors import UserError
+from diffing.diff import measure, own, steps
+from diffing.probes import learned, own_probes, scan
+from diffing.probes.learned import Pairs
+from diffing.probes.phrases import Phrase
+from diffing.probes.probes import PROBES
+from diffing.probes.sayings import SAYINGS
+from diffing.study import responses
+from diffing.study.study import Study
+
+SHARE, MEAN = "share", "mean"
+
+
+class Answers(NamedTuple):
+    """Answers to the same prompts and draws, checkpoint by checkpoint."""
+
+    index: pd.MultiIndex
+    """Prompt and draw, by prompt."""
+    prompt: Array
+    """The number of each of them's prompt, ascending."""
+    held_out: Bools
+    """By prompt."""
+    texts: list[str]
+    """Of each prompt and draw those of all checkpoints, in order."""
+    left_out: int
+
+    def by_prompt(self, values: Array, checkpoints: int) -> Floats:
+        """Texts × items as prompts × checkpoints × items, the mean over draws."""
+        shaped = values.reshape(len(self.prompt), checkpoints, -1)
+        sums = np.zeros((len(self.held_out), *shaped.shape[1:]))
+        np.add.at(sums, self.prompt, shaped)
+        draws = np.bincount(self.prompt, minlength=len(self.held_out))
+        return np.asarray(sums / np.maximum(draws, 1)[:, None, None], np.float64)
+
+
+class Group(NamedTuple):
+    """Items that are counted on the same prompts."""
+
+    kind: str
+    names: list[str]
+    says: list[str]
+    units: list[str]
+    values: Floats
+    """Prompts × checkpoints × items."""
+
+
+def answers_of(study: Study, keys: Sequence[str]) -> Answers:
+    prompts = study.prompts()
+    active = prompts[prompts["active"]]
+    table = study.responses()
+    good = table["checkpoint"].isin(list(keys)) & table["prompt_id"].isin(active["id"])
+    table = table[good & ~table["flag"].isin(responses.EXCLUDING)]
+    wide = table.pivot(index=["prompt_id", "draw"], columns="checkpoint", values="text")
+    wide = wide.reindex(columns=list(keys)).dropna().sort_index()
+    number, ids = pd.factorize(wide.index.get_level_values("prompt_id"))
+    if not len(ids):
+        raise UserError(
+            f"No prompt of study '{study.name}' is answered by all of {', '.join(keys)}; collect what is missing."
+        )
+    split = active.set_index("id")["split"].reindex(ids)
+    held_out = (split == "held-out").to_numpy(dtype=bool)
+    texts = [str(text) for text in wide.to_numpy().ravel()]
+    return Answers(wide.index, number, held_out, texts, len(active) - len(ids))
+
+
+def probes(answers: Answers, checkpoints: int) -> Group:
+    counts = scan.scan(answers.texts).counts().to_numpy(dtype=np.float64)
+    amounts = np.array([PROBES[name].counted_only for name in scan.NAMES])
+    values = np.where(amounts, counts, counts > 0)
+    units = [MEAN if amount else SHARE for amount in amounts]
+    says = [SAYINGS[name] for name in scan.NAMES]
+    return Group("probe", list(scan.NAMES), says, units, answers.by_prompt(values, checkpoints))
+
+
+def phrases(answers: Answers, checkpoints: int, beside: Group) -> Group:
+    """Learned on discovery prompts, by the line along the checkpoints, and counted on held-out ones.
+
+    Those that come and go with a probe are left to it.
+    """
+    held_out = np.repeat(answers.held_out[answers.prompt], checkpoints)
+    prompt = np.repeat(answers.prompt, checkpoints)
+    line = np.tile(2 * np.arange(checkpoints) - (checkpoints - 1), len(answers.prompt))
+    here = np.flatnonzero(~held_out)
+    chosen = list[Phrase]()
+    shows = np.zeros((len(answers.texts), 0))
+    # Nothing is learned without prompts to learn from, and nothing said of it without some to count it on.
+    if len(here) and held_out.any():
+        pairs = Pairs(here, np.unique(prompt[here], return_inverse=True)[1], line[here])
+        found = learned.learn(answers.texts, pairs, measure.LEVEL)
+        whole = np.zeros((len(answers.texts), len(found.phrases)), bool)
+        whole[found.spans.document, found.spans.probe] = True
+        by_prompt = answers.by_prompt(whole, checkpoints)[~answers.held_out]
+        largest = np.abs(steps.statistics(by_prompt)).max(axis=0, initial=0.0)
+        kept = [choice.candidate for choice in learned.kept(found, 2 * ndtr(-largest))]
+        with_probe = _alike(by_prompt[:, :, kept], beside.values[~answers.held_out])
+        kept = [number for number, other in zip(kept, with_probe, strict=True) if not other]
+        chosen = [learned.written(found.phrases[n], n, found, answers.texts, ~held_out) for n in kept]
+        shows = whole[:, kept]
+    values = answers.by_prompt(shows, checkpoints)[answers.held_out]
+    names = [phrase.shown for phrase in chosen]
+    return Group("phrase", names, names, [SHARE] * len(names), values)
+
+
+def _alike(some: Floats, others: Floats) -> Bools:
+    """Which of some items one of others goes with, prompt by prompt along the checkpoints."""
+    if not some.size:
+        return np.zeros(some.shape[2], bool)
+    centred = [(each - each.mean(axis=1, keepdims=True)).reshape(-1, each.shape[2]) for each in (some, others)]
+    spread = [np.sqrt((each**2).sum(axis=0)) for each in centred]
+    scaled = [each / np.where(width > 0, width, 1.0) for each, width in zip(centred, spread, strict=True)]
+    return np.asarray((scaled[0].T @ scaled[1] >= learned.ALIKE).any(axis=1), bool)
+
+
+def measures(study: Study, answers: Answers, keys: Sequence[str]) -> list[Group]:
+    """Each by itself: a measure may be of some answers only."""
+    table = study.measures()
+    table = table[table["checkpoint"].isin(list(keys))]
+    groups = []
+    for name, rows in table.groupby("name", sort=True):
+        wide = rows.pivot(index=["prompt_id", "draw"], columns="checkpoint", values="value")
+        wide = wide.reindex(columns=list(keys)).dropna()
+        wide = wide[wide.index.isin(answers.index)]
+        if wide.empty:
+            continue
+        values = wide.groupby(level="prompt_id").mean().to_numpy(dtype=np.float64)[:, :, None]
+        unit = SHARE if rows["kind"].eq("yes/no").all() else MEAN
+        groups.append(Group("measure", [str(name)], [f"has “{name}”"], [unit], values))
+    return groups
+
+
+def own_rules(study: Study, answers: Answers, checkpoints: int) -> tuple[Group, list[str]]:
+    """The study's own rules; questions are put to a judge about two checkpoints and are left out."""
+    names, says, faults, columns = list[str](), list[str](), list[str](), list[Floats]()
+    for probe in own_probes.load(study):
+        if probe.rule is None:
+            continue
+        try:
+            found = own.places(probe.rule, answers.texts)
+        except UserError as error:
+            faults.append(f"{probe.name}: {error}")
+            continue
+        names.append(probe.name)
+        says.append(probe.saying)
+        columns.append(np.array([bool(spans) for spans in found], np.float64))
+    shows = np.column_stack(columns) if columns else np.zeros((len(answers.texts), 0))
+    return Group("own", names, says, [SHARE] * len(names), answers.by_prompt(shows, checkpoints)), faults
