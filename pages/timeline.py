@@ -8,8 +8,8 @@ from diffing.diff import told
 from pages.parts import address, load, shell
 from pages.parts.timeline import chart, choice, table
 
-CHARTS, ACROSS = 9, 3
-"""Small charts, and how many side by side: what fits a screen. The table has the rest."""
+CHARTS, WIDE = 9, 352
+"""Small charts, and their pixels: three stand side by side, and fewer where there is less room."""
 
 shell.page("Timeline")
 study = address.study()
@@ -38,11 +38,11 @@ for fault in found.faults:
     st.warning(md(fault))
 choice.answers(study, keys)
 notable = told.notable(found)
-for start in range(0, min(len(notable), CHARTS), ACROSS):
-    for column, place in zip(st.columns(ACROSS), range(start, min(len(notable), CHARTS)), strict=False):
-        row = notable.iloc[place]
-        column.plotly_chart(
+with st.container(horizontal=True, gap="small", key="charts-along"):
+    for place, (_, row) in enumerate(notable.head(CHARTS).iterrows()):
+        st.plotly_chart(
             chart.item(found, row),
+            width=WIDE,
             key=f"along-{place}",
             config={"displayModeBar": False},
             alt=f"{row['says']} at each checkpoint; the table below has the figures",
