@@ -5,6 +5,7 @@ where the order of the checkpoints within each prompt means nothing: what is div
 order. What rises and falls again is seen only as far as a step or a line shows it.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -76,7 +77,8 @@ def test(values: Floats, seed: int, permutations: int = PERMUTATIONS) -> Steps:
     random = np.random.default_rng(seed)
     if tested.any():
         observed = np.abs(np.stack([largest, z[-1]]))[:, tested]
-        p_step[tested], p_trend[tested] = _tails(scaled[:, :, tested], weights, observed, permutations, random)
+        tails = _tails(scaled[:, :, tested], [weights[:-1], weights[-1:]], observed, permutations, random)
+        p_step[tested], p_trend[tested] = tails
     low, high = _range(scaled, weights[:-1], random)
     nothing = np.where(tested, 0.0, np.nan)
     before, after, change_low, change_high = _change(values, split + 1)
@@ -96,6 +98,45 @@ def test(values: Floats, seed: int, permutations: int = PERMUTATIONS) -> Steps:
     )
 
 
+class Apart(NamedTuple):
+    """By item: which checkpoint is furthest from the mean of the others; NaN where it was not tested."""
+
+    differing: Ints
+    which: Ints
+    z: Floats
+    p: Floats
+    """Of the largest of all checkpoints' differences."""
+    one: Floats
+    """Its own mean, and that of the others."""
+    others: Floats
+    low: Floats
+    """95 % interval of one less others."""
+    high: Floats
+
+
+def apart(values: Floats, seed: int, permutations: int = PERMUTATIONS) -> Apart:
+    """Test of every item of prompts × checkpoints × items: does one checkpoint stand apart, whatever the order?"""
+    prompts, checkpoints, items = values.shape
+    scaled, differing = _scaled(values)
+    weights = np.eye(checkpoints) - 1 / checkpoints
+    weights = weights / np.sqrt((weights**2).sum(axis=1, keepdims=True))
+    z = np.einsum("kc,icm->km", weights, scaled)
+    which = np.abs(z).argmax(axis=0)
+    largest = np.take_along_axis(z, which[None], axis=0)[0]
+    p, tested = np.full(items, np.nan), differing >= LEAST
+    if tested.any():
+        random = np.random.default_rng(seed)
+        (p[tested],) = _tails(scaled[:, :, tested], [weights], np.abs(largest[None, tested]), permutations, random)
+    mine = np.take_along_axis(values, which[None, None], axis=1)[:, 0]
+    rest = (values.sum(axis=1) - mine) / (checkpoints - 1)
+    if prompts == 0:
+        nothing = np.full(items, np.nan)
+        return Apart(differing, which, nothing, p, nothing, nothing, nothing, nothing)
+    middle, half = (mine - rest).mean(axis=0), half_width(mine - rest)
+    largest = np.where(tested, largest, np.nan)
+    return Apart(differing, which, largest, p, mine.mean(axis=0), rest.mean(axis=0), middle - half, middle + half)
+
+
 def _scaled(values: Floats) -> tuple[Floats, Ints]:
     """Values less their prompt's mean, so that any contrast of their sums has a variance of 1 under the null."""
     differing: Bools = (values != values[:, :1]).any(axis=1)
@@ -107,23 +148,23 @@ def _scaled(values: Floats) -> tuple[Floats, Ints]:
 
 
 def _tails(
-    scaled: Floats, weights: Floats, observed: Floats, permutations: int, random: np.random.Generator
-) -> tuple[Floats, Floats]:
-    """p of the largest step and of the line: how many orders have one as large, the observed one among them."""
+    scaled: Floats, weights: Sequence[Floats], observed: Floats, permutations: int, random: np.random.Generator
+) -> Floats:
+    """p of the largest contrast of each kind: how many orders have one as large, the observed one among them."""
     prompts, checkpoints, items = scaled.shape
     flat = scaled.reshape(prompts * checkpoints, items).astype(np.float32)
-    rows = weights.astype(np.float32)
-    reached = np.zeros((2, items))
+    rows = np.vstack(weights).astype(np.float32)
+    kinds = np.cumsum([0, *(len(kind) for kind in weights[:-1])])
+    reached = np.zeros((len(weights), items))
     block = max(1, CELLS // (prompts * checkpoints**2))
     for start in range(0, permutations, block):
         size = min(block, permutations - start)
         order = _orders(size * prompts, checkpoints, random).reshape(size, prompts * checkpoints)
         # The weights are moved and not the values: one product of matrices for all items.
         sums = np.abs(rows[:, order].reshape(len(rows) * size, -1) @ flat).reshape(len(rows), size, items)
-        found = np.stack([sums[:-1].max(axis=0), sums[-1]])
+        found = np.maximum.reduceat(sums, kinds, axis=0)
         reached += (found >= observed[:, None] - TIE).sum(axis=1)
-    p = (1 + reached) / (1 + permutations)
-    return p[0], p[1]
+    return np.asarray((1 + reached) / (1 + permutations), np.float64)
 
 
 def _orders(count: int, checkpoints: int, random: np.random.Generator) -> Array:

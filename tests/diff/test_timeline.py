@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from diffing.common.errors import UserError
-from diffing.diff import steps, timeline, told
+from diffing.diff import outlier, steps, timeline, told
 from diffing.probes import own_probes
 from diffing.study.study import Study
 from tests.fakes.diff_study import made
@@ -146,6 +146,27 @@ def test_own_probes_and_measures_go_along() -> None:
 
 def test_the_same_study_gives_the_same_timeline(four: Study) -> None:
     pd.testing.assert_frame_equal(timeline.made(four, KEYS).items, timeline.made(four, KEYS).items)
+
+
+def test_where_no_checkpoint_stands_apart_few_are_said_to() -> None:
+    random = np.random.default_rng(9)
+    values = (random.random((120, 4, 400)) < random.random((120, 1, 400))).astype(np.float64)
+    p = steps.apart(values, seed=1, permutations=999).p
+    assert (p <= 0.05).mean() < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)
+    values[:, 2] = random.random((120, 400)) < 0.9
+    tested = steps.apart(values, seed=1, permutations=199)
+    assert (tested.which == 2).mean() > 0.95
+    assert (tested.low < tested.one - tested.others).all()
+
+
+def test_one_of_a_set_stands_apart_whatever_its_place(four: Study) -> None:
+    tables = [outlier.of(four, keys).set_index("item") for keys in (["a", "b", "d"], ["d", "a", "b"])]
+    for table in tables:
+        assert table.loc["hedges", ["one", "changed"]].tolist() == ["d", True]
+        assert table.loc["hedges", "change"] == pytest.approx(
+            table.loc["hedges", "value"] - table.loc["hedges", "others"]
+        )
+    assert tables[0].loc["hedges", "z"] == pytest.approx(tables[1].loc["hedges", "z"])
 
 
 def test_a_timeline_is_kept_until_an_answer_changes(four: Study, monkeypatch: pytest.MonkeyPatch) -> None:
