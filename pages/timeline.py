@@ -5,8 +5,8 @@ import streamlit as st
 from diffing.common.escape import esc, md
 from diffing.common.words import count
 from diffing.diff import told
-from pages.parts import address, load, shell
-from pages.parts.timeline import chart, choice, table
+from pages.parts import address, shell
+from pages.parts.timeline import chart, choice, counted, table
 
 CHARTS, WIDE = 9, 352
 """Small charts, and their pixels: three stand side by side, and fewer where there is less room."""
@@ -23,7 +23,7 @@ if len(study.checkpoints) < 3:
     )
     st.stop()
 keys = choice.of(study)
-found = load.timeline(study, keys)
+found = counted.of(study, keys)
 
 st.html(f"<div class='said'>{esc(told.sentence(found))}</div>")
 left = f" {count(found.left_out, 'other is', 'others are')} not answered by all." if found.left_out else ""

@@ -21,7 +21,6 @@ from diffing.common.errors import UserError
 from diffing.diff import measures as compared_measures
 from diffing.diff import noise, own, selection
 from diffing.diff import pairs as feature_pairs
-from diffing.diff import timeline as timelines
 from diffing.diff.answer import Behaviour
 from diffing.diff.stored import Diff
 from diffing.findings import asking, evidence, findings, people
@@ -108,11 +107,6 @@ def _measured(study: Study) -> State:
     return _answers(study, study.folder / stored_measures.FILE)
 
 
-def _counted(study: Study) -> State:
-    """Answers with what is counted in them or was measured of them."""
-    return _answers(study, own_kept.path_of(study), study.folder / stored_measures.FILE)
-
-
 def _voted(study: Study) -> State:
     """Answers with blind votes on them."""
     return _answers(study, blind.path_of(study))
@@ -129,7 +123,6 @@ def _reported(study: Study) -> State:
 ANSWERS: dict[str | type[Any], Any] = {Study: _answers}
 JUDGED: dict[str | type[Any], Any] = {Study: _judged}
 EVERYTHING: dict[str | type[Any], Any] = {Study: _everything}
-COUNTED: dict[str | type[Any], Any] = {Study: _counted}
 OWN: dict[str | type[Any], Any] = {Study: _own}
 MEASURED: dict[str | type[Any], Any] = {Study: _measured}
 VOTED: dict[str | type[Any], Any] = {Study: _voted}
@@ -268,13 +261,6 @@ def standings(study: Study, a: str, b: str) -> list[Standing]:
 def own_answers(study: Study, a: str, b: str) -> own.Answers:
     """The answers that own probes are counted in."""
     return own.answers(study, a, b)
-
-
-@said
-@st.cache_resource(max_entries=4, show_spinner="Counting along the checkpoints", hash_funcs=COUNTED)
-def timeline(study: Study, keys: tuple[str, ...]) -> timelines.Timeline:
-    """What changed along checkpoints in this order."""
-    return timelines.of(study, keys)
 
 
 @said
