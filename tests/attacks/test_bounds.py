@@ -4,6 +4,7 @@ import gzip
 import json
 import lzma
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -203,7 +204,12 @@ def test_a_parquet_file_of_equal_rows_is_refused_by_its_own_count(
 ) -> None:
     monkeypatch.setattr(bounds, "MOST_ROWS", 1_000)
     pd.DataFrame({"prompt": ["x"] * 1_001}).to_parquet(tmp_path / "t.parquet")
-    monkeypatch.setattr(pq.ParquetFile, "iter_batches", None)
+
+    def decoded(*_: object, **__: object) -> Iterator[pa.RecordBatch]:
+        raise AssertionError("A row was decoded")
+        yield
+
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", decoded)
     with pytest.raises(UserError, match="'t.parquet' has more than 1,000 rows"):
         list(parquet.blocks(tmp_path / "t.parquet", "t.parquet", bounds.limits()))
 

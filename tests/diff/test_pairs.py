@@ -116,9 +116,9 @@ def test_what_differs_here_is_kept_to_what_differs_everywhere(study: Study) -> N
 def test_what_two_texts_differ_by_comes_first() -> None:
     rows = pairs.counted("**One** and **two**?", "**One** and **two**!")
     assert rows.head(5).to_dict("list") == {
-        "probe": ["exclamation marks", "question marks", "closing question", "bold", "single paragraph"],
-        "A": [0, 1, 1, 2, 1],
-        "B": [1, 0, 0, 2, 1],
+        "probe": ["exclamation marks", "question marks", "closing question", "exclaiming opening", "bold"],
+        "A": [0, 1, 1, 0, 2],
+        "B": [1, 0, 0, 1, 2],
     }
 
 

@@ -54,7 +54,8 @@ def test_exchanged_sides_say_nothing_in_more_than_a_chance_number_of_studies() -
     # At most one study in twenty is wanted; four of twelve come by chance in two lines of a thousand.
     assert max(said.values()) <= 3 / 12
     assert said["all views together"] <= 1 / 12
-    assert all(line.holds for line in lines)
+    # A line misses by chance in two draws of a hundred, and so one of the 27 in nearly every other one.
+    assert len([line.scenario for line in lines if not line.holds]) <= 1
 
 
 def test_candidates_are_turned_as_they_would_be_learned_from_the_exchanged_sides() -> None:
