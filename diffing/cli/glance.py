@@ -39,21 +39,26 @@ def answer(study: "Study", stored: "Diff", every: bool = False) -> None:
             f"Read by {' and '.join(readers)}. A reader sees what moves features of its own on the same pairs of "
             "answers; “–” is what is counted in the text alone."
         )
-    left = len(found) - len(shown)
+    left = sum(each.confirmed == "yes" for each in found if each not in shown)
     if left:
-        told = words.count(left, "more is told", "more are told")
-        paragraph(f"{told} of by features alone: 'answer {study.name} --all' lists them too.")
+        told = words.count(left, "more difference")
+        paragraph(f"{told} that only features tell of: 'answer {study.name} --all' lists all there is.")
 
 
 def _short(each: "Behaviour") -> dict[str, str]:
     doubt = "" if each.confirmed == "yes" else f" ({each.confirmed})"
     beside = "".join(f"\n  with it: {other.told}" for other in each.beside)
     return {
-        "more": each.direction,
+        "more": _side(each),
         "what": f"{_name(each)}{doubt}{beside}",
         "A → B": each.figures,
         "B − A": each.told,
     }
+
+
+def _side(each: "Behaviour") -> str:
+    """Who shows more of it; of a length that is about the same, nobody."""
+    return "–" if each.kind == "amount" and each.confirmed != "yes" else each.direction
 
 
 def _name(each: "Behaviour") -> str:
@@ -66,7 +71,7 @@ def _whole(each: "Behaviour") -> dict[str, str]:
     from diffing.common import words
 
     return {
-        "more": each.direction,
+        "more": _side(each),
         "what": _name(each),
         "A → B": each.figures,
         "B − A": each.told,

@@ -62,8 +62,14 @@ def figures(item: Item) -> str:
 
 def difference(item: Item) -> str:
     """Their difference with its interval."""
-    unit = "% of the mean" if item.kind == "amount" else "points"
-    return f"{points(item.delta)} {unit} [{interval(item.ci_low, item.ci_high)}]"
+    if item.kind == "amount":
+        # Kept as shares of the mean of both sides; people think in the thing itself.
+        mean = (item.share_a + item.share_b) / 2
+        middle, low, high = (
+            f"{mean * end:+,.1f}".replace("-", "−") for end in (item.delta, item.ci_low, item.ci_high)
+        )
+        return f"{middle} [{low} to {high}]"
+    return f"{points(item.delta)} points [{interval(item.ci_low, item.ci_high)}]"
 
 
 def headings(found: Checked) -> list[tuple[str, Sequence[Judged]]]:

@@ -48,6 +48,7 @@ RUNGS = {
     "verified": "its words, judged",
 }
 ROW = ["frequency_a", "frequency_b", "delta", "q", "delta_rarefied", "delta_equal_length", "replicated"]
+AMOUNT = ["mean_a", "mean_b", "change", "change_low", "change_high", "q_mean", "replicated"]
 
 
 def show(here: Comparison, standing: Standing, found: Loaded | None, author: str) -> None:
@@ -135,14 +136,18 @@ def _rests_on(here: Comparison, finding: Finding, found: Loaded | None) -> None:
         _features(here, finding, found.table[found.table["feature"].isin(finding.features)])
     if finding.probes:
         rows = found.diff.probes[found.diff.probes["probe"].isin(finding.probes)]
-        st.dataframe(
-            shown(rows, ["probe", *ROW]),
-            placeholder="–",
-            hide_index=True,
-            key=f"probes-{finding.id}",
-            column_config=FIGURES,
-            alt="The finding's surface probes",
-        )
+        # Of words every answer has some: whether it has any says nothing.
+        amounts = rows["judged_by"] == "amount"
+        for kind, some, columns in (("probes", rows[~amounts], ROW), ("amounts", rows[amounts], AMOUNT)):
+            if len(some):
+                st.dataframe(
+                    shown(some, ["probe", *columns]),
+                    placeholder="–",
+                    hide_index=True,
+                    key=f"{kind}-{finding.id}",
+                    column_config=FIGURES,
+                    alt="The finding's surface probes",
+                )
 
 
 def _features(here: Comparison, finding: Finding, rows: pd.DataFrame) -> None:
