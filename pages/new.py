@@ -6,6 +6,7 @@ import streamlit as st
 from diffing import status
 from diffing.common.errors import UserError
 from diffing.common.escape import md
+from diffing.common.words import share
 from diffing.models import providers
 from diffing.reader import presets
 from diffing.study import collect, known_cases, prompts
@@ -91,7 +92,7 @@ with asked:
             format_func=lambda one: f"{one} ({counts[one]})",
         )
         table = table[table["category"].isin(kept)] if kept else table
-        pick.caption(f"{len(table):,} prompts; {HELD_OUT:.0%} of them are held out to test findings on.")
+        pick.caption(f"{len(table):,} prompts; {share(HELD_OUT)} of them are held out to test findings on.")
         sampling = Sampling(draws=int(draws), temperature=float(temperature), max_tokens=int(longest))
         choice = ReaderChoice(preset=reader)
         least = status.detectable(len(table), status.reader_features(choice))

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from diffing.common import stats
-from diffing.common.words import small
+from diffing.common.words import share, small
 from diffing.diff import measure, pairing
 from diffing.diff.presence import Flat
 from diffing.findings.predicates import Predicate
@@ -68,7 +68,9 @@ class Counted(NamedTuple):
         if self.amount:
             return f"{self.a:,.3g} → {self.b:,.3g} an answer on {self.prompts:,} held-out prompts, {sure}"
         ahead = f"{self.more_b}:{self.more_a} prompts for B"
-        return f"{self.a:.0%} → {self.b:.0%} of answers on {self.prompts:,} held-out prompts ({ahead}), {sure}"
+        return (
+            f"{share(self.a)} → {share(self.b)} of answers on {self.prompts:,} held-out prompts ({ahead}), {sure}"
+        )
 
 
 def count(study: Study, a: str, b: str, predicates: Sequence[Predicate]) -> list[Counted | None]:

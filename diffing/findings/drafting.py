@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 
 from diffing import diff, labels
 from diffing.common.step import Progress, Result
+from diffing.common.words import share
 from diffing.diff.stored import Diff
 from diffing.findings import findings
 from diffing.findings.exhibits import Chooser, Exhibits
@@ -86,7 +87,7 @@ def question(study: Study, stored: Diff, options: Options) -> Question[Drafts] |
     parts = [_described(family, finder, (stored.a, stored.b)) for family in strongest]
     counted = [
         f"- {name} ({PROBES[name].description}): group {SIDES[1 if row['delta_discovery'] > 0 else -1]} more, by "
-        f"{abs(row['delta_discovery']):.0%} of prompts"
+        f"{share(abs(row['delta_discovery']))} of prompts"
         for name, row in moving(stored).iterrows()
     ]
     if counted:
@@ -115,7 +116,7 @@ def _described(family: Family, finder: Finder, sides: tuple[str, str]) -> str:
     more, less = (sides[1], sides[0]) if family.sign > 0 else sides
     lines = [
         f"Feature {family.feature}, with {family.members - 1} others like it. Group {SIDES[family.sign]} shows it "
-        f"more, by {abs(family.delta):.0%} of prompts."
+        f"more, by {share(abs(family.delta))} of prompts."
     ]
     if family.label:
         lines.append(f"Label: {json.dumps(family.label.label, ensure_ascii=False)}")

@@ -17,7 +17,7 @@ import pandas as pd
 from diffing import diff, labels
 from diffing.common import files
 from diffing.common.errors import UserError
-from diffing.common.words import small
+from diffing.common.words import share, small
 from diffing.diff import summary
 from diffing.diff.stored import Diff
 from diffing.findings import counting, findings, verdicts, verification
@@ -228,7 +228,8 @@ def _labelled(finding: Finding, current: Mapping[int, Label], reader: str) -> Ru
         return Rung("labels", None, "no label of its features was scored blind")
     good = sum(balanced >= VALID and low > 0.5 for balanced, low in scores)
     words = (
-        f"{good} of {len(scores)} scored labels told passages apart on {finding.more} (best {max(scores)[0]:.0%})"
+        f"{good} of {len(scores)} scored labels told passages apart on {finding.more} (best "
+        f"{share(max(scores)[0])})"
     )
     return Rung("labels", 2 * good >= len(scores), words)
 
@@ -306,7 +307,8 @@ def _counts(finding: Finding, probes: pd.DataFrame) -> list[Objection]:
         if moved < 0:
             words = (
                 f"it says {'more' if turn > 0 else 'less'} of {name} in {finding.more}, but {name} go from "
-                f"{row['frequency_a']:.0%} of answers in {finding.a} to {row['frequency_b']:.0%} in {finding.b} "
+                f"{share(row['frequency_a'])} of answers in {finding.a} to "
+                f"{share(row['frequency_b'])} in {finding.b} "
                 f"(q = {small(row['q'])}), and from {row['mean_a']:.3g} to {row['mean_b']:.3g} an answer"
             )
             objections.append(_objection(finding, "counts", name, words))
@@ -341,6 +343,7 @@ def own_error_words(error: verdicts.OwnError | None) -> str:
         return "The judge's own error is not estimable: it takes two draws of a checkpoint."
     return (
         f"Between two draws of one checkpoint, where there is nothing to find, the judge called {error.false} of "
-        f"{error.tests} claims different (p < 0.05); its preference turned with the order in {error.flipped:.0%} "
+        f"{error.tests} claims different (p < 0.05); its preference turned with the order in "
+        f"{share(error.flipped)} "
         "of pairs."
     )

@@ -143,8 +143,10 @@ def _surely(probe: "pd.Series[float]", figure: str, q: str) -> int:
 
 def _moves(thing: str, figures: Mapping[str, float]) -> str:
     return (
-        f"the feature goes from {figures['frequency_a']:.0%} to {figures['frequency_b']:.0%} of answers, while "
-        f"{thing} go from {figures['probe_frequency_a']:.0%} to {figures['probe_frequency_b']:.0%} of answers "
+        f"the feature goes from {share(figures['frequency_a'])} to {share(figures['frequency_b'])} "
+        "of answers, while "
+        f"{thing} go from {share(figures['probe_frequency_a'])} to "
+        f"{share(figures['probe_frequency_b'])} of answers "
         f"(q = {small(figures['probe_q'])}) and from {figures['probe_mean_a']:.3g} to "
         f"{figures['probe_mean_b']:.3g} an answer"
     )
@@ -162,7 +164,7 @@ def _place(feature: int, label: str, things: Sequence[str], near: Near | None) -
     if other is None or near.share[thing] >= ELSEWHERE or near.share[other] < 2 * ELSEWHERE:
         return []
     figures = {thing: near.share[thing], other: near.share[other]}
-    words = f"{figures[thing]:.0%} of its active tokens lie at {thing}, {figures[other]:.0%} at {other}"
+    words = f"{share(figures[thing])} of its active tokens lie at {thing}, {share(figures[other])} at {other}"
     return [Contradiction(feature, label, "place", thing, figures, words)]
 
 

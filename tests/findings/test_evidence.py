@@ -84,10 +84,12 @@ def test_a_count_lifts_exactly_the_words_that_say_what_is_counted(monkeypatch: p
     counted = [findings.add(study, words, side, author="test", predicate=each) for words, side, each in told]
     found = {one.finding.id: one for one in evidence.of(study)}
     assert [found[each.id].status for each in counted] == ["counted", "rejected", "counted", "unverified wording"]
-    assert found[counted[1].id].why.startswith("held-out answers show the contrary: 93% → 7% of answers")
+    assert found[counted[1].id].why.startswith(
+        "held-out answers show the contrary: 93\u00a0% → 7\u00a0% of answers"
+    )
     (rung,) = [rung for rung in found[counted[3].id].rungs if rung.name == "counted"]
     assert rung.passed is None and rung.words.startswith(
-        "counted beside it, and not what it says: says “tea”: 77%"
+        "counted beside it, and not what it says: says “tea”: 77\u00a0%"
     )
     # Its own figures are its own: by plain counting on held-out prompts.
     prompts = study.prompts()

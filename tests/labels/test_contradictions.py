@@ -164,7 +164,12 @@ def test_place(label: str, where: Near | None, flagged: bool) -> None:
             "“sorry” ×13, “orry” ×12",
             "Here it fires on “sorry” and “orry”, 96\u00a0% of the time at apologies.",
         ),
-        ("numbered lists", "bold:0.90", "“**” ×9", "0% of its active tokens lie at numbered items, 90% at bold."),
+        (
+            "numbered lists",
+            "bold:0.90",
+            "“**” ×9",
+            "0\u00a0% of its active tokens lie at numbered items, 90\u00a0% at bold.",
+        ),
         # The words it fires on, the probe, or a place beside it: nothing speaks against these.
         ("'sorry' opening an answer", "apologies:0.96", "“sorry” ×13, “orry” ×12", ""),
         ("apologies of any kind", "apologies:0.96", "“hope” ×13", ""),

@@ -89,7 +89,7 @@ def test_a_finding_by_hand_leans_to_the_side_that_shows_its_features_more(study:
 def test_a_contradicted_finding_waits_for_a_persons_reason(study: Study) -> None:
     made = findings.add(study, WRONG_WAY, "a", author="Ada", features=[ITEMS])
     app = opened(study, status="needs a reason")
-    assert "but numbered items go from 7% of answers in a to 93% in b" in app.warning[0].value.replace("\\", "")
+    assert "but numbered items go from 7 % of answers in a to 93 % in b" in app.warning[0].value.replace("\\", "")
     fill(app, "Why may it be reported all the same?", "the items were counted by eye")
     press(app, "Let it pass")
     assert evidence.get(study, made.id).open == []

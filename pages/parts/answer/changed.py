@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from diffing.common.escape import md
+from diffing.common.words import share
 from diffing.diff import changes
 from diffing.diff.answer import Behaviour
 from diffing.diff.stored import Diff
@@ -49,7 +50,7 @@ def show(here: Comparison, diff: Diff, listed: Sequence[Behaviour]) -> None:
 
 def _said(row: dict[str, float], told: Sequence[Behaviour]) -> str:
     """What only A and what only B shows, and how much is left of the words."""
-    parts = [f"{row['a1']:,.0f} → {row['b1']:,.0f} words, {row['changed']:.0%} of them others"]
+    parts = [f"{row['a1']:,.0f} → {row['b1']:,.0f} words, {share(row['changed'])} of them others"]
     for side, other in (("a", "b"), ("b", "a")):
         mine = [
             each.name

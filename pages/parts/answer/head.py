@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from diffing.common import words
 from diffing.common.escape import esc, md
 from diffing.common.words import count
 from diffing.diff import answer
@@ -40,15 +41,17 @@ def _carried(diff: Diff, listed: Sequence[Behaviour]) -> tuple[str, str] | None:
         return None
     features = count(len(diff.features), "feature")
     if everything < answer.TELLS:
-        said = f"All {features} together hardly tell A's answers from B's ({everything:.0%} right)."
+        said = f"All {features} together hardly tell A's answers from B's ({words.share(everything)} right)."
     else:
-        share = "all" if these >= everything else f"{(these - 0.5) / (everything - 0.5):.0%}"
+        share = "all" if these >= everything else words.share((these - 0.5) / (everything - 0.5))
         said = (
             f"What is listed here carries {share} of what tells A's answers from B's: by it alone a classifier "
-            f"ranks {these:.0%} of pairs right, by all {features} {everything:.0%}."
+            f"ranks {words.share(these)} of pairs right, by all {features} {words.share(everything)}."
         )
         left = (
-            "next to nothing is left" if rest < answer.TELLS else f"they still reach {rest:.0%}: something is left"
+            "next to nothing is left"
+            if rest < answer.TELLS
+            else f"they still reach {words.share(rest)}: something is left"
         )
         said += f" With what is listed here taken out of the features, {left}."
     none, families = answer.unexplained(diff)

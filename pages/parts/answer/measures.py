@@ -23,8 +23,9 @@ def show(here: Comparison) -> None:
     st.subheader("Measures", anchor=False)
     st.caption(
         "Numbers by answer that came with a log, paired by prompt; q is corrected over all of them. “No change” "
-        f"is less than {measure.EQUIVALENT:.0%} of answers and less than a quarter of both shares; of other "
-        f"numbers less than {measure.OF_AMOUNT:.0%}."
+        f"is less than {words.share(measure.EQUIVALENT)} of answers and less than a quarter of both "
+        "shares; of other "
+        f"numbers less than {words.share(measure.OF_AMOUNT)}."
     )
     rows = table.sort_values(["p", "measure"], kind="stable").to_dict("records")
     st.markdown("\n".join(f"- {line(row)}" for row in rows[:SHOWN]))

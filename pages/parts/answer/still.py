@@ -3,6 +3,7 @@
 import streamlit as st
 
 from diffing.common.escape import md
+from diffing.common.words import share
 from diffing.diff import answer, measure
 from diffing.diff.answer import Still
 from diffing.diff.stored import Diff
@@ -21,8 +22,9 @@ def show(diff: Diff) -> None:
         st.subheader("Did not change", anchor=False)
         if same:
             st.caption(
-                f"Whatever the difference is, it is less than {measure.EQUIVALENT:.0%} of answers and less than a "
-                f"quarter of how often both show it; of amounts less than {measure.OF_AMOUNT:.0%}."
+                f"Whatever the difference is, it is less than {share(measure.EQUIVALENT)} of "
+                "answers and less than a "
+                f"quarter of how often both show it; of amounts less than {share(measure.OF_AMOUNT)}."
             )
             st.markdown("\n".join(f"- {_said(each)}: {md(each.figures)}" for each in same))
         else:

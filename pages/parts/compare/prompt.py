@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from diffing.common.escape import md, visible
+from diffing.common.words import share
 from diffing.diff import changes
 from diffing.study import prompts
 from pages.parts import address, charts
@@ -99,4 +100,4 @@ def _title(prompt: pd.Series, ranked: pd.DataFrame) -> str:
     if prompt["id"] not in ranked.index:
         return text
     row = ranked.loc[prompt["id"]]
-    return f"{int(row['differ'])} behaviours, {row['changed']:.0%} of words · {text}"
+    return f"{int(row['differ'])} behaviours, {share(row['changed'])} of words · {text}"

@@ -11,7 +11,7 @@ import streamlit as st
 
 from diffing import labels
 from diffing.common.escape import esc, md, visible
-from diffing.common.words import small
+from diffing.common.words import share, small
 from diffing.findings import brief, correction
 from diffing.findings.evidence import Standing
 from diffing.findings.findings import Finding
@@ -100,9 +100,11 @@ def _rungs(standing: Standing) -> None:
     if check is not None and check.prompts:
         with st.container(horizontal=True):
             st.metric(
-                "Applies", f"{check.frequency:.0%}", help="Held-out prompts on which the judge saw a difference."
+                "Applies",
+                share(check.frequency),
+                help="Held-out prompts on which the judge saw a difference.",
             )
-            st.metric("For it", f"{check.accuracy:.0%}", help="Of these, those that went the claimed way.")
+            st.metric("For it", share(check.accuracy), help="Of these, those that went the claimed way.")
             st.metric(
                 "Net share", f"{100 * check.net:+.0f} points", help=f"{_interval(check.low, check.high)}, 95 %."
             )
@@ -113,8 +115,8 @@ def _rungs(standing: Standing) -> None:
                     f"{100 * corrected.net:+.0f} points",
                     help=f"{_interval(corrected.low, corrected.high)}, 95 %.",
                 )
-            st.metric("Present in A", f"{check.presence_a:.0%}")
-            st.metric("Present in B", f"{check.presence_b:.0%}")
+            st.metric("Present in A", share(check.presence_a))
+            st.metric("Present in B", share(check.presence_b))
         st.caption(f"Net share by the judge's word; {md(correction.words(check.corrected))}.")
 
 

@@ -18,7 +18,7 @@ def whole(value: int) -> str:
 
 
 def share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0%}"
+    return "–" if value is None else words.share(value)
 
 
 def mark(value: float | None) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from diffing.common import words
 from diffing.study import prompts
 from diffing.study.study import Study
 from pages.parts.attempt import attempt
@@ -33,7 +34,8 @@ def counts(study: Study, active: pd.DataFrame) -> None:
         column_config={side: st.column_config.NumberColumn(width=70) for side in SIDES},
     )
     st.caption(
-        f"{study.settings.held_out:.0%} of prompts are held out by a hash of their content: labels and drafts "
+        f"{words.share(study.settings.held_out)} of prompts are held out by a hash of their "
+        "content: labels and drafts "
         "never see them, and findings are tested on them."
     )
 
