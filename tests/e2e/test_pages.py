@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, TimeoutError, expect
 
 from tests.e2e.conftest import Dashboard, settled
 from tests.fakes import finding_study
@@ -48,11 +48,21 @@ def test_a_dot_and_the_text_of_a_row_open_their_feature(
         watched.goto(f"{dashboard.url}/features?study={study.name}&with-length=true")
         settled(watched)
         watched.locator(".js-plotly-plot .scatterlayer .point").first.wait_for(state="attached")
-        watched.wait_for_timeout(1000)
-        spot = watched.evaluate(place)
-        watched.mouse.move(*spot, steps=5)
-        watched.mouse.click(*spot)
-        watched.wait_for_url(re.compile(r"/feature\?.*feature=\d+"))
+        assert opened(watched, place, re.compile(r"/feature\?.*feature=\d+"))
+
+
+def opened(page: Page, place: str, address: re.Pattern[str]) -> bool:
+    """Click what a script finds until the address is there: nothing tells when a drawing has begun to listen."""
+    for _ in range(10):
+        spot = page.evaluate(place)
+        page.mouse.move(*spot, steps=5)
+        page.mouse.click(*spot)
+        try:
+            page.wait_for_url(address, timeout=30_000)
+        except TimeoutError:
+            continue
+        return True
+    return False
 
 
 DOT = """() => {
