@@ -1,15 +1,12 @@
 """The command that says what people preferred who voted blind on the page Compare."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from diffing.cli.options import After, AsJson, Before, Name
 from diffing.cli.terminal import say, show, tell
-
-if TYPE_CHECKING:
-    from diffing.findings.tally import Row
 
 app = typer.Typer()
 
@@ -50,26 +47,8 @@ def votes_command(
         if row.group == "all":
             say(row.words)
             say(f"    {tally.sentence(row)}")
-    show([_shown(row) for row in told.rows if row.group != "all"])
+    show([tally.shown(row) for row in told.rows if row.group != "all"])
     for each in told.agreement:
         say(f"{each.words} {tally.agreement_words(each)}")
     if told.decided >= tally.LEAST:
         say(f"The answer on the left was chosen in {told.left_chosen} of {told.decided} votes for either.")
-
-
-def _shown(row: "Row") -> dict[str, object]:
-    from diffing.common.words import interval, small
-    from diffing.findings import tally
-
-    few = row.decided < tally.LEAST
-    return {
-        "question": row.words,
-        "by": row.group,
-        "which": row.value,
-        "A": row.for_a,
-        "B": row.for_b,
-        "no difference": row.neither,
-        "B's share": f"too few ({tally.LEAST} needed)" if few else f"{100 * row.share_b:.0f} %",
-        "95 %": "–" if few else interval(row.low, row.high).replace("+", ""),
-        "q": "–" if few else small(row.q),
-    }

@@ -58,6 +58,28 @@ class Group(NamedTuple):
     """Prompts × checkpoints × items."""
 
 
+class Followed(NamedTuple):
+    """All that is counted along the checkpoints."""
+
+    answers: Answers
+    groups: list[Group]
+    """Probes, phrases and measures: one family of tests."""
+    own: Group
+    """The study's own rules, a family of their own."""
+    faults: list[str]
+    """Own probes without figures, and why."""
+
+
+def of(study: Study, keys: Sequence[str]) -> Followed:
+    """Everything in the answers that all these checkpoints gave."""
+    answers = answers_of(study, keys)
+    counted = probes(answers, len(keys))
+    # Learned by the line along the checkpoints: some of what only one in the middle says is not looked for.
+    groups = [counted, phrases(answers, len(keys), counted), *measures(study, answers, keys)]
+    mine, faults = own_rules(study, answers, len(keys))
+    return Followed(answers, groups, mine, faults)
+
+
 def answers_of(study: Study, keys: Sequence[str]) -> Answers:
     prompts = study.prompts()
     active = prompts[prompts["active"]]

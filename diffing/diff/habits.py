@@ -244,8 +244,8 @@ class _Peel:
     def _keeps_company(self, candidate: int, lead: int) -> bool:
         """Whether both change on the same prompts, so that one may be the other seen again.
 
-        What has a name and goes the other way is the other seen again only where one takes the other's place, or
-        where both are close: to a reader "begins at once with a list" is not "goes on behind the list".
+        What has a name and stands elsewhere in answers is the other seen again only where both are close: to a
+        reader "begins at once with a list" is not "goes on behind the list".
         """
         bar = max(COMPANY, BEYOND / max(self._ground.prompts, 1) ** 0.5)
         apart = abs(self._middle[candidate] - self._middle[lead]) > APART

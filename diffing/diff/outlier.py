@@ -19,13 +19,8 @@ from diffing.study.study import Study
 def of(study: Study, keys: Sequence[str] = ()) -> pd.DataFrame:
     """A row for each item, the surest first."""
     chosen = timeline.order(study, keys)
-    answers = followed.answers_of(study, chosen)
-    probes = followed.probes(answers, len(chosen))
-    # Learned by the line along the checkpoints: some of what only one in the middle says is not looked for.
-    phrases = followed.phrases(answers, len(chosen), probes)
-    groups = [probes, phrases, *followed.measures(study, answers, chosen)]
-    mine, _ = followed.own_rules(study, answers, len(chosen))
-    tested = [_tested(group, chosen, study.settings.seed) for group in [*groups, mine]]
+    here = followed.of(study, chosen)
+    tested = [_tested(group, chosen, study.settings.seed) for group in [*here.groups, here.own]]
     # Own probes are a family of their own, here as everywhere.
     families = [pd.concat(tested[:-1], ignore_index=True), tested[-1]]
     found = [stats.benjamini_hochberg(each["p"].to_numpy(np.float64)) for each in families]

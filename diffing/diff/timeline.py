@@ -149,27 +149,24 @@ def _read(study: Study, keys: list[str], fact: dict[str, Any]) -> Timeline:
 
 def made(study: Study, chosen: Sequence[str]) -> Timeline:
     """The timeline, computed."""
-    answers = followed.answers_of(study, chosen)
-    probes = followed.probes(answers, len(chosen))
-    phrases = followed.phrases(answers, len(chosen), probes)
-    groups = [probes, phrases, *followed.measures(study, answers, chosen)]
-    mine, faults = followed.own_rules(study, answers, len(chosen))
-    tested = [_tested(group, chosen, study.settings.seed) for group in [*groups, mine]]
+    here = followed.of(study, chosen)
+    everything = [*here.groups, here.own]
+    tested = [_tested(group, chosen, study.settings.seed) for group in everything]
     items = pd.concat([_corrected(tested[:-1]), _corrected(tested[-1:])], ignore_index=True)
     items = items.assign(q=items[["q_step", "q_trend"]].min(axis=1))
     items = items.assign(changed=items["q"] < measure.LEVEL)
     gradual = items["z_trend"].abs() >= items["z_step"].abs()
     items["shape"] = np.where(items["changed"], np.where(gradual, "steady", "step"), "")
     surest = np.lexsort([-items[["z_step", "z_trend"]].abs().max(axis=1).fillna(0.0), ~items["changed"]])
-    points = pd.concat([_points(group, chosen) for group in [*groups, mine]], ignore_index=True)
+    points = pd.concat([_points(group, chosen) for group in everything], ignore_index=True)
     return Timeline(
         list(chosen),
         [study.checkpoint(key).name for key in chosen],
         items.iloc[surest][list(COLUMNS)].astype(COLUMNS).reset_index(drop=True),
         points.astype(POINTS),
-        len(answers.held_out),
-        answers.left_out,
-        faults,
+        len(here.answers.held_out),
+        here.answers.left_out,
+        here.faults,
     )
 
 

@@ -35,7 +35,8 @@ def sentence(found: Timeline) -> str:
     said, number = _said(rows[rows["shape"] == "steady"], "first", "last")
     told += number
     parts += [f"All along from {found.names[0]} to {found.names[-1]} {said}."] if said else []
-    rest = len(rows) - told
+    # Of all that changed, small words too: they have no line, and are changes all the same.
+    rest = len(_apart_from_length(found)) - told
     more = (
         f"{count(rest, 'more thing' if parts else 'thing')} changed." if rest else "Nothing else changed for sure."
     )
@@ -44,11 +45,17 @@ def sentence(found: Timeline) -> str:
 
 def notable(found: Timeline) -> pd.DataFrame:
     """What changed and is worth a line, the surest first: what people have words for before what was learned."""
+    rows = _apart_from_length(found)
+    rows = rows[~rows["says"].map(little).astype(bool)]
+    return rows.assign(learned=rows["kind"] == "phrase").sort_values("learned", kind="stable")
+
+
+def _apart_from_length(found: Timeline) -> pd.DataFrame:
+    """What changed, without what is the length of answers told once more."""
     rows = found.items[found.items["changed"]]
     if LENGTH in rows.loc[rows["kind"] == "probe", "item"].to_list():
         rows = rows[~((rows["kind"] == "probe") & rows["item"].isin(FOLLOWING))]
-    rows = rows[~rows["says"].map(little).astype(bool)]
-    return rows.assign(learned=rows["kind"] == "phrase").sort_values("learned", kind="stable")
+    return rows
 
 
 def _said(rows: pd.DataFrame, early: str, late: str) -> tuple[str, int]:
@@ -127,7 +134,7 @@ def figure(unit: str, value: float) -> str:
 def figures(row: "pd.Series[Any]", early: str, late: str) -> str:
     """Two values of an item as people read them: 9 → 38 %."""
     if row["unit"] == SHARE:
-        return f"{share(row[early])[:-2]} → {share(row[late])}"
+        return f"{100 * row[early]:.0f} → {share(row[late])}"
     return f"{amount(row[early])} → {amount(row[late])}"
 
 

@@ -181,6 +181,22 @@ def sentence(row: Row) -> str:
     )
 
 
+def shown(row: Row) -> dict[str, object]:
+    """A row as the page and the command show it."""
+    few = row.decided < LEAST
+    return {
+        "question": row.words,
+        "by": row.group,
+        "which": row.value,
+        "A": row.for_a,
+        "B": row.for_b,
+        "no difference": row.neither,
+        "B's share": "too few" if few else share(row.share_b),
+        "95 %": "–" if few else f"{share(row.low)} to {share(row.high)}",
+        "q": "–" if few else small(row.q),
+    }
+
+
 def agreement_words(each: Agreement) -> str:
     """How far two voters agree."""
     if np.isnan(each.same):

@@ -213,7 +213,7 @@ def _before(rule: Expression, item: Item, left: Excess | None, size: float) -> t
     if left is None or left.before != left.before:
         return "changed", "cannot be held against the baseline, which has no count of it"
     way = -1 if item.delta < 0 else 1
-    unit = "% of the mean" if item.kind == "amount" else "points"
+    unit = "% of the mean of both sides" if item.kind == "amount" else "points"
     more, there = left.item, f"B-A was {points(left.before)} {unit} there"
     if way * more.delta > 0 and rule.holds(more.figures | _kept(item)):
         return "changed", there

@@ -1,5 +1,7 @@
 """Timelines: tests calibrated under exchangeable order, planted steps placed, and what is left out said."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -195,6 +197,21 @@ def test_where_nothing_changed_the_sentence_says_no_more_than_that() -> None:
     assert told.sentence(timeline.of(study)) == (
         "No change along a, b and c was confirmed on 30 prompts; that does not prove that none is."
     )
+
+
+def test_a_small_word_that_changed_has_no_line_and_is_counted(four: Study) -> None:
+    series = timeline.of(four)
+    bold = series.items[series.items["item"] == "bold"]
+    small = bold.assign(item="the", kind="phrase", says="says “the”")
+    sentences = [
+        told.sentence(replace(series, items=pd.concat(rows, ignore_index=True)))
+        for rows in ([bold], [bold, small])
+    ]
+    assert [said.rpartition(". ")[2] for said in sentences] == [
+        "Nothing else changed for sure.",
+        "1 more thing changed.",
+    ]
+    assert "says “the”" not in sentences[1]
 
 
 def test_a_study_of_two_is_told_so() -> None:

@@ -187,3 +187,11 @@ SARIF = shape(
     },
     **{"$schema": {"type": "string"}},
 )
+
+
+def test_an_amounts_difference_is_told_in_the_thing_itself() -> None:
+    longer = gated_study.item(kind="amount", share_a=191.1, share_b=334.8, delta=0.5465, ci_low=0.5, ci_high=0.6)
+    assert written.difference(longer) == "+143.7 [+131.5 to +157.8]"
+    assert written.difference(longer._replace(delta=-0.5465, ci_low=-0.6, ci_high=-0.5)).startswith(
+        "−143.7 [−157.8"
+    )

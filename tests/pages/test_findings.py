@@ -10,6 +10,7 @@ from diffing import diff
 from diffing.common import files
 from diffing.common.files import PROJECT
 from diffing.findings import brief, drafting, evidence, findings, verification
+from diffing.findings.predicates import Predicate
 from diffing.report import last
 from diffing.study import sample
 from diffing.study.study import Study
@@ -64,6 +65,15 @@ def test_drafts_need_no_model(study: Study) -> None:
     assert set(listed["claim"]) == {brief.sentence(standing) for standing in evidence.of(study)}
     assert set(listed["lacking"]) == {"not judged yet"}
     assert set(listed["status"]) == {"counted"}
+
+
+def test_a_finding_of_an_amount_rests_on_its_means_and_not_on_whether_there_is_any(study: Study) -> None:
+    words = Predicate.of_probe("words")
+    findings.add(study, "is longer, in words", "b", probes=["words", "bold"], predicate=words, author="Ada")
+    rests = [table.value for table in opened(study).dataframe if "probe" in table.value.columns]
+    shown = {table["probe"].iloc[0]: {*table.columns} for table in rests}
+    assert {"mean_a", "mean_b", "change"} <= shown["words"] and "frequency_a" not in shown["words"]
+    assert "frequency_a" in shown["bold"] and "mean_a" not in shown["bold"]
 
 
 def test_a_finding_by_hand_takes_what_the_address_brings(study: Study) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 from diffing.common import words
 from diffing.common.escape import md
 from diffing.findings import tally
-from diffing.findings.tally import LEAST, Row
+from diffing.findings.tally import LEAST
 from pages.parts import download, load
 from pages.parts.address import Comparison
 
@@ -36,7 +36,7 @@ def show(here: Comparison) -> None:
                 st.markdown(f"**{md(row.words)}** {md(tally.sentence(row))}")
         for each in told.agreement:
             st.caption(f"{md(each.words)} {md(tally.agreement_words(each))}")
-        rows = [_row(row) for row in told.rows if row.group != "all"]
+        rows = [tally.shown(row) for row in told.rows if row.group != "all"]
         st.dataframe(
             pd.DataFrame(rows),
             hide_index=True,
@@ -54,18 +54,3 @@ def show(here: Comparison) -> None:
         parts.append("Settle beforehand how many pairs you vote on: who stops at a good moment finds too much.")
         st.caption(md(" ".join(parts)))
         download.csv("Download all votes", table, f"{here.study.name}-votes")
-
-
-def _row(row: Row) -> dict[str, object]:
-    few = row.decided < LEAST
-    return {
-        "question": row.words,
-        "by": row.group,
-        "which": row.value,
-        "A": row.for_a,
-        "B": row.for_b,
-        "no difference": row.neither,
-        "B's share": "too few" if few else words.share(row.share_b),
-        "95 %": "–" if few else f"{words.share(row.low)} to {words.share(row.high)}",
-        "q": "–" if few else words.small(row.q),
-    }
