@@ -15,7 +15,7 @@ LOCKED := $(if $(UV),$(UV) pip install --quiet --python $(PYTHON),$(PIP)) --requ
 # its own: what it needs is there by then, all but the CUDA packages that its file for a GPU asks for.
 TORCH := $(shell sed -n 's/^\(torch==[^ ]*\).*/\1/p' $(ROOT)/requirements.txt)
 
-.PHONY: start install test e2e check fix stop clean
+.PHONY: start install extras test e2e check fix stop clean
 
 start: install
 	cd $(ROOT) && $(PYTHON) -m diffing sample
@@ -32,7 +32,15 @@ $(VENV)/.installed: $(ROOT)/requirements.txt $(ROOT)/requirements-build.lock $(R
 	$(PYTHON) -m pip check
 	touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed $(ROOT)/requirements-dev.lock
+# What single wings need: agents over MCP, logins for teams.
+extras: $(VENV)/.installed-extras
+
+$(VENV)/.installed-extras: $(VENV)/.installed $(ROOT)/requirements-extras.lock
+	$(LOCKED) --no-build-isolation --requirement $(ROOT)/requirements-extras.lock
+	$(PYTHON) -m pip check
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed-extras $(ROOT)/requirements-dev.lock
 	$(LOCKED) --no-build-isolation --requirement $(ROOT)/requirements-dev.lock
 	$(PYTHON) -m pip check
 	touch $@

@@ -15,11 +15,13 @@ from packaging.version import Version
 from tools import lock
 
 ROOT = Path(__file__).parents[1]
-LOCKS = (lock.RUN, lock.DEV, lock.BUILD)
+LOCKS = (lock.RUN, lock.EXTRAS, lock.DEV, lock.BUILD)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+WANTED = PROJECT["optional-dependencies"]
 RANGES = {
     "requirements.txt": PROJECT["dependencies"],
-    "requirements-dev.txt": [*PROJECT["optional-dependencies"]["test"], *PROJECT["optional-dependencies"]["dev"]],
+    "requirements-extras.txt": [text for wing in lock.WINGS for text in WANTED[wing]],
+    "requirements-dev.txt": [*WANTED["test"], *WANTED["dev"]],
 }
 COMES_WITH_TORCH = {"triton"}
 """Imported where there is a GPU; torch brings it there."""
@@ -58,9 +60,10 @@ def test_nothing_says_where_packages_are_fetched(path: str) -> None:
     assert re.findall(r"\w+://|index-url|find-links|\bwww\.|\.(?:org|com|net|io)\b|@ ", read(path)) == []
 
 
-def test_both_locks_hold_one_version_of_a_package() -> None:
-    run, dev, build = (locked(path) for path in LOCKS)
-    assert {name: (version, dev[name]) for name, version in run.items() if dev.get(name, version) != version} == {}
+def test_the_locks_hold_one_version_of_a_package() -> None:
+    run, extras, dev, build = (locked(path) for path in LOCKS)
+    whole = run | extras | dev
+    assert [lines for lines in (run, extras, dev) if not lines.items() <= whole.items()] == []
     assert {name: run[name] for name in build} == build
     assert set(build) == lock.BUILDERS
 
@@ -86,7 +89,7 @@ def test_every_direct_requirement_is_listed_with_a_version_in_range_and_a_reason
 @pytest.mark.parametrize("file", RANGES)
 def test_the_exact_versions_that_a_person_reads_are_the_locks(file: str) -> None:
     versions = {name: version for name, version in lock.pins(read(file)).items() if name != "torch"}
-    everything = locked(lock.DEV) | locked(lock.RUN)
+    everything = {name: version for path in LOCKS for name, version in locked(path).items()}
     assert versions == {name: everything.get(name) for name in versions}
     if file == "requirements.txt":
         assert versions.keys() <= locked(lock.RUN).keys()
@@ -94,7 +97,12 @@ def test_the_exact_versions_that_a_person_reads_are_the_locks(file: str) -> None
 
 def test_all_that_a_locked_package_needs_is_locked() -> None:
     """By what the installed packages say of themselves, where they are the locked ones."""
-    versions = {**locked(lock.RUN), **locked(lock.DEV), "torch": lock.pins(read("requirements.txt"))["torch"]}
+    versions = {
+        **locked(lock.RUN),
+        **locked(lock.EXTRAS),
+        **locked(lock.DEV),
+        "torch": lock.pins(read("requirements.txt"))["torch"],
+    }
     installed = {
         str(canonicalize_name(dist.name)): dist.version.split("+")[0] for dist in metadata.distributions()
     }
@@ -131,7 +139,8 @@ def test_all_that_the_engine_imports_is_a_direct_requirement() -> None:
     named = {name for path in sources for name in imports.findall(path.read_text(encoding="utf-8"))}
     owners = metadata.packages_distributions()
     foreign = {name for name in named if name not in sys.stdlib_module_names and name in owners}
-    direct = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
+    wanted = [*PROJECT["dependencies"], *RANGES["requirements-extras.txt"]]
+    direct = {canonicalize_name(Requirement(text).name) for text in wanted}
     missing = {
         name
         for name in foreign - COMES_WITH_TORCH

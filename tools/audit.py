@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tools.lock import DEV, DIRECT, ROOT, RUN, blocks, pins
+from tools.lock import DEV, DIRECT, EXTRAS, ROOT, RUN, blocks, pins
 
 ACCEPTED = {
     "CVE-2025-69872": "diskcache loads pickles; here values are JSON, pickles refused, and keys never listed",
@@ -35,7 +35,7 @@ class Unanswered(Exception):
 
 def locked() -> list[str]:
     """Each package with its version and its condition, torch with them."""
-    lines = [line for path in (RUN, DEV) for line in blocks((ROOT / path).read_text(encoding="utf-8"))]
+    lines = [line for path in (RUN, EXTRAS, DEV) for line in blocks((ROOT / path).read_text(encoding="utf-8"))]
     return [*lines, f"torch=={pins((ROOT / DIRECT[0]).read_text(encoding='utf-8'))['torch']}"]
 
 

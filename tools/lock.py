@@ -1,9 +1,10 @@
 """The lock: every package that is installed, with its version and the sha256 of each of its files.
 
 `python -m tools.lock` resolves the ranges of `pyproject.toml` for all Pythons it allows at once, keeps each
-version that still fits, and writes `requirements.lock` (run time), `requirements-dev.lock` (what tests and checks
-add) and `requirements-build.lock` (what builds the packages that come as source only). The exact versions in
-`requirements.txt` and `requirements-dev.txt` follow; their reasons stay. `--upgrade` takes the newest versions.
+version that still fits, and writes `requirements.lock` (run time), `requirements-extras.lock` (what single wings
+add), `requirements-dev.lock` (what tests and checks add to both) and `requirements-build.lock` (what builds the
+packages that come as source only). The exact versions in the three `.txt` files follow; their reasons stay.
+`--upgrade` takes the newest versions.
 
 Not in the lock: torch, whose file differs by machine, and the CUDA packages that come with it. Its version stands
 in `requirements.txt`, is changed there by hand, and is what all else is resolved against.
@@ -17,8 +18,11 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-RUN, DEV, BUILD = "requirements.lock", "requirements-dev.lock", "requirements-build.lock"
-DIRECT = ("requirements.txt", "requirements-dev.txt")
+RUN, EXTRAS = "requirements.lock", "requirements-extras.lock"
+DEV, BUILD = "requirements-dev.lock", "requirements-build.lock"
+DIRECT = ("requirements.txt", "requirements-extras.txt", "requirements-dev.txt")
+WINGS = ["agents", "team"]
+"""The extras of `pyproject.toml` that users may want; `make` does without them."""
 BUILDERS = {"setuptools"}
 """What packages without a wheel are built with."""
 COOLING = "7 days"
@@ -69,12 +73,16 @@ def resolve(kept: str, extras: list[str], upgrade: bool) -> dict[str, str]:
 
 def lock(upgrade: bool) -> None:
     """Writes the locks and brings the exact versions of the direct requirements in line."""
-    before = "".join((ROOT / path).read_text(encoding="utf-8") for path in (RUN, DEV) if (ROOT / path).exists())
-    whole = resolve(before, ["test", "dev"], upgrade)
-    # Resolved again from the whole, so that both hold the same versions.
+    before = "".join(
+        (ROOT / path).read_text(encoding="utf-8") for path in (RUN, EXTRAS, DEV) if (ROOT / path).exists()
+    )
+    whole = resolve(before, [*WINGS, "test", "dev"], upgrade)
+    # Resolved again from the whole, so that all hold the same versions.
     run = resolve("".join(whole.values()), [], upgrade=False)
+    used = resolve("".join(whole.values()), WINGS, upgrade=False)
     _write(RUN, run)
-    _write(DEV, {line: block for line, block in whole.items() if line not in run})
+    _write(EXTRAS, {line: block for line, block in used.items() if line not in run})
+    _write(DEV, {line: block for line, block in whole.items() if line not in used})
     _write(BUILD, {line: block for line, block in whole.items() if name(line) in BUILDERS})
     versions = pins("".join(whole.values()))
     for path in DIRECT:

@@ -82,6 +82,8 @@ def executed(made: nbformat.NotebookNode, folder: Path, check: Callable[[], None
             timeout=TIMEOUT,
             # The moments of running would make each notebook another file.
             record_timing=False,
+            # What a cell prints may come in two parts on a busy machine: one output either way.
+            coalesce_streams=True,
             # The user's history of commands is neither written nor waited for.
             extra_arguments=["--HistoryManager.enabled=False"],
             resources={"metadata": {"path": str(folder)}},
