@@ -32,6 +32,7 @@ ORDER = [
     "status",
     "overview",
     "api",
+    "agents",
     "cli",
 ]
 """From the ground up: a room may import itself and what stands before it."""
