@@ -22,6 +22,7 @@ from diffing.diff.habits import Candidate
 from diffing.diff.moved import Moved
 from diffing.diff.pairing import Pairing
 from diffing.diff.phrases import Tested
+from diffing.diff.plain import Marks
 from diffing.diff.presence import Flat
 from diffing.probes import near, scan
 from diffing.probes.sayings import SAYINGS
@@ -72,6 +73,8 @@ class Found(NamedTuple):
     values: Floats
     """Documents × behaviours as they are numbered: how much of each a document shows, or where; NaN where that is
     nowhere."""
+    marks: list[Marks | None]
+    """Where the texts show each of them, in the same order; None of an amount."""
 
 
 class _Named(NamedTuple):
@@ -115,7 +118,25 @@ def of(
     behaved, order = _judged(pd.concat([part for part in parts if len(part)], ignore_index=True))
     values = np.hstack([grid.astype(np.float64), apart.places])
     differing = known + candidates.others(tables["features"], detailed, fires)
-    return Found(members.filled(table, ground, of_name, differing), behaved, values[:, order])
+    marked = [
+        _marks(kind, name, fires, of_name, scanned, said)
+        for kind, name in zip(behaved["by"], behaved["source"], strict=True)
+    ]
+    marks = [None if kind == "amount" else each for kind, each in zip(behaved["kind"], marked, strict=True)]
+    return Found(members.filled(table, ground, of_name, differing), behaved, values[:, order], marks)
+
+
+def _marks(
+    by: str, source: str, fires: Active, of_name: Mapping[tuple[str, str], Candidate], scanned: Scan, said: Tested
+) -> Marks:
+    """Where texts show what counts a behaviour."""
+    if by == "probe":
+        return Marks.of_scan(scanned, scan.NAMES.index(source))
+    if by == "phrase":
+        return Marks.of_scan(said.spans, said.rows["form"].tolist().index(source))
+    tokens = of_name[by, source].tokens
+    document = np.searchsorted(fires.tokens.begins, tokens, side="right") - 1
+    return Marks(document, *fires.tokens.spans[tokens].T)
 
 
 def _named(table: pd.DataFrame, features: pd.DataFrame) -> list[_Named]:

@@ -11,9 +11,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from diffing.common.arrays import Array, Floats
+from diffing.common.arrays import Array, Bools, Floats
+from diffing.diff import plain
 from diffing.diff.pairing import Pairing
+from diffing.diff.plain import Marks
 
+EFFORT = "effort"
+"""Begins the columns that say what it takes to see a behaviour; diffs made before have none."""
+ALIKE = 0.1
+"""Leads of amounts and of places that a reader cannot tell apart: a tenth of the length."""
+SIZED = 0.4
+"""Logarithm within which amounts look alike: half as much again."""
 CLEAR = 3
 """From so many times that one side shows a thing more than the other all pairs count as alike: more are no
 clearer, and are found in the longest answers. Chosen by eye."""
@@ -26,10 +34,13 @@ class Row(NamedTuple):
     draw: int
 
 
-def table(values: Floats, pairs: Pairing, draws: Array, texts: Sequence[str]) -> pd.DataFrame:
-    """The pairs with what both sides show; `pairs` number documents as `values`, `draws` and `texts` do.
+def table(
+    values: Floats, marks: Sequence[Marks | None], pairs: Pairing, draws: Array, texts: Sequence[str]
+) -> pd.DataFrame:
+    """The pairs with what both sides show; `pairs` number documents as `values`, `marks`, `draws` and `texts` do.
 
-    Columns a1, b1, a2, … by behaviour; `changed` is the share of both answers' words that the other has not.
+    Columns a1, b1, a2, … by behaviour; `changed` is the share of both answers' words that the other has not, and
+    effort1, effort2, … what it takes to see each in the pair (`plain`).
     """
     prompts = pairs.prompts.iloc[pairs.row]
     words = [Counter(text.split()) for text in texts]
@@ -40,9 +51,11 @@ def table(values: Floats, pairs: Pairing, draws: Array, texts: Sequence[str]) ->
         "category": prompts["category"].to_numpy(),
         "changed": [_changed(words[a], words[b]) for a, b in zip(pairs.a.tolist(), pairs.b.tolist(), strict=True)],
     }
+    effort = plain.effort(plain.Texts(texts), marks, (pairs.a, pairs.b), np.array(columns["changed"]))
     for number in range(values.shape[1]):
         for side, documents in (("a", pairs.a), ("b", pairs.b)):
             columns[f"{side}{number + 1}"] = values[documents, number].astype(np.float32)
+        columns[f"{EFFORT}{number + 1}"] = effort[:, number].astype(np.float32)
     return pd.DataFrame(columns)
 
 
@@ -76,7 +89,8 @@ class Pairs:
     def examples(self, behaviour: Mapping[str, Any], against: bool = False) -> list[Row]:
         """Those that show a behaviour's difference, or the contrary, each prompt once; the clearest first.
 
-        Of an amount the first are those whose difference is nearest to what it is on the whole.
+        Of an amount the first are those where it and its difference are about what they usually are; of equals
+        those that take least to see.
         """
         kind, sign = str(behaviour["kind"]), 1 if behaviour["side"] == "b" else -1
         number = int(behaviour["behaviour"])
@@ -85,23 +99,32 @@ class Pairs:
         if behaviour.get("category"):
             wanted &= (self._rows["category"] == behaviour["category"]).to_numpy()
         if kind == "amount":
-            away = np.abs(leads - np.median(leads[wanted])) if wanted.any() else leads
+            away = self._unusual(number, leads, wanted) if wanted.any() else leads
         elif kind == "place":
-            away = -leads
+            away = -(leads // ALIKE)
         else:
             less = np.minimum(*(self._rows[f"{side}{number}"].to_numpy() for side in "ab"))
             # Where the other side has none of it a reader sees it at once.
             away = np.minimum(less, CLEAR) * CLEAR - np.minimum(leads, CLEAR)
         chosen = np.flatnonzero(wanted)
+        effort = self._rows.get(f"{EFFORT}{number}", pd.Series(0.0, self._rows.index)).to_numpy()
+        order = np.lexsort((effort[chosen], away[chosen]))
         first: dict[str, Row] = {}
-        for place in chosen[np.argsort(away[chosen], kind="stable")].tolist():
+        for place in chosen[order].tolist():
             first.setdefault(self._pairs[place].prompt_id, self._pairs[place])
         return list(first.values())
+
+    def _unusual(self, number: int, leads: Floats, wanted: Bools) -> Floats:
+        """How far each pair's difference in an amount, and either side's amount, are from the ordinary."""
+        amounts = [np.log(np.maximum(self._rows[f"{side}{number}"].to_numpy(np.float64), 1)) for side in "ab"]
+        sizes = np.maximum(*(np.abs(amount - np.median(amount[wanted])) for amount in amounts))
+        return np.asarray(np.abs(leads - np.median(leads[wanted])) // ALIKE + sizes // SIZED)
 
 
 def most_changed(rows: pd.DataFrame, numbers: Sequence[int]) -> pd.DataFrame:
     """All pairs, those first that differ in most of these behaviours (`differ`), then in most words."""
     shows = [alone(rows, number) != 0 for number in numbers]
+    rows = rows.loc[:, ~rows.columns.str.startswith(EFFORT)]
     rows = rows.assign(differ=np.sum(shows, axis=0) if shows else 0)
     order = np.lexsort((rows["draw"], rows["prompt_id"], -rows["changed"], -rows["differ"]))
     return rows.iloc[order].reset_index(drop=True)

@@ -180,7 +180,7 @@ def measured(
     changed = behaviours.of(tables, fires, detailed.tolist(), scanned, said, renumbered)
     draws = encodings.documents["draw"].to_numpy()[documents]
     tables |= {"habits": changed.habits, "behaviours": changed.behaviours}
-    tables |= {"changes": changes.table(changed.values, renumbered, draws, texts)}
+    tables |= {"changes": changes.table(changed.values, changed.marks, renumbered, draws, texts)}
     counted = summary.of(pairs, features, probes, tallied.views["whole"], apart.figures._asdict())
     carried = separability.carried(apart, behaviours.columns(changed), renumbered)
     counted["separability"] |= {"carried": carried._asdict()}

@@ -60,7 +60,7 @@ def around(text: str, spans: Sequence[Span], length: int = LENGTH) -> Excerpt:
     """The part of a text about the closest marks, of equally close ones the first; without marks its beginning."""
     borders = [0, *(match.end() for match in SEEN.finditer(text))]
     marks = _whole(spans, borders)
-    begin, end = _place(len(text), marks, length)
+    begin, end = window(len(text), marks, length)
     held = [mark for mark in marks if mark[0] < end and mark[1] > begin]
     # What reaches over an end of the excerpt is cut with it.
     first = min((start for start, _ in held if start >= begin), default=len(text))
@@ -91,8 +91,8 @@ def _whole(spans: Sequence[Span], borders: list[int]) -> list[Span]:
     return marks
 
 
-def _place(whole: int, marks: list[Span], length: int) -> Span:
-    """Where an excerpt of this length holds the most marks."""
+def window(whole: int, marks: Sequence[Span], length: int) -> Span:
+    """Where an excerpt of this length holds the most marks, which are in order; its ends may cut words."""
     if whole <= length or not marks:
         return 0, min(whole, length)
     room = length * SHARE[0] // SHARE[1]

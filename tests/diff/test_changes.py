@@ -38,8 +38,17 @@ def test_examples_go_with_the_difference_and_none_is_held_out() -> None:
 
 
 def test_of_an_amount_the_first_example_is_an_ordinary_one() -> None:
-    # Twice, 2.25 times, three times as long: the middle one first.
-    assert examples(1, "amount") == ["q", "t", "s"]
+    # Twice, 2.25 times, three times as long: q's answers are longer, and s's ratio is larger, than usual.
+    assert examples(1, "amount") == ["t", "q", "s"]
+
+
+def test_of_equally_clear_examples_the_one_that_takes_least_to_see_comes_first() -> None:
+    efforts = {"q": 0.1, "p": 0.9, "t": 0.5}
+    rows = ROWS.assign(effort2=[efforts.get(name, 0.0) for name in ROWS["prompt_id"]])
+    row = {"behaviour": 2, "kind": "habit", "side": "b", "category": ""}
+    # q's A shows some of it itself, which no ease makes up for.
+    assert [each.prompt_id for each in changes.Pairs(rows).examples(row)] == ["t", "p", "q"]
+    assert "effort2" not in changes.most_changed(rows, [2])
 
 
 def test_of_a_place_pairs_count_in_which_both_show_it() -> None:
@@ -59,7 +68,7 @@ def test_a_table_has_each_pair_with_what_both_sides_show() -> None:
     pairs = Pairing(prompts, np.arange(2), np.array([0, 1]), np.array([2, 3]), one, one, none, none, {})
     texts = ["one two two", "same", "two one three", "same"]
     values = np.array([[3.0, 0.0], [1.0, np.nan], [3.0, 2.0], [1.0, 0.5]])
-    made = changes.table(values, pairs, np.array([0, 1, 0, 1]), texts)
+    made = changes.table(values, [None, None], pairs, np.array([0, 1, 0, 1]), texts)
     assert made["changed"].tolist() == pytest.approx([1 / 3, 0.0])
     assert made[["prompt_id", "draw", "a1", "b1", "b2"]].to_numpy().tolist() == [
         ["p", 0, 3.0, 3.0, 2.0],

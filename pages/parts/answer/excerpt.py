@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from diffing.common.errors import UserError
+from diffing.diff import plain
 from diffing.diff.answer import Behaviour
 from diffing.diff.changes import Row
 from diffing.findings.predicates import Predicate
@@ -14,8 +15,6 @@ from diffing.reader.encodings import Encodings
 from pages.parts import highlight, load
 from pages.parts.address import Comparison
 
-CHARACTERS = 140
-"""Of each answer: one line of a wide page, two of a narrow one."""
 WHOLE = 0.6
 """Of an answer, from which share on a mark tells no more than that it is there: nothing is marked then."""
 
@@ -48,7 +47,7 @@ def pair(here: Comparison, each: Behaviour, row: Row) -> str:
     parts = []
     for side, key in (("a", here.a), ("b", here.b)):
         text = texts.get((row.prompt_id, key, row.draw), "")
-        cut = excerpts.around(text, spans(here, each, row, side, text), CHARACTERS)
+        cut = excerpts.around(text, spans(here, each, row, side, text), plain.LINE)
         parts.append(
             f"{highlight.letter(side)}{highlight.excerpt(cut, side)}<small>{len(text.split()):,} words</small>"
         )
