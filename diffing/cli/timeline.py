@@ -110,4 +110,10 @@ def _shown(found: "Timeline", row: Any) -> dict[str, object]:
 
     points = found.points_of(row["kind"], row["item"])
     values = {name: told.figure(row["unit"], each) for name, each in zip(found.keys, points["value"], strict=True)}
-    return {"": row["says"]} | values | {"where": told.where(found, row, found.keys), "q": small(row["q"])}
+    return {
+        **{"": row["says"]},
+        **values,
+        "where": told.where(found, row, found.keys),
+        "at equal length": told.at_equal_length(row),
+        "q": small(row["q"]),
+    }

@@ -312,8 +312,6 @@ def _survives(table: pd.DataFrame) -> "pd.Series[Any]":
     As `measure.survives` has it; blank of amounts and places, of which it is not asked.
     """
     way = np.sign(table["delta"].to_numpy(np.float64))
-    kept = (np.sign(table["delta_rarefied"]) == way) & (table["q_rarefied"] < measure.LEVEL)
-    line = np.where(way > 0, table["adjusted_low"], -table["adjusted_high"])
-    # Where no line can be drawn, the random tokens alone tell.
-    kept &= np.isnan(line) | (line > 0)
+    columns = ("delta_rarefied", "q_rarefied", "adjusted_low", "adjusted_high")
+    kept = measure.at_equal_length(way, *(table[name].to_numpy(np.float64) for name in columns))
     return pd.Series(kept, dtype="boolean").mask(table["kind"].isin(("amount", "place")))

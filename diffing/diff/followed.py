@@ -14,6 +14,8 @@ from scipy.special import ndtr
 from diffing.common.arrays import Array, Bools, Floats
 from diffing.common.errors import UserError
 from diffing.diff import measure, own, steps
+from diffing.diff.like_length import Words
+from diffing.diff.phrases import of_some
 from diffing.probes import learned, own_probes, scan
 from diffing.probes.learned import Pairs
 from diffing.probes.phrases import Phrase
@@ -37,6 +39,7 @@ class Answers(NamedTuple):
     texts: list[str]
     """Of each prompt and draw those of all checkpoints, in order."""
     left_out: int
+    words: Words
 
     def by_prompt(self, values: Array, checkpoints: int) -> Floats:
         """Texts × items as prompts × checkpoints × items, the mean over draws."""
@@ -45,6 +48,10 @@ class Answers(NamedTuple):
         np.add.at(sums, self.prompt, shaped)
         draws = np.bincount(self.prompt, minlength=len(self.held_out))
         return np.asarray(sums / np.maximum(draws, 1)[:, None, None], np.float64)
+
+    def lengths(self, checkpoints: int) -> Floats:
+        """Prompts × checkpoints: the mean logarithm of the answers' words."""
+        return self.by_prompt(np.log(np.maximum(self.words.length, 1)), checkpoints)[:, :, 0]
 
 
 class Group(NamedTuple):
@@ -56,6 +63,11 @@ class Group(NamedTuple):
     units: list[str]
     values: Floats
     """Prompts × checkpoints × items."""
+    level: Floats | None = None
+    """The same at equal length: the chance that as many words as the shortest of a prompt's answers has show it.
+    None where that is not asked, as of measures; of a mean it says nothing."""
+    lengths: Floats | None = None
+    """Prompts × checkpoints: the mean logarithm of the answers' words."""
 
 
 class Followed(NamedTuple):
@@ -96,16 +108,20 @@ def answers_of(study: Study, keys: Sequence[str]) -> Answers:
     split = active.set_index("id")["split"].reindex(ids)
     held_out = (split == "held-out").to_numpy(dtype=bool)
     texts = [str(text) for text in wide.to_numpy().ravel()]
-    return Answers(wide.index, number, held_out, texts, len(active) - len(ids))
+    words = Words.of(texts, len(keys))
+    return Answers(wide.index, number, held_out, texts, len(active) - len(ids), words)
 
 
 def probes(answers: Answers, checkpoints: int) -> Group:
-    counts = scan.scan(answers.texts).counts().to_numpy(dtype=np.float64)
+    scanned = scan.scan(answers.texts)
+    counts = scanned.counts().to_numpy(dtype=np.float64)
     amounts = np.array([PROBES[name].counted_only for name in scan.NAMES])
     values = np.where(amounts, counts, counts > 0)
     units = [MEAN if amount else SHARE for amount in amounts]
     says = [SAYINGS[name] for name in scan.NAMES]
-    return Group("probe", list(scan.NAMES), says, units, answers.by_prompt(values, checkpoints))
+    level = answers.by_prompt(answers.words.chances(scanned), checkpoints)
+    shown = answers.by_prompt(values, checkpoints)
+    return Group("probe", list(scan.NAMES), says, units, shown, level, answers.lengths(checkpoints))
 
 
 def phrases(answers: Answers, checkpoints: int, beside: Group) -> Group:
@@ -118,7 +134,7 @@ def phrases(answers: Answers, checkpoints: int, beside: Group) -> Group:
     line = np.tile(2 * np.arange(checkpoints) - (checkpoints - 1), len(answers.prompt))
     here = np.flatnonzero(~held_out)
     chosen = list[Phrase]()
-    shows = np.zeros((len(answers.texts), 0))
+    shows = chances = np.zeros((len(answers.texts), 0))
     # Nothing is learned without prompts to learn from, and nothing said of it without some to count it on.
     if len(here) and held_out.any():
         pairs = Pairs(here, np.unique(prompt[here], return_inverse=True)[1], line[here])
@@ -132,9 +148,12 @@ def phrases(answers: Answers, checkpoints: int, beside: Group) -> Group:
         kept = [number for number, other in zip(kept, with_probe, strict=True) if not other]
         chosen = [learned.written(found.phrases[n], n, found, answers.texts, ~held_out) for n in kept]
         shows = whole[:, kept]
-    values = answers.by_prompt(shows, checkpoints)[answers.held_out]
+        spans = of_some(found.spans, np.array(kept, np.int64))
+        chances = answers.words.chances(spans, np.zeros(len(kept), bool))
+    values, level = (answers.by_prompt(each, checkpoints)[answers.held_out] for each in (shows, chances))
     names = [phrase.shown for phrase in chosen]
-    return Group("phrase", names, names, [SHARE] * len(names), values)
+    lengths = answers.lengths(checkpoints)[answers.held_out]
+    return Group("phrase", names, names, [SHARE] * len(names), values, level, lengths)
 
 
 def _alike(some: Floats, others: Floats) -> Bools:
@@ -166,17 +185,20 @@ def measures(study: Study, answers: Answers, keys: Sequence[str]) -> list[Group]
 
 def own_rules(study: Study, answers: Answers, checkpoints: int) -> tuple[Group, list[str]]:
     """The study's own rules; questions are put to a judge about two checkpoints and are left out."""
-    names, says, faults, columns = list[str](), list[str](), list[str](), list[Floats]()
+    names, says, faults, found = list[str](), list[str](), list[str](), list[own.Places]()
     for probe in own_probes.load(study):
         if probe.rule is None:
             continue
         try:
-            found = own.places(probe.rule, answers.texts)
+            found.append(own.places(probe.rule, answers.texts))
         except UserError as error:
             faults.append(f"{probe.name}: {error}")
             continue
         names.append(probe.name)
         says.append(probe.saying)
-        columns.append(np.array([bool(spans) for spans in found], np.float64))
-    shows = np.column_stack(columns) if columns else np.zeros((len(answers.texts), 0))
-    return Group("own", names, says, [SHARE] * len(names), answers.by_prompt(shows, checkpoints)), faults
+    shows = np.array([[bool(spans) for spans in each] for each in found], np.float64)
+    shows = shows.reshape(len(found), len(answers.texts)).T
+    chances = answers.words.chances(own.scanned(answers.texts, found), np.zeros(len(found), bool))
+    values, level = (answers.by_prompt(each, checkpoints) for each in (shows, chances))
+    units = [SHARE] * len(names)
+    return Group("own", names, says, units, values, level, answers.lengths(checkpoints)), faults

@@ -82,9 +82,14 @@ class Fit:
 
     @classmethod
     def of(cls, pairing: Pairing, features: int) -> "Fit":
-        n = len(pairing.prompts)
         ratio = np.log(pairing.tokens_b / np.maximum(pairing.tokens_a, 1))
-        x = np.bincount(pairing.row, ratio / pairing.draws[pairing.row], minlength=n)
+        x = np.bincount(pairing.row, ratio / pairing.draws[pairing.row], minlength=len(pairing.prompts))
+        return cls.over(x.astype(np.float64, copy=False), features)
+
+    @classmethod
+    def over(cls, x: Floats, features: int) -> "Fit":
+        """Over each prompt's log(L_B / L_A), the mean over its draws."""
+        n = len(x)
         design = np.column_stack([np.ones(n), x])
         weight = FULL / np.maximum(np.abs(x), FULL)
         # The generalised inverse: where all lengths are equal there is no slope, and the intercept is the mean.

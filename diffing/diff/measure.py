@@ -197,16 +197,24 @@ def survives(delta: dict[str, Floats], q: dict[str, Floats], fit: Adjusted) -> E
     where one can be drawn; and neither end of the answers may show the contrary.
     """
     way = np.sign(delta[""])
-    kept = (np.sign(delta["_rarefied"]) == way) & (q["_rarefied"] < LEVEL)
-    # What stands in clumps, as the items of one list, comes and goes with whole lines: random tokens of a longer
-    # answer show it more surely than as many tokens in a row. The line knows no tokens.
-    kept &= np.isnan(fit.delta) | (np.where(way > 0, fit.low, -fit.high) > 0)
+    kept = at_equal_length(way, delta["_rarefied"], q["_rarefied"], fit.low, fit.high)
     for name in CUTS:
         kept &= ~((np.sign(delta[name]) == -way) & (q[name] < LEVEL))
     column = pd.array(kept, dtype="boolean")
     # Written so that a q of NaN, not tested, asks nothing either.
     column[~(q[""] < LEVEL)] = pd.NA
     return column
+
+
+def at_equal_length(way: Array, delta: Array, q: Array, low: Array, high: Array) -> Bools:
+    """Whether a difference is there among as many random tokens (`delta`, `q`), the same way, and on the line at
+    like lengths (`low` to `high`), where one can be drawn.
+
+    What stands in clumps, as the items of one list, comes and goes with whole lines: random tokens of a longer
+    answer show it more surely than as many tokens in a row. The line knows no tokens.
+    """
+    line = np.where(way > 0, low, -high)
+    return np.asarray((np.sign(delta) == way) & (q < LEVEL) & (np.isnan(line) | (line > 0)), bool)
 
 
 def verdict(q: Floats, low: Floats, high: Floats, base: Floats) -> NDArray[np.object_]:

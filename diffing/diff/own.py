@@ -146,7 +146,7 @@ def heads(probes: Sequence[OwnProbe]) -> pd.DataFrame:
 def figures(read: Answers, found: Sequence[Places]) -> pd.DataFrame:
     """The columns of `measure.table`, a row for each list of places, and the same of each split by itself."""
     none = np.zeros(len(found), bool)
-    flat = presence.as_features(_scan(read.texts, found), read.tokens, none)
+    flat = presence.as_features(scanned(read.texts, found), read.tokens, none)
     rows, tallied = measure.table(flat, read.pairing, none)
     shares = _shares(flat, read)
     leads = tallied.views["whole"]
@@ -190,7 +190,7 @@ def _shares(flat: Flat, read: Answers) -> dict[str, Floats]:
     return out
 
 
-def _scan(texts: Sequence[str], found: Sequence[Places]) -> Scan:
+def scanned(texts: Sequence[str], found: Sequence[Places]) -> Scan:
     """Places in the form in which built-in probes are scanned: by text, then probe, then place."""
     flat = [
         (text, probe, *span)

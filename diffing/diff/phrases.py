@@ -68,10 +68,10 @@ def table(candidates: Learned, tokens: Tokens, pairing: Pairing, texts: Sequence
     rows["form"] = [json.dumps(phrase.form, ensure_ascii=False) for phrase in phrases]
     rows["also"] = ["; ".join(other.shown for other in choice.also) for choice in chosen]
     rows = rows.astype(dict.fromkeys(OWN, object))
-    return Tested(rows, int(whole["testable"].sum()), _spans(candidates.spans, numbers))
+    return Tested(rows, int(whole["testable"].sum()), of_some(candidates.spans, numbers))
 
 
-def _spans(scanned: Scan, numbers: Array) -> Scan:
+def of_some(scanned: Scan, numbers: Array) -> Scan:
     """Of some candidates alone, renumbered."""
     order = np.full(int(max(scanned.probe.max(initial=-1), numbers.max(initial=-1))) + 1, -1, np.int64)
     order[numbers] = np.arange(len(numbers))

@@ -41,8 +41,10 @@ class Steps(NamedTuple):
     split_low: Ints
     """Ends of the range that holds 95 % of the splits found when prompts are drawn again."""
     split_high: Ints
+    gradual: Bools
+    """Whether the line is at least as sure as the step."""
     before: Floats
-    """Mean of the checkpoints before the step, and of those after."""
+    """Mean of the checkpoints before the step, and of those after; of what is gradual, of the first and last."""
     after: Floats
     low: Floats
     """95 % interval of after minus before."""
@@ -81,7 +83,8 @@ def test(values: Floats, seed: int, permutations: int = PERMUTATIONS) -> Steps:
         p_step[tested], p_trend[tested] = tails
     low, high = _range(scaled, weights[:-1], random)
     nothing = np.where(tested, 0.0, np.nan)
-    before, after, change_low, change_high = _change(values, split + 1)
+    gradual = tested & (np.abs(z[-1]) >= np.abs(largest))
+    before, after, change_low, change_high = _change(*sides(values, split + 1, gradual))
     return Steps(
         differing,
         z[-1] + nothing,
@@ -91,6 +94,7 @@ def test(values: Floats, seed: int, permutations: int = PERMUTATIONS) -> Steps:
         np.where(tested, split + 1, 0),
         np.where(tested, low, 0),
         np.where(tested, high, 0),
+        gradual,
         before,
         after,
         change_low,
@@ -185,18 +189,25 @@ def _range(scaled: Floats, weights: Floats, random: np.random.Generator) -> tupl
     return low.astype(np.int64), high.astype(np.int64)
 
 
-def _change(values: Floats, split: Ints) -> tuple[Floats, Floats, Floats, Floats]:
-    """Mean before and after each item's split, and the interval of their difference over prompts."""
-    prompts, checkpoints, items = values.shape
-    if prompts < 2:
-        nothing = np.full(items, np.nan)
+def sides(values: Floats, split: Ints, gradual: Bools) -> tuple[Floats, Floats]:
+    """Prompts × items: the means of the checkpoints before each item's split and of the others.
+
+    Of what is gradual, the first checkpoint and the last.
+    """
+    place = np.arange(values.shape[1])[:, None]
+    late = np.where(gradual, place == len(place) - 1, place >= split)
+    early = np.where(gradual, place == 0, place < split)
+    first, last = ((values * some).sum(axis=1) / some.sum(axis=0) for some in (early, late))
+    return first, last
+
+
+def _change(early: Floats, late: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Means of both sides, and the interval of their difference over prompts."""
+    if len(early) < 2:
+        nothing = np.full(early.shape[1], np.nan)
         return nothing, nothing, nothing, nothing
-    late = np.arange(checkpoints)[:, None] >= split
-    before = (values * ~late).sum(axis=1) / (~late).sum(axis=0)
-    after = (values * late).sum(axis=1) / late.sum(axis=0)
-    difference = after - before
-    middle, half = difference.mean(axis=0), half_width(difference)
-    return before.mean(axis=0), after.mean(axis=0), middle - half, middle + half
+    middle, half = (late - early).mean(axis=0), half_width(late - early)
+    return early.mean(axis=0), late.mean(axis=0), middle - half, middle + half
 
 
 def half_width(values: Floats) -> Floats:

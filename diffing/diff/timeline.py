@@ -16,18 +16,19 @@ import numpy as np
 import pandas as pd
 
 from diffing.common import files, stats
-from diffing.common.arrays import Array
+from diffing.common.arrays import Array, Floats
 from diffing.common.damage import Damaged, in_words
 from diffing.common.errors import UserError
-from diffing.diff import followed, measure, steps
+from diffing.diff import followed, like_length, measure, steps
 from diffing.diff.followed import SHARE, Group
+from diffing.diff.steps import Steps
 from diffing.probes import own_probes
 from diffing.study import measures
 from diffing.study.study import Study
 
 logger = logging.getLogger(__name__)
 
-METHOD = 1
+METHOD = 2
 """Raised when the same answers would give another timeline than before."""
 COLUMNS = {
     "item": "object",
@@ -55,6 +56,12 @@ COLUMNS = {
     "p_trend": "float64",
     "q_trend": "float64",
     "q": "float64",
+    "change_rarefied": "float64",
+    "q_rarefied": "float64",
+    "adjusted_low": "float64",
+    "adjusted_high": "float64",
+    "survives_equal_length": "boolean",
+    "discordance": "float64",
 }
 """Of the table of items, and their types."""
 POINTS = {
@@ -155,8 +162,8 @@ def made(study: Study, chosen: Sequence[str]) -> Timeline:
     items = pd.concat([_corrected(tested[:-1]), _corrected(tested[-1:])], ignore_index=True)
     items = items.assign(q=items[["q_step", "q_trend"]].min(axis=1))
     items = items.assign(changed=items["q"] < measure.LEVEL)
-    gradual = items["z_trend"].abs() >= items["z_step"].abs()
-    items["shape"] = np.where(items["changed"], np.where(gradual, "steady", "step"), "")
+    items["shape"] = np.where(items["changed"], np.where(items["gradual"], "steady", "step"), "")
+    items["survives_equal_length"] = _survives(items)
     surest = np.lexsort([-items[["z_step", "z_trend"]].abs().max(axis=1).fillna(0.0), ~items["changed"]])
     points = pd.concat([_points(group, chosen) for group in everything], ignore_index=True)
     return Timeline(
@@ -213,8 +220,45 @@ def _tested(group: Group, keys: Sequence[str], seed: int) -> pd.DataFrame:
         "p_step": found.p_step,
         "z_trend": found.z_trend,
         "p_trend": found.p_trend,
+        "gradual": found.gradual,
+        "discordance": _discordance(group),
     }
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns | _at_equal_length(group, found, seed))
+
+
+def _at_equal_length(group: Group, found: Steps, seed: int) -> dict[str, Any]:
+    """What is left of each change among as many words, and on the line at like lengths; NaN where not asked."""
+    names = ("change_rarefied", "p_rarefied", "adjusted_low", "adjusted_high")
+    asked = np.array([unit == SHARE for unit in group.units], bool)
+    if group.level is None or group.lengths is None or not len(group.level) or not asked.any():
+        return dict.fromkeys(names, np.nan)
+    split = np.maximum(found.split, 1)
+    level = steps.test(group.level, seed)
+    early, late = steps.sides(group.level, split, found.gradual)
+    fit = like_length.line(group.values, group.lengths, split, found.gradual)
+    p = np.where(found.gradual, level.p_trend, level.p_step)
+    columns = ((late - early).mean(axis=0), p, fit.low, fit.high)
+    return {name: np.where(asked, column, np.nan) for name, column in zip(names, columns, strict=True)}
+
+
+def _survives(items: pd.DataFrame) -> "pd.Series[Any]":
+    """Whether what changed did so at equal length too, as in a diff; blank where that is not asked."""
+    names = ("change", "change_rarefied", "q_rarefied", "adjusted_low", "adjusted_high")
+    change, *rest = (items[name].to_numpy(np.float64) for name in names)
+    kept = pd.Series(measure.at_equal_length(np.sign(change), *rest), index=items.index, dtype="boolean")
+    asked = items["changed"] & (items["unit"] == SHARE) & (items["kind"] != "measure")
+    return kept.where(asked, pd.NA)
+
+
+def _discordance(group: Group) -> Floats:
+    """Of shares: how many prompts differ by chance between neighbours, without what these differ by on average."""
+    if not len(group.values):
+        return np.full(len(group.names), np.nan)
+    change = np.diff(group.values, axis=1)
+    middle = change.mean(axis=0)
+    chance = ((change**2).mean(axis=0) + middle**2 - np.abs(middle)).mean(axis=0)
+    share = np.array([unit == SHARE for unit in group.units], bool)
+    return np.where(share, np.clip(chance, 0.0, 1.0), np.nan)
 
 
 def _corrected(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -222,7 +266,8 @@ def _corrected(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     table = pd.concat(tables, ignore_index=True)
     p = np.concatenate([table["p_step"], table["p_trend"]]).astype(np.float64)
     q_step, q_trend = np.split(stats.benjamini_hochberg(p), 2)
-    return table.assign(q_step=q_step, q_trend=q_trend)
+    level = stats.benjamini_hochberg(table["p_rarefied"].to_numpy(np.float64))
+    return table.assign(q_step=q_step, q_trend=q_trend, q_rarefied=level)
 
 
 def _points(group: Group, keys: Sequence[str]) -> pd.DataFrame:

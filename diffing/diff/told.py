@@ -16,6 +16,8 @@ from diffing.probes.sayings import little
 
 SAID = 3
 """Things of a direction that the sentence names at a step: a reader keeps no more in mind."""
+NAMED = 5
+"""Things that are named as perhaps length alone; the table has all."""
 LENGTH, FOLLOWING = "words", ("characters", "sentences", "paragraphs")
 """How long answers are, and what mostly follows it and is not told beside it."""
 
@@ -36,15 +38,34 @@ def sentence(found: Timeline) -> str:
     told += number
     parts += [f"All along from {found.names[0]} to {found.names[-1]} {said}."] if said else []
     # Of all that changed, small words too: they have no line, and are changes all the same.
-    rest = len(_apart_from_length(found)) - told
+    changed = _apart_from_length(found)
+    unsure = int(_unsure(changed).sum())
+    rest = len(changed) - unsure - told
     more = (
-        f"{count(rest, 'more thing' if parts else 'thing')} changed." if rest else "Nothing else changed for sure."
+        count(rest, "more thing" if parts else "thing") + " changed" if rest else "Nothing else changed for sure"
     )
-    return " ".join([*parts, more])
+    if unsure:
+        more += f"; {count(unsure, 'other')} may have only because answers did not stay as long as they were"
+    return " ".join([*parts, f"{more}."])
 
 
 def notable(found: Timeline) -> pd.DataFrame:
     """What changed and is worth a line, the surest first: what people have words for before what was learned."""
+    rows = _worth_a_line(found)
+    return rows[~_unsure(rows)]
+
+
+def may_be_length(found: Timeline) -> pd.DataFrame:
+    """What changed, is worth a line and is not there for sure at equal length."""
+    rows = _worth_a_line(found)
+    return rows[_unsure(rows)]
+
+
+def _unsure(rows: pd.DataFrame) -> "pd.Series[bool]":
+    return ~rows["survives_equal_length"].fillna(True).astype(bool)
+
+
+def _worth_a_line(found: Timeline) -> pd.DataFrame:
     rows = _apart_from_length(found)
     rows = rows[~rows["says"].map(little).astype(bool)]
     return rows.assign(learned=rows["kind"] == "phrase").sort_values("learned", kind="stable")
@@ -102,14 +123,23 @@ def plain(found: Timeline) -> dict[str, Any]:
 
 
 def caution(found: Timeline) -> str:
-    """What speaks against taking every change for one of its own; empty where nothing does."""
-    items = found.items
-    if not items.loc[(items["item"] == LENGTH) & (items["kind"] == "probe"), "changed"].any():
+    """What may have changed only because answers did not stay as long as they were; empty where nothing may."""
+    rows = may_be_length(found)
+    if rows.empty:
         return ""
+    left = len(rows) - NAMED
+    named = listed([*rows["says"].head(NAMED), *([f"{left:,} more"] if left > 0 else [])])
     return (
-        "Longer answers show more of nearly everything: the Answer page of two checkpoints says what is there at "
-        "equal length too."
+        f"May be length alone: {named}. Longer answers show more of nearly everything, and in as many words of "
+        f"each answer {'this is' if len(rows) == 1 else 'these are'} not there for sure."
     )
+
+
+def at_equal_length(row: Any) -> str:
+    """Whether a change is there at equal length too, in a word or three."""
+    if pd.isna(row["survives_equal_length"]):
+        return "–"
+    return "yes" if row["survives_equal_length"] else "may be length"
 
 
 def where(found: Timeline, row: Any, called: Sequence[str]) -> str:

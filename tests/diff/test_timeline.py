@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from diffing.common.errors import UserError
-from diffing.diff import outlier, steps, timeline, told
-from diffing.probes import own_probes
+from diffing.diff import like_length, outlier, steps, timeline, told
+from diffing.probes import own_probes, scan
 from diffing.study.study import Study
 from tests.fakes.diff_study import made
 
@@ -197,6 +197,40 @@ def test_where_nothing_changed_the_sentence_says_no_more_than_that() -> None:
     assert told.sentence(timeline.of(study)) == (
         "No change along a, b and c was confirmed on 30 prompts; that does not prove that none is."
     )
+
+
+def longer(prompt: int, checkpoint: str, draw: int) -> str:
+    """From b on answers are mostly longer and begin with “Certainly!”; everywhere one word in ten hedges."""
+    random = np.random.default_rng([prompt, ord(checkpoint), draw])
+    number = int(random.integers(4, 14 if checkpoint == "a" else 50))
+    words = ["perhaps" if chance < 0.1 else f"w{int(100 * chance)}" for chance in random.random(number)]
+    return ("" if checkpoint == "a" or prompt % 3 == 0 else "Certainly! ") + " ".join(words) + "."
+
+
+def test_what_changes_because_answers_get_longer_may_be_length_and_the_rest_is_not() -> None:
+    series = timeline.of(made(longer, prompts=120, keys="abc", encoded=False))
+    items = series.items.set_index("item")
+    assert items.loc["hedges", ["changed", "from"]].tolist() == [True, "b"]
+    assert not items.loc["hedges", "survives_equal_length"]
+    assert abs(items.loc["hedges", "change_rarefied"]) < 0.1 < items.loc["hedges", "change"]
+    assert items.loc["exclaiming opening", "survives_equal_length"]
+    assert pd.isna(items.loc["words", "survives_equal_length"])
+    said = told.sentence(series)
+    assert "hedges" not in said and "may have only because answers did not stay as long" in said
+    assert told.caution(series).startswith("May be length alone: ") and "hedges" in told.caution(series)
+    (kept,) = (Study.open("study").folder / "diffs").iterdir()
+    read = timeline.of(Study.open("study")).items.set_index("item")
+    assert kept.exists() and read["survives_equal_length"].equals(items["survives_equal_length"])
+
+
+def test_the_chance_of_as_many_words_is_that_of_drawing_them() -> None:
+    texts = ["perhaps one two three four perhaps five six", "seven perhaps eight"]
+    words = like_length.Words.of(texts, 2)
+    assert (words.length.tolist(), words.cut.tolist()) == ([8, 3], [3, 3])
+    column = scan.NAMES.index("hedges")
+    chance = words.chances(scan.scan(texts))[:, column]
+    # Two of eight words, three drawn: 1 - C(6, 3) / C(8, 3).
+    assert chance.tolist() == pytest.approx([1 - 20 / 56, 1.0])
 
 
 def test_a_small_word_that_changed_has_no_line_and_is_counted(four: Study) -> None:

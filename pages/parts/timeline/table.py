@@ -35,6 +35,10 @@ def show(study: Study, found: Timeline) -> None:
             "change": st.column_config.TextColumn(
                 "after − before", help="Means on both sides of the step with a 95 % interval; of shares in points."
             ),
+            "level": st.column_config.TextColumn(
+                "at equal length",
+                help="Whether it is there in as many words of each answer too, and where answers stayed as long.",
+            ),
             "q": st.column_config.TextColumn("q", help="The surer of step and line, corrected over all."),
         },
         alt="Every item with its share at each checkpoint, where it changed, and q",
@@ -56,9 +60,10 @@ def _told(found: Timeline, items: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {"says": row["says"], "kind": row["kind"], "along": values.tolist()}
             | shown
-            | {"where": told.where(found, row, found.called), "change": _change(row), "q": small(row["q"])}
+            | {"where": told.where(found, row, found.called), "change": _change(row)}
+            | {"level": told.at_equal_length(row), "q": small(row["q"])}
         )
-    return pd.DataFrame(rows, columns=["says", "kind", "along", *found.called, "where", "change", "q"])
+    return pd.DataFrame(rows, columns=["says", "kind", "along", *found.called, "where", "change", "level", "q"])
 
 
 def _change(row: "pd.Series[Any]") -> str:
