@@ -121,7 +121,8 @@ def jobs_command(
         return
     for one in found:
         status = one.status()
-        say(f"{status.id}  {status.state}  {status.in_words()}  {status.error}".rstrip())
+        by = f"by {status.by}  " if status.by else ""
+        say(f"{status.id}  {status.state}  {by}{status.in_words()}  {status.error}".rstrip())
     if job:
         for text in found[0].log_tail(50):
             say(f"  {text}")

@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from diffing.common import damage, files, noted, seals, tables
+from diffing.common import damage, files, noted, seals, tables, who
 from diffing.common.escape import throughout
 
 
 def append(path: Path, record: dict[str, Any]) -> None:
     """Add one record as one line with its checksum; the lock keeps lines of several writers whole."""
+    who.needs_editor()
     whole_text = throughout(tables.clean, record)
     line = (json.dumps(seals.sealed(whole_text), ensure_ascii=True, allow_nan=False) + "\n").encode()
     with still(path) as file:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from diffing.common import files, stats
+from diffing.common import files, stats, who
 from diffing.common.arrays import Floats, Ints
 from diffing.common.aside import Aside
 from diffing.common.errors import UserError
@@ -97,6 +97,7 @@ def compute(
     tell: Callable[[int, int, str], None] = lambda _done, _total, _note: None,
 ) -> Diff:
     """Compute the diff of A and B and store it in place of an earlier one of the same settings."""
+    who.needs_editor()
     if a == b:
         raise UserError(f"'{a}' cannot be compared with itself; name two checkpoints.")
     settings = settings or DiffSettings()

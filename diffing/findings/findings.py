@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from diffing.common import files, jsonl
+from diffing.common import files, jsonl, who
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.escape import tidied, tidy
@@ -238,6 +238,7 @@ def change(
     drop: dict[str, Any] | None = None,
 ) -> Finding:
     """Add a line to a finding's history and give back what the finding now is."""
+    author = who.author(author) if author_kind == "person" else author
     line = Change(
         finding=identifier,
         date=files.now(),
@@ -267,6 +268,7 @@ def reject(study: Study, identifier: str, why: str, author: str) -> Finding:
 
 
 def note(study: Study, identifier: str, text: str, author: str) -> Finding:
+    author = who.author(author)
     return change(study, identifier, author, add={"notes": [[files.now(), author, text.strip()]]})
 
 

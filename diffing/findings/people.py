@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ValidationError
 
-from diffing.common import files, jsonl
+from diffing.common import files, jsonl, who
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.escape import tidy
@@ -96,7 +96,7 @@ def tell(study: Study, question: Question, said: Said, author: str) -> Verdict:
     """Write a verdict down; an earlier one of the same person stays in the file and counts no more."""
     if said not in get_args(Said):
         raise UserError(f"'{said}' is no verdict; write one of {WORDS}.")
-    author = " ".join(tidy(author).split())
+    author = " ".join(tidy(who.author(author)).split())
     if not author:
         raise UserError("A verdict needs to say whose it is; give your name.")
     pick = {"left": -1, "right": 1, "both": 0, "neither": 0, "skip": None}[said]
@@ -130,6 +130,7 @@ def table(asked: Sequence[Question], done: Mapping[str, Said]) -> pd.DataFrame:
 
 def take(study: Study, asked: Sequence[Question], filled: pd.DataFrame, author: str) -> int:
     """Write down what a filled table says that this person has not said yet; all of it or nothing."""
+    author = who.author(author)
     absent = {"question", "said"} - {*filled.columns}
     if absent:
         raise UserError(f"The table has no column '{min(absent)}'; fill in the one that was written for it.")

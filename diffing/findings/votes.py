@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple, get_args
 import pandas as pd
 from pydantic import BaseModel, ValidationError
 
-from diffing.common import files, jsonl
+from diffing.common import files, jsonl, who
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.escape import tidy
@@ -129,7 +129,7 @@ def tell(study: Study, a: str, b: str, pair: Pair, question: Question, said: Sai
     """Write a vote down at once; None where the voter has just said the same of the same."""
     if said not in get_args(Said):
         raise UserError(f"'{said}' is no vote; write one of {', '.join(get_args(Said))}.")
-    voter = _named(voter)
+    voter = _named(who.author(voter))
     keys = (b, a) if pair.turned else (a, b)
     vote = Vote(
         date=files.now(),
@@ -155,7 +155,7 @@ def tell(study: Study, a: str, b: str, pair: Pair, question: Question, said: Sai
 
 def undo(study: Study, a: str, b: str, voter: str) -> Vote:
     """Take a voter's last vote on these two checkpoints back, and say which it was."""
-    voter = _named(voter)
+    voter = _named(who.author(voter))
     with study.held():
         mine = [each for each in _left(read(study)) if each.voter == voter and {each.left, each.right} == {a, b}]
         if not mine:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 
-from diffing.common import damage, files, words
+from diffing.common import damage, files, who, words
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.study.study import Study
@@ -37,6 +37,8 @@ class JobStatus(BaseModel):
     """Dollars spent by this job so far, where that is known."""
     note: str = ""
     started: str = ""
+    by: str = ""
+    """Who started it; empty for the owner of the folder."""
     seconds: float = 0.0
     """How long it has run."""
     rate: float | None = None
@@ -74,7 +76,7 @@ class Job:
             return self.told
         except Damaged as error:
             logger.warning("%s", error)
-            return {"study": self.folder.parents[1].name, "options": {}, "then": []} | self._by_name()
+            return {"study": self.folder.parents[1].name, "options": {}, "then": [], "by": ""} | self._by_name()
 
     @property
     def told(self) -> dict[str, Any]:
@@ -82,7 +84,7 @@ class Job:
         path, again = self.folder / "spec.json", "start the job again"
         found = files.read_json(path, again)
         with damage.reading(path, again):
-            return {"then": [], **{name: found[name] for name in ("kind", "study", "options", "created")}, **found}
+            return {"then": [], "by": "", **{name: found[name] for name in ("kind", "study", "options", "created")}, **found}
 
     def _by_name(self) -> dict[str, Any]:
         day, clock, *rest = (self.id + "---").split("-")
@@ -110,11 +112,12 @@ class Job:
             state = "running"
         elif state == "running":
             state = "dead"
-        base = {"id": self.id, "kind": spec["kind"], "study": spec["study"], "started": spec["created"]}
+        base = {name: spec[name] for name in ("kind", "study", "by")} | {"id": self.id, "started": spec["created"]}
         return JobStatus.model_validate(base | progress | {"state": state})
 
     def cancel(self) -> None:
         """Ask the job to stop at its next chance; what it has stored stays."""
+        who.needs_editor()
         (self.folder / "cancel").touch()
 
     def log_tail(self, lines: int = 20) -> list[str]:

@@ -24,10 +24,11 @@ from typing import IO, Any
 
 from pydantic import BaseModel
 
-from diffing.common import damage, files
+from diffing.common import damage, files, who
 from diffing.common.errors import Busy, Cancelled, UserError
 from diffing.common.escape import visible
 from diffing.common.step import Result, checked
+from diffing.common.who import Person
 from diffing.jobs.job import Job, JobStatus, State, jobs_dir, put
 from diffing.models import claims
 from diffing.models.chat import GRACE_SECONDS
@@ -88,10 +89,10 @@ def start(study: Study, kind: str, options: Told = None, then: Sequence[str] = (
 def follow(job: Job) -> None:
     """Start the step that was to come after this one, unless another has started it by now."""
     spec = job.spec
-    # Jobs of earlier versions name nothing that follows.
-    kind, *rest = spec.get("then") or [""]
+    kind, *rest = spec["then"] or [""]
     if kind:
-        with suppress(Busy):
+        # In the name of whoever started the first, and may have logged out by now.
+        with suppress(Busy), who.acts(Person(spec["by"], "owner")):
             start(Study.open(spec["study"]), kind, then=rest)
 
 
@@ -196,7 +197,12 @@ class Reporter:
         self.say = say
         self.stopped = False
         self.status = JobStatus(
-            id=job.id, kind=spec["kind"], study=spec["study"], state="running", started=spec["created"]
+            id=job.id,
+            kind=spec["kind"],
+            study=spec["study"],
+            state="running",
+            started=spec["created"],
+            by=spec["by"],
         )
         self._begun = self._paced = time.monotonic()
         self._first: int | None = None
@@ -289,6 +295,7 @@ def _claimed(
     """A new job's folder with its own and its step's lock held; refused while the step runs."""
     if kind not in STEPS:
         raise UserError(f"'{kind}' is no step; the steps are {', '.join(STEPS)}.")
+    by = who.needs_editor().name
     files.tighten(study.folder)
     root = jobs_dir(study)
     root.mkdir(mode=files.PRIVATE_FOLDER, exist_ok=True)
@@ -312,6 +319,7 @@ def _claimed(
             "study": study.name,
             "options": plain(options),
             "then": list(then),
+            "by": by,
             "created": created.isoformat(timespec="seconds"),
         }
         # Put there whole and with its lock held: none is seen half made, nor as dead before it begins.

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from diffing.common import damage, files, jsonl
+from diffing.common import damage, files, jsonl, who
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.escape import tidied, tidy
@@ -231,6 +231,8 @@ def _take(line: Event, made: Dossier, labels: dict[str, Label], standing: dict[s
 
 def add(study: Study, sae: str, feature: int, label: Label) -> Record:
     """Put a label into the history."""
+    if label.author_kind == "person":
+        label = label.model_copy(update={"author": who.author(label.author)})
     # Drawn at random rather than counted: two people who write at once would count to the same number.
     drawn = {"date": label.date or files.now(), "id": label.id or secrets.token_hex(6)}
     record = Record(feature=feature, sae=sae, **tidied({**label.model_dump(), **drawn}))
@@ -251,6 +253,9 @@ def tell(
     """Put an event into the history."""
     if event in ("score", "accept", "reject") and not about:
         raise ValueError(f"'{event}' is about a label and must name it")
+    if event != "score":
+        # A judge scores; all else is a person's word.
+        author = who.author(author)
     line = Event(
         event=event,
         feature=feature,

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from diffing.common import files
+from diffing.common import files, who
 from diffing.common.errors import UserError
 from diffing.models import hosts
 
@@ -56,7 +56,9 @@ def pairs() -> list[Pair]:
 
 def allow(host: str, variable: str) -> Pair:
     """Let a key go to a host from now on; `host` may be a whole address."""
+    # The key is the owner's: an editor could send it to a server of their own.
     pair = _pair(host, variable)
+    who.needs_owner("Letting a key go somewhere", f"python -m diffing allow {pair.host} {pair.variable}")
     with _held():
         _write([*(each for each in pairs() if each != pair), pair])
     return pair
@@ -65,6 +67,9 @@ def allow(host: str, variable: str) -> Pair:
 def take_back(host: str, variable: str) -> bool:
     """Allow it no more; whether it was allowed."""
     pair = _pair(host, variable)
+    who.needs_owner(
+        "Taking a key back from somewhere", f"python -m diffing allow {pair.host} {pair.variable} --take-back"
+    )
     with _held():
         before = pairs()
         if pair in before:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from diffing.common import files, jsonl, outfile, tables
+from diffing.common import files, jsonl, outfile, tables, who
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.escape import tidy
@@ -197,7 +197,9 @@ def _add(study: Study, new: Sequence[OwnProbe], again: bool = False) -> list[Own
                 raise UserError(
                     f"Own probe '{other}' looks for the same as '{probe.name}'; one of them is enough."
                 )
-            dated = probe.model_copy(update={"date": probe.date or files.now()})
+            # A file says whose its probes were; in a team they stand under the name of who brings them.
+            by = who.author("" if again else probe.author) or probe.author
+            dated = probe.model_copy(update={"date": probe.date or files.now(), "author": by})
             names[dated.name.casefold()] = forms[dated.form] = dated
             added.append(dated)
         if len(known) + len(added) > MOST:
@@ -211,7 +213,7 @@ def remove(study: Study, name: str, author: str) -> OwnProbe:
     """Have a probe counted no more; its lines stay in the file, and a question's answers stay paid for."""
     with study.held():
         probe = get(study, name)
-        _write(study, probe.name, author, None)
+        _write(study, probe.name, who.author(author), None)
     return probe
 
 

@@ -16,7 +16,7 @@ from typing import Any, Self
 import pandas as pd
 from pydantic import ValidationError
 
-from diffing.common import damage, files, noted, tables
+from diffing.common import damage, files, noted, tables, who
 from diffing.common.errors import UserError
 from diffing.common.step import first_fault
 from diffing.models.providers import NAME, Checkpoint
@@ -41,7 +41,11 @@ class Exists(UserError):
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """A study to this thread alone, to read and write in the block; may be asked for again within it."""
+    """A study to this thread alone, to read and write in the block; may be asked for again within it.
+
+    Every change of a study begins here, so here it is asked who may make one.
+    """
+    who.needs_editor()
     mine: set[Path] = vars(_mine).setdefault("folders", set())
     if folder in mine:
         yield
@@ -89,6 +93,7 @@ class Study:
         **settings: Any,
     ) -> Self:
         """Make the folder, whole or not at all; `numbers` are measures, `settings` fields of `StudySettings`."""
+        who.needs_editor()
         folder = folder_of(name)
         if folder.exists():
             raise Exists(name)

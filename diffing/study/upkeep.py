@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from diffing.common import damage, files
+from diffing.common import damage, files, who
 from diffing.common.errors import UserError
 from diffing.study import study
 from diffing.study.settings import load_settings, text_of
@@ -92,6 +92,8 @@ def latest(name: str) -> Deleted:
 
 def restore(found: Deleted, new: str = "") -> Study:
     """Put a deleted study back, under another name where its own is taken by now."""
+    # No lock asks here: what lies in the trash is no study yet.
+    who.needs_editor()
     target = _free(new or found.name)
     _move(found.folder, target)
     found.folder.parent.rmdir()

@@ -13,9 +13,10 @@ import pytest
 from pydantic import BaseModel
 
 from diffing import jobs
-from diffing.common import files
+from diffing.common import files, who
 from diffing.common.errors import Busy, UserError
 from diffing.common.step import Progress, Result
+from diffing.common.who import Person
 from diffing.jobs.job import Job, JobStatus, jobs_dir
 from diffing.jobs.run import Reporter
 from diffing.models import providers
@@ -205,10 +206,13 @@ def test_an_unknown_step_or_job_is_named(study: Study) -> None:
 
 
 def test_a_step_that_is_done_starts_the_one_that_follows(study: Study) -> None:
-    first = jobs.start(study, "collect", {"concurrency": 40}, then=["diff"])
+    with who.acts(Person("ada@example.org", "editor")):
+        first = jobs.start(study, "collect", {"concurrency": 40}, then=["diff"])
+    # Ada has logged out.
     assert first.wait(PATIENCE).state == "done"
     second, _ = jobs.recent(study)
     assert (second.spec["kind"], second.spec["then"]) == ("diff", [])
+    assert [job.status().by for job in (first, second)] == ["ada@example.org"] * 2
     # Nothing was encoded, and the second step says so for itself.
     assert (second.wait(PATIENCE).state, first.status().state) == ("failed", "done")
 
