@@ -84,7 +84,12 @@ class Job:
         path, again = self.folder / "spec.json", "start the job again"
         found = files.read_json(path, again)
         with damage.reading(path, again):
-            return {"then": [], "by": "", **{name: found[name] for name in ("kind", "study", "options", "created")}, **found}
+            return {
+                "then": [],
+                "by": "",
+                **{name: found[name] for name in ("kind", "study", "options", "created")},
+                **found,
+            }
 
     def _by_name(self) -> dict[str, Any]:
         day, clock, *rest = (self.id + "---").split("-")

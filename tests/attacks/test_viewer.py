@@ -33,6 +33,7 @@ from tests.fakes.watch import Watch
 
 VIEWER = Person("vera@example.org", "viewer")
 EDITOR = Person("ed@example.org", "editor")
+NO = {"rejected": "it is not so"}
 SAE = "starter"
 LABEL = Label(label="counts", author="judge", author_kind="llm")
 DOORS = ("held", "append", "needs_editor", "author", "_claimed")
@@ -61,13 +62,13 @@ def doors() -> Iterator[str]:
 
 def _within(node: ast.AST, path: str, names: list[str]) -> Iterator[str]:
     for child in ast.iter_child_nodes(node):
-        named = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        named = [child.name] if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) else []
         if isinstance(child, ast.Call):
             called = ast.unparse(child.func)
             of = called.rpartition(".")[2]
             if of in DOORS and (of not in ("append", "author") or called in ("jsonl.append", "who.author")):
                 yield f"{path} {'.'.join(names)}"
-        yield from _within(child, path, [*names, child.name] if named else names)
+        yield from _within(child, path, names + named)
 
 
 Verbs = Mapping[str, Callable[[], object]]
@@ -108,7 +109,7 @@ def verbs(study: Study, tmp_path: Path) -> Verbs:
         "diffing/diff/compute.py compute": lambda: compute.compute(study, "a", "b"),
         "diffing/findings/findings.py add": lambda: findings.add(study, "says more", "b", author=""),
         "diffing/findings/findings.py revise": lambda: findings.revise(study, claim, "mentions pie", {}, "", ""),
-        "diffing/findings/findings.py change": lambda: findings.change(study, claim.id, "", put={"rejected": "no"}),
+        "diffing/findings/findings.py change": lambda: findings.change(study, claim.id, "", put=NO),
         "diffing/findings/findings.py note": lambda: findings.note(study, claim.id, "odd", ""),
         "diffing/findings/people.py tell": lambda: people.tell(study, question, "right", ""),
         "diffing/findings/people.py take": lambda: people.take(study, [question], filled(question.id), ""),
@@ -205,7 +206,7 @@ def test_what_steps_write_by_asks_too(study: Study, own_home: Path) -> None:
     assert held_by(own_home) == before
 
 
-def test_only_the_owner_says_where_keys_go(own_home: Path) -> None:
+def test_only_the_owner_says_where_keys_go() -> None:
     for person in (VIEWER, EDITOR, NOBODY):
         for change in (allowed.allow, allowed.take_back):
             with who.acts(person), pytest.raises(Refused, match="ask them to do it with 'python -m diffing allow"):
@@ -215,7 +216,7 @@ def test_only_the_owner_says_where_keys_go(own_home: Path) -> None:
     assert [pair.host for pair in allowed.pairs()] == ["good.example"]
 
 
-def test_what_a_person_writes_stands_under_their_own_name(verbs: Verbs, study: Study) -> None:
+def test_what_a_person_writes_stands_under_their_own_name(study: Study) -> None:
     claim = findings.load(study)[0]
     question = people.questions(study, number=people.LEAST)[0]
     pair = votes.pairs(study, held_out=True)[0]
