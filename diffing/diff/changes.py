@@ -4,12 +4,13 @@ Promises the numbers of the behaviours' table, and that what is chosen as an exa
 most changed is what differs most in words: it says nothing of better or worse.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from diffing.common.arrays import Array, Bools, Floats
 from diffing.diff import plain
@@ -43,13 +44,12 @@ def table(
     effort1, effort2, … what it takes to see each in the pair (`plain`).
     """
     prompts = pairs.prompts.iloc[pairs.row]
-    words = [Counter(text.split()) for text in texts]
     columns: dict[str, Any] = {
         "prompt_id": prompts["id"].to_numpy(),
         "draw": draws[pairs.a],
         "split": prompts["split"].to_numpy(),
         "category": prompts["category"].to_numpy(),
-        "changed": [_changed(words[a], words[b]) for a, b in zip(pairs.a.tolist(), pairs.b.tolist(), strict=True)],
+        "changed": _changed(texts, pairs.a, pairs.b),
     }
     effort = plain.effort(plain.Texts(texts), marks, (pairs.a, pairs.b), np.array(columns["changed"]))
     for number in range(values.shape[1]):
@@ -59,10 +59,18 @@ def table(
     return pd.DataFrame(columns)
 
 
-def _changed(a: Mapping[str, int], b: Mapping[str, int]) -> float:
-    total = sum(a.values()) + sum(b.values())
-    shared = sum(min(number, b.get(word, 0)) for word, number in a.items())
-    return 1 - 2 * shared / total if total else 0.0
+def _changed(texts: Sequence[str], a: Array, b: Array) -> Floats:
+    """Of each pair of texts the share of their words that the other has not, each as often as it stands there."""
+    words = [text.split() for text in texts]
+    lengths = np.array([len(each) for each in words], np.int64)
+    # One number for each word and one row for each text: the pairs are then compared all at once.
+    number, names = pd.factorize(np.array(list(chain.from_iterable(words)), object))
+    text = np.repeat(np.arange(len(texts)), lengths)
+    shape = (len(texts), max(len(names), 1))
+    table = sparse.csr_array((np.ones(len(number), np.int32), (text, number)), shape=shape)
+    shared = np.asarray(table[a].minimum(table[b]).sum(axis=1)).ravel()
+    total = lengths[a] + lengths[b]
+    return np.asarray(np.where(total > 0, 1 - 2 * shared / np.maximum(total, 1), 0.0))
 
 
 def lead(rows: pd.DataFrame, number: int, kind: str) -> Floats:

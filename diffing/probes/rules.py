@@ -7,7 +7,8 @@ list's number and not a year. What a rule counts, and under which name, stands i
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
@@ -89,15 +90,34 @@ def rule(pattern: str, *needs: str, code: bool = False) -> Finder:
     return find
 
 
-def wording(*phrases: str, but: str = "") -> Finder:
-    """Spans of phrases (patterns in small letters) as whole words, `but` not where they are written so."""
-    compiled = re.compile(rf"\b(?:{'|'.join(phrases)})\b")
+@dataclass(frozen=True)
+class Wording:
+    """Finds phrases as whole words in the prose in small letters."""
 
-    def find(answer: Answer) -> list[Span]:
-        spans = spans_of(compiled, answer.lower)
-        return [span for span in spans if answer.prose[slice(*span)] != but] if but else spans
+    pattern: re.Pattern[str]
+    needs: Sequence[str]
+    """Of these strings one at least is part of every match; none says nothing."""
+    but: str
+    """As what a match in its own letters does not count."""
 
-    return find
+    def __call__(self, answer: Answer) -> list[Span]:
+        lower = answer.lower
+        # To look for a few strings takes a tenth of the time that the pattern does, and most answers have none.
+        if self.needs and not any(need in lower for need in self.needs):
+            return []
+        spans = spans_of(self.pattern, lower)
+        return [span for span in spans if answer.prose[slice(*span)] != self.but] if self.but else spans
+
+
+def wording(*phrases: str, needs: Sequence[str] = (), but: str = "") -> Wording:
+    """Spans of phrases (patterns in small letters) as whole words, `but` not where they are written so.
+
+    `needs`: strings of which one stands in whatever matches; phrases of mere words are their own.
+    """
+    joined = "|".join(phrases)
+    if not needs and re.fullmatch(r"[a-z|]+", joined):
+        needs = joined.split("|")
+    return Wording(re.compile(rf"\b(?:{joined})\b"), tuple(needs), but)
 
 
 def opening(*phrases: str) -> Finder:

@@ -20,6 +20,7 @@ WORDINGS = (
         "don't, it's, you're, …",
         wording(
             r"(?:\w{1,12}n't|\w{1,12}'(?:re|ve|ll|m|d)|(?:it|that|what|there|here|who|how|he|she|let)'s)",
+            needs=("'",),
         ),
     ),
     Probe(
@@ -37,7 +38,13 @@ WORDINGS = (
     Probe(
         "apologies",
         "sorry, I apologize, my apologies, …",
-        wording(r"sorry", r"apolog(?:y|ies|i[sz]e[sd]?|i[sz]ing)", r"(?:forgive|pardon) me", r"i regret"),
+        wording(
+            r"sorry",
+            r"apolog(?:y|ies|i[sz]e[sd]?|i[sz]ing)",
+            r"(?:forgive|pardon) me",
+            r"i regret",
+            needs=("sorry", "apolog", "forgive me", "pardon me", "i regret"),
+        ),
     ),
     Probe("unfortunately", "unfortunately, sadly, regrettably", wording("unfortunately", "regrettably", "sadly")),
     Probe("refusal", "the first 200 characters read as a refusal", refusals),
@@ -53,7 +60,8 @@ WORDINGS = (
         "the answer calls itself an AI or a language model",
         wording(
             r"(?:as|i'm|i am)(?: only| just)? an? (?:\w+ ){0,2}?(?:ai|artificial intelligence|language model"
-            r"|chatbot|(?:virtual|digital) assistant)"
+            r"|chatbot|(?:virtual|digital) assistant)",
+            needs=(" ai", "artificial intelligence", "language model", "chatbot", "l assistant"),
         ),
     ),
     Probe(
@@ -117,6 +125,17 @@ WORDINGS = (
             r"such as|for (?:example|instance)|as an example|by way of example|to illustrate|e\.g",
             r"let's say|imagine that|consider (?:this|the following) (?:example|case)",
             r"(?:here's|here is) an? (?:\w+ )?example",
+            needs=(
+                "such as",
+                "example",
+                "instance",
+                "to illustrate",
+                "e.g",
+                "let's say",
+                "imagine that",
+                "g case",
+                "s case",
+            ),
         ),
     ),
     Probe(
@@ -135,6 +154,10 @@ WORDINGS = (
             r"(?: with)?(?: an?| your| the)?(?: \w+){0,2} (?:doctor|physician|professionals?|lawyer|attorney"
             r"|advis[eo]rs?|therapist|pharmacist|specialist|healthcare provider|professional (?:help|advice))",
             r"(?:not|no)(?: an?)?(?: substitute for)? (?:medical|legal|financial|professional|investment) advice",
+            needs=(
+                *(" doctor", " physician", " professional", " lawyer", " attorney", " advis", " therapist"),
+                *(" pharmacist", " specialist", " healthcare provider", "l advice", "t advice"),
+            ),
         ),
     ),
     Probe(
@@ -143,6 +166,10 @@ WORDINGS = (
         wording(
             r"(?:please|do) note|note that|keep in mind|bear in mind|be aware|(?:it's|it is)"
             r" (?:important|worth|essential|crucial) (?:to|noting)|remember(?: that| to)|be sure to",
+            needs=(
+                *("e note", "o note", "note that", " in mind", "be aware", "important to", "important noting"),
+                *("worth ", "essential ", "crucial ", "remember t", "be sure to"),
+            ),
         ),
     ),
 )

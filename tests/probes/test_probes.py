@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffing.probes import scan
+from diffing.probes import rules, scan
 from diffing.probes.probes import PROBES
 from diffing.study import responses
 from tests.fakes.markup import LETTER, MARKUP
@@ -196,7 +196,7 @@ def test_the_refusal_probe_is_the_refusal_flag(text: str) -> None:
     assert bool(PROBES["refusal"].spans(text)) == responses.looks_refused(text)
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(st.text() | MARKUP)
 def test_spans_lie_inside_any_text_in_order_and_apart(text: str) -> None:
     for probe in PROBES.values():
@@ -237,3 +237,22 @@ def test_a_long_run_of_anything_is_read_without_trouble(piece: str) -> None:
     text = piece * (60_000 // len(piece)) + "x"
     counts = scan.table([text]).iloc[0]
     assert counts["characters"] == len(text)
+
+
+WORDED = [name for name, probe in PROBES.items() if isinstance(probe.find, rules.Wording) and probe.find.needs]
+
+
+@pytest.mark.parametrize("name", WORDED)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_whatever_a_wording_matches_holds_one_of_the_strings_it_is_looked_up_by(
+    name: str, data: st.DataObject
+) -> None:
+    found = PROBES[name].find
+    assert isinstance(found, rules.Wording)
+    text = data.draw(st.from_regex(found.pattern, fullmatch=True))
+    assert any(need in text for need in found.needs)
+
+
+def test_wordings_are_looked_up_by_strings() -> None:
+    assert {"apologies", "as an AI", "disclaimers", "notes to the reader", "worked examples"} < set(WORDED)
