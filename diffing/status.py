@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from diffing import diff, jobs, labels
-from diffing.common import damage, files, stats
+from diffing.common import damage, files
 from diffing.common.errors import UserError
 from diffing.common.kept import Rests, kept
-from diffing.diff import summary
+from diffing.diff import measure, summary
+from diffing.diff.smallest import Smallest
 from diffing.diff.stored import OF_OLDER
 from diffing.findings import judged
 from diffing.labels import history, names
@@ -28,8 +29,6 @@ from diffing.study.study import Study
 USUAL_DISCORDANCE = 0.05
 """Share of prompts on which two draws of one checkpoint differ on a feature, assumed until a diff says better. No
 measurement stands behind it."""
-ALPHA, POWER = 0.05, 0.8
-"""The level before correction and the power that the smallest difference is stated for: the customary ones."""
 LABELLED = 20
 """Families that ought to have a label before findings are written: as many as the command `diff` shows."""
 USUAL_FEATURES = 65_536
@@ -112,24 +111,33 @@ def asked_at(checkpoint: Checkpoint) -> dict[str, str]:
 
 def detectable(prompts: int, tests: int, discordance: float = USUAL_DISCORDANCE) -> dict[str, Any]:
     """The smallest difference in shares found with 80 % power after correction, and what that assumes."""
-    delta = stats.smallest_detectable(prompts, tests, discordance, ALPHA, POWER)
+    return _plain(Smallest.of(prompts, tests, discordance))
+
+
+def _plain(found: Smallest) -> dict[str, Any]:
     return {
-        "delta": None if math.isinf(delta) else round(delta, 4),
-        "prompts": prompts,
-        "tests": tests,
-        "discordance": discordance,
-        "power": POWER,
-        "alpha": ALPHA,
+        "delta": None if math.isinf(found.size) else round(found.size, 4),
+        "prompts": found.prompts,
+        "tests": found.tests,
+        "discordance": found.discordance,
+        "power": measure.POWER,
+        "alpha": measure.LEVEL,
     }
 
 
 def foreseen(study: Study, prompts: int) -> dict[str, Any]:
-    """The smallest difference of the study: by what its diff tested and measured, else by what is usual."""
+    """The smallest difference of the study: what its diff could find, else by what is usual.
+
+    Of a diff that is no longer true what it tested and measured is taken for the prompts that there are now.
+    """
     try:
-        facts = diff.load(study, *study.sides()).summary
+        stored = diff.load(study, *study.sides())
+        facts, true = stored.summary, not stored.older and not stored.outdated(study)
     except UserError:
         # There is no diff yet, or one that cannot be read: the step itself says so.
-        facts = {}
+        facts, true = {}, False
+    if true and facts["tested"]:
+        return _plain(Smallest.of_diff(facts))
     if facts.get("tested"):
         return _detectable(study, prompts, facts["tested"], facts["background_discordance"])
     return _detectable(study, prompts, features(study), USUAL_DISCORDANCE)
@@ -270,12 +278,8 @@ def _labelled(study: Study) -> list[int]:
 
 def power_in_words(found: dict[str, Any]) -> str:
     """What `detectable` says, in a sentence."""
-    if found["delta"] is None:
-        return f"{found['prompts']} prompts can show no difference after correction for {found['tests']:,} tests."
-    return (
-        f"With {found['prompts']} prompts a difference of {100 * found['delta']:.0f} points is found with "
-        f"80 % power (α = 0.05/{found['tests']:,}, {100 * found['discordance']:.0f} % differing by chance)."
-    )
+    size = math.inf if found["delta"] is None else found["delta"]
+    return Smallest(size, found["prompts"], found["tests"], found["discordance"]).sentence
 
 
 SAMPLE_STEPS = ("encode", "diff")

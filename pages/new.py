@@ -102,7 +102,7 @@ with asked:
             st.write(md(collect.expected(pair, len(table), sampling.draws).in_words()))
         else:
             st.caption("Name both checkpoints to see calls, dollars and time.")
-        st.write(md(status.power_in_words(least)))
+        st.write(status.power_in_words(least))
         consent.show(providers.endpoints(pair), "new")
         lacking = [what for what, there in (("a name", name), ("both checkpoints", len(pair) == 2)) if not there]
         with st.container(horizontal=True, vertical_alignment="center"):

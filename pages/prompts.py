@@ -3,7 +3,6 @@
 import streamlit as st
 
 from diffing import status
-from diffing.common.escape import md
 from pages.parts import address, shell
 from pages.parts.prompts import adding, listing
 
@@ -13,7 +12,7 @@ table = study.prompts()
 active = table[table["active"]]
 
 adding.tell()
-st.write(md(status.power_in_words(status.foreseen(study, len(active)))))
+st.write(status.power_in_words(status.foreseen(study, len(active))))
 with st.container(key="stack-prompts"):
     left, right = st.columns([13, 6], gap="medium")
 with right:

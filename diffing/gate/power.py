@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from diffing.common import stats
-from diffing.common.words import count
 from diffing.diff import measure
+from diffing.diff.smallest import Smallest
 from diffing.diff.stored import Diff
 from diffing.gate.items import Item, What
 
@@ -38,15 +38,16 @@ class Power(NamedTuple):
     needed: int | None
     """Prompts, in all, that the size asked for takes; None where it takes more than `FAR` times as many."""
     enough: bool
+    families: int = 1
+    """Tables that the gate looks at, each of which has a part of the level."""
 
     @property
     def sentence(self) -> str:
         """For a person."""
         unit = "held-out prompt" if self.what == "behaviour" else "prompt"
-        on = f"in {NAMED[self.what]}, on {count(self.prompts, unit)}"
-        if math.isinf(self.smallest):
-            return f"{on}: no change of any size would have been found"
-        return f"{on}: a change of {100 * self.smallest:.0f} points would have been found four times in five"
+        return Smallest(
+            self.smallest, self.prompts, self.tests * self.families, self.discordance, NAMED[self.what], unit
+        ).sentence
 
 
 NAMED = {
@@ -81,7 +82,8 @@ def of(stored: Diff, found: Sequence[Item], gated: Sequence[Item], size: float) 
             # fewer prompts.
             prompts = min((item.prompts for item in mine), default=prompts)
             differing = max((_discordance(item) for item in mine), default=chance)
-        out.append(_power(what, prompts, told["prompts"], tests, differing, size, measure.LEVEL / families))
+        power = _power(what, prompts, told["prompts"], tests, differing, size, measure.LEVEL / families)
+        out.append(power._replace(families=families))
     return out
 
 

@@ -4,11 +4,13 @@ Promises that "did not change" is said only where an interval lies inside its ma
 was looked for that it is open.
 """
 
+import math
 from typing import NamedTuple
 
 from diffing.common.words import count, interval, share
 from diffing.diff import answer, measure
 from diffing.diff.answer import Still
+from diffing.diff.smallest import HALF, Smallest
 from diffing.findings import correction
 from diffing.report.facts import Facts, sure
 
@@ -67,14 +69,8 @@ def _prompts(needed: int | None) -> str:
 
 def smallest(facts: Facts) -> str:
     """The smallest effect that the study can find."""
-    told = facts.diff.summary
-    least, prompts = told["smallest_detectable"], count(told["prompts"], "prompt")
-    if least is None:
-        return f"On {prompts} no single feature's difference could be found with 80 % power."
-    return (
-        f"The smallest effect that this study can find is about {100 * least:.0f} points (a feature's share, 80 % "
-        f"power, corrected for {told['tested']:,} tests on {prompts}); half of that takes four times as many."
-    )
+    least = Smallest.of_diff(facts.diff.summary)
+    return least.sentence if math.isinf(least.size) else f"{least.sentence} {HALF}"
 
 
 def not_confirmed(facts: Facts) -> list[str]:

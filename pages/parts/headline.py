@@ -6,6 +6,7 @@ from diffing.common import words
 from diffing.common.escape import md
 from diffing.diff import summary
 from diffing.diff.measure import LEVEL
+from diffing.diff.smallest import Smallest
 from diffing.diff.stored import Diff
 
 
@@ -46,12 +47,11 @@ def show(diff: Diff, name_a: str, name_b: str) -> None:
         "answers, and not the other way in the first or the last ones. The rest may be length alone.",
         border=True,
     )
-    least = told["smallest_detectable"]
+    least = Smallest.of_diff(told)
     four.metric(
-        "Smallest effect this study can find",
-        f"{100 * least:.0f} points" if least is not None else "none",
-        help="Smallest difference in shares that one draw's exact test finds four times in five (80 % power) "
-        "after correction; smaller ones are found less often.",
+        "Smallest difference to be found",
+        least.points,
+        help=f"{least.sentence} Smaller ones are found less often.",
         border=True,
     )
 

@@ -72,7 +72,7 @@ def test_features_show_the_answer_the_charts_and_the_table(diffed: Study) -> Non
         "Classifier accuracy",
         "Families that differ",
         "Differ at equal length too",
-        "Smallest effect this study can find",
+        "Smallest difference to be found",
     ]
     assert len(app.get("plotly_chart")) == 1
     differing = {finding_study.SPACES, finding_study.ITEMS, finding_study.CAKE, finding_study.TEA}

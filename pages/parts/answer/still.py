@@ -1,11 +1,14 @@
 """What did not change, with its margin, and what cannot be told, with about how many prompts it would take."""
 
+import math
+
 import streamlit as st
 
 from diffing.common.escape import md
 from diffing.common.words import share
 from diffing.diff import answer, measure
 from diffing.diff.answer import Still
+from diffing.diff.smallest import HALF, Smallest
 from diffing.diff.stored import Diff
 from diffing.probes.sayings import SAYINGS
 
@@ -31,14 +34,9 @@ def show(diff: Diff) -> None:
             st.caption("Of nothing that is counted can it be said that it did not change.")
     with right:
         st.subheader("Cannot be told", anchor=False)
-        least = diff.summary["smallest_detectable"]
         asked = diff.summary["prompts"]
-        if least is not None:
-            st.caption(
-                f"The smallest effect that {asked:,} prompts can find is about {100 * least:.0f} points; half of "
-                "that takes four times as many.",
-                help="With 80 % power, of one feature's share, after correction over all that are tested.",
-            )
+        least = Smallest.of_diff(diff.summary)
+        st.caption(f"{least.sentence}{'' if math.isinf(least.size) else f' {HALF}'}")
         if open_ones:
             st.markdown(
                 "\n".join(f"- {_said(each)}: {md(each.figures)}{_needed(each, asked)}" for each in open_ones)

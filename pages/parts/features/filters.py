@@ -100,6 +100,6 @@ def _instead(asked: Asked, rows: pd.DataFrame) -> str:
     if not asked.weak:
         return (
             "“Show non-significant” lists what came nearest. "
-            "The smallest effect that this study can find stands above."
+            "The smallest difference that can be found stands above."
         )
     return "A shorter search or fewer switches let more pass."
