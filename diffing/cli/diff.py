@@ -137,7 +137,7 @@ def _brief(row: dict[str, Any]) -> dict[str, Any]:
     if "group" in row:
         named = {"feature": row["feature"], "label": row["label"], row["kind"]: row["group"]}
         return named | {"prompts": row["n"], "B-A points": change}
-    shares = {"A": words.share(row["frequency_a"]), "B": words.share(row["frequency_b"])}
+    shares = dict(zip("AB", words.shares(row["frequency_a"], row["frequency_b"]), strict=True))
     held = {"equal length": words.yes(row["survives_equal_length"]), "replicated": words.replicated(row)}
     if "probe" not in row:
         phrase = "phrase" in row

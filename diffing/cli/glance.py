@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def answer(study: "Study", stored: "Diff", every: bool = False) -> None:
     """The sentence and the list; with `every` what only features tell of, and the figures behind each row too."""
     from diffing.common import words
-    from diffing.diff import agreement
+    from diffing.diff import agreement, blocks
     from diffing.diff import answer as answers
     from diffing.labels import called
 
@@ -22,15 +22,19 @@ def answer(study: "Study", stored: "Diff", every: bool = False) -> None:
     if stored.older:
         return
     found = called.behaviours(study, stored)
-    # What a model or a person has named is worth a look too.
-    named = [each for each in found if each.said]
+    parted = blocks.of(found)
     others = agreement.beside(study, stored)
     readers = [agreement.name(each) for each in (stored, *others)] if others else []
-    # Length first, then what was confirmed, as the page has it.
-    named.sort(key=lambda each: (each.kind != "amount", each.confirmed != "yes"))
-    shown = found if every else named
-    show([(_whole(each) if every else _short(each)) | _seen(each, readers) for each in shown])
-    if not shown:
+    sure = [*parted.confirmed, *parted.by_features] if every else parted.confirmed
+    doubtful = parted.rest if every else parted.told
+    row = _whole if every else _short
+    if sure:
+        say("Confirmed on held-out prompts, which nothing was chosen by:")
+        show([row(each) | _seen(each, readers) for each in sure])
+    if doubtful:
+        say("Not confirmed:")
+        show([row(each) | {"why not": blocks.WHY[each.confirmed]} | _seen(each, readers) for each in doubtful])
+    if not sure and not doubtful:
         return
     last = " q is of an exact test on held-out prompts, corrected." if every else ""
     paragraph(f"Shares of held-out answers, with 95 % intervals; of words their mean.{last}")
@@ -39,18 +43,17 @@ def answer(study: "Study", stored: "Diff", every: bool = False) -> None:
             f"Read by {' and '.join(readers)}. A reader sees what moves features of its own on the same pairs of "
             "answers; “–” is what is counted in the text alone."
         )
-    left = sum(each.confirmed == "yes" for each in found if each not in shown)
-    if left:
+    left = len(parted.by_features)
+    if left and not every:
         told = words.count(left, "more difference")
         paragraph(f"{told} that only features tell of: 'answer {study.name} --all' lists all there is.")
 
 
 def _short(each: "Behaviour") -> dict[str, str]:
-    doubt = "" if each.confirmed == "yes" else f" ({each.confirmed})"
     beside = "".join(f"\n  with it: {other.told}" for other in each.beside)
     return {
         "more": _side(each),
-        "what": f"{_name(each)}{doubt}{beside}",
+        "what": f"{_name(each)}{beside}",
         "A → B": each.figures,
         "B − A": each.told,
     }
@@ -76,7 +79,6 @@ def _whole(each: "Behaviour") -> dict[str, str]:
         "A → B": each.figures,
         "B − A": each.told,
         "q": "–" if each.q != each.q else words.small(each.q),
-        "confirmed": each.confirmed,
         "at equal length": "–" if each.survives_length is None else words.yes(each.survives_length),
     }
 

@@ -264,14 +264,14 @@ def _figures(table: "pd.DataFrame") -> None:
 def _brief(row: dict[str, Any]) -> dict[str, Any]:
     from diffing.common import words
 
-    shares = {"A": words.share(row["frequency_a"]), "B": words.share(row["frequency_b"])}
+    shares = dict(zip("AB", words.shares(row["frequency_a"], row["frequency_b"]), strict=True))
     figure, name, ends = words.points, "delta", "ci"
     if row["judged_by"] == "amount":
         # Nearly every answer shows it, so that only how often can tell.
         shares = {side: f"{row[f'mean_{side.lower()}']:,.1f} each" for side in "AB"}
         figure, name, ends = words.change, "change", "change"
     change = f"{figure(row[name])} [{figure(row[f'{ends}_low'])}, {figure(row[f'{ends}_high'])}]"
-    held = f"{words.share(row['frequency_a_heldout'])} → {words.share(row['frequency_b_heldout'])}"
+    held = words.ab(row["frequency_a_heldout"], row["frequency_b_heldout"])
     return {
         "probe": row["probe"],
         "what": row["says"],

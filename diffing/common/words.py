@@ -39,6 +39,22 @@ def share(value: float) -> str:
     return "–" if pd.isna(value) else f"{100 * value:.0f}\u00a0%"
 
 
+def shares(a: float, b: float) -> tuple[str, str]:
+    """Two shares beside their difference: where whole per cents would not add up to it, with a place more."""
+    if pd.isna(a) or pd.isna(b) or _whole(b) - _whole(a) == _whole(b - a):
+        return share(a), share(b)
+    return f"{100 * a:.1f}\u00a0%", f"{100 * b:.1f}\u00a0%"
+
+
+def _whole(value: float) -> int:
+    return int(f"{100 * value:.0f}")
+
+
+def ab(a: float, b: float) -> str:
+    """A's share and B's."""
+    return " → ".join(shares(a, b))
+
+
 def points(value: float) -> str:
     # A real minus sign: a hyphen is narrower than the plus above it, and breaks off at a line's end.
     return "–" if pd.isna(value) else f"{100 * value:+.0f}".replace("-", "−")

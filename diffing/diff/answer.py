@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from diffing.common.words import count, interval, listed, points, share, whole_number
+from diffing.common.words import ab, count, interval, listed, points, share, whole_number
 from diffing.diff import changes, measure, members, summary
 from diffing.diff.changes import Pairs, Row
 from diffing.diff.habits import KINDS
@@ -90,8 +90,14 @@ class Behaviour(NamedTuple):
         if self.kind == "amount":
             return f"{self.share_a:,.0f} → {self.share_b:,.0f}"
         if self.kind == "place":
-            return f"at {share(self.share_a)} → {share(self.share_b)} of the answer"
-        return f"{share(self.share_a)} → {share(self.share_b)}"
+            return f"at {ab(self.share_a, self.share_b)} of the answer"
+        return ab(self.share_a, self.share_b)
+
+    @property
+    def brief(self) -> str:
+        """The same for a sentence, in which no difference stands beside them."""
+        whole = self.kind not in ("amount", "place")
+        return f"{share(self.share_a)} → {share(self.share_b)}" if whole else self.figures
 
     @property
     def spread(self) -> tuple[float, float, float]:
@@ -207,8 +213,8 @@ def sentence(stored: Diff) -> str:
     named = [each for each in found if each.kind != "amount" and each.said]
     parts = [_length(stored, each) for each in everything if each.kind == "amount"]
     for side in ("B", "A"):
-        mine = [f"{each.name} ({each.figures})" for each in named if each.direction == side and not each.moved]
-        elsewhere = [f"{each.name} ({each.figures})" for each in named if each.direction == side and each.moved]
+        mine = [f"{each.name} ({each.brief})" for each in named if each.direction == side and not each.moved]
+        elsewhere = [f"{each.name} ({each.brief})" for each in named if each.direction == side and each.moved]
         for begun, some in ((f"{side} more often", mine), (side, elsewhere)):
             if some:
                 more = f", and {len(some) - SAID:,} more" if len(some) > SAID else ""

@@ -13,7 +13,6 @@ import pandas as pd
 
 from diffing.common import stats
 from diffing.common.words import count
-from diffing.common.words import share as written
 from diffing.diff import anything, measure
 from diffing.diff.pairing import Pairing
 from diffing.diff.stored import DiffSettings
@@ -85,12 +84,13 @@ def plain(value: Any) -> Any:
 
 def answer(facts: dict[str, Any]) -> str:
     """A diff's summary as one sentence that claims no more than was found."""
-    families, share, tested = facts["families"], facts["share_surviving"], facts["tested"]
+    families, survive, tested = facts["families"], facts["families_surviving"], facts["tested"]
     if not families:
         alone = f"no feature differs after correction over {tested:,} tests"
     else:
-        alone = f"{families:,} families of features differ (q < 0.05, {tested:,} tested)"
-        alone += f"; {written(share)} of them survive at equal length" if share is not None else ""
+        # What length alone makes is the larger part of most diffs, and so does not come first.
+        differ = count(families, "family of features that differs does", "families of features that differ do")
+        alone = f"{survive:,} of {differ} so at equal length too (q < 0.05, {tested:,} features tested)"
     whole = anything.in_words(facts.get("anything"))
     if not whole:
         # A diff of an older version, which had no test over all views.

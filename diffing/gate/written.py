@@ -7,7 +7,7 @@ SARIF are for programs and stand in `forms`.
 from collections.abc import Sequence
 
 from diffing.common.escape import md, visible
-from diffing.common.words import count, interval, points, share, small
+from diffing.common.words import ab, count, interval, points, small
 from diffing.gate import power
 from diffing.gate.allowed import Absent
 from diffing.gate.check import Checked, Judged
@@ -56,8 +56,8 @@ def figures(item: Item) -> str:
     if item.kind == "amount":
         return f"{item.share_a:,.1f} → {item.share_b:,.1f}"
     if item.kind == "place":
-        return f"at {share(item.share_a)} → {share(item.share_b)} of the answer"
-    return f"{share(item.share_a)} → {share(item.share_b)}"
+        return f"at {ab(item.share_a, item.share_b)} of the answer"
+    return ab(item.share_a, item.share_b)
 
 
 def difference(item: Item) -> str:

@@ -65,7 +65,7 @@ def _rests(study: Study, a: str, b: str) -> Rests:
 def _told(study: Study, a: str, b: str) -> dict[str, Any]:
     stored = diff.load(study, a, b)
     found = [] if stored.older else called.named(study, stored, answer.behaviours(stored, examples=False))
-    changes = [Change(each.direction, _said(each), each.figures) for each in largest(found)]
+    changes = [Change(each.direction, _said(each), each.brief) for each in largest(found)]
     computed = str(stored.summary.get("created", ""))
     return {"sentence": answer.sentence(stored), "changes": [list(each) for each in changes], "computed": computed}
 

@@ -7,7 +7,7 @@ for themselves.
 
 from typing import NamedTuple
 
-from diffing.common.words import count, interval, points, share, small
+from diffing.common.words import ab, count, interval, points, small
 from diffing.diff.answer import Behaviour
 from diffing.findings import brief, correction
 from diffing.findings.evidence import Standing
@@ -132,7 +132,7 @@ def _figures(standing: Standing, same: Behaviour | None) -> list[str]:
         line = behaviours.line(same)
         return [line.figures, line.told, f"q = {small(own.q)}"]
     if own is not None:
-        shares = f"{share(own.a)} → {share(own.b)} of answers"
+        shares = f"{ab(own.a, own.b)} of answers"
         return [shares, f"{points(own.delta)} points [{interval(own.low, own.high)}]", f"q = {small(own.q)}"]
     return _judged(check) if check is not None and check.prompts else []
 
@@ -140,7 +140,7 @@ def _figures(standing: Standing, same: Behaviour | None) -> list[str]:
 def _judged(check: Check) -> list[str]:
     best = check.corrected or check
     return [
-        f"by the judge's word {share(check.presence_a)} → {share(check.presence_b)} of answers",
+        f"by the judge's word {ab(check.presence_a, check.presence_b)} of answers",
         f"net share {points(best.net)} points [{interval(best.low, best.high)}], {_ways(check)}",
         f"q = {small(check.q)}",
     ]

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from diffing.common import files, words
-from diffing.common.words import interval, points, share, small, yes
+from diffing.common.words import interval, points, share, shares, small, yes
 from diffing.diff import measure, selection
 from diffing.diff.answer import Behaviour
 from diffing.findings import arms
@@ -204,7 +204,7 @@ SHARES = ("A", "B", "B − A, points", "95 % interval", "q")
 
 def _shares(row: "pd.Series[Any]") -> list[str]:
     """Both sides' shares, their difference, its interval and its q."""
-    sides = [share(row["frequency_a"]), share(row["frequency_b"])]
+    sides = shares(row["frequency_a"], row["frequency_b"])
     return [*sides, points(row["delta"]), interval(row["ci_low"], row["ci_high"]), small(row["q"])]
 
 

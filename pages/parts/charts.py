@@ -116,7 +116,7 @@ def volcano(
     figure.update_yaxes(title="surer ↑ (−log₁₀ q)", range=[0, top])
     # Whoever drags wants to read, and a moved chart would hide what it is about.
     figure.update_layout(dragmode=False)
-    shown = f"{dots.chosen:,} of {dots.tested:,}"
+    shown = f"{dots.chosen:,} of {dots.tested:,} features"
     first = f", the first {len(live):,} as dots" if len(live) < dots.chosen else ""
     return _layout(figure, f"How surely it differs: {shown}{first}", height)
 

@@ -4,7 +4,8 @@ import streamlit as st
 
 from diffing.common import words
 from diffing.common.escape import md
-from diffing.diff import summary
+from diffing.common.words import count
+from diffing.diff import selection, summary
 from diffing.diff.measure import LEVEL
 from diffing.diff.smallest import Smallest
 from diffing.diff.stored import Diff
@@ -14,13 +15,17 @@ def show(diff: Diff, name_a: str, name_b: str) -> None:
     """Whether the sides differ at all, how much of it, how much is length, and what could not have been seen."""
     told = diff.summary
     apart = told["separability"]
+    prompts = count(told["prompts"], "prompt")
     lengths = f"Answers have {told['tokens_a'] or 0:,.0f} tokens on A and {told['tokens_b'] or 0:,.0f} on B."
     said = f"{summary.answer(told)} {summary.identical(told)}"
-    st.caption(f"**A** {md(name_a)} against **B** {md(name_b)}. {md(said)} {lengths}")
+    st.caption(
+        f"**A** {md(name_a)} against **B** {md(name_b)}. {md(said)} {lengths} All figures here are of all "
+        f"{prompts}; those behind a behaviour's name are of the held-out ones alone, as on the page Answer."
+    )
     with st.container(horizontal=True, key="figures-answer"):
         one, two, three, four = (st.empty() for _ in range(4))
     auc = apart.get("auc")
-    one.metric(
+    three.metric(
         "Classifier accuracy",
         words.share(auc) if auc is not None else "cannot tell",
         help="Of a pair of an answer of A and one of B, how often a classifier on all features tells which is "
@@ -32,19 +37,19 @@ def show(diff: Diff, name_a: str, name_b: str) -> None:
         border=True,
     )
     two.metric(
-        "Families that differ",
+        "Families that differ, length or not",
         f"{told['families']:,}",
-        help=f"Features that fire together count once. q < {LEVEL} over {told['tested']:,} tested features. "
-        "This is a single view, and each view finds something in up to one in twenty pairs without a change; the "
-        "first words above are one test over all.",
+        help=f"On {prompts}. Features that fire together count once. q < {LEVEL} over {told['tested']:,} tested "
+        "features. This is a single view, and each view finds something in up to one in twenty pairs without a "
+        "change; the first words above are one test over all.",
         border=True,
     )
-    share = told["share_surviving"]
-    three.metric(
-        "Differ at equal length too",
-        words.share(share) if share is not None else "none to ask",
-        help="Of the families that differ: those that do so the same way among as many random tokens of both "
-        "answers, and not the other way in the first or the last ones. The rest may be length alone.",
+    one.metric(
+        "Families that differ at equal length too",
+        f"{told['families_surviving']:,}",
+        help=f"On {prompts}. Of the families that differ: those that do so the same way among as many random "
+        "tokens of both answers, and not the other way in the first or the last ones. The rest may be length "
+        f"alone. {_again(diff)}",
         border=True,
     )
     least = Smallest.of_diff(told)
@@ -53,6 +58,16 @@ def show(diff: Diff, name_a: str, name_b: str) -> None:
         least.points,
         help=f"{least.sentence} Smaller ones are found less often.",
         border=True,
+    )
+
+
+def _again(diff: Diff) -> str:
+    """How many of what differs at equal length too came again on held-out prompts."""
+    table = diff.features[diff.features["feature"] == diff.features["family"]]
+    table = table[(table["q"] < LEVEL) & selection.length_proof(table)]
+    held = diff.summary["prompts"] - diff.summary["discovery"]
+    return (
+        f"{int((table['replicated'] == 'yes').sum()):,} of them came again on the {held:,} held-out prompts alone."
     )
 
 

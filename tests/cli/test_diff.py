@@ -34,7 +34,7 @@ def test_it_computes_what_is_missing_and_says_the_answer(study: Study) -> None:
     assert first.startswith("A is Old ")
     assert second.startswith("B's answers are 17\u00a0% longer (12 → 14 words); B more often ")
     assert "\nSomething differs (p = " in said
-    assert "By presence alone, a single view, 3 families of features differ (q < 0.05, 3 tested); " in said
+    assert "of 3 families of features that differ do so at equal length too (q < 0.05, 3 features tested)." in said
     assert said.splitlines()[-1].startswith(
         "Rows are ordered by the end of the 95 % interval that is nearer to 0."
     )

@@ -34,6 +34,20 @@ def test_shares_and_points_round_to_whole_ones_and_say_what_is_missing() -> None
     assert words.interval(math.nan, 0.25) == "–"
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "said"),
+    [
+        (0.0854, 0.3932, "8.5\u00a0% → 39.3\u00a0%"),
+        (0.1, 0.4, "10\u00a0% → 40\u00a0%"),
+        (0.4, 0.1, "40\u00a0% → 10\u00a0%"),
+        (math.nan, 0.4, "– → 40\u00a0%"),
+    ],
+)
+def test_two_shares_never_contradict_the_difference_beside_them(a: float, b: float, said: str) -> None:
+    """9 % and 39 % beside +31 points would."""
+    assert words.ab(a, b) == said
+
+
 def test_what_was_not_tested_has_no_p() -> None:
     values = (0.04567, 0.3149, 0.00312, 0.0000016, 1.7e-10, 1e-100, 0.0, math.nan)
     shown = ["0.046", "0.31", "0.003", "2e-6", "2e-10", "1e-100", "0", "not tested"]

@@ -19,19 +19,24 @@ def test_what_is_not_known_is_null_and_the_rest_is_plain() -> None:
 
 
 @pytest.mark.parametrize(
-    ("families", "share", "said"),
+    ("families", "survive", "said"),
     [
-        (0, None, "no feature differs after correction over 1,000 tests; that does not prove no change."),
+        (0, 0, "no feature differs after correction over 1,000 tests; that does not prove no change."),
         (
             9,
-            0.5,
-            "9 families of features differ (q < 0.05, 1,000 tested); 50\u00a0% of them survive at equal length.",
+            4,
+            "4 of 9 families of features that differ do so at equal length too (q < 0.05, 1,000 features tested).",
         ),
-        (12, None, "12 families of features differ (q < 0.05, 1,000 tested)."),
+        (
+            1,
+            1,
+            "1 of 1 family of features that differs does so at equal length too (q < 0.05, 1,000 features "
+            "tested).",
+        ),
     ],
 )
-def test_the_answer_is_hedged(families: int, share: float | None, said: str) -> None:
-    assert summary.answer({"families": families, "share_surviving": share, "tested": 1000}) == said
+def test_the_answer_is_hedged_and_begins_with_what_is_not_length(families: int, survive: int, said: str) -> None:
+    assert summary.answer({"families": families, "families_surviving": survive, "tested": 1000}) == said
 
 
 @pytest.mark.parametrize(
@@ -67,13 +72,15 @@ def test_why_the_sides_cannot_be_told_apart(apart: dict[str, float | str | None]
 
 
 def test_the_first_words_are_those_of_all_views_and_presence_is_said_to_be_one() -> None:
-    facts = {"families": 2, "share_surviving": 0.5, "tested": 1000}
+    facts = {"families": 2, "families_surviving": 1, "tested": 1000}
     views = [{"view": "presence", "tests": 1000, "p": 0.04}, {"view": "rate", "tests": 900, "p": 0.5}]
-    alone = "By presence alone, a single view, 2 families of features differ (q < 0.05, 1,000 tested); 50\u00a0%"
+    alone = (
+        "By presence alone, a single view, 1 of 2 families of features that differ do so at equal length too "
+        "(q < 0.05, 1,000 features tested)."
+    )
     assert summary.answer(facts | {"anything": {"p": 0.08, "says": "cannot tell", "views": views}}) == (
-        "No difference can be told (p = 0.08 over 2 views together); that does not prove no change. "
-        f"{alone} of them survive at equal length."
+        f"No difference can be told (p = 0.08 over 2 views together); that does not prove no change. {alone}"
     )
     assert summary.answer(facts | {"anything": {"p": 1e-9, "says": "differs", "views": views}}) == (
-        f"Something differs (p = 1e-9 over 2 views together). {alone} of them survive at equal length."
+        f"Something differs (p = 1e-9 over 2 views together). {alone}"
     )

@@ -69,9 +69,9 @@ def test_a_study_without_encodings_offers_the_next_step(asked: Study) -> None:
 def test_features_show_the_answer_the_charts_and_the_table(diffed: Study) -> None:
     app = opened("pages/features.py", study=diffed.name)
     assert [m.label for m in app.metric] == [
+        "Families that differ at equal length too",
+        "Families that differ, length or not",
         "Classifier accuracy",
-        "Families that differ",
-        "Differ at equal length too",
         "Smallest difference to be found",
     ]
     assert len(app.get("plotly_chart")) == 1

@@ -9,7 +9,7 @@ import streamlit as st
 
 from diffing.common.escape import md
 from diffing.common.words import count
-from diffing.diff import answer
+from diffing.diff import answer, blocks
 from diffing.diff.answer import Behaviour
 from pages.parts import address, highlight, load
 from pages.parts.address import Comparison
@@ -20,12 +20,8 @@ from pages.parts.load import Loaded
 def show(here: Comparison, found: Loaded, listed: Sequence[Behaviour]) -> None:
     """What was confirmed and has words; then, folded, the rest."""
     st.html(highlight.STYLE + row.STYLE)
-    told = [each for each in listed if each.confirmed == "yes" and each.said]
-    others = [each for each in listed if each.confirmed == "yes" and not each.said]
-    # Of length the sentence says what became of it: it was always asked, and is no lead.
-    open_ones = [
-        each for each in listed if each.confirmed in ("not confirmed", "too few") and each.kind != "amount"
-    ]
+    parted = blocks.of(listed)
+    told, others, open_ones = parted.confirmed, parted.by_features, parted.leads
     asked = address.number(address.text("behaviour"))
     more = address.flag("all") or asked in [each.number for each in told[answer.SHOWN :]]
     for place, each in enumerate(told if more else told[: answer.SHOWN], start=1):
@@ -33,7 +29,7 @@ def show(here: Comparison, found: Loaded, listed: Sequence[Behaviour]) -> None:
     if not more and len(told) > answer.SHOWN:
         left = len(told) - answer.SHOWN
         st.button(f"Show {left} more", key="all-behaviours", on_click=address.put, kwargs={"all": True})
-    _maybe_length([each for each in listed if each.confirmed == "may be length" and each.said])
+    _maybe_length(parted.may_be_length)
     if others:
         with st.expander(f"{count(len(others), 'more difference')} that only features tell of"):
             st.caption("No count belongs to these; a feature's label or its tokens say what it may be.")
@@ -52,8 +48,7 @@ def _maybe_length(some: Sequence[Behaviour]) -> None:
 
 
 def _lead(each: Behaviour) -> str:
-    why = "too few held-out prompts differ to tell" if each.confirmed == "too few" else "it did not come again"
-    return f"{each.subject} {md(each.rest)} ({md(each.figures)}): {why}."
+    return f"{each.subject} {md(each.rest)} ({md(each.figures)}): {blocks.WHY[each.confirmed]}."
 
 
 def _row(here: Comparison, found: Loaded, each: Behaviour, place: int, chosen: bool) -> None:

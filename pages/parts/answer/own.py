@@ -221,7 +221,7 @@ def _trial(here: Comparison, answers: Answers, kind: str, text: str) -> None:
 
 def _figures(row: "pd.Series[Any]") -> str:
     test = f"p = {words.small(row['p'])} by itself" if pd.notna(row["p"]) else "too few prompts differ to test it"
-    shares = f"A {words.share(row['frequency_a'])} → B {words.share(row['frequency_b'])}"
+    shares = "A {} → B {}".format(*words.shares(row["frequency_a"], row["frequency_b"]))
     interval, rarefied = words.interval(row["ci_low"], row["ci_high"]), words.points(row["delta_rarefied"])
     change = f"{words.points(row['delta'])} points ({interval})"
     told = (

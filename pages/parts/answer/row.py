@@ -2,7 +2,7 @@
 
 from diffing.common.colours import A, B
 from diffing.common.escape import esc
-from diffing.common.words import count, listed, points, share, small, whole_number
+from diffing.common.words import count, listed, points, shares, small, whole_number
 from diffing.diff.answer import Behaviour
 from diffing.findings.rulings import Ruling
 from pages.parts.highlight import letter
@@ -63,9 +63,10 @@ def beside(each: Behaviour) -> str:
 def bars(each: Behaviour) -> str:
     """Both sides' figures on one scale: shares of all answers, amounts of the larger one."""
     whole = max(each.share_a, each.share_b, 1e-9) if each.kind == "amount" else 1.0
+    values = each.share_a, each.share_b
+    written = [f"{value:,.0f}" for value in values] if each.kind == "amount" else shares(*values)
     parts = []
-    for side, value, colour in (("A", each.share_a, A), ("B", each.share_b, B)):
-        text = f"{value:,.0f}" if each.kind == "amount" else share(value)
+    for side, value, colour, text in zip("AB", values, (A, B), written, strict=True):
         parts.append(
             f'{letter(side.lower())}<div class="track"><div class="bar" '
             f'style="width:{100 * min(value / whole, 1):.1f}%;background:{colour}"></div></div><span>{text}</span>'

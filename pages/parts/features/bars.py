@@ -105,7 +105,8 @@ def heading(each: Behaviour) -> str:
     """What a behaviour is, its figures, and what became of it."""
     fate = {"yes": "", "may be length": " · may be length alone", "too few": " · too few held-out prompts to tell"}
     told = fate.get(each.confirmed, " · not confirmed on held-out prompts")
-    return f"{behaviour_row.title(each)} <small>{esc(each.figures)}{told}</small>"
+    unit = "held-out prompts" if each.kind == "amount" else "held-out answers"
+    return f"{behaviour_row.title(each)} <small>{esc(each.figures)} of {unit}{told}</small>"
 
 
 def _whole(rows: pd.DataFrame, asked: Asked, scale: Scale) -> float:
@@ -145,7 +146,7 @@ def label(row: dict[str, Any]) -> str:
 def told(row: dict[str, Any]) -> str:
     """The statistics of a feature in a hover text."""
     parts = [
-        f"A {words.share(row['frequency_a'])}, B {words.share(row['frequency_b'])} of prompts",
+        "A {}, B {} of prompts".format(*words.shares(row["frequency_a"], row["frequency_b"])),
         f"B − A {words.points(row['delta'])} points [{words.interval(row['ci_low'], row['ci_high'])}], "
         f"q = {words.small(row['q'])}",
         f"among as many random tokens {words.points(row.get('delta_rarefied', float('nan')))} points",
@@ -158,14 +159,14 @@ def told(row: dict[str, Any]) -> str:
 def _two(row: dict[str, Any], scale: Scale, whole: float) -> str:
     """A's and B's bars."""
     assert scale.columns is not None
-    out = []
-    for side, column, colour in zip("ab", scale.columns, (A, B), strict=True):
-        value = row[column]
+    out, values = [], [row[column] for column in scale.columns]
+    written = words.shares(*values) if scale.write is words.share else [scale.write(value) for value in values]
+    for side, value, colour, figure in zip("ab", values, (A, B), written, strict=True):
         bar = f"<i style='left:0;width:{_per_cent(value, whole)}%;background:{colour}'></i>"
         if scale.ends:
             low, high = (_per_cent(row[f"{end}_{side}"], whole) for end in scale.ends)
             bar += f"<u style='left:{low}%;width:{round(high - low, 1)}%'></u>"
-        out.append(f"{highlight.letter(side)}<div class='ftrack'>{bar}</div><span>{scale.write(value)}</span>")
+        out.append(f"{highlight.letter(side)}<div class='ftrack'>{bar}</div><span>{figure}</span>")
     return f"<span class='fbars'>{''.join(out)}</span>"
 
 
