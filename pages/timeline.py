@@ -1,10 +1,10 @@
-"""Three or more checkpoints in order: what changed along them, between which two, and a chart of each."""
+"""Three or more checkpoints: in order, what changed and between which two; as a set, which one stands apart."""
 
 import streamlit as st
 
 from diffing.common.escape import esc, md
 from diffing.common.words import count
-from diffing.diff import told
+from diffing.diff import outlier, told
 from pages.parts import address, shell
 from pages.parts.timeline import chart, choice, counted, table
 
@@ -23,14 +23,25 @@ if len(study.checkpoints) < 3:
     )
     st.stop()
 keys = choice.of(study)
-found = counted.of(study, keys)
+ordered = choice.ordered()
+found: counted.Seen
+if ordered:
+    found = counted.of(study, keys)
+    said = told.said(found)
+else:
+    found = counted.apart(study, keys)
+    said = outlier.said(found)
 
-st.html(f"<div class='said'>{esc(told.sentence(found))}</div>")
+st.html(f"<div class='said'>{esc(said.headline)}</div>")
+for where, what in said.parts:
+    st.html(f"<div class='part'><b>{esc(where)}</b> {esc(what)}</div>")
+if said.parts:
+    st.caption(said.rest)
 left = f" {count(found.left_out, 'other is', 'others are')} not answered by all." if found.left_out else ""
 st.caption(
-    f"{md(' → '.join(found.names))}, {count(found.prompts, 'prompt')} answered by all of them.{left} Counted in "
-    "the answers: surface probes, phrases and measures, tested for a step and a line along the checkpoints and "
-    "corrected over everything."
+    f"{md((' → ' if ordered else ' · ').join(found.names))}, {count(found.prompts, 'prompt')} answered by all of "
+    f"them.{left} Surface probes, phrases and measures were counted in the answers; what is named differs by more "
+    "than chance explains, reckoned over all that was looked at."
 )
 if caution := told.caution(found):
     st.caption(caution)

@@ -9,7 +9,7 @@ from diffing.cli.options import AsJson, Name
 from diffing.cli.terminal import busy, paragraph, say, show, tell
 
 if TYPE_CHECKING:
-    from diffing.diff.timeline import Timeline
+    from diffing.diff.along import Series
     from diffing.study.study import Study
 
 app = typer.Typer()
@@ -41,24 +41,21 @@ def timeline_command(
     """
     from diffing.common import outfile
     from diffing.common.words import count
-    from diffing.diff import timeline, told
+    from diffing.diff import told
     from diffing.study.study import Study
 
     study = Study.open(name)
     keys = [key.strip() for key in checkpoints.split(",") if key.strip()]
-    if apart:
-        _apart(study, keys, every, csv, as_json)
-        return
     with busy("Counting answers"):
-        found = timeline.of(study, keys)
+        found, said = _told(study, keys, apart)
     if csv is not None:
         outfile.write_csv(csv.expanduser(), found.table())
         if csv == outfile.STDOUT:
             return
     if as_json:
-        tell(told.plain(found))
+        tell(told.plain(found, said))
         return
-    paragraph(told.sentence(found))
+    paragraph(said)
     more = f"; {count(found.left_out, 'other was', 'others were')} not" if found.left_out else ""
     paragraph(f"{count(found.prompts, 'prompt')} answered by all of {', '.join(found.keys)}{more}.")
     for line in (told.caution(found), *found.faults):
@@ -70,50 +67,24 @@ def timeline_command(
         say(f"{len(items)} of {count(len(found.items), 'thing')} that were followed; --all lists them all.")
 
 
-def _apart(study: "Study", keys: list[str], every: bool, csv: Path | None, as_json: bool) -> None:
-    from diffing.common import outfile
-    from diffing.common.words import count, small
-    from diffing.diff import outlier, summary, told
+def _told(study: "Study", keys: list[str], apart: bool) -> "tuple[Series, str]":
+    """What came of the checkpoints, in order or as a set, and the sentence that says it."""
+    from diffing.diff import outlier, timeline, told
 
-    with busy("Counting answers"):
-        table = outlier.of(study, keys)
-    if csv is not None:
-        outfile.write_csv(csv.expanduser(), table)
-        if csv == outfile.STDOUT:
-            return
-    if as_json:
-        tell(summary.plain(table.to_dict("records")))
-        return
-    differ = table[table["changed"]]
-    if differ.empty:
-        say("No checkpoint was confirmed to stand apart from the others; that does not prove that none does.")
-    rows = table if every else differ.head(ROWS)
-    show(
-        [
-            {
-                "": row["says"],
-                "one": row["one"],
-                "has": told.figure(row["unit"], row["value"]),
-                "others": told.figure(row["unit"], row["others"]),
-                "q": small(row["q"]),
-            }
-            for _, row in rows.iterrows()
-        ]
-    )
-    if len(rows) < len(table):
-        say(f"{len(rows)} of {count(len(table), 'thing')} that were followed; --all lists them all.")
+    if apart:
+        standing = outlier.of(study, keys)
+        return standing, outlier.said(standing).whole
+    found = timeline.of(study, keys)
+    return found, told.said(found).whole
 
 
-def _shown(found: "Timeline", row: Any) -> dict[str, object]:
+def _shown(found: "Series", row: Any) -> dict[str, object]:
+    """A row of the list: every checkpoint's figure, and where it changed or which one stands apart."""
     from diffing.common.words import small
     from diffing.diff import told
 
     points = found.points_of(row["kind"], row["item"])
     values = {name: told.figure(row["unit"], each) for name, each in zip(found.keys, points["value"], strict=True)}
-    return {
-        **{"": row["says"]},
-        **values,
-        "where": told.where(found, row, found.keys),
-        "at equal length": told.at_equal_length(row),
-        "q": small(row["q"]),
-    }
+    place = {"apart": row["one"]} if "one" in row else {"where": told.where(found, row, found.keys)}
+    more = {"at equal length": told.at_equal_length(row), "q": small(row["q"])}
+    return {"": row["says"]} | values | place | more

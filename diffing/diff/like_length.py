@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from diffing.common.arrays import Array, Bools, Floats, Ints
+from diffing.common.arrays import Array, Floats, Ints
 from diffing.common.rarefied import Chance
 from diffing.diff import presence, steps
 from diffing.diff.length import Adjusted, Fit
@@ -52,21 +52,17 @@ class Words(NamedTuple):
         return found
 
 
-def line(values: Floats, lengths: Floats, split: Ints, gradual: Bools) -> Adjusted:
-    """Each item's change where its prompts' answers stayed as long as they were.
+def line(values: Floats, lengths: Floats, weights: Floats) -> Adjusted:
+    """Each item's change, by its weights of the checkpoints, where its prompts' answers stayed as long.
 
     `lengths` are the logarithms of the answers' words, prompts × checkpoints.
     """
     ends = Adjusted(*(np.full(values.shape[2], np.nan) for _ in Adjusted._fields))
-    places = np.where(gradual, 0, split)
-    for place in np.unique(places):
-        mine = np.flatnonzero(places == place)
-        steady = np.full(1, place == 0)
-        here = np.full(1, max(place, 1))
-        early, late = steps.sides(lengths[:, :, None], here, steady)
-        fit = Fit.over((late - early)[:, 0], len(mine))
-        early, late = steps.sides(values[:, :, mine], np.full(len(mine), here[0]), np.repeat(steady, len(mine)))
-        fit.add(slice(None), late - early, 1)
+    kinds, kind = np.unique(weights, axis=0, return_inverse=True)
+    for number, row in enumerate(kinds):
+        mine = np.flatnonzero(kind == number)
+        fit = Fit.over(lengths @ row, len(mine))
+        fit.add(slice(None), steps.contrast(values[:, :, mine], weights[mine]), 1)
         for whole, found in zip(ends, fit.result(), strict=True):
             whole[mine] = found
     return ends

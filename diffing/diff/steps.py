@@ -70,8 +70,8 @@ def test(values: Floats, seed: int, permutations: int = PERMUTATIONS) -> Steps:
     """Test every item of prompts × checkpoints × items."""
     checkpoints = values.shape[1]
     scaled, differing = _scaled(values)
-    weights = contrasts(checkpoints)
-    z = np.einsum("kc,icm->km", weights, scaled)
+    every = contrasts(checkpoints)
+    z = np.einsum("kc,icm->km", every, scaled)
     tested = differing >= LEAST
     split = np.abs(z[:-1]).argmax(axis=0)
     largest = np.take_along_axis(z[:-1], split[None], axis=0)[0]
@@ -79,12 +79,12 @@ def test(values: Floats, seed: int, permutations: int = PERMUTATIONS) -> Steps:
     random = np.random.default_rng(seed)
     if tested.any():
         observed = np.abs(np.stack([largest, z[-1]]))[:, tested]
-        tails = _tails(scaled[:, :, tested], [weights[:-1], weights[-1:]], observed, permutations, random)
+        tails = _tails(scaled[:, :, tested], [every[:-1], every[-1:]], observed, permutations, random)
         p_step[tested], p_trend[tested] = tails
-    low, high = _range(scaled, weights[:-1], random)
+    low, high = _range(scaled, every[:-1], random)
     nothing = np.where(tested, 0.0, np.nan)
     gradual = tested & (np.abs(z[-1]) >= np.abs(largest))
-    before, after, change_low, change_high = _change(*sides(values, split + 1, gradual))
+    before, after, change_low, change_high = _change(values, weights(split + 1, gradual, checkpoints))
     return Steps(
         differing,
         z[-1] + nothing,
@@ -120,25 +120,19 @@ class Apart(NamedTuple):
 
 def apart(values: Floats, seed: int, permutations: int = PERMUTATIONS) -> Apart:
     """Test of every item of prompts × checkpoints × items: does one checkpoint stand apart, whatever the order?"""
-    prompts, checkpoints, items = values.shape
+    checkpoints, items = values.shape[1:]
     scaled, differing = _scaled(values)
-    weights = np.eye(checkpoints) - 1 / checkpoints
-    weights = weights / np.sqrt((weights**2).sum(axis=1, keepdims=True))
-    z = np.einsum("kc,icm->km", weights, scaled)
+    every = np.eye(checkpoints) - 1 / checkpoints
+    every = every / np.sqrt((every**2).sum(axis=1, keepdims=True))
+    z = np.einsum("kc,icm->km", every, scaled)
     which = np.abs(z).argmax(axis=0)
     largest = np.take_along_axis(z, which[None], axis=0)[0]
     p, tested = np.full(items, np.nan), differing >= LEAST
     if tested.any():
         random = np.random.default_rng(seed)
-        (p[tested],) = _tails(scaled[:, :, tested], [weights], np.abs(largest[None, tested]), permutations, random)
-    mine = np.take_along_axis(values, which[None, None], axis=1)[:, 0]
-    rest = (values.sum(axis=1) - mine) / (checkpoints - 1)
-    if prompts == 0:
-        nothing = np.full(items, np.nan)
-        return Apart(differing, which, nothing, p, nothing, nothing, nothing, nothing)
-    middle, half = (mine - rest).mean(axis=0), half_width(mine - rest)
-    largest = np.where(tested, largest, np.nan)
-    return Apart(differing, which, largest, p, mine.mean(axis=0), rest.mean(axis=0), middle - half, middle + half)
+        (p[tested],) = _tails(scaled[:, :, tested], [every], np.abs(largest[None, tested]), permutations, random)
+    others, one, low, high = _change(values, against_others(which, checkpoints))
+    return Apart(differing, which, np.where(tested, largest, np.nan), p, one, others, low, high)
 
 
 def _scaled(values: Floats) -> tuple[Floats, Ints]:
@@ -189,23 +183,38 @@ def _range(scaled: Floats, weights: Floats, random: np.random.Generator) -> tupl
     return low.astype(np.int64), high.astype(np.int64)
 
 
-def sides(values: Floats, split: Ints, gradual: Bools) -> tuple[Floats, Floats]:
-    """Prompts × items: the means of the checkpoints before each item's split and of the others.
+def weights(split: Ints, gradual: Bools, checkpoints: int) -> Floats:
+    """Items × checkpoints: what the mean after each item's split less that before it weighs them by.
 
-    Of what is gradual, the first checkpoint and the last.
+    Of what is gradual, the last checkpoint less the first.
     """
-    place = np.arange(values.shape[1])[:, None]
-    late = np.where(gradual, place == len(place) - 1, place >= split)
-    early = np.where(gradual, place == 0, place < split)
-    first, last = ((values * some).sum(axis=1) / some.sum(axis=0) for some in (early, late))
-    return first, last
+    place = np.arange(checkpoints)
+    late = np.where(gradual[:, None], place == checkpoints - 1, place >= split[:, None])
+    early = np.where(gradual[:, None], place == 0, place < split[:, None])
+    return np.asarray(
+        late / late.sum(axis=1, keepdims=True) - early / early.sum(axis=1, keepdims=True), np.float64
+    )
 
 
-def _change(early: Floats, late: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """Means of both sides, and the interval of their difference over prompts."""
-    if len(early) < 2:
-        nothing = np.full(early.shape[1], np.nan)
+def against_others(which: Ints, checkpoints: int) -> Floats:
+    """Items × checkpoints: what one checkpoint less the mean of the others weighs them by."""
+    mine = np.arange(checkpoints) == which[:, None]
+    return np.where(mine, 1.0, -1 / (checkpoints - 1))
+
+
+def contrast(values: Floats, weights: Floats) -> Floats:
+    """Prompts × items: each item's checkpoints by its weights."""
+    found: Floats = np.einsum("icm,mc->im", values, weights)
+    return found
+
+
+def _change(values: Floats, weights: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Means of what weighs less than nothing and of the others, and the interval of their difference."""
+    prompts, _, items = values.shape
+    if prompts < 2:
+        nothing = np.full(items, np.nan)
         return nothing, nothing, nothing, nothing
+    early, late = (contrast(values, np.maximum(way * weights, 0.0)) for way in (-1, 1))
     middle, half = (late - early).mean(axis=0), half_width(late - early)
     return early.mean(axis=0), late.mean(axis=0), middle - half, middle + half
 

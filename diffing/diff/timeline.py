@@ -8,7 +8,6 @@ probes, which are a family of their own. Says nothing of features and habits: th
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,9 @@ import pandas as pd
 from diffing.common import files, stats
 from diffing.common.arrays import Array, Floats
 from diffing.common.damage import Damaged, in_words
-from diffing.common.errors import UserError
-from diffing.diff import followed, like_length, measure, steps
+from diffing.diff import along, followed, measure, steps
+from diffing.diff.along import Series
 from diffing.diff.followed import SHARE, Group
-from diffing.diff.steps import Steps
 from diffing.probes import own_probes
 from diffing.study import measures
 from diffing.study.study import Study
@@ -74,39 +72,8 @@ POINTS = {
 }
 
 
-@dataclass(frozen=True)
-class Timeline:
-    """What came of a series."""
-
-    keys: list[str]
-    names: list[str]
-    """Of the checkpoints, as people call them."""
-    items: pd.DataFrame
-    """A row an item, the surest changes first."""
-    points: pd.DataFrame
-    """A row for each item and checkpoint: share or mean, with its 95 % interval."""
-    prompts: int
-    """Prompts that every checkpoint answered."""
-    left_out: int
-    """Active prompts that some checkpoint did not answer."""
-    faults: list[str]
-    """Own probes without figures, and why."""
-
-    @property
-    def called(self) -> list[str]:
-        """The checkpoints' names where these tell them apart, else their keys."""
-        return self.names if len({*self.names}) == len(self.names) else self.keys
-
-    def points_of(self, kind: str, item: str) -> pd.DataFrame:
-        """An item's checkpoints, in order."""
-        return self.points[(self.points["kind"] == kind) & (self.points["item"] == item)]
-
-    def table(self) -> pd.DataFrame:
-        """The items with what each checkpoint has beside them: one table for a file."""
-        wide = self.points.pivot(index=["kind", "item"], columns="checkpoint", values=["value", "low", "high"])
-        wide.columns = pd.Index([f"{name}_{key}" for name, key in wide.columns])
-        ordered = [f"{name}_{key}" for key in self.keys for name in ("value", "low", "high")]
-        return self.items.join(wide[ordered], on=["kind", "item"])
+class Timeline(Series):
+    """What came of checkpoints in order."""
 
 
 def of(study: Study, keys: Sequence[str] = ()) -> Timeline:
@@ -114,7 +81,7 @@ def of(study: Study, keys: Sequence[str] = ()) -> Timeline:
 
     Kept in the study and made anew once a file that it rests on was replaced.
     """
-    chosen = order(study, keys)
+    chosen = along.order(study, keys)
     path = study.folder / "diffs" / f"timeline-{files.content_hash(chosen)}.json"
     # Before the work: what changes meanwhile has it made again.
     state = [METHOD, study.settings.seed, *(list(files.identity(each) or []) for each in _rests(study))]
@@ -163,9 +130,9 @@ def made(study: Study, chosen: Sequence[str]) -> Timeline:
     items = items.assign(q=items[["q_step", "q_trend"]].min(axis=1))
     items = items.assign(changed=items["q"] < measure.LEVEL)
     items["shape"] = np.where(items["changed"], np.where(items["gradual"], "steady", "step"), "")
-    items["survives_equal_length"] = _survives(items)
+    items["survives_equal_length"] = along.survives(items)
     surest = np.lexsort([-items[["z_step", "z_trend"]].abs().max(axis=1).fillna(0.0), ~items["changed"]])
-    points = pd.concat([_points(group, chosen) for group in everything], ignore_index=True)
+    points = pd.concat([along.points(group, chosen) for group in everything], ignore_index=True)
     return Timeline(
         list(chosen),
         [study.checkpoint(key).name for key in chosen],
@@ -175,20 +142,6 @@ def made(study: Study, chosen: Sequence[str]) -> Timeline:
         here.answers.left_out,
         here.faults,
     )
-
-
-def order(study: Study, keys: Sequence[str] = ()) -> list[str]:
-    """The checkpoints of a timeline; a `UserError` where they are no three different ones of the study."""
-    chosen = list(keys) or [checkpoint.key for checkpoint in study.checkpoints]
-    for key in chosen:
-        study.checkpoint(key)
-    if len(study.checkpoints) < 3:
-        raise UserError(f"Study '{study.name}' has two checkpoints; a timeline takes three, so use `answer`.")
-    if len(chosen) < 3 or len(set(chosen)) < len(chosen):
-        raise UserError(
-            f"A timeline takes three or more different checkpoints in order; {', '.join(chosen)} are none."
-        )
-    return chosen
 
 
 def _tested(group: Group, keys: Sequence[str], seed: int) -> pd.DataFrame:
@@ -223,31 +176,11 @@ def _tested(group: Group, keys: Sequence[str], seed: int) -> pd.DataFrame:
         "gradual": found.gradual,
         "discordance": _discordance(group),
     }
-    return pd.DataFrame(columns | _at_equal_length(group, found, seed))
-
-
-def _at_equal_length(group: Group, found: Steps, seed: int) -> dict[str, Any]:
-    """What is left of each change among as many words, and on the line at like lengths; NaN where not asked."""
-    names = ("change_rarefied", "p_rarefied", "adjusted_low", "adjusted_high")
-    asked = np.array([unit == SHARE for unit in group.units], bool)
-    if group.level is None or group.lengths is None or not len(group.level) or not asked.any():
-        return dict.fromkeys(names, np.nan)
-    split = np.maximum(found.split, 1)
-    level = steps.test(group.level, seed)
-    early, late = steps.sides(group.level, split, found.gradual)
-    fit = like_length.line(group.values, group.lengths, split, found.gradual)
-    p = np.where(found.gradual, level.p_trend, level.p_step)
-    columns = ((late - early).mean(axis=0), p, fit.low, fit.high)
-    return {name: np.where(asked, column, np.nan) for name, column in zip(names, columns, strict=True)}
-
-
-def _survives(items: pd.DataFrame) -> "pd.Series[Any]":
-    """Whether what changed did so at equal length too, as in a diff; blank where that is not asked."""
-    names = ("change", "change_rarefied", "q_rarefied", "adjusted_low", "adjusted_high")
-    change, *rest = (items[name].to_numpy(np.float64) for name in names)
-    kept = pd.Series(measure.at_equal_length(np.sign(change), *rest), index=items.index, dtype="boolean")
-    asked = items["changed"] & (items["unit"] == SHARE) & (items["kind"] != "measure")
-    return kept.where(asked, pd.NA)
+    weights = steps.weights(np.maximum(found.split, 1), found.gradual, len(keys))
+    # A split of 0 is that of what was not tested.
+    level = None if group.level is None else steps.test(group.level, seed)
+    p = None if level is None else np.where(found.gradual, level.p_trend, level.p_step)
+    return pd.DataFrame(columns | along.at_equal_length(group, weights, p))
 
 
 def _discordance(group: Group) -> Floats:
@@ -268,22 +201,3 @@ def _corrected(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     q_step, q_trend = np.split(stats.benjamini_hochberg(p), 2)
     level = stats.benjamini_hochberg(table["p_rarefied"].to_numpy(np.float64))
     return table.assign(q_step=q_step, q_trend=q_trend, q_rarefied=level)
-
-
-def _points(group: Group, keys: Sequence[str]) -> pd.DataFrame:
-    """Each checkpoint by itself: Wilson's interval of a share, Student's of a mean."""
-    n = len(group.values)
-    value = group.values.mean(axis=0) if n else np.full(group.values.shape[1:], np.nan)
-    half = steps.half_width(group.values)
-    share = np.array([unit == SHARE for unit in group.units], dtype=bool)
-    low, high = stats.wilson(np.where(share, value, 0.0), max(n, 1))
-    return pd.DataFrame(
-        {
-            "kind": group.kind,
-            "item": np.repeat(np.array(group.names, object), len(keys)),
-            "checkpoint": list(keys) * len(group.names),
-            "value": value.T.ravel(),
-            "low": np.where(share, low, value - half).T.ravel(),
-            "high": np.where(share, high, value + half).T.ravel(),
-        }
-    )

@@ -26,6 +26,7 @@ STYLE = (
 :is([role=tab],.stButtonGroup button)[data-selected=true],[role=tab][aria-selected=true]{color:inherit!important}
 :is([role=tab],.stButtonGroup button):is([data-selected=true],[aria-selected=true]) *{color:inherit!important}
 .said{font-size:1.3rem;line-height:1.45;font-weight:600;max-width:66rem}
+.part{line-height:1.55;max-width:66rem;overflow-wrap:anywhere}
 .sides{font-size:.875rem;line-height:1.6;overflow-wrap:anywhere}
 [class*=st-key-stack] [data-testid=stColumn]{min-width:min(100%,25rem)}
 :has(>[class*=st-key-roomy]){min-width:min(100%,25rem)}

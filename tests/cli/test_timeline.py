@@ -42,8 +42,9 @@ def test_a_timeline_is_told_as_a_sentence_as_data_and_as_a_table(tmp_path: Path)
 
 def test_of_a_set_it_is_said_which_one_stands_apart() -> None:
     made(answer, prompts=80, keys="abcd", encoded=False)
-    rows = json.loads(run("study", "--set", "--json").stdout)
-    opening = next(row for row in rows if "Right away" in row["item"])
+    data = json.loads(run("study", "--set", "--json").stdout)
+    assert data["sentence"].startswith("d stands apart: ")
+    opening = next(row for row in data["items"] if "Right away" in row["item"])
     assert (opening["one"], opening["value"], opening["others"], opening["changed"]) == ("d", 1.0, 0.0, True)
     assert "Right away" in run("study", "--set").stdout
 

@@ -1,5 +1,6 @@
 """Timelines: tests calibrated under exchangeable order, planted steps placed, and what is left out said."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -92,12 +93,16 @@ def test_what_was_planted_is_found_where_it_is_and_as_what_it_is(four: Study) ->
     assert (hedges["first"], hedges["last"]) == (pytest.approx(0.05, abs=0.08), pytest.approx(0.95, abs=0.08))
     assert not items.loc["emoji", "changed"]
     assert pd.isna(items.loc["emoji", "q_step"])
-    said = told.sentence(timeline.of(four))
+    said = told.said(timeline.of(four)).whole
     assert "Between b and c an answer more often uses bold (" in said
     assert "Between c and d " in said
     assert (
         "an answer more often hedges (may, might, likely, perhaps) (2 → 100\u00a0%)" in said.split("All along")[1]
     )
+    headline = told.said(timeline.of(four)).headline
+    numbers = [int(number) for number in re.findall(r"(?:^|: |, | and )(\d+) ", headline)]
+    assert headline.startswith(f"{len(told.sure(timeline.of(four)))} things changed along 4 checkpoints: ")
+    assert numbers[0] == sum(numbers[1:]) and "between b and c" in headline
     # What comes and goes with a probe is told once.
     assert "says “**Bold**" not in said
     phrases = items[(items["kind"] == "phrase") & items["changed"] & (items["from"] == "d")]
@@ -136,7 +141,7 @@ def test_own_probes_and_measures_go_along() -> None:
     late = table["checkpoint"].isin(["c", "d"]).astype(float)
     study.add_measures(table[["prompt_id", "checkpoint", "draw"]].assign(name="score", value=late))
     items = found(study)
-    said = told.sentence(timeline.of(study))
+    said = told.said(timeline.of(study)).whole
     assert "“score” rose (0 → 100\u00a0%)" in said
     assert items.loc["might", "kind"] == "own"
     assert items.loc["might", "changed"]
@@ -162,7 +167,7 @@ def test_where_no_checkpoint_stands_apart_few_are_said_to() -> None:
 
 
 def test_one_of_a_set_stands_apart_whatever_its_place(four: Study) -> None:
-    tables = [outlier.of(four, keys).set_index("item") for keys in (["a", "b", "d"], ["d", "a", "b"])]
+    tables = [outlier.of(four, keys).items.set_index("item") for keys in (["a", "b", "d"], ["d", "a", "b"])]
     for table in tables:
         assert table.loc["hedges", ["one", "changed"]].tolist() == ["d", True]
         assert table.loc["hedges", "change"] == pytest.approx(
@@ -194,7 +199,7 @@ def test_a_timeline_takes_three_known_checkpoints(four: Study, keys: list[str]) 
 
 def test_where_nothing_changed_the_sentence_says_no_more_than_that() -> None:
     study = made(lambda prompt, _key, _draw: f"word{prompt} again.", prompts=30, keys="abc", encoded=False)
-    assert told.sentence(timeline.of(study)) == (
+    assert told.said(timeline.of(study)).whole == (
         "No change along a, b and c was confirmed on 30 prompts; that does not prove that none is."
     )
 
@@ -215,8 +220,8 @@ def test_what_changes_because_answers_get_longer_may_be_length_and_the_rest_is_n
     assert abs(items.loc["hedges", "change_rarefied"]) < 0.1 < items.loc["hedges", "change"]
     assert items.loc["exclaiming opening", "survives_equal_length"]
     assert pd.isna(items.loc["words", "survives_equal_length"])
-    said = told.sentence(series)
-    assert "hedges" not in said and "may have only because answers did not stay as long" in said
+    said = told.said(series).whole
+    assert "hedges" not in said and "may be length alone" in said
     assert told.caution(series).startswith("May be length alone: ") and "hedges" in told.caution(series)
     (kept,) = (Study.open("study").folder / "diffs").iterdir()
     read = timeline.of(Study.open("study")).items.set_index("item")
@@ -238,7 +243,7 @@ def test_a_small_word_that_changed_has_no_line_and_is_counted(four: Study) -> No
     bold = series.items[series.items["item"] == "bold"]
     small = bold.assign(item="the", kind="phrase", says="says “the”")
     sentences = [
-        told.sentence(replace(series, items=pd.concat(rows, ignore_index=True)))
+        told.said(replace(series, items=pd.concat(rows, ignore_index=True))).whole
         for rows in ([bold], [bold, small])
     ]
     assert [said.rpartition(". ")[2] for said in sentences] == [

@@ -3,8 +3,10 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from diffing.diff import timeline, told
+from diffing.diff import outlier, timeline, told
 from diffing.study.study import Study
+from pages.parts.timeline import choice
+from pages.parts.timeline.table import pair
 from tests.diff.test_timeline import answer
 from tests.fakes.diff_study import made
 from tests.pages.test_pages import opened
@@ -27,7 +29,10 @@ def links(app: AppTest) -> dict[str, str]:
 def test_the_sentence_comes_first_then_charts_and_what_changed(four: Study) -> None:
     app = page(four)
     (said,) = [html.value for html in app.html if "class='said'" in html.value]
-    assert told.sentence(timeline.of(four)) in said
+    assert told.said(timeline.of(four)).headline in said
+    parts = [html.value for html in app.html if "class='part'" in html.value]
+    assert len(parts) == len(told.said(timeline.of(four)).parts) >= 2
+    assert "uses bold (4 → 78" in parts[0]
     table = app.dataframe[0].value
     bold = table.set_index("says").loc["uses bold"]
     assert bold[["a", "b", "c", "d", "where"]].tolist() == [
@@ -55,7 +60,7 @@ def test_any_two_checkpoints_are_a_click_from_their_answer_page(four: Study) -> 
 
 def test_checkpoints_and_their_order_stand_in_the_address(four: Study) -> None:
     app = page(four, checkpoints="d,b,a")
-    assert list(app.dataframe[0].value.columns)[3:6] == ["d", "b", "a"]
+    assert list(app.dataframe[0].value.columns)[6:9] == ["d", "b", "a"]
     app.multiselect[0].set_value(["a", "b", "c"]).run()
     assert app.query_params["checkpoints"] == "a,b,c"
     app.multiselect[0].set_value(["a", "b"]).run()
@@ -70,3 +75,27 @@ def test_a_study_of_two_has_no_timeline_and_no_link_to_it() -> None:
     app = page(study)
     assert app.info[0].value == "This study has two checkpoints; a timeline takes three or more."
     assert "Timeline" not in links(app)
+
+
+def test_of_a_set_it_is_said_who_stands_apart_and_the_view_stands_in_the_address(four: Study) -> None:
+    app = page(four, view=choice.SET)
+    found = outlier.of(four)
+    (said,) = [html.value for html in app.html if "class='said'" in html.value]
+    assert outlier.said(found).headline in said
+    assert any("<b>d stands apart:</b>" in html.value for html in app.html)
+    table = app.dataframe[0].value.set_index("says")
+    opening = table.loc[next(says for says in table.index if "Right away" in says)]
+    assert (opening["where"], opening["d"], opening["a"]) == ("d", "100\u00a0%", "0\u00a0%")
+    app.segmented_control[0].set_value(choice.ORDER).run()
+    assert "between b and c" in next(html.value for html in app.html if "class='said'" in html.value)
+
+
+def test_a_row_leads_to_the_two_checkpoints_that_show_it_best(four: Study) -> None:
+    along, apart = timeline.of(four), outlier.of(four)
+    rows = {row["item"]: row for _, row in along.items.iterrows()}
+    assert pair(along, rows["bold"]) == (1, 2)
+    assert pair(along, rows["hedges"]) == (0, 3)
+    hedges = next(row for _, row in apart.items.iterrows() if row["item"] == "hedges")
+    means = apart.points_of("probe", "hedges")["value"].to_numpy()
+    other, one = pair(apart, hedges)
+    assert abs(means[one] - means[other]) == max(abs(means[one] - means))

@@ -7,11 +7,13 @@ import streamlit as st
 
 from diffing.common.errors import UserError
 from diffing.common.escape import md
-from diffing.diff import timeline
+from diffing.diff import along
 from diffing.study.study import Study
 from pages.parts import address
 from pages.parts.address import Comparison
 from pages.parts.keys import fresh
+
+ORDER, SET = "In order", "One against the others"
 
 
 def of(study: Study) -> tuple[str, ...]:
@@ -19,7 +21,7 @@ def of(study: Study) -> tuple[str, ...]:
     usual = [checkpoint.key for checkpoint in study.checkpoints]
     named = [key.strip() for key in address.text("checkpoints").split(",") if key.strip()]
     try:
-        keys = timeline.order(study, named)
+        keys = along.order(study, named)
     except UserError as error:
         address.lost(str(error))
     if len(usual) == 3 and keys == usual:
@@ -41,6 +43,20 @@ def of(study: Study) -> tuple[str, ...]:
         address.put(checkpoints="" if chosen == usual else ",".join(chosen))
         st.rerun()
     return tuple(chosen)
+
+
+def ordered() -> bool:
+    """Whether the order of the checkpoints means something; a switch that stands in the address."""
+    view = st.segmented_control(
+        "Checkpoints",
+        [ORDER, SET],
+        default=ORDER,
+        required=True,
+        key="view",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    return view != SET
 
 
 def answers(study: Study, keys: Sequence[str]) -> None:
