@@ -68,7 +68,8 @@ def show(study: Study, found: Series) -> None:
     picked = event["selection"]["rows"]
     if picked and picked[0] < len(items) and items.iloc[picked[0]]["from"]:
         a, b = (found.keys[place] for place in pair(found, items.iloc[picked[0]]))
-        st.switch_page("pages/answer.py", query_params=Comparison(study, a, b).link())
+        here = Comparison(study, a, b)
+        st.switch_page("pages/answer.py", query_params=here.link())
     st.caption(f"A row opens the Answer page of {TO_OTHER if apart else AROUND}.")
     download.csv("Download all figures", found.table(), f"{study.name}-{'set' if apart else 'timeline'}")
 
