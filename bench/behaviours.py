@@ -82,7 +82,7 @@ def true(sides: Sides, by: str, source: str) -> float:
 
 def planted(asked: Asked) -> list[Line]:
     """Ten habits, each in answers of its own choice: behaviours that are none of them."""
-    false, number, found = [], [], []
+    false, unexplained, number, found = [], [], [], []
     worded: list[tuple[int, int]] = []
     sides, changed = {}, {}
     repeats = max(1, asked.encoded // 2)
@@ -96,22 +96,27 @@ def planted(asked: Asked) -> list[Line]:
         table = one.behaviours(one.compared(one.pairs, 0), one.pairs).behaviours
         # Sentences make answers longer: that length differs is true.
         sure = table[(table["confirmed"] == "yes") & (table["kind"] != "amount")]
-        like = _like(one, sure, study, changed[f"a{place}"], changed[f"b{place}"])
+        like, joint = _like(one, sure, study, changed[f"a{place}"], changed[f"b{place}"])
         none = like.max(axis=1, initial=0.0) < ALIKE
+        unexplained.append(int(np.sum(joint < ALIKE)))
         said = (sure["by"] != "feature").to_numpy()
         worded.append((int(np.sum(none & said)), int(said.sum())))
         false.append(int(np.sum(none)))
         found.append(int(np.sum(like.max(axis=0, initial=0.0) >= ALIKE)))
         number.append(len(sure))
     ten = [len(plants.HABITS)] * repeats
-    shares = [wrong / max(of, 1) for wrong, of in zip(false, number, strict=True)]
+    shares = [wrong / max(of, 1) for wrong, of in zip(unexplained, number, strict=True)]
     return [
-        pooled("ten planted habits: behaviours that are none of them", false, number, most=0.05),
+        pooled("ten planted habits: behaviours that none of them alone explains", false, number, most=0.05),
+        pooled("ten planted habits: behaviours that all of them do not explain", unexplained, number, most=0.05),
         pooled(
-            "of these, those with words of their own", [w for w, _ in worded], [n for _, n in worded], most=0.05
+            "of the first, those with words of their own",
+            [w for w, _ in worded],
+            [n for _, n in worded],
+            most=0.05,
         ),
         Line(
-            "all of them, mean share of a study",
+            "of the second, mean share of a study",
             f"mean of {repeats}",
             float(np.mean(shares)),
             np.nan,
@@ -123,16 +128,22 @@ def planted(asked: Asked) -> list[Line]:
     ]
 
 
-def _like(sides: Sides, sure: pd.DataFrame, study: Study, a: Array, b: Array) -> Array:
-    """Behaviours × plants: correlation over prompts of what changed."""
+def _like(sides: Sides, sure: pd.DataFrame, study: Study, a: Array, b: Array) -> tuple[Array, Array]:
+    """Behaviours × plants: correlation over prompts of what changed; and of each with all plants together.
+
+    Apologies and hedges, say, both bring "I" with them: that is of neither alone, and of nothing else.
+    """
     order = {prompt: row for row, prompt in enumerate(study.prompts()["id"])}
     at = [order[prompt] for prompt in sides.pairs.prompts["id"]]
     sources = zip(sure["by"], sure["source"], strict=True)
     moved = [sides.difference(sides.shows(*source), sides.pairs) for source in sources]
     if not moved:
-        return np.zeros((0, a.shape[1]))
+        return np.zeros((0, a.shape[1])), np.zeros(0)
     change = b[at].astype(float) - a[at].astype(float)
-    return np.asarray(np.abs(np.corrcoef(np.array(moved), change.T)[: len(moved), len(moved) :]))
+    alone = np.abs(np.corrcoef(np.array(moved), change.T)[: len(moved), len(moved) :])
+    every = np.column_stack([np.ones(len(change)), change])
+    fitted = every @ np.linalg.lstsq(every, np.array(moved).T, rcond=None)[0]
+    return np.asarray(alone), np.asarray(np.sqrt(fitted.var(axis=0) / np.var(moved, axis=1)))
 
 
 def length(asked: Asked) -> list[Line]:
