@@ -25,9 +25,9 @@ from diffing.common.step import Progress, Result
 from diffing.diff import compute
 from diffing.findings import evidence
 from diffing.reader.encodings import Encodings
+from diffing.report import agent_notebook, contents, last, notebook, one_page, picture, render
 from diffing.report import cards as report_cards
 from diffing.report import charts as report_charts
-from diffing.report import contents, last, notebook, one_page, picture, render
 from diffing.report import facts as report_facts
 from diffing.report import tables as report_tables
 from diffing.report.bundle import Bundle, secrets
@@ -81,6 +81,8 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         step(4, "running the notebook")
         bundle.text("analysis.ipynb", notebook.executed(notebook.build(facts), fresh, progress.check))
         step(5, "writing the report")
+        if (worked := agent_notebook.handed(study)) is not None:
+            bundle.text(agent_notebook.FILE, worked)
         values = render.context(facts, charts, shown, contents.quick_list(facts))
         bundle.text("report.html", render.html(values))
         sheet = one_page.sheet(facts, shown)

@@ -12,6 +12,7 @@ from diffing import diff
 from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.findings import findings
+from diffing.report import agent_notebook
 from diffing.study import measures
 from diffing.study.study import Study
 
@@ -24,6 +25,7 @@ FILES = {
     "blind votes": "votes.jsonl",
     "own probes": "own_probes.jsonl",
     "measures": measures.FILE,
+    "the agent's notebook": agent_notebook.FILE,
 }
 """What a report is made from, and the file of the study that holds it."""
 

@@ -1,6 +1,7 @@
 """A study whose report must be right: B drops double spaces and adds numbered items, and its texts are hostile."""
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,11 +9,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from diffing.common import files
 from diffing.findings import findings
 from diffing.labels import history
 from diffing.models.providers import Checkpoint
 from diffing.reader import encode
-from diffing.report import charts, folder, notebook
+from diffing.report import agent_notebook, charts, folder, notebook
 from diffing.study.study import Study
 from tests.fakes.label_study import RuleReader
 from tests.fakes.watch import Watch
@@ -81,6 +83,24 @@ def with_findings(study: Study) -> None:
     findings.add(study, f"mentions cake {HOSTILE}", "b", author="Ann", features=(CAKE,))
 
 
+def with_notebook(study: Study) -> None:
+    """What an agent's code showed: a key, folders of this machine, a page that acts; past what cleans it."""
+    page = f"<table onclick=x()><tr><td>{HOSTILE}</td></tr></table><script>alert(6)</script>"
+    outputs = [
+        {
+            "output_type": "stream",
+            "name": "stdout",
+            "text": f"{KEY} in {study.folder} and {sys.prefix}/lib\x1b[31m",
+        },
+        {"output_type": "display_data", "data": {"text/html": page, "text/plain": "a table"}, "metadata": {}},
+        {"output_type": "display_data", "data": {"application/javascript": "alert(7)"}, "metadata": {}},
+    ]
+    about = {"state": "done", "kernel": 1, "started": "2026-11-20T10:00:00+00:00", "seconds": 0.1, "note": ""}
+    cell = {"cell_type": "code", "id": "cell-1", "execution_count": 1, "metadata": {"agent": about}}
+    told = agent_notebook.notebook({"workshop": "w"}, [{**cell, "source": "show()", "outputs": outputs}])
+    files.write_text(agent_notebook.path_of(study), agent_notebook.text(told))
+
+
 def written(study: Study, out: Path) -> Path:
     folder.run(study, folder.Options(out=str(out)), Watch())
     return out
@@ -94,6 +114,7 @@ def reported(home: Path) -> Iterator[Made]:
         patch.setenv("REPORTS_API_KEY", KEY)
         study = make(patch)
         with_findings(study)
+        with_notebook(study)
         yield study, written(study, home / "report")
 
 

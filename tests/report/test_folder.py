@@ -34,6 +34,7 @@ from tests.fakes.watch import Watch
 
 FILES = {
     *(
+        "agent.ipynb",
         "analysis.ipynb",
         "encodings.npz",
         "encodings.pkl",

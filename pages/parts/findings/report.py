@@ -9,11 +9,12 @@ from diffing.common import words
 from diffing.common.errors import UserError
 from diffing.common.escape import md
 from diffing.findings import evidence
-from diffing.report import last
+from diffing.report import agent_notebook, last
 from pages.parts import download, job_panel, load
 from pages.parts.address import Comparison
 from pages.parts.load import Loaded
 
+NOTEBOOK = "application/x-ipynb+json"
 PREVIEWS = {"One page": "one-page.html", "Whole report": "report.html"}
 HEIGHT = 760
 """Pixels of the preview: a screen, in which it scrolls."""
@@ -71,7 +72,9 @@ def _files(folder: Path, name: str) -> None:
         download.file("One page", folder / "one-page.html", "text/html")
         download.file("Picture", folder / "one-page.png", "image/png")
         download.file("Markdown", folder / "report.md", "text/markdown")
-        download.file("Notebook", folder / "analysis.ipynb", "application/x-ipynb+json")
+        download.file("Notebook", folder / "analysis.ipynb", NOTEBOOK)
+        if (worked := folder / agent_notebook.FILE).is_file():
+            download.file("Agent's notebook", worked, NOTEBOOK)
 
 
 def _preview(folder: Path) -> None:
