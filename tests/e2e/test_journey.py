@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from diffing import Study, jobs, labels
 from diffing.common import files
+from diffing.findings import votes
 from diffing.jobs.job import Job
 from diffing.study import sample
 from tests.e2e.conftest import Dashboard, settled
@@ -69,6 +70,15 @@ def test_a_newcomer_goes_from_an_empty_screen_over_the_answer_and_a_pair_to_a_fi
     bold.get_by_text("Whole answers").click()
     expect(page.get_by_role("heading", name="Compare", exact=True)).to_be_visible()
     expect(page.locator(".answer bdi").first).to_be_visible()
+
+    # A blind vote: neither a side's name on the screen nor, before it is asked for, what the votes say.
+    see(page, f"{dashboard.url}/compare?study=sample&show=Vote+blind")
+    shown = page.locator("body").inner_text()
+    assert not any(checkpoint.name in shown for checkpoint in study.checkpoints)
+    page.get_by_role("button", name="Left").first.click()
+    expect(page.get_by_text("Show what 1 vote says so far")).to_be_visible()
+    expect(page.get_by_text("preferred")).to_have_count(0)
+    assert [vote.said for vote in votes.read(study)] == ["left"]
 
     # The report.
     see(page, f"{dashboard.url}/findings?study=sample&show=Report")

@@ -114,12 +114,27 @@ def test_a_category_is_voted_on_by_itself(study: Study) -> None:
     assert (progress(app), app.code[0].value) == (f"0 of {len(mine)} pairs", mine[0].prompt)
 
 
-def test_what_the_votes_say_is_folded_below_with_the_votes_to_take_away(study: Study) -> None:
-    assert not opened(study).expander
+def test_what_the_votes_say_stays_hidden_until_the_voter_asks_and_is_hidden_again_after_a_vote(
+    study: Study,
+) -> None:
+    def told(app: AppTest) -> bool:
+        return any("preferred B on" in text.value for text in app.markdown) or bool(app.dataframe)
+
+    assert not opened(study).toggle(key="held").value and len(opened(study).toggle) == 2
     voted_study.vote(study, 14, 6)
     app = opened(study)
-    assert app.expander[0].label == "What 20 votes say so far"
-    assert any("preferred B on 14 of 20 prompts" in text.value for text in app.markdown)
+    assert not told(app) and app.toggle[-1].label == "Show what 20 votes say so far"
+    app.toggle[-1].set_value(True).run()
+    assert told(app)
+    still = next(pair for pair in votes.pairs(study) if pair.prompt == app.code[0].value)
+    assert not told(vote(app, still, "left"))
+
+
+def test_who_has_voted_on_all_pairs_sees_what_the_votes_say_with_the_votes_to_take_away(study: Study) -> None:
+    voted_study.vote(study, 30, 8)
+    app = opened(study)
+    app.text_input(key="author").input("Ada").run()
+    assert any("preferred B on 30 of 38 prompts" in text.value for text in app.markdown)
     assert set(app.dataframe[0].value["which"]) == {"Ada", "maths", "advice"}
     assert [button.proto.label for button in app.get("download_button")] == ["Download all votes"]
 

@@ -57,8 +57,8 @@ def show(here: Comparison, found: Loaded | None) -> None:
         st.info("There is no pair of different answers to vote on here.")
         return
     done = votes.done(votes.standing(load.votes_of(here.study)), voter, {question.key for question in asked})
-    _pair(here, queue, asked, done, voter, rendered)
-    tallied.show(here)
+    finished = _pair(here, queue, asked, done, voter, rendered)
+    tallied.show(here, asked_for=finished, votes_cast=len(done))
 
 
 def _asked(here: Comparison, found: Loaded | None) -> list[Question]:
@@ -103,8 +103,8 @@ def _pair(
     done: Mapping[tuple[str, str], Said],
     voter: str,
     rendered: bool,
-) -> None:
-    """The pair in the address, or the first that has a question open."""
+) -> bool:
+    """The pair in the address, or the first that has a question open; whether none is open."""
     still = [pair for pair in queue if any((question.key, pair.key) not in done for question in asked)]
     finished = len(queue) - len(still)
     st.progress(finished / len(queue), text=f"{finished:,} of {len(queue):,} pairs")
@@ -113,7 +113,7 @@ def _pair(
     if pair is None:
         st.success("You have voted on all pairs.")
         _undo(here, voter)
-        return
+        return True
     for question, keys in zip(asked, KEYS, strict=False):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.html(f"<b>{esc(question.words)}</b>", width="content")
@@ -140,6 +140,7 @@ def _pair(
             st.markdown(f"**{title}**")
             # Of neither side: a side's colour would tell whose it is.
             st.html(written.answer(text, [], [], "n", rendered))
+    return not still
 
 
 def _open(asked: Sequence[Question], done: Mapping[tuple[str, str], Said], pair: Pair, now: Question) -> bool:

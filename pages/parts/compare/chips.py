@@ -1,10 +1,13 @@
 """Which behaviours differ between two answers, as chips; a click marks one in both."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from diffing.common.escape import md
+from diffing.common.words import count
 from diffing.diff.answer import Behaviour
 from diffing.findings.predicates import Predicate
 from diffing.probes.rules import Span
@@ -44,19 +47,40 @@ def show(found: Loaded | None, every: Sequence[Behaviour], prompt: str, draw: in
     pair = rows[(rows["prompt_id"] == prompt) & (rows["draw"] == draw)]
     if pair.empty:
         return
-    row = pair.iloc[0]
+    sure = set(ranking(every))
+    sides = _sides(pair.iloc[0], every)
+    known = {number: told for number, told in sides.items() if number in sure}
+    if not known:
+        st.caption("None of the behaviours that were confirmed on new prompts differs in this pair.")
+    else:
+        _pills(f"{count(len(known), 'behaviour differs', 'behaviours differ')} here", known, prompt, draw)
+    # They are not among those that the list of prompts counts, and nobody should take them for these.
+    _pills(
+        "Differ here too, and were not confirmed on new prompts",
+        {number: told for number, told in sides.items() if number not in sure},
+        prompt,
+        draw,
+    )
+
+
+def _sides(row: "pd.Series[Any]", every: Sequence[Behaviour]) -> dict[int, str]:
+    """Of each behaviour that one answer of a pair shows and the other does not, whose it is and what."""
     sides = {}
     for each in every:
         a, b = row[f"a{each.number}"] > 0, row[f"b{each.number}"] > 0
         if each.said and each.kind != "amount" and a != b:
             sides[each.number] = f"only {'A' if a else 'B'}: {each.name}"
-    now = address.number(address.text("behaviour"))
+    return sides
+
+
+def _pills(title: str, sides: Mapping[int, str], prompt: str, draw: int) -> None:
+    """Chips to choose one from; nothing where there are none."""
     if not sides:
-        st.caption("None of the behaviours in the answer to “what changed?” differs in this pair.")
         return
-    key = fresh("chips", prompt, draw, now)
+    now = address.number(address.text("behaviour"))
+    key = fresh("chips", prompt, draw, now, *sides)
     st.pills(
-        "Behaviours that differ here",
+        title,
         list(sides),
         default=now if now in sides else None,
         format_func=lambda number: md(sides[number]),

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from diffing.common.escape import md, visible
-from diffing.common.words import share
+from diffing.common.words import count, share
 from diffing.diff import changes
 from diffing.study import prompts
 from pages.parts import address, charts
@@ -57,7 +57,7 @@ def choose(here: Comparison, answers: pd.DataFrame, ranked: pd.DataFrame) -> "pd
         st.info("No prompt passes these filters." if filtered else "The study has no prompt to show.")
         return None
     prompt = listed.loc[wanted if wanted in listed.index else listed.index[0]]
-    _walk(listed, str(prompt["id"]), ranked)
+    _walk(listed, str(prompt["id"]), ranked, held)
     st.caption(md(" · ".join(part for part in (prompt["category"], prompt["tags"], prompt["split"]) if part)))
     st.code(visible(prompts.shown(prompt)), language=None, wrap_lines=True)
     return prompt
@@ -67,7 +67,7 @@ def go(identifier: str) -> None:
     address.put(prompt=identifier)
 
 
-def _walk(listed: pd.DataFrame, here: str, ranked: pd.DataFrame) -> None:
+def _walk(listed: pd.DataFrame, here: str, ranked: pd.DataFrame, held: bool) -> None:
     """To the prompt before, the one after, or any other of the list."""
     ids = listed["id"].tolist()
     at = ids.index(here)
@@ -86,7 +86,7 @@ def _walk(listed: pd.DataFrame, here: str, ranked: pd.DataFrame) -> None:
         # The buttons move it too, so that its own memory must not win.
         st.session_state["choose"] = here
         st.selectbox(
-            f"Prompt {at + 1} of {len(ids):,}",
+            f"Prompt {at + 1:,} of {len(ids):,}{'' if held else ', held-out ones left out'}",
             ids,
             key="choose",
             format_func=lambda identifier: _title(listed.loc[identifier], ranked),
@@ -100,4 +100,5 @@ def _title(prompt: pd.Series, ranked: pd.DataFrame) -> str:
     if prompt["id"] not in ranked.index:
         return text
     row = ranked.loc[prompt["id"]]
-    return f"{int(row['differ'])} behaviours, {share(row['changed'])} of words · {text}"
+    differ = count(int(row["differ"]), "behaviour differs", "behaviours differ")
+    return f"{differ}, {share(row['changed'])} of the words are not the same · {text}"

@@ -1,4 +1,7 @@
-"""What the blind votes say, folded: by question, by voter and by category, with the votes to take away."""
+"""What the blind votes say: by question, by voter and by category, with the votes to take away.
+
+Hidden from who still votes, and hidden again after each vote: what others think sways the next one.
+"""
 
 from typing import Any
 
@@ -11,6 +14,7 @@ from diffing.findings import tally
 from diffing.findings.tally import LEAST
 from pages.parts import download, load
 from pages.parts.address import Comparison
+from pages.parts.keys import fresh
 
 COLUMNS: dict[str, Any] = {
     "question": st.column_config.TextColumn("question", width="large"),
@@ -24,13 +28,26 @@ COLUMNS: dict[str, Any] = {
 }
 
 
-def show(here: Comparison) -> None:
-    """The fold; nothing before anybody has voted."""
+def show(here: Comparison, asked_for: bool, votes_cast: int) -> None:
+    """The tally where it is asked for; nothing before anybody has voted. `votes_cast` are the voter's own."""
     table = load.votes(*here)
     if table.empty:
         return
+    if not asked_for:
+        # With the number of votes in its key the switch is off again after the next one.
+        asked_for = st.toggle(
+            f"Show what {words.count(len(table), 'vote says', 'votes say')} so far",
+            key=fresh("show-tally", votes_cast),
+            help="Hidden while you vote, since what others think sways the next vote.",
+        )
+    if asked_for:
+        _told(here, table)
+
+
+def _told(here: Comparison, table: pd.DataFrame) -> None:
     told = tally.counted(table)
-    with st.expander(f"What {words.count(len(table), 'vote')} say so far"):
+    with st.container(border=True):
+        st.markdown(f"**What {words.count(len(table), 'vote says', 'votes say')}**")
         for row in told.rows:
             if row.group == "all":
                 st.markdown(f"**{md(row.words)}** {md(tally.sentence(row))}")
