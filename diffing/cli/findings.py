@@ -274,6 +274,8 @@ def _list(stands: "Sequence[Standing]") -> None:
         parts += [f"still lacks: {lacks}"] if (lacks := brief.lacks(one)) and not one.why else []
         say(" · ".join(parts))
         say(f"    {one.finding.side.upper()}{brief.rest(one.finding)}")
+    for status in dict.fromkeys(one.status for one in stands):
+        say(f"{status}: {brief.MEANING[status]}.")
 
 
 def _one(one: "Standing") -> None:

@@ -29,10 +29,10 @@ def answer(study: "Study", stored: "Diff", every: bool = False) -> None:
     doubtful = parted.rest if every else parted.told
     row = _whole if every else _short
     if sure:
-        say("Confirmed on held-out prompts, which nothing was chosen by:")
+        say("Confirmed on new prompts, by which nothing had been chosen:")
         show([row(each) | _seen(each, readers) for each in sure])
     if doubtful:
-        say("Not confirmed:")
+        say("Not confirmed on new prompts, or may be length alone:")
         show([row(each) | {"why not": blocks.WHY[each.confirmed]} | _seen(each, readers) for each in doubtful])
     if not sure and not doubtful:
         return

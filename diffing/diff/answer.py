@@ -209,7 +209,7 @@ def sentence(stored: Diff) -> str:
         held = max((each.prompts for each in everything), default=0)
         if not held:
             return "No prompt was held out to confirm a change on; the list is of leads alone."
-        return f"No change was confirmed on {count(held, 'held-out prompt')}; that does not prove that none is."
+        return f"No change was confirmed on {count(held, 'new prompt')}; that does not prove that none is."
     named = [each for each in found if each.kind != "amount" and each.said]
     parts = [_length(stored, each) for each in everything if each.kind == "amount"]
     for side in ("B", "A"):

@@ -11,8 +11,8 @@ from diffing.diff.answer import Behaviour
 
 WHY = {
     "may be length": "may be length alone",
-    "too few": "too few held-out prompts differ to tell",
-    "not confirmed": "it did not come again on held-out prompts",
+    "too few": "too few new prompts differ to tell",
+    "not confirmed": "it did not come again on new prompts",
 }
 """Why something is not confirmed, by what a behaviour says of itself."""
 

@@ -11,11 +11,26 @@ import numpy as np
 from diffing.common.words import count, points, share, whole_number
 from diffing.diff import measure
 from diffing.findings import evidence
-from diffing.findings.evidence import Standing
+from diffing.findings.evidence import Standing, Status
 from diffing.findings.findings import Finding
 
 UNTESTED = "Unverified wording"
 """What stands before a claim that nothing has tested, larger than the claim where letters have sizes."""
+MEANING: dict[Status, str] = {
+    "reported": "a person put it into the report, after it was judged or counted",
+    "verified": "a judge, who saw the claim and unnamed answers to new prompts, found it there",
+    "counted": "exactly these words were counted in answers to new prompts and hold there; no judge was asked yet",
+    "unverified wording": "nothing has tested these words, whatever they were tied to",
+    "rejected": "a person threw it out, or new prompts show the contrary",
+}
+"""What each state means, for whoever reads the word for the first time."""
+ORIGINS = {
+    "hand": "written by a person",
+    "sae": "written by a model that read features",
+    "baseline": "written by a model that read answers",
+    "template": "drafted from the counts",
+}
+"""Where a claim's words come from."""
 FAR = 20
 """Times as many prompts as there are, beyond which nobody asks them. Chosen by eye."""
 

@@ -67,7 +67,8 @@ class Counted(NamedTuple):
         sure = "too few prompts differ to tell" if np.isnan(self.q) else f"q = {small(self.q)}"
         if self.amount:
             return f"{self.a:,.3g} → {self.b:,.3g} an answer on {self.prompts:,} held-out prompts, {sure}"
-        ahead = f"{self.more_b}:{self.more_a} prompts for B"
+        sides = sorted((("A", self.more_a), ("B", self.more_b)), key=lambda side: -side[1])
+        ahead = " and ".join(f"{side} shows it more on {number:,}" for side, number in sides)
         return (
             f"{share(self.a)} → {share(self.b)} of answers on {self.prompts:,} held-out prompts ({ahead}), {sure}"
         )

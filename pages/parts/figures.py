@@ -81,7 +81,7 @@ FIGURES: dict[str, Any] = {
     "q_rate": st.column_config.NumberColumn("q of rate", width=70),
     "q_rarefied": st.column_config.NumberColumn("q, equal length", width=70),
     "replicated": st.column_config.TextColumn(
-        "replicated", help="Found on discovery prompts, tested on held-out."
+        "on new prompts", help="Found on discovery prompts: whether it came again on the held-out ones."
     ),
     "verdict": st.column_config.TextColumn("verdict", width="medium"),
 }

@@ -44,7 +44,7 @@ def test_only_what_was_confirmed_and_has_words_is_said(stored: Diff) -> None:
     )
     none = table.assign(confirmed="not confirmed")
     assert answer.sentence(Changed(stored, behaviours=none)) == (
-        "No change was confirmed on 43 held-out prompts; that does not prove that none is."
+        "No change was confirmed on 43 new prompts; that does not prove that none is."
     )
     blind = none.assign(prompts=0)
     assert answer.sentence(Changed(stored, behaviours=blind)) == (

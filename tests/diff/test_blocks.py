@@ -55,7 +55,7 @@ def test_the_terminal_lists_what_the_page_lists_in_its_order_and_the_rest_apart(
     monkeypatch.setattr(called, "behaviours", doubted)
     monkeypatch.setenv("COLUMNS", "200")
     said = CliRunner().invoke(app, ["answer", study.name]).stdout
-    sure, doubtful = said.split("Not confirmed:")
+    sure, doubtful = said.split("Not confirmed on new prompts")
     rows = [line.split("│")[2].strip() for line in sure.splitlines() if line.startswith("│")]
     page = opened("answer", study.name)
     shown = [part.value for part in page.html if "class='bname'" in part.value or 'class="bname"' in part.value]
@@ -65,4 +65,4 @@ def test_the_terminal_lists_what_the_page_lists_in_its_order_and_the_rest_apart(
         name.removeprefix("is ").removesuffix(", in words") in html
         for name, html in zip(names, shown, strict=True)
     )
-    assert "it did not come again on held-out prompts" in doubtful
+    assert "it did not come again on new prompts" in doubtful

@@ -58,7 +58,7 @@ def test_the_sentence_comes_first_and_every_behaviour_with_figures_and_a_pair_th
     assert len(shown) == len(told) == 5
     lists = next(row for row in shown if "uses numbered lists" in row)
     assert "B more often uses numbered lists" in " ".join(lists.split())
-    assert "held-out" in lists and "length-proof" in lists
+    assert "confirmed on new prompts" in lists and "not explained by length" in lists
     # The pair goes with the difference: what is counted is marked on B's side alone.
     assert marked(app, "uses numbered lists") == ["b", "b"]
 

@@ -35,7 +35,7 @@ def show(here: Comparison, found: Loaded, listed: Sequence[Behaviour]) -> None:
             st.caption("No count belongs to these; a feature's label or its tokens say what it may be.")
             closer.features(here, found, [each.source for each in others])
     if open_ones:
-        with st.expander(f"{count(len(open_ones), 'lead')} that held-out prompts did not confirm"):
+        with st.expander(f"{count(len(open_ones), 'lead')} that new prompts did not confirm"):
             st.markdown("\n".join(f"- {_lead(each)}" for each in open_ones))
 
 

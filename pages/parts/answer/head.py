@@ -22,7 +22,7 @@ def show(here: Comparison, diff: Diff, listed: Sequence[Behaviour]) -> None:
     held = count(max((each.prompts for each in listed), default=0), "held-out prompt")
     st.caption(
         f"**A** {md(name_a)} against **B** {md(name_b)}, {count(told['prompts'], 'prompt')} asked of both. Shares "
-        f"are of {held}: the others were used to find what to look for."
+        f"are of {held}, new to the comparison: the others were used to find what to look for."
     )
 
 

@@ -94,20 +94,20 @@ def badges(found: Loaded, each: Behaviour, ruling: Ruling | None = None) -> list
     """What the behaviour has stood up to."""
     out = [
         _badge(
-            "held-out",
-            f"Found on other prompts, then tested on {count(each.prompts, 'held-out prompt')}: "
-            f"q = {small(each.q)}.",
+            "confirmed on new prompts",
+            f"Found on some of the prompts, then tested on {count(each.prompts, 'other, held-out one')}: "
+            f"q = {small(each.q)} by an exact test.",
             "good",
         )
     ]
     if ruling is not None:
         out.append(_badge(ruling.word, ruling.told, "good" if ruling.verified else "warn"))
     if each.survives_length:
-        told = "There too where as many random tokens of both answers are looked at."
-        out.append(_badge("length-proof", told, "good"))
+        told = "It is there too where as many random tokens of both answers are looked at."
+        out.append(_badge("not explained by length", told, "good"))
     if found.beyond_noise(each):
         told = "Larger than what 95 in 100 features of its frequency differ by between two draws of a checkpoint."
-        out.append(_badge("beyond noise", told, "good"))
+        out.append(_badge("larger than chance between two draws", told, "good"))
     if len(each.readers) > 1:
         told = f"On the same pairs of answers features of each reader move with it: {listed(list(each.readers))}."
         out.append(_badge("both readers" if len(each.readers) == 2 else "several readers", told, "good"))

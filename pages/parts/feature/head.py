@@ -69,9 +69,9 @@ def facts(row: pd.Series) -> list[str]:
     noise = "" if pd.isna(row["outside_noise"]) else "beyond" if row["outside_noise"] else "within"
     replicated = {
         "": "",
-        "yes": "replicated on held-out prompts",
-        "too few": "too few held-out prompts to replicate it",
-    }.get(row["replicated"], f"{words.replicated(row)} on held-out prompts")
+        "yes": "confirmed on new prompts",
+        "too few": "too few new prompts to confirm it",
+    }.get(row["replicated"], f"{words.replicated(row)} on new prompts")
     ties = ", ".join(f"{tie.probe} {words.share(tie.share)}" for tie in near.read_column(row["probes"]))
     first, last = words.points(row["delta_equal_length"]), words.points(row["delta_equal_length_tail"])
     return [

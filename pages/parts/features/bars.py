@@ -103,8 +103,8 @@ def _head(group: Group, shown: int) -> str:
 
 def heading(each: Behaviour) -> str:
     """What a behaviour is, its figures, and what became of it."""
-    fate = {"yes": "", "may be length": " · may be length alone", "too few": " · too few held-out prompts to tell"}
-    told = fate.get(each.confirmed, " · not confirmed on held-out prompts")
+    fate = {"yes": "", "may be length": " · may be length alone", "too few": " · too few new prompts to tell"}
+    told = fate.get(each.confirmed, " · not confirmed on new prompts")
     unit = "held-out prompts" if each.kind == "amount" else "held-out answers"
     return f"{behaviour_row.title(each)} <small>{esc(each.figures)} of {unit}{told}</small>"
 
@@ -151,7 +151,7 @@ def told(row: dict[str, Any]) -> str:
         f"q = {words.small(row['q'])}",
         f"among as many random tokens {words.points(row.get('delta_rarefied', float('nan')))} points",
         f"tokens in 1,000: A {row['rate_a']:.2f}, B {row['rate_b']:.2f}",
-        f"on held-out prompts: {words.replicated(row)}",
+        f"on new prompts: {words.replicated(row)}",
     ]
     return "; ".join(parts)
 

@@ -51,7 +51,9 @@ def choose(found: Loaded) -> Asked:
                 "with-length",
                 "Also what is not there at equal length: longer answers show more of nearly everything.",
             ),
-            replicated=_toggle("Replicated", "replicated", "Found on discovery prompts, again on held-out."),
+            replicated=_toggle(
+                "Confirmed on new prompts", "replicated", "Found on discovery prompts, and again on held-out ones."
+            ),
             labelled=_toggle("Labelled", "labelled", "By a person or a language model."),
             members=_toggle(
                 "Expand groups",

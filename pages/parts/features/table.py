@@ -46,8 +46,8 @@ MORE = {
     "stood": st.column_config.TextColumn(
         "stood up to",
         width=190,
-        help="Equal length: as many random tokens of both answers. Held-out: other prompts. Noise: what two "
-        "draws of one checkpoint differ by. Any time: however often one has looked.",
+        help="Length: as many random tokens of both answers show it too. New prompts: the held-out ones. Chance: "
+        "what two draws of one checkpoint differ by. Any time: however often one has looked.",
     ),
 }
 NAMES = ["behaviour", "feature", "title", "label", "named_by", "probes", "score"]
@@ -123,9 +123,9 @@ def _ties(text: str) -> str:
 def _stood(row: dict[str, object]) -> str:
     """What a difference has stood up to, in words rather than boxes that nobody can tick."""
     tests = {
-        "equal length": row["survives_equal_length"],
-        "held-out": row["replicated"] == "yes",
-        "noise": row["outside_noise"],
-        "any time": row.get("certain", False),
+        "not explained by length": row["survives_equal_length"],
+        "confirmed on new prompts": row["replicated"] == "yes",
+        "larger than chance between two draws": row["outside_noise"],
+        "holds at any time": row.get("certain", False),
     }
     return ", ".join(name for name, passed in tests.items() if pd.notna(passed) and passed) or "–"

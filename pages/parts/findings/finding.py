@@ -30,12 +30,6 @@ COLOURS: dict[str, Any] = {
     "unverified wording": "orange",
     "rejected": "red",
 }
-ORIGINS = {
-    "hand": "a person",
-    "sae": "a model that read features",
-    "baseline": "a model that read answers",
-    "template": "the plain template",
-}
 MARKS = {
     True: ":green[:material/check_circle:]",
     False: ":red[:material/cancel:]",
@@ -55,7 +49,8 @@ def show(here: Comparison, standing: Standing, found: Loaded | None, author: str
     """The whole finding; `author` stands beside what is changed here."""
     finding, study = standing.finding, here.study
     with st.container(horizontal=True):
-        st.badge(standing.status, color=COLOURS[standing.status])
+        told = brief.MEANING[standing.status]
+        st.badge(standing.status, color=COLOURS[standing.status], help=f"{told[0].upper()}{told[1:]}.")
         if standing.open:
             st.badge("needs a person's reason", icon=":material/warning:", color="orange")
         if finding.held_out_seen:
@@ -69,9 +64,9 @@ def show(here: Comparison, standing: Standing, found: Loaded | None, author: str
         unit = "" if standing.counted is not None and standing.counted.amount else " points"
         sure = f", q = {small(standing.counted.q)}" if standing.counted is not None else ""
         st.html(f"<b>{own[0]} → {own[1]}</b> ({brief.difference(standing)}{unit}{sure}), on held-out prompts")
-    by = ORIGINS[finding.origin] + ("" if finding.origin == "template" else f", {md(finding.author)}")
+    by = brief.ORIGINS[finding.origin] + ("" if finding.origin == "template" else f", {md(finding.author)}")
     st.caption(
-        f"More in **{finding.side.upper()}**, {md(study.checkpoint(finding.more).name)} · found by {by} · "
+        f"More in **{finding.side.upper()}**, {md(study.checkpoint(finding.more).name)} · {by} · "
         f"{md(finding.created[:10])} · {md(finding.id)}"
     )
     if standing.why:

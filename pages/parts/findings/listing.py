@@ -19,21 +19,27 @@ from pages.parts.load import Loaded
 
 BLOCKED = "needs a reason"
 EXAMPLE = 110
-"""Characters of an example: what a wide column shows of a line."""
+"""Characters of an example: what a wide column shows in three lines."""
+TALL = 66
+"""Pixels of a row: three lines, and the least from which Streamlit wraps text (4 rem)."""
 COLUMNS = {
     "id": None,
-    "claim": st.column_config.TextColumn("claim", width=310),
+    "claim": st.column_config.TextColumn("claim", width=265),
     "A": st.column_config.TextColumn(
         "A", width=60, help="Its own figure on A's held-out answers: counted, or else by the judge's word."
     ),
     "B": st.column_config.TextColumn("B", width=60, help="The same on B's."),
     "B − A": st.column_config.TextColumn("B − A", width=65, help="In points, or as an amount."),
     "example": st.column_config.TextColumn(
-        "first example", width=325, help="Of the side that shows it more; « » stands around what is counted."
+        "first example", width=300, help="Of the side that shows it more; « » stands around what is counted."
     ),
-    "status": st.column_config.TextColumn("status", width=125),
-    "lacking": st.column_config.TextColumn("still lacks", width=150),
-    "found by": st.column_config.TextColumn("found by", width=150),
+    "status": st.column_config.TextColumn(
+        "status",
+        width=100,
+        help="; ".join(f"{name}: {told}" for name, told in brief.MEANING.items()) + ".",
+    ),
+    "lacking": st.column_config.TextColumn("still lacks", width=110),
+    "origin": st.column_config.TextColumn("origin", width=115, help="Where its words come from."),
     "for": st.column_config.NumberColumn(
         "for", format="%d", width=50, help="Held-out prompts that the judge gave it."
     ),
@@ -93,6 +99,7 @@ def _filtered(here: Comparison, standings: Sequence[Standing]) -> list[Standing]
     counts += [f"{BLOCKED} **{blocked}**"] if blocked else []
     name_a, name_b = here.names
     st.markdown(f"**A** {md(name_a)} against **B** {md(name_b)}: {' · '.join(counts)}")
+    st.caption("  \n".join(f"**{kind}**: {brief.MEANING[kind]}." for kind in kinds))
     with st.container(horizontal=True, vertical_alignment="center"):
         kind = st.segmented_control(
             "Show",
@@ -135,8 +142,9 @@ def _table(here: Comparison, chosen: Sequence[Standing]) -> None:
         key="list",
         on_select=pick,
         selection_mode="single-row",
-        # A head and a line each, in pixels; ten lines, then it scrolls, so that the finding below is in sight.
-        height=min(38 + 35 * len(rows), 360),
+        row_height=TALL,
+        # Six rows, then it scrolls, so that the finding below is in sight.
+        height=min(38 + TALL * len(rows), 38 + 6 * TALL),
         alt="The findings; a row shows the finding below",
     )
     download.csv("Download this table", rows, f"{here.study.name}-findings")
@@ -185,7 +193,7 @@ def _row(standing: Standing, example: str) -> dict[str, object]:
         "against": check.losses if check else None,
         "net share": 100 * check.net if check else None,
         "corrected": _corrected(check.corrected) if check else None,
-        "found by": finding.ORIGINS[said.origin],
+        "origin": brief.ORIGINS[said.origin],
         "same as": standing.same_as,
     }
 
