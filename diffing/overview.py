@@ -1,8 +1,8 @@
 """Every study in a few lines: what it says, when it last changed, and what comes next.
 
 For the first page and the command `list`, which show all studies at once. Promises that neither prompts nor
-answers are read: their numbers are those that stand beside the files, so that an answer that failed counts as one
-that is there, and whether a diff is still true is left to the pages that show it.
+answers are read unless they are newer than the diff: their numbers are those that stand beside the files, so that
+an answer that failed counts as one that is there.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pyarrow.parquet as pq
 
-from diffing import jobs
+from diffing import diff, jobs
 from diffing.common import damage, noted, words
 from diffing.common.errors import UserError
 from diffing.findings import judged
@@ -45,6 +45,8 @@ class Overview(NamedTuple):
     """The same as a sentence."""
     how: str = ""
     """The command that does it."""
+    stale: str = ""
+    """Why its diff is no longer true, as a sentence; empty where it is, or where there is none."""
     running: tuple[str, ...] = ()
     """Kinds of jobs that run now."""
 
@@ -93,8 +95,21 @@ def _of(opened: Study) -> Overview:
         step=step,
         next=ahead,
         how=how,
+        stale=_stale(opened) if told else "",
         running=tuple(job.spec["kind"] for job in jobs.recent(opened) if job.status().state == "running"),
     )
+
+
+def _stale(opened: Study) -> str:
+    """Whether the diff of the first two checkpoints is of an older method, or of other answers than there are."""
+    stored = diff.load(opened, *opened.sides())
+    if stored.older:
+        return "This was computed by an older method."
+    made = (stored.folder / "summary.json").stat().st_mtime
+    inputs = (opened.folder / "prompts.csv", opened.folder / "responses.parquet", table_path(opened))
+    # What is older than the diff is what it was made from; of what is newer it is asked whether it is the same.
+    newer = any(path.exists() and path.stat().st_mtime > made for path in inputs)
+    return "Prompts or answers have changed since it was compared." if newer and stored.outdated(opened) else ""
 
 
 def _next(opened: Study, prompts: int, answers: int) -> tuple[str, str, str]:

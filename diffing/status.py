@@ -286,6 +286,12 @@ SAMPLE_STEPS = ("encode", "diff")
 """What opening the sample does where it is missing: neither needs a key."""
 
 
+def redo(study: Study) -> None:
+    """Start what makes the diff true again: what is unread is read, then the two sides are compared."""
+    first, *rest = ["encode", "diff"] if unread(study) else ["diff"]
+    jobs.start(study, first, then=rest)
+
+
 def begin(study: Study) -> None:
     """Start what the sample's encoding and diff still lack, as jobs, once however many ask at the same time."""
     with files.locked(sample.lock()):

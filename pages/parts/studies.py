@@ -76,10 +76,26 @@ def card(each: Overview) -> None:
             st.html(f"<div class='says'>{says}</div>{_largest(each)}")
         for kind in each.running:
             job_panel.panel(each.study, kind)
+        if each.stale and not each.running:
+            _stale(each.study, each.stale)
         if each.next and not each.running:
             st.html(f"<div class='next'>{esc(each.next)} <code>{esc(each.how)}</code></div>")
         facts = [fact for fact in (each.size, each.findings, each.study.settings.note) if fact]
         st.caption(" · ".join(md(fact) for fact in facts))
+
+
+def _stale(study: Study, why: str) -> None:
+    """That its sentence is no longer true, and the click that makes it so."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge("outdated", icon=":material/history:", color="orange")
+        st.markdown(why, width="content")
+        if st.button("Compare again", key=f"redo-{study.name}", icon=":material/refresh:"):
+            try:
+                statuses.redo(study)
+            except UserError as error:
+                st.error(md(str(error)))
+            else:
+                st.rerun()
 
 
 def _sides(study: Study) -> str:

@@ -39,7 +39,7 @@ def test_a_bar_opens_its_feature_and_back_goes_back_at_once(
     watched.wait_for_url(re.compile(r"/features\?.*with-length=true"))
 
 
-def test_a_dot_and_the_text_of_a_row_open_their_feature(
+def test_a_dot_and_the_text_of_a_row_open_their_feature_and_back_goes_back_at_once(
     dashboard: Dashboard, watched: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = finding_study.make(monkeypatch, prompts=60)
@@ -48,7 +48,14 @@ def test_a_dot_and_the_text_of_a_row_open_their_feature(
         watched.goto(f"{dashboard.url}/features?study={study.name}&with-length=true")
         settled(watched)
         watched.locator(".js-plotly-plot .scatterlayer .point").first.wait_for(state="attached")
+        before = watched.evaluate("history.length")
         assert opened(watched, place, re.compile(r"/feature\?.*feature=\d+"))
+        settled(watched)
+        assert watched.evaluate("history.length") == before + 1
+        watched.go_back()
+        watched.wait_for_url(re.compile(r"/features\?.*with-length=true"))
+        settled(watched)
+        expect(watched.get_by_role("heading", name="Features", exact=True)).to_be_visible()
 
 
 def opened(page: Page, place: str, address: re.Pattern[str]) -> bool:

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from diffing import jobs
 from diffing.common.files import PROJECT
+from diffing.diff import stored
 from diffing.labels import glance
 from diffing.models.providers import Checkpoint
 from diffing.study import prompts, sample
@@ -108,6 +109,26 @@ def test_no_prompt_and_no_answer_is_read_for_the_page(monkeypatch: pytest.Monkey
     monkeypatch.setattr(Study, "prompts", read)
     monkeypatch.setattr(Study, "responses", read)
     assert {s.value for s in home(study).subheader} == {"study", "greet"}
+
+
+def test_a_study_whose_diff_is_no_longer_true_says_so_and_one_click_redoes_it(
+    monkeypatch: pytest.MonkeyPatch, started: list[tuple[str, str, list[str]]]
+) -> None:
+    study = finding_study.make(monkeypatch)
+    again = f"redo-{study.name}"
+    assert again not in [button.key for button in home(study).button]
+    # Touched and the same is as true as before.
+    (study.folder / "prompts.csv").touch()
+    assert again not in [button.key for button in home(study).button]
+    study.add_prompts(prompts.bundled().head(1))
+    page = home(study)
+    assert "Prompts or answers have changed since it was compared." in [each.value for each in page.markdown]
+    page.button(key=again).click().run()
+    assert started == [(study.name, "diff", [])]
+    monkeypatch.setattr(stored, "METHOD", stored.METHOD + 1)
+    page = home(study)
+    assert "This was computed by an older method." in [each.value for each in page.markdown]
+    assert again in [button.key for button in page.button]
 
 
 def test_a_search_leaves_the_studies_that_have_its_words() -> None:
