@@ -5,8 +5,11 @@ itself (`bind="query-params"`); the rest go through `text`, `number` and `put`. 
 can be read here, that older links go on working, and that a wrong one gets a sentence and a way home.
 """
 
+import json
 import re
+from collections.abc import Mapping
 from typing import NamedTuple, NoReturn
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -151,6 +154,17 @@ def pair(study: Study, named: bool = True) -> tuple[str, str]:
 def _whole(keys: list[str]) -> bool:
     """Whether the address asks for a study's two checkpoints in their own order, or for none."""
     return all(text(side) in ("", key) for side, key in zip("ab", keys, strict=True))
+
+
+def leave(page: str, query: Mapping[str, str]) -> NoReturn:
+    """Go to another page as a link does, which is one step for "back"; this one ends here.
+
+    Streamlit's own switch writes the new parameters behind the old page's name first, and that is a step too.
+    """
+    # Beside the page that is open, wherever the dashboard is served.
+    target = json.dumps(f"{page}?{urlencode(query)}")
+    st.html(f"<script>window.location.assign({target})</script>", unsafe_allow_javascript=True)
+    st.stop()
 
 
 def lost(message: str) -> NoReturn:

@@ -31,8 +31,7 @@ def open_study(study: Study, compared: bool) -> None:
     if study.settings.note == sample.NOTE:
         statuses.begin(study)
         compared = True
-    page = "pages/answer.py" if compared else "pages/run.py"
-    st.switch_page(page, query_params=address.written(study=study.name))
+    address.leave("answer" if compared else "run", address.written(study=study.name))
 
 
 def searched(found: Sequence[Overview]) -> list[Overview]:

@@ -48,12 +48,12 @@ def test_a_dot_and_the_text_of_a_row_open_their_feature_and_back_goes_back_at_on
         watched.goto(f"{dashboard.url}/features?study={study.name}&with-length=true")
         settled(watched)
         watched.locator(".js-plotly-plot .scatterlayer .point").first.wait_for(state="attached")
-        before = watched.evaluate("history.length")
+        before = watched.url
         assert opened(watched, place, re.compile(r"/feature\?.*feature=\d+"))
         settled(watched)
-        assert watched.evaluate("history.length") == before + 1
         watched.go_back()
-        watched.wait_for_url(re.compile(r"/features\?.*with-length=true"))
+        # The very address: one that names the feature behind the old page would be a step of its own.
+        watched.wait_for_url(before)
         settled(watched)
         expect(watched.get_by_role("heading", name="Features", exact=True)).to_be_visible()
 

@@ -11,7 +11,7 @@ from diffing.diff.answer import Behaviour
 from diffing.findings import findings
 from diffing.findings.findings import Example
 from diffing.findings.predicates import Predicate
-from pages.parts import download, load
+from pages.parts import address, download, load
 from pages.parts.address import Comparison
 from pages.parts.answer import where
 from pages.parts.figures import FEATURE, FIGURES, shown
@@ -72,7 +72,7 @@ def features(here: Comparison, found: Loaded, numbers: Sequence[str]) -> None:
     )
     picked = event["selection"]["rows"]
     if picked and picked[0] < len(rows):
-        st.switch_page("pages/feature.py", query_params=here.link(feature=int(rows.iloc[picked[0]]["feature"])))
+        address.leave("feature", here.link(feature=int(rows.iloc[picked[0]]["feature"])))
     download.csv("Download these", rows, f"{here.study.name}-{key}")
 
 

@@ -64,7 +64,7 @@ REST = ["delta_rarefied", "delta_equal_length", "stood", "rate_a", "rate_b"]
 
 
 def open_feature(here: Comparison, feature: int) -> None:
-    st.switch_page("pages/feature.py", query_params=here.link(feature=feature))
+    address.leave("feature", here.link(feature=feature))
 
 
 def show(here: Comparison, asked: Asked, groups: Sequence[Group]) -> None:

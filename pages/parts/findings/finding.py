@@ -161,7 +161,7 @@ def _features(here: Comparison, finding: Finding, rows: pd.DataFrame) -> None:
     picked = event["selection"]["rows"]
     if picked:
         feature = int(rows.iloc[picked[0]]["feature"])
-        st.switch_page("pages/feature.py", query_params=here.link(feature=feature))
+        address.leave("feature", here.link(feature=feature))
 
 
 def _pairs(here: Comparison, finding: Finding) -> None:
