@@ -12,7 +12,7 @@ from diffing.reader.places import table_path
 from diffing.reader.unread import unread
 from diffing.study import collect
 from diffing.study.settings import ReaderChoice
-from pages.parts import address, consent, highlight, job_panel, label_job, load, shell
+from pages.parts import address, answers_table, consent, highlight, job_panel, label_job, load, shell
 from pages.parts.address import Comparison
 from pages.parts.keys import fresh
 
@@ -26,10 +26,7 @@ with st.container(horizontal=True, gap="xsmall"):
         shell.stage(step, status["running"])
 
 st.subheader("Answers", anchor=False)
-counts = [
-    {"checkpoint": f"{c['key']}: {c['name']}", **status["responses"][c["key"]]} for c in status["checkpoints"]
-]
-st.dataframe(counts, hide_index=True, key="counts", alt="Answers stored, in trouble and missing, by checkpoint")
+answers_table.show(status)
 
 consent.show(providers.endpoints(study.checkpoints), "answers")
 

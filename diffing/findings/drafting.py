@@ -14,10 +14,12 @@ from pydantic import BaseModel, Field
 from diffing import diff, labels
 from diffing.common.step import Progress, Result
 from diffing.common.words import share
+from diffing.diff import answer as answers
 from diffing.diff.stored import Diff
 from diffing.findings import findings
-from diffing.findings.exhibits import Chooser, Exhibits
-from diffing.findings.findings import Finding
+from diffing.findings.exhibits import SHOWN, Chooser, Exhibits
+from diffing.findings.findings import Example, Finding
+from diffing.findings.predicates import Predicate
 from diffing.findings.proposals import Family, Proposal, distinct, families, moving, plain
 from diffing.labels.passages import CLOSE, OPEN, WIDTHS, Finder
 from diffing.models import questions
@@ -186,8 +188,16 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         spent = questions.put([asked] if asked else [], options, progress, take, "calls")
     else:
         proposals = plain(stored, options.most)
+    shown = _shown(stored)
     written = [
-        _write(study, each, chooser.choose(each.features, each.probes, each.sign, each.predicate), stored, options)
+        _write(
+            study,
+            each,
+            shown.get(_key(each.predicate, each.sign))
+            or chooser.choose(each.features, each.probes, each.sign, each.predicate),
+            stored,
+            options,
+        )
         for each in proposals
     ]
     return {
@@ -196,6 +206,21 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         "findings": [finding.id for finding in written],
         **spent.summary(),
     }
+
+
+def _key(predicate: Predicate | None, sign: int) -> str:
+    return "" if predicate is None else f"{sign}{predicate.model_dump_json()}"
+
+
+def _shown(stored: Diff) -> dict[str, Exhibits]:
+    """The pairs that the answer shows of each behaviour, by what counts it: a draft of it shows the same."""
+    shown = {}
+    for each in answers.behaviours(stored):
+        predicate = Predicate.of_behaviour(each.kind, each.by, each.source)
+        if predicate is not None:
+            pairs = ([Example(*row) for row in some[:SHOWN]] for some in (each.examples, each.against))
+            shown[_key(predicate, 1 if each.direction == "B" else -1)] = Exhibits(*pairs)
+    return shown
 
 
 def _write(study: Study, proposal: Proposal, exhibits: Exhibits, stored: Diff, options: Options) -> Finding:

@@ -98,6 +98,9 @@ def here(row: Mapping[str, Any]) -> str:
     tokens = ", ".join(f"“{token}”" for token in often[:TOKENS])
     ties = near.read_column(str(row.get("probes", "")))
     place = f"{ties[0].probe} ({share(ties[0].share)})" if ties and ties[0].share >= contradictions.BELONGS else ""
+    if place and fired and fired[0][1] < TYPICAL * sum(number for _, number in fired):
+        # Whatever happens to stand there: of “first word of an item” the words tell nothing.
+        tokens = ""
     if place or tokens:
         return ": ".join(part for part in (place, tokens) if part)
     # Of what hardly differs no diff keeps where it fires.
@@ -105,6 +108,9 @@ def here(row: Mapping[str, Any]) -> str:
     return str(row["label"]) if known else f"feature {row['feature']}"
 
 
+TYPICAL = 0.5
+"""Of the named tokens, the share of the commonest from which they tell something of a feature whose place is
+known. Chosen by eye."""
 ASKED = ("feature", "label", "named_by", "probes", "tokens", "delta", "frequency_a", "frequency_b", "q")
 """Columns that names hang on; a diff has some sixty."""
 

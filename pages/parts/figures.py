@@ -76,12 +76,14 @@ FIGURES: dict[str, Any] = {
     "change": st.column_config.NumberColumn(
         "B − A, of the mean", help="Where every answer has some, only the amount can tell."
     ),
+    "change_low": st.column_config.NumberColumn("from", width=65, help="95 % interval of the change"),
+    "change_high": st.column_config.NumberColumn("to", width=65, help="95 % interval of the change"),
     "q_judged": st.column_config.NumberColumn("q", help="Of the share, or else of the amount."),
-    "q_mean": st.column_config.NumberColumn("q of amount", width=70),
-    "q_rate": st.column_config.NumberColumn("q of rate", width=70),
-    "q_rarefied": st.column_config.NumberColumn("q, equal length", width=70),
+    "q_mean": st.column_config.NumberColumn("q of amount", width=95),
+    "q_rate": st.column_config.NumberColumn("q of rate", width=80),
+    "q_rarefied": st.column_config.NumberColumn("q, equal length", width=115),
     "replicated": st.column_config.TextColumn(
-        "on new prompts", help="Found on discovery prompts: whether it came again on the held-out ones."
+        "on new prompts", width=110, help="Found on discovery prompts: whether it came again on the held-out ones."
     ),
     "verdict": st.column_config.TextColumn("verdict", width="medium"),
 }

@@ -39,6 +39,14 @@ WORDS = {
     "dead": "Its process ended without a word: start it again and it goes on where it was",
 }
 
+CALLED = {
+    "documents": "answers",
+    "encoded": "of them read anew",
+    "tested": "features tested",
+    "differing": "of them differ, length or not",
+    "families": "families of these",
+}
+"""What a step calls a number, where people would not understand it."""
 UNSAID = ("diff", "reader", "zip")
 """Results that say nothing to people: hashes, and a file that has its button."""
 
@@ -133,7 +141,7 @@ def result(status: JobStatus) -> str:
         elif name == "out":
             place = f"in the study's folder: reports/{Path(value).name}"
         elif isinstance(value, int):
-            parts.append(f"{value:,} {name.replace('_', ' ')}")
+            parts.append(f"{value:,} {CALLED.get(name, name.replace('_', ' '))}")
         elif isinstance(value, str):
             parts.append(f"{name.replace('_', ' ')} {value}")
     return " · ".join([*parts, place] if place else parts)

@@ -33,6 +33,9 @@ STYLE = (
 .st-key-stack-charts [data-testid=stColumn]:last-child>div{position:sticky;top:2.4rem}
 .st-key-stack-prompts [data-testid=stColumn]{min-width:min(100%,19rem)}
 .st-key-figures-answer [data-testid=stElementContainer]:has([data-testid=stMetric]){min-width:13rem}
+@media(max-width:640px){.stButtonGroup [role=radiogroup],.stButtonGroup [role=group]{flex-wrap:wrap!important;
+ overflow:visible!important}
+ .st-key-figures-answer [data-testid=stElementContainer]:has([data-testid=stMetric]){min-width:9rem}}
 .st-key-figures-feature [data-testid=stElementContainer]:has([data-testid=stMetric]){min-width:8.5rem}
 </style>"""
 )

@@ -107,6 +107,9 @@ def test_a_diff_gets_names_and_scores_and_keeps_its_figures(study: Study) -> Non
     [
         ("llm", "", "apologies:0.96", "“sorry” ×13, “orry” ×12, “a” ×1", "apologies (96\u00a0%): “sorry”, “orry”"),
         ("llm", "", "apologies:0.60", "“sorry” ×13", "“sorry”"),
+        # Whatever stands behind a bullet says nothing; where the place is not known it is all there is.
+        ("llm", "", "bulleted items:0.86", "“A” ×9, “1” ×8, “C” ×7", "bulleted items (86\u00a0%)"),
+        ("llm", "", "bulleted items:0.40", "“A” ×9, “1” ×8, “C” ×7", "“A”, “1”, “C”"),
         ("llm", "", "", "", "a label"),
         ("llm", "It is wrong.", "", "", "feature 7"),
         ("rule", "", "", "", "feature 7"),

@@ -131,7 +131,8 @@ def test_a_view_has_its_own_bars_its_own_difference_and_its_own_q(
 ) -> None:
     app = opened("pages/features.py", study=diffed.name, view=view, open="true")
     rows = app.dataframe[0].value.set_index("feature")
-    assert [*rows.columns][5:7] == [delta, q]
+    # Behind the behaviour and what it does here: figures come before words, which may be cut.
+    assert [*rows.columns][2:4] == [delta, q]
     stored = diff.load(diffed, "a", "b").features.set_index("feature")
     assert rows[q].to_dict() == pytest.approx(stored.loc[rows.index, q].to_dict())
     bars = next(block.value for block in app.html if "fkey" in block.value)

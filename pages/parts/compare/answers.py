@@ -111,7 +111,7 @@ def _pair(here: Comparison, answers: pd.DataFrame, draw: int, which: str, marks:
     texts = [str(answers["text"].get((key, draw), "") or "") for key in (here.a, here.b)]
     others = wording.only(*texts) if marks.words and all(texts) else ([], [])
     for column, side, only in zip(st.columns(2, gap="medium"), ("a", "b"), others, strict=True):
-        with column, st.container(border=True):
+        with column, st.container(border=True, height="stretch"):
             _answer(here, side, answers, draw, which, marks, only)
             channels.show(answers, here.a if side == "a" else here.b, draw, side)
 

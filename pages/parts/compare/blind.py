@@ -136,7 +136,7 @@ def _pair(
     st.code(visible(pair.prompt), language=None, wrap_lines=True)
     st.html(written.STYLE)
     for column, title, text in zip(st.columns(2, gap="medium"), ("Left", "Right"), pair[3:5], strict=True):
-        with column, st.container(border=True):
+        with column, st.container(border=True, height="stretch"):
             st.markdown(f"**{title}**")
             # Of neither side: a side's colour would tell whose it is.
             st.html(written.answer(text, [], [], "n", rendered))

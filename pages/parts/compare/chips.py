@@ -56,7 +56,7 @@ def show(found: Loaded | None, every: Sequence[Behaviour], prompt: str, draw: in
         _pills(f"{count(len(known), 'behaviour differs', 'behaviours differ')} here", known, prompt, draw)
     # They are not among those that the list of prompts counts, and nobody should take them for these.
     _pills(
-        "Differ here too, and were not confirmed on new prompts",
+        "Differ here too, but may be length alone or were not confirmed on new prompts",
         {number: told for number, told in sides.items() if number not in sure},
         prompt,
         draw,

@@ -47,7 +47,7 @@ def show(
             laid_under = [value for _, value in tokens.pieces(values)]
         name = study.checkpoint(encodings.documents["checkpoint"].iloc[document]).name
         peak = pair[f"peak_{side}"]
-        with column, st.container(border=True):
+        with column, st.container(border=True, height="stretch"):
             strongest = f"strongest {peak:.1f}" if peak > 0 else "does not show it"
             st.html(f"{highlight.letter(side)} {esc(name)} · {strongest}")
             st.html(_from_first_mark(pieces, side, largest, laid_under, largest_under))

@@ -19,10 +19,10 @@ HIGH = 620
 """Pixels of the table where it has more rows than fit."""
 MORE = {
     "behaviour": st.column_config.TextColumn(
-        "behaviour", width=170, help="The change that it is a part of, by the page “What changed”."
+        "behaviour", width=150, help="The change that it is a part of, by the page “What changed”."
     ),
     "title": st.column_config.TextColumn(
-        "what it does here", width=250, help="Where three quarters of its tokens stand, and the tokens."
+        "what it does here", width=220, help="Where three quarters of its tokens stand, and the tokens."
     ),
     "label": st.column_config.TextColumn(
         "label",
@@ -50,7 +50,9 @@ MORE = {
         "what two draws of one checkpoint differ by. Any time: however often one has looked.",
     ),
 }
-NAMES = ["behaviour", "feature", "title", "label", "named_by", "probes", "score"]
+NAMES = ["behaviour", "feature", "title"]
+WORDS = ["label", "named_by", "probes", "score"]
+"""Behind the figures, which are what the table is for and so are in sight at any width."""
 SHARES = ["frequency_a", "frequency_b", "delta", "ci_low", "ci_high", "q"]
 FIRST = {
     "presence": SHARES,
@@ -71,7 +73,7 @@ def show(here: Comparison, asked: Asked, groups: Sequence[Group]) -> None:
     """The chosen features' rows; a click on one opens its feature."""
     chosen = _joined(groups)
     first = ["delta_in_group", "q_in_group"] if asked.group else []
-    columns = [*dict.fromkeys([*NAMES, *first, *FIRST[asked.view], *REST])]
+    columns = [*dict.fromkeys([*NAMES, *first, *FIRST[asked.view], *WORDS, *REST])]
     # Nothing to read in a column that is empty all the way down.
     columns = [name for name in columns if name not in chosen or chosen[name].notna().any()]
     rows = chosen.head(MOST if address.flag("all") else FIRST_ROWS)
@@ -102,7 +104,7 @@ def show(here: Comparison, asked: Asked, groups: Sequence[Group]) -> None:
 def _joined(groups: Sequence[Group]) -> pd.DataFrame:
     """All rows with the behaviour that each stands under."""
     parts = [group.rows.assign(behaviour=group.behaviour.name if group.behaviour else "–") for group in groups]
-    return pd.concat(parts) if parts else pd.DataFrame(columns=NAMES)
+    return pd.concat(parts) if parts else pd.DataFrame(columns=[*NAMES, *WORDS])
 
 
 def _told(rows: pd.DataFrame) -> pd.DataFrame:

@@ -24,22 +24,22 @@ TALL = 66
 """Pixels of a row: three lines, and the least from which Streamlit wraps text (4 rem)."""
 COLUMNS = {
     "id": None,
-    "claim": st.column_config.TextColumn("claim", width=265),
+    "claim": st.column_config.TextColumn("claim", width=255),
     "A": st.column_config.TextColumn(
         "A", width=60, help="Its own figure on A's held-out answers: counted, or else by the judge's word."
     ),
     "B": st.column_config.TextColumn("B", width=60, help="The same on B's."),
     "B − A": st.column_config.TextColumn("B − A", width=65, help="In points, or as an amount."),
     "example": st.column_config.TextColumn(
-        "first example", width=300, help="Of the side that shows it more; « » stands around what is counted."
+        "first example", width=265, help="Of the side that shows it more; « » stands around what is counted."
     ),
     "status": st.column_config.TextColumn(
         "status",
-        width=100,
+        width=95,
         help="; ".join(f"{name}: {told}" for name, told in brief.MEANING.items()) + ".",
     ),
     "lacking": st.column_config.TextColumn("still lacks", width=110),
-    "origin": st.column_config.TextColumn("origin", width=115, help="Where its words come from."),
+    "origin": st.column_config.TextColumn("origin", width=100, help="Where its words come from."),
     "for": st.column_config.NumberColumn(
         "for", format="%d", width=50, help="Held-out prompts that the judge gave it."
     ),

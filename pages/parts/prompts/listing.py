@@ -27,8 +27,8 @@ def counts(study: Study, active: pd.DataFrame) -> None:
     st.dataframe(
         split,
         hide_index=True,
-        # As high as the table beside it, in pixels.
-        height=412,
+        # At most as high as the table beside it, in pixels; of few categories no empty rows.
+        height=min(412, 38 + 35 * len(split)),
         key="by-category",
         alt="Active prompts by category and split",
         column_config={side: st.column_config.NumberColumn(width=70) for side in SIDES},
@@ -76,7 +76,8 @@ def _filtered(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[Any, ...]]:
 
 
 def _selected(shown: pd.DataFrame, tagged: bool, key: str) -> pd.DataFrame:
-    columns = ["prompt", "category", *(["tags"] if tagged else []), "split", "active"]
+    # The prompt comes last: where there is little room its end is cut, and no other column.
+    columns = ["category", *(["tags"] if tagged else []), "split", "active", "prompt"]
     view = shown.assign(prompt=[prompts.shown(row) for _, row in shown.iterrows()])
     picked = st.dataframe(
         view[columns] if len(view) else shown[["category", "active"]],
@@ -85,11 +86,11 @@ def _selected(shown: pd.DataFrame, tagged: bool, key: str) -> pd.DataFrame:
         on_select="rerun",
         selection_mode="multi-row",
         column_config={
-            "prompt": st.column_config.TextColumn(width=NARROW if tagged else WIDE),
             "category": st.column_config.TextColumn(width=110),
             "tags": st.column_config.TextColumn(width=90),
-            "split": st.column_config.TextColumn(width=75),
-            "active": st.column_config.CheckboxColumn(width=55),
+            "split": st.column_config.TextColumn(width=80),
+            "active": st.column_config.CheckboxColumn(width=60),
+            "prompt": st.column_config.TextColumn(width=NARROW if tagged else WIDE),
         },
         alt="The study's prompts",
     )
