@@ -37,10 +37,13 @@ class Beside(NamedTuple):
     share_a: float
     """Of all answers, held out or not: no test hangs on it."""
     share_b: float
+    larger: bool = False
+    """Whether it differs by more than what leads, which was chosen as the surest one."""
 
     @property
     def told(self) -> str:
-        return f"{self.name} ({share(self.share_a)} → {share(self.share_b)})"
+        more = "by even more, " if self.larger else ""
+        return f"{more}{self.name} ({share(self.share_a)} → {share(self.share_b)})"
 
 
 def filled(
@@ -117,8 +120,18 @@ def beside(habit: pd.DataFrame, probes: pd.DataFrame) -> list[Beside]:
         probes["probe"].isin(names) & (probes["q"] < measure.LEVEL) & (probes["judged_by"] == "presence")
     ]
     rows = rows.sort_values("delta", key=np.abs, ascending=False).head(TOLD)
-    ways = np.sign(rows["delta"] * habit.loc[habit["lead"], "delta"].sum())
+    lead = habit[habit["lead"]]
+    ways = np.sign(rows["delta"] * lead["delta"].sum())
+    # Over all prompts too, as the others' are; of what a phrase or a feature leads nothing is compared.
+    size = probes.loc[probes["probe"].isin(lead.loc[lead["kind"] == "probe", "name"]), "delta"].abs().max()
     return [
-        Beside(f"{'less often ' if way < 0 else ''}{naming.words('probe', str(name), {})}", float(a), float(b))
-        for name, way, a, b in zip(rows["probe"], ways, rows["frequency_a"], rows["frequency_b"], strict=True)
+        Beside(
+            f"{'less often ' if way < 0 else ''}{naming.words('probe', str(name), {})}",
+            float(a),
+            float(b),
+            bool(abs(delta) > size),
+        )
+        for name, way, a, b, delta in zip(
+            rows["probe"], ways, rows["frequency_a"], rows["frequency_b"], rows["delta"], strict=True
+        )
     ]

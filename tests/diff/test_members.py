@@ -70,6 +70,18 @@ def test_without_habits_nothing_belongs_anywhere() -> None:
     assert members.filled(empty, made, {}, [BESIDE]).empty
 
 
+def test_what_differs_by_more_than_its_lead_says_so() -> None:
+    habit = pd.DataFrame({"kind": "probe", "name": ["bold", "emoji"], "own": [True, False], "lead": [True, False]})
+    probes = pd.DataFrame(
+        {"probe": ["bold", "emoji"], "frequency_a": 0.1, "frequency_b": [0.5, 0.7], "q": 0.01, "delta": [0.4, 0.6]}
+    ).assign(judged_by="presence")
+    habit["delta"] = [0.4, 0.6]
+    (told,) = members.beside(habit, probes)
+    assert told.told == "by even more, uses emoji (10\u00a0% → 70\u00a0%)"
+    habit["lead"] = [False, True]
+    assert not any(each.larger for each in members.beside(habit.assign(own=[False, True]), probes))
+
+
 def test_probes_that_keep_company_and_differ_are_told_beside_the_largest_first() -> None:
     names = ["bold", "closing offer", "emoji", "tables", "links", "headings", "words"]
     habit = pd.DataFrame(

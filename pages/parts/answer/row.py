@@ -53,7 +53,8 @@ def beside(each: Behaviour) -> str:
     if not each.beside:
         return ""
     told = (
-        "Counted for themselves, over all prompts. They mostly change where this does, and count something else."
+        "Counted for themselves, over all prompts. They mostly change where this does, and count something else. "
+        "The line above is the one that is surest on the prompts it was chosen by, and not always the largest."
     )
     return (
         f'<div class="bwith" title="{told}">with it: {esc("; ".join(other.told for other in each.beside))}</div>'
