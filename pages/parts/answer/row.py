@@ -18,7 +18,7 @@ STYLE = """<style>
 .bars .track{height:.55rem;border-radius:3px;background:rgba(128,132,149,.18)}
 .bars .bar{height:100%;border-radius:3px;min-width:2px}
 .bars span{text-align:right;font-variant-numeric:tabular-nums}
-.badges{font-size:.8rem;opacity:.95}
+.badges{font-size:.8rem;opacity:.95;margin-top:.2rem}
 .badges span{padding:.05rem .45rem;border-radius:.6rem;margin-right:.3rem;background:rgba(128,132,149,.16);
  white-space:nowrap;display:inline-block}
 .badges .good{background:rgba(20,140,100,.16)}.badges .warn{background:rgba(230,140,0,.18)}
