@@ -156,9 +156,9 @@ def test_the_most_changed_prompt_comes_first_and_a_chip_marks_its_behaviour(
     shown, held_out = page.selectbox(key="choose"), ", held-out ones left out"
     groups = [group.proto for group in page.get("button_group")]
     chips_shown = next(group for group in groups if "differ" in group.label)
-    differ, _, words = shown.options[0].partition(", ")
-    assert chips_shown.label == f"{differ} here" and int(differ.split()[0]) == len(chips_shown.options)
-    assert "of the words are not the same" in words and held_out in shown.label
+    differ, _, words = shown.options[0].partition(" and ")
+    assert chips_shown.label == f"{differ} differ here" and int(differ.split()[0]) == len(chips_shown.options)
+    assert "of words differ" in words and held_out in shown.label
     counted = next(each for each in every if each.by in ("probe", "phrase") and each.kind != "amount")
     marked = opened(study.name, behaviour=str(counted.number))
     assert any("Marked: <b>" in html.value for html in marked.html)

@@ -91,6 +91,8 @@ def _walk(listed: pd.DataFrame, here: str, ranked: pd.DataFrame, held: bool) -> 
             key="choose",
             format_func=lambda identifier: _title(listed.loc[identifier], ranked),
             on_change=lambda: go(st.session_state["choose"]),
+            help="Confirmed behaviours that one answer shows and the other does not, and the share of both "
+            "answers' words that the other one has not.",
         )
 
 
@@ -100,5 +102,4 @@ def _title(prompt: pd.Series, ranked: pd.DataFrame) -> str:
     if prompt["id"] not in ranked.index:
         return text
     row = ranked.loc[prompt["id"]]
-    differ = count(int(row["differ"]), "behaviour differs", "behaviours differ")
-    return f"{differ}, {share(row['changed'])} of the words are not the same · {text}"
+    return f"{count(int(row['differ']), 'behaviour')} and {share(row['changed'])} of words differ · {text}"
