@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from diffing.common.words import count, points, share, whole_number
+from diffing.common.words import count, points, shares, whole_number
 from diffing.diff import measure
 from diffing.findings import evidence
 from diffing.findings.evidence import Standing, Status
@@ -50,14 +50,13 @@ def sentence(standing: Standing) -> str:
 
 def figure(standing: Standing, side: Literal["a", "b"]) -> str | None:
     """A side's share of answers, or amount in an answer, that shows the very claim; None where nothing tells."""
-    own, check = standing.counted, standing.check
+    own, check, at = standing.counted, standing.check, "ab".index(side)
     if standing.status == "unverified wording":
         return None
     if own is not None:
-        value = own.a if side == "a" else own.b
-        return f"{value:,.0f}" if own.amount else share(value)
+        return f"{(own.a, own.b)[at]:,.0f}" if own.amount else shares(own.a, own.b)[at]
     if check is not None and check.prompts:
-        return share(check.presence_a if side == "a" else check.presence_b)
+        return shares(check.presence_a, check.presence_b)[at]
     return None
 
 

@@ -68,3 +68,10 @@ def test_what_is_lacking_is_said_in_a_few_words() -> None:
     assert brief.lacks(stand("unverified wording", count=counted(3, 9))) == "170 more prompts"
     for a, b in ((5, 5), (9, 3), (0, 0)):
         assert brief.lacks(stand("unverified wording", count=counted(a, b))) == "not judged yet"
+
+
+def test_a_findings_shares_never_contradict_its_difference() -> None:
+    """35 % and 56 % beside +20 would."""
+    each = stand(count=counted(3547, 5556, prompts=10_000))
+    assert (brief.figure(each, "a"), brief.figure(each, "b")) == ("35.5\u00a0%", "55.6\u00a0%")
+    assert brief.difference(each) == "+20"
