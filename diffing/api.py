@@ -34,6 +34,12 @@ class Study(study.Study):
         """Run a step in this process, as a job that does what is missing; a `UserError` says why it could not."""
         from diffing import jobs
 
+        if self.beside:
+            from diffing.reader import places
+
+            if step not in ("encode", "diff"):
+                self._check_own()
+            options = places.for_step(self) | options
         status = jobs.run_here(self, step, options, say=_say)
         if status.state == "failed":
             raise UserError(status.error)
@@ -69,12 +75,14 @@ class Study(study.Study):
         """The claims made of two checkpoints, each with how far it got and what speaks against it."""
         from diffing.findings import evidence
 
+        self._check_own()
         return evidence.of(self, a, b)
 
     def votes(self, a: str = "", b: str = "") -> "pd.DataFrame":
         """What people said who voted blind, a row each by question, voter and category, with exact tests."""
         from diffing.findings import tally
 
+        self._check_own()
         return tally.frame(tally.of(self, a, b))
 
     def compare_measures(self, a: str = "", b: str = "", by_category: bool = False) -> "pd.DataFrame":

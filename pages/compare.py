@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.parts import address, highlight, load, shell
+from pages.parts import address, channel, highlight, load, shell
 from pages.parts.compare import answers, any_text, blind, probes
 
 BLIND = "Vote blind"
@@ -20,6 +20,8 @@ view = st.segmented_control(
     label_visibility="collapsed",
 )
 here = address.comparison(named=view != BLIND)
+if view != BLIND:
+    here = channel.chosen(here)
 found = load.if_compared(*here)
 st.html(highlight.STYLE)
 VIEWS[view](here, found)

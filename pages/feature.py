@@ -3,11 +3,11 @@
 import streamlit as st
 
 from diffing.common.errors import UserError
-from pages.parts import address, headline, load, shell
+from pages.parts import address, channel, headline, load, shell
 from pages.parts.feature import answer_pairs, groups, head, label, ranking, ties
 
 shell.page("Feature")
-here = address.comparison()
+here = channel.chosen(address.comparison())
 try:
     found = load.of_pair(*here)
     encodings = load.encodings(here.study)

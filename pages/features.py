@@ -3,11 +3,11 @@
 import streamlit as st
 
 from diffing.diff import selection
-from pages.parts import address, compared, headline, load, shell
+from pages.parts import address, channel, compared, headline, load, shell
 from pages.parts.features import bars, filters, pictures, table
 
 shell.page("Features")
-here = address.comparison()
+here = channel.chosen(address.comparison())
 found = compared.found(here)
 
 headline.show(found.diff, *here.names)

@@ -6,7 +6,7 @@ import typer
 
 from diffing.cli import glance
 from diffing.cli.diff import current
-from diffing.cli.options import After, AsJson, Before, Name
+from diffing.cli.options import After, AsJson, Before, Channel, Name
 from diffing.cli.terminal import tell
 
 app = typer.Typer()
@@ -17,6 +17,7 @@ def answer_command(
     name: Name,
     a: Before = "",
     b: After = "",
+    channel: Channel = "text",
     every: Annotated[
         bool, typer.Option("--all", help="With what only features tell of, and all figures.")
     ] = False,
@@ -30,7 +31,7 @@ def answer_command(
     from diffing.labels import called
     from diffing.study.study import Study
 
-    study = Study.open(name)
+    study = Study.open(name).through(channel)
     stored = current(study, *study.sides(a, b))
     if as_json:
         tell(summary.plain(called.whole(study, stored)))

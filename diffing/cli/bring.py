@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from diffing.cli.options import AsJson, Columns, Name
+from diffing.cli.options import AsJson, Channels, Columns, Name
 from diffing.cli.study import status_command
 from diffing.cli.terminal import busy, pairs, say, show, tell
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from diffing.study.imports import Answers
 
 Formats = Literal["", "inspect", "lm-eval", "promptfoo", "openai-batch", "transcripts", "table"]
-Channels = Literal["text", "reasoning", "tools"]
 
 app = typer.Typer()
 
@@ -42,7 +41,7 @@ def import_command(
         list[str] | None,
         typer.Option("--as", help="The checkpoint of all files, or once for each file.", metavar="NAME"),
     ] = None,
-    channel: Annotated[Channels, typer.Option(help="What of an answer the study is about.")] = "text",
+    channel: Annotated[Channels, typer.Option(help="What of an answer becomes its text here.")] = "text",
     measure: Annotated[
         list[str] | None, typer.Option(help="A table's column of scores.", metavar="COLUMN")
     ] = None,

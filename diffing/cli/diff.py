@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from diffing.cli import glance
-from diffing.cli.options import ORDERED, After, AsJson, Before, Context, Name, Reader
+from diffing.cli.options import ORDERED, After, AsJson, Before, Channel, Context, Name, Reader
 from diffing.cli.read import choice
 from diffing.cli.terminal import do, paragraph, say, show, tell
 from diffing.common.errors import UserError
@@ -33,6 +33,7 @@ def diff(
     b: After = "",
     reader: Reader = "",
     context: Context = "",
+    channel: Channel = "text",
     by: Annotated[str, typer.Option(help="'category' shows differences within each category and tag.")] = "",
     csv: Annotated[
         Path | None, typer.Option("--csv", help="Write the whole table here; - prints it.", metavar="F")
@@ -57,7 +58,7 @@ def diff(
     if len(tables) > 1:
         raise UserError(f"{' and '.join(tables)} are two tables; ask for one of them.")
     opened = Study.open(name)
-    seen = opened.read_by(choice(reader, context, opened.settings.reader))
+    seen = opened.read_by(choice(reader, context, opened.settings.reader)).through(channel)
     found = current(seen, *opened.sides(a, b))
     counted = "probes" if probes else "phrases" if phrases else ""
     table = getattr(found, counted) if counted else _table(seen, found, by)
@@ -112,11 +113,11 @@ def _behind(found: "Diff", table: "pd.DataFrame", counted: str, by: str, top: in
 def current(study: "Study", a: str, b: str) -> "Diff":
     """The diff with the usual settings, computed first where it is missing or older than what it is made from."""
     from diffing.diff.stored import load, up_to_date
+    from diffing.reader.places import for_step
 
     found = up_to_date(study, a, b)
     if found is None:
-        other = {"reader": study.settings.reader.model_dump()} if study.beside else {}
-        do(study, "diff", {"a": a, "b": b, **other}, detach=False, as_json=False)
+        do(study, "diff", {"a": a, "b": b, **for_step(study)}, detach=False, as_json=False)
     return found or load(study, a, b)
 
 

@@ -44,6 +44,13 @@ Context = Annotated[
     typer.Option(help="Whether the reader sees the prompt too; only the answer's tokens count."),
 ]
 
+Channels = Literal["text", "reasoning", "tools"]
+
+Channel = Annotated[
+    Channels,
+    typer.Option(help="What of an answer is looked at: its text, its reasoning, or its calls of tools."),
+]
+
 KeyEnv = Annotated[str, typer.Option(help="Variable that holds the key of a model written as URL#MODEL.")]
 
 MaxDollars = Annotated[float | None, typer.Option(help="Stop before this much is spent.", min=0, callback=finite)]

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diffing.cli.options import AsJson, Context, Detach, Name, Reader
+from diffing.cli.options import AsJson, Channel, Context, Detach, Name, Reader
 from diffing.cli.terminal import busy, do, say, show, tell
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def encode(
     name: Name,
     reader: Reader = "",
     context: Context = "",
+    channel: Channel = "text",
     own: Annotated[
         bool, typer.Option("--own", help="Make it the study's own reader, where another one is that by now.")
     ] = False,
@@ -50,6 +51,8 @@ def encode(
 
     The first reader is the study's own, whose diff is shown; what another one sees is kept beside, to be held
     against it.
+
+    The text of answers is read, or with --channel their reasoning or calls of tools, where they have any.
 
     With --prompts a part is read, a sample by the prompts' hashes: `diff` compares what is read, and `encode`
     without it reads the rest.
@@ -66,8 +69,7 @@ def encode(
         opened.change_settings(reader=chosen)
     options: dict[str, Any] = {"device": device} | ({} if prompts is None else {"prompts": prompts})
     beside = chosen != opened.settings.reader
-    if beside:
-        options["reader"] = chosen.model_dump()
+    options |= places.for_step(opened.read_by(chosen).through(channel))
     status = do(opened, "encode", options, detach, as_json)
     if status is None or as_json:
         return
@@ -76,6 +78,8 @@ def encode(
         f"{status.state}: {result.get('documents', 0):,} answers, {result.get('failed', 0)} could not be read, "
         f"{words.duration(status.seconds)}."
     )
+    if channel != "text":
+        say(f"'answer {name} --channel {channel}' says what changed in it.")
     if beside:
         whose = presets.named(opened.settings.reader)
         say(

@@ -18,6 +18,7 @@ from diffing.diff.habits import KINDS
 from diffing.diff.members import Beside
 from diffing.diff.stored import OF_OLDER, Diff
 from diffing.probes.sayings import little
+from diffing.study import channels
 
 SAID = 3
 """Behaviours of a side in the sentence: with length they are what a reader keeps in mind. The list has all."""
@@ -200,6 +201,10 @@ def sentence(stored: Diff) -> str:
     """What changed, length first, in the diff's own words: a model's or a person's nobody has counted."""
     if stored.older:
         return f"{OF_OLDER}; compare again."
+    return f"{channels.told(stored.summary)}{_changed(stored)}"
+
+
+def _changed(stored: Diff) -> str:
     told = stored.summary
     if told.get("identical") == told["pairs"] > 0:
         return f"Nothing changed: {summary.identical(told)[0].lower()}{summary.identical(told)[1:]}"

@@ -42,7 +42,8 @@ from diffing.diff.stored import METHOD, Diff, DiffSettings, folder_of, inputs_of
 from diffing.probes import near, scan
 from diffing.reader import firing
 from diffing.reader.encodings import Encodings
-from diffing.study import responses
+from diffing.study import channels, responses
+from diffing.study.channels import Channel
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
 
@@ -73,12 +74,14 @@ class Options(DiffSettings):
     """Checkpoints; the study's first two unless named."""
     reader: ReaderChoice | None = None
     """Whose encodings; None takes the study's own reader. Another one's diff is stored beside."""
+    channel: Channel | None = None
+    """What of the answers is compared; None is their text."""
 
 
 def run(study: Study, options: Options, progress: Progress) -> Result:
     """The job: compute the diff and store it."""
-    study = study.read_by(options.reader or study.settings.reader)
-    settings = DiffSettings(**options.model_dump(exclude={"a", "b", "reader"}))
+    study = study.read_by(options.reader or study.settings.reader).through(options.channel or study.channel)
+    settings = DiffSettings(**options.model_dump(exclude={"a", "b", "reader", "channel"}))
 
     def tell(done: int, total: int, note: str) -> None:
         progress.check()
@@ -102,10 +105,15 @@ def compute(
         raise UserError(f"'{a}' cannot be compared with itself; name two checkpoints.")
     settings = settings or DiffSettings()
     encodings = Encodings.open(study)
+    shared = None
+    if study.channel != "text":
+        shared = channels.shared(study.pairs(a, b), study.channel, study.name)
     # Before the work: what changes meanwhile makes the diff outdated, and not falsely current.
     inputs = inputs_of(study, encodings)
     tables, facts = measured(study, encodings, a, b, settings, tell)
     facts |= {"inputs": inputs, "created": files.now()}
+    if shared is not None:
+        facts["channel"] = shared._asdict()
     folder = folder_of(study, a, b, settings)
     with files.fresh_folder(folder.parent, ".new-") as fresh:
         for name in TABLES:

@@ -20,8 +20,8 @@ from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.kept import kept
 from diffing.diff import measure, ranking
-from diffing.reader import presets
 from diffing.reader.encodings import Encodings
+from diffing.reader.places import as_options
 from diffing.reader.unread import rests
 from diffing.study import responses
 from diffing.study.study import Study
@@ -174,6 +174,8 @@ def again(folder: Path, a: str, b: str) -> str:
 
 def folder_of(study: Study, a: str, b: str, settings: DiffSettings) -> Path:
     content = [VERSION, a, b, study.settings.reader.model_dump(), study.settings.seed, settings.model_dump()]
+    # The text is not named: diffs of it lie where they lay before there were channels.
+    content += [study.channel] if study.channel != "text" else []
     return study.folder / "diffs" / files.content_hash(content)
 
 
@@ -220,10 +222,9 @@ def load(study: Study, a: str, b: str, settings: DiffSettings | None = None) -> 
     if not folder.exists() and next(folder.parent.glob(".old-*"), None):
         sleep(GAP)
     if not (folder / "summary.json").exists():
-        other = f" --reader {presets.written(study.settings.reader)}" if study.beside else ""
         raise UserError(
             f"Study '{study.name}' has no diff of '{a}' and '{b}' with these settings yet; "
-            f"run `python -m diffing diff {study.name} --a {a} --b {b}{other}`."
+            f"run `python -m diffing diff {study.name} --a {a} --b {b}{as_options(study)}`."
         )
     summary = files.read_json(folder / "summary.json", again(folder, a, b))
     if not isinstance(summary, dict) or "inputs" not in summary:

@@ -82,7 +82,9 @@ def of(study: Study, keys: Sequence[str] = ()) -> Timeline:
     Kept in the study and made anew once a file that it rests on was replaced.
     """
     chosen = along.order(study, keys)
-    path = study.folder / "diffs" / f"timeline-{files.content_hash(chosen)}.json"
+    # The text is not named, as in a diff's folder.
+    named = files.content_hash([*chosen, {"channel": study.channel}] if study.channel != "text" else chosen)
+    path = study.folder / "diffs" / f"timeline-{named}.json"
     # Before the work: what changes meanwhile has it made again.
     state = [METHOD, study.settings.seed, *(list(files.identity(each) or []) for each in _rests(study))]
     try:

@@ -34,6 +34,9 @@ def history_of(study: Study) -> str:
 def number_of(stored: Diff, each: Behaviour) -> int:
     """Its number in the history: by what counts it, as its place in the list changes with the answers."""
     content = [sorted([stored.a, stored.b]), each.by, each.source, each.category]
+    if "channel" in stored.summary:
+        # In another channel the same phrase may do something else.
+        content.append(stored.summary["channel"]["channel"])
     return int(files.content_hash(content, 12), 16)
 
 

@@ -29,7 +29,8 @@ from diffing.reader.encodings import encodable, own_table, save_table
 from diffing.reader.fleet import Fleet
 from diffing.reader.pieces import TokenTable
 from diffing.reader.places import checked_path
-from diffing.study import prompts, responses
+from diffing.study import channels, prompts, responses
+from diffing.study.channels import Channel
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
 
@@ -56,14 +57,20 @@ class Options(BaseModel):
     """Tokens in a batch; None takes what suits the device."""
     reader: ReaderChoice | None = None
     """Who reads; None is the study's own reader. What another one saw is kept beside and changes nothing of it."""
+    channel: Channel | None = None
+    """What of an answer is read; None is its text. What stands in another channel is kept beside as well."""
     prompts: int | None = Field(default=None, ge=1)
     """Read the answers to so many prompts and leave the others for later; None reads all."""
 
 
 def run(study: Study, options: Options, progress: Progress) -> Result:
     """Encode what the study lacks, and bring its table up to date."""
-    study = study.read_by(options.reader or study.settings.reader)
+    study = study.read_by(options.reader or study.settings.reader).through(options.channel or study.channel)
     wanted = encodable(study)
+    if wanted.empty and study.channel != "text":
+        raise UserError(
+            f"No answer of study '{study.name}' has {channels.CALLED[study.channel]}; read another channel."
+        )
     if wanted.empty:
         raise UserError(f"Study '{study.name}' has no answers to encode; collect or import some first.")
     wanted = _part(study, wanted, options.prompts)

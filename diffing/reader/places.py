@@ -1,11 +1,13 @@
 """Where a study keeps what its readers saw: its own reader's files in its folder, those of others beside them.
 
 A study names one reader, whose diff is the one that pages and reports show; any number of others may read the same
-answers, so that what they see can be held against it. Promises that no reader's files take the place of another's,
-and that a reader that a study names no more keeps what it has read.
+answers, so that what they see can be held against it, and each may read other channels of an answer than its text.
+Promises that no reader's or channel's files take the place of another's, and that a reader that a study names no
+more keeps what it has read.
 """
 
 from pathlib import Path
+from typing import Any
 
 from diffing.common import damage, files
 from diffing.common.damage import Damaged
@@ -14,7 +16,7 @@ from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
 
 FOLDER = "readers"
-"""Of a study: the tables of readers that are not its own."""
+"""Of a study: the tables of readers that are not its own, and of channels other than the text."""
 
 
 def table_path(study: Study) -> Path:
@@ -29,7 +31,8 @@ def checked_path(study: Study) -> Path:
 
 def _beside(study: Study, end: str) -> Path:
     # By the choice, as the own reader's place has no name: what it holds says whose it is.
-    return study.folder / FOLDER / f"{_name(study.settings.reader)}.{end}"
+    channel = f"-{study.channel}" if study.channel != "text" else ""
+    return study.folder / FOLDER / f"{_name(study.settings.reader)}{channel}.{end}"
 
 
 def _name(choice: ReaderChoice) -> str:
@@ -38,11 +41,22 @@ def _name(choice: ReaderChoice) -> str:
 
 def remedy(study: Study) -> str:
     """What makes a study's encodings anew."""
-    choice = study.settings.reader
-    if not study.beside:
-        return f"run `python -m diffing encode {study.name}`"
-    context = f" --context {choice.context}" if choice.context != "answer" else ""
-    return f"run `python -m diffing encode {study.name} --reader {presets.written(choice)}{context}`"
+    return f"run `python -m diffing encode {study.name}{as_options(study)}`"
+
+
+def as_options(study: Study) -> str:
+    """What a command is told of a view beside the study's own: its reader, its channel."""
+    choice, told = study.settings.reader, ""
+    if study.other_reader:
+        told += f" --reader {presets.written(choice)}"
+        told += f" --context {choice.context}" if choice.context != "answer" else ""
+    return told + (f" --channel {study.channel}" if study.channel != "text" else "")
+
+
+def for_step(study: Study) -> dict[str, Any]:
+    """The same as a step's options."""
+    told: dict[str, Any] = {"reader": study.settings.reader.model_dump()} if study.other_reader else {}
+    return told | ({"channel": study.channel} if study.channel != "text" else {})
 
 
 def set_aside(study: Study) -> None:

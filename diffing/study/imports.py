@@ -9,7 +9,7 @@ completes it.
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -17,8 +17,9 @@ from diffing.common import columns as cells
 from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.models.providers import Checkpoint
-from diffing.study import answer_tables, measures, responses, study
-from diffing.study.logs import batches, chat, folders, formats, transcripts
+from diffing.study import answer_tables, channels, measures, responses, study
+from diffing.study.channels import Channel
+from diffing.study.logs import batches, folders, formats, transcripts
 from diffing.study.logs.formats import Taken
 from diffing.study.logs.row import Source
 from diffing.study.study import Exists, Study
@@ -26,8 +27,6 @@ from diffing.study.study import Exists, Study
 PROMPT_COLUMNS = ("prompt", "messages", "category", "tags", "active")
 KEPT = ("reasoning", "tools", "error", "model_served")
 NUMBERS = ("tokens_in", "tokens_out", "cost", "latency")
-Channel = Literal["text", "reasoning", "tools"]
-CHANNELS: tuple[Channel, ...] = get_args(Channel)
 
 
 class How(NamedTuple):
@@ -276,9 +275,8 @@ def _responses(table: pd.DataFrame, channel: Channel) -> pd.DataFrame:
     for name in NUMBERS:
         if name in table:
             rows[name] = pd.to_numeric(table[name].replace("", None), errors="coerce")
-    rows["text"] = table["response"] if channel == "text" else rows[channel]
-    if channel == "tools":
-        rows["text"] = cells.mapped(lambda tools: "\n\n".join(chat.lines(tools)), rows["tools"])
+    rows["text"] = table["response"]
+    rows["text"] = channels.texts(rows, channel)
     rows["flag"] = cells.mapped(responses.flag, rows["text"], rows["finish_reason"], rows["error"])
     rows["created"] = files.now()
     return rows

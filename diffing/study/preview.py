@@ -3,7 +3,8 @@
 from typing import Any
 
 from diffing.study import prompts, responses
-from diffing.study.imports import CHANNELS, Answers
+from diffing.study.channels import CHANNELS
+from diffing.study.imports import Answers
 
 
 def summary(answers: Answers) -> list[dict[str, Any]]:

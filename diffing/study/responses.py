@@ -39,7 +39,7 @@ COLUMNS: dict[str, str] = {
 """Schema of `responses.parquet`; cost in dollars, latency in seconds, empty strings where nothing is known.
 
 `reasoning` and `tools` are channels of an answer beside its `text`: what a model thought, and its calls of tools
-with their results, as a JSON list. Every step reads `text`.
+with their results, as a JSON list. Every step reads `text`; `channels` puts another one in its place.
 """
 
 EXCLUDING = ("failed", "blocked", "empty", "missing")

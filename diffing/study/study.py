@@ -20,7 +20,8 @@ from diffing.common import damage, files, noted, tables, who
 from diffing.common.errors import UserError
 from diffing.common.step import first_fault
 from diffing.models.providers import NAME, Checkpoint
-from diffing.study import measures, prompts, responses
+from diffing.study import channels, measures, prompts, responses
+from diffing.study.channels import Channel
 from diffing.study.prompts import Imported
 from diffing.study.settings import ReaderChoice, StudySettings, load_settings, text_of
 
@@ -71,12 +72,19 @@ class Study:
     def __init__(self, folder: Path, settings: StudySettings) -> None:
         self.folder = folder
         self.settings = settings
-        self.beside = False
+        self.other_reader = False
         """Whether `settings` name another reader than the study's own (`read_by`)."""
+        self.channel: Channel = "text"
+        """What of an answer stands as its text (`through`)."""
 
     @property
     def name(self) -> str:
         return self.folder.name
+
+    @property
+    def beside(self) -> bool:
+        """Whether this is another view than the study's own, whose files lie beside the own ones."""
+        return self.other_reader or self.channel != "text"
 
     @property
     def checkpoints(self) -> Sequence[Checkpoint]:
@@ -156,12 +164,25 @@ class Study:
         if choice == self.settings.reader:
             return self
         other = type(self)(self.folder, self.settings.model_copy(update={"reader": choice}))
-        other.beside = True
+        other.other_reader, other.channel = True, self.channel
+        return other
+
+    def through(self, channel: Channel) -> Self:
+        """The same study with another channel of its answers in place of their text; for looking alone."""
+        if channel == self.channel:
+            return self
+        other = type(self)(self.folder, self.settings)
+        other.other_reader, other.channel = self.other_reader, channel
         return other
 
     def held(self) -> AbstractContextManager[None]:
         """The lock under which whoever changes the study reads it first."""
         return held(self.folder)
+
+    def _check_own(self) -> None:
+        """What is stored or asked from another view would be taken for the study's own."""
+        if self.beside:
+            raise ValueError("a study as another reader or channel shows it is not for changing; open it anew")
 
     # Settings.
 
@@ -177,8 +198,7 @@ class Study:
 
     def save_settings(self, settings: StudySettings) -> None:
         """Replace all settings: for a study that nobody else knows yet, or under the lock."""
-        if self.beside:
-            raise ValueError("a study as another reader sees it is not for changing")
+        self._check_own()
         with self.held():
             self.settings = settings
             files.tighten(self.folder)
@@ -224,10 +244,12 @@ class Study:
     # Answers.
 
     def responses(self) -> pd.DataFrame:
-        return responses.read(self.folder / "responses.parquet")
+        """All answers, each with the study's channel as its text."""
+        return channels.seen(responses.read(self.folder / "responses.parquet"), self.channel)
 
     def add_responses(self, rows: pd.DataFrame) -> None:
         """Store answers; a row takes the place of an earlier one of the same prompt, checkpoint and draw."""
+        self._check_own()
         with self.held():
             files.tighten(self.folder)
             both, order = responses.joined(self.responses(), rows)
@@ -241,6 +263,7 @@ class Study:
 
         Settings and table were read under the same hold of the lock.
         """
+        self._check_own()
         names = ["study.toml", "prompts.csv", "responses.parquet", *([measures.FILE] if len(numbers) else [])]
         paths = [self.folder / name for name in names]
         with self.held():

@@ -48,7 +48,8 @@ class Comparison(NamedTuple):
         """
         usual = [checkpoint.key for checkpoint in self.study.checkpoints]
         a, b = (None if key == first else key for key, first in zip((self.a, self.b), usual, strict=False))
-        return written(study=self.study.name, a=a, b=b, **more)
+        channel = self.study.channel if self.study.channel != "text" else None
+        return written(study=self.study.name, a=a, b=b, channel=channel, **more)
 
 
 def written(**values: object) -> dict[str, str]:

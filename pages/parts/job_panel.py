@@ -15,7 +15,9 @@ from diffing.common import words
 from diffing.common.errors import UserError
 from diffing.common.escape import md
 from diffing.jobs.job import Job, JobStatus
+from diffing.reader import places
 from diffing.reader.unread import unread
+from diffing.study import channels
 from diffing.study.study import Study
 from pages.parts.address import Comparison
 
@@ -52,7 +54,12 @@ UNSAID = ("diff", "reader", "zip")
 
 
 def latest(study: Study, kind: str) -> Job | None:
-    return next((job for job in jobs.recent(study) if job.spec["kind"] == kind), None)
+    """The latest job of this kind on the channel that is looked at."""
+    return next((job for job in jobs.recent(study) if job.spec["kind"] == kind and _of(job, study.channel)), None)
+
+
+def _of(job: Job, channel: str) -> bool:
+    return (job.spec["options"].get("channel") or "text") == channel
 
 
 def start_button(
@@ -99,10 +106,16 @@ def missing_steps(here: Comparison, again: bool = False) -> None:
     lacking = unread(study)
     if jobs.running(study, "encode") is None and jobs.running(study, "diff") is None:
         if lacking:
-            start_button(study, "encode", f"Read {lacking:,} answers with the reader")
+            what = "answers" if study.channel == "text" else f"answers’ {channels.CALLED[study.channel]}"
+            start_button(
+                study, "encode", f"Read {lacking:,} {what} with the reader", lambda: places.for_step(study)
+            )
         else:
             start_button(
-                study, "diff", "Compare again" if again else "Compare", lambda: {"a": here.a, "b": here.b}
+                study,
+                "diff",
+                "Compare again" if again else "Compare",
+                lambda: {"a": here.a, "b": here.b} | places.for_step(study),
             )
     panel(study, "encode" if lacking else "diff")
 

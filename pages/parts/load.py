@@ -74,10 +74,11 @@ State = tuple[str, tuple[files.Identity, ...]]
 
 
 def _answers(study: Study, *more: Path) -> State:
-    """Where a study lies, and which files of prompts, answers and encodings lie there."""
+    """Which view of a study it is, and which files of prompts, answers and encodings lie there."""
     names = ("study.toml", "prompts.csv", "responses.parquet")
     paths = [*(study.folder / name for name in names), places.table_path(study), *more]
-    return str(study.folder), tuple(map(files.identity, paths))
+    # The table's place names the study, its reader and its channel.
+    return str(places.table_path(study)), tuple(map(files.identity, paths))
 
 
 def _judged(study: Study) -> State:

@@ -77,7 +77,12 @@ def features(here: Comparison, found: Loaded, numbers: Sequence[str]) -> None:
 
 
 def finding(here: Comparison, each: Behaviour) -> None:
-    """A button that writes the behaviour down as a finding in the words of what counts it, or the way to it."""
+    """A button that writes the behaviour down as a finding in the words of what counts it, or the way to it.
+
+    Not of another channel than the text, in which findings are counted.
+    """
+    if here.study.channel != "text":
+        return
     predicate = Predicate.of_behaviour(each.kind, each.by, each.source)
     if predicate is None:
         # Nothing counts it in these words: what a person writes of it, a judge can test.

@@ -113,7 +113,7 @@ def _pair(here: Comparison, answers: pd.DataFrame, draw: int, which: str, marks:
     for column, side, only in zip(st.columns(2, gap="medium"), ("a", "b"), others, strict=True):
         with column, st.container(border=True, height="stretch"):
             _answer(here, side, answers, draw, which, marks, only)
-            channels.show(answers, here.a if side == "a" else here.b, draw, side)
+            channels.show(answers, here.a if side == "a" else here.b, draw, side, here.study.channel)
 
 
 def _answer(

@@ -65,7 +65,9 @@ def of_behaviour(each: Behaviour, pair: Example | None = None, held_out: bool = 
 
 
 def show(here: Comparison, offer: Offer, label: str = "Add to findings") -> None:
-    """The button with the choice behind it, and what it did."""
+    """The button with the choice behind it, and what it did; nothing in another channel than the text."""
+    if here.study.channel != "text":
+        return
     mine = {
         each.id: each
         for each in load.findings_of(here.study)
