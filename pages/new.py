@@ -6,6 +6,7 @@ import streamlit as st
 from diffing import status
 from diffing.common.errors import UserError
 from diffing.common.escape import md
+from diffing.common.step import checked
 from diffing.common.words import share
 from diffing.models import providers
 from diffing.reader import presets
@@ -65,6 +66,13 @@ with asked:
         )
         temperature = st.number_input("Temperature", 0.0, 2.0, 1.0, 0.1, key="temperature")
         longest = st.number_input("Longest answer in tokens", 16, 32768, 2048, key="longest")
+        tag = st.text_input(
+            "Tag of reasoning",
+            key="reasoning-tag",
+            placeholder="think",
+            help="Where a model writes its reasoning into its text, between <think> and </think>: the tag's name. "
+            "What stands in it is kept apart from the text. Reasoning that an endpoint sends by itself is, too.",
+        )
         key_env = st.text_input(
             "Variable that holds the key", key="key-env", help="Only for URL#model checkpoints."
         )
@@ -93,7 +101,8 @@ with asked:
         )
         table = table[table["category"].isin(kept)] if kept else table
         pick.caption(f"{len(table):,} prompts; {share(HELD_OUT)} of them are held out to test findings on.")
-        sampling = Sampling(draws=int(draws), temperature=float(temperature), max_tokens=int(longest))
+        told = {"draws": int(draws), "temperature": float(temperature), "max_tokens": int(longest)}
+        sampling = checked("new", Sampling, told | {"reasoning_tag": tag.strip().strip("<>/")})
         choice = ReaderChoice(preset=reader)
         least = status.detectable(len(table), status.reader_features(choice))
         st.subheader("What it will take", anchor=False)

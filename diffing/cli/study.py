@@ -34,6 +34,10 @@ def new(
     temperature: Annotated[float | None, typer.Option(help="Sampling temperature.")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="Longest answer in tokens.", min=1)] = None,
     system: Annotated[str, typer.Option(help="System prompt.")] = "",
+    reasoning_tag: Annotated[
+        str,
+        typer.Option(help="Tag of reasoning in a model's text, such as think; else all is text.", metavar="TAG"),
+    ] = "",
     extra_body: Annotated[str, typer.Option(help="JSON object sent with every request.", metavar="JSON")] = "",
     key_env: Annotated[str, typer.Option(help="Variable that holds the key of URL#MODEL checkpoints.")] = "",
     reader: Annotated[str, typer.Option(help="Reader preset; 'readers' lists them.")] = "",
@@ -65,6 +69,7 @@ def new(
             known.note,
         )
     asked: dict[str, Any] = {"draws": draws, "system": system, "extra_body": json_object(extra_body)}
+    asked |= {"reasoning_tag": reasoning_tag}
     asked |= {k: v for k, v in {"temperature": temperature, "max_tokens": max_tokens}.items() if v is not None}
     parsed = [providers.parse(text, providers.nth_key(i), key_env) for i, text in enumerate(written)]
     table = prompts.load(prompt_file) if prompt_file else prompts.bundled()

@@ -14,10 +14,12 @@ from pydantic import (
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    model_validator,
 )
 
 from diffing.common import tables
-from diffing.models import providers
+from diffing.common.loose import record
+from diffing.models import providers, speech
 from diffing.models.providers import Price
 
 
@@ -31,7 +33,8 @@ def _none_if_unreadable(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
 def _text(value: Any) -> Any:
     """Text as UTF-8 can hold it; some servers send a list of parts."""
     if isinstance(value, list):
-        value = "".join(str(part.get("text") or "") for part in value if isinstance(part, dict))
+        parts = (part for part in map(record, value) if part.get("type") not in speech.THOUGHT_KINDS)
+        value = "".join(str(part.get("text") or "") for part in parts)
     return tables.clean(value) if isinstance(value, str) else value
 
 
@@ -45,6 +48,23 @@ Dollars = Annotated[float | None, BeforeValidator(providers.dollars)]
 class Message(BaseModel):
     content: Text = None
     refusal: SpareText = None
+    reasoning: str = ""
+    """What the model thought, under whichever name the server sends it."""
+    tools: str = ""
+    """The tools that it calls, as a JSON list."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _taken_apart(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        told = {name: value[name] for name in ("content", "refusal") if name in value}
+        try:
+            said = speech.answer([{**value, "role": "assistant"}])
+        except RecursionError:
+            # Nested too deep to be read; the text may be there all the same.
+            return told
+        return told | {"reasoning": said.reasoning, "tools": said.tools}
 
 
 class Choice(BaseModel):
@@ -52,11 +72,30 @@ class Choice(BaseModel):
     finish_reason: SpareText = None
 
 
+class Details(BaseModel):
+    reasoning_tokens: Count = None
+
+
 class Usage(BaseModel):
     prompt_tokens: Count = None
     completion_tokens: Count = None
+    total_tokens: Count = None
+    completion_tokens_details: Annotated[Details | None, WrapValidator(_none_if_unreadable)] = None
     cost: Dollars = None
     """As OpenRouter reports it."""
+
+    @property
+    def written(self) -> int | None:
+        """All tokens that the model wrote, which is what is billed: those of its reasoning with them.
+
+        OpenAI counts these among the completion's; xAI and Google beside them, so that the total is larger.
+        """
+        thought = (self.completion_tokens_details or Details()).reasoning_tokens
+        if self.completion_tokens is None or not thought:
+            return self.completion_tokens
+        both = self.completion_tokens + thought
+        apart = self.completion_tokens < thought or self.total_tokens == (self.prompt_tokens or 0) + both
+        return both if apart else self.completion_tokens
 
 
 class Completion(BaseModel):

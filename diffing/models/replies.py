@@ -47,11 +47,16 @@ class Reply(BaseModel):
     """An answer, or the error in its place."""
 
     text: str = ""
+    reasoning: str = ""
+    """What the model thought before, where the provider tells."""
+    tools: str = ""
+    """The tools that it called, as a JSON list."""
     finish_reason: str = ""
     error: str = ""
     model_served: str = ""
     tokens_in: int | None = None
     tokens_out: int | None = None
+    """With those of the reasoning, which are billed too."""
     cost: float | None = None
     """Dollars, as the provider reports it, else from its price; None where neither is known."""
     latency: float | None = None

@@ -26,7 +26,8 @@ from diffing.models.replies import Reply, Request
 LIST_SECONDS = 30
 """How long a server has for its list of models, which is small: for all of it, with retries; chosen by eye."""
 LONGEST_ANSWER = 1_000_000
-"""Characters of an answer: twice what the longest output of today's models comes to. No reader reads more."""
+"""Characters of an answer with its reasoning: twice what the longest output of today's models comes to. No reader
+reads more."""
 
 
 OPENAI = hosts.host_of(providers.PROVIDERS["openai"].base_url)
@@ -110,19 +111,21 @@ class Wire:
         choice, usage = completion.choices[0], completion.usage
         reply = Reply(
             text=choice.message.content or choice.message.refusal or "",
+            reasoning=choice.message.reasoning,
+            tools=choice.message.tools,
             finish_reason=choice.finish_reason or "",
             model_served=completion.model or "",
             tokens_in=usage.prompt_tokens if usage else None,
-            tokens_out=usage.completion_tokens if usage else None,
+            tokens_out=usage.written if usage else None,
             cost=usage.cost if usage else None,
             latency=round(time.perf_counter() - begun, 3),
             created=files.now(),
         )
-        if len(reply.text) > LONGEST_ANSWER:
-            words = (
-                f"the answer has {len(reply.text):,} characters, more than the {LONGEST_ANSWER:,} that are kept"
-            )
-            raise Fault(words, lasting=True, billed=reply.model_copy(update={"text": "", "finish_reason": ""}))
+        length = len(reply.text) + len(reply.reasoning) + len(reply.tools)
+        if length > LONGEST_ANSWER:
+            words = f"the answer has {length:,} characters, more than the {LONGEST_ANSWER:,} that are kept"
+            nothing = dict.fromkeys(("text", "reasoning", "tools", "finish_reason"), "")
+            raise Fault(words, lasting=True, billed=reply.model_copy(update=nothing))
         return reply
 
     def _client(self, point: Endpoint) -> AsyncOpenAI:

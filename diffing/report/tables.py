@@ -98,6 +98,7 @@ def setup(facts: Facts) -> list[tuple[str, str]]:
         ("Pairs of answers", f"{summary['pairs']:,} compared, {sum(summary['excluded'].values()):,} left out"),
         ("Sampling", "unknown, answers were imported" if imported else ", ".join(asked)),
         ("System prompt", sampling.system or "none"),
+        *([("Reasoning", f"what stands in <{sampling.reasoning_tag}>")] if sampling.reasoning_tag else []),
         ("Reader", f"{reader(facts)}, {facts.encodings.n_features:,} features"),
         ("Reader sees", "the prompt too" if settings.reader.context == "prompt+answer" else "the answer alone"),
         ("Whether a prompt shows a feature", str(summary["shows"])),

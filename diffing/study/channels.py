@@ -13,8 +13,8 @@ import pandas as pd
 from diffing.common import columns
 from diffing.common.errors import UserError
 from diffing.common.words import count
+from diffing.models import speech
 from diffing.study import responses
-from diffing.study.logs import chat
 
 Channel = Literal["text", "reasoning", "tools"]
 CHANNELS: tuple[Channel, ...] = get_args(Channel)
@@ -26,7 +26,7 @@ def texts(table: pd.DataFrame, channel: Channel) -> "pd.Series[str]":
     """A channel of each answer as a text that can be read."""
     if channel != "tools":
         return table[channel]
-    return columns.mapped(lambda tools: "\n\n".join(chat.lines(tools)), table["tools"])
+    return columns.mapped(lambda tools: "\n\n".join(speech.lines(tools)), table["tools"])
 
 
 def seen(table: pd.DataFrame, channel: Channel) -> pd.DataFrame:
@@ -43,6 +43,19 @@ def seen(table: pd.DataFrame, channel: Channel) -> pd.DataFrame:
 def held(table: pd.DataFrame) -> list[Channel]:
     """The channels that at least one answer has."""
     return [channel for channel in CHANNELS if bool((table[channel].str.strip() != "").any())]
+
+
+def parted(text: str, tag: str) -> tuple[str, str]:
+    """An answer's reasoning and its text, where the reasoning stands before the text between `<tag>` and `</tag>`.
+
+    A chat template may have written the opening tag into the prompt: then the closing one alone parts them.
+    What was cut before its end is reasoning, and no text follows it.
+    """
+    begins, ends = f"<{tag}>", f"</{tag}>"
+    if not text.lstrip().startswith(begins) and ends not in text:
+        return "", text
+    thought, _, rest = text.partition(ends)
+    return thought.strip().removeprefix(begins).strip(), rest.lstrip()
 
 
 class Shared(NamedTuple):

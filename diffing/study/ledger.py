@@ -13,7 +13,7 @@ from diffing.common.step import Progress
 from diffing.models.budget import Budget
 from diffing.models.providers import Checkpoint
 from diffing.models.replies import Reply, Request
-from diffing.study import responses
+from diffing.study import channels, responses
 from diffing.study.study import Study
 
 FLUSH_SECONDS = 5.0
@@ -46,8 +46,11 @@ class Ledger:
         self.done += 1
         self.failed += bool(reply.error)
         row = reply.model_dump(exclude={"cached"})
+        if tag := self.study.settings.sampling.reasoning_tag:
+            thought, row["text"] = channels.parted(reply.text, tag)
+            row["reasoning"] = "\n\n".join(part for part in (reply.reasoning, thought) if part)
         row |= {"prompt_id": ask.prompt_id, "checkpoint": ask.checkpoint.key, "draw": ask.draw}
-        row["flag"] = responses.flag(reply.text, reply.finish_reason, reply.error)
+        row["flag"] = responses.flag(row["text"], reply.finish_reason, reply.error)
         self._rows.append(row)
         if reply.error:
             # In the log one by one, as the progress has room for their number only.

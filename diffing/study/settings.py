@@ -37,6 +37,9 @@ class Sampling(Settings):
     """Longest answer in tokens; None leaves it to the provider. A bound on cost that cuts few answers."""
     system: str = ""
     """System prompt, sent before every prompt; nothing is sent when empty."""
+    reasoning_tag: str = Field(default="", pattern=r"^([A-Za-z][A-Za-z0-9_-]{0,31})?$")
+    """The tag in which a model writes its reasoning before its text, such as `think`: what stands in it is kept as
+    the answer's reasoning. Empty takes all as text. No part of a request: it parts answers as they are stored."""
     draws: int = Field(default=1, ge=1, le=MOST_DRAWS)
     """Answers sampled to each prompt."""
     extra_body: dict[str, Any] = Field(default_factory=dict)

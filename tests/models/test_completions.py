@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,3 +49,56 @@ def read_or_refuse(read: Callable[[bytes], object], data: bytes) -> None:
         assert read(data) is not None
     except ValueError as error:
         assert str(error)
+
+
+THOUGHT = [
+    {"reasoning_content": "Hm."},
+    {"reasoning": "Hm."},
+    {"reasoning": "Hm.", "reasoning_details": [{"type": "reasoning.text", "text": "Hm."}]},
+    {"reasoning_details": [{"type": "reasoning.summary", "summary": "Hm."}, {"type": "reasoning.encrypted"}]},
+    {"thinking_blocks": [{"type": "thinking", "thinking": "Hm.", "signature": "x"}]},
+    {
+        "content": [
+            {"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]},
+            {"type": "text", "text": "Oak."},
+        ]
+    },
+    {"content": [{"type": "reasoning", "text": "Hm."}, {"type": "text", "text": "Oak."}]},
+]
+
+
+@pytest.mark.parametrize("beside", THOUGHT)
+def test_reasoning_is_read_wherever_a_server_puts_it_and_never_as_text(beside: dict[str, Any]) -> None:
+    body = {"choices": [{"message": {"content": "Oak."} | beside}]}
+    message = completions.read_completion(json.dumps(body).encode()).choices[0].message
+    assert (message.content, message.reasoning, message.tools) == ("Oak.", "Hm.", "")
+
+
+def test_calls_of_tools_are_read_from_a_reply_without_text() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "find", "arguments": '{"q": "oak"}'}}
+    body = {"choices": [{"message": {"content": None, "tool_calls": [call]}, "finish_reason": "tool_calls"}]}
+    message = completions.read_completion(json.dumps(body).encode()).choices[0].message
+    assert message.content is None and json.loads(message.tools) == [{"name": "find", "arguments": {"q": "oak"}}]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "completion", "thought", "total", "written"),
+    [
+        # OpenAI counts reasoning in the completion; xAI and Google beside it.
+        (10, 50, 40, 60, 50),
+        (32, 9, 94, 135, 103),
+        (21, 0, 60, 81, 60),
+        (10, 50, 40, 100, 90),
+        (10, 5, 40, None, 45),
+        (10, 50, None, 60, 50),
+        (10, None, 40, 60, None),
+    ],
+)
+def test_tokens_of_reasoning_are_billed_once(
+    prompt: int, completion: int | None, thought: int | None, total: int | None, written: int | None
+) -> None:
+    usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
+    usage |= {"completion_tokens_details": {"reasoning_tokens": thought}}  # type: ignore[dict-item]
+    body = {"choices": [{"message": {"content": "Oak."}}], "usage": usage}
+    read = completions.read_completion(json.dumps(body).encode()).usage
+    assert read is not None and read.written == written

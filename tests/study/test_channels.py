@@ -75,3 +75,20 @@ def test_a_view_changes_nothing_of_the_study(study: Study) -> None:
         seen.change_settings(note="mine")
     pd.testing.assert_frame_equal(study.responses(), before)
     assert seen.through("text").responses()["text"].tolist() == before["text"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("whole", "thought", "text"),
+    [
+        ("<think>\nHm.\n</think>\n\nOak.", "Hm.", "Oak."),
+        ("\n<think>Hm.</think>Oak.", "Hm.", "Oak."),
+        # The chat template had opened it.
+        ("Hm.\n</think>\n\nOak.", "Hm.", "Oak."),
+        ("<think>Hm. So", "Hm. So", ""),
+        ("<think>\n\n</think>\n\nOak.", "", "Oak."),
+        ("Oak, and <think> is a tag.", "", "Oak, and <think> is a tag."),
+        ("<thinking>Hm.</thinking>Oak.", "", "<thinking>Hm.</thinking>Oak."),
+    ],
+)
+def test_reasoning_in_a_text_is_parted_by_its_tag(whole: str, thought: str, text: str) -> None:
+    assert channels.parted(whole, "think") == (thought, text)

@@ -61,6 +61,31 @@ def test_all_checkpoints_answer_all_prompts(server: OpenAIServer) -> None:
     assert list(study.pairs("a", "b")["excluded"]) == [""] * 6
 
 
+def test_reasoning_and_calls_are_stored_beside_the_text_and_billed(server: OpenAIServer) -> None:
+    study = make(server, 1, reasoning_tag="think")
+    call = {"id": "c", "function": {"name": "find", "arguments": "{}"}}
+    beside = {"content": "Oak.", "reasoning_content": "Hm.", "tool_calls": [call]}
+    usage: dict[str, Any] = {"prompt_tokens": 2, "completion_tokens": 3, "total_tokens": 15}
+    usage |= {"completion_tokens_details": {"reasoning_tokens": 10}}
+    first = Behaviour(body={"choices": [{"message": beside, "finish_reason": "stop"}], "usage": usage})
+    server.prices = {"before": (1.0, 1.0)}
+    server.reply = lambda call: first if call.model == "before" else "<think>\nSo.\n</think>\n\nElm."
+    assert run(study).state == "done"
+    rows = study.responses().set_index("checkpoint")[["text", "reasoning", "tools", "tokens_out", "cost"]]
+    assert rows.loc["a"].tolist() == ["Oak.", "Hm.", '[{"name": "find", "arguments": {}}]', 13, 15.0]
+    assert rows.loc["b"].tolist()[:3] == ["Elm.", "So.", ""]
+    assert study.through("reasoning").responses()["text"].tolist() == ["Hm.", "So."]
+
+
+def test_replies_stored_before_there_were_channels_are_used(server: OpenAIServer) -> None:
+    study = make(server, 1)
+    for ask in collect.plan(study, collect.Options()):
+        replies.cache().set(ask.request.key, {"text": "Old.", "finish_reason": "stop", "tokens_out": 2})
+    assert run(study).state == "done"
+    assert not server.calls and study.responses()["text"].tolist() == ["Old.", "Old."]
+    assert study.responses()["reasoning"].tolist() == ["", ""]
+
+
 def test_one_failing_prompt_in_200_costs_only_itself(server: OpenAIServer) -> None:
     study = make(server, 200)
     server.reply = lambda call: failure(400, "no") if call.prompt == "Prompt 7" else call.model

@@ -10,9 +10,11 @@ from typing import Any
 
 from diffing.common import tables
 from diffing.common.errors import UserError
+from diffing.common.loose import items, record, words
+from diffing.models import speech
 from diffing.study.logs import chat, head
 from diffing.study.logs.head import Head
-from diffing.study.logs.row import Row, Source, count, items, record, words
+from diffing.study.logs.row import Row, Source, count
 
 
 class Request(dict[str, str]):
@@ -109,11 +111,11 @@ def _rows(value: dict[str, Any], identity: str, request: Request, model: str) ->
         for draw, choice in enumerate(map(record, items(body["choices"]))):
             reason = words(choice.get("finish_reason"))
             message = record(choice.get("message")) or {"role": "assistant", "content": choice.get("text")}
-            said = chat.answer([{"role": "assistant"} | message])
+            said = speech.answer([{"role": "assistant"} | message])
             yield row._replace(draw=draw, text=said.text, reasoning=said.reasoning, tools=said.tools,
                                finish_reason=reason)  # fmt: skip
     else:
-        said = chat.answer(_messages(items(body["output"])))
+        said = speech.answer(_messages(items(body["output"])))
         cut = words(record(body.get("incomplete_details")).get("reason"))
         reason = {"max_output_tokens": "length"}.get(cut, cut) or "stop"
         yield row._replace(text=said.text, reasoning=said.reasoning, tools=said.tools, finish_reason=reason)
@@ -125,12 +127,12 @@ def _messages(output: list[Any]) -> list[dict[str, Any]]:
     for item in map(record, output):
         kind = item.get("type")
         if kind == "reasoning":
-            told = chat.text(item.get("content")) or chat.text(item.get("summary"))
+            told = speech.text(item.get("content")) or speech.text(item.get("summary"))
             thoughts.append({"type": "reasoning", "reasoning": told})
         elif kind == "function_call":
             made.append(
                 {"id": item.get("call_id"), "function": item.get("name"), "arguments": item.get("arguments")}
             )
         elif kind == "message":
-            said.append({"type": "text", "text": chat.text(item.get("content"))})
+            said.append({"type": "text", "text": speech.text(item.get("content"))})
     return [{"role": "assistant", "content": [*thoughts, *said], "tool_calls": made}]

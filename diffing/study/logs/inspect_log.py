@@ -13,9 +13,11 @@ from typing import Any
 from diffing.common import bounds, tables
 from diffing.common.errors import UserError
 from diffing.common.json_rows import Document
+from diffing.common.loose import items, record, words
+from diffing.models import speech
 from diffing.study.logs import chat, zipped
 from diffing.study.logs.head import Head
-from diffing.study.logs.row import Row, Source, amount, count, items, plain, record, score, words
+from diffing.study.logs.row import Row, Source, amount, count, plain, score
 from diffing.study.logs.zipped import Archive
 
 PASSED = (
@@ -170,11 +172,13 @@ def _row(source: Source, spec: dict[str, Any], sample: dict[str, Any], most: int
     output = record(resolved(sample.get("output")))
     choice = record(next(iter(items(output.get("choices"))), None))
     completion = output.get("completion")
-    final = completion if isinstance(completion, str) else chat.text(chat.content(record(choice.get("message"))))
+    final = (
+        completion if isinstance(completion, str) else speech.text(speech.content(record(choice.get("message"))))
+    )
     told = [
         message for message in items(resolved(sample.get("messages"))) if record(message).get("source") != "input"
     ]
-    said = chat.answer(told, final)
+    said = speech.answer(told, final)
     fault = words(record(sample.get("error")).get("message"))
     reason = words(choice.get("stop_reason"))
     model = words(spec.get("model"))

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from diffing.common import bounds, tables
+from diffing.common.loose import items, record, words
 from diffing.study.logs import chat
 from diffing.study.logs.head import Head
-from diffing.study.logs.row import Row, Source, amount, items, record, words
+from diffing.study.logs.row import Row, Source, amount
 
 NAMED = re.compile(r"samples_(.+)_(\d{4}-\d\d-\d\dT[\d.:-]+)\.jsonl(\.gz|\.xz)?")
 KEYS = {"doc_id", "arguments", "resps"}

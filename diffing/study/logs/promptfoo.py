@@ -9,9 +9,10 @@ from typing import Any
 
 from diffing.common import tables
 from diffing.common.errors import UserError
+from diffing.common.loose import record, words
 from diffing.study.logs import chat
 from diffing.study.logs.head import Head
-from diffing.study.logs.row import Row, Source, amount, count, plain, record, words
+from diffing.study.logs.row import Row, Source, amount, count, plain
 
 KEYS = {"promptIdx", "testIdx", "provider"}
 FAILED = 2

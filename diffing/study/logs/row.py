@@ -3,14 +3,11 @@
 Promises that nothing here raises on a value of another kind than expected: it counts as absent.
 """
 
-import json
 import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-
-from diffing.common import columns
 
 MOST_DIGITS = 300
 """Digits of a number that is read: more do not fit into one."""
@@ -72,21 +69,6 @@ class Source(NamedTuple):
 
     def leave_out(self, why: str, number: int = 1) -> None:
         self.left_out[why] = self.left_out.get(why, 0) + number
-
-
-def record(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def items(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def words(value: Any) -> str:
-    """A value as text; numbers and lists as JSON."""
-    if value is None:
-        return ""
-    return columns.clean(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def count(value: Any) -> str:

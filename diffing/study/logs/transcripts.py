@@ -12,9 +12,11 @@ import pandas as pd
 
 from diffing.common import tables
 from diffing.common.errors import UserError
+from diffing.common.loose import items, record, words
+from diffing.models import speech
 from diffing.study.logs import chat
 from diffing.study.logs.head import Head
-from diffing.study.logs.row import Row, Source, items, record, score, words
+from diffing.study.logs.row import Row, Source, score
 
 COLUMNS = ("messages", "conversation", "conversations", "transcript", "turns")
 NAMES = ("checkpoint", "model", "generator", "model_name")
@@ -24,13 +26,13 @@ ANSWERS = ("response", "output", "answer", "completion", "response_a")
 def recognises(head: Head) -> bool:
     if isinstance(head.first, list):
         return _is_talk(head.first)
-    return isinstance(head.first, dict) and (bool(chat.role(head.first)) or _is_talk(_messages(head.first)))
+    return isinstance(head.first, dict) and (bool(speech.role(head.first)) or _is_talk(_messages(head.first)))
 
 
 def read(source: Source) -> Iterator[Row]:
     turns: list[Any] = []
     for number, value in enumerate(tables.json_values(source.path)):
-        if isinstance(value, dict) and chat.role(value) and not _messages(value):
+        if isinstance(value, dict) and speech.role(value) and not _messages(value):
             # The file is one conversation.
             turns.append(value)
             continue
@@ -74,7 +76,7 @@ def _messages(value: Any) -> list[Any]:
 
 def _is_talk(messages: list[Any]) -> bool:
     """Whether it is a conversation that ends with somebody other than the user."""
-    roles = [chat.role(record(message)) for message in messages]
+    roles = [speech.role(record(message)) for message in messages]
     return bool(roles) and all(roles) and "user" in roles and roles[-1] in ("assistant", "tool")
 
 
@@ -82,7 +84,7 @@ def _row(beside: dict[str, Any], messages: list[Any], source: Source) -> Row | N
     prompt, answers = chat.parted(messages)
     if not prompt or not answers:
         return None
-    said = chat.answer(answers)
+    said = speech.answer(answers)
     named = next((words(beside[name]) for name in NAMES if beside.get(name)), "")
     numbers = {name: score(beside[name]) for name in source.measures if beside.get(name) not in (None, "")}
     if lost := list(numbers.values()).count(None):
