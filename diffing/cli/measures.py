@@ -32,7 +32,7 @@ def measures_command(
     Example: `python -m diffing measures towns --csv measures.csv`
     """
     from diffing.common import outfile
-    from diffing.diff import measure, measures, summary
+    from diffing.diff import measure, measured, measures, summary
     from diffing.study.study import Study
 
     study = Study.open(name)
@@ -51,9 +51,9 @@ def measures_command(
         return
     say(f"A is {study.checkpoint(a).name}, B is {study.checkpoint(b).name}.")
     for row in table.to_dict("records"):
-        say(measures.told(row))
+        say(measured.told(row))
         if row["n_prompts"]:
-            paragraph(f"    {measures.more(row)}")
+            paragraph(f"    {measured.more(row)}")
     # Of fewer prompts no test can say anything; programs get all.
     shown = parts[parts["n_prompts"] >= measure.LEAST].to_dict("records")
     show([_of_category(row) for row in shown], "By category, corrected over these rows")
@@ -65,14 +65,14 @@ def _records(table: "pd.DataFrame") -> list[dict[Any, Any]]:
 
 def _of_category(row: dict[Any, Any]) -> dict[str, object]:
     from diffing.common.words import small
-    from diffing.diff import measures
+    from diffing.diff import measured
 
     return {
         "measure": row["measure"],
         "category": row["category"] or "none",
-        "A": measures.figure(row["mean_a"], row["kind"]),
-        "B": measures.figure(row["mean_b"], row["kind"]),
-        "B − A": measures.spread(row),
+        "A": measured.figure(row["mean_a"], row["kind"]),
+        "B": measured.figure(row["mean_b"], row["kind"]),
+        "B − A": measured.spread(row),
         "prompts": f"{row['n_prompts']:,}",
         "q": small(row["q"]),
         "verdict": row["verdict"],

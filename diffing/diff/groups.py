@@ -47,14 +47,19 @@ def heterogeneity(leads: Leads, pairing: Pairing, testable: Bools, seed: int) ->
         counts = np.stack([np.concatenate([a[rows], b[rows]], axis=1) for a, b in more])
         values = np.concatenate([-leads.sizes, leads.sizes])
         # A stream of its own beside that of separability (3): what one draws does not move the other.
-        q_sum, p = _test(counts, values, size, np.random.default_rng([seed, 5]))
+        q_sum, p = scattered(counts, values, size, np.random.default_rng([seed, 5]), len(rows))
         columns["heterogeneity"][rows], columns["p_heterogeneity"][rows] = q_sum, p
     columns["q_heterogeneity"] = stats.benjamini_hochberg(columns["p_heterogeneity"])
     return columns
 
 
-def _test(counts: Ints, values: Ints, size: Ints, random: np.random.Generator) -> tuple[Floats, Floats]:
-    """Q of each feature, and its p; `counts` is groups x features x values."""
+def scattered(
+    counts: Ints, values: Ints, size: Ints, random: np.random.Generator, tests: int
+) -> tuple[Floats, Floats]:
+    """Q of each feature, and its p among so many tests; `counts` is groups x features x values.
+
+    Values are signed sizes of difference: those that A leads by, then in the same order those that B leads by.
+    """
     # In whole units of the pairing: Q is a ratio, and the unit falls out of it.
     sums, squares = (np.asarray(counts @ value, dtype=np.float64) for value in (values, values**2))
     # Where all prompts differ alike there is no scatter, and nothing to sample.
@@ -62,7 +67,7 @@ def _test(counts: Ints, values: Ints, size: Ints, random: np.random.Generator) -
     q_sum, p = np.zeros(counts.shape[1]), np.ones(counts.shape[1])
     if len(varies):
         q_sum[varies] = studentised(sums[:, varies], squares[:, varies], size)
-        p[varies] = _larger_p(counts[:, varies], values, size, q_sum[varies], len(p), random)
+        p[varies] = _larger_p(counts[:, varies], values, size, q_sum[varies], tests, random)
     return q_sum, p
 
 

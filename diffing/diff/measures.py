@@ -7,7 +7,7 @@ one family of tests, and that the z without pairing, which a harness would give,
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -15,9 +15,8 @@ import pandas as pd
 from scipy.special import ndtr, stdtrit
 
 from diffing.common import stats
-from diffing.common.arrays import Bools, Floats, Ints
-from diffing.common.words import count, points, share, small
-from diffing.diff import measure
+from diffing.common.arrays import Array, Bools, Floats, Ints
+from diffing.diff import measure, variation
 from diffing.study.study import Study
 
 ALL = ""
@@ -27,6 +26,8 @@ COLUMNS = (
     *("mean_a", "mean_b", "delta", "ci_low", "ci_high", "discordant_a", "discordant_b", "p", "q", "verdict"),
     *("needed", "se", "se_unpaired", "z_unpaired", "p_unpaired", "gain"),
     *("delta_heldout", "p_heldout", "q_heldout"),
+    *("heterogeneity", "p_heterogeneity", "q_heterogeneity", "tasks", "ci_low_tasks", "ci_high_tasks"),
+    *("noise_band", "outside_noise"),
 )
 """Each is explained in `docs/method.md`."""
 GRID = 120
@@ -74,6 +75,12 @@ class Paired(NamedTuple):
     alone_a: int
     """Answers whose number has no partner."""
     alone_b: int
+    group: Array
+    """Each prompt's category."""
+    scatter: Floats
+    """Of prompts with several draws on both sides: the variance of the difference that these draws tell."""
+    several: Ints
+    """How many draws each of those has."""
 
 
 def table(study: Study, a: str, b: str, by_category: bool = False) -> pd.DataFrame:
@@ -82,7 +89,11 @@ def table(study: Study, a: str, b: str, by_category: bool = False) -> pd.DataFra
     `by_category`: a row for each measure and category instead, of measures that several categories have; those
     rows are a family of tests of their own.
     """
-    found = pd.DataFrame([_row(each) for each in _measured(study, a, b, by_category)], columns=[*MADE, *COLUMNS])
+    some = list(_measured(study, a, b, by_category))
+    rows = [_row(each) | _varying(each, study.settings.seed, 0 if by_category else len(some)) for each in some]
+    found = pd.DataFrame(rows, columns=[*MADE, *COLUMNS])
+    found["outside_noise"] = found["outside_noise"].astype("boolean")
+    found["q_heterogeneity"] = stats.benjamini_hochberg(found["p_heterogeneity"].to_numpy(np.float64))
     for ending in ("", "_heldout"):
         # Where fewer differ no test reaches 5 % whichever way they lie, so that nothing is to be corrected for.
         tested = found[f"p{ending}"].where(found[f"differ{ending}"] >= measure.LEAST)
@@ -119,10 +130,10 @@ def _measured(study: Study, a: str, b: str, by_category: bool) -> Iterator[Paire
         if by_category and len(parts) < 2:
             continue
         for category, part in parts:
-            yield _paired(mine, str(category), part, asked["split"], (a, b))
+            yield _paired(mine, str(category), part, asked, (a, b))
 
 
-def _paired(whole: pd.DataFrame, category: str, mine: pd.DataFrame, split: pd.Series, sides: Sides) -> Paired:
+def _paired(whole: pd.DataFrame, category: str, mine: pd.DataFrame, asked: pd.DataFrame, sides: Sides) -> Paired:
     """`mine` is what the category has of the whole measure."""
     wide = mine.pivot(index=["prompt_id", "draw"], columns="checkpoint", values="value").reindex(
         columns=list(sides)
@@ -130,6 +141,8 @@ def _paired(whole: pd.DataFrame, category: str, mine: pd.DataFrame, split: pd.Se
     both = wide.dropna()
     by_prompt = both.groupby("prompt_id")
     means = by_prompt.mean()
+    size, variance = by_prompt.size(), by_prompt.var(ddof=1).sum(axis=1)
+    several = size[size > 1]
     there = wide.notna()
     said = whole["higher_is_better"].dropna()
     return Paired(
@@ -142,10 +155,13 @@ def _paired(whole: pd.DataFrame, category: str, mine: pd.DataFrame, split: pd.Se
         else "number",
         higher=bool(said.iloc[0]) if len(said) else None,
         values=means.to_numpy(np.float64).reshape(-1, 2),
-        held=(split.reindex(means.index) == "held-out").to_numpy(bool),
-        draws=int(by_prompt.size().max()) if len(both) else 0,
+        held=(asked["split"].reindex(means.index) == "held-out").to_numpy(bool),
+        draws=int(size.max()) if len(both) else 0,
         alone_a=int((there.iloc[:, 0] & ~there.iloc[:, 1]).sum()),
         alone_b=int((there.iloc[:, 1] & ~there.iloc[:, 0]).sum()),
+        group=asked["category"].reindex(means.index).to_numpy(str),
+        scatter=(variance.reindex(several.index) / several).to_numpy(np.float64),
+        several=several.to_numpy(np.int64),
     )
 
 
@@ -177,6 +193,21 @@ def _row(each: Paired) -> dict[str, Any]:
         "p_heldout": sign_flip(held) if each.held.any() else math.nan,
         "differ_heldout": int((difference[each.held] != 0).sum()),
     }
+
+
+def _varying(each: Paired, seed: int, tests: int) -> dict[str, Any]:
+    """What it varies with beside prompts; by tasks only of a measure as a whole, one of so many `tests`."""
+    difference = _differences(each.values)
+    noise = variation.of_draws(
+        each.scatter, each.several, len(difference), float(difference.mean()) if len(difference) else 0.0
+    )
+    told = {"noise_band": noise.band, "outside_noise": noise.outside}
+    if not tests or not len(difference):
+        return told
+    q_sum, p = variation.between_groups(difference, each.group, seed, each.name, tests)
+    low, high = variation.over_tasks(difference, each.group, interval(each, _coins(difference), 0.95))
+    told |= {"heterogeneity": q_sum, "p_heterogeneity": p, "tasks": len(np.unique(each.group))}
+    return told | {"ci_low_tasks": low, "ci_high_tasks": high}
 
 
 def _differences(values: Floats) -> Floats:
@@ -268,67 +299,3 @@ def _unpaired(values: Floats, difference: Floats) -> dict[str, float]:
 def both(table: pd.DataFrame, parts: pd.DataFrame) -> pd.DataFrame:
     """The tables of all prompts and by category in one; the category of a row of all prompts is empty."""
     return pd.concat([table, parts], ignore_index=True) if len(parts) else table
-
-
-# In words.
-
-
-def figure(value: float, kind: str) -> str:
-    """A mean for a reader: of a share in hundreds, of another number to three digits."""
-    if pd.isna(value):
-        return "–"
-    return share(value) if kind != "number" else f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
-
-
-def told(row: Mapping[str, Any]) -> str:
-    """One line: what it is on both sides, and what can be said of that."""
-    kind, asked = str(row["kind"]), int(row["n_prompts"])
-    if not asked:
-        return f"{row['measure']}: on one side alone ({_alone(row)})"
-    values = f"{figure(row['mean_a'], kind)} → {figure(row['mean_b'], kind)}"
-    if not (row["discordant_a"] or row["discordant_b"]):
-        return f"{row['measure']} {values}, the same on every prompt: {row['verdict']}"
-    needed = measure.to_ask(row["needed"], asked)
-    more = f", would take about {needed:,} prompts" if needed else ""
-    best = f", {row['better']} is better" if row["verdict"] == "differs" and row["better"] else ""
-    tested = f"q = {small(row['q'])}" if not pd.isna(row["q"]) else f"p = {small(row['p'])}"
-    return f"{row['measure']} {values}, {tested}: {row['verdict']}{best}{more}"
-
-
-def _alone(row: Mapping[str, Any]) -> str:
-    sides = [f"{count(int(row[f'alone_{s}']), 'answer')} of {s.upper()}" for s in "ab" if row[f"alone_{s}"]]
-    return " and ".join(sides)
-
-
-def bought(row: Mapping[str, Any]) -> str:
-    """What pairing bought: the test that a harness would make, and how many prompts it would have needed."""
-    if pd.isna(row["z_unpaired"]):
-        return ""
-    z = f"{row['z_unpaired']:.2f}".replace("-", "−")
-    said = f"unpaired z = {z}, p = {small(row['p_unpaired'])}"
-    if pd.isna(row["gain"]):
-        return said
-    # Without pairing the standard error is that of the paired one on so many prompts.
-    return f"{said}; without pairs it would take {row['gain'] ** 2:.1f} times as many prompts"
-
-
-def more(row: Mapping[str, Any]) -> str:
-    """What stands under it: difference and interval, prompts, the test without pairs, what was left out."""
-    points_ = " points" if row["kind"] != "number" else ""
-    first = f"{spread(row)}{points_} on {count(int(row['n_prompts']), 'prompt')}, p = {small(row['p'])}"
-    return "; ".join(part for part in (first, bought(row), left_out(row)) if part)
-
-
-def spread(row: Mapping[str, Any]) -> str:
-    """The difference with its interval: of a share in points."""
-    if row["kind"] != "number":
-        low, high = points(row["ci_low"]), points(row["ci_high"])
-        return f"{points(row['delta'])} [{low} to {high}]"
-    numbers = (row["delta"], row["ci_low"], row["ci_high"])
-    delta, low, high = ("–" if pd.isna(n) else f"{n:+,.3g}".replace("-", "−") for n in numbers)
-    return f"{delta} [{low} to {high}]"
-
-
-def left_out(row: Mapping[str, Any]) -> str:
-    """Answers whose number has no partner; empty where all have one."""
-    return f"left out: {_alone(row)}" if row["alone_a"] or row["alone_b"] else ""

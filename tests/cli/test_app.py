@@ -17,7 +17,7 @@ from diffing.cli.app import app, main
 from diffing.common import files
 from diffing.diff import measure, ranking
 from diffing.findings import arms, people
-from diffing.study import imports
+from diffing.study import channels
 from diffing.study.logs import formats
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
@@ -74,9 +74,9 @@ def test_a_dry_run_of_an_import_shows_what_would_come_in_and_changes_nothing(dif
     logs = [str(INSPECT / f"tools-{name}.eval") for name in ("before", "after")]
     told = json.loads(diffing("import", "evals", *logs, "--dry-run", "--json").stdout)
     rest = {"prompts": 1, "answers": 1, "draws": 1, "failed": 0, "measures": ["includes"]}
-    channels = {"channels": ["text", "reasoning", "tools"]}
+    held = {"channels": ["text", "reasoning", "tools"]}
     names = ["mockllm/before", "mockllm/after"]
-    assert told["checkpoints"] == [{"checkpoint": name, **rest, **channels} for name in names]
+    assert told["checkpoints"] == [{"checkpoint": name, **rest, **held} for name in names]
     assert told["files"] == {"tools-before.eval": "inspect", "tools-after.eval": "inspect"}
     assert told["first"]["text"] == "Take an umbrella, says before."
     shown = diffing("import", "evals", *logs, "--from", "inspect", "--dry-run").stdout
@@ -88,7 +88,7 @@ def test_a_dry_run_of_an_import_shows_what_would_come_in_and_changes_nothing(dif
 
 def test_the_formats_in_the_help_are_those_that_are_read() -> None:
     assert get_args(bring.Formats) == ("", *formats.NAMES)
-    assert get_args(bring.Channels) == imports.CHANNELS
+    assert get_args(options.Channels) == channels.CHANNELS
 
 
 def test_import_makes_the_study_and_status_says_what_is_missing(tmp_path: Path, diffing: Run) -> None:

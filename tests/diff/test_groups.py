@@ -96,7 +96,7 @@ def test_several_draws_have_the_slow_computation_s_p_too(monkeypatch: pytest.Mon
     size = np.array([10, 20])
     counts = np.array([[[(d == v).sum() for v in (-1, -2, -3, 1, 2, 3)]] for d in (thirds[:10], thirds[10:])])
     values = np.array([-1, -2, -3, 1, 2, 3])
-    q_sum, p = groups._test(counts, values, size, np.random.default_rng(0))
+    q_sum, p = groups.scattered(counts, values, size, np.random.default_rng(0), 1)
     assert q_sum[0] == pytest.approx(q_of(thirds / 3, categories))
     assert p[0] == pytest.approx(slow_p(thirds, categories, 2_000, 0), abs=0.015)
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest, norm, ttest_ind
+from scipy.stats import binomtest, norm, t, ttest_ind
 
-from diffing.diff import measures
+from diffing.diff import measured, measures
 from diffing.gate import items
 from diffing.models.providers import Checkpoint
 from diffing.study import imports
@@ -64,7 +64,7 @@ def test_a_yes_or_no_measure_has_mcnemars_p_and_says_which_side_is_better() -> N
     assert (row["discordant_a"], row["discordant_b"], row["delta"]) == (9, 1, -0.4)
     assert row["p"] == row["q"] == pytest.approx(binomtest(1, 10).pvalue)
     assert row["ci_low"] < -0.4 < row["ci_high"] < 0
-    assert measures.told(row) == "correct 50\u00a0% → 10\u00a0%, q = 0.021: differs, A is better"
+    assert measured.told(row) == "correct 50\u00a0% → 10\u00a0%, q = 0.021: differs, A is better"
 
 
 def test_two_logs_of_inspect_give_an_independent_mcnemar_and_a_paired_bootstrap() -> None:
@@ -130,7 +130,7 @@ def test_the_z_without_pairing_stands_beside_and_says_what_pairing_bought() -> N
     assert row["z_unpaired"] == pytest.approx(ttest_ind(b, a, equal_var=False).statistic)
     assert row["p_unpaired"] == pytest.approx(2 * norm.sf(abs(row["z_unpaired"])))
     assert row["gain"] == pytest.approx(apart / (np.std(b - a, ddof=1) / 20))
-    assert measures.bought(row).endswith(
+    assert measured.bought(row).endswith(
         f"without pairs it would take {row['gain'] ** 2:.1f} times as many prompts"
     )
 
@@ -145,14 +145,14 @@ def test_draws_are_averaged_by_prompt_and_a_number_on_one_side_is_left_out_and_c
     assert [row["mean_a"], row["mean_b"]] == pytest.approx([7 * 0.5 / 8, (1 + 1 + 6 * 0.5) / 8])
     assert (row["discordant_a"], row["discordant_b"], row["p"]) == (0, 2, pytest.approx(0.5))
     assert math.isnan(row["q"])
-    assert measures.left_out(row) == "left out: 2 answers of A and 1 answer of B"
+    assert measured.left_out(row) == "left out: 2 answers of A and 1 answer of B"
 
 
 def test_a_measure_of_one_side_has_no_figures_and_a_study_without_measures_no_rows() -> None:
     row = only(made([1.0, 0.0], [math.nan, math.nan]))
     assert (row["n_prompts"], row["alone_a"], row["alone_b"], row["verdict"]) == (0, 2, 0, "cannot tell")
     assert all(math.isnan(row[name]) for name in ("mean_a", "delta", "ci_low", "p", "q", "needed", "z_unpaired"))
-    assert measures.told(row) == "correct: on one side alone (2 answers of A)"
+    assert measured.told(row) == "correct: on one side alone (2 answers of A)"
     empty = measures.table(study_of(4, name="empty"), "a", "b")
     assert (len(empty), list(empty)) == (0, list(measures.COLUMNS))
 
@@ -164,7 +164,7 @@ def test_a_measure_that_never_differs(value: float, count: int, verdict: str) ->
     row = only(made([value] * count, [value] * count))
     # Of a number that is the same everywhere nobody knows how much it might differ.
     assert (row["verdict"], row["p"], math.isnan(row["ci_low"])) == (verdict, 1.0, value == 7)
-    assert "the same on every prompt" in measures.told(row)
+    assert "the same on every prompt" in measured.told(row)
 
 
 @pytest.mark.parametrize("scale", [1e-12, 1e-7, 1.0, 1e9, 1e140])
@@ -192,7 +192,7 @@ def test_what_cannot_be_told_says_how_many_prompts_it_would_take() -> None:
         1.645 / 1.96
     )
     assert row["needed"] == pytest.approx(100 * ((high - low) / 2 / max(0.03, 0.05 - 0.03)) ** 2, rel=0.05)
-    assert measures.told(row) == (
+    assert measured.told(row) == (
         f"accuracy 71\u00a0% → 74\u00a0%, q = 0.69: cannot tell, would take about "
         f"{10 * round(row['needed'] / 10):,} prompts"
     )
@@ -215,7 +215,7 @@ def test_all_measures_are_one_family_and_categories_another() -> None:
 @pytest.mark.parametrize("kind", ["yes/no", "draws", "number"])
 def test_under_the_null_one_in_twenty_is_found_at_most(kind: str) -> None:
     random, times, n = np.random.default_rng(3), 200, 40
-    study = study_of(n)
+    study = study_of(n, category=["x", "y"] * (n // 2))
     ids = np.tile(np.repeat(study.prompts()["id"].to_numpy(), 2), times)
     hard = random.beta(2, 1, (times, n, 1))
     rows = []
@@ -231,6 +231,57 @@ def test_under_the_null_one_in_twenty_is_found_at_most(kind: str) -> None:
     assert (found["p"] < 0.05).mean() <= most
     assert ((found["ci_low"] > 0) | (found["ci_high"] < 0)).mean() <= most
     assert (found["q"] < 0.05).sum() <= 1
+    assert (found["p_heterogeneity"] < 0.05).mean() <= most
+    assert found["outside_noise"].isna().all() if kind != "draws" else found["outside_noise"].mean() <= most
+
+
+def test_what_two_runs_differ_by_is_told_from_the_draws_and_from_nothing_else() -> None:
+    random, n = np.random.default_rng(5), 200
+    hard = random.random(n)
+    study = study_of(n)
+    for draw in range(2):
+        same, better = (random.random((2, n)) < np.stack([hard, hard + gain]) for gain in (0, 0.15))
+        add(study, same[0] * 1.0, same[1] * 1.0, "same", draw=draw)
+        add(study, better[0] * 1.0, better[1] * 1.0, "better", draw=draw)
+        # Prompts differ, draws do not: two runs come out alike, whatever the sides.
+        add(study, np.round(hard), np.roll(np.round(hard), 1), "fixed", draw=draw)
+    found = measures.table(study, "a", "b").set_index("measure")
+    # By hand, of independent answers: the variance of a mean of two draws, over both sides.
+    expected = 1.96 * math.sqrt((hard * (1 - hard)).mean() / n)
+    assert found.loc["same", "noise_band"] == pytest.approx(expected, rel=0.15)
+    assert found["outside_noise"].to_dict() == {"better": True, "fixed": False, "same": False}
+    assert found.loc["fixed", "noise_band"] == 0
+    assert "no more than two runs of one checkpoint differ by (up to" in measured.more(dict(found.loc["same"]))
+
+
+def test_categories_that_go_opposite_ways_are_called_unlike_and_widen_the_interval_over_them() -> None:
+    random, n = np.random.default_rng(6), 240
+    category = np.arange(n) % 8
+    a = random.normal(5, 1, n)
+    study = study_of(n, category=[f"task {each}" for each in category])
+    add(study, a, a + random.normal(0, 1, n), "alike")
+    add(study, a, a + np.where(category % 2, 1.5, -1.5) + random.normal(0, 1, n), "opposite")
+    found = measures.table(study, "a", "b").set_index("measure")
+    assert found.loc["opposite", "q_heterogeneity"] < 0.01 < 0.05 < found.loc["alike", "q_heterogeneity"]
+    # With categories of one size it is Student's interval of the categories' means.
+    row = found.loc["opposite"]
+    means = pd.Series(_difference(study, "opposite")).groupby(category).mean()
+    low, high = t.interval(0.95, 7, means.mean(), means.std(ddof=1) / math.sqrt(8))
+    assert [row["ci_low_tasks"], row["ci_high_tasks"]] == pytest.approx([low, high])
+    assert row["ci_low_tasks"] < row["ci_low"] and row["tasks"] == 8
+    said = measured.by_task(dict(row))
+    assert (
+        said.startswith("not the same in all categories (q = ") and "its 8 categories as a sample of more" in said
+    )
+    assert measures.table(study, "a", "b", by_category=True)["q_heterogeneity"].isna().all()
+
+
+def _difference(study: Study, name: str) -> list[float]:
+    """B less A by prompt, in the prompts' order."""
+    numbers = study.measures()
+    numbers = numbers[numbers["name"] == name]
+    wide = numbers.pivot(index="prompt_id", columns="checkpoint", values="value")
+    return list((wide["b"] - wide["a"]).reindex(study.prompts()["id"]))
 
 
 def test_the_gate_sees_another_number_as_a_share_of_its_mean_and_no_measure_of_one_side() -> None:

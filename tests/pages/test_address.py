@@ -237,6 +237,8 @@ def test_every_parameter_is_tried_here() -> None:
     apart |= {"behaviour", "all", "features", "probes", "writer", "judge", "reading", "rater", "pairs", "question"}
     # The first page's is in `test_dashboard`.
     apart |= {"q-studies"}
+    # The choice of a channel is in `test_channel`.
+    apart |= {"channel"}
     # A preview takes a report: `test_findings` has one.
     apart |= {"preview"}
     # The timeline's is in `test_timeline`.

@@ -7,7 +7,7 @@ import streamlit as st
 
 from diffing.common import words
 from diffing.common.escape import md
-from diffing.diff import measure, measures
+from diffing.diff import measure, measured, measures
 from pages.parts import download, load
 from pages.parts.address import Comparison
 
@@ -33,6 +33,7 @@ def show(here: Comparison) -> None:
     with st.expander(f"All figures{hidden}"):
         _table(table, "measures", "Measures with means, difference, interval and tests")
         st.caption(
+            "Two runs of one checkpoint differ by no more than that in 95 of 100, as its draws tell. "
             "Last stands what a harness would say from both sides' standard errors, and how many times as many "
             "prompts it would take without pairs to know as much."
         )
@@ -44,9 +45,12 @@ def show(here: Comparison) -> None:
 
 def line(row: dict[Any, Any]) -> str:
     """One measure as Markdown, its verdict in bold where it differs."""
-    said = md(measures.told(row))
+    said = md(measured.told(row))
     told = f"**{said}**" if row["verdict"] == "differs" else said
-    return f"{told} :small[:gray[{md(measures.spread(row))}]]" if row["n_prompts"] else told
+    if not row["n_prompts"]:
+        return told
+    beside = "; ".join(part for part in (measured.spread(row), measured.noise(row), measured.by_task(row)) if part)
+    return f"{told} :small[:gray[{md(beside)}]]"
 
 
 def _table(table: pd.DataFrame, key: str, alt: str) -> None:
@@ -54,17 +58,19 @@ def _table(table: pd.DataFrame, key: str, alt: str) -> None:
     cells = {
         "measure": [row["measure"] for row in rows],
         "category": [row["category"] or "none" for row in rows],
-        "A": [measures.figure(row["mean_a"], row["kind"]) for row in rows],
-        "B": [measures.figure(row["mean_b"], row["kind"]) for row in rows],
-        "B − A [95 %]": [measures.spread(row) for row in rows],
+        "A": [measured.figure(row["mean_a"], row["kind"]) for row in rows],
+        "B": [measured.figure(row["mean_b"], row["kind"]) for row in rows],
+        "B − A [95 %]": [measured.spread(row) for row in rows],
         "q": [words.small(row["q"]) for row in rows],
         "verdict": table["verdict"].tolist(),
         "prompts": table["n_prompts"].tolist(),
+        "two runs differ by": [measured.band(row) for row in rows],
+        "differs by category, q": [words.small(q) if pd.notna(q) else "–" for q in table["q_heterogeneity"]],
         "left out": (table["alone_a"] + table["alone_b"]).tolist(),
         "unpaired z": table["z_unpaired"].round(2).tolist(),
         "its p": [words.small(p) if pd.notna(p) else "–" for p in table["p_unpaired"]],
         "times as many": (table["gain"] ** 2).round(1).tolist(),
     }
-    if not (table["category"] != "").any():
-        del cells["category"]
+    # The table of all prompts has the one, that by category the other.
+    del cells["differs by category, q" if (table["category"] != "").any() else "category"]
     st.dataframe(pd.DataFrame(cells), hide_index=True, placeholder="–", key=key, alt=alt)
