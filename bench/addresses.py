@@ -38,6 +38,7 @@ NAMES = [
     *(
         "study",
         "behaviour",
+        "channel",
         "all",
         "rendered",
         "words",

@@ -16,8 +16,8 @@ from diffing import diff, jobs
 from diffing.common import damage, noted, words
 from diffing.common.errors import UserError
 from diffing.findings import judged
-from diffing.labels import glance
-from diffing.labels.glance import Change
+from diffing.labels import digest
+from diffing.labels.digest import Change
 from diffing.reader.places import table_path
 from diffing.study import study
 from diffing.study.study import Study
@@ -75,7 +75,7 @@ def every() -> list[Overview]:
 
 def _of(opened: Study) -> Overview:
     try:
-        told = glance.of(opened)
+        told = digest.of(opened)
     except damage.Damaged:
         raise
     except UserError:

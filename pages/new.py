@@ -60,7 +60,7 @@ with asked:
     own = left.file_uploader("A file of your own, else the bundled set", key="own")
     pick = right.container()
     st.subheader("How they are asked and read", anchor=False)
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         draws = st.number_input(
             "Draws", 1, 20, 1, key="draws", help="Answers to each prompt; two or more show the noise."
         )

@@ -7,7 +7,7 @@ import pytest
 from diffing import overview
 from diffing.common import jsonl
 from diffing.findings import findings, judging
-from diffing.labels import glance
+from diffing.labels import digest
 from diffing.models.providers import Checkpoint
 from diffing.study import prompts, sample
 from diffing.study.study import Study
@@ -34,7 +34,7 @@ def test_before_a_diff_the_next_step_is_said_and_how() -> None:
 def test_a_compared_study_says_what_its_pages_say(monkeypatch: pytest.MonkeyPatch) -> None:
     study = finding_study.make(monkeypatch)
     told = overview.of("study")
-    assert (told.sentence, told.next) == (glance.of(study).sentence, "")
+    assert (told.sentence, told.next) == (digest.of(study).sentence, "")
     assert told.sentence.startswith("B's answers are 7\u00a0% longer")
     assert len(told.changes) == 3
     assert told.findings == ""

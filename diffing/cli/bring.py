@@ -59,10 +59,13 @@ def import_command(
     how = imports.How(pairs(columns), kind, called or (), channel, measure or ())
     with busy(f"Taking in {given[0].name}"):
         answers = imports.load_all(given, how)
-        if not dry_run:
+        if dry_run:
+            # With the same checks: what the import would refuse is refused here, in the same words.
+            both = preview.paired(name, imports.planned(name, answers, pairs(match), add_checkpoints))
+        else:
             target = imports.into(name, answers, pairs(match), add_checkpoints)
     if dry_run:
-        _show(answers, as_json)
+        _show(answers, both, as_json)
         return
     told = f"Imported {len(answers.responses):,} answers to {len(answers.prompts):,} prompts into '{name}'."
     if len(answers.measures):
@@ -79,13 +82,14 @@ def import_command(
     status_command(name)
 
 
-def _show(answers: "Answers", as_json: bool) -> None:
+def _show(answers: "Answers", both: list[str], as_json: bool) -> None:
     """What would come in, a row a checkpoint, and the first answer."""
     from diffing.study import preview
 
     rows, first = preview.summary(answers), preview.first(answers)
     if as_json:
-        tell({"files": answers.formats, "checkpoints": rows, "first": first, "left_out": answers.left_out})
+        told = {"files": answers.formats, "checkpoints": rows, "first": first, "left_out": answers.left_out}
+        tell(told | {"pairs": both})
         return
     show([{"file": file, "read as": kind} for file, kind in answers.formats.items()])
     show(
@@ -97,4 +101,6 @@ def _show(answers: "Answers", as_json: bool) -> None:
     show([{"of the first answer": name, "": value[:SHOWN]} for name, value in first.items() if value])
     if lost := preview.left_out(answers):
         say(lost)
+    for line in both:
+        say(line)
     say("Nothing was changed: this was a dry run.")

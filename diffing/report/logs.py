@@ -18,6 +18,7 @@ from diffing.common import files, outfile
 from diffing.common.columns import clean
 from diffing.common.errors import UserError
 from diffing.common.escape import tidied
+from diffing.common.loose import items, record, words
 from diffing.models.providers import Checkpoint
 from diffing.study import prompts
 from diffing.study.study import Study
@@ -124,6 +125,8 @@ def _stats(samples: list[dict[str, Any]]) -> dict[str, Any]:
 def _sample(each: Answered, checkpoint: Checkpoint) -> dict[str, Any]:
     row, model = each.row, clean(str(each.row["model_served"]) or checkpoint.name)
     message = {"role": "assistant", "source": "generate", "model": model, "content": _content(row)}
+    # By their source a reader tells an earlier turn of the prompt from the answer.
+    asked = [{**turn, "source": "input"} for turn in each.messages]
     usage = {"input_tokens": _whole(row["tokens_in"]), "output_tokens": _whole(row["tokens_out"])}
     usage |= {"total_tokens": usage["input_tokens"] + usage["output_tokens"]}
     failed = str(row["flag"]) == "failed"
@@ -131,9 +134,9 @@ def _sample(each: Answered, checkpoint: Checkpoint) -> dict[str, Any]:
     sample: dict[str, Any] = {
         "id": str(row["prompt_id"]),
         "epoch": int(row["draw"]) + 1,
-        "input": each.messages,
+        "input": asked,
         "target": "",
-        "messages": each.messages + ([] if failed else [message]),
+        "messages": asked + ([] if failed else [*_steps(row), message]),
         "output": {
             "model": model,
             "choices": [] if failed else [{"message": message, "stop_reason": stop}],
@@ -149,6 +152,24 @@ def _sample(each: Answered, checkpoint: Checkpoint) -> dict[str, Any]:
         # What a provider complains of names addresses and, once in a while, a part of a key.
         sample["error"] = {"message": "the request failed", "traceback": "", "traceback_ansi": ""}
     return sample
+
+
+def _steps(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The tools that were called before the text, as messages: each call, then its result."""
+    found: list[dict[str, Any]] = []
+    for place, step in enumerate(map(record, items(json.loads(str(row["tools"]) or "[]")))):
+        if "text" in step:
+            found.append({"role": "assistant", "source": "generate", "content": words(step["text"])})
+            continue
+        name, told = words(step.get("name")), step.get("arguments")
+        call: dict[str, Any] = {"id": f"call-{place}", "function": name, "type": "function"}
+        # Inspect has arguments by name alone.
+        call["arguments"] = told if isinstance(told, dict) else {} if told is None else {"value": told}
+        found.append({"role": "assistant", "source": "generate", "content": "", "tool_calls": [call]})
+        if "result" in step:
+            result = {"tool_call_id": f"call-{place}", "function": name, "content": words(step["result"])}
+            found.append({"role": "tool", **result})
+    return found
 
 
 def _content(row: Mapping[str, Any]) -> Any:
@@ -224,6 +245,9 @@ def _answers(study: Study) -> pd.DataFrame:
     names = {checkpoint.key: checkpoint.name for checkpoint in study.checkpoints}
     table = study.responses().merge(asked[["prompt_id", "category", "tags", "split", "prompt", "messages"]])
     table = table.assign(model=table["checkpoint"].map(names).fillna(table["checkpoint"]))
+    # The study's first checkpoint first: who reads the rows in their order has the same A.
+    place = table["checkpoint"].map({key: number for number, key in enumerate(names)})
+    table = table.assign(place=place).sort_values(["prompt_id", "place", "draw"], kind="stable")
     # As in a log: that it failed, and nothing of what a provider wrote.
     return _cleaned(table.assign(error=table["error"].where(table["error"] == "", "the request failed"))[PLAIN])
 

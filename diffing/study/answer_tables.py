@@ -1,8 +1,9 @@
 """Tables of answers: long or wide, or with a conversation in each row, made into one row an answer.
 
 Long: `prompt, checkpoint, response[, category, tags, draw, finish_reason, reasoning, tools]`. Wide: `prompt,
-response_a, response_b[, category, tags]`. Promises one sentence, with its row, on what is wrong with a table, and
-that text comes back as it stood in the file.
+response_a, response_b[, category, tags]`, or a prompt and two columns of answers that are called as their
+checkpoints. What `export` wrote names its prompts by id, and is read with the export's prompts. Promises one
+sentence, with its row, on what is wrong with a table, and that text comes back as it stood in the file.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,12 @@ PROMPT_NAMES = ("prompt", "instruction", "question", "input", "text")
 RESPONSE_NAMES = ("response", "output", "answer", "completion")
 CHECKPOINT_NAMES = ("checkpoint", "model", "generator")
 OPTIONAL = ("category", "tags", "draw", "finish_reason")
+BESIDE = (*OPTIONAL, "id", "prompt_id", "split", "active", "messages")
+"""Columns that are no answers, whatever else a table has."""
+EXPORTED = {"prompt_id", "checkpoint", "text"}
+"""Columns of a study's own answers, as `export` writes them."""
+PROMPTS = {"id", "text", "split", "active"}
+"""And of its prompts."""
 
 
 def guessed(there: Sequence[str]) -> dict[str, str]:
@@ -28,6 +35,52 @@ def guessed(there: Sequence[str]) -> dict[str, str]:
     names |= {ours: (ours,) for ours in ("response_a", "response_b", "category", "draw", "tags")}
     found = {ours: next((name for name in guesses if name in there), None) for ours, guesses in names.items()}
     return {ours: theirs for ours, theirs in found.items() if theirs is not None}
+
+
+def two_answers(table: pd.DataFrame, measures: Sequence[str] = (), prompt: str = "") -> dict[str, str]:
+    """Two columns of answers by our names, of a table with a row a prompt; empty where it is no such table.
+
+    Told by what is left: a prompt, what may stand beside it, and two columns of text of any other name.
+    """
+    there = [str(name) for name in table]
+    prompt = prompt or next((name for name in PROMPT_NAMES if name in there), "")
+    if prompt not in there or {*RESPONSE_NAMES, *CHECKPOINT_NAMES, "response_a", "response_b"} & {*there}:
+        return {}
+    left = [name for name in there if name not in (prompt, *BESIDE, *measures)]
+    if len(left) != 2 or any(table[name].map(score).notna().all() for name in left):
+        return {}
+    return dict(zip(("response_a", "response_b"), left, strict=True))
+
+
+def holds_prompts(path: Path) -> bool:
+    """Whether a file is what a study asks, as `export` writes it, and holds no answers."""
+    if path.suffix != ".csv" or not path.is_file():
+        return False
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        names = {name.strip().strip('"') for name in file.readline(10_000).split(",")}
+    return names >= PROMPTS and "checkpoint" not in names
+
+
+def with_prompts(table: pd.DataFrame, name: str, beside: Sequence[Path]) -> pd.DataFrame:
+    """Answers that name their prompts by id, with these from a file beside them; others as they are."""
+    if not {*table} >= EXPORTED or {"prompt", "messages", "response"} & {*table}:
+        return table
+    files = [path for path in beside if holds_prompts(path)]
+    if not files:
+        raise UserError(
+            f"'{name}' names its prompts by id alone; bring the prompts that were exported with it, in the same "
+            "import."
+        )
+    asked = pd.concat([tables.read(path) for path in files]).drop_duplicates("id")
+    asked = asked.rename(columns={"id": "prompt_id", "text": "prompt"})
+    kept = [column for column in ("prompt_id", "prompt", "messages", "category", "tags") if column in asked]
+    unknown = ~table["prompt_id"].isin(asked["prompt_id"])
+    if bool(unknown.any()):
+        raise UserError(
+            f"'{name}' answers a prompt in row {first(unknown)} that '{files[0].name}' does not hold; bring the "
+            "prompts that were exported with it."
+        )
+    return table.rename(columns={"text": "response"}).merge(asked[kept], on="prompt_id", how="left")
 
 
 def taken(table: pd.DataFrame, columns: Mapping[str, str], path: Path) -> pd.DataFrame:
@@ -39,8 +92,8 @@ def taken(table: pd.DataFrame, columns: Mapping[str, str], path: Path) -> pd.Dat
     return tables.take(table, columns, path)
 
 
-def long(table: pd.DataFrame, name: str, alone: str = "") -> pd.DataFrame:
-    """Either shape as long rows; `alone` is the checkpoint of a table that names none."""
+def long(table: pd.DataFrame, name: str, alone: str = "", sides: Sequence[str] = ("a", "b")) -> pd.DataFrame:
+    """Either shape as long rows; `alone` is the checkpoint of a table that names none, `sides` of a wide one."""
     here = ", ".join(map(str, table.columns))
     if "prompt" not in table and "messages" not in table:
         table = _renamed(table, "prompt", PROMPT_NAMES, name, here)
@@ -50,7 +103,7 @@ def long(table: pd.DataFrame, name: str, alone: str = "") -> pd.DataFrame:
         if column not in table:
             table[column] = ""
     if {"response_a", "response_b"} <= set(table.columns):
-        return _sides(table)
+        return _sides(table, sides)
     if "response" not in table:
         # Where another column is the prompt, the text is the answer, as in what this program exports.
         table = _renamed(table, "response", (*RESPONSE_NAMES, "text"), name, here)
@@ -61,17 +114,17 @@ def long(table: pd.DataFrame, name: str, alone: str = "") -> pd.DataFrame:
     return table.reset_index(drop=True)
 
 
-def _sides(table: pd.DataFrame) -> pd.DataFrame:
+def _sides(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """A wide table's rows, A's before B's."""
     wide = [name for name in table if name.endswith(("_a", "_b"))]
     kept = [name for name in table if name not in wide]
     sides = [
         table[kept].assign(
             **{name[:-2]: table[name] for name in wide if name.endswith(f"_{side}")},
-            checkpoint=side,
+            checkpoint=called,
             row=range(len(table)),
         )
-        for side in ("a", "b")
+        for side, called in zip("ab", names, strict=True)
     ]
     # Side by side again, A before B: a stable sort keeps the order in which they were joined.
     return pd.concat(sides).sort_values("row", kind="stable").drop(columns="row").reset_index(drop=True)

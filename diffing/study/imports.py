@@ -22,6 +22,7 @@ from diffing.study.channels import Channel
 from diffing.study.logs import batches, folders, formats, transcripts
 from diffing.study.logs.formats import Taken
 from diffing.study.logs.row import Source
+from diffing.study.settings import StudySettings
 from diffing.study.study import Exists, Study
 
 PROMPT_COLUMNS = ("prompt", "messages", "category", "tags", "active")
@@ -80,15 +81,18 @@ def load_all(given: Sequence[Path], how: How = AS_THEY_ARE) -> Answers:
     """Files' answers, as if they stood in one."""
     names = _names(given, how.names)
     paths = [(path, name) for one, name in zip(given, names, strict=True) for path in folders.files_in(one)]
-    paths = [(path, name) for path, name in paths if not batches.holds_requests(path)]
+    paths = [(path, name) for path, name in paths if not _asks(path)]
     if not paths:
-        raise UserError(
-            f"'{given[0].name}' holds requests without their answers; bring the batch's output with it."
-        )
+        raise UserError(f"'{given[0].name}' holds questions without their answers; bring these with it.")
     left_out: dict[str, int] = {}
     sources = [Source(path, given, left_out, how.measures) for path, _ in paths]
     found = [_one(source, name, how) for source, (_, name) in zip(sources, paths, strict=True)]
     return _together(found, sources, how.channel)
+
+
+def _asks(path: Path) -> bool:
+    """Whether a file is what another one of the import answers."""
+    return batches.holds_requests(path) or answer_tables.holds_prompts(path)
 
 
 class _Part(NamedTuple):
@@ -141,12 +145,17 @@ def _one(source: Source, name: str, how: How) -> _Part:
 
 
 def _from_table(source: Source, whole: pd.DataFrame, name: str, how: How) -> _Part:
-    whole = answer_tables.taken(whole, how.columns, source.path)
+    whole = answer_tables.with_prompts(whole, source.name, source.beside)
+    wide = answer_tables.two_answers(whole, how.measures, how.columns.get("prompt", ""))
+    columns = how.columns if {*how.columns} & {"response", *wide} else {**wide, **how.columns}
+    # Two columns of answers are called as their checkpoints.
+    sides = [*wide.values()] if wide and wide.items() <= columns.items() else ["a", "b"]
+    whole = answer_tables.taken(whole, columns, source.path)
     talks = transcripts.in_table(whole)
     if talks:
         rows = transcripts.rows(source, whole, talks)
         return _from_log(source, formats.gathered(rows, source), name, "transcripts")
-    table = _named(answer_tables.long(whole, source.name, name), name, source.name)
+    table = _named(answer_tables.long(whole, source.name, name, sides), name, source.name)
     table = answer_tables.checked(table, source.name)
     answer_tables.check_repeats(table, source.name)
     numbers, lost = answer_tables.measured(table, how.measures, source.path)
@@ -211,10 +220,40 @@ def _measured(numbers: pd.DataFrame) -> dict[str, "pd.Series[float]"]:
     return {"name": numbers["name"].astype("str"), "value": value, "higher_is_better": better}
 
 
+class Plan(NamedTuple):
+    """What an import would leave behind; all its checks have passed."""
+
+    settings: StudySettings
+    prompts: pd.DataFrame
+    responses: pd.DataFrame
+    measures: pd.DataFrame
+    """What comes in, by the study's keys."""
+
+
 def into(
     name: str, answers: Answers, match: Mapping[str, str] | None = None, add_checkpoints: bool = False
 ) -> Study:
     """Put answers into a study, which is made where there is none."""
+    if name not in study.names():
+        plan = planned(name, answers, match)
+        try:
+            return Study.create(name, plan.settings.checkpoints, plan.prompts, plan.responses, plan.measures)
+        except Exists:
+            # Else another import has just made it, and these answers go into it.
+            if name not in study.names():
+                raise
+    target = Study.open(name)
+    with target.held():
+        target.reread()
+        plan = planned(name, answers, match, add_checkpoints)
+        target.add_import(plan.settings, plan.prompts, plan.responses, plan.measures)
+    return target
+
+
+def planned(
+    name: str, answers: Answers, match: Mapping[str, str] | None = None, add_checkpoints: bool = False
+) -> Plan:
+    """What `into` would do, or the `UserError` with which it would refuse; changes nothing."""
     renamed = [(match or {}).get(theirs, theirs) for theirs in answers.checkpoints]
     if name not in study.names():
         if len(set(renamed)) < 2:
@@ -223,29 +262,21 @@ def into(
                 "the other's in the same import, or tell files apart with --as NAME, once for each file."
             )
         keys = [_slug(theirs) for theirs in renamed]
-        checkpoints = [_imported(r, k) for r, k in zip(renamed, keys, strict=True)]
-        try:
-            rows, numbers = (_keyed(of, answers, keys) for of in (answers.responses, answers.measures))
-            return Study.create(name, checkpoints, answers.prompts, rows, numbers)
-        except Exists:
-            # Else another import has just made it, and these answers go into it.
-            if name not in study.names():
-                raise
-    target = Study.open(name)
-    with target.held():
-        settings = target.reread()
-        keys = _known_keys(target, renamed, add_checkpoints)
-        # By key: two names of the file may have been matched to one new checkpoint.
-        added = {key: theirs for theirs, key in zip(renamed, keys, strict=True) if key not in _keys(target)}
-        more = [_imported(theirs, key) for key, theirs in added.items()]
-        old = target.prompts()
-        table = pd.concat([old, answers.prompts], ignore_index=True) if len(old) else answers.prompts
-        settings = settings.model_copy(update={"checkpoints": [*target.checkpoints, *more]})
+        settings = Study.planned(name, [_imported(r, k) for r, k in zip(renamed, keys, strict=True)])
         rows, numbers = (_keyed(of, answers, keys) for of in (answers.responses, answers.measures))
-        if any(kind != formats.TABLE for kind in answers.formats.values()):
-            _check_no_other_run(target, rows)
-        target.add_import(settings, table, rows, numbers)
-    return target
+        return Plan(settings, answers.prompts, rows, numbers)
+    target = Study.open(name)
+    keys = _known_keys(target, renamed, add_checkpoints)
+    # By key: two names of the file may have been matched to one new checkpoint.
+    added = {key: theirs for theirs, key in zip(renamed, keys, strict=True) if key not in _keys(target)}
+    more = [_imported(theirs, key) for key, theirs in added.items()]
+    old = target.prompts()
+    table = pd.concat([old, answers.prompts], ignore_index=True) if len(old) else answers.prompts
+    settings = target.settings.model_copy(update={"checkpoints": [*target.checkpoints, *more]})
+    rows, numbers = (_keyed(of, answers, keys) for of in (answers.responses, answers.measures))
+    if any(kind != formats.TABLE for kind in answers.formats.values()):
+        _check_no_other_run(target, rows)
+    return Plan(settings, table, rows, numbers)
 
 
 def _check_no_other_run(target: Study, rows: pd.DataFrame) -> None:

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from diffing.study import prompts, responses
+from diffing.common import words
+from diffing.study import prompts, responses, study
 from diffing.study.channels import CHANNELS
-from diffing.study.imports import Answers
+from diffing.study.imports import Answers, Plan
 
 
 def summary(answers: Answers) -> list[dict[str, Any]]:
@@ -25,6 +26,21 @@ def summary(answers: Answers) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def paired(name: str, plan: Plan) -> list[str]:
+    """How many prompts would have answers of both, of the first checkpoint and each other one, a sentence each."""
+    there = study.Study.open(name).responses() if name in study.names() else responses.empty()
+    table = responses.merge(there, plan.responses)
+    asked = prompts.normal(plan.prompts, 0)
+    first, *others = plan.settings.checkpoints
+    told = []
+    for other in others:
+        found = responses.pairs(table, asked, first.key, other.key)
+        both = responses.kept(found)["prompt_id"].nunique()
+        asks = words.count(len(asked), "prompt")
+        told.append(f"{both:,} of {asks} would have answers of both '{first.name}' and '{other.name}'.")
+    return told
 
 
 def first(answers: Answers) -> dict[str, str]:

@@ -102,18 +102,7 @@ class Study:
     ) -> Self:
         """Make the folder, whole or not at all; `numbers` are measures, `settings` fields of `StudySettings`."""
         who.needs_editor()
-        folder = folder_of(name)
-        if folder.exists():
-            raise Exists(name)
-        try:
-            full = StudySettings(
-                name=name,
-                created=files.now(),
-                checkpoints=list(checkpoints),
-                **settings,
-            )
-        except ValidationError as error:
-            raise UserError(f"Study '{name}' cannot be made: {first_fault(error)}.") from error
+        folder, full = folder_of(name), cls.planned(name, checkpoints, **settings)
         try:
             with files.fresh_folder(folder.parent, ".new-") as temporary:
                 study = cls(temporary, full)
@@ -130,6 +119,16 @@ class Study:
                 raise Exists(name) from error
             raise UserError(f"Study '{name}' cannot be made: {damage.in_words(error)}") from error
         return cls(folder, full)
+
+    @classmethod
+    def planned(cls, name: str, checkpoints: Sequence[Checkpoint], **settings: Any) -> StudySettings:
+        """The settings of a study that can be made so; makes nothing."""
+        if folder_of(name).exists():
+            raise Exists(name)
+        try:
+            return StudySettings(name=name, created=files.now(), checkpoints=list(checkpoints), **settings)
+        except ValidationError as error:
+            raise UserError(f"Study '{name}' cannot be made: {first_fault(error)}.") from error
 
     @classmethod
     def open(cls, name: str) -> Self:

@@ -50,6 +50,14 @@ def show() -> Study | None:
         pressed = st.button("Import", key="import", type="primary", disabled=bool(lacking))
         if lacking:
             st.caption(lacking)
+    if called and answers is not None:
+        # What the button would refuse is said before it is pressed.
+        try:
+            for line in preview.paired(called, imports.planned(called, answers)):
+                st.caption(md(line))
+        except UserError as error:
+            st.error(md(str(error)))
+            return None
     if pressed and answers is not None:
         try:
             return imports.into(called, answers)
@@ -91,7 +99,9 @@ def _from_logs(files: list[UploadedFile]) -> Answers:
 def _mapped(file: UploadedFile) -> Answers | None:
     """What a table holds, once it is clear which of its columns is which of ours."""
     head = _read(file.file_id, file)
-    columns = _columns(file.file_id, [str(name) for name in head.columns])
+    # A study's own answers name their prompts by id, and need these beside them.
+    head = answer_tables.with_prompts(head, file.name, [])
+    columns = _columns(file.file_id, head)
     answers = None
     if columns is not None:
         try:
@@ -128,9 +138,10 @@ def _preview(answers: Answers) -> None:
     )
 
 
-def _columns(file_id: str, there: list[str]) -> dict[str, str] | None:
+def _columns(file_id: str, head: pd.DataFrame) -> dict[str, str] | None:
     """What a person says of the columns, beginning with what their names say; None while one is missing."""
-    guessed = answer_tables.guessed(there)
+    there = [str(name) for name in head.columns]
+    guessed = answer_tables.guessed(there) | answer_tables.two_answers(head)
     shapes = list(SHAPES)
     wide = {"response_a", "response_b"} <= guessed.keys()
     with st.container(horizontal=True):

@@ -86,6 +86,26 @@ def test_a_dry_run_of_an_import_shows_what_would_come_in_and_changes_nothing(dif
     assert [c.name for c in Study.open("evals").checkpoints] == ["x", "y"]
 
 
+def test_a_dry_run_refuses_what_the_import_would_in_the_same_words(tmp_path: Path, diffing: Run) -> None:
+    one, both, other = (tmp_path / f"{name}.csv" for name in ("one", "both", "other"))
+    one.write_text("prompt,model,response\nHi,old,Hello.\n")
+    both.write_text("prompt,old,new\nHi,Hello.,Hey\nBye,Bye.,Ciao\nWhy?,So.,\n")
+    other.write_text("prompt,model,response\nHi,third,Hello.\n")
+
+    def refused(*words: str) -> str:
+        dry, real = (diffing("import", *words, *how) for how in (["--dry-run"], []))
+        assert dry.returncode == real.returncode == 2 and dry.stderr == real.stderr
+        return dry.stderr
+
+    assert "there are answers of 'old' alone" in refused("greet", str(one))
+    assert "is no study name" in refused("gr eet", str(both))
+    said = diffing("import", "greet", str(both), "--dry-run").stdout
+    assert "2 of 3 prompts would have answers of both 'old' and 'new'." in said and not list(Study.list())
+    diffing("import", "greet", str(both))
+    assert "has no checkpoint 'third'" in refused("greet", str(other))
+    assert diffing("import", "greet", str(one), "--dry-run").returncode == 0
+
+
 def test_the_formats_in_the_help_are_those_that_are_read() -> None:
     assert get_args(bring.Formats) == ("", *formats.NAMES)
     assert get_args(options.Channels) == channels.CHANNELS

@@ -103,3 +103,23 @@ def test_two_logs_of_one_model_ask_for_names(app: AppTest) -> None:
     (field,) = [box for box in app.text_input if box.label.startswith("Names of the checkpoints")]
     field.set_value("one, two").run()
     assert not app.error and waits_for(app) == ""
+
+
+def test_two_columns_of_answers_are_seen_and_how_many_prompts_pair_is_said(app: AppTest) -> None:
+    app.text_input(key="import-name").set_value("mine").run()
+    app.file_uploader(key="answers").upload(
+        "a.csv", b"prompt,old,new\nHi,Hello.,Hey!\nBye,Bye.,\n", "text/csv"
+    ).run()
+    assert not app.exception and not app.warning and not app.error
+    said = [caption.value for caption in app.caption]
+    assert any(line.startswith("4 answers to 2 prompts; A is old, B is new.") for line in said)
+    assert any("1 of 2 prompts would have answers of both 'old' and 'new'" in line for line in said)
+    app.text_input(key="import-name").set_value("not a name").run()
+    assert ["is no study name" in error.value for error in app.error] == [True]
+
+
+def test_exported_answers_ask_for_their_prompts(app: AppTest) -> None:
+    table = b"prompt_id,checkpoint,draw,text\nabc,old,0,Hello.\nabc,new,0,Hey!\n"
+    app.file_uploader(key="answers").upload("x-responses.csv", table, "text/csv").run()
+    (error,) = app.error
+    assert "names its prompts by id alone; bring the prompts that were exported with it" in error.value

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from diffing import jobs
 from diffing.common.files import PROJECT
 from diffing.diff import stored
-from diffing.labels import glance
+from diffing.labels import digest
 from diffing.models.providers import Checkpoint
 from diffing.study import prompts, sample
 from diffing.study.study import Study, names
@@ -97,7 +97,7 @@ def test_a_study_shows_what_it_needs_next() -> None:
 
 def test_a_compared_study_says_what_changed_and_opens_there(monkeypatch: pytest.MonkeyPatch) -> None:
     study = finding_study.make(monkeypatch)
-    told = glance.of(study)
+    told = digest.of(study)
     page = home(study)
     assert f"<div class='says'>{html.escape(told.sentence)}</div>" in said(page)
     assert [f"{html.escape(each.name)} <i>{each.figures}</i>" in said(page) for each in told.changes] == [True] * 3

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import datasets
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
@@ -10,8 +11,8 @@ from typer.testing import CliRunner
 from diffing.cli.app import app
 from diffing.common.errors import UserError
 from diffing.models.providers import Checkpoint
-from diffing.report import logs
-from diffing.study import measures
+from diffing.report import exports, logs
+from diffing.study import imports, measures
 from diffing.study.study import Study
 
 SECRET = "sk-or-v1-0123456789abcdef"
@@ -63,7 +64,7 @@ def test_inspect_gets_a_log_a_checkpoint_with_draws_as_epochs(study: Study, tmp_
     one, cut = old["samples"]
     assert (one["epoch"], one["input"], one["target"]) == (
         1,
-        [{"role": "user", "content": "Name a <b>tree</b>"}],
+        [{"role": "user", "content": "Name a <b>tree</b>", "source": "input"}],
         "",
     )
     assert one["messages"][-1]["content"] == one["output"]["completion"] == "Oak."
@@ -79,15 +80,68 @@ def test_inspect_gets_a_log_a_checkpoint_with_draws_as_epochs(study: Study, tmp_
     assert [turn["role"] for turn in failed["messages"]] == ["user", "assistant", "user"]
 
 
-def test_a_log_that_went_out_comes_in_again_the_same(study: Study, tmp_path: Path) -> None:
-    files = [str(path) for path in logs.inspect(study, tmp_path)]
-    done = CliRunner().invoke(app, ["import", "back", *files, "--from", "inspect"])
+CALLS = json.dumps([{"text": "Let me look."}, {"name": "find", "arguments": {"q": "oak"}, "result": "a tree"}])
+SAME = ["checkpoint", "draw", "text", "reasoning", "tools", "flag", "finish_reason"]
+
+
+@pytest.fixture
+def whole(study: Study) -> Study:
+    """The same study with a tool that was called, and answers of both sides to the second prompt too."""
+    first, second = study.prompts()["id"]
+    row = {"prompt_id": second, "draw": 0, "finish_reason": "stop", "flag": ""}
+    study.add_responses(pd.DataFrame([row | {"checkpoint": "old", "text": "A tree.", "tools": CALLS}]))
+    numbers = [{"prompt_id": second, "checkpoint": "old", "draw": 0, "name": "grade", "value": 0.5}]
+    study.add_measures(measures.normal(pd.DataFrame(numbers)))
+    return study
+
+
+def told(study: Study, *more: str) -> list[list[str]]:
+    """All answers with what was asked, in words that no import changes."""
+    table = study.responses().merge(study.prompts(), left_on="prompt_id", right_on="id", suffixes=("", "_asked"))
+    names = {checkpoint.key: checkpoint.name for checkpoint in study.checkpoints}
+    table = table.assign(checkpoint=table["checkpoint"].map(names), error=table["error"] != "")
+    table["finish_reason"] = table["finish_reason"].where(~table["error"], "")
+    return sorted(table[["prompt_id", *more, *SAME, "error"]].astype(str).values.tolist())
+
+
+def numbers(study: Study) -> list[list[str]]:
+    names = {checkpoint.key: checkpoint.name for checkpoint in study.checkpoints}
+    table = study.measures().assign(checkpoint=lambda rows: rows["checkpoint"].map(names))
+    return sorted(table[["prompt_id", "checkpoint", "draw", "name", "value"]].astype(str).values.tolist())
+
+
+def test_a_log_that_went_out_comes_in_again_the_same(whole: Study, tmp_path: Path) -> None:
+    files = [str(path) for path in logs.inspect(whole, tmp_path)]
+    for name, given in (("back", files), ("folder", [str(tmp_path)])):
+        done = CliRunner().invoke(app, ["import", name, *given])
+        assert done.exit_code == 0, done.output
+        back = Study.open(name)
+        # A log's category is its task.
+        assert told(back) == told(whole) and numbers(back) == numbers(whole)
+    assert [each.name for each in Study.open("back").checkpoints] == ["Old", "New"]
+
+
+def test_tables_that_went_out_come_in_again_the_same(whole: Study, tmp_path: Path) -> None:
+    exports.write_study(whole, tmp_path)
+    both = [str(tmp_path / f"out-{name}.csv") for name in ("responses", "prompts")]
+    done = CliRunner().invoke(app, ["import", "back", *both, "--match", "old=Old", "--match", "new=New"])
     assert done.exit_code == 0, done.output
-    back = Study.open("back")
-    texts = back.responses()[back.responses()["text"] != ""]
-    assert sorted(texts["text"]) == ["Ash", "Elm.", "Oak."]
-    assert texts.set_index("text")["reasoning"].to_dict() == {"Ash": "", "Elm.": "Hm. Trees.", "Oak.": ""}
-    assert set(study.prompts()["id"]) >= set(back.prompts()["id"]) - {""}
+    assert told(Study.open("back"), "category") == told(whole, "category")
+    with pytest.raises(UserError, match="'out-responses.csv' names its prompts by id alone; bring the prompts"):
+        imports.load(Path(both[0]))
+
+
+def test_a_data_set_is_opened_by_datasets_itself_and_comes_in_again(whole: Study, tmp_path: Path) -> None:
+    folder = logs.data_set(whole, tmp_path)[0].parent
+    opened = datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
+    answers = pd.concat([part.to_pandas() for part in opened.values()])
+    mine = whole.responses()
+    assert sorted(answers["text"]) == sorted(mine["text"]) and sorted(answers["tools"]) == sorted(mine["tools"])
+    pairs = datasets.load_dataset(str(folder), "pairs", cache_dir=str(tmp_path / "cache"))
+    assert sum(len(part) for part in pairs.values()) == len(whole.pairs("old", "new"))
+    done = CliRunner().invoke(app, ["import", "back", str(folder), "--match", "old=Old", "--match", "new=New"])
+    assert done.exit_code == 0, done.output
+    assert told(Study.open("back"), "category") == told(whole, "category")
 
 
 def test_docent_gets_an_agent_run_an_answer(study: Study, tmp_path: Path) -> None:

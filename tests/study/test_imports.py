@@ -139,3 +139,17 @@ def test_two_names_of_a_file_can_be_matched_to_one_new_checkpoint(tmp_path: Path
     assert [checkpoint.key for checkpoint in study.checkpoints] == ["old-model", "new-model", "third"]
     answers = study.responses()
     assert set(answers.loc[answers["checkpoint"] == "third", "text"]) == {"No.", "Yes."}
+
+
+def test_two_columns_of_answers_are_called_as_their_checkpoints(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("category,question,gpt-4,claude,grade\nx,1?,one,eins,0.5\ny,2?,two,zwei,1\n")
+    study = imports.into("pairs", imports.load_all([path], imports.How(measures=["grade"])))
+    assert [each.name for each in study.checkpoints] == ["gpt-4", "claude"]
+    pairs = study.pairs("gpt-4", "claude")
+    assert pairs[["text_a", "text_b"]].to_numpy().tolist() == [["one", "eins"], ["two", "zwei"]]
+    # With a third such column nobody can say which are answers, and numbers are none.
+    for left in (["gpt-4", "claude", "grade"], ["gpt-4", "grade"]):
+        pd.read_csv(path)[["question", *left]].to_csv(tmp_path / "other.csv", index=False)
+        with pytest.raises(UserError, match="has no column 'response'"):
+            imports.load(tmp_path / "other.csv")

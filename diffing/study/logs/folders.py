@@ -11,6 +11,7 @@ import pandas as pd
 
 from diffing.common import bounds, hub, parquet, tables
 from diffing.common.errors import UserError
+from diffing.study.logs import head, inspect_log
 
 HUB = "hf:"
 LOGS = ("*.eval", "samples_*.jsonl", "samples_*.jsonl.gz")
@@ -32,6 +33,8 @@ def files_in(path: Path) -> list[Path]:
     if not is_folder:
         return [path]
     logs = sorted(found for pattern in LOGS for found in path.glob(pattern) if found.is_file())
+    # JSON may be anything: it is looked into where nothing is a log by its name.
+    logs = logs or [found for found in sorted(path.glob("*.json")) if inspect_log.recognises(head.of(found))]
     if len(logs) > MOST_FILES:
         raise UserError(f"'{path.name}' holds more than {MOST_FILES:,} logs; bring fewer at once.")
     return logs or [path]
@@ -47,6 +50,9 @@ def _data_set(folder: Path) -> pd.DataFrame:
         inner.name for inner in sorted(folder.iterdir()) if inner.is_dir() and any(inner.glob("data-*.arrow"))
     ]
     found = next((files for pattern in SAVED if (files := sorted(folder.glob(pattern)))), [])
+    # What `export --to hf` wrote: the pairs beside them are the same answers once more.
+    if any(file.name.startswith("pairs-") for file in found):
+        found = [file for file in found if file.name.startswith("answers-")] or found
     if not found:
         if len(splits) == 1:
             return _data_set(folder / splits[0])

@@ -43,7 +43,7 @@ def test_responses_are_read_with_thoughts_and_tools() -> None:
 def test_outputs_without_their_requests_are_refused_and_requests_alone_too() -> None:
     with pytest.raises(UserError, match="answers without their questions; bring the batch's file of requests"):
         brought(BATCH / "before-output.jsonl")
-    with pytest.raises(UserError, match="requests without their answers"):
+    with pytest.raises(UserError, match="questions without their answers"):
         brought(BATCH / "before-requests.jsonl")
 
 

@@ -1,4 +1,4 @@
-"""A comparison at a glance: its sentence and its largest changes, from what is stored.
+"""A digest of a comparison: its sentence and its largest changes, from what is stored.
 
 For whoever lists many studies at once. Promises the very words of the Answer page and of the command `answer`, and
 that neither prompts nor answers are read for it; whether these have changed since is not asked.
@@ -30,7 +30,7 @@ class Change(NamedTuple):
     """A's and B's."""
 
 
-class Glance(NamedTuple):
+class Digest(NamedTuple):
     """What a comparison says."""
 
     sentence: str
@@ -40,10 +40,10 @@ class Glance(NamedTuple):
     """When it was compared."""
 
 
-def of(study: Study, a: str = "", b: str = "") -> Glance:
+def of(study: Study, a: str = "", b: str = "") -> Digest:
     """What the diff of two checkpoints says; a `UserError` where there is none."""
     told = _told(study, *study.sides(a, b))
-    return Glance(told["sentence"], [Change(*each) for each in told["changes"]], told["computed"])
+    return Digest(told["sentence"], [Change(*each) for each in told["changes"]], told["computed"])
 
 
 def largest(found: list[Behaviour]) -> list[Behaviour]:
