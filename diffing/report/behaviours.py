@@ -108,9 +108,9 @@ def chart(facts: Facts) -> Chart | None:
 
     left_out = len(of(facts)) - len(rows)
     caption = (
-        "On held-out prompts. Hollow: may follow from the answers' length alone."
+        "On new prompts, which nothing was chosen by. Hollow: may follow from the answers' length alone."
         if _hollow(rows)
-        else ("On held-out prompts.")
+        else ("On new prompts, which nothing was chosen by.")
     )
     caption += f" {left_out} more are in the table of behaviours." if left_out else ""
     # A quarter of an inch a row, and room for titles and axes.

@@ -67,7 +67,7 @@ def _of_behaviour(facts: Facts, each: Behaviour) -> Card:
         side=line.title[0],
         said=line.title[1:],
         tested=True,
-        status=f"Counted on {count(each.prompts, 'held-out prompt')}.",
+        status=f"Counted on {count(each.prompts, 'new prompt')}.",
         figures=[unit, line.told, f"q = {small(each.q)}", *_at_equal_length(each)],
         pair=examples.of_behaviour(facts, each, LENGTH),
         against=_pairs_against(each),
@@ -117,9 +117,9 @@ def _status(facts: Facts, standing: Standing) -> str:
     own, check = standing.counted, standing.check
     judged = check is not None and check.prompts > 0
     if sure(standing) == "verified" and check is not None:
-        asked = count(check.prompts, "held-out prompt")
+        asked = count(check.prompts, "new prompt")
         return f"Confirmed by a judge ({facts.verification.judge}) on {asked}."
-    prompts = count(own.prompts, "held-out prompt") if own is not None else "held-out prompts"
+    prompts = count(own.prompts, "new prompt") if own is not None else "new prompts"
     return f"Counted on {prompts}{'; the judge did not confirm it' if judged else ''}."
 
 
@@ -155,7 +155,7 @@ def _ways(check: Check) -> str:
 def _at_equal_length(each: Behaviour) -> list[str]:
     if each.survives_length is None:
         return []
-    return ["there at equal length too" if each.survives_length else "not sure at equal length"]
+    return ["not explained by length" if each.survives_length else "may be length alone"]
 
 
 def _against(standing: Standing, same: Behaviour | None) -> str:
@@ -168,7 +168,7 @@ def _against(standing: Standing, same: Behaviour | None) -> str:
         said.append("its author had seen held-out answers, so these figures do not confirm it independently")
     if own is not None and not own.amount:
         other = own.more_a if finding.sign > 0 else own.more_b
-        said.append(_other_way(other, own.more_a + own.more_b, "held-out"))
+        said.append(_other_way(other, own.more_a + own.more_b, "new"))
     elif check is not None and check.prompts:
         said.append(f"{count(check.losses, 'prompt speaks', 'prompts speak')} against it, {check.wins} for it")
     elif same is not None:

@@ -132,7 +132,7 @@ def test_without_findings_the_report_shows_what_changed_with_a_pair_each(
     shown = section(text, "The changes, with a pair of answers each")
     titles = re.findall(r"^### \d+\. (.*)$", shown, re.MULTILINE)
     assert titles[:2] == ["B's answers are 17 % longer", "A more often has double spaces within lines"]
-    assert len(titles) == 7 and shown.count("Counted on 18 held-out prompts.") == 7
+    assert len(titles) == 7 and shown.count("Counted on 18 new prompts.") == 7
     assert "first.«··»Then this." in shown and "All findings" not in text
 
 
