@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import typer
 
+from diffing.cli import agents as cli_agents
 from diffing.cli import answer as cli_answer
 from diffing.cli import bring as cli_bring
 from diffing.cli import check as cli_check
@@ -60,6 +61,7 @@ PARTS = (
     cli_votes,
     cli_report,
     cli_mend,
+    cli_agents,
 )
 for part in PARTS:
     app.registered_commands += part.app.registered_commands

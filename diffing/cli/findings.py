@@ -73,8 +73,8 @@ def findings_command(
     members: dict[str, Any] = {
         "features": feature or [],
         "probes": probe or [],
-        "examples": [_example(text) for text in example or []],
-        "counter_examples": [_example(text) for text in counter or []],
+        "examples": [findings.pair_of(text) for text in example or []],
+        "counter_examples": [findings.pair_of(text) for text in counter or []],
     }
     members = {field: values for field, values in members.items() if values}
     predicate = predicates.typed(count, own_probes.load(study)) if count else None
@@ -243,16 +243,6 @@ def baseline_command(
         return
     show([{"": field, **{str(row["arm"]): _figure(row[field]) for row in rows}} for field in arms.Arm._fields[1:]])
     say(f"GPU time at ${gpu_hour:g} an hour; both ways verified by one judge on the same held-out prompts.")
-
-
-def _example(text: str) -> list[Any]:
-    from diffing.common import tables
-
-    prompt_id, _, draw = text.partition(":")
-    number = tables.number(draw or "0")
-    if number is None:
-        raise UserError(f"'{text}' names no pair of answers; write PROMPT:DRAW, such as 7364772401cd:0.")
-    return [prompt_id, number]
 
 
 def _list(stands: "Sequence[Standing]") -> None:

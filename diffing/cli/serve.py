@@ -18,10 +18,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from diffing.common.errors import UserError
 
@@ -46,6 +46,8 @@ class Running(NamedTuple):
     port: int
     token: str
     origins: list[str]
+    agents: dict[str, Any] | None = None
+    """Token and terms of the agents that it serves beside its pages; None of a dashboard alone."""
 
     @property
     def addresses(self) -> list[str]:
@@ -53,8 +55,13 @@ class Running(NamedTuple):
         return [f"{origin}/?token={self.token}" for origin in (f"http://127.0.0.1:{self.port}", *self.origins)]
 
 
-def start(port: int = PORT, origins: Sequence[str] = ()) -> tuple[Running, bool]:
-    """The dashboard, and whether it ran already; `origins` are what else browsers may call it."""
+def start(
+    port: int = PORT, origins: Sequence[str] = (), agents: Mapping[str, Any] | None = None
+) -> tuple[Running, bool]:
+    """The dashboard, and whether it ran already; `origins` are what else browsers may call it.
+
+    With `agents`, the terms of a server of theirs, it serves these too.
+    """
     from diffing.common import files
 
     origins = [_origin(text) for text in origins]
@@ -65,8 +72,8 @@ def start(port: int = PORT, origins: Sequence[str] = ()) -> tuple[Running, bool]
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                return _found(port, origins), True
-            return _begun(port, origins, handle), False
+                return _found(port, origins, agents), True
+            return _begun(port, origins, handle, agents), False
         finally:
             # The server has one of its own by now.
             os.close(handle)
@@ -103,7 +110,7 @@ def has_screen() -> bool:
     return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _begun(port: int, origins: list[str], handle: int) -> Running:
+def _begun(port: int, origins: list[str], handle: int, agents: Mapping[str, Any] | None) -> Running:
     from diffing.common import files
 
     if _stray(port) is not None:
@@ -115,7 +122,9 @@ def _begun(port: int, origins: list[str], handle: int) -> Running:
         raise UserError(
             f"Port {port} is taken by another program; choose another with 'python -m diffing dashboard --port N'."
         )
-    running = Running(port, secrets.token_urlsafe(32), origins)
+    # A token of their own: the dashboard's would let them do whatever its owner can.
+    beside = None if agents is None else {"token": secrets.token_urlsafe(32), "terms": dict(agents)}
+    running = Running(port, secrets.token_urlsafe(32), origins, beside)
     files.write_json(_path(port, "json"), running._asdict())
     log = _path(port, "log")
     with open(log, "wb", opener=files.private) as out:
@@ -136,7 +145,7 @@ def _begun(port: int, origins: list[str], handle: int) -> Running:
     return running
 
 
-def _found(port: int, origins: list[str]) -> Running:
+def _found(port: int, origins: list[str], agents: Mapping[str, Any] | None) -> Running:
     """The server that runs already, which must take what is asked of it."""
     from diffing.common import files
 
@@ -144,6 +153,12 @@ def _found(port: int, origins: list[str]) -> Running:
     if more := [origin for origin in origins if origin not in running.origins]:
         raise UserError(
             f"The dashboard on port {port} runs already and was not told of {more[0]}; end it with "
+            f"'python -m diffing dashboard --port {port} --stop', then start it so."
+        )
+    if agents is not None and (running.agents or {}).get("terms") != dict(agents):
+        other = "without agents" if running.agents is None else "with other terms for agents"
+        raise UserError(
+            f"The dashboard on port {port} runs already, {other}; end it with "
             f"'python -m diffing dashboard --port {port} --stop', then start it so."
         )
     _wait(running, lambda: files.is_locked(_path(port, "pid")))
@@ -203,7 +218,8 @@ def _record(port: int) -> Running:
     again = f"end the server with 'python -m diffing dashboard --port {port} --stop' and start it again"
     told = files.read_json(path, again)
     with damage.reading(path, again):
-        return Running(int(told["port"]), str(told["token"]), [str(origin) for origin in told["origins"]])
+        origins = [str(origin) for origin in told["origins"]]
+        return Running(int(told["port"]), str(told["token"]), origins, told.get("agents"))
 
 
 def _origin(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from diffing.common import files, jsonl, who
+from diffing.common import files, jsonl, tables, who
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.escape import tidied, tidy
@@ -87,6 +87,11 @@ class Finding(BaseModel):
         return "drafted from the counts" if self.origin == "template" else self.author
 
     @property
+    def by_agent(self) -> bool:
+        """Whether a program worded it that chose what to look at: no draft, of which there are so many at most."""
+        return self.origin == "hand" and self.author_kind == "llm"
+
+    @property
     def more(self) -> str:
         """Key of the checkpoint that shows it more."""
         return self.a if self.side == "a" else self.b
@@ -134,6 +139,15 @@ FIXED = {"id", "a", "b", "side", "origin", "created"}
 def wording(claim: str) -> str:
     # White space says nothing to a judge, and must not cost new verdicts.
     return files.content_hash(["claim", " ".join(claim.split())], 12)
+
+
+def pair_of(text: str) -> Example:
+    """A pair as people and programs write it, PROMPT:DRAW; the first draw where none is named."""
+    prompt_id, _, draw = text.strip().partition(":")
+    number = tables.number(draw or "0")
+    if number is None or not prompt_id:
+        raise UserError(f"'{text[:80]}' names no pair of answers; write PROMPT:DRAW, such as 7364772401cd:0.")
+    return Example(prompt_id, number)
 
 
 def path_of(study: Study) -> Path:

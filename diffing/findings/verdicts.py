@@ -139,8 +139,11 @@ def votes(paired: pd.DataFrame) -> pd.DataFrame:
     return out.reset_index()
 
 
-def check(verdicts: pd.DataFrame) -> dict[str, Check]:
-    """How each claim did as one that B shows it more, corrected over all of them."""
+def check(verdicts: pd.DataFrame, others: int = 0) -> dict[str, Check]:
+    """How each claim did as one that B shows it more, corrected over all of them and over `others` beside them.
+
+    The others were tried and not judged, and count as tests that found nothing.
+    """
     paired = pairs(verdicts)
     paired = paired[paired["kind"] == BETWEEN]
     if paired.empty:
@@ -153,7 +156,7 @@ def check(verdicts: pd.DataFrame) -> dict[str, Check]:
     p = stats.mcnemar(table["losses"].to_numpy(np.int64), table["wins"].to_numpy(np.int64))
     # A claim without a single vote was not tested: a p of 1 would make the correction harder for the others.
     p[(table["missing"] == voted.groupby("claim").size()).to_numpy()] = np.nan
-    q = stats.benjamini_hochberg(p)
+    q = stats.benjamini_hochberg(np.append(p, np.ones(others)))[: len(p)]
     checks = {}
     for row, claim in enumerate(table.index):
         wins, losses, ties, missing = (int(table.loc[claim, name]) for name in table.columns)

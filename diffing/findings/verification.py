@@ -66,7 +66,7 @@ class Verification:
     error: Error | None = None
     """The judge's error over all claims by a person's verdicts; None where these are too few."""
     tests: int = 0
-    """Claims that were corrected for together."""
+    """Claims that were corrected for together, with those of agents that were never judged."""
     cost: float | None = None
     tokens_in: int = 0
     tokens_out: int = 0
@@ -150,8 +150,11 @@ def _read(folder: str, a: str, b: str, judge: str, _stamp: tuple[files.Identity,
     between = judging.pairs(study, a, b)
     said = people.given(between, kept, people.read(study), judge)
     corrected = correction.of(people.units(between, lines), said)
+    # What an agent worded and nobody judged: it may have been left for what its count showed on these prompts.
+    unjudged = len({f.wording for f in mine if f.by_agent} - set(given["claim"]))
     checks = {
-        claim: replace(check, corrected=corrected.get(claim)) for claim, check in verdicts.check(given).items()
+        claim: replace(check, corrected=corrected.get(claim))
+        for claim, check in verdicts.check(given, unjudged).items()
     }
     turned = {f.id: checks[f.wording].toward(f.sign) for f in mine if f.wording in checks}
     said_on = {verdict["claim"]: line["date"] for line in lines for verdict in line["verdicts"]}
@@ -163,7 +166,7 @@ def _read(folder: str, a: str, b: str, judge: str, _stamp: tuple[files.Identity,
         same_as=_same(given, [finding for finding in mine if finding.id in turned], turned),
         own_error=verdicts.own_error(given),
         error=correction.measured(said),
-        tests=len(checks),
+        tests=len(checks) + unjudged if checks else 0,
         cost=sum(paid) if paid else None,
         tokens_in=sum(line["tokens_in"] for line in lines),
         tokens_out=sum(line["tokens_out"] for line in lines),

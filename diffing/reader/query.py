@@ -51,19 +51,19 @@ def by_label(labels: Mapping[int, str], text: str, most: int = 50) -> pd.DataFra
     return order.head(most).reset_index(drop=True)
 
 
-def by_tokens(encodings: Encodings, text: str, most: int = 50) -> pd.DataFrame:
+def by_tokens(encodings: Encodings, text: str, most: int = 50, among: Array | None = None) -> pd.DataFrame:
     """Features that fire where a text stands, capitals or not, by how much more than on tokens at large.
 
     `share` is the part of the feature's active tokens that touch the text, `chance` the part of all tokens that
-    do, `covers` the part of the text's tokens that the feature is active on.
+    do, `covers` the part of the text's tokens that the feature is active on. `among` narrows where is looked.
     """
     if not text:
         raise UserError("There is no text to look for; give a word or a few characters.")
     pattern = re.compile(re.escape(text), re.IGNORECASE)
     hits, active = np.zeros(encodings.n_features), np.zeros(encodings.n_features)
     touched = tokens = 0
-    for document, answer in enumerate(encodings.texts):
-        record = encodings.encoding(document)
+    for document in range(len(encodings)) if among is None else among.tolist():
+        answer, record = encodings.texts[document], encodings.encoding(document)
         active[record.feature] += record.count
         tokens += len(record.ids)
         spans = [match.span() for match in pattern.finditer(answer)]

@@ -5,7 +5,7 @@ Promises that no key that this program knows stands in a file that it wrote, and
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -14,7 +14,7 @@ import pandas as pd
 from diffing.common import outfile, tables
 from diffing.common.keys import holds_key, known_key, looks_like_key
 from diffing.models import providers
-from diffing.study.study import Study
+from diffing.models.providers import Checkpoint
 
 GONE = "[key]"
 """What stands where a key was."""
@@ -71,13 +71,13 @@ def _throughout(change: Callable[[str], str], value: Any) -> Any:
     return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
 
 
-def secrets(study: Study) -> list[str]:
+def secrets(checkpoints: Sequence[Checkpoint]) -> list[str]:
     """Values of this machine's keys, the longest first, so that none is left in part.
 
     A checkpoint's variable counts where its key may be sent: else a study could name any variable and learn from
     the gaps in its report what it holds.
     """
-    points = [point for point in providers.endpoints(study.checkpoints) if providers.unsettled(point) is None]
+    points = [point for point in providers.endpoints(checkpoints) if providers.unsettled(point) is None]
     named = {each.key_env for each in providers.PROVIDERS.values()} | {point.key_env for point in points}
     known = {providers.key_of(name) or "" for name in (named | {"HF_TOKEN"}) - {""}}
     # And whatever looks like one by its variable's name too: an error may quote a key of another service.

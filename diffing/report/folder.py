@@ -69,7 +69,7 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     # Beside the place where it goes: on one file system, so that it is moved whole.
     outfile.folder(out.parent)
     with files.fresh_folder(out.parent, ".report-") as fresh:
-        bundle = Bundle(fresh, secrets(study))
+        bundle = Bundle(fresh, secrets(study.checkpoints))
         step(2, "drawing charts")
         charts = report_charts.draw(facts)
         for chart in charts:

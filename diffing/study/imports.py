@@ -9,7 +9,7 @@ completes it.
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -231,13 +231,17 @@ class Plan(NamedTuple):
 
 
 def into(
-    name: str, answers: Answers, match: Mapping[str, str] | None = None, add_checkpoints: bool = False
+    name: str,
+    answers: Answers,
+    match: Mapping[str, str] | None = None,
+    add_checkpoints: bool = False,
+    **chosen: Any,
 ) -> Study:
-    """Put answers into a study, which is made where there is none."""
+    """Put answers into a study, which is made where there is none, then with these settings."""
     if name not in study.names():
         plan = planned(name, answers, match)
         try:
-            return Study.create(name, plan.settings.checkpoints, plan.prompts, plan.responses, plan.measures)
+            return Study.create(name, plan.settings.checkpoints, plan.prompts, plan.responses, plan.measures, **chosen)
         except Exists:
             # Else another import has just made it, and these answers go into it.
             if name not in study.names():

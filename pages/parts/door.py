@@ -3,13 +3,14 @@
 Holds the check that stands before every route of Streamlit's. Promises that whoever does not know the server's
 token gets one sentence and nothing else, that no page of another origin reaches it (another port of this machine
 is another origin), that a name which was rebound to this machine is refused, and that no answer may be framed,
-read by a page of another origin, or fetch anything from elsewhere. Knows nothing of Streamlit and keeps no list of
-who came.
+read by a page of another origin, or fetch anything from elsewhere. A part of the server may have a token of its own,
+for programs: it opens nothing else, and nothing else opens it. Knows nothing of Streamlit and keeps no list of who
+came.
 """
 
 import hmac
 import html
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -37,13 +38,17 @@ def origins(port: int, more: Iterable[str] = ()) -> list[str]:
 class Door:
     """An ASGI application before another one."""
 
-    def __init__(self, app: Application, token: str, origins: Iterable[str]) -> None:
+    def __init__(
+        self, app: Application, token: str, origins: Iterable[str], parts: Mapping[str, str] | None = None
+    ) -> None:
+        """`parts`: paths whose programs bear a token of their own, and that token."""
         global stands
         if not token:
             raise ValueError("a door needs a token")
         stands = True
         self.app, self.token, self.origins = app, token, frozenset(origins)
         self.hosts = frozenset(urlsplit(origin).netloc for origin in self.origins)
+        self.parts = dict(parts or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -52,6 +57,10 @@ class Door:
             return
         head = _headers(scope)
         fault = self._fault(head)
+        own = next((token for path, token in self.parts.items() if _within(scope["path"], path)), None)
+        if own is not None:
+            await self._of_part(own, fault, head, scope, receive, send)
+            return
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         shown = [value for name, value in query if name == TOKEN]
         if not fault and scope["type"] == "http" and any(self._is_token(value) for value in shown):
@@ -63,6 +72,20 @@ class Door:
             await send({"type": "websocket.close", "code": REFUSED})
         else:
             await _reply(send, 403, fault or NO_TOKEN, [])
+
+    async def _of_part(
+        self, token: str, fault: str, head: dict[str, str], scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Ask for a part's own token, as programs send it: no cookie and no address holds it."""
+        kind, _, said = head.get("authorization", "").partition(" ")
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": REFUSED})
+        elif fault:
+            await _reply(send, 403, fault, [])
+        elif kind.lower() == "bearer" and hmac.compare_digest(said.encode("utf-8", "replace"), token.encode()):
+            await self.app(scope, receive, send)
+        else:
+            await _reply(send, 401, NO_BEARER, [("www-authenticate", "Bearer")])
 
     def _fault(self, head: dict[str, str]) -> str:
         """What is wrong with where a request comes from; empty where nothing is."""
@@ -104,6 +127,9 @@ class Door:
 NO_TOKEN = (
     "This dashboard asks for its token: open the address that 'python -m diffing dashboard' prints on its "
     "machine. A token is good for as long as the server runs."
+)
+NO_BEARER = (
+    "Agents bear a token here ('Authorization: Bearer …'): 'python -m diffing agents --http' prints it on its machine."
 )
 NO_HOST = (
     "This dashboard does not know itself by this address: end it, and start it with "
@@ -156,6 +182,10 @@ def _headers(scope: Scope) -> dict[str, str]:
         between = "; " if name == "cookie" else ", "
         found[name] = f"{found[name]}{between}{value}" if name in found else value
     return found
+
+
+def _within(path: str, part: str) -> bool:
+    return path == part or path.startswith(f"{part}/")
 
 
 def _cookie_name(head: dict[str, str]) -> str:

@@ -77,9 +77,9 @@ def test_a_study_learns_nothing_of_a_variable_that_it_names(monkeypatch: pytest.
     monkeypatch.setenv("GUESSED", "a-value-of-mine-77")
     point = Checkpoint(key="a", name="a", source="custom:m", base_url="https://h.example/v1", key_env="GUESSED")
     study = Study.create("s", [point, Checkpoint(key="b", name="b", source="import")])
-    assert "a-value-of-mine-77" not in bundle.secrets(study)
+    assert "a-value-of-mine-77" not in bundle.secrets(study.checkpoints)
     allowed.allow("h.example", "GUESSED")
-    assert "a-value-of-mine-77" in bundle.secrets(study)
+    assert "a-value-of-mine-77" in bundle.secrets(study.checkpoints)
 
 
 def modes(folder: Path) -> dict[str, int]:

@@ -1,0 +1,74 @@
+"""What every tool stands on: the server's terms, its purse, who asks, and the studies as they may be opened.
+
+Promises that a study which was opened with held-out prompts is marked for good before anything of it is read: what
+an agent has seen cannot be unseen by a restart, so each later claim of any agent in it says so.
+"""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cached_property
+
+from diffing import diff
+from diffing.agents.purse import Purse
+from diffing.agents.sight import Sight
+from diffing.agents.terms import Terms
+from diffing.common import files
+from diffing.common.damage import Damaged
+from diffing.common.errors import UserError
+from diffing.common.escape import tidy
+from diffing.diff.stored import Diff
+from diffing.study.study import Study
+
+UNNAMED = "agent"
+asking: ContextVar[str] = ContextVar("asking", default=UNNAMED)
+"""Who asks, as its claims are signed; set for each call."""
+NAME = 60
+"""Characters of a client's name in an author: it is the client's own word, and may be anything."""
+SEEN = "held_out_read"
+"""The file in a study that says that agents could read its held-out prompts, and since when."""
+
+
+def signed(name: str) -> str:
+    """The author of what a client of this name writes."""
+    said = " ".join(tidy(name).split())[:NAME]
+    return f"agent {said}" if said else UNNAMED
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One server's; cheap to make."""
+
+    terms: Terms
+
+    @property
+    def sight(self) -> Sight:
+        return self.terms.sight
+
+    @cached_property
+    def purse(self) -> Purse:
+        return Purse(self.terms.max_dollars)
+
+    def opened(self, name: str) -> Study:
+        study = Study.open(name)
+        if self.sight.held_out and not (study.folder / SEEN).exists():
+            files.write_text(study.folder / SEEN, f"{files.now()}\n")
+        return study
+
+    def compared(self, study: Study, a: str, b: str) -> Diff:
+        """The stored comparison; a sentence in the agents' words where there is none."""
+        a, b = study.sides(a, b)
+        try:
+            return diff.load(study, a, b)
+        except Damaged:
+            raise
+        except UserError as error:
+            # Said for people, with a command.
+            raise UserError(
+                f"Study '{study.name}' has no comparison of '{a}' and '{b}' yet; start the step 'diff' "
+                "(after 'encode')."
+            ) from error
+
+
+def saw_held_out(study: Study, sight: Sight) -> bool:
+    """Whether agents can have seen held-out answers of a study, now or at any time before."""
+    return sight.held_out or (study.folder / SEEN).exists()
