@@ -85,8 +85,8 @@ def reported(desk: Desk, name: str) -> str:
     changed = last.changed(told, last.state(study, a, b))
     since = f" Since then changed: {', '.join(changed)}." if changed else ""
     return (
-        f"The report of '{name}' was made on {told['made']}.{since} It shows answers to held-out prompts and is for "
-        f"people; what you may know of it follows.\n\n{claims.summary(desk, name)}"
+        f"The report of '{name}' was made on {told['made']}.{since} It shows answers to held-out prompts and is "
+        f"for people; what you may know of it follows.\n\n{claims.summary(desk, name)}"
     )
 
 

@@ -1,9 +1,10 @@
 """The server of agents' tools over the Model Context Protocol, and what every call of one goes through.
 
 Promises that each answer is typed data and the same as compact text; that both together stay under the size that
-`size` sets; that no key of this machine stands in one; that no call takes longer than 45 seconds, whatever it waits
-for; and that a fault is one sentence, never a traceback. What a tool does is `reading`'s, `looking`'s, `work`'s and
-`claims`'s. `mcp` is an extra and slow to import: nothing else in the engine loads this module before a server starts.
+`size` sets; that no key of this machine stands in one; that no call takes longer than 45 seconds, whatever it
+waits for; and that a fault is one sentence, never a traceback. What a tool does stands in `reading`, `looking`,
+`work` and `claims`. `mcp` is an extra and slow to import: nothing else of the engine loads this module before a
+server starts.
 """
 
 import inspect
@@ -11,6 +12,7 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -80,14 +82,17 @@ class Server(MCPServer[Any]):
         return self._told(result.structured_content or {}, arguments)
 
     async def read_resource(self, uri: Any, context: Context[Any, Any] | None = None) -> Any:
+        named = {"study": str(uri).partition("://")[2].partition("/")[0]}
         try:
             with anyio.fail_after(LONGEST):
-                return await super().read_resource(uri, context)
+                found = await super().read_resource(uri, context)
         except UnexpectedResourceError as error:
             said = _sentence(error.__cause__ or error, str(uri))
-            raise ResourceError(self._clean(said, {})) from error
+            raise ResourceError(self._clean(said, named)) from error
         except TimeoutError as error:
             raise ResourceError(LATE) from error
+        assert not isinstance(found, InputRequiredResult)
+        return [replace(each, content=self._clean(each.content, named)) for each in found]
 
     def _told(self, data: dict[str, Any], arguments: dict[str, Any]) -> CallToolResult:
         clean = self._clean(data, arguments)

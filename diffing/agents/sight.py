@@ -19,8 +19,12 @@ from diffing.reader.encodings import Encodings
 from diffing.study import prompts, responses
 from diffing.study.study import Study
 
-CLOSED = "(held out)"
-"""What stands in a line in place of the id of a prompt that may not be told."""
+CLOSED = "(this speaks of a held-out prompt; a person can read it in the job's log)"
+"""What stands in place of words that may not be told."""
+QUOTED = 40
+"""Characters of a prompt's beginning by which a text is known to quote it."""
+FEW = 12
+"""Characters under which a beginning is that of any sentence."""
 
 
 class OfPrompt(Protocol):
@@ -107,14 +111,21 @@ class Sight:
         return Pair(prompt_id, draw, prompts.shown(prompt), str(prompt["category"]), str(prompt["split"]), *sides)
 
     def without_ids(self, study: Study, text: str) -> str:
-        """A line of outside words, such as a job's error, with no id of a closed prompt in it."""
-        for identifier in frozenset(study.prompts()["id"]) - self.ids(study):
-            text = text.replace(identifier, CLOSED)
-        return text
+        """Outside words, such as a job's error; those that name or quote a closed prompt are left out whole."""
+        return CLOSED if self.names_closed(study, text) else text
 
     def names_closed(self, study: Study, text: str) -> bool:
-        """Whether a text speaks of a prompt that is closed, by its id."""
-        return self.without_ids(study, text) != text
+        """Whether a text names a closed prompt by its id, or quotes how it begins."""
+        if self.held_out:
+            return False
+        table = study.prompts()
+        closed = table[~prompts.discovery(table)]
+        quoted = [
+            *closed["id"],
+            *(begun for words in closed["text"] if len(begun := words.strip()[:QUOTED]) >= FEW),
+        ]
+        said = " ".join(text.split())
+        return any(" ".join(each.split()) in said for each in quoted)
 
     def _absent(self, study: Study, prompt_id: str) -> UserError:
         # One sentence for both: that an id is held out would already say that there is such a prompt.

@@ -120,7 +120,13 @@ def _asked(given: list[Asked] | None) -> pd.DataFrame:
 
 def _given(answers: list[Both]) -> imports.Answers:
     rows = [
-        {"prompt": each.text, "category": each.category, "draw": each.draw, "checkpoint": side, "response": text}
+        {
+            "prompt": each.text,
+            "category": each.category,
+            "draw": str(each.draw),
+            "checkpoint": side,
+            "response": text,
+        }
         for each in answers
         for side, text in (("a", each.a), ("b", each.b))
     ]

@@ -25,9 +25,7 @@ def agents(
     ] = None,
     max_dollars: Annotated[
         float,
-        typer.Option(
-            help="What agents may spend in this home in all, restarts included.", min=0, callback=finite
-        ),
+        typer.Option(help="What agents may spend in this home in all, restarts included.", min=0, callback=finite),
     ] = 5.0,
     refill: Annotated[bool, typer.Option("--refill", help="Count their spending anew from now on.")] = False,
     model: Annotated[

@@ -3,9 +3,9 @@
 Holds the check that stands before every route of Streamlit's. Promises that whoever does not know the server's
 token gets one sentence and nothing else, that no page of another origin reaches it (another port of this machine
 is another origin), that a name which was rebound to this machine is refused, and that no answer may be framed,
-read by a page of another origin, or fetch anything from elsewhere. A part of the server may have a token of its own,
-for programs: it opens nothing else, and nothing else opens it. Knows nothing of Streamlit and keeps no list of who
-came.
+read by a page of another origin, or fetch anything from elsewhere. A part of the server may have a token of its
+own, for programs: it opens nothing else, and nothing else opens it. Knows nothing of Streamlit and keeps no list
+of who came.
 """
 
 import hmac
@@ -129,7 +129,8 @@ NO_TOKEN = (
     "machine. A token is good for as long as the server runs."
 )
 NO_BEARER = (
-    "Agents bear a token here ('Authorization: Bearer …'): 'python -m diffing agents --http' prints it on its machine."
+    "Agents bear a token here ('Authorization: Bearer …'), which 'python -m diffing agents --http' prints on its "
+    "machine."
 )
 NO_HOST = (
     "This dashboard does not know itself by this address: end it, and start it with "

@@ -1,8 +1,9 @@
 """The dashboard's server: `python -m pages.parts.server RECORD HELD`, as `diffing.cli.serve` starts it.
 
-RECORD is a file with port, token and origins, and where agents are served beside it their token and terms; HELD is a file that was opened and locked for this process, which
-holds it for life and writes its number there. Promises that nothing in the environment or in the person's own
-configuration says where it listens, whom it takes, or how much of a fault it shows.
+RECORD is a file with port, token, origins and, where agents are served beside the pages, their token and terms;
+HELD is a file that was opened and locked for this process, which holds it for life and writes its number there.
+Promises that nothing in the environment or in the person's own configuration says where it listens, whom it takes,
+or how much of a fault it shows.
 """
 
 import os
@@ -33,9 +34,7 @@ def serve(
     origins = door.origins(port, more)
     beside: dict[str, Any] = {} if agents is None else beside_it(agents, origins)
     parts = {} if agents is None else {AGENTS: agents["token"]}
-    app = st.App(
-        PAGE, middleware=[Middleware(door.Door, token, origins, parts)], on_script_error=said, **beside
-    )
+    app = st.App(PAGE, middleware=[Middleware(door.Door, token, origins, parts)], on_script_error=said, **beside)
     # Given here they stand above the environment and every file; the door has asked already, this asks once more.
     app.run(
         config={

@@ -3,9 +3,11 @@
 import pandas as pd
 import pytest
 
+from diffing.agents import sight
 from diffing.agents.sight import Sight
 from diffing.common.errors import UserError
 from diffing.diff.changes import Row
+from diffing.models.providers import Checkpoint
 from diffing.reader import encode
 from diffing.reader.encodings import Encodings
 from diffing.study.study import Study
@@ -28,12 +30,12 @@ def ids(study: Study, split: str) -> list[str]:
 
 def test_prompts_answers_pairs_and_documents_are_those_of_discovery_unless_opened(study: Study) -> None:
     encodings = Encodings.open(study)
-    for sight, splits in ((CLOSED, ["discovery"]), (OPEN, ["discovery", "held-out"])):
+    for seen, splits in ((CLOSED, ["discovery"]), (OPEN, ["discovery", "held-out"])):
         expected = sorted(sum((ids(study, split) for split in splits), []))
-        assert sorted(sight.prompts(study)["id"]) == expected
-        assert sorted(sight.answers(study)["prompt_id"].unique()) == expected
-        assert sorted(sight.pairs(study, "a", "b")["prompt_id"]) == expected
-        read = encodings.documents.loc[sight.documents(encodings), "prompt_id"]
+        assert sorted(seen.prompts(study)["id"]) == expected
+        assert sorted(seen.answers(study)["prompt_id"].unique()) == expected
+        assert sorted(seen.pairs(study, "a", "b")["prompt_id"]) == expected
+        read = encodings.documents.loc[seen.documents(encodings), "prompt_id"]
         assert sorted(read.unique()) == expected
     assert ids(study, "held-out")
 
@@ -63,8 +65,18 @@ def test_examples_and_lines_lose_what_is_closed(study: Study) -> None:
     rows = [Row(closed, 0), Row(known, 0)]
     assert (CLOSED.named(study, rows), OPEN.named(study, rows)) == ([Row(known, 0)], rows)
     line = f"failed: prompt {closed}, then {known}"
-    assert CLOSED.without_ids(study, line) == f"failed: prompt (held out), then {known}"
-    assert CLOSED.names_closed(study, line) and not CLOSED.names_closed(study, known)
+    assert (CLOSED.without_ids(study, line), OPEN.without_ids(study, line)) == (sight.CLOSED, line)
+    assert CLOSED.without_ids(study, f"failed: {known}") == f"failed: {known}"
+
+
+def test_words_that_quote_how_a_closed_prompt_begins_are_left_out() -> None:
+    texts = [f"Tell me what you think of number {n}, please" for n in range(40)]
+    study = Study.create(
+        "quoted", [Checkpoint(key=key, name=key, source="import") for key in "ab"], pd.DataFrame({"text": texts})
+    )
+    for row in study.prompts().itertuples():
+        said = f'HTTP 400: "{row.text}" is not allowed'
+        assert (CLOSED.without_ids(study, said) == said) is (row.split == "discovery")
 
 
 def test_an_answer_whose_prompt_is_of_no_split_any_more_is_closed(study: Study) -> None:
