@@ -12,10 +12,11 @@ from pydantic import Field
 
 from diffing import labels
 from diffing.agents import size, work
-from diffing.agents.desk import Desk, asking, saw_held_out
+from diffing.agents.desk import Desk, saw_held_out
 from diffing.agents.reading import PAGE, After, Before, Cursor, Name
 from diffing.agents.shapes import Claimed, Findings, Progress, Reported, Side
 from diffing.agents.terms import StepOptions
+from diffing.common import who
 from diffing.common.errors import UserError
 from diffing.diff import answer as answers
 from diffing.findings import brief, evidence, predicates, verification
@@ -69,7 +70,7 @@ def claim(
         "counter_examples": [_readable(desk, opened, pair, a, b) for pair in counter_examples or []],
     }
     members = {name: values for name, values in members.items() if values}
-    author, seen = asking.get(), saw_held_out(opened, desk.sight)
+    author, seen = who.acting().name, saw_held_out(opened, desk.sight)
     # From counting to writing, so that of two agents at once neither passes the limit.
     with opened.held():
         before = written.same(opened, said, more, a=a, b=b)

@@ -1,10 +1,9 @@
-"""What every tool stands on: the server's terms, its purse, who asks, and the studies as they may be opened.
+"""What every tool stands on: the server's terms, its purse, and the studies as they may be opened.
 
 Promises that a study which was opened with held-out prompts is marked for good before anything of it is read: what
 an agent has seen cannot be unseen by a restart, so each later claim of any agent in it says so.
 """
 
-from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,22 +15,21 @@ from diffing.common import files
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.escape import tidy
+from diffing.common.who import Person
 from diffing.diff.stored import Diff
 from diffing.study.study import Study
 
 UNNAMED = "agent"
-asking: ContextVar[str] = ContextVar("asking", default=UNNAMED)
-"""Who asks, as its claims are signed; set for each call."""
 NAME = 60
 """Characters of a client's name in an author: it is the client's own word, and may be anything."""
 SEEN = "held_out_read"
 """The file in a study that says that agents could read its held-out prompts, and since when."""
 
 
-def signed(name: str) -> str:
-    """The author of what a client of this name writes."""
+def signed(name: str) -> Person:
+    """Who acts where a client of this name asks: what it may change is what an editor of a team may."""
     said = " ".join(tidy(name).split())[:NAME]
-    return f"agent {said}" if said else UNNAMED
+    return Person(f"agent {said}" if said else UNNAMED, "editor")
 
 
 @dataclass(frozen=True)

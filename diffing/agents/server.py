@@ -27,11 +27,11 @@ from pydantic import Field, ValidationError
 from starlette.applications import Starlette
 
 from diffing.agents import claims, guide, looking, reading, size, work
-from diffing.agents.desk import Desk, asking, signed
+from diffing.agents.desk import Desk, signed
 from diffing.agents.reading import Name
 from diffing.agents.shapes import Progress
 from diffing.agents.terms import Terms
-from diffing.common import damage
+from diffing.common import damage, who
 from diffing.common.errors import UserError
 from diffing.common.escape import throughout
 from diffing.common.step import DEEPEST, first_fault
@@ -72,9 +72,8 @@ class Server(MCPServer[Any]):
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
-        asking.set(signed(_client(context)))
         try:
-            with anyio.fail_after(LONGEST):
+            with anyio.fail_after(LONGEST), who.acts(signed(_client(context))):
                 result = await super().call_tool(name, arguments, context)
         except (ToolError, TimeoutError) as error:
             return self._failed(_in_words(name, error), arguments)
@@ -84,7 +83,7 @@ class Server(MCPServer[Any]):
     async def read_resource(self, uri: Any, context: Context[Any, Any] | None = None) -> Any:
         named = {"study": str(uri).partition("://")[2].partition("/")[0]}
         try:
-            with anyio.fail_after(LONGEST):
+            with anyio.fail_after(LONGEST), who.acts(signed(_client(context))):
                 found = await super().read_resource(uri, context)
         except UnexpectedResourceError as error:
             said = _sentence(error.__cause__ or error, str(uri))

@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from diffing import jobs
 from diffing.agents import inbox, size
-from diffing.agents.desk import Desk, asking
+from diffing.agents.desk import Desk
 from diffing.agents.reading import Name
 from diffing.agents.shapes import Estimated, Made, Progress
 from diffing.agents.terms import Step, StepOptions
-from diffing.common import words
+from diffing.common import who, words
 from diffing.common.errors import UserError
 from diffing.common.step import checked
 from diffing.diff import until_certain
@@ -183,7 +183,7 @@ def start(
     def begin(cap: float | None) -> Job:
         return jobs.start(opened, step, given if cap is None else given | {"max_dollars": cap})
 
-    job = desk.purse.start(opened, asking.get(), paid, max_dollars, begin)
+    job = desk.purse.start(opened, who.acting().name, paid, max_dollars, begin)
     return progress(desk, opened, job.status(), job.log_tail(LOG))
 
 

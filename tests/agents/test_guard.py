@@ -39,8 +39,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         report_study.bare(patch)
         study = marked(patch)
         held = ids(study, "held-out")[0]
-        rests = {"examples": [Example(held, 0)], "held_out_seen": True}
-        made = findings.add(study, "numbers its steps", "b", author="Ann", **rests)
+        made = findings.add(
+            study, "numbers its steps", "b", author="Ann", examples=[Example(held, 0)], held_out_seen=True
+        )
         findings.note(study, made.id, f"see HELDOUT in {held}", "Ann")
         findings.reject(study, made.id, f"{held} shows the contrary", "Ann")
         folder.run(study, folder.Options(), Watch())

@@ -12,6 +12,7 @@ from diffing import jobs
 from diffing.agents import claims, reading, size
 from diffing.agents import server as serving
 from diffing.agents.terms import Terms
+from diffing.diff import compute
 from diffing.findings import findings, verification
 from diffing.models.providers import Checkpoint
 from diffing.study.study import Study
@@ -62,7 +63,7 @@ def test_reading_tools_tell_what_the_engine_tells(agent: Agent) -> None:
     assert {each["step"]: each["state"] for each in status["steps"]}["diff"] == "done"
     assert status["discovery"] + status["held_out"] == status["prompts"] == 120
     answer = agent.told("answer", study="study")
-    stored = finding_study.compute.current(Study.open("study"), "a", "b")
+    stored = compute.current(Study.open("study"), "a", "b")
     assert answer["sentence"].startswith("B's answers are")
     behaviours = agent.pages("answer", "behaviours", study="study")
     assert len(behaviours) == len(stored.behaviours)
@@ -148,7 +149,8 @@ def test_every_claim_of_an_agent_counts_in_the_correction_judged_or_not(
     # A person's own claim that nobody judged was tested by nothing.
     findings.add(study, "a person's", "a", author="Ann")
     after = verification.read(study)
-    assert (after.tests, after.checks[first["id"]].q) == (5, pytest.approx(min(1.0, 5 * alone.p)))
+    assert after.tests == 5
+    assert after.checks[first["id"]].q == pytest.approx(min(1.0, 5 * alone.p))
     assert agent.told("findings", study="study")["tests"] == 5
 
 
