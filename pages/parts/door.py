@@ -186,7 +186,8 @@ def _headers(scope: Scope) -> dict[str, str]:
 
 
 def _within(path: str, part: str) -> bool:
-    return path == part or path.startswith(f"{part}/")
+    # As the server's own routes read it: the part's bare name would fall through to the pages.
+    return path.startswith(f"{part}/")
 
 
 def _cookie_name(head: dict[str, str]) -> str:

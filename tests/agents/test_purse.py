@@ -2,8 +2,6 @@
 
 import os
 import signal
-import time
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +13,7 @@ from diffing.jobs.job import Job
 from diffing.study.study import Study
 from tests.fakes.asked_study import make
 from tests.fakes.openai_server import Behaviour, OpenAIServer
+from tests.fakes.processes import until, worker_of
 
 
 def begun(study: Study, purse: Purse, wish: float | None = None, **options: object) -> Job:
@@ -65,14 +64,8 @@ def test_a_job_that_was_killed_counts_with_all_that_was_set_aside(study: Study, 
     server.delay = 60
     purse = Purse(1.0)
     job = begun(study, purse, wish=0.6)
-    while not server.calls:
-        time.sleep(0.05)
-    held = next(
-        int(path.parent.name)
-        for path in Path("/proc").glob("[0-9]*/cmdline")
-        if str(job.folder).encode() in path.read_bytes()
-    )
-    os.kill(held, signal.SIGKILL)
+    until(lambda: server.calls, "it asks")
+    os.kill(worker_of(job), signal.SIGKILL)
     assert job.wait(60).state == "dead"
     assert (purse.standing().spent, purse.standing().set_aside) == (0.6, 0.0)
 

@@ -1,17 +1,21 @@
 """Every tool by the protocol's own client: typed answers, sentences for faults, sizes, names, keys and limits."""
 
 import json
+import re
 import shutil
 import threading
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import typer
 
 from diffing import jobs
 from diffing.agents import claims, reading, size
 from diffing.agents import server as serving
 from diffing.agents.terms import Terms
+from diffing.cli.app import app
+from diffing.common.files import PROJECT
 from diffing.diff import compute
 from diffing.findings import findings, verification
 from diffing.models.providers import Checkpoint
@@ -269,10 +273,19 @@ def test_answers_to_long_texts_fit_and_lose_nothing(agent: Agent) -> None:
 
 def test_the_way_is_one_text_and_names_every_tool(agent: Agent) -> None:
     said = agent.talk(lambda client: client.get_prompt("investigate", {"study": "study"})).messages[0].content.text
-    skill = Path(__file__).parents[2] / ".claude" / "skills" / "checkpoint-diffing" / "SKILL.md"
+    skill = PROJECT / ".claude" / "skills" / "checkpoint-diffing" / "SKILL.md"
     assert skill.read_text().endswith(said.partition("\n## This time")[0])
     assert said.endswith("The study is 'study'. \n")
     assert {name for name in TOOLS - {"cancel"} if f"`{name}`" in said} == TOOLS - {"cancel"}
+
+
+def test_the_page_names_every_tool_and_every_option() -> None:
+    page = (PROJECT / "docs" / "agents.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == TOOLS
+    command = typer.main.get_command(app).commands["agents"]  # type: ignore[attr-defined]
+    options = {name for each in command.params for name in each.opts} - {"--help"}
+    told = set(re.findall(r"`(--[a-z-]+)", page.split("## What you decide")[1].split("## The tools")[0]))
+    assert options == told
 
 
 def test_resources_are_read_and_an_unknown_one_is_a_sentence(agent: Agent) -> None:
