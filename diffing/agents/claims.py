@@ -95,7 +95,7 @@ def claim(
         )
         if seen and not made.held_out_seen:
             written.change(opened, made.id, author, "llm", put={"held_out_seen": True})
-    return _claimed(desk, opened, evidence.get(opened, made.id)).model_copy(update={"new": before is None})
+    return _row(desk, opened, evidence.get(opened, made.id)).model_copy(update={"new": before is None})
 
 
 def _readable(desk: Desk, study: Study, text: str, a: str, b: str) -> Example:
@@ -109,7 +109,7 @@ def of_agents(study: Study, a: str, b: str) -> list[Finding]:
     return [each for each in written.load(study) if (each.a, each.b) == (a, b) and each.by_agent]
 
 
-def _claimed(desk: Desk, study: Study, standing: Standing) -> Claimed:
+def _row(desk: Desk, study: Study, standing: Standing) -> Claimed:
     finding = standing.finding
     rungs = {rung.name: rung.words for rung in standing.rungs}
     against = [standing.why] if standing.why else [objection.words for objection in standing.open]
@@ -134,12 +134,12 @@ def findings(desk: Desk, study: Name, a: Before = "", b: After = "", cursor: Cur
     opened = desk.opened(study)
     a, b = opened.sides(a, b)
     stands = evidence.of(opened, a, b)
-    chosen, after = size.page(stands, cursor, PAGE, lambda one: _claimed(desk, opened, one).model_dump())
+    chosen, after = size.page(stands, cursor, PAGE, lambda one: _row(desk, opened, one).model_dump())
     return Findings(
         study=opened.name,
         a=a,
         b=b,
-        findings=[_claimed(desk, opened, one) for one in chosen],
+        findings=[_row(desk, opened, one) for one in chosen],
         tests=verification.read(opened, a, b).tests,
         next_cursor=after,
     )
@@ -191,7 +191,7 @@ def summary(desk: Desk, name: str) -> str:
             lines.append(f"- {size.cut(each.name, 200)}: {each.figures}, {each.told} ({each.confirmed})")
     lines += ["", "## Claims", ""]
     for one in evidence.of(study, a, b):
-        told = _claimed(desk, study, one)
+        told = _row(desk, study, one)
         seen = " Held-out answers were seen by its author." if told.held_out_seen else ""
         words = "; ".join(part for part in (told.counted, told.judged, told.against) if part)
         lines.append(f"- {brief.sentence(one)} [{told.status}, {told.author}] {words}.{seen}")

@@ -28,7 +28,7 @@ from diffing.agents.shapes import (
 )
 from diffing.common.errors import UserError
 from diffing.diff import answer as answers
-from diffing.diff import measure, ranking, selection
+from diffing.diff import blocks, measure, ranking, selection
 from diffing.diff.answer import Behaviour
 from diffing.diff.changes import Row
 from diffing.diff.stored import Diff
@@ -109,9 +109,8 @@ def answer(desk: Desk, study: Name, a: Before = "", b: After = "", cursor: Curso
     stored = desk.compared(opened, a, b)
     if stored.older:
         raise UserError(f"This comparison of '{study}' is of an older version; start the step 'diff' again.")
-    found = called.behaviours(opened, stored)
-    # Length first, then what was confirmed, as the page has it; what only features tell of comes last.
-    found.sort(key=lambda each: (not each.said, each.kind != "amount", each.confirmed != "yes"))
+    parted = blocks.of(called.behaviours(opened, stored))
+    found = [*parted.confirmed, *parted.by_features, *parted.rest]
     rows, after = size.page(found, cursor, PAGE, lambda row: _changed(desk, opened, row).model_dump(), room=1500)
     still = answers.still(stored)
     return Answered(

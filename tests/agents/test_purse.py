@@ -7,10 +7,12 @@ import pytest
 
 from diffing import jobs
 from diffing.agents.purse import LEAST, Entry, Ledger, Purse
+from diffing.agents.terms import Terms
 from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.jobs.job import Job
 from diffing.study.study import Study
+from tests.fakes.agent import Agent, text
 from tests.fakes.asked_study import make
 from tests.fakes.openai_server import Behaviour, OpenAIServer
 from tests.fakes.processes import until, worker_of
@@ -29,18 +31,25 @@ def study(server: OpenAIServer) -> Study:
     return make(server, 40)
 
 
-def test_spending_stops_at_the_limit_over_jobs_and_restarts(study: Study, server: OpenAIServer) -> None:
-    for _ in range(4):
-        try:
-            # A purse of its own each time, as a restarted server has.
-            begun(study, Purse(0.10), wish=0.05).wait(60)
-        except UserError as error:
-            assert "The agents' budget of $0.10" in str(error) or "there is" in str(error)
-    with pytest.raises(UserError, match=r"is used up|asked for"):
-        begun(study, Purse(0.10), wish=0.05)
+def test_a_budget_of_ten_cents_stops_at_ten_cents_over_jobs_and_restarts(
+    server: OpenAIServer, study: Study
+) -> None:
+    terms = Terms(frozenset({"collect"}), 0.10)
+    refused = ""
+    while not refused:
+        # A server of its own each time, as a client starts it anew; all that is left, unless it asks for less.
+        agent = Agent(terms)
+        told = agent.call("start", study="s", step="collect", **({} if server.calls else {"max_dollars": 0.05}))
+        if told.is_error:
+            refused = text(told)
+        else:
+            assert (
+                Job(study.folder / "jobs" / str((told.structured_content or {})["job"])).wait(60).state == "done"
+            )
+    assert refused.startswith("The agents' budget of $0.10 is used up ($0.10 spent); a person gives more with")
     spent = Purse(0.10).standing().spent
     assert spent == pytest.approx(0.004 * len(server.calls))
-    assert 0.10 - 0.05 < spent <= 0.10
+    assert 0.09 < spent <= 0.10 + 1e-9 and len(study.responses()) == len(server.calls)
 
 
 def test_what_a_running_job_may_cost_is_set_aside(study: Study, server: OpenAIServer) -> None:

@@ -12,6 +12,9 @@ import pandas as pd
 import pytest
 
 from diffing import jobs
+from diffing.agents import claims
+from diffing.agents.desk import Desk
+from diffing.agents.terms import Terms
 from diffing.api import Study
 from diffing.common import files, jsonl, who
 from diffing.common.errors import UserError
@@ -106,6 +109,7 @@ def verbs(study: Study, tmp_path: Path) -> Verbs:
     job = Job(study.folder / "jobs" / "20260101-000000-draft-n1")
     of = "diffing/study/study.py Study."
     return {
+        "diffing/agents/claims.py claim": lambda: claims.claim(Desk(Terms()), "s", "b", text="is kind"),
         "diffing/diff/compute.py compute": lambda: compute.compute(study, "a", "b"),
         "diffing/findings/findings.py add": lambda: findings.add(study, "says more", "b", author=""),
         "diffing/findings/findings.py revise": lambda: findings.revise(study, claim, "mentions pie", {}, "", ""),

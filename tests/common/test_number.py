@@ -2,10 +2,10 @@
 
 import pytest
 
-from diffing.cli import findings as cli_findings
 from diffing.cli import label as cli_label
 from diffing.common import tables
 from diffing.common.errors import UserError
+from diffing.findings import findings
 from diffing.labels import sources
 
 NO_NUMBERS = ["²", "x", "-1", "1.5", "1e3", "9" * 5000]
@@ -30,10 +30,10 @@ def test_features_to_label_are_numbers(text: str) -> None:
 
 @pytest.mark.parametrize("text", NO_NUMBERS)
 def test_a_pair_of_answers_ends_with_a_number(text: str) -> None:
-    assert cli_findings._example("7364772401cd:1") == ["7364772401cd", 1]
-    assert cli_findings._example("7364772401cd") == ["7364772401cd", 0]
+    assert findings.pair_of("7364772401cd:1") == ("7364772401cd", 1)
+    assert findings.pair_of("7364772401cd") == ("7364772401cd", 0)
     with pytest.raises(UserError, match="names no pair of answers"):
-        cli_findings._example(f"7364772401cd:{text}")
+        findings.pair_of(f"7364772401cd:{text}")
 
 
 @pytest.mark.parametrize("text", NO_NUMBERS)
