@@ -71,7 +71,7 @@ class Notebook:
         """`plain` allows a kernel without walls where this machine has none."""
         self.study, self.sight = study, sight
         self.workspace = workspace or Workspace()
-        self.scrub = Scrub({*bundle.secrets(study), *self.workspace.secret_values()})
+        self.scrub = Scrub({*bundle.secrets(study.checkpoints), *self.workspace.secret_values()})
         self._stack = ExitStack()
         mine = self._stack.enter_context(files.locked(study.folder / "agent.lock", wait=False))
         if not mine:
