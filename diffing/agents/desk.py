@@ -6,8 +6,11 @@ an agent has seen cannot be unseen by a restart, so each later claim of any agen
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from diffing import diff
+from diffing.agents import workspace
+from diffing.agents.notebooks import Notebooks
 from diffing.agents.purse import Purse
 from diffing.agents.sight import Sight
 from diffing.agents.terms import Terms
@@ -45,6 +48,17 @@ class Desk:
     @cached_property
     def purse(self) -> Purse:
         return Purse(self.terms.max_dollars)
+
+    @cached_property
+    def notebooks(self) -> Notebooks:
+        """Where agents' code runs, one a study; made with the first cell."""
+        told = self.terms.workspace
+        return Notebooks(self.sight, workspace.load(Path(told)) if told else None, self.terms.unwalled)
+
+    def close(self) -> None:
+        """End what runs here: kernels, where there are any. Jobs go on."""
+        if "notebooks" in vars(self):
+            self.notebooks.close()
 
     def opened(self, name: str) -> Study:
         study = Study.open(name)

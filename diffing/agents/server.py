@@ -10,8 +10,8 @@ server starts.
 import inspect
 import logging
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
@@ -26,7 +26,7 @@ from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnno
 from pydantic import Field, ValidationError
 from starlette.applications import Starlette
 
-from diffing.agents import claims, guide, looking, reading, size, work
+from diffing.agents import claims, code, guide, looking, reading, size, work
 from diffing.agents.desk import Desk, signed
 from diffing.agents.reading import Name
 from diffing.agents.shapes import Progress
@@ -53,12 +53,12 @@ Running = Callable[[], AbstractAsyncContextManager[None]]
 READING: Sequence[Tool] = (
     *(reading.studies, reading.status, reading.answer, reading.differences),
     *(looking.feature, looking.pair, looking.search),
-    *(work.estimate, claims.findings, claims.report),
+    *(work.estimate, claims.findings, claims.report, code.cell),
 )
 """Tools that change nothing."""
-AGAIN: Sequence[Tool] = (work.cancel, claims.claim)
+AGAIN: Sequence[Tool] = (work.cancel, claims.claim, code.interrupt)
 """Tools that change something, and a second time nothing more."""
-ONCE: Sequence[Tool] = (work.new_study, work.start, claims.verify)
+ONCE: Sequence[Tool] = (work.new_study, work.start, claims.verify, code.run_python)
 """Tools that must not be called again without need."""
 
 
@@ -203,7 +203,11 @@ def _add(server: Server, desk: Desk, tool: Tool, reads: bool, again: bool) -> No
 def over_stdio(terms: Terms) -> None:
     """Serve one client on standard input and output until it hangs up; whatever prints goes to standard error."""
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
-    made(terms).run("stdio")
+    server = made(terms)
+    try:
+        server.run("stdio")
+    finally:
+        server.desk.close()
 
 
 def over_http(terms: Terms, origins: Sequence[str], hosts: Sequence[str]) -> tuple[Starlette, Running]:
@@ -215,4 +219,13 @@ def over_http(terms: Terms, origins: Sequence[str], hosts: Sequence[str]) -> tup
     allowed = TransportSecuritySettings(allowed_hosts=list(hosts), allowed_origins=list(origins))
     # With sessions: a client of an older protocol says who it is only once.
     app = server.streamable_http_app(json_response=True, transport_security=allowed)
-    return app, server.session_manager.run
+
+    @asynccontextmanager
+    async def running() -> AsyncIterator[None]:
+        try:
+            async with server.session_manager.run():
+                yield
+        finally:
+            server.desk.close()
+
+    return app, running

@@ -234,3 +234,16 @@ class Reported(BaseModel):
     folder: str = Field(description="Under the program's home; for a person.")
     resource: str
     says: str
+
+
+class Ran(BaseModel):
+    study: str
+    number: int = Field(description="The cell's, for `cell` and `interrupt`.")
+    state: str = Field(description="waiting, running, done, failed, interrupted, died or lost.")
+    seconds: float
+    kernel: int = Field(description="Which kernel ran it; variables of an earlier one are gone.")
+    note: str
+    keeps: str = Field(description="What the walls around the code keep from it.")
+    pictures: int = Field(description="How many it drew; they are in the notebook, for people.")
+    shown: str
+    next_cursor: str = ""

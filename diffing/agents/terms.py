@@ -81,7 +81,9 @@ class Terms:
     models: Sequence[str] = field(default=())
     """Models that may be asked beside those of known providers, as they are written; a last `*` stands for any."""
     workspace: str = ""
-    """The file that says where an agent's code runs; empty where it may run none."""
+    """The file that says where an agent's code runs and what it has; empty takes this machine and nothing more."""
+    unwalled: bool = False
+    """Whether code may run on a machine that has no walls to put around it."""
 
     @classmethod
     def told(cls, may: Sequence[str], **others: Any) -> "Terms":
@@ -103,6 +105,7 @@ class Terms:
             "held_out": self.held_out,
             "models": list(self.models),
             "workspace": self.workspace,
+            "unwalled": self.unwalled,
         }
 
     @classmethod

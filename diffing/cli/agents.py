@@ -1,7 +1,8 @@
 """The command that serves agents: on standard input and output, or beside the dashboard."""
 
 from importlib.util import find_spec
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -32,6 +33,13 @@ def agents(
         list[str] | None,
         typer.Option(help="A model they may name beside openrouter's, openai's and gemini's; repeatable."),
     ] = None,
+    workspace: Annotated[
+        Path | None,
+        typer.Option(help="A TOML file: where their code runs, and what packages, files and secrets it has."),
+    ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Let their code run where no wall can be put up around it.")
+    ] = False,
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Let them read held-out prompts; every later claim says so.")
     ] = False,
@@ -46,7 +54,15 @@ def agents(
     from diffing.agents.terms import Terms
     from diffing.common.words import dollars
 
-    terms = Terms.told(may or [], max_dollars=max_dollars, held_out=held_out, models=tuple(model or ()))
+    place = ""
+    if workspace is not None:
+        from diffing.agents.workspace import load
+
+        # Read here, so that a slip in it is told before anything is served.
+        place = str(workspace.expanduser().resolve())
+        load(Path(place))
+    asked: dict[str, Any] = {"held_out": held_out, "workspace": place, "unwalled": plain}
+    terms = Terms.told(may or [], max_dollars=max_dollars, models=tuple(model or ()), **asked)
     purse = Purse(terms.max_dollars)
     if refill:
         purse.refill()

@@ -27,7 +27,7 @@ from tests.fakes.openai_server import OpenAIServer
 
 TOOLS = {
     *("studies", "status", "answer", "differences", "feature", "pair", "search", "estimate", "findings", "report"),
-    *("cancel", "claim", "new_study", "start", "verify", "job"),
+    *("cancel", "claim", "new_study", "start", "verify", "job", "run_python", "cell", "interrupt"),
 }
 
 
@@ -53,9 +53,9 @@ def test_the_tools_say_what_they_take_what_they_give_and_whether_they_change_any
     assert set(tools) == TOOLS
     assert all(tool.description and tool.output_schema and tool.annotations for tool in tools.values())
     reading_ones = {name for name, tool in tools.items() if tool.annotations.read_only_hint}
-    assert reading_ones == TOOLS - {"cancel", "claim", "new_study", "start", "verify"}
+    assert reading_ones == TOOLS - {"cancel", "claim", "new_study", "start", "verify", "run_python", "interrupt"}
     again = {name for name, tool in tools.items() if tool.annotations.idempotent_hint}
-    assert again == TOOLS - {"new_study", "start", "verify"}
+    assert again == TOOLS - {"new_study", "start", "verify", "run_python"}
     # Read by a model before its first word; what comes back is described to its client.
     read = [[tool.name, tool.description, tool.input_schema] for tool in tools.values()]
     assert size.tokens(json.dumps(read)) < 15_000
@@ -271,12 +271,36 @@ def test_answers_to_long_texts_fit_and_lose_nothing(agent: Agent) -> None:
     assert len(agent.pages("findings", "findings", study="long")) == 12
 
 
+def test_code_runs_in_the_studys_notebook_and_what_it_shows_is_paged(agent: Agent) -> None:
+    study = Study.open("study")
+    held = study.prompts().query("split == 'held-out'")["id"].tolist()
+    code = "import os\nprint(sorted(os.listdir('data')))\nfor n in range(4000): print('line', n)"
+    try:
+        ran = agent.told("run_python", study="study", code=code, wait_s=40)
+        while ran["state"] in ("waiting", "running"):
+            ran = agent.told("cell", study="study", number=ran["number"], wait_s=40)
+        assert (ran["state"], ran["number"]) == ("done", 1)
+        shown, cursor = "", ""
+        while True:
+            part = agent.told("cell", study="study", number=1, cursor=cursor)
+            shown += part["shown"]
+            cursor = part["next_cursor"]
+            if not cursor:
+                break
+        assert shown.rstrip().endswith("line 3999") and len(shown.splitlines()) == 4001
+        assert [each for each in held if each in shown] == []
+        assert agent.refused("interrupt", study="study") == "No cell is running."
+        assert agent.refused("cell", study="study", number=9).startswith("The notebook of 'study' has no cell 9")
+    finally:
+        agent.server.desk.close()
+
+
 def test_the_way_is_one_text_and_names_every_tool(agent: Agent) -> None:
     said = agent.talk(lambda client: client.get_prompt("investigate", {"study": "study"})).messages[0].content.text
     skill = PROJECT / ".claude" / "skills" / "checkpoint-diffing" / "SKILL.md"
     assert skill.read_text().endswith(said.partition("\n## This time")[0])
     assert said.endswith("The study is 'study'. \n")
-    assert {name for name in TOOLS - {"cancel"} if f"`{name}`" in said} == TOOLS - {"cancel"}
+    assert {name for name in TOOLS if f"`{name}`" in said} == TOOLS - {"cancel", "interrupt"}
 
 
 def test_the_page_names_every_tool_and_every_option() -> None:
