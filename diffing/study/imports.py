@@ -241,7 +241,9 @@ def into(
     if name not in study.names():
         plan = planned(name, answers, match)
         try:
-            return Study.create(name, plan.settings.checkpoints, plan.prompts, plan.responses, plan.measures, **chosen)
+            return Study.create(
+                name, plan.settings.checkpoints, plan.prompts, plan.responses, plan.measures, **chosen
+            )
         except Exists:
             # Else another import has just made it, and these answers go into it.
             if name not in study.names():
