@@ -1,6 +1,7 @@
 """Commands that run steps and look after them: answers, jobs, the sample, the dashboard."""
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -154,7 +155,7 @@ def sample_command(as_json: AsJson = False) -> None:
 
 @app.command()
 def dashboard(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)] = serve.PORT,
+    port: Annotated[int, typer.Option(help="Port.", min=1, max=65535)] = serve.PORT,
     origin: Annotated[
         list[str] | None,
         typer.Option(
@@ -163,6 +164,16 @@ def dashboard(
     ] = None,
     browser: Annotated[bool, typer.Option("--open/--no-open", help="Open it in a browser too.")] = True,
     stop: Annotated[bool, typer.Option("--stop", help="End it.")] = False,
+    team: Annotated[
+        Path | None,
+        typer.Option(help="Have a team log in, as this file says: docs/teams.md.", metavar="FILE.toml"),
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Where it listens; beyond this machine only with --team.", metavar="ADDRESS")
+    ] = serve.HERE,
+    i_know: Annotated[
+        bool, typer.Option("--i-know", help="Listen beyond this machine without a login, with the token alone.")
+    ] = False,
 ) -> None:
     """Start the dashboard and print its address, which lets a browser in; a second call finds it running.
 
@@ -171,12 +182,18 @@ def dashboard(
     if stop:
         say("Stopped." if serve.stop(port) else f"No dashboard of ours runs on port {port}.")
         return
-    running, ran_already = serve.start(port, origin or [])
+    from diffing.cli import team as teams
+
+    told = teams.read(team) if team else None
+    running, ran_already = serve.start(port, origin or [], host=host, team=told, i_know=i_know)
     address, *others = running.addresses
     end = "make stop" if port == serve.PORT else f"python -m diffing dashboard --port {port} --stop"
     say(f"The dashboard {'was running already' if ran_already else 'runs'} on {address} ('{end}' ends it).")
     for other in others:
         say(f"By the name that you gave it: {other}")
-    say("Whoever has this address can do all that you can do here: give it to nobody.")
+    if running.team is None:
+        say("Whoever has this address can do all that you can do here: give it to nobody.")
+    else:
+        say("Its people log in there; you act as one of them too.")
     if browser and serve.has_screen():
         typer.launch(serve.page(running).as_uri())

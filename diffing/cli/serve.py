@@ -9,6 +9,7 @@ ends. Keeps no watch over it afterwards.
 import fcntl
 import html
 import http.client
+import ipaddress
 import os
 import re
 import secrets
@@ -20,12 +21,18 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from diffing.common.errors import UserError
 
+if TYPE_CHECKING:
+    from diffing.cli.team import Team
+
 PORT = 8501
+HERE = "127.0.0.1"
+"""Where it listens unless told otherwise: this machine alone reaches it there."""
 SERVER = "pages.parts.server"
 """The module that serves; named and not imported, since the engine knows no page."""
 LONGEST_START = 120.0
@@ -48,23 +55,40 @@ class Running(NamedTuple):
     origins: list[str]
     agents: dict[str, Any] | None = None
     """Token and terms of the agents that it serves beside its pages; None of a dashboard alone."""
+    host: str = HERE
+    team: dict[str, Any] | None = None
+    """Its team's file as it was read at the start; None where the token lets in."""
 
     @property
     def addresses(self) -> list[str]:
         """What lets a browser in: on this machine first, then as its owner says it is called."""
+        if self.team is not None:
+            return [str(self.team["origin"])]
         return [f"{origin}/?token={self.token}" for origin in (f"http://127.0.0.1:{self.port}", *self.origins)]
 
 
 def start(
-    port: int = PORT, origins: Sequence[str] = (), agents: Mapping[str, Any] | None = None
+    port: int = PORT,
+    origins: Sequence[str] = (),
+    agents: Mapping[str, Any] | None = None,
+    host: str = HERE,
+    team: "Team | None" = None,
+    i_know: bool = False,
 ) -> tuple[Running, bool]:
     """The dashboard, and whether it ran already; `origins` are what else browsers may call it.
 
-    With `agents`, the terms of a server of theirs, it serves these too.
+    With `agents`, the terms of a server of theirs, it serves these too. `host` is where it listens: beyond this
+    machine only where a team logs in, or where its owner knows (`i_know`) that whoever sees the token on the way
+    may do everything.
     """
     from diffing.common import files
 
-    origins = [_origin(text) for text in origins]
+    origins = [*([team.origin] if team else []), *map(_origin, origins)]
+    _check_host(host, team is not None or i_know)
+    # A token of their own: the dashboard's would let them do whatever its owner can.
+    beside = None if agents is None else {"token": secrets.token_urlsafe(32), "terms": dict(agents)}
+    people = None if team is None else team.model_dump(mode="json")
+    wanted = Running(port, secrets.token_urlsafe(32), origins, beside, host, people)
     with _turn(port):
         # Open for writing and never emptied here: an older server's number may stand in it.
         handle = os.open(_path(port, "pid"), os.O_RDWR | os.O_CREAT, files.PRIVATE_FILE)
@@ -72,8 +96,8 @@ def start(
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                return _found(port, origins, agents), True
-            return _begun(port, origins, handle, agents), False
+                return _found(wanted), True
+            return _begun(wanted, handle), False
         finally:
             # The server has one of its own by now.
             os.close(handle)
@@ -110,21 +134,36 @@ def has_screen() -> bool:
     return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def _begun(port: int, origins: list[str], handle: int, agents: Mapping[str, Any] | None) -> Running:
+def _check_host(host: str, known: bool) -> None:
+    """Refuses to listen to other machines where nobody is asked who they are."""
+    try:
+        here = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError as error:
+        raise UserError(f"'{host}' is no address of this machine; write one as 127.0.0.1 or 0.0.0.0.") from error
+    if not here and not known:
+        raise UserError(
+            f"At {host} other machines reach the dashboard, and none of them would have to log in; name your "
+            "team's file with --team (docs/teams.md), or add --i-know if the token in its address is enough."
+        )
+
+
+def _begun(running: Running, handle: int) -> Running:
     from diffing.common import files
 
+    port = running.port
+    if running.team is not None and not (find_spec("authlib") and find_spec("httpx")):
+        raise UserError(
+            "A team's login needs the packages authlib and httpx, which are not here; run 'make extras'."
+        )
     if _stray(port) is not None:
         raise UserError(
             f"A dashboard of an earlier version, or one whose files in the cache were removed, runs on port "
             f"{port}; end it with 'python -m diffing dashboard --port {port} --stop', then start this one."
         )
-    if _taken(port):
+    if _taken(port, running.host):
         raise UserError(
             f"Port {port} is taken by another program; choose another with 'python -m diffing dashboard --port N'."
         )
-    # A token of their own: the dashboard's would let them do whatever its owner can.
-    beside = None if agents is None else {"token": secrets.token_urlsafe(32), "terms": dict(agents)}
-    running = Running(port, secrets.token_urlsafe(32), origins, beside)
     files.write_json(_path(port, "json"), running._asdict())
     log = _path(port, "log")
     with open(log, "wb", opener=files.private) as out:
@@ -145,17 +184,21 @@ def _begun(port: int, origins: list[str], handle: int, agents: Mapping[str, Any]
     return running
 
 
-def _found(port: int, origins: list[str], agents: Mapping[str, Any] | None) -> Running:
+def _found(wanted: Running) -> Running:
     """The server that runs already, which must take what is asked of it."""
     from diffing.common import files
 
+    port = wanted.port
     running = _record(port)
-    if more := [origin for origin in origins if origin not in running.origins]:
+    lacks = [origin for origin in wanted.origins if origin not in running.origins]
+    lacks += [f"the address {wanted.host}"] if wanted.host not in (HERE, running.host) else []
+    lacks += ["that team"] if wanted.team not in (None, running.team) else []
+    if lacks:
         raise UserError(
-            f"The dashboard on port {port} runs already and was not told of {more[0]}; end it with "
+            f"The dashboard on port {port} runs already and was not told of {lacks[0]}; end it with "
             f"'python -m diffing dashboard --port {port} --stop', then start it so."
         )
-    if agents is not None and (running.agents or {}).get("terms") != dict(agents):
+    if wanted.agents is not None and (running.agents or {}).get("terms") != wanted.agents["terms"]:
         other = "without agents" if running.agents is None else "with other terms for agents"
         raise UserError(
             f"The dashboard on port {port} runs already, {other}; end it with "
@@ -184,9 +227,11 @@ def _wait(running: Running, alive: Callable[[], bool]) -> None:
 
 def _answers(running: Running) -> bool:
     """Whether the server itself answers: only it takes the token. Straight to it, whatever proxies are set."""
-    asked = http.client.HTTPConnection("127.0.0.1", running.port, timeout=LONGEST_REPLY)
+    asked = http.client.HTTPConnection(_near(running.host), running.port, timeout=LONGEST_REPLY)
+    # Called so by itself, wherever it listens.
+    head = {"Host": f"{HERE}:{running.port}", "Authorization": f"token {running.token}"}
     try:
-        asked.request("GET", "/_stcore/health", headers={"Authorization": f"token {running.token}"})
+        asked.request("GET", "/_stcore/health", headers=head)
         return asked.getresponse().status == http.client.OK
     except (OSError, http.client.HTTPException):
         return False
@@ -219,7 +264,9 @@ def _record(port: int) -> Running:
     told = files.read_json(path, again)
     with damage.reading(path, again):
         origins = [str(origin) for origin in told["origins"]]
-        return Running(int(told["port"]), str(told["token"]), origins, told.get("agents"))
+        # One that was started by an earlier version knows of none of these.
+        agents, host, team = told.get("agents"), told.get("host", HERE), told.get("team")
+        return Running(int(told["port"]), str(told["token"]), origins, agents, host, team)
 
 
 def _origin(text: str) -> str:
@@ -287,13 +334,19 @@ def _commands() -> dict[int, str]:
     return found
 
 
-def _taken(port: int) -> bool:
+def _near(host: str) -> str:
+    """How this machine reaches a server that listens there: one that listens everywhere, here too."""
+    return {"0.0.0.0": HERE, "::": "::1"}.get(host, host)
+
+
+def _taken(port: int, host: str = HERE) -> bool:
     """Whether another program has the port: a server that was killed lets go of its lock before its port."""
     deadline = time.monotonic() + LONGEST_PARTING
     while True:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return False
+        try:
+            socket.create_connection((_near(host), port), LONGEST_REPLY).close()
+        except OSError:
+            return False
         if time.monotonic() > deadline:
             return True
         time.sleep(0.05)

@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from diffing.common.colours import PRIMARY, css
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -55,23 +57,27 @@ class Door:
             # The server's own start and end.
             await self.app(scope, receive, send)
             return
-        head = _headers(scope)
+        head = headers(scope)
         fault = self._fault(head)
         own = next((token for path, token in self.parts.items() if _within(scope["path"], path)), None)
-        if own is not None:
+        if own is None:
+            await self._answer(scope, receive, send, head, fault)
+        else:
             await self._of_part(own, fault, head, scope, receive, send)
-            return
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, head: dict[str, str], fault: str) -> None:
+        """Let in who knows the token; `fault` is what is wrong with where the request comes from."""
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         shown = [value for name, value in query if name == TOKEN]
         if not fault and scope["type"] == "http" and any(self._is_token(value) for value in shown):
-            await _reply(send, 303, "", self._let_in(scope, head, query))
+            await reply(send, 303, "", self._let_in(scope, head, query))
         elif not fault and self._known(head):
             await self.app(scope, receive, self._kept(send, head) if scope["type"] == "http" else send)
         elif scope["type"] == "websocket":
             # Before it was accepted: the browser gets 403.
             await send({"type": "websocket.close", "code": REFUSED})
         else:
-            await _reply(send, 403, fault or NO_TOKEN, [])
+            await reply(send, 403, fault or NO_TOKEN)
 
     async def _of_part(
         self, token: str, fault: str, head: dict[str, str], scope: Scope, receive: Receive, send: Send
@@ -81,11 +87,11 @@ class Door:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": REFUSED})
         elif fault:
-            await _reply(send, 403, fault, [])
+            await reply(send, 403, fault)
         elif kind.lower() == "bearer" and hmac.compare_digest(said.encode("utf-8", "replace"), token.encode()):
             await self.app(scope, receive, send)
         else:
-            await _reply(send, 401, NO_BEARER, [("www-authenticate", "Bearer")])
+            await reply(send, 401, NO_BEARER, [("www-authenticate", "Bearer")])
 
     def _fault(self, head: dict[str, str]) -> str:
         """What is wrong with where a request comes from; empty where nothing is."""
@@ -137,6 +143,13 @@ NO_HOST = (
     "'python -m diffing dashboard --origin' and the address that your browser shows, such as "
     "http://localhost:9000."
 )
+STYLE = (
+    ":root{color-scheme:light dark}h1{font-size:1.5rem}"
+    "main{font:1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:15vh auto;padding:1rem}"
+    f"a{{display:inline-block;padding:.5rem 1.5rem;border-radius:.5rem;background:{css(PRIMARY)};color:white;"
+    "text-decoration:none}"
+)
+"""Of a page that stands alone: as calm as Streamlit's, in the colours of the browser's own choice."""
 RULES = [
     # For browsers that do not know `frame-ancestors`.
     ("x-frame-options", "DENY"),
@@ -161,13 +174,24 @@ def _rules(host: str) -> list[tuple[str, str]]:
     return [("content-security-policy", policy), *RULES]
 
 
-async def _reply(send: Send, status: int, sentence: str, more: list[tuple[str, str]]) -> None:
-    body = f"<!doctype html><meta charset=utf-8><title>Checkpoint Diffing</title><p>{html.escape(sentence)}</p>"
+async def reply(
+    send: Send,
+    status: int,
+    sentence: str,
+    more: Iterable[tuple[str, str]] = (),
+    button: tuple[str, str] | None = None,
+) -> None:
+    """A page of one sentence that fetches nothing; `button` is what a link says and where it leads."""
+    link = f"<p><a href='{html.escape(button[1])}'>{html.escape(button[0])}</a></p>" if button else ""
+    body = (
+        f"<!doctype html><meta charset=utf-8><title>Checkpoint Diffing</title><style>{STYLE}</style>"
+        f"<main><h1>Checkpoint Diffing</h1><p>{html.escape(sentence)}</p>{link}</main>"
+    )
     rules = [
         ("content-type", "text/html; charset=utf-8"),
         ("content-length", str(len(body.encode()))),
         ("cache-control", "no-store"),
-        ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+        ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
         *RULES,
     ]
     headers = [(name.encode(), value.encode("latin-1")) for name, value in [*rules, *more]]
@@ -175,7 +199,7 @@ async def _reply(send: Send, status: int, sentence: str, more: list[tuple[str, s
     await send({"type": "http.response.body", "body": body.encode()})
 
 
-def _headers(scope: Scope) -> dict[str, str]:
+def headers(scope: Scope) -> dict[str, str]:
     """Headers by their small names; a host or an origin that stands there twice matches nothing."""
     found: dict[str, str] = {}
     for key, content in scope["headers"]:

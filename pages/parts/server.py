@@ -1,15 +1,16 @@
 """The dashboard's server: `python -m pages.parts.server RECORD HELD`, as `diffing.cli.serve` starts it.
 
-RECORD is a file with port, token, origins and, where agents are served beside the pages, their token and terms;
-HELD is a file that was opened and locked for this process, which holds it for life and writes its number there.
-Promises that nothing in the environment or in the person's own configuration says where it listens, whom it takes,
-or how much of a fault it shows.
+RECORD is a file with port, token, origins, the address to listen on, the team that logs in and, where agents are
+served beside the pages, their token and terms; HELD is a file that was opened and locked for this process, which
+holds it for life and writes its number there. Promises that nothing in the environment or in the person's own
+configuration says where it listens, whom it takes, or how much of a fault it shows.
 """
 
 import os
+import secrets
 import sys
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,7 +19,9 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import Mount
 
-from diffing.common import damage, files
+from diffing.cli.serve import HERE
+from diffing.cli.team import Team
+from diffing.common import damage, files, who
 from diffing.common.escape import md
 from pages.parts import door, upload
 
@@ -28,35 +31,65 @@ AGENTS = "/agents"
 
 
 def serve(
-    port: int, token: str, more: Iterable[str] = (), agents: Mapping[str, Any] | None = None, **options: Any
+    port: int,
+    token: str,
+    more: Iterable[str] = (),
+    agents: Mapping[str, Any] | None = None,
+    host: str = HERE,
+    team: Team | None = None,
+    **options: Any,
 ) -> None:
     """Serve the dashboard until it is ended; `more` are origins beside its own, `options` Streamlit's."""
     origins = door.origins(port, more)
     beside: dict[str, Any] = {} if agents is None else beside_it(agents, origins)
     parts = {} if agents is None else {AGENTS: agents["token"]}
-    app = st.App(PAGE, middleware=[Middleware(door.Door, token, origins, parts)], on_script_error=said, **beside)
-    # Given here they stand above the environment and every file; the door has asked already, this asks once more.
-    app.run(
-        config={
-            "server.address": "127.0.0.1",
-            "server.port": port,
-            "server.headless": True,
-            "server.baseUrlPath": "",
-            "server.allowedHosts": sorted({str(urlsplit(origin).hostname) for origin in origins}),
-            "server.corsAllowedOrigins": origins,
-            "server.enableCORS": True,
-            "server.enableXsrfProtection": True,
-            "server.maxUploadSize": upload.LARGEST_MB,
-            "server.trustedUserHeaders": {},
-            "server.sslCertFile": "",
-            "server.sslKeyFile": "",
-            "server.enableStaticServing": False,
-            "server.enableAgentApi": False,
-            "global.developmentMode": False,
-            "client.showErrorDetails": "none",
-            **options,
-        }
-    )
+    guard = Middleware(door.Door, token, origins, parts)
+    with ExitStack() as stack:
+        if team is not None:
+            # Here and not above: without a team its packages need not be there.
+            from pages.parts import login
+
+            stack.enter_context(who.found_by(login.logged_in(team)))
+            cookies = cookie_secret()
+            guard = Middleware(login.Login, token, origins, parts, team, cookies)
+            beside["secrets"] = login.secrets(team, cookies)
+            # Steps that editors start are processes of their own, and none of them logs anybody in.
+            os.environ.pop(team.login.secret, None)
+        app = st.App(PAGE, middleware=[guard], on_script_error=said, **beside)
+        # Given here they stand above the environment and every file; the door has asked already, this asks once
+        # more.
+        app.run(
+            config={
+                "server.address": host,
+                "server.port": port,
+                "server.headless": True,
+                "server.baseUrlPath": "",
+                "server.allowedHosts": sorted({str(urlsplit(origin).hostname) for origin in origins}),
+                "server.corsAllowedOrigins": origins,
+                "server.enableCORS": True,
+                "server.enableXsrfProtection": True,
+                "server.maxUploadSize": upload.LARGEST_MB,
+                "server.trustedUserHeaders": {},
+                "server.sslCertFile": "",
+                "server.sslKeyFile": "",
+                "server.enableStaticServing": False,
+                "server.enableAgentApi": False,
+                "secrets.files": [],
+                "global.developmentMode": False,
+                "client.showErrorDetails": "none",
+                **options,
+            }
+        )
+
+
+def cookie_secret() -> str:
+    """What logins are signed with: drawn once, so that a new start logs nobody out; to delete it logs all out."""
+    path = files.home() / "config" / "cookie-secret"
+    with files.locked(path.with_suffix(".lock")):
+        if not path.exists():
+            files.write_text(path, secrets.token_hex(32))
+        path.parent.chmod(files.PRIVATE_FOLDER)
+        return path.read_text(encoding="ascii")
 
 
 def beside_it(agents: Mapping[str, Any], origins: list[str]) -> dict[str, Any]:
@@ -89,7 +122,8 @@ def main() -> None:
     os.ftruncate(held, 0)
     os.pwrite(held, str(os.getpid()).encode(), 0)
     told = files.read_json(record)
-    serve(told["port"], told["token"], told["origins"], told.get("agents"))
+    team = None if told["team"] is None else Team.model_validate(told["team"])
+    serve(told["port"], told["token"], told["origins"], told["agents"], told["host"], team)
 
 
 if __name__ == "__main__":
