@@ -6,7 +6,7 @@ from diffing import overview
 from diffing.common.errors import UserError
 from diffing.common.escape import md
 from diffing.study import sample
-from pages.parts import shell, studies
+from pages.parts import person, shell, studies
 
 shell.page("Studies")
 st.caption("What changed between two checkpoints of a model? A study asks both the same prompts and compares.")
@@ -25,7 +25,7 @@ if found:
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button("New study", icon=":material/add_circle:", type="primary", key="new-study"):
             st.switch_page("pages/new.py")
-        if lacks_sample and st.button("Make the sample study", key="make-sample", icon=":material/science:"):
+        if lacks_sample and person.button("Make the sample study", key="make-sample", icon=":material/science:"):
             make_sample()
         found = studies.searched(found)
 else:
@@ -36,7 +36,7 @@ else:
     )
     st.info("No studies yet. The sample needs no key, no GPU and no network, and is ready in a minute or two.")
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Make the sample study", key="make-sample", icon=":material/science:", type="primary"):
+        if person.button("Make the sample study", key="make-sample", icon=":material/science:", type="primary"):
             make_sample()
         st.page_link("pages/new.py", label="New study", icon=":material/add_circle:")
 

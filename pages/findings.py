@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.parts import address, load, shell
+from pages.parts import address, load, person, shell
 from pages.parts.findings import check, draft, listing, report, rival, verify
 
 VIEWS = {
@@ -16,9 +16,8 @@ VIEWS = {
 
 shell.page("Findings")
 here = address.comparison()
-author = st.sidebar.text_input(
-    "Your name", "person", key="author", persist_state="session", help="Stands beside what you change here."
-)
+with st.sidebar:
+    author = person.field("Stands beside what you change here.")
 view = st.segmented_control(
     "View",
     list(VIEWS),

@@ -13,7 +13,7 @@ from diffing.reader import presets
 from diffing.study import collect, known_cases, prompts
 from diffing.study.settings import ReaderChoice, Sampling, StudySettings
 from diffing.study.study import Study
-from pages.parts import address, bring, consent, shell, upload
+from pages.parts import address, bring, consent, person, shell, upload
 from pages.parts.keys import fresh
 
 HELD_OUT = StudySettings.model_fields["held_out"].default
@@ -115,7 +115,7 @@ with asked:
         consent.show(providers.endpoints(pair), "new")
         lacking = [what for what, there in (("a name", name), ("both checkpoints", len(pair) == 2)) if not there]
         with st.container(horizontal=True, vertical_alignment="center"):
-            if st.button("Make the study", key="make-study", type="primary", disabled=bool(lacking)):
+            if person.button("Make the study", key="make-study", type="primary", disabled=bool(lacking)):
                 open_it(Study.create(name, pair, table, sampling=sampling, reader=choice))
             if lacking:
                 st.caption(f"Give it {' and '.join(lacking)} first.")

@@ -12,7 +12,7 @@ from diffing.reader.places import table_path
 from diffing.reader.unread import unread
 from diffing.study import collect
 from diffing.study.settings import ReaderChoice
-from pages.parts import address, answers_table, consent, highlight, job_panel, label_job, load, shell
+from pages.parts import address, answers_table, consent, highlight, job_panel, label_job, load, person, shell
 from pages.parts.address import Comparison
 from pages.parts.keys import fresh
 
@@ -95,7 +95,7 @@ with left:
             f"{md(other.title)}: {other.download_gb:.0f} GB to download, {other.memory_gb:.0f} GB of memory. "
             f"{present}"
         )
-        if st.button("Read with this one from now on", key="take-reader"):
+        if person.button("Read with this one from now on", key="take-reader"):
             chosen = ReaderChoice(preset=reader, context=study.settings.reader.context)
             study.change_settings(reader=chosen)
             st.rerun()

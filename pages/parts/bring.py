@@ -13,7 +13,7 @@ from diffing.study import answer_tables, imports, preview, prompts
 from diffing.study.imports import Answers, How
 from diffing.study.logs import formats
 from diffing.study.study import Study
-from pages.parts import upload
+from pages.parts import person, upload
 from pages.parts.keys import fresh
 
 SHOWN = 5
@@ -47,7 +47,7 @@ def show() -> Study | None:
     elif answers is None:
         lacking = "Say first what the files hold."
     with st.container(horizontal=True, vertical_alignment="center"):
-        pressed = st.button("Import", key="import", type="primary", disabled=bool(lacking))
+        pressed = person.button("Import", key="import", type="primary", disabled=bool(lacking))
         if lacking:
             st.caption(lacking)
     if called and answers is not None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import streamlit as st
 
+from diffing.common import who
 from diffing.common.escape import md
 from diffing.models import allowed, hosts, providers
 from diffing.models.providers import Endpoint
@@ -22,7 +23,9 @@ def show(points: Iterable[Endpoint], place: str) -> None:
                 f"The key in **{key}** would go to **{where}**, which nobody has allowed yet. Allow it only if "
                 "that address is yours or one that you trust with this key."
             )
-            if st.button(f"Let {where} have the key in {key}", key=f"allow-{place}-{host}-{variable}"):
+            if who.acting().role != "owner":
+                st.caption(f"Who runs this dashboard allows it: `python -m diffing allow {host} {variable}`")
+            elif st.button(f"Let {where} have the key in {key}", key=f"allow-{place}-{host}-{variable}"):
                 allowed.allow(host, variable)
                 st.rerun()
         elif state == "not allowed":

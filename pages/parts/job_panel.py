@@ -19,6 +19,7 @@ from diffing.reader import places
 from diffing.reader.unread import unread
 from diffing.study import channels
 from diffing.study.study import Study
+from pages.parts import person
 from pages.parts.address import Comparison
 
 TITLES = {
@@ -73,7 +74,7 @@ def start_button(
     """Start the step, unless it runs already: another tab may have been quicker."""
     busy = jobs.running(study, kind) is not None
     type_: Literal["primary", "secondary"] = "primary" if primary else "secondary"
-    if st.button(label, key=f"start-{kind}", type=type_, disabled=busy or disabled):
+    if person.button(label, key=f"start-{kind}", type=type_, disabled=busy or disabled):
         try:
             jobs.start(study, kind, options())
         except UserError as error:
@@ -126,9 +127,11 @@ def _status(job: Job, status: JobStatus) -> None:
         told = md(status.in_words()) if status.total else "starting"
         st.progress(min(1.0, share), text=f"**{TITLES[status.kind]}** · {told}")
         following = [TITLES[kind].lower() for kind in job.spec.get("then", [])]
+        if status.by:
+            st.caption(f"Started by {md(status.by)}.")
         if following:
             st.caption(f"After that: {', '.join(following)}. It goes on if you close this page.")
-        if st.button("Cancel", key=f"cancel-{job.id}", icon=":material/stop_circle:"):
+        if person.button("Cancel", key=f"cancel-{job.id}", icon=":material/stop_circle:"):
             job.cancel()
             st.toast("Asked to stop; what is stored stays.")
     elif status.state == "done":

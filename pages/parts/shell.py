@@ -12,7 +12,7 @@ from diffing.common.colours import TICKS, css
 from diffing.common.errors import UserError
 from diffing.common.escape import md
 from diffing.study.study import Study
-from pages.parts import address, door
+from pages.parts import address, door, person
 
 STYLE = (
     f"""<style>
@@ -91,6 +91,7 @@ def page(title: str) -> None:
     if "host" in st.context.headers and not door.stands:
         st.error("This server asks nobody for a token. Start the dashboard with `python -m diffing dashboard`.")
         st.stop()
+    person.stop_unknown()
     address.renew(title)
     current = address.text("study")
     with st.sidebar:
@@ -104,6 +105,7 @@ def page(title: str) -> None:
             for entry in PAGES:
                 if entry.needs_study and entry.least <= has:
                     link(entry, current)
+        person.way_out()
     st.title(title)
 
 

@@ -11,7 +11,7 @@ from diffing.common.escape import esc, md
 from diffing.overview import Overview
 from diffing.study import sample, upkeep
 from diffing.study.study import Study
-from pages.parts import address, highlight, job_panel
+from pages.parts import address, highlight, job_panel, person
 
 STYLE = """<style>
 [class*=st-key-study-]{gap:.35rem;padding:.8rem 1rem .7rem}
@@ -29,7 +29,8 @@ FEW = 3
 def open_study(study: Study, compared: bool) -> None:
     """To what the study has to show; the sample takes the steps that it lacks on the way."""
     if study.settings.note == sample.NOTE:
-        statuses.begin(study)
+        if person.may_change():
+            statuses.begin(study)
         compared = True
     address.leave("answer" if compared else "run", address.written(study=study.name))
 
@@ -120,9 +121,9 @@ def _menu(each: Overview) -> None:
     ):
         new = st.text_input("New name", value=f"{each.name}-2", key=f"new-name-{each.name}")
         with st.container(horizontal=True):
-            rename = st.button("Rename", key=f"rename-{each.name}", icon=":material/edit:")
-            copy = st.button("Duplicate", key=f"duplicate-{each.name}", icon=":material/content_copy:")
-            delete = st.button("Delete", key=f"delete-{each.name}", icon=":material/delete:")
+            rename = person.button("Rename", key=f"rename-{each.name}", icon=":material/edit:")
+            copy = person.button("Duplicate", key=f"duplicate-{each.name}", icon=":material/content_copy:")
+            delete = person.button("Delete", key=f"delete-{each.name}", icon=":material/delete:")
         st.caption("A deleted study can be put back, at the end of this page.")
         try:
             if rename:
@@ -147,7 +148,7 @@ def trash() -> None:
         for each in gone:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.write(f"{md(each.name)}, deleted {words.moment(each.when)}")
-                if st.button("Put back", key=f"restore-{each.folder.parent.name}", icon=":material/undo:"):
+                if person.button("Put back", key=f"restore-{each.folder.parent.name}", icon=":material/undo:"):
                     try:
                         upkeep.restore(each)
                     except UserError as error:

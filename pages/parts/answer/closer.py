@@ -11,7 +11,7 @@ from diffing.diff.answer import Behaviour
 from diffing.findings import findings
 from diffing.findings.findings import Example
 from diffing.findings.predicates import Predicate
-from pages.parts import address, download, load
+from pages.parts import address, download, load, person
 from pages.parts.address import Comparison
 from pages.parts.answer import where
 from pages.parts.figures import FEATURE, FIGURES, shown
@@ -104,7 +104,7 @@ def finding(here: Comparison, each: Behaviour) -> None:
             query_params=here.link(finding=mine[0].id),
         )
         return
-    if st.button("Make it a finding", key=f"make-{each.number}", type="tertiary", icon=":material/add_task:"):
+    if person.button("Make it a finding", key=f"make-{each.number}", type="tertiary", icon=":material/add_task:"):
         try:
             _make(here, each, predicate)
         except UserError as error:
@@ -121,7 +121,7 @@ def _make(here: Comparison, each: Behaviour, predicate: Predicate) -> None:
         "a" if each.direction == "A" else "b",
         a=here.a,
         b=here.b,
-        author=st.session_state.get("author", "person"),
+        author=person.name(st.session_state.get("author")),
         predicate=predicate,
         features=each.features,
         probes=[each.source] if each.by == "probe" else [],

@@ -18,7 +18,7 @@ from diffing.findings import asking
 from diffing.models.questions import Asking
 from diffing.probes import own_probes
 from diffing.probes.own_probes import MARK, OwnProbe
-from pages.parts import address, consent, download, highlight, load, upload
+from pages.parts import address, consent, download, highlight, load, person, upload
 from pages.parts.address import Comparison
 from pages.parts.attempt import attempt
 from pages.parts.figures import FIGURES, shown
@@ -105,8 +105,8 @@ def _chosen(here: Comparison, answers: Answers, tested: Tested, probes: list[Own
                     probe=MARK + name, prompt=pair.prompt_id, draw=address.draw(pair.draw) if pair.draw else None
                 ),
             )
-        if st.button("Remove", key="own-remove", icon=":material/delete:"):
-            attempt(lambda: own_probes.remove(here.study, name, AUTHOR))
+        if person.button("Remove", key="own-remove", icon=":material/delete:"):
+            attempt(lambda: own_probes.remove(here.study, name, person.name(AUTHOR)))
     if probe.question is not None:
         _question(here, probe, row)
 
@@ -163,7 +163,7 @@ def _form(here: Comparison, answers: Answers) -> None:
         if text.strip() and kind != "question":
             _trial(here, answers, kind, text)
         # Never disabled: what was typed last arrives with the click that would come too early.
-        st.button("Keep it", type="primary", key="own-keep", on_click=_keep, args=[here, typed])
+        person.button("Keep it", type="primary", key="own-keep", on_click=_keep, args=[here, typed])
         if fault := st.session_state.pop("own-fault", ""):
             st.error(md(fault))
 
@@ -183,7 +183,7 @@ def _probe(here: Comparison, kind: str, text: str, judge: str, name: str, says: 
     """What was typed as a probe that can be kept."""
     if not name.strip():
         raise UserError("The probe has no name yet; give it one.")
-    told: dict[str, Any] = {"says": says, "author": AUTHOR, "held_out_seen": seen}
+    told: dict[str, Any] = {"says": says, "author": person.name(AUTHOR), "held_out_seen": seen}
     if kind == "question":
         return own_probes.made(name, question={"text": text.strip(), "judge": judge.strip()}, **told)
     rule = own_probes.rule_of(**{kind: text})
@@ -246,7 +246,7 @@ def _files(here: Comparison, tested: Tested, probes: list[OwnProbe]) -> None:
             download.text("Download the probes", lambda: own_probes.written(probes), name, "application/json")
         with st.popover("Take some in from a file", icon=":material/upload:"):
             brought = st.file_uploader("A file that was written here", ["json"], key="own-file")
-            if st.button("Take them in", key="own-take") and brought is not None:
+            if person.button("Take them in", key="own-take") and brought is not None:
                 with upload.saved(brought) as path:
                     attempt(lambda: st.toast(_taken(own_probes.take(here.study, path))))
 

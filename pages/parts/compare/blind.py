@@ -11,7 +11,7 @@ import streamlit as st
 from diffing.common.escape import esc, md, visible
 from diffing.findings import votes
 from diffing.findings.votes import BETTER, Pair, Question, Said
-from pages.parts import address, charts, load
+from pages.parts import address, charts, load, person
 from pages.parts.address import Comparison
 from pages.parts.attempt import attempt
 from pages.parts.compare import chips, tallied, written
@@ -35,9 +35,7 @@ def show(here: Comparison, found: Loaded | None) -> None:
         "and the next pair comes by itself; prompts come in random order."
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        voter = st.text_input(
-            "Your name", "person", key="author", persist_state="session", help="Stands beside your votes."
-        )
+        voter = person.field("Stands beside your votes.")
         asked = _asked(here, found)
         categories = sorted(set(here.study.prompts()["category"]) - {""})
         category = st.selectbox(
@@ -123,7 +121,7 @@ def _pair(
                 )
                 # The pair is part of the key: a second click in a hurry must not fall upon the next one.
                 name = f"vote-{question.key}-{said}-{pair.key}"
-                if st.button(label, key=name, shortcut=key, type=kind):
+                if person.button(label, key=name, shortcut=key, type=kind):
                     _tell(here, pair, question, said, voter, _open(asked, done, pair, question))
             if question is BETTER:
                 others = [other for other in _after(still, queue, pair) if other is not pair]
@@ -171,5 +169,7 @@ def _undo(here: Comparison, voter: str) -> None:
         address.put(prompt=vote.prompt_id)
         st.toast("Taken back.")
 
-    if st.button("Undo", key="undo-vote", shortcut="u", icon=":material/undo:", help="Takes your last vote back."):
+    if person.button(
+        "Undo", key="undo-vote", shortcut="u", icon=":material/undo:", help="Takes your last vote back."
+    ):
         attempt(take_back)

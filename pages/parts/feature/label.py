@@ -14,7 +14,7 @@ from diffing.common.escape import esc, md
 from diffing.labels import history
 from diffing.labels.history import Dossier, Label
 from diffing.study.study import Study
-from pages.parts import label_job, load
+from pages.parts import label_job, load, person
 from pages.parts.address import Comparison
 
 AUTHOR = "person"
@@ -32,24 +32,26 @@ def show(here: Comparison, row: pd.Series, described: str) -> None:
     _standing(current, described, str(row["refuted"]))
     with st.container(horizontal=True):
         # Keys of their own: a click is about the label that was seen, not about one that took its place since.
-        if current and st.button("Accept", key=f"accept-{current.key}", icon=":material/check:"):
+        if current and person.button("Accept", key=f"accept-{current.key}", icon=":material/check:"):
             _tell(study, sae, feature, "accept", current.key)
-        if current and st.button("Reject", key=f"reject-{current.key}", icon=":material/close:"):
+        if current and person.button("Reject", key=f"reject-{current.key}", icon=":material/close:"):
             _tell(study, sae, feature, "reject", current.key)
         star = "unstar" if dossier.starred else "star"
-        if st.button("Starred" if dossier.starred else "Star", key=star, icon=":material/star:"):
+        if person.button("Starred" if dossier.starred else "Star", key=star, icon=":material/star:"):
             _tell(study, sae, feature, star)
     with st.form("label", clear_on_submit=True, border=False):
         text = st.text_input("Your label", key="own-label", placeholder="what it fires on, in a few words")
         description = st.text_input("In a sentence", key="own-description")
-        if st.form_submit_button("Save label", key="save-label"):
+        if person.form_submit_button("Save label", key="save-label"):
             try:
-                history.edit(study, sae, feature, text, AUTHOR, description)
+                history.edit(study, sae, feature, text, person.name(AUTHOR), description)
             except UserError as error:
                 st.error(md(str(error)))
             else:
                 st.rerun()
-    comment = st.text_input("Comment", key=f"comment-{feature}-{len(dossier.comments)}")
+    comment = st.text_input(
+        "Comment", key=f"comment-{feature}-{len(dossier.comments)}", disabled=not person.may_change()
+    )
     if comment:
         _tell(study, sae, feature, "comment", text=comment)
     with st.expander(f"History ({len(dossier.labels) + len(dossier.comments)})"):
@@ -91,5 +93,5 @@ def score_words(score: Mapping[str, object]) -> str:
 
 
 def _tell(study: Study, sae: str, feature: int, event: str, about: str = "", text: str = "") -> None:
-    history.tell(study, sae, feature, event, AUTHOR, about=about, text=text)  # type: ignore[arg-type]
+    history.tell(study, sae, feature, event, person.name(AUTHOR), about=about, text=text)  # type: ignore[arg-type]
     st.rerun()

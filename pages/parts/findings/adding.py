@@ -15,7 +15,7 @@ from diffing.diff.answer import Behaviour
 from diffing.findings import findings, votes
 from diffing.findings.findings import Example, Finding, Side
 from diffing.findings.predicates import Predicate
-from pages.parts import load
+from pages.parts import load, person
 from pages.parts.address import Comparison
 from pages.parts.charts import short
 from pages.parts.keys import fresh
@@ -106,7 +106,7 @@ def _new(here: Comparison, offer: Offer, key: str) -> None:
     )
     side = "AB"[offer.side == "b"]
     st.segmented_control("Side that shows it more", ["A", "B"], default=side, required=True, key=f"side-{key}")
-    st.button("Add the finding", key=f"write-{key}", on_click=_write, args=[here, offer, key])
+    person.button("Add the finding", key=f"write-{key}", on_click=_write, args=[here, offer, key])
 
 
 def _existing(here: Comparison, offer: Offer, finding: Finding, key: str) -> None:
@@ -125,7 +125,7 @@ def _existing(here: Comparison, offer: Offer, finding: Finding, key: str) -> Non
     lacks = {name: some for name, some in lacks.items() if offer.pair is None or name.endswith("examples")}
     if not lacks:
         st.caption("It has this already." if offer.pair else "It rests on this already.")
-    st.button(
+    person.button(
         "Add this pair" if offer.pair else "Add to it",
         key=f"join-{key}",
         disabled=not lacks,
@@ -140,7 +140,7 @@ def _plain(finding: Finding, name: str) -> list[object]:
 
 def _author() -> str:
     """The name that was given on the page of findings, where one was."""
-    return str(st.session_state.get("author") or "person")
+    return person.name(st.session_state.get("author"))
 
 
 def _write(here: Comparison, offer: Offer, key: str) -> None:

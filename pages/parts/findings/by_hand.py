@@ -8,7 +8,7 @@ from diffing.common.escape import md
 from diffing.diff import selection
 from diffing.findings import findings, votes
 from diffing.probes import scan
-from pages.parts import address
+from pages.parts import address, person
 from pages.parts.address import Comparison
 from pages.parts.keys import fresh
 from pages.parts.load import Loaded
@@ -43,7 +43,9 @@ def show(here: Comparison, found: Loaded | None, author: str) -> None:
         st.text_input("Features", given, key=keys["features"], help="Their numbers.")
         st.multiselect("Probes", scan.NAMES, named, key=keys["probes"])
         st.checkbox("Held-out answers were looked at", held, key=keys["held"])
-        st.form_submit_button("Add the finding", key="add-the-finding", on_click=_add, args=[here, author, keys])
+        person.form_submit_button(
+            "Add the finding", key="add-the-finding", on_click=_add, args=[here, author, keys]
+        )
         if fault := st.session_state.pop("new-fault", ""):
             st.error(md(fault))
 

@@ -16,7 +16,7 @@ from diffing.findings.evidence import Standing
 from diffing.findings.findings import Example, Finding
 from diffing.probes import scan
 from diffing.study.study import Study
-from pages.parts import address
+from pages.parts import address, person
 from pages.parts.attempt import attempt
 from pages.parts.keys import fresh
 
@@ -35,7 +35,7 @@ def objections(study: Study, standing: Standing, author: str) -> None:
             reason = st.text_area(
                 "Why may it be reported all the same?", key=f"reason-text-{finding.id}", height=80
             )
-            if st.form_submit_button("Let it pass", key=f"allow-{finding.id}"):
+            if person.form_submit_button("Let it pass", key=f"allow-{finding.id}"):
                 attempt(lambda: evidence.allow(study, finding.id, reason, author))
 
 
@@ -50,7 +50,7 @@ def notes(study: Study, finding: Finding, author: str) -> None:
             label_visibility="collapsed",
             placeholder="What you saw, and where",
         )
-        if st.form_submit_button("Add the note", key=f"add-note-{finding.id}") and text.strip():
+        if person.form_submit_button("Add the note", key=f"add-note-{finding.id}") and text.strip():
             attempt(lambda: findings.note(study, finding.id, text, author))
 
 
@@ -82,19 +82,19 @@ def edit(study: Study, finding: Finding, author: str) -> None:
             }
             kept = st.multiselect(title, list(pairs), list(pairs), key=key(field, list(pairs)), help=about)
             wanted[field] = [pairs[name] for name in kept]
-        if st.form_submit_button("Save", key=f"save-{finding.id}"):
+        if person.form_submit_button("Save", key=f"save-{finding.id}"):
             reader = labels.sae_of(study.settings.reader)
             attempt(lambda: findings.revise(study, finding, claim, wanted, author, reader))
 
 
 def rejection(study: Study, finding: Finding, author: str) -> None:
     if finding.rejected:
-        if st.button("Take the rejection back", key=f"back-{finding.id}"):
+        if person.button("Take the rejection back", key=f"back-{finding.id}"):
             attempt(lambda: findings.reject(study, finding.id, "", author))
         return
     with st.expander("Reject it"), st.form(f"reject-{finding.id}", border=False):
         why = st.text_input("Why it does not hold", key=f"why-{finding.id}")
-        if st.form_submit_button("Reject", key=f"reject-it-{finding.id}"):
+        if person.form_submit_button("Reject", key=f"reject-it-{finding.id}"):
             if why.strip():
                 attempt(lambda: findings.reject(study, finding.id, why, author))
             else:

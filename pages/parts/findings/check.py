@@ -9,7 +9,7 @@ from diffing.common.errors import UserError
 from diffing.common.escape import esc, md, visible
 from diffing.findings import correction, people, verification
 from diffing.findings.people import Question, Said
-from pages.parts import address, highlight, load
+from pages.parts import address, highlight, load, person
 from pages.parts.address import Comparison
 from pages.parts.attempt import attempt
 from pages.parts.load import Loaded
@@ -71,7 +71,7 @@ def _question(here: Comparison, asked: Sequence[Question], done: Mapping[str, Sa
     with st.container(horizontal=True, vertical_alignment="center"):
         for said, label, key in ANSWERS:
             kind: Literal["primary", "secondary"] = "primary" if done.get(question.id) == said else "secondary"
-            if st.button(label, key=f"say-{said}", shortcut=key, type=kind):
+            if person.button(label, key=f"say-{said}", shortcut=key, type=kind):
                 _say(here, question, said, author)
         if place and st.button("Back", key="back", shortcut="b"):
             _open(asked[place - 1])

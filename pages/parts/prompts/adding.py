@@ -10,7 +10,7 @@ from diffing.common.errors import UserError
 from diffing.common.escape import md
 from diffing.study import prompts
 from diffing.study.study import Study
-from pages.parts import job_panel, upload
+from pages.parts import job_panel, person, upload
 from pages.parts.keys import fresh
 
 NONE = "(none)"
@@ -40,7 +40,7 @@ def one(study: Study) -> None:
         with st.container(horizontal=True):
             kind = st.text_input("Category", key="new-category")
             tags = st.text_input("Tags", key="new-tags", help="Separated by semicolons.")
-        if st.form_submit_button("Add", key="add-prompt") and text.strip():
+        if person.form_submit_button("Add", key="add-prompt") and text.strip():
             try:
                 add(study, pd.DataFrame([{"text": text, "category": kind, "tags": tags}]))
             except UserError as error:
@@ -77,7 +77,7 @@ def _import(study: Study, path: Path) -> None:
     ready = bool({"text", "messages"} & set(mapped))
     if not ready:
         st.caption("Say above which column holds the prompt: its text, or its messages.")
-    if st.button(f"Import {words.count(len(raw), 'prompt')}", key="import", disabled=not ready):
+    if person.button(f"Import {words.count(len(raw), 'prompt')}", key="import", disabled=not ready):
         add(study, prompts.load(path, mapped))
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 from diffing.common import words
 from diffing.study import prompts
 from diffing.study.study import Study
+from pages.parts import person
 from pages.parts.attempt import attempt
 from pages.parts.keys import fresh
 
@@ -54,7 +55,7 @@ def show(study: Study, table: pd.DataFrame) -> None:
     with st.container(horizontal=True):
         for label, value in (("Deactivate", False), ("Activate", True)):
             told = f"{label} {len(rows)} selected" if len(rows) else label
-            if st.button(told, key=label.lower(), disabled=rows.empty):
+            if person.button(told, key=label.lower(), disabled=rows.empty):
                 attempt(partial(study.activate, rows["id"].tolist(), value))
     for _, row in rows.head(1).iterrows():
         st.code(prompts.shown(row), language=None, wrap_lines=True)
