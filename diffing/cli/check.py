@@ -83,6 +83,13 @@ def check_command(
     ] = "",
     baseline_a: Annotated[str, typer.Option(help="Its checkpoint before.", metavar="KEY")] = "",
     baseline_b: Annotated[str, typer.Option(help="Its checkpoint after.", metavar="KEY")] = "",
+    in_series: Annotated[
+        bool, typer.Option("--series", help="Hold all checkpoints in order against the rule, and say where.")
+    ] = False,
+    checkpoints: Annotated[
+        str,
+        typer.Option(help="A series of three or more in order; all unless named.", metavar="KEY,KEY,KEY"),
+    ] = "",
     form: Annotated[
         Literal["text", "json", "junit", "sarif", "markdown"], typer.Option("--format", help="What is printed.")
     ] = "text",
@@ -100,6 +107,8 @@ def check_command(
 ) -> None:
     """Gate a release: exit code 0 passed, 1 changed, 2 cannot tell for want of prompts, 3 not compared.
 
+    Of three or more checkpoints the last is compared with the one before it; --series asks all in order.
+
     Example: `python -m diffing check sample --fail-on 'q < 0.05 and abs(delta) > 0.2' --output gate.sarif`
     """
     from diffing.cli.diff import current
@@ -111,9 +120,11 @@ def check_command(
         forms.form_of(path)
     study = Study.open(name)
     given = dict(a=a, b=b, fail_on=fail_on, size=_limited(size), allow=allow, strict=strict)
-    options = check.Options(**given, baseline=baseline, baseline_a=baseline_a, baseline_b=baseline_b)  # type: ignore[arg-type]
+    given |= dict(baseline=baseline, baseline_a=baseline_a, baseline_b=baseline_b)
+    options = check.Options(**given, series=in_series, checkpoints=checkpoints)  # type: ignore[arg-type]
     check.rule_of(options)
-    current(study, *study.sides(a, b))
+    if not (in_series or checkpoints):
+        current(study, *check.sides(study, a, b))
     found = check.of(study, options)
     for path in output or []:
         forms.write(found, path.expanduser())

@@ -29,7 +29,7 @@ error too, and two of the same size move by 1.4 times as much."""
 HEADER = """\
 # What may change between A and B. `python -m diffing check` lets these pass, and says when one did not come.
 # id or name: what `check` calls it. direction: who has more of it. low, high: B minus A (0.1 is ten answers in a
-# hundred). Also: note = "why", expires = 2027-01-31.
+# hundred). Also: note = "why", expires = 2027-01-31, and in a series at = "v3", the checkpoint at which it came.
 """
 
 
@@ -41,6 +41,8 @@ class Change(Settings):
     direction: Literal["A", "B"]
     low: float | None = Field(default=None, allow_inf_nan=False)
     high: float | None = Field(default=None, allow_inf_nan=False)
+    at: str = ""
+    """In a series, the checkpoint at which it is expected."""
     note: str = Field(default="", max_length=500)
     expires: date | None = None
     """The last day on which it allows anything."""
@@ -67,6 +69,8 @@ class Change(Settings):
             return f"was expected until {self.expires}, which is over"
         if item.direction != self.direction:
             return f"was expected with more on {self.direction}"
+        if self.at and item.at != self.at:
+            return f"was expected at {self.at}, and came {f'at {item.at}' if item.at else 'all along'}"
         low, high = (-math.inf if self.low is None else self.low), (math.inf if self.high is None else self.high)
         if not low <= item.delta <= high:
             return f"was expected with B-A {self.range}, and is {points(item.delta)}"
@@ -142,7 +146,7 @@ def text(kept: Sequence[Change], items: Sequence[Item]) -> str:
             # A change to the other side is another change.
             low, high = (low, min(high, 0.0)) if item.direction == "A" else (max(low, 0.0), high)
             entry |= {"low": math.floor(round(100 * low, 6)) / 100, "high": math.ceil(round(100 * high, 6)) / 100}
-        changes.append(entry | {"note": ""})
+        changes.append(entry | ({"at": item.at} if item.at else {}) | {"note": ""})
     return HEADER + ("\n" + tomli_w.dumps({"change": changes}) if changes else "")
 
 

@@ -6,7 +6,7 @@ unseen, that is said; and that the rule, the size and the reader stand beside th
 it is missing. Words and files are `written`'s.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -17,8 +17,8 @@ from pydantic import Field
 from diffing.common.errors import UserError
 from diffing.common.step import Settings
 from diffing.common.words import points
-from diffing.diff import compute
-from diffing.gate import allowed, earlier, expression, power
+from diffing.diff import compute, timeline
+from diffing.gate import alike, allowed, earlier, expression, power, series
 from diffing.gate.allowed import Absent, Change
 from diffing.gate.earlier import Excess
 from diffing.gate.expression import SIZE, USUAL, Expression, Type
@@ -54,6 +54,10 @@ class Options(Settings):
     """A study whose changes are no news."""
     baseline_a: str = ""
     baseline_b: str = ""
+    series: bool = False
+    """Whether the checkpoints are held against the rule in order, and not two of them."""
+    checkpoints: str = ""
+    """Keys of a series, with commas; all of the study's in order unless named."""
 
 
 class Judged(NamedTuple):
@@ -66,7 +70,7 @@ class Judged(NamedTuple):
     change: Change | None = None
     """By which it is expected."""
     part_of: str = ""
-    """Of what failed or was expected, the behaviour that it is part of, which has the same outcome."""
+    """Of what failed or was expected, the thing that it is part of, which has the same outcome."""
     beyond: Excess | None = None
 
 
@@ -77,8 +81,8 @@ class Checked:
     study: str
     a: str
     b: str
-    names: tuple[str, str]
-    """Of the two checkpoints, as people call them."""
+    names: tuple[str, ...]
+    """Of the checkpoints, as people call them."""
     options: Options
     size: float
     judged: Sequence[Judged]
@@ -88,6 +92,12 @@ class Checked:
     prompts: int
     reader: str
     seed: int
+    series: tuple[str, ...] = ()
+    """Keys of a series; of two checkpoints empty."""
+
+    def called(self, key: str) -> str:
+        """What people call one of a series."""
+        return self.names[self.series.index(key)]
 
     def by(self, outcome: Outcome) -> list[Judged]:
         """What had this outcome, and is no part of another thing that had it."""
@@ -118,38 +128,89 @@ class Checked:
         return CODES[self.verdict]
 
 
+class Looked(NamedTuple):
+    """What there is to hold against a rule."""
+
+    keys: tuple[str, ...]
+    found: list[Item]
+    beyond: dict[str, Excess]
+    powers: Callable[[Sequence[Item], float], list[Power]]
+    """Of what the rule can fail on, for a change of this size."""
+    wholes: Callable[[Sequence[Item]], dict[str, str]]
+    """Of what fails, what only tells another thing again."""
+    prompts: int
+    reader: str
+
+
 def of(study: Study, options: Options, today: date | None = None) -> Checked:
     """A study's comparison held against a rule; a `UserError` where that cannot be done."""
     rule = rule_of(options)
     changes = allowed.read(Path(options.allow).expanduser()) if options.allow else []
     today = today or allowed.today()
-    sides = study.sides(options.a, options.b)
-    stored = compute.current(study, *sides)
-    found = items_of(study, stored)
+    in_series = options.series or bool(options.checkpoints)
+    here = _series(study, options) if in_series else _pair(study, options)
     size = options.size or rule.size(SIZES) or SIZE
-    gated = [item for item in found if can_fail(rule, item, size)]
+    gated = [item for item in here.found if can_fail(rule, item, size, here.keys)]
     if not gated:
         raise UserError(
             f"Nothing could fail on '{rule.text}' by a change of {100 * size:g} points; change the rule, or name "
             "another --size."
         )
-    beyond = _beyond(study, sides, options, found)
-    failing = [item for item in found if rule.holds(item.figures)]
-    judged = [_judged(rule, item, item in failing, changes, beyond, size, today) for item in found]
+    failing = [item for item in here.found if rule.holds(item.figures)]
+    judged = [_judged(rule, item, item in failing, changes, here.beyond, size, today) for item in here.found]
     return Checked(
         study=study.name,
-        a=stored.a,
-        b=stored.b,
-        names=(study.checkpoint(stored.a).name, study.checkpoint(stored.b).name),
+        a=here.keys[0],
+        b=here.keys[-1],
+        names=tuple(study.checkpoint(key).name for key in here.keys),
         options=options,
         size=size,
-        judged=_together(judged),
-        powers=power.of(stored, found, gated, size),
-        absent=allowed.absent([each for each in changes if not _over(each, today)], found, failing),
+        judged=_together(judged, here.wholes(failing)),
+        powers=here.powers(gated, size),
+        absent=allowed.absent([each for each in changes if not _over(each, today)], here.found, failing),
         expired=[each for each in changes if _over(each, today)],
+        prompts=here.prompts,
+        reader=here.reader,
+        seed=study.settings.seed,
+        series=here.keys if in_series else (),
+    )
+
+
+def sides(study: Study, a: str = "", b: str = "") -> tuple[str, str]:
+    """The two to compare: unless named the newest checkpoint, which is a study's last, and the one before it."""
+    newest = [checkpoint.key for checkpoint in study.checkpoints][-2:]
+    return study.sides(a, b) if a or b else study.sides(*newest)
+
+
+def _pair(study: Study, options: Options) -> Looked:
+    both = sides(study, options.a, options.b)
+    stored = compute.current(study, *both)
+    found = items_of(study, stored)
+    return Looked(
+        keys=both,
+        found=found,
+        beyond=_beyond(study, both, options, found),
+        powers=lambda gated, size: power.of(stored, found, gated, size),
+        wholes=lambda failing: alike.wholes(study, both, failing),
         prompts=int(stored.summary["prompts"]),
         reader=presets.written(study.settings.reader),
-        seed=study.settings.seed,
+    )
+
+
+def _series(study: Study, options: Options) -> Looked:
+    for name, given in (("baseline", options.baseline), ("a or --b", options.a or options.b)):
+        if given:
+            raise UserError(f"A series has its own past in it and takes no --{name}; leave that or --series out.")
+    along = timeline.of(study, [key.strip() for key in options.checkpoints.split(",") if key.strip()])
+    found = series.of(study, along)
+    return Looked(
+        keys=tuple(along.keys),
+        found=found,
+        beyond={},
+        powers=lambda gated, size: power.along(along.prompts, found, gated, size),
+        wholes=lambda _failing: {},
+        prompts=along.prompts,
+        reader="none, as answers alone are counted",
     )
 
 
@@ -158,29 +219,32 @@ def rule_of(options: Options) -> Expression:
     return expression.parse(options.fail_on, TYPES)
 
 
-def can_fail(rule: Expression, item: Item, size: float) -> bool:
-    """Whether the rule would hold of a thing that had changed, for sure and everywhere, by this size."""
+def can_fail(rule: Expression, item: Item, size: float, keys: Sequence[str] = ()) -> bool:
+    """Whether the rule would hold of a thing that had changed, for sure and everywhere, by this size.
+
+    In a series at any of its checkpoints.
+    """
     # A hair more, as rules mostly ask for more than a size.
     clear = {"q": 0.0, "q_gate": 0.0, "heldout_q": 0.0, "confirmed": "yes", "survives_length": "yes"}
     for delta in (size * (1 + 1e-9), -size * (1 + 1e-9)):
         ends = {"delta": delta, "ci_low": delta, "ci_high": delta, "heldout_delta": delta, "least": abs(delta)}
         changed = item._replace(delta=delta)
         way = {"direction": changed.direction, "better": changed.better}
-        if rule.holds(item.figures | clear | ends | way):
+        if any(rule.holds(item.figures | clear | ends | way | {"at": key}) for key in ("", *keys)):
             return True
     return False
 
 
-def _beyond(study: Study, sides: tuple[str, str], options: Options, found: Sequence[Item]) -> dict[str, Excess]:
+def _beyond(study: Study, both: tuple[str, str], options: Options, found: Sequence[Item]) -> dict[str, Excess]:
     if not options.baseline:
         return {}
     other = Study.open(options.baseline)
-    theirs = other.sides(options.baseline_a, options.baseline_b)
-    if other.name == study.name and theirs == sides:
+    theirs = sides(other, options.baseline_a, options.baseline_b)
+    if other.name == study.name and theirs == both:
         raise UserError(
             f"'{study.name}' cannot be its own baseline; name another study or other checkpoints of it."
         )
-    return earlier.excess(study, sides, other, theirs, found)
+    return earlier.excess(study, both, other, theirs, found)
 
 
 def _over(change: Change, today: date) -> bool:
@@ -229,18 +293,22 @@ def _kept(item: Item) -> dict[str, Any]:
     return kept | {"direction": item.direction, "better": item.better}
 
 
-def _together(judged: Sequence[Judged]) -> list[Judged]:
-    """The same, parts of a behaviour said to be of it, and let pass where it is expected."""
-    whole = {
+def _together(judged: Sequence[Judged], wholes: Mapping[str, str]) -> list[Judged]:
+    """The same, parts said to be of what they are part of, and let pass where that is expected."""
+    by_id = {each.item.id: each for each in judged}
+    whole = {part: by_id[head] for part, head in wholes.items()}
+    whole |= {
         member: each
         for each in reversed(judged)
-        if each.item.what == "behaviour" and each.outcome != "passed"
+        if each.item.members and each.outcome != "passed"
         for member in each.item.members
     }
     out = []
     for each in judged:
         of_it = whole.get(each.item.id) if each.outcome != "passed" else None
         if of_it is not None and (of_it.outcome == "expected" or of_it.outcome == each.outcome):
+            # One that is itself a part stands for nothing.
+            of_it = whole.get(of_it.item.id, of_it)
             why = each.why if of_it.outcome == each.outcome else f"part of '{of_it.item.name}', which is expected"
             each = each._replace(outcome=of_it.outcome, part_of=of_it.item.id, why=why)
         out.append(each)

@@ -110,13 +110,13 @@ def _counted(
     draws = np.bincount(row, minlength=len(ids))
     means = []
     for side in "ab":
-        counts = _counts([str(text) for text in pairs[f"text_{side}"]], owner, wanted)
-        shown = {key: amount if key in amounts else (amount > 0).astype(float) for key, amount in counts.items()}
+        found = counts([str(text) for text in pairs[f"text_{side}"]], owner, wanted)
+        shown = {key: amount if key in amounts else (amount > 0).astype(float) for key, amount in found.items()}
         means.append({key: np.bincount(row, values, len(ids)) / draws for key, values in shown.items()})
     return Sides(prompts, *means)
 
 
-def _counts(texts: Sequence[str], owner: Study, wanted: Sequence[Key]) -> Mapping[Key, Floats]:
+def counts(texts: Sequence[str], owner: Study, wanted: Sequence[Key]) -> Mapping[Key, Floats]:
     """How often each text has each thing."""
     table = scan.table(texts)
     forms = [name for by, name in wanted if by == "phrase"]

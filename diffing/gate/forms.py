@@ -52,7 +52,8 @@ def plain(found: Checked) -> dict[str, Any]:
         "a": found.a,
         "b": found.b,
         "a_name": found.names[0],
-        "b_name": found.names[1],
+        "b_name": found.names[-1],
+        "series": [{"key": key, "name": name} for key, name in zip(found.series, found.names, strict=False)],
         "prompts": found.prompts,
         "reader": found.reader,
         "seed": found.seed,
@@ -124,7 +125,7 @@ def _named(found: Checked, kind: str, name: str) -> ElementTree.Element:
 
 def _case(found: Checked, each: Judged) -> ElementTree.Element:
     case = _named(found, each.item.what, each.item.id)
-    told = line(each)
+    told = line(found, each)
     if each.outcome == "changed":
         _say(case, "failure", told, each.item.what)
     elif each.outcome == "unsure":
@@ -153,10 +154,10 @@ def _say(case: ElementTree.Element, kind: str, message: str, of: str) -> None:
         element.set("type", of)
 
 
-def line(each: Judged) -> str:
+def line(found: Checked, each: Judged) -> str:
     """One thing in one line."""
     item = each.item
-    row = f"{item.direction} more: {item.name}, {written.figures(item)}, {written.difference(item)}"
+    row = f"{written.who(found, item)}: {item.name}, {written.figures(item)}, {written.difference(item)}"
     return f"{row}, q = {small(item.q)}{f'; {each.why}' if each.why else ''}"
 
 
@@ -196,7 +197,7 @@ def sarif(found: Checked) -> str:
 
 def _result(found: Checked, each: Judged) -> dict[str, Any]:
     level = {"changed": "error", "unsure": "warning"}.get(each.outcome, "note")
-    result = _told(found, each.item.what, level, line(each), each.item.id)
+    result = _told(found, each.item.what, level, line(found, each), each.item.id)
     figures = summary.plain(
         {name: each.item.figures[name] for name, (kind, _) in NAMES.items() if kind == "number"}
     )

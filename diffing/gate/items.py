@@ -15,13 +15,16 @@ import pandas as pd
 from diffing.common import files
 from diffing.diff import measures
 from diffing.diff.stored import Diff
+from diffing.diff.told import FOLLOWING, LENGTH
 from diffing.findings import asking
 from diffing.gate.expression import Type
-from diffing.labels import called
+from diffing.labels import called, names
 from diffing.probes import own_probes
 from diffing.probes.sayings import SAYINGS
 from diffing.study.study import Study
 
+BY = {"probe": "probe", "phrase": "phrase", "own probe": "own", "measure": "score"}
+"""What counts the things of each table."""
 What = Literal["behaviour", "probe", "phrase", "own probe", "measure"]
 
 NAMES: Mapping[str, tuple[Type, str]] = {
@@ -49,6 +52,7 @@ NAMES: Mapping[str, tuple[Type, str]] = {
     ),
     "survives_length": ("text", "`yes` or `no`: whether it is there at equal length too; empty where not asked"),
     "prompts": ("number", "prompts that its figures are of"),
+    "at": ("text", "in a series, the checkpoint at which it changed; empty where it did all along, and in a pair"),
 }
 """What a rule may ask of each thing."""
 
@@ -82,6 +86,9 @@ class Item(NamedTuple):
     """Ids of what is part of it: probes and phrases of a behaviour."""
     higher: bool | None = None
     """Whether more of it is better; None where nobody said."""
+    at: str = ""
+    discordance: float = math.nan
+    """Share of prompts that differ by chance, where the table knows it."""
 
     @property
     def direction(self) -> str:
@@ -105,14 +112,18 @@ class Item(NamedTuple):
 
 def of(study: Study, stored: Diff) -> list[Item]:
     """All of a comparison's, behaviours first, each table in its own order."""
-    found = _apart([item for table in TABLES for item in table(study, stored)])
+    return corrected(apart([item for table in TABLES for item in table(study, stored)]))
+
+
+def corrected(found: Sequence[Item]) -> list[Item]:
+    """The same with `q_gate`."""
     # Each family is corrected by itself; the smallest q of all, times their number, holds for all together
     # (Bonferroni), however they hang together.
     families = len({item.family for item in found if not math.isnan(item.q)})
     return [item._replace(q_gate=min(1.0, item.q * families) if item.q == item.q else item.q) for item in found]
 
 
-def _apart(found: Sequence[Item]) -> list[Item]:
+def apart(found: Sequence[Item]) -> list[Item]:
     """The same, each by an id of its own: two phrases may read alike to a person."""
     times = Counter(item.id for item in found)
     return [
@@ -123,8 +134,9 @@ def _apart(found: Sequence[Item]) -> list[Item]:
 
 def _behaviours(study: Study, stored: Diff) -> list[Item]:
     phrases = dict(zip(stored.phrases["form"], stored.phrases["phrase"], strict=True))
-    found = []
-    for each in called.behaviours(study, stored):
+    found, every = [], called.behaviours(study, stored)
+    titles = _titles(study, stored, [int(each.source) for each in every if each.by == "feature"])
+    for each in every:
         source = phrases.get(each.source, each.source)
         where = f"@{each.category}" if each.category else ""
         place = "place of " if each.moved else ""
@@ -132,7 +144,7 @@ def _behaviours(study: Study, stored: Diff) -> list[Item]:
             Item(
                 what="behaviour",
                 id=f"behaviour:{place}{each.by}:{source}{where}",
-                name=each.name,
+                name=titles[int(each.source)] if each.by == "feature" and not each.author else each.name,
                 kind=each.kind,
                 by=each.by,
                 source=each.source,
@@ -147,26 +159,41 @@ def _behaviours(study: Study, stored: Diff) -> list[Item]:
                 prompts=each.prompts,
                 family="behaviour",
                 confirmed=each.confirmed,
-                survives_length=_yes(each.survives_length),
+                survives_length=yes(each.survives_length),
                 category=each.category,
                 members=(
                     *(f"probe:{name}" for name in each.probes),
                     *(f"phrase:{phrases.get(form, form)}" for form in each.phrases),
+                    # How long answers are is one behaviour, in whatever it is counted.
+                    *(f"probe:{name}" for name in FOLLOWING if each.source == LENGTH),
                 ),
             )
         )
     return found
 
 
+def _titles(study: Study, stored: Diff, features: Sequence[int]) -> dict[int, str]:
+    """What answers do that only features tell of: where each stands, and its label where it has one."""
+    if not features:
+        return {}
+    rows = stored.features[stored.features["feature"].isin(features)]
+    titles = {}
+    for row in names.named(study, rows, stored.a, stored.b, stored.probes).to_dict("records"):
+        labelled = row["named_by"] != "rule" and not row["refuted"]
+        label = f"; its label is “{row['label']}”" if labelled and row["label"] != row["title"] else ""
+        titles[int(row["feature"])] = f"shows feature {row['feature']}, which stands at {row['title']}{label}"
+    return titles
+
+
 def _probes(_study: Study, stored: Diff) -> list[Item]:
     rows = stored.probes.to_dict("records")
-    return [_row(row, "probe", str(row["probe"]), SAYINGS[str(row["probe"])], "probe") for row in rows]
+    return [_row(row, "probe", str(row["probe"]), SAYINGS[str(row["probe"])]) for row in rows]
 
 
 def _phrases(_study: Study, stored: Diff) -> list[Item]:
     rows = stored.phrases.to_dict("records")
     return [
-        _row(row, "phrase", str(row["phrase"]), str(row["phrase"]), "phrase")._replace(source=str(row["form"]))
+        _row(row, "phrase", str(row["phrase"]), str(row["phrase"]))._replace(source=str(row["form"]))
         for row in rows
     ]
 
@@ -177,7 +204,7 @@ def _own(study: Study, stored: Diff) -> list[Item]:
     found = []
     for row in asking.table(study, stored.a, stored.b).to_dict("records"):
         name, asked = str(row["probe"]), row["kind"] == "question"
-        item = _row(row, "own probe", name, str(row["says"]) or name, "own")
+        item = _row(row, "own probe", name, str(row["says"]) or name)
         # Counted and asked ones are corrected apart.
         found.append(item._replace(family=f"{item.family}, asked" if asked else item.family))
     return found
@@ -198,7 +225,7 @@ def _measure(row: Mapping[Any, Any]) -> Item:
         id=f"measure:{row['measure']}",
         name=str(row["measure"]),
         kind="amount" if amount else "share",
-        by="score",
+        by=BY["measure"],
         source=str(row["measure"]),
         share_a=row["mean_a"],
         share_b=row["mean_b"],
@@ -218,7 +245,7 @@ TABLES: Sequence[Callable[[Study, Diff], list[Item]]] = (_behaviours, _probes, _
 """What a gate looks at."""
 
 
-def _row(row: Mapping[Any, Any], what: What, source: str, name: str, by: str) -> Item:
+def _row(row: Mapping[Any, Any], what: What, source: str, name: str) -> Item:
     """A row of a table of probes, by the test that judges it."""
     amount = row["judged_by"] == "amount"
     kind, mean, ends = ("amount", "mean", "change") if amount else ("share", "frequency", "ci")
@@ -228,7 +255,7 @@ def _row(row: Mapping[Any, Any], what: What, source: str, name: str, by: str) ->
         id=f"{'own' if what == 'own probe' else what}:{source}",
         name=name,
         kind=kind,
-        by=by,
+        by=BY[what],
         source=source,
         share_a=float(row[f"{mean}_a"]),
         share_b=float(row[f"{mean}_b"]),
@@ -242,9 +269,9 @@ def _row(row: Mapping[Any, Any], what: What, source: str, name: str, by: str) ->
         prompts=0 if pd.isna(row["n_prompts"]) else int(row["n_prompts"]),
         family=f"{what}, {kind}",
         confirmed="" if amount or pd.isna(row["replicated"]) else str(row["replicated"]),
-        survives_length="" if amount else _yes(row["survives_equal_length"]),
+        survives_length="" if amount else yes(row["survives_equal_length"]),
     )
 
 
-def _yes(value: Any) -> str:
+def yes(value: Any) -> str:
     return "" if value is None or pd.isna(value) else "yes" if value else "no"

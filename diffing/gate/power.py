@@ -40,13 +40,14 @@ class Power(NamedTuple):
     enough: bool
     families: int = 1
     """Tables that the gate looks at, each of which has a part of the level."""
+    unit: str = "prompt"
 
     @property
     def sentence(self) -> str:
         """For a person."""
-        unit = "held-out prompt" if self.what == "behaviour" else "prompt"
+        tests = self.tests * self.families
         return Smallest(
-            self.smallest, self.prompts, self.tests * self.families, self.discordance, NAMED[self.what], unit
+            self.smallest, self.prompts, tests, self.discordance, NAMED[self.what], self.unit
         ).sentence
 
 
@@ -62,7 +63,7 @@ NAMED = {
 def of(stored: Diff, found: Sequence[Item], gated: Sequence[Item], size: float) -> list[Power]:
     """The power of each table that a rule can fail on, for a change of this size; `gated` is what it can fail
     on."""
-    families = len({item.family for item in found if not math.isnan(item.q)}) or 1
+    families = _families(found)
     told = stored.summary
     chance = _background(gated, _background(found, told["background_discordance"]))
     out = []
@@ -83,8 +84,38 @@ def of(stored: Diff, found: Sequence[Item], gated: Sequence[Item], size: float) 
             prompts = min((item.prompts for item in mine), default=prompts)
             differing = max((_discordance(item) for item in mine), default=chance)
         power = _power(what, prompts, told["prompts"], tests, differing, size, measure.LEVEL / families)
-        out.append(power._replace(families=families))
+        unit = "held-out prompt" if what == "behaviour" else "prompt"
+        out.append(power._replace(families=families, unit=unit))
     return out
+
+
+def along(whole: int, found: Sequence[Item], gated: Sequence[Item], size: float) -> list[Power]:
+    """The same of a series of so many prompts.
+
+    Reckoned as if only the newest checkpoint and the one before it were asked: a step is tested on all of them,
+    and so found more easily than that.
+    """
+    families = _families(found)
+    chance = _background(gated, _background(found, 0.0))
+    out = []
+    for what in dict.fromkeys(item.what for item in gated):
+        mine = [item for item in found if item.what == what and item.kind == "share" and item.prompts]
+        if not mine:
+            continue
+        prompts, differing = mine[0].prompts, chance
+        if what in ASKED:
+            prompts = min(item.prompts for item in mine)
+            differing = max(_discordance(item) for item in mine)
+        # A step and a line of each, corrected together.
+        tests = 2 * max(1, sum(item.family == mine[0].family and not math.isnan(item.q) for item in found))
+        unit = "held-out prompt" if what == "phrase" else "prompt"
+        power = _power(what, prompts, whole, tests, differing, size, measure.LEVEL / families)
+        out.append(power._replace(families=families, unit=unit))
+    return out
+
+
+def _families(found: Sequence[Item]) -> int:
+    return len({item.family for item in found if not math.isnan(item.q)}) or 1
 
 
 def enough(powers: Sequence[Power]) -> bool:
@@ -133,6 +164,8 @@ def _discordance(item: Item) -> float:
 
     The interval has two prompts more than were asked, so this is rather too large.
     """
+    if not math.isnan(item.discordance):
+        return item.discordance
     spread = (item.ci_high - item.ci_low) / 2 / 1.96
     square = spread**2 * (item.prompts + 2) + item.delta**2 - abs(item.delta)
     return 0.0 if math.isnan(square) else min(1.0, max(0.0, square))

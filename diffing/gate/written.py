@@ -19,18 +19,20 @@ SHOWN = 20
 
 def sentence(found: Checked) -> str:
     """The verdict in one sentence."""
-    named = f"{found.names[0]} (A) to {found.names[1]} (B)"
+    named = f"from {found.names[0]} (A) to {found.names[-1]} (B)"
+    if found.series:
+        named = f"along {count(len(found.series), 'checkpoint')}, from {found.names[0]} to {found.names[-1]}"
     on = f"on {count(found.prompts, 'prompt')}"
     if found.changed:
-        return f"Changed from {named}: {count(len(found.changed), 'change')} that nothing allows, {on}."
+        return f"Changed {named}: {count(len(found.changed), 'change')} that nothing allows, {on}."
     if found.verdict == "changed":
-        return f"Changed from {named}: {count(len(found.absent), 'expected change')} did not come, {on}."
+        return f"Changed {named}: {count(len(found.absent), 'expected change')} did not come, {on}."
     if found.verdict == "passed":
         let = len(found.by("expected")) + len(found.by("as before"))
         but = f" but {count(let, 'change')} that was expected or there before" if let == 1 else ""
         but = f" but {let:,} changes that were expected or there before" if let > 1 else but
-        return f"Passed from {named}: nothing changed{but}, {on}."
-    return f"Cannot tell from {named}: {on} {why_not(found)}"
+        return f"Passed {named}: nothing changed{but}, {on}."
+    return f"Cannot tell {named}: {on} {why_not(found)}"
 
 
 def why_not(found: Checked) -> str:
@@ -58,6 +60,18 @@ def figures(item: Item) -> str:
     if item.kind == "place":
         return f"at {ab(item.share_a, item.share_b)} of the answer"
     return ab(item.share_a, item.share_b)
+
+
+def who(found: Checked, item: Item) -> str:
+    """Who has more of a thing; in a series from where on."""
+    if not found.series:
+        return f"{item.direction} more"
+    way = "more" if item.direction == "B" else "less"
+    return f"from {found.called(item.at)} on {way}" if item.at else f"steadily {way}"
+
+
+def _kind(item: Item) -> str:
+    return f"{item.what} by the reader's features alone" if item.by == "feature" else item.what
 
 
 def difference(item: Item) -> str:
@@ -89,7 +103,7 @@ def text(found: Checked) -> str:
         lines += [f"\n{title}:"] * bool(some)
         for each in some:
             item = each.item
-            row = f"  {item.direction} more: {item.name} ({item.what}), {figures(item)}, {difference(item)}"
+            row = f"  {who(found, item)}: {item.name} ({_kind(item)}), {figures(item)}, {difference(item)}"
             lines.append(f"{row}, q = {small(item.q)}{f'; {each.why}' if each.why else ''}")
             # The probe that a behaviour is measured by says the same once more.
             parts = [part.item.name for part in found.parts(each) if part.item.name != item.name]
@@ -115,7 +129,8 @@ def markdown(found: Checked) -> str:
     lines = [f"### {MARK[found.verdict]} Checkpoint diff: {found.verdict}", "", md(sentence(found)), ""]
     for title, some in headings(found):
         if some:
-            lines += [f"#### {title}", "", "| more on | what | A → B | B − A | q |", "|---|---|---|---|---|"]
+            head = "where | what | before → after | change" if found.series else "more on | what | A → B | B − A"
+            lines += [f"#### {title}", "", f"| {head} | q |", "|---|---|---|---|---|"]
             lines += [_cells(found, each) for each in some[:SHOWN]]
             lines += [f"\nand {len(some) - SHOWN:,} more"] * (len(some) > SHOWN) + [""]
     if found.absent:
@@ -134,5 +149,11 @@ def _cells(found: Checked, each: Judged) -> str:
     parts = sum(part.item.name != item.name for part in found.parts(each))
     what = item.name + (f" (and {count(parts, 'part')} of it)" if parts else "")
     what += f"; {each.why}" if each.why else ""
-    cells = (item.direction, what, figures(item), difference(item), small(item.q))
+    cells = (
+        who(found, item) if found.series else item.direction,
+        what,
+        figures(item),
+        difference(item),
+        small(item.q),
+    )
     return f"| {' | '.join(md(cell) for cell in cells)} |"

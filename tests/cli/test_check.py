@@ -11,7 +11,9 @@ import pytest
 from diffing.cli import check as cli_check
 from diffing.cli.app import main
 from diffing.gate import check, forms
+from tests.diff.test_timeline import answer
 from tests.fakes import gated_study
+from tests.fakes.diff_study import made
 
 RULE = "q_gate < 0.05 and abs(delta) > 0.5"
 Run = Callable[..., tuple[int, str, str]]
@@ -25,6 +27,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("DIFFING_HOME", str(home))
         gated_study.study(patch, "moved")
         gated_study.study(patch, "still", bold=0.0)
+        along = made(answer, prompts=60, keys="abcd", encoded=False)
+        along.folder.rename(along.folder.with_name("along"))
         yield home
 
 
@@ -45,6 +49,8 @@ def gate(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
+        (["along", "--series", "--fail-on", RULE], 1, "Changed along 4 checkpoints, from a to d: "),
+        (["along", "--checkpoints", "a,b,a"], 3, "three or more different checkpoints"),
         (["still", "--fail-on", RULE], 0, "Passed from a (A) to b (B): nothing changed, on 60 prompts."),
         (["moved", "--fail-on", RULE], 1, "Changed from a (A) to b (B): "),
         (["still", "--size", "0.02", "--fail-on", "q < 0.05"], 2, "Cannot tell from a (A) to b (B): "),

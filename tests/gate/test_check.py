@@ -9,7 +9,7 @@ from diffing import Study
 from diffing.common.errors import UserError
 from diffing.common.words import points
 from diffing.diff import compute
-from diffing.gate import check, items
+from diffing.gate import alike, check, items
 from diffing.gate.check import Checked, Options
 from tests.fakes import gated_study
 
@@ -129,6 +129,31 @@ def test_what_cannot_be_held_against_the_baseline_still_fails() -> None:
         "changed",
         "cannot be held against the baseline, which has no count of it",
     )
+
+
+def test_one_change_that_is_counted_twice_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = gated_study.study(monkeypatch)
+    found = checked(fail_on=SURE)
+    told = [each.item for each in found.changed if each.item.by in ("probe", "phrase")]
+    assert [item.source for item in told if "old" in item.source] == ["bold"]
+    parts = {each.item.id: each.part_of for each in found.judged if each.part_of}
+    assert parts["probe:bold"] == "behaviour:probe:bold"
+    # Whatever stands with another thing stands with one that is told itself.
+    assert {*parts.values()} <= {*ids(found.changed)}
+    heads = [gated_study.item(), gated_study.item(id="probe:other", source="emoji")]
+    assert alike.wholes(study, ("a", "b"), heads) == {}
+    again = [gated_study.item(), gated_study.item(id="probe:again")]
+    assert alike.wholes(study, ("a", "b"), again) == {"probe:again": "probe:bold"}
+    assert alike.wholes(study, ("a", "b"), [again[0], again[1]._replace(delta=-0.2)]) == {}
+
+
+def test_what_only_features_tell_of_says_where_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = gated_study.study(monkeypatch)
+    stored = compute.current(study, "a", "b")
+    feature = int(stored.features.sort_values("q")["feature"].iloc[0])
+    titles = items._titles(study, stored, [feature])
+    assert titles[feature].startswith(f"shows feature {feature}, which stands at ")
+    assert items._titles(study, stored, []) == {}
 
 
 def test_q_gate_is_q_times_the_families_of_tests(monkeypatch: pytest.MonkeyPatch) -> None:
