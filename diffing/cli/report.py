@@ -19,6 +19,13 @@ def report(
     ] = None,
     a: Before = "",
     b: After = "",
+    in_series: Annotated[
+        bool, typer.Option("--series", help="Of all checkpoints in order, and not of two.")
+    ] = False,
+    checkpoints: Annotated[
+        str,
+        typer.Option(help="A series of three or more in order; all unless named.", metavar="KEY,KEY,KEY"),
+    ] = "",
     detach: Detach = False,
     as_json: AsJson = False,
 ) -> None:
@@ -31,11 +38,16 @@ def report(
 
     # A detached worker runs in another folder.
     folder = str(out.expanduser().resolve()) if out is not None else ""
-    status = do(Study.open(name), "report", {"out": folder, "a": a, "b": b}, detach, as_json)
+    options = {"out": folder, "a": a, "b": b, "series": in_series, "checkpoints": checkpoints}
+    status = do(Study.open(name), "report", options, detach, as_json)
     if status is None or as_json or status.result is None:
         return
     told = status.result
     say(f"{status.state}: {told['out']}, and all of it in {told['zip']} ({words.duration(status.seconds)}).")
+    if "changed" in told:
+        say("report.html is the whole of it, one-page.png one page to share, timeline.csv every figure.")
+        say(f"{words.count(told['changed'], 'thing')} changed along the series.")
+        return
     say("report.html is the whole of it, one-page.html and one-page.png one page to share.")
     say(
         f"{told['findings']} findings put forward, {told['supported']} of them supported; "

@@ -8,34 +8,34 @@ files of others in the folder are left alone. It holds answers, so it is for its
 over. Findings that were verified are marked as reported.
 """
 
-import errno
-import hashlib
-import shutil
-import zipfile
-from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from diffing.common import files, outfile
-from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
 from diffing.diff import compute
 from diffing.findings import evidence
 from diffing.reader.encodings import Encodings
-from diffing.report import agent_notebook, contents, last, notebook, one_page, picture, render
+from diffing.report import (
+    agent_notebook,
+    contents,
+    last,
+    notebook,
+    one_page,
+    picture,
+    placing,
+    render,
+    series_folder,
+)
 from diffing.report import cards as report_cards
 from diffing.report import charts as report_charts
 from diffing.report import facts as report_facts
 from diffing.report import tables as report_tables
-from diffing.report.bundle import Bundle, secrets
+from diffing.report.bundle import Bundle
 from diffing.report.facts import Facts
 from diffing.study.study import Study
 
-FORMAT = 1
-"""Of the folder; raised when a file in it means something else than before."""
 STEPS = 6
 """Calls of `step` in a run, which its progress is counted in."""
 
@@ -49,14 +49,25 @@ class Options(BaseModel):
     """The folder to write; empty takes one in the study's own."""
     a: str = ""
     b: str = ""
+    series: bool = False
+    """Whether it is of three or more checkpoints in order, and not of two."""
+    checkpoints: str = ""
+    """Keys of a series, with commas; all of the study's in order unless named."""
 
 
 def run(study: Study, options: Options, progress: Progress) -> Result:
     """The job: write everything into a fresh folder, run the notebook there, and put the files in place."""
+    out = Path(options.out).expanduser().resolve() if options.out else None
+    if options.series or options.checkpoints:
+        keys = [key.strip() for key in options.checkpoints.split(",") if key.strip()]
+        return series_folder.run(study, keys, out, progress)
     a, b = study.sides(options.a, options.b)
+    return _pair(study, a, b, out or last.folder_of(study, a, b), progress)
+
+
+def _pair(study: Study, a: str, b: str, out: Path, progress: Progress) -> Result:
     name = f"{study.name}-{a}-{b}"
-    out = Path(options.out).expanduser().resolve() if options.out else last.folder_of(study, a, b)
-    before = _before(out)
+    before = placing.before(out)
 
     def step(number: int, note: str) -> None:
         progress.check()
@@ -66,10 +77,8 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     _refresh(study, a, b)
     step(1, "reading the study")
     facts = report_facts.gather(study, a, b)
-    # Beside the place where it goes: on one file system, so that it is moved whole.
-    outfile.folder(out.parent)
-    with files.fresh_folder(out.parent, ".report-") as fresh:
-        bundle = Bundle(fresh, secrets(study.checkpoints))
+
+    def fill(bundle: Bundle) -> None:
         step(2, "drawing charts")
         charts = report_charts.draw(facts)
         for chart in charts:
@@ -79,7 +88,7 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         shown = report_cards.of(facts)
         contents.write(facts, shown, bundle)
         step(4, "running the notebook")
-        bundle.text("analysis.ipynb", notebook.executed(notebook.build(facts), fresh, progress.check))
+        bundle.text("analysis.ipynb", notebook.executed(notebook.build(facts), bundle.folder, progress.check))
         step(5, "writing the report")
         if (worked := agent_notebook.handed(study)) is not None:
             bundle.text(agent_notebook.FILE, worked)
@@ -90,9 +99,9 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         # A picture cannot be searched afterwards.
         bundle.data("one-page.png", picture.png(bundle.clean(sheet)))
         bundle.text("report.md", render.markdown(values))
-        bundle.json("manifest.json", manifest(facts, fresh, bundle.scrubbed))
-        pack(fresh, name, facts.diff.summary["created"])
-        _put(fresh, out, before)
+        bundle.json("manifest.json", manifest(facts, bundle))
+
+    placing.put_together(study, out, before, name, facts.diff.summary["created"], fill)
     # Last of all: nothing is called reported that stands in no report.
     for standing in facts.supported:
         if not standing.finding.reported:
@@ -114,58 +123,9 @@ def _refresh(study: Study, a: str, b: str) -> None:
     compute.current(study, a, b)
 
 
-def _before(out: Path) -> list[str]:
-    """The files of an earlier report in the folder; refuses a folder that holds something else."""
-    manifest = out / "manifest.json"
-    if manifest.exists():
-        content = files.read_json(manifest, "move that folder away and write the report again")
-        if isinstance(content, dict) and content.get("report") == FORMAT:
-            return [*content["files"], "manifest.json"]
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"'{out}' exists and holds no report; choose another folder for --out.")
-    return []
-
-
-def _put(fresh: Path, out: Path, before: list[str]) -> None:
-    """Put the new folder in the old one's place, with what others laid into that; no reader meets half of it."""
-    made = sorted(path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file())
-    for path in made:
-        # Before anything is moved: nothing is left half replaced.
-        outfile.check(out / path)
-        if (out / path).parent.is_symlink():
-            raise UserError(f"'{(out / path).parent}' is a link; choose another folder for --out.")
-        (fresh / path).chmod(files.PRIVATE_FILE)
-    for path in sorted(out.rglob("*")):
-        name = path.relative_to(out)
-        if not path.is_dir() and name.as_posix() not in before and not (fresh / name).exists():
-            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(path, fresh / name, follow_symlinks=False)
-    try:
-        files.put_folder(fresh, out)
-    except OSError as error:
-        if error.errno not in (errno.EBUSY, errno.EXDEV, errno.EACCES, errno.EPERM):
-            raise
-        _put_over(fresh, out, made, before)
-
-
-def _put_over(fresh: Path, out: Path, made: Sequence[Path], before: list[str]) -> None:
-    """Where the folder itself cannot be moved, as a mounted one: file by file, and old ones without successor."""
-    for path in made:
-        outfile.folder((out / path).parent)
-        (fresh / path).replace(out / path)
-    for name in before:
-        # Names come from a file that others may have changed: nothing outside the folder is removed.
-        stale = out / name
-        if Path(name) not in made and out in stale.resolve().parents:
-            stale.unlink(missing_ok=True)
-
-
-def manifest(facts: Facts, folder: Path, scrubbed: dict[str, int]) -> dict[str, Any]:
+def manifest(facts: Facts, bundle: Bundle) -> dict[str, Any]:
     """What is in the folder and what it was made from."""
-    made = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {
-        "report": FORMAT,
-        "made": files.now(),
+    told = {
         "study": facts.study.name,
         "a": facts.a.key,
         "b": facts.b.key,
@@ -180,25 +140,5 @@ def manifest(facts: Facts, folder: Path, scrubbed: dict[str, int]) -> dict[str, 
             "one-page.html and one-page.png say the same; the picture lacks letters that its font has not.",
             "Scores in llm_comparator.json are 0 because its format wants one; no preference was judged.",
         ],
-        "keys_taken_out": {"total": sum(scrubbed.values()), "files": dict(sorted(scrubbed.items()))},
-        "files": {
-            path.relative_to(folder).as_posix(): {
-                "bytes": path.stat().st_size,
-                "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-            }
-            for path in made
-        },
     }
-
-
-def pack(folder: Path, name: str, date: str) -> None:
-    """Everything in one zip, each file dated as the diff is."""
-    # Not as the clock says: the same files give the same zip.
-    when = datetime.fromisoformat(date)
-    stamp = (when.year, when.month, when.day, when.hour, when.minute, when.second)
-    made = sorted(path for path in folder.rglob("*") if path.is_file())
-    with zipfile.ZipFile(folder / f"{name}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in made:
-            entry = zipfile.ZipInfo(f"{name}/{path.relative_to(folder).as_posix()}", stamp)
-            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
-            archive.writestr(entry, path.read_bytes())
+    return placing.described(bundle, told)

@@ -24,6 +24,7 @@ from diffing.report.drawing import Chart
 from diffing.report.examples import Answer, Line
 from diffing.report.facts import Facts
 from diffing.report.one_page import Sheet
+from diffing.report.series import Sheet as SeriesSheet
 from diffing.report.tables import Table
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -129,6 +130,12 @@ def one_page(sheet: Sheet) -> str:
     made = _environment(lambda value: visible(value) if _bare(value) else value)
     made.filters["spaces"] = examples.seen
     return made.get_template("one-page.html.jinja").render(sheet=sheet)
+
+
+def series(sheet: SeriesSheet, chart: Chart | None) -> str:
+    """The report along a series."""
+    made = _environment(lambda value: visible(value) if _bare(value) else value)
+    return made.get_template("series.html.jinja").render(sheet=sheet, chart=chart)
 
 
 def markdown(values: dict[str, Any]) -> str:
