@@ -46,9 +46,7 @@ class Power(NamedTuple):
     def sentence(self) -> str:
         """For a person."""
         tests = self.tests * self.families
-        return Smallest(
-            self.smallest, self.prompts, tests, self.discordance, NAMED[self.what], self.unit
-        ).sentence
+        return Smallest(self.smallest, self.prompts, tests, self.discordance, NAMED[self.what], self.unit).sentence
 
 
 NAMED = {
