@@ -102,17 +102,26 @@ class Absent(NamedTuple):
 def read(path: Path) -> list[Change]:
     """The changes of a file; a `UserError` where it cannot be read or one of them is not sound."""
     try:
-        if path.stat().st_size > LARGEST:
-            raise UserError(f"'{path}' has more than {LARGEST:,} bytes; a file of expected changes is short.")
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else "") or str(error)
+        content = path.read_bytes() if path.stat().st_size <= LARGEST else b"#" * (LARGEST + 1)
+    except OSError as error:
+        reason = error.strerror or str(error)
         raise UserError(f"'{path}' cannot be read as a file of expected changes ({reason}).") from error
+    return parsed(content, str(path))
+
+
+def parsed(content: bytes, name: str) -> list[Change]:
+    """The same of a file's content."""
+    if len(content) > LARGEST:
+        raise UserError(f"'{name}' has more than {LARGEST:,} bytes; a file of expected changes is short.")
+    try:
+        told = tomllib.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"'{name}' cannot be read as a file of expected changes ({error}).") from error
     try:
         return TypeAdapter(File).validate_python(told).change
     except ValidationError as error:
         raise UserError(
-            f"'{path}' is no file of expected changes: {first_fault(error)}; docs/ci.md shows one."
+            f"'{name}' is no file of expected changes: {first_fault(error)}; docs/ci.md shows one."
         ) from error
 
 

@@ -142,10 +142,16 @@ class Looked(NamedTuple):
     reader: str
 
 
-def of(study: Study, options: Options, today: date | None = None) -> Checked:
-    """A study's comparison held against a rule; a `UserError` where that cannot be done."""
+def of(
+    study: Study, options: Options, today: date | None = None, changes: Sequence[Change] | None = None
+) -> Checked:
+    """A study's comparison held against a rule; a `UserError` where that cannot be done.
+
+    `changes` are expected ones in place of those of the file that `options.allow` names.
+    """
     rule = rule_of(options)
-    changes = allowed.read(Path(options.allow).expanduser()) if options.allow else []
+    if changes is None:
+        changes = allowed.read(Path(options.allow).expanduser()) if options.allow else []
     today = today or allowed.today()
     in_series = options.series or bool(options.checkpoints)
     here = _series(study, options) if in_series else _pair(study, options)

@@ -4,6 +4,7 @@ Promises that both say the verdict first, and that no name or answer from outsid
 SARIF are for programs and stand in `forms`.
 """
 
+import shlex
 from collections.abc import Sequence
 
 from diffing.common.escape import md, visible
@@ -11,8 +12,11 @@ from diffing.common.words import ab, count, interval, points, small
 from diffing.gate import power
 from diffing.gate.allowed import Absent
 from diffing.gate.check import Checked, Judged
+from diffing.gate.expression import USUAL
 from diffing.gate.items import Item
 
+FILES = ("gate.sarif", "gate.xml", "gate.json")
+"""What the command of a pipeline writes besides what it prints."""
 SHOWN = 20
 """Rows of a table in a comment: what is read at one sitting. The text and the files have all."""
 
@@ -70,7 +74,7 @@ def who(found: Checked, item: Item) -> str:
     return f"from {found.called(item.at)} on {way}" if item.at else f"steadily {way}"
 
 
-def _kind(item: Item) -> str:
+def kind(item: Item) -> str:
     return f"{item.what} by the reader's features alone" if item.by == "feature" else item.what
 
 
@@ -103,20 +107,20 @@ def text(found: Checked) -> str:
         lines += [f"\n{title}:"] * bool(some)
         for each in some:
             item = each.item
-            row = f"  {who(found, item)}: {item.name} ({_kind(item)}), {figures(item)}, {difference(item)}"
+            row = f"  {who(found, item)}: {item.name} ({kind(item)}), {figures(item)}, {difference(item)}"
             lines.append(f"{row}, q = {small(item.q)}{f'; {each.why}' if each.why else ''}")
             # The probe that a behaviour is measured by says the same once more.
             parts = [part.item.name for part in found.parts(each) if part.item.name != item.name]
             lines += [f"      with it: {', '.join(parts)}"] * bool(parts)
     lines += ["\nExpected, and did not come:"] * bool(found.absent)
-    lines += [f"  {_absent(each)}" for each in found.absent]
+    lines += [f"  {absent(each)}" for each in found.absent]
     lines += [f"  {change.called}: expected until {change.expires} only; take it out." for change in found.expired]
     lines += ["", f"Rule: {found.options.fail_on}", f"Looked for changes of {100 * found.size:g} points:"]
     lines += [f"  {each.sentence}" for each in found.powers]
     return "".join(f"{visible(line)}\n" for part in lines for line in part.split("\n"))
 
 
-def _absent(each: Absent) -> str:
+def absent(each: Absent) -> str:
     note = f" ({each.change.note})" if each.change.note else ""
     return f"{each.change.called}, more on {each.change.direction}, {each.change.range}{note}: {each.why}"
 
@@ -134,7 +138,7 @@ def markdown(found: Checked) -> str:
             lines += [_cells(found, each) for each in some[:SHOWN]]
             lines += [f"\nand {len(some) - SHOWN:,} more"] * (len(some) > SHOWN) + [""]
     if found.absent:
-        lines += ["#### Expected, and did not come", "", *(f"- {md(_absent(each))}" for each in found.absent), ""]
+        lines += ["#### Expected, and did not come", "", *(f"- {md(absent(each))}" for each in found.absent), ""]
     if found.expired:
         lines += [f"- {md(each.called)}: expected until {each.expires} only" for each in found.expired] + [""]
     rule = visible(found.options.fail_on).replace("`", "'")
@@ -157,3 +161,21 @@ def _cells(found: Checked, each: Judged) -> str:
         small(item.q),
     )
     return f"| {' | '.join(md(cell) for cell in cells)} |"
+
+
+def command(found: Checked, allow: str = "") -> str:
+    """The command line that holds the same against the same rule; `allow` is what the file of expected changes is
+    called."""
+    told = found.options
+    words = ["python", "-m", "diffing", "check", found.study]
+    if found.series:
+        words += ["--series"] if not told.checkpoints else ["--checkpoints", told.checkpoints]
+    else:
+        words += ["--a", found.a, "--b", found.b]
+    words += ["--fail-on", told.fail_on] if told.fail_on != USUAL else []
+    words += ["--size", f"{told.size:g}"] if told.size else []
+    words += ["--baseline", told.baseline] if told.baseline else []
+    words += ["--allow", allow or told.allow] if allow or told.allow else []
+    words += ["--strict"] if told.strict else []
+    words += [word for name in FILES for word in ("--output", name)]
+    return shlex.join(words)
