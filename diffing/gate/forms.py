@@ -1,8 +1,8 @@
 """What came of a gate, as programs read it: JSON with all figures, JUnit XML, SARIF.
 
-Promises JUnit in the form that Jenkins and GitLab document (a suite a table, a case a thing; a change fails, what
-cannot be told is an error) and SARIF 2.1.0 (an expected change is suppressed, with its note). Which file gets
-which form hangs on its ending.
+Promises JUnit that both well-known schemas take, Ant's and Jenkins' (a suite a table, a case a thing; a change
+fails, what cannot be told is an error) and SARIF 2.1.0 (an expected change is suppressed, with its note). Which file
+gets which form hangs on its ending.
 """
 
 import json
@@ -29,6 +29,8 @@ ENDINGS: Mapping[str, Form] = {
     ".sarif": "sarif",
     ".md": "markdown",
 }
+LET_PASS = ("expected", "as before")
+"""Outcomes of what changed and may."""
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 RULES = {
     "behaviour": ("BehaviourChanged", "A behaviour changed between the two checkpoints."),
@@ -91,21 +93,29 @@ def as_json(found: Checked) -> str:
 
 def junit(found: Checked) -> str:
     """A suite a table, and one for what was expected and whether there were prompts enough."""
-    root = ElementTree.Element("testsuites", name=f"checkpoint diff of {found.study}")
+    # Without a name, which Ant's schema does not know; Jenkins' does without.
+    root = ElementTree.Element("testsuites")
     for what in dict.fromkeys(each.item.what for each in found.judged):
-        cases = [_case(found, each) for each in found.judged if each.item.what == what]
-        root.append(_suite(found, what, cases))
-    root.append(_suite(found, "gate", _whole(found)))
+        mine = [each for each in found.judged if each.item.what == what]
+        let = [f"{each.outcome}: {line(found, each)}" for each in mine if each.outcome in LET_PASS]
+        root.append(_suite(found, len(root), what, [_case(found, each) for each in mine], let))
+    root.append(_suite(found, len(root), "gate", _whole(found), [written.sentence(found)]))
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _suite(found: Checked, name: str, cases: list[ElementTree.Element]) -> ElementTree.Element:
+def _suite(
+    found: Checked, place: int, name: str, cases: list[ElementTree.Element], said: list[str]
+) -> ElementTree.Element:
+    """What Jenkins' schema takes and Ant's asks for: a place, properties before the cases, and what was said after
+    them."""
     number = {
         kind: str(sum(case.find(kind) is not None for case in cases)) for kind in ("failure", "error", "skipped")
     }
     suite = ElementTree.Element(
         "testsuite",
+        id=str(place),
+        package=found.study,
         name=f"{found.study}.{name}",
         tests=str(len(cases)),
         failures=number["failure"],
@@ -115,7 +125,12 @@ def _suite(found: Checked, name: str, cases: list[ElementTree.Element]) -> Eleme
         hostname="localhost",
         time="0",
     )
+    properties = ElementTree.SubElement(suite, "properties")
+    for key, value in (("rule", found.options.fail_on), ("verdict", found.verdict)):
+        ElementTree.SubElement(properties, "property", name=key, value=_xml(value))
     suite.extend(cases)
+    ElementTree.SubElement(suite, "system-out").text = _xml("\n".join(said))
+    ElementTree.SubElement(suite, "system-err")
     return suite
 
 
@@ -130,8 +145,7 @@ def _case(found: Checked, each: Judged) -> ElementTree.Element:
         _say(case, "failure", told, each.item.what)
     elif each.outcome == "unsure":
         _say(case, "error", told, "cannot tell")
-    elif each.outcome in ("expected", "as before"):
-        ElementTree.SubElement(case, "system-out").text = _xml(f"{each.outcome}: {told}")
+    # What is let pass is told by the suite: Ant's schema has no such place in a case.
     return case
 
 
@@ -202,7 +216,7 @@ def _result(found: Checked, each: Judged) -> dict[str, Any]:
         {name: each.item.figures[name] for name, (kind, _) in NAMES.items() if kind == "number"}
     )
     result["properties"] = figures
-    if each.outcome in ("expected", "as before"):
+    if each.outcome in LET_PASS:
         result["suppressions"] = [
             {"kind": "external", "status": "accepted", "justification": each.why or each.outcome}
         ]

@@ -1,6 +1,7 @@
 """The forms of an outcome: each in the shape that its readers document, and nothing from outside runs in any."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -93,20 +94,32 @@ def test_sarif_is_what_its_schema_asks_for(some: tuple[Judged, ...], enough: boo
 
 
 @pytest.mark.parametrize("some", [(), EVERY])
-def test_junit_is_what_jenkins_asks_for(some: tuple[Judged, ...]) -> None:
+def test_junit_is_what_ant_and_jenkins_ask_for(some: tuple[Judged, ...]) -> None:
+    """Ant's schema asks for more than Jenkins', which takes all of it; nothing else may stand anywhere."""
     root = ElementTree.fromstring(forms.junit(made(some=some)))
-    assert (root.tag, set(root.attrib)) == ("testsuites", {"name"})
+    assert (root.tag, root.attrib) == ("testsuites", {})
+    assert [suite.attrib["id"] for suite in root] == [str(place) for place in range(len(root))]
     for suite in root:
         assert (suite.tag, set(suite.attrib)) == ("testsuite", SUITE)
+        first, *cases, out, err = suite
+        assert [(part.tag, part.attrib) for part in (first, out, err)] == [
+            *(("properties", {}), ("system-out", {})),
+            ("system-err", {}),
+        ]
+        assert [(each.tag, set(each.attrib)) for each in first] == [("property", {"name", "value"})] * len(first)
+        assert all(value.strip() == value != "" for value in suite.attrib.values())
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", suite.attrib["timestamp"])
         for kind, name in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
             assert suite.attrib[name] == str(sum(1 for _ in suite.iter(kind)))
-        assert suite.attrib["tests"] == str(len(suite))
-        for case in suite:
+        assert suite.attrib["tests"] == str(len(cases))
+        for case in cases:
             assert (case.tag, set(case.attrib)) == ("testcase", {"classname", "name", "time"})
             assert [set(inside.attrib) for inside in case] == [INSIDE[inside.tag] for inside in case]
             assert len(case) <= 1
-    cases = [case.attrib["name"] for case in root.iter("testcase")]
-    assert len({*cases}) == len(cases)
+    names = [case.attrib["name"] for case in root.iter("testcase")]
+    assert len({*names}) == len(names)
+    # What is let pass is told nowhere else.
+    assert ("expected: " in "".join(out.text or "" for out in root.iter("system-out"))) == bool(some)
 
 
 def test_nothing_from_outside_becomes_markup_or_reaches_a_terminal() -> None:
@@ -131,12 +144,11 @@ def test_a_file_gets_the_form_of_its_ending_and_json_has_all_figures(tmp_path: P
 
 # The parts of the formats that are written, after what their makers document: the schemas themselves are other
 # people's and stand in no repository of ours. `python -m tools.formats` holds the forms against those.
-SUITE = {"name", "tests", "failures", "errors", "skipped", "timestamp", "hostname", "time"}
+SUITE = {"id", "package", "name", "tests", "failures", "errors", "skipped", "timestamp", "hostname", "time"}
 INSIDE = {
     "failure": {"message", "type"},
     "error": {"message", "type"},
     "skipped": {"message"},
-    "system-out": set(),
 }
 TEXT: dict[str, Any] = {"type": "object", "required": ["text"], "properties": {"text": {"type": "string"}}}
 
