@@ -1,8 +1,8 @@
 """What came of a gate, as programs read it: JSON with all figures, JUnit XML, SARIF.
 
 Promises JUnit that both well-known schemas take, Ant's and Jenkins' (a suite a table, a case a thing; a change
-fails, what cannot be told is an error) and SARIF 2.1.0 (an expected change is suppressed, with its note). Which file
-gets which form hangs on its ending.
+fails, what cannot be told is an error) and SARIF 2.1.0 (an expected change is suppressed, with its note). Which
+file gets which form hangs on its ending.
 """
 
 import json
