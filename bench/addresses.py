@@ -33,10 +33,14 @@ PATIENCE = 300
 SHOWN = 300
 """Characters of an address that a line of the report has room for."""
 
-PAGES = ["", "new", "prompts", "run", "features", "feature", "compare", "findings", "timeline"]
+PAGES = ["", "new", "prompts", "run", "features", "feature", "compare", "findings", "timeline", "gate"]
 NAMES = [
     *(
         "study",
+        "rule",
+        "fail-on",
+        "baseline",
+        "gated",
         "behaviour",
         "channel",
         "all",

@@ -13,7 +13,7 @@ import pandas as pd
 from diffing.common import stats
 from diffing.common.arrays import Floats
 from diffing.common.errors import UserError
-from diffing.diff import like_length, measure, steps
+from diffing.diff import like_length, measure, measures, steps
 from diffing.diff.followed import SHARE, Group
 from diffing.study.study import Study
 
@@ -110,3 +110,15 @@ def survives(items: pd.DataFrame) -> "pd.Series[Any]":
     kept = pd.Series(measure.at_equal_length(np.sign(change), *rest), index=items.index, dtype="boolean")
     asked = items["changed"] & (items["unit"] == SHARE) & (items["kind"] != "measure")
     return kept.where(asked, pd.NA)
+
+
+def as_compared(group: Group, weights: Floats) -> tuple[Floats, Floats]:
+    """Ends of a measure's 95 % interval of the change, as a comparison of two checkpoints has them."""
+    early, late = (steps.contrast(group.values, np.maximum(way * weights, 0.0))[:, 0] for way in (-1, 1))
+    # Means over several checkpoints are no yes or no, and as little is a share whose answers are several.
+    yes = group.units[0] == SHARE
+    whole = bool(np.isin(np.abs(weights[weights != 0]), 1.0).all())
+    bounded = bool(((group.values >= 0) & (group.values <= 1)).all())
+    kind: measures.Kind = "yes/no" if yes and whole else "share" if bounded else "number"
+    low, high = measures.change_interval(np.column_stack([early, late]), kind, group.draws)
+    return np.array([low]), np.array([high])

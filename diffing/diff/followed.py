@@ -14,6 +14,7 @@ from scipy.special import ndtr
 from diffing.common.arrays import Array, Bools, Floats
 from diffing.common.errors import UserError
 from diffing.diff import measure, own, steps
+from diffing.diff import measures as compared
 from diffing.diff.like_length import Words
 from diffing.diff.phrases import of_some
 from diffing.probes import learned, own_probes, scan
@@ -68,6 +69,8 @@ class Group(NamedTuple):
     None where that is not asked, as of measures; of a mean it says nothing."""
     lengths: Floats | None = None
     """Prompts × checkpoints: the mean logarithm of the answers' words."""
+    draws: int = 1
+    """Of measures: the most that a prompt has at every checkpoint."""
 
 
 class Followed(NamedTuple):
@@ -87,7 +90,7 @@ def of(study: Study, keys: Sequence[str]) -> Followed:
     answers = answers_of(study, keys)
     counted = probes(answers, len(keys))
     # Learned by the line along the checkpoints: some of what only one in the middle says is not looked for.
-    groups = [counted, phrases(answers, len(keys), counted), *measures(study, answers, keys)]
+    groups = [counted, phrases(answers, len(keys), counted), *measures(study, keys)]
     mine, faults = own_rules(study, answers, len(keys))
     return Followed(answers, groups, mine, faults)
 
@@ -166,20 +169,19 @@ def _alike(some: Floats, others: Floats) -> Bools:
     return np.asarray((scaled[0].T @ scaled[1] >= learned.ALIKE).any(axis=1), bool)
 
 
-def measures(study: Study, answers: Answers, keys: Sequence[str]) -> list[Group]:
-    """Each by itself: a measure may be of some answers only."""
-    table = study.measures()
-    table = table[table["checkpoint"].isin(list(keys))]
+def measures(study: Study, keys: Sequence[str]) -> list[Group]:
+    """Each by itself, on the prompts that have it at every checkpoint: a measure may be of some answers only."""
     groups = []
-    for name, rows in table.groupby("name", sort=True):
+    for name, rows in compared.numbers_of(study, keys).groupby("name", sort=True):
         wide = rows.pivot(index=["prompt_id", "draw"], columns="checkpoint", values="value")
         wide = wide.reindex(columns=list(keys)).dropna()
-        wide = wide[wide.index.isin(answers.index)]
         if wide.empty:
             continue
-        values = wide.groupby(level="prompt_id").mean().to_numpy(dtype=np.float64)[:, :, None]
+        by_prompt = wide.groupby(level="prompt_id")
+        values = by_prompt.mean().to_numpy(dtype=np.float64)[:, :, None]
         unit = SHARE if rows["kind"].eq("yes/no").all() else MEAN
-        groups.append(Group("measure", [str(name)], [f"has “{name}”"], [unit], values))
+        draws = int(by_prompt.size().max())
+        groups.append(Group("measure", [str(name)], [f"has “{name}”"], [unit], values, draws=draws))
     return groups
 
 

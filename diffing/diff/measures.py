@@ -7,7 +7,7 @@ one family of tests, and that the z without pairing, which a harness would give,
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -46,6 +46,7 @@ LARGEST, SMALLEST = 1e150, 1e-150
 
 
 Sides = tuple[str, str]
+Kind = Literal["yes/no", "share", "number"]
 
 
 class Coins(NamedTuple):
@@ -63,7 +64,7 @@ class Paired(NamedTuple):
 
     name: str
     category: str
-    kind: Literal["yes/no", "share", "number"]
+    kind: Kind
     """Whether each of its numbers is 0 or 1, lies between them, or is any other."""
     higher: bool | None
     """Whether more of it is better; None where nobody said."""
@@ -118,12 +119,16 @@ MADE = ("low", "high", "differ", "differ_heldout")
 """What rows are judged by and do not keep: the 90 % interval, and how many prompts differ."""
 
 
+def numbers_of(study: Study, keys: Sequence[str]) -> pd.DataFrame:
+    """The numbers that count of some checkpoints' answers: to active prompts, and none that has no square."""
+    numbers, asked = study.measures(), study.prompts()
+    mine = numbers["checkpoint"].isin(list(keys)) & numbers["prompt_id"].isin(asked.loc[asked["active"], "id"])
+    return numbers[mine & (numbers["value"].abs() <= LARGEST)]
+
+
 def _measured(study: Study, a: str, b: str, by_category: bool) -> Iterator[Paired]:
-    numbers = study.measures()
-    asked = study.prompts()
-    asked = asked[asked["active"]].set_index("id")
-    numbers = numbers[numbers["checkpoint"].isin((a, b)) & numbers["prompt_id"].isin(asked.index)]
-    numbers = numbers[numbers["value"].abs() <= LARGEST]
+    asked = study.prompts().set_index("id")
+    numbers = numbers_of(study, (a, b))
     numbers = numbers.assign(category=numbers["prompt_id"].map(asked["category"]).astype("str"))
     for _, mine in numbers.groupby("name", sort=True):
         parts = list(mine.groupby("category", sort=True)) if by_category else [("", mine)]
@@ -210,6 +215,11 @@ def _varying(each: Paired, seed: int, tests: int) -> dict[str, Any]:
     return told | {"ci_low_tasks": low, "ci_high_tasks": high}
 
 
+def change_interval(values: Floats, kind: Kind, draws: int) -> tuple[float, float]:
+    """95 % interval of the mean difference of two columns of prompts' values, as a comparison of two has it."""
+    return _ends(values, kind, draws, _coins(_differences(values)), 0.95)
+
+
 def _differences(values: Floats) -> Floats:
     """B minus A of each prompt, without the last digits that means of equal draws may differ by."""
     difference: Floats = values[:, 1] - values[:, 0]
@@ -252,22 +262,26 @@ def interval(each: Paired, coins: Coins, level: float) -> tuple[float, float]:
 
     NaN where nothing is known: without prompts, and of a number that is the same everywhere.
     """
-    n = len(each.values)
-    if each.kind == "yes/no" and n:
-        if each.draws == 1:
+    return _ends(each.values, each.kind, each.draws, coins, level)
+
+
+def _ends(values: Floats, kind: Kind, draws: int, coins: Coins, level: float) -> tuple[float, float]:
+    n = len(values)
+    if kind == "yes/no" and n:
+        if draws == 1:
             ends = stats.bonett_price(coins.more_a[:, 0], coins.more_b[:, 0], n, level)
         else:
-            ends = _resampled(coins, n, each.draws, level)
+            ends = _resampled(coins, n, draws, level)
         return float(ends[0][0]), float(ends[1][0])
     if n < 2:
         return math.nan, math.nan
-    difference = each.values[:, 1] - each.values[:, 0]
+    difference = values[:, 1] - values[:, 0]
     # One prompt more each way that differs by a standard deviation of the numbers, as for shares: else what
     # happened never to differ would have an interval of no width.
-    squares = np.square(difference - difference.mean()).sum() + 2 * each.values.var()
+    squares = np.square(difference - difference.mean()).sum() + 2 * values.var()
     half = float(stdtrit(n - 1, (1 + level) / 2) * np.sqrt(squares / (n - 1) / n))
     centre = float(difference.mean())
-    return (centre - half, centre + half) if half > NOISE * np.abs(each.values).max() else (math.nan, math.nan)
+    return (centre - half, centre + half) if half > NOISE * np.abs(values).max() else (math.nan, math.nan)
 
 
 def _resampled(coins: Coins, n: int, draws: int, level: float) -> tuple[Floats, Floats]:

@@ -59,6 +59,8 @@ def of(study: Study, keys: Sequence[str] = ()) -> Apart:
 
 def _tested(group: Group, keys: Sequence[str], seed: int) -> pd.DataFrame:
     found = steps.apart(group.values, seed)
+    weights = steps.against_others(found.which, len(keys))
+    ends = (found.low, found.high) if group.kind != "measure" else along.as_compared(group, weights)
     columns: dict[str, Any] = {
         "item": np.array(group.names, object),
         "kind": np.full(len(group.names), group.kind, object),
@@ -71,12 +73,11 @@ def _tested(group: Group, keys: Sequence[str], seed: int) -> pd.DataFrame:
         "value": found.one,
         "others": found.others,
         "change": found.one - found.others,
-        "change_low": found.low,
-        "change_high": found.high,
+        "change_low": ends[0],
+        "change_high": ends[1],
         "z": found.z,
         "p": found.p,
     }
-    weights = steps.against_others(found.which, len(keys))
     p = None if group.level is None else steps.apart(group.level, seed).p
     return pd.DataFrame(columns | along.at_equal_length(group, weights, p))
 

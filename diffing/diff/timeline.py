@@ -26,7 +26,7 @@ from diffing.study.study import Study
 
 logger = logging.getLogger(__name__)
 
-METHOD = 2
+METHOD = 3
 """Raised when the same answers would give another timeline than before."""
 COLUMNS = {
     "item": "object",
@@ -148,6 +148,9 @@ def made(study: Study, chosen: Sequence[str]) -> Timeline:
 
 def _tested(group: Group, keys: Sequence[str], seed: int) -> pd.DataFrame:
     found = steps.test(group.values, seed)
+    # A split of 0 is that of what was not tested.
+    weights = steps.weights(np.maximum(found.split, 1), found.gradual, len(keys))
+    ends = (found.low, found.high) if group.kind != "measure" else along.as_compared(group, weights)
     means = group.values.mean(axis=0) if len(group.values) else np.full(group.values.shape[1:], np.nan)
 
     def named(split: Array) -> list[str]:
@@ -169,8 +172,8 @@ def _tested(group: Group, keys: Sequence[str], seed: int) -> pd.DataFrame:
         "before": found.before,
         "after": found.after,
         "change": found.after - found.before,
-        "change_low": found.low,
-        "change_high": found.high,
+        "change_low": ends[0],
+        "change_high": ends[1],
         "z_step": found.z_step,
         "p_step": found.p_step,
         "z_trend": found.z_trend,
@@ -178,8 +181,6 @@ def _tested(group: Group, keys: Sequence[str], seed: int) -> pd.DataFrame:
         "gradual": found.gradual,
         "discordance": _discordance(group),
     }
-    weights = steps.weights(np.maximum(found.split, 1), found.gradual, len(keys))
-    # A split of 0 is that of what was not tested.
     level = None if group.level is None else steps.test(group.level, seed)
     p = None if level is None else np.where(found.gradual, level.p_trend, level.p_step)
     return pd.DataFrame(columns | along.at_equal_length(group, weights, p))

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binomtest, norm, t, ttest_ind
 
-from diffing.diff import measured, measures
+from diffing.diff import followed, measured, measures, steps, timeline
 from diffing.gate import items
 from diffing.models.providers import Checkpoint
 from diffing.study import imports
@@ -305,3 +305,28 @@ def test_which_side_is_better_follows_from_what_the_tool_said() -> None:
     worse = gated_study.item(what="measure", delta=-0.1)
     assert [worse._replace(higher=higher).better for higher in (True, False, None)] == ["A", "B", ""]
     assert worse._replace(higher=True, delta=0.1).better == "B"
+
+
+@pytest.mark.parametrize("kind", ["yes/no", "share", "number"])
+@pytest.mark.parametrize("draws", [1, 2])
+def test_a_series_of_two_has_the_same_mean_p_and_interval_as_a_comparison(kind: str, draws: int) -> None:
+    random = np.random.default_rng([draws, len(kind)])
+    study = study_of(80)
+    for draw in range(draws):
+        both = random.random((2, 80)) + [[0.15], [0.0]]
+        scaled = {"yes/no": (both > 0.6).astype(np.float64), "share": both / 2, "number": 9 * both}
+        a, b = scaled[kind]
+        # Some have no partner, and count on neither side.
+        b[:5] = np.nan
+        add(study, a, b, draw=draw)
+    row = only(study)
+    (group,) = followed.measures(study, ("a", "b"))
+    along = timeline._tested(group, ["a", "b"], 3).iloc[0]
+    assert row["kind"] == kind
+    assert along["n_prompts"] == row["n_prompts"] == 75
+    assert along[["before", "after", "change", "change_low", "change_high"]].tolist() == pytest.approx(
+        [row[name] for name in ("mean_a", "mean_b", "delta", "ci_low", "ci_high")], abs=1e-9
+    )
+    # Of 4,999 random orders, within four standard errors of the exact one.
+    error = math.sqrt(row["p"] * (1 - row["p"]) / steps.PERMUTATIONS) + 1 / steps.PERMUTATIONS
+    assert abs(along["p_step"] - row["p"]) < 4 * error

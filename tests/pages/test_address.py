@@ -243,6 +243,8 @@ def test_every_parameter_is_tried_here() -> None:
     apart |= {"preview"}
     # The timeline's is in `test_timeline`.
     apart |= {"checkpoints"}
+    # The gate's are in `test_gate`.
+    apart |= {"rule", "fail-on", "baseline", "gated"}
     assert names <= tried | apart
     assert names <= set(addresses.NAMES)
     assert tried <= names

@@ -32,7 +32,7 @@ def line(app: AppTest) -> list[str]:
 
 def test_the_verdict_and_every_item_are_the_engines_and_so_is_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     study = gated_study.study(monkeypatch)
-    app = page("study", rule=rule.OWN_WORDS, words=SURE)
+    app = page("study", rule=rule.OWN_WORDS, **{"fail-on": SURE})
     found = check.of(study, Options(a="a", b="b", fail_on=SURE))
     assert app.error[0].value == md(written.sentence(found))
     shown = app.dataframe[0].value
@@ -49,11 +49,11 @@ def test_the_verdict_and_every_item_are_the_engines_and_so_is_the_command(monkey
 def test_what_did_not_change_passes_and_what_could_not_be_seen_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     gated_study.study(monkeypatch, bold=0.0)
     assert (
-        page("study", rule=rule.OWN_WORDS, words=SURE)
+        page("study", rule=rule.OWN_WORDS, **{"fail-on": SURE})
         .success[0]
         .value.startswith(md("Passed from a (A) to b (B)"))
     )
-    blind = page("study", rule=rule.OWN_WORDS, words="q_gate < 0.05 and abs(delta) > 0.02")
+    blind = page("study", rule=rule.OWN_WORDS, **{"fail-on": "q_gate < 0.05 and abs(delta) > 0.02"})
     assert blind.warning[0].value.startswith(md("Cannot tell from a (A) to b (B)"))
 
 
@@ -63,9 +63,19 @@ def test_what_did_not_change_passes_and_what_could_not_be_seen_is_no_pass(monkey
 )
 def test_a_rule_with_a_slip_gets_a_sentence(monkeypatch: pytest.MonkeyPatch, words: str, fault: str) -> None:
     gated_study.study(monkeypatch, bold=0.0)
-    app = page("study", rule=rule.OWN_WORDS, words=words)
+    app = page("study", rule=rule.OWN_WORDS, **{"fail-on": words})
     assert not app.exception
     assert any(md(fault) in error.value for error in app.error)
+
+
+def test_what_was_there_before_is_let_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    gated_study.study(monkeypatch, "last")
+    gated_study.study(monkeypatch, "study")
+    rule_of = f"what == 'probe' and kind != 'amount' and {SURE}"
+    app = page("study", baseline="last", rule=rule.OWN_WORDS, **{"fail-on": rule_of})
+    assert app.selectbox(key="baseline").value == "last"
+    assert app.success[0].value.startswith(md("Passed from a (A) to b (B): nothing changed but"))
+    assert line(app)[-8:-6] == ["--baseline", "last"]
 
 
 def test_a_series_is_held_against_the_rule_without_a_diff() -> None:

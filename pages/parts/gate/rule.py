@@ -90,7 +90,7 @@ def _rule(series: bool) -> str:
     if chosen != OWN_WORDS:
         st.code(RULES[chosen], language=None)
         return RULES[chosen]
-    text = st.text_input("The rule", key="words", placeholder=USUAL, bind="query-params", max_chars=1000)
+    text = st.text_input("The rule", key="fail-on", placeholder=USUAL, bind="query-params", max_chars=1000)
     with st.popover("Names that a rule may use", type="tertiary"):
         st.markdown("\n".join(f"- `{name}`: {told}" for name, (_, told) in NAMES.items()))
     return text.strip() or USUAL
