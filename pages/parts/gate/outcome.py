@@ -113,9 +113,11 @@ def _links(study: Study, found: Checked) -> None:
     if found.series:
         checkpoints = ",".join(found.series)
         whole = checkpoints == ",".join(checkpoint.key for checkpoint in study.checkpoints)
-        there = address.written(study=study.name, checkpoints="" if whole else checkpoints)
         st.page_link(
-            "pages/timeline.py", label="See it along the timeline", icon=":material/timeline:", query_params=there
+            "pages/timeline.py",
+            label="See it along the timeline",
+            icon=":material/timeline:",
+            query_params=address.written(study=study.name, checkpoints="" if whole else checkpoints),
         )
         return
     here = Comparison(study, found.a, found.b)
