@@ -88,7 +88,7 @@ def _rule(series: bool) -> str:
     shown = [name for name in RULES if not (series and name in PAIRS_ALONE)]
     chosen = st.selectbox("It fails on", [*shown, OWN_WORDS], key="rule", bind="query-params")
     if chosen != OWN_WORDS:
-        st.code(RULES[chosen], language=None)
+        st.code(RULES[chosen], language=None, wrap_lines=True)
         return RULES[chosen]
     text = st.text_input("The rule", key="fail-on", placeholder=USUAL, bind="query-params", max_chars=1000)
     with st.popover("Names that a rule may use", type="tertiary"):
