@@ -2,7 +2,8 @@
 
 `python -m tools.formats` makes the sample study in a folder of its own, writes the gate's SARIF and JUnit and the
 exports for Inspect, Docent and `datasets`, and reads them back: SARIF by the JSON schema in npm's
-`@microsoft/jest-sarif`, JUnit by the XSD in pytest's source, logs by `inspect_ai`, agent runs by `docent-python`.
+`@microsoft/jest-sarif`, JUnit by the XSD in pytest's source and by further ones that are named as arguments (Ant's is
+`JUnit.xsd` of the repository windyroad/JUnit-Schema), logs by `inspect_ai`, agent runs by `docent-python`.
 Those packages are fetched into throw-away environments and stay there: none of them can share ours, and nothing of
 them enters the repository. Needs pip, npm and a network, takes minutes, and is no test: the suite holds the shapes
 that this has shown to be read.
@@ -19,14 +20,15 @@ SARIF, JUNIT = "@microsoft/jest-sarif@1.0.0-beta.0", "pytest==8.4.2"
 """What ships the schemas: SARIF's of 2.1.0, and the XSD that Jenkins reads JUnit by."""
 
 SCHEMAS = """
-import json, sys, jsonschema, xmlschema
-schema, xsd, *found = sys.argv[1:]
+import json, os, sys, jsonschema, xmlschema
+schema, xsds, *found = sys.argv[1:]
 told = json.load(open(schema))
 for path in found:
     if path.endswith(".sarif"):
         jsonschema.validators.validator_for(told)(told).validate(json.load(open(path)))
     else:
-        xmlschema.XMLSchema(xsd).validate(path)
+        for xsd in xsds.split(os.pathsep):
+            xmlschema.XMLSchema(xsd).validate(path)
     print("valid", path)
 """
 LOGS = """
@@ -108,7 +110,8 @@ def main() -> None:
             home.glob("pytest-*/**/junit-10.xsd"),
         )
         python = environment(home / "schemas", "jsonschema", "xmlschema")
-        run(python, "-c", SCHEMAS, schema, xsd, *home.glob("*.sarif"), *home.glob("*.xml"))
+        xsds = os.pathsep.join([str(xsd), *sys.argv[1:]])
+        run(python, "-c", SCHEMAS, schema, xsds, *home.glob("*.sarif"), *home.glob("*.xml"))
         python = environment(home / "inspect-env", "inspect_ai")
         run(python, "-c", LOGS, *(home / "inspect").glob("*.json"))
         python = environment(home / "docent-env", "docent-python")
