@@ -2,8 +2,8 @@
 
 `python -m tools.formats` makes the sample study in a folder of its own, writes the gate's SARIF and JUnit and the
 exports for Inspect, Docent and `datasets`, and reads them back: SARIF by the JSON schema in npm's
-`@microsoft/jest-sarif`, JUnit by the XSD in pytest's source and by further ones that are named as arguments (Ant's is
-`JUnit.xsd` of the repository windyroad/JUnit-Schema), logs by `inspect_ai`, agent runs by `docent-python`.
+`@microsoft/jest-sarif`, JUnit by the XSD in pytest's source and by further ones that are named as arguments (Ant's
+is `JUnit.xsd` of the repository windyroad/JUnit-Schema), logs by `inspect_ai`, agent runs by `docent-python`.
 Those packages are fetched into throw-away environments and stay there: none of them can share ours, and nothing of
 them enters the repository. Needs pip, npm and a network, takes minutes, and is no test: the suite holds the shapes
 that this has shown to be read.
