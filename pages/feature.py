@@ -13,7 +13,7 @@ try:
     encodings = load.encodings(here.study)
 except UserError as error:
     address.lost(str(error))
-row = ranking.chosen(found)
+row = ranking.chosen(here, found)
 feature = int(row["feature"])
 
 ranking.show(found, feature)

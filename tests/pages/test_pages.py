@@ -9,7 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 from diffing import diff, jobs, labels
 from diffing.common import escape, files
-from diffing.diff import compute
+from diffing.diff import answer as answers
+from diffing.diff import blocks, compute
 from diffing.jobs.job import jobs_dir
 from diffing.labels import history
 from diffing.models.providers import Checkpoint
@@ -145,6 +146,14 @@ def test_a_feature_shows_both_answers_with_its_tokens_marked(diffed: Study) -> N
     marked = " ".join(block.value for block in app.html)
     assert '<bdi class="b' in marked and ">cake</bdi>" in marked
     assert "1.0" in marked or "3.0" in marked
+
+
+def test_without_a_number_the_page_opens_on_a_feature_of_what_was_confirmed(diffed: Study) -> None:
+    stored = diff.load(diffed, "a", "b")
+    told = [set(each.features) for each in blocks.of(answers.behaviours(stored)).confirmed if each.features]
+    opens_on = opened("pages/feature.py", study=diffed.name)
+    title = next(block.value for block in opens_on.html if "fhead" in block.value)
+    assert int(re.findall(r"#(\d+)", title)[0]) in told[0]
 
 
 def test_snippets_show_the_strongest_contexts_of_both_sides_and_lead_to_their_answers(diffed: Study) -> None:

@@ -3,8 +3,9 @@
 import pandas as pd
 import streamlit as st
 
-from diffing.diff import selection
-from pages.parts import address
+from diffing.diff import blocks, selection
+from pages.parts import address, load
+from pages.parts.address import Comparison
 from pages.parts.keys import fresh
 from pages.parts.load import Loaded
 
@@ -17,16 +18,26 @@ def ranking(found: Loaded) -> list[int]:
     return leads
 
 
-def chosen(found: Loaded) -> pd.Series:
-    """The row of the feature in the address, or of the one that differs most where it names none."""
+def chosen(here: Comparison, found: Loaded) -> pd.Series:
+    """The row of the feature in the address, or of the first one worth a look where it names none."""
     asked = address.text("feature")
     leads = ranking(found)
     if not asked and not leads:
         address.lost("No feature differs; choose one by its number.")
-    row = found.row(asked or str(leads[0]))
+    row = found.row(asked or str(_first(here, found, leads)))
     if row is None:
         address.lost(f"There is no feature '{asked}' in this diff.")
     return row
+
+
+def _first(here: Comparison, found: Loaded, leads: list[int]) -> int:
+    """The first feature of a behaviour that was confirmed and has words, else the one that differs most.
+
+    What differs most is often a comma or "the", of which longer answers have more.
+    """
+    behaviours = [] if found.diff.older else load.behaviours(*here)
+    told = (set(each.features) for each in blocks.of(behaviours).confirmed)
+    return next((lead for features in told for lead in leads if lead in features), leads[0])
 
 
 def go(feature: int | None) -> None:

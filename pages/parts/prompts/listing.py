@@ -87,7 +87,7 @@ def _selected(shown: pd.DataFrame, tagged: bool, key: str) -> pd.DataFrame:
         on_select="rerun",
         selection_mode="multi-row",
         column_config={
-            "category": st.column_config.TextColumn(width=110),
+            "category": st.column_config.TextColumn(width=135),
             "tags": st.column_config.TextColumn(width=90),
             "split": st.column_config.TextColumn(width=80),
             "active": st.column_config.CheckboxColumn(width=60),
