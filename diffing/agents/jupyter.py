@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx2
 from tornado.httpclient import HTTPRequest
-from tornado.websocket import WebSocketClientConnection, websocket_connect
+from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
 from diffing.agents import kernel
 from diffing.agents.kernel import Message, message_of
@@ -36,7 +36,7 @@ BRINGING = 1800.0
 """Seconds for repositories and packages to be brought there."""
 LEFT = "remote.json"
 """Of the workshop: the kernel that runs on the server now."""
-PREPARED = "prepared.json"
+BROKEN = "the line to the Jupyter server broke"
 
 
 class Remote:
@@ -49,8 +49,6 @@ class Remote:
         token = workspace.token()
         self.headers = {"Authorization": f"token {token}"} if token else {}
         self.folder = f"diffing-{shop.number}"
-        # No redirect is followed: it would carry the token elsewhere.
-        self.http = httpx2.Client(headers=self.headers, timeout=PATIENCE, follow_redirects=False)
 
     def start(self, check: Check) -> "RemoteKernel":
         """Start a kernel there, with everything that it needs."""
@@ -71,8 +69,10 @@ class Remote:
     def renew(self) -> None:
         """Send the study's tables and the workspace's files."""
         self._folder(self.folder)
-        for name in ("data", "files"):
-            root = self.shop.shared / name
+        roots = {name: self.shop.shared / name for name in ("data", "files")}
+        if self.workspace.wheels:
+            roots["wheels"] = self.workspace.place(self.workspace.wheels)
+        for name, root in roots.items():
             if root.exists():
                 self._folder(f"{self.folder}/{name}")
             for path in sorted(root.rglob("*")):
@@ -86,7 +86,15 @@ class Remote:
     def asked(self, method: str, path: str, told: Any = None) -> Any:
         """One request's answer; a `UserError` says what the server said."""
         try:
-            answer = self.http.request(method, f"{self.told.address}{path}", json=told)
+            # No redirect is followed: it would carry the token elsewhere.
+            answer = httpx2.request(
+                method,
+                f"{self.told.address}{path}",
+                json=told,
+                headers=self.headers,
+                timeout=PATIENCE,
+                follow_redirects=False,
+            )
         except httpx2.HTTPError as error:
             raise UserError(
                 f"The Jupyter server at {self.told.address} does not answer ({type(error).__name__}: {error}); "
@@ -157,7 +165,7 @@ def _bring(told):
     mark = os.path.join(packages, "diffing.json")
     if wanted["packages"]:
         if not os.path.exists(mark) or open(mark).read() != told:
-            where = ["--no-index", "--find-links", "files"] if wanted["wheels"] else []
+            where = ["--no-index", "--find-links", "wheels"] if wanted["wheels"] else []
             run(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade",
                 "--only-binary", ":all:", *where, "--target", packages, *wanted["packages"])
             with open(mark, "w") as file:
@@ -215,7 +223,7 @@ class RemoteKernel:
 
     def _take(self, raw: str | bytes | None) -> None:
         if raw is None:
-            self._fault = self._fault or "the line to the Jupyter server broke"
+            self._fault = self._fault or BROKEN
             return
         try:
             told = json.loads(raw)
@@ -235,10 +243,17 @@ class RemoteKernel:
         content = {"code": code, "silent": silent, "store_history": not silent, "user_expressions": {}}
         content |= {"allow_stdin": False, "stop_on_error": False}
         message = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "buffers": []}
-        assert self._socket is not None
-        writing = self._socket.write_message(json.dumps({**message, "channel": "shell"}))
+        writing = self._write(json.dumps({**message, "channel": "shell"}))
         self._loop.run_until_complete(asyncio.wait_for(writing, PATIENCE))
         return asked
+
+    async def _write(self, message: str) -> None:
+        assert self._socket is not None
+        try:
+            await self._socket.write_message(message)
+        except WebSocketClosedError:
+            # Found dead at the next look.
+            self._fault = self._fault or BROKEN
 
     def next(self, wait: float) -> Message | None:
         end = time.monotonic() + wait
@@ -262,11 +277,16 @@ class RemoteKernel:
 
     def close(self) -> None:
         if self._socket is not None:
-            self._socket.close()
-            self._loop.run_until_complete(asyncio.sleep(0))
+            self._loop.run_until_complete(self._close())
         self._loop.close()
         self.remote.asked("DELETE", f"/api/kernels/{self.number}")
         (self.remote.shop.folder / LEFT).unlink(missing_ok=True)
+
+    async def _close(self) -> None:
+        assert self._socket is not None
+        self._socket.close()
+        # Left a moment in which the other side says goodbye.
+        await asyncio.sleep(0.05)
 
 
 async def websocket_connect_of(request: HTTPRequest, take: Any) -> WebSocketClientConnection:

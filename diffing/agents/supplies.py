@@ -142,7 +142,7 @@ def _install(workspace: Workspace, shop: Workshop, tell: Tell, check: Check) -> 
     python = folder / "bin" / "python"
     # Behind its own packages those of this program, which so need not be brought again.
     library = sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)})
-    Path(library, "behind.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
+    Path(library, "behind.pth").write_text(f"{Path(sysconfig.get_path('purelib')).resolve()}\n", encoding="utf-8")
     pip = (sys.executable, "-m", "pip", "--python", str(python))
     run((*pip, *install(workspace)), check, f"the packages {', '.join(what)}")
     files.write_text(folder.with_name(f".{folder.name}.txt"), files.content_hash(what))
