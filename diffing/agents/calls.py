@@ -11,6 +11,7 @@ import errno
 import os
 import platform
 import struct
+from typing import Any
 
 LOAD, EQUAL, AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06
 NUMBER, MACHINE, ARGUMENT = 0, 4, 16
@@ -56,11 +57,18 @@ def refuse(sockets: bool) -> None:
     kept = ctypes.create_string_buffer(code)
     # The length, and where it lies: with the gap that C leaves between the two.
     told = struct.pack("HxxxxxxP", len(lines), ctypes.addressof(kept))
-    libc = ctypes.CDLL(None, use_errno=True)
-    # Without it, only an administrator may set a filter; and no program that is run gains rights.
-    for order in ((NO_NEW_RIGHTS, 1, 0, 0, 0), (FILTER, MODE, ctypes.create_string_buffer(told), 0, 0)):
-        if libc.prctl(*order):
-            raise OSError(ctypes.get_errno(), f"prctl: {os.strerror(ctypes.get_errno())}")
+    _ordered(FILTER, MODE, ctypes.create_string_buffer(told), 0, 0)
+
+
+def no_new_rights() -> None:
+    """No program that is run from now on gains rights; else only an administrator may put up these walls."""
+    _ordered(NO_NEW_RIGHTS, 1, 0, 0, 0)
+
+
+def _ordered(*order: Any) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(*order):
+        number = ctypes.get_errno()
+        raise OSError(number, f"prctl: {os.strerror(number)}")
 
 
 Line = tuple[int, int, int, int]

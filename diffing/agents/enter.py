@@ -36,6 +36,7 @@ def main(told: dict[str, Any]) -> None:
         spaces.enter(told["root"], read, write, told["network"])
     if walls:
         spaces.drop_rights()
+        calls.no_new_rights()
     os.chdir(told["folder"])
     if "landlock" in walls or (spaced and landlock.version() >= landlock.LEAST):
         # In a world of its own there are no others' processes in /proc.
