@@ -25,6 +25,7 @@ ORDER = [
     "reader",
     "probes",
     "diff",
+    "whitebox",
     "labels",
     "findings",
     "report",

@@ -31,6 +31,18 @@ TEXT_PREFIX = re.compile(r"^(?:model\.)?language_model\.(?:model\.)?")
 def load(found: ModelFiles, hook: Hook, device: torch.device, dtype: torch.dtype) -> "Forward":
     """The model without what lies above the hook."""
     config = truncated(found.config, hook.layers)
+    return Forward(read(AutoModel, found, config, device, dtype, {TEXT_PREFIX.pattern: ""}), hook)
+
+
+def read(
+    kind: Any,
+    found: ModelFiles,
+    config: PretrainedConfig,
+    device: torch.device,
+    dtype: torch.dtype,
+    names: dict[str, str],
+) -> Any:
+    """A model of the class and the configuration, its tensors found under their names as `names` rewrites them."""
     # A folder of links: `from_pretrained` wants the cut configuration and the weights in one place, and the
     # weights belong to the user or to the Hub's cache, where nothing of ours may be written.
     with quiet(), tempfile.TemporaryDirectory(prefix="diffing-reader-") as name:
@@ -42,13 +54,13 @@ def load(found: ModelFiles, hook: Hook, device: torch.device, dtype: torch.dtype
         if len(found.files) > 1 or found.files[0].name != "model.safetensors":
             index = {"metadata": {}, "weight_map": found.weight_map}
             (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
-        model, info = AutoModel.from_pretrained(
+        model, info = kind.from_pretrained(
             folder,
             config=config,
             dtype=dtype,
             # Straight to the GPU, without a copy of all weights in the host's memory on the way.
             device_map={"": device} if device.type == "cuda" else None,
-            key_mapping={TEXT_PREFIX.pattern: ""},
+            key_mapping=names,
             use_safetensors=True,
             local_files_only=True,
             output_loading_info=True,
@@ -58,7 +70,7 @@ def load(found: ModelFiles, hook: Hook, device: torch.device, dtype: torch.dtype
         raise UserError(
             f"The model's files lack {len(missing)} of its tensors, '{missing[0]}' among them; fetch it again."
         )
-    return Forward(model.eval().requires_grad_(False).to(device), hook)
+    return model.eval().requires_grad_(False).to(device)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Which of a model's files and tensors it takes to compute what a hook sees, in a local folder or on the Hub.
 
-Promises to fetch no file that has nothing but layers above the hook. Loads no model: `diffing.models.forward`
-does. What a hook's name means is in `diffing.models.hooks`.
+Promises to fetch no file that has nothing but layers above the hook. Loads no model: `diffing.models.forward` and
+`diffing.models.whole` do. What a hook's name means is in `diffing.models.hooks`.
 """
 
 import json
@@ -44,23 +44,43 @@ class ModelFiles(NamedTuple):
     """Commit of a Hub model; empty for a local folder."""
 
 
-def find(model: str, hook: Hook, revision: str = "") -> ModelFiles:
-    """The checkpoint's files that the hook needs, downloaded where they are missing."""
+def find(model: str, hook: Hook | None = None, revision: str = "", subfolder: str = "") -> ModelFiles:
+    """The checkpoint's files that the hook needs, all of them without one, downloaded where they are missing."""
+    place = locate(model, "config.json", revision, subfolder)
+    if place.commit:
+        for name in TOKENIZER_FILES:
+            place.get(name)
+    return _find(model, place.folder, hook, place.get)._replace(revision=place.commit)
+
+
+class Located(NamedTuple):
+    """A folder of a model or an adapter, here or in the Hub's cache."""
+
+    folder: Path
+    get: Callable[[str], Path | None]
+    """A file of it, downloaded where it is missing; None where there is no such file."""
+    commit: str = ""
+    """Of a Hub model; empty for a local folder."""
+
+
+def locate(model: str, first: str, revision: str = "", subfolder: str = "") -> Located:
+    """Where a model's files are; of one on the Hub `first` is fetched at once, which tells the commit."""
     folder = Path(model).expanduser()
     if folder.is_dir():
-        return _find(model, folder, hook, lambda name: folder / name if (folder / name).exists() else None)
+        inner = folder / subfolder
+        if not inner.is_dir():
+            raise UserError(f"'{model}' has no folder '{subfolder}'; check what stands after the '#'.")
+        return Located(inner, lambda name: inner / name if (inner / name).exists() else None)
     if model.startswith((".", "/", "~")):
         raise UserError(f"There is no model folder '{model}'; check the path.")
-    snapshot = hub.fetch(model, "config.json", revision or None).parent
+    before = f"{subfolder}/" if subfolder else ""
+    found = hub.fetch(model, before + first, revision or None).parent
     # From here on by commit, so that the files fit each other whatever is pushed meanwhile.
-    commit = snapshot.name
-    for name in TOKENIZER_FILES:
-        hub.fetch_if_any(model, name, commit)
-    chosen = _find(model, snapshot, hook, lambda name: hub.fetch_if_any(model, name, commit))
-    return chosen._replace(revision=commit)
+    commit = (found.parents[before.count("/") - 1] if before else found).name
+    return Located(found, lambda name: hub.fetch_if_any(model, before + name, commit), commit)
 
 
-def _find(model: str, folder: Path, hook: Hook, get: Callable[[str], Path | None]) -> ModelFiles:
+def _find(model: str, folder: Path, hook: Hook | None, get: Callable[[str], Path | None]) -> ModelFiles:
     if get("config.json") is None:
         raise UserError(f"'{model}' has no config.json; give a model folder as `save_pretrained` writes it.")
     try:
@@ -69,7 +89,7 @@ def _find(model: str, folder: Path, hook: Hook, get: Callable[[str], Path | None
     except (ValueError, OSError, KeyError) as error:
         raise UserError(f"`transformers` cannot read the configuration of '{model}': {error}") from error
     total = config.num_hidden_layers
-    if hook.layer >= total:
+    if hook is not None and hook.layer >= total:
         raise UserError(
             f"The SAE reads layer {hook.layer}, but '{model}' has layers 0 to {total - 1}; "
             "choose the model that the SAE was trained on."
@@ -81,7 +101,7 @@ def _find(model: str, folder: Path, hook: Hook, get: Callable[[str], Path | None
             raise UserError(f"'{model}' has no safetensors weights; convert it with `save_pretrained`.")
         return ModelFiles(folder, config, [single], dict.fromkeys(tensor_names(single), single.name))
     everything: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-    wanted = hub.below(everything, hook.layers)
+    wanted = everything if hook is None else hub.below(everything, hook.layers)
     paths = {name: get(name) for name in sorted(set(wanted.values()))}
     if missing := [name for name, path in paths.items() if path is None]:
         raise UserError(f"'{model}' lacks its weight file '{missing[0]}'; fetch it whole.")

@@ -1,0 +1,1 @@
+"""Two sets of weights compared from the inside."""
