@@ -125,7 +125,9 @@ class Whole:
         if not packed.fits(self, longest):
             return None
         if self._fast is None:
-            self._fast = packed.Packed(self)
+            # What is made here are weights, which may be trained beside: not as the pass's own tensors are.
+            with torch.inference_mode(False), torch.no_grad():
+                self._fast = packed.Packed(self)
         return self._fast
 
     @torch.inference_mode()

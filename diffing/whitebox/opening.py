@@ -6,7 +6,8 @@ the base's; tokens that only the variant has are told as facts and given to neit
 both models are given the base's, and the facts say so.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,12 +83,32 @@ def open_pair(
         tokenizer=reader.load_tokenizer(found.base.folder),
         identity=identity_of(found.base),
         name=" and ".join(found.written),
+        written=f"hf:{local.parse(base).weights.written}",
         apart=apart,
         device=where,
     )
     facts = found.facts | pair.check() | {"memory": needed.told, "numbers": str(numbers).removeprefix("torch.")}
     pair.facts.update(facts)
     return pair
+
+
+@contextmanager
+def beside(pair: Pair, variant: str, handle: str) -> Iterator[Change]:
+    """Another variant's change of a pair's base, for the block."""
+    found = find(pair.written, variant)
+    numbers = pair.whole.dtype
+    needed = rooms(found, pair.device, numbers)
+    # The base is there already.
+    needed._replace(base=0).check()
+    if not isinstance(found.variant, Adapter):
+        second = whole.load(found.variant, pair.whole.device, numbers)
+        yield OfModel(pair.whole, second, identity_of(found.variant))
+        return
+    adapters.attach(pair.whole, found.variant, handle)
+    try:
+        yield OfAdapter(pair.whole, found.variant, handle, identity_of(found.variant))
+    finally:
+        adapters.detach(pair.whole, handle)
 
 
 def find(base: str, variant: str = "") -> Found:

@@ -81,6 +81,8 @@ class Pair:
     identity: Any
     """All of the base that changes a number, as JSON."""
     name: str
+    written: str = ""
+    """The base's source."""
     dose: Dose = Dose()
     apart: bool = False
     """Whether the two take turns on the device."""

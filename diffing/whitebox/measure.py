@@ -1,0 +1,48 @@
+"""How far two next-token distributions lie apart, position by position, in nats.
+
+Promises float32 throughout and that positions which do not count (templates, prompts, what nothing predicts) are
+told apart by documents alone. Holds no threshold and no test.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from diffing.whitebox.pair import Batch, Pair
+from diffing.whitebox.texts import Document
+
+
+def kl(first: Tensor, second: Tensor) -> Tensor:
+    """KL(first ‖ second) of each row of log-probabilities."""
+    return contributions(first, second).sum(-1)
+
+
+def contributions(first: Tensor, second: Tensor) -> Tensor:
+    """What each token adds to KL(first ‖ second); nothing where the first gives it no chance."""
+    return torch.where(first.isneginf(), 0.0, first.exp() * (first - second))
+
+
+def jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
+    """Mean KL of both against their mixture; at most ln 2."""
+    mixed = torch.logaddexp(first, second) - torch.log(torch.tensor(2.0))
+    return (kl(first, mixed) + kl(second, mixed)) / 2
+
+
+def predicting(batch: Batch, documents: Sequence[Document]) -> Tensor:
+    """Which rows predict a token that counts, as a mask."""
+    start = torch.tensor([document.start for document in documents])[batch.document]
+    stop = torch.tensor([document.stop for document in documents])[batch.document]
+    return (batch.position >= start - 1) & (batch.position < stop - 1)
+
+
+def mean_kl(pair: Pair, documents: Sequence[Document], check: Callable[[], None] = lambda: None) -> float:
+    """Mean KL(variant ‖ base) over the positions that count."""
+    total, count = 0.0, 0
+    for batch in pair.run([document.ids for document in documents], logits=True, check=check):
+        counted = predicting(batch, documents)
+        for chunk in pair.log_probs(batch):
+            rows = kl(chunk.variant, chunk.base)[counted[chunk.rows].to(chunk.base.device)]
+            # In float64, so that the order of batches does not matter.
+            total, count = total + float(rows.double().sum()), count + len(rows)
+    return total / count
