@@ -22,7 +22,7 @@ shell.page("New study")
 
 
 def open_it(study: Study) -> None:
-    st.switch_page("pages/run.py", query_params=address.written(study=study.name))
+    address.leave("run", address.written(study=study.name))
 
 
 asked, brought = st.tabs(["Ask two checkpoints", "Bring answers that exist"])

@@ -41,7 +41,10 @@ def agents(
         bool, typer.Option("--plain", help="Let their code run where no wall can be put up around it.")
     ] = False,
     held_out: Annotated[
-        bool, typer.Option("--held-out", help="Let them read held-out prompts; every later claim says so.")
+        bool,
+        typer.Option(
+            "--held-out", help="Let them read held-out, that is new, prompts; every later claim says so."
+        ),
     ] = False,
 ) -> None:
     """Serve agents by the Model Context Protocol: they read, compare and claim, and spend only what they may.

@@ -163,7 +163,7 @@ def verify(
     detach: Detach = False,
     as_json: AsJson = False,
 ) -> None:
-    """Have a judge test findings on held-out prompts, from their wording alone.
+    """Have a judge test findings on new (held-out) prompts, from their wording alone.
 
     Example: `python -m diffing verify flash --judge openrouter:google/gemini-2.5-flash --max-dollars 5`
     """
@@ -242,7 +242,7 @@ def baseline_command(
         tell(summary.plain(rows))
         return
     show([{"": field, **{str(row["arm"]): _figure(row[field]) for row in rows}} for field in arms.Arm._fields[1:]])
-    say(f"GPU time at ${gpu_hour:g} an hour; both ways verified by one judge on the same held-out prompts.")
+    say(f"GPU time at ${gpu_hour:g} an hour; both ways verified by one judge on the same new prompts.")
 
 
 def _list(stands: "Sequence[Standing]") -> None:

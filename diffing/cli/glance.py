@@ -36,8 +36,8 @@ def answer(study: "Study", stored: "Diff", every: bool = False) -> None:
         show([row(each) | {"why not": blocks.WHY[each.confirmed]} | _seen(each, readers) for each in doubtful])
     if not sure and not doubtful:
         return
-    last = " q is of an exact test on held-out prompts, corrected." if every else ""
-    paragraph(f"Shares of held-out answers, with 95 % intervals; of words their mean.{last}")
+    last = " q is of an exact test on new prompts, corrected." if every else ""
+    paragraph(f"Shares of answers to new prompts, with 95 % intervals; of words their mean.{last}")
     if others:
         paragraph(
             f"Read by {' and '.join(readers)}. A reader sees what moves features of its own on the same pairs of "

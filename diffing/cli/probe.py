@@ -44,7 +44,7 @@ def add(
     judge: Annotated[str, typer.Option(help="Who answers the question, as PROVIDER:MODEL.")] = "",
     says: Annotated[str, typer.Option(help="What an answer does that shows it: 'apologises'.")] = "",
     held_out: Annotated[
-        bool, typer.Option("--held-out-seen", help="You have looked at held-out answers.")
+        bool, typer.Option("--held-out-seen", help="You have looked at answers to held-out, that is new, prompts.")
     ] = False,
     a: Before = "",
     b: After = "",
@@ -279,8 +279,8 @@ def _brief(row: dict[str, Any]) -> dict[str, Any]:
         "B-A": change,
         "q": words.small(row["q_judged"]),
         "L random tokens": words.points(row["delta_rarefied"]),
-        "held-out A → B": held,
-        "held-out q": words.small(row["q_heldout"]),
+        "new prompts A → B": held,
+        "new prompts q": words.small(row["q_heldout"]),
     }
 
 

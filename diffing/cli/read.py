@@ -93,7 +93,7 @@ def feature(
     name: Name,
     number: Annotated[int, typer.Argument(help="The feature.", metavar="ID")],
     top: Annotated[int, typer.Option(help="Answers shown on each side.", min=1)] = 5,
-    held_out: Annotated[bool, typer.Option("--held-out", help="Show held-out prompts too.")] = False,
+    held_out: Annotated[bool, typer.Option("--held-out", help="Show held-out, that is new, prompts too.")] = False,
     quantiles: Annotated[bool, typer.Option(help="Spread over the whole range instead of the strongest.")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -41,7 +41,10 @@ def new(
     extra_body: Annotated[str, typer.Option(help="JSON object sent with every request.", metavar="JSON")] = "",
     key_env: Annotated[str, typer.Option(help="Variable that holds the key of URL#MODEL checkpoints.")] = "",
     reader: Annotated[str, typer.Option(help="Reader preset; 'readers' lists them.")] = "",
-    held_out: Annotated[float, typer.Option(help="Share of prompts kept out of discovery.")] = 0.3,
+    held_out: Annotated[
+        float,
+        typer.Option(help="Share of prompts held out of discovery: the new prompts that findings are tested on."),
+    ] = 0.3,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     as_json: AsJson = False,
 ) -> None:

@@ -83,7 +83,7 @@ def replicated(row: Mapping[str, Any]) -> str:
     needed = row.get("needed")
     if pd.isna(needed):
         return "not confirmed"
-    differ = count(int(row["discordant_heldout"]), "held-out prompt differs", "held-out prompts differ")
+    differ = count(int(row["discordant_heldout"]), "new prompt differs", "new prompts differ")
     return f"not confirmed ({differ}; would need {needed:,.0f})"
 
 

@@ -66,12 +66,10 @@ class Counted(NamedTuple):
         """Both figures and how sure they are, in half a sentence."""
         sure = "too few prompts differ to tell" if np.isnan(self.q) else f"q = {small(self.q)}"
         if self.amount:
-            return f"{self.a:,.3g} → {self.b:,.3g} an answer on {self.prompts:,} held-out prompts, {sure}"
+            return f"{self.a:,.3g} → {self.b:,.3g} an answer on {self.prompts:,} new prompts, {sure}"
         sides = sorted((("A", self.more_a), ("B", self.more_b)), key=lambda side: -side[1])
         ahead = " and ".join(f"{side} shows it more on {number:,}" for side, number in sides)
-        return (
-            f"{share(self.a)} → {share(self.b)} of answers on {self.prompts:,} held-out prompts ({ahead}), {sure}"
-        )
+        return f"{share(self.a)} → {share(self.b)} of answers on {self.prompts:,} new prompts ({ahead}), {sure}"
 
 
 def count(study: Study, a: str, b: str, predicates: Sequence[Predicate]) -> list[Counted | None]:

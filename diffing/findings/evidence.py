@@ -134,9 +134,10 @@ def standing(
     left = [one for one in objections if not finding.reason or one.key not in finding.answered]
     why = finding.rejected
     if not why and check is not None and check.opposite:
-        why = f"held-out answers show the contrary: {check.losses} prompts to {check.wins}, q = {small(check.q)}"
+        contrary = f"{check.losses} prompts to {check.wins}, q = {small(check.q)}"
+        why = f"answers to new prompts show the contrary: {contrary}"
     if not why and finding.counts_what_it_says and count is not None and count.contrary(finding.sign):
-        why = f"held-out answers show the contrary: {count.words}"
+        why = f"answers to new prompts show the contrary: {count.words}"
     # Only what was asked of the words themselves lifts them, and a judge is asked of any words.
     passed = [rung.name for rung in wording if rung.passed]
     status: Status = "unverified wording"
@@ -247,7 +248,7 @@ def _again(finding: Finding, rows: pd.DataFrame) -> Rung:
     said = rows["replicated"].replace("no", "not confirmed")
     yes, no = (int(((said == word) & agree).sum()) for word in ("yes", "not confirmed"))
     few = int((rows["replicated"] == "too few").sum())
-    words = f"{yes} of {len(rows)} features or probes behind it came again on held-out prompts"
+    words = f"{yes} of {len(rows)} features or probes behind it came again on new prompts"
     if not agree.all():
         words += f"; the other way round: {int((~agree).sum())}"
     if not yes + no:

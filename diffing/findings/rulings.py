@@ -49,7 +49,7 @@ def _made_of(finding: Finding, behaviour: Behaviour) -> bool:
 def _ruling(finding: Finding, check: Check, judge: str, date: str) -> Ruling:
     side, other = ("A", "B") if finding.side == "a" else ("B", "A")
     word = "judged" if check.verified else "judge: the contrary" if check.opposite else "judge did not confirm"
-    prompts = count(check.prompts, "held-out prompt")
+    prompts = count(check.prompts, "new prompt")
     told = (
         f"{judge} on {date[:10]}, which saw both answers unnamed in both orders: of {prompts} {check.wins} show "
         f"it more on {side}, {check.losses} on {other}; q = {small(check.q)}."

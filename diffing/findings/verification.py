@@ -79,8 +79,8 @@ def plan(study: Study, options: Options) -> Plan:
     between = judging.pairs(study, a, b)
     if not between:
         raise UserError(
-            f"Study '{study.name}' has no held-out pair of answers to verify on; collect more, or make a study "
-            "with a larger held-out share."
+            f"Study '{study.name}' has no pair of answers to new (held-out) prompts to verify on; collect more, "
+            "or make a study with a larger held-out share."
         )
     # The claims first: a limit that ends the run early should cost the judge's own error, and not them.
     asked_on = between + (judging.pairs(study, a, b, within=True) if options.own_error else [])

@@ -44,8 +44,8 @@ NAMES: Mapping[str, tuple[Type, str]] = {
     "least": ("number", "what the difference is at least: the end nearer to 0, as a size; 0 where 0 lies inside"),
     "q": ("number", "of its exact test, corrected over the tests of its own table"),
     "q_gate": ("number", "q times the number of families of tests that the gate looks at"),
-    "heldout_delta": ("number", "delta on held-out prompts alone"),
-    "heldout_q": ("number", "q on held-out prompts alone; not known of built-in probes and of phrases"),
+    "heldout_delta": ("number", "delta on held-out, that is new, prompts alone"),
+    "heldout_q": ("number", "q on these alone; not known of built-in probes and of phrases"),
     "confirmed": (
         "text",
         "`yes`, `may be length`, `not confirmed` or `too few`; empty where nothing was to confirm",

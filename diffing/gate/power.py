@@ -82,7 +82,7 @@ def of(stored: Diff, found: Sequence[Item], gated: Sequence[Item], size: float) 
             prompts = min((item.prompts for item in mine), default=prompts)
             differing = max((_discordance(item) for item in mine), default=chance)
         power = _power(what, prompts, told["prompts"], tests, differing, size, measure.LEVEL / families)
-        unit = "held-out prompt" if what == "behaviour" else "prompt"
+        unit = "new prompt" if what == "behaviour" else "prompt"
         out.append(power._replace(families=families, unit=unit))
     return out
 
@@ -106,7 +106,7 @@ def along(whole: int, found: Sequence[Item], gated: Sequence[Item], size: float)
             differing = max(_discordance(item) for item in mine)
         # A step and a line of each, corrected together.
         tests = 2 * max(1, sum(item.family == mine[0].family and not math.isnan(item.q) for item in found))
-        unit = "held-out prompt" if what == "phrase" else "prompt"
+        unit = "new prompt" if what == "phrase" else "prompt"
         power = _power(what, prompts, whole, tests, differing, size, measure.LEVEL / families)
         out.append(power._replace(families=families, unit=unit))
     return out

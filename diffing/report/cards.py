@@ -165,7 +165,7 @@ def _against(standing: Standing, same: Behaviour | None) -> str:
     if standing.objections and finding.reason:
         said.append(f"a person answers: {finding.reason.rstrip('.')}")
     if finding.held_out_seen:
-        said.append("its author had seen held-out answers, so these figures do not confirm it independently")
+        said.append("its author had seen answers to new prompts, so these figures do not confirm it independently")
     if own is not None and not own.amount:
         other = own.more_a if finding.sign > 0 else own.more_b
         said.append(_other_way(other, own.more_a + own.more_b, "new"))

@@ -118,15 +118,13 @@ def replication(facts: Facts) -> Chart | None:
         shades = np.where(rows["replicated"] == "yes", _colours(rows["delta_discovery"]), GREY)
         axes.scatter(rows["delta_discovery"], rows["delta_heldout"], c=shades, s=12, linewidths=0, rasterized=True)
         axes.yaxis.set_major_formatter(lambda value, _: points(value))
-        axes.set_ylabel("B − A on held-out prompts")
+        axes.set_ylabel("B − A on new prompts")
         drawing.differences(axes, "B − A on discovery prompts, points")
 
     again = int((rows["replicated"] == "yes").sum())
-    caption = (
-        f"Of {count(len(rows), 'feature')} chosen on discovery prompts {again:,} came again on held-out ones."
-    )
+    caption = f"Of {count(len(rows), 'feature')} chosen on discovery prompts {again:,} came again on new ones."
     return drawing.chart(
-        "replication", "Chosen on discovery prompts, looked for again on held-out ones", caption, on, 3.6
+        "replication", "Chosen on discovery prompts, looked for again on new ones", caption, on, 3.6
     )
 
 
@@ -199,7 +197,7 @@ def verified(facts: Facts) -> Chart | None:
             names.append(f"{side}: {drawing.short(standing.finding.claim)}")
         axes.set_yticks(range(len(judged)), names)
         axes.axvline(0, color=GREY, linewidth=0.8)
-        drawing.differences(axes, "net share of held-out prompts for the claim, points, with 95 % intervals")
+        drawing.differences(axes, "net share of new prompts for the claim, points, with 95 % intervals")
 
     held = sum(sure(standing) == "verified" for standing, _ in judged)
     ways = "All are uncorrected for the judge's error."

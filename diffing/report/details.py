@@ -26,7 +26,7 @@ PLACES = 3
 """Features of a finding of which it is said where they fire, in one sentence."""
 RUNGS = {
     "labels": "Labels of its features, scored blind",
-    "features": "What it rests on, on held-out prompts",
+    "features": "What it rests on, on new prompts",
     "counted": "Its own words, counted",
     "verified": "Its own words, judged",
 }
@@ -144,7 +144,8 @@ def _reading(facts: Facts, finding: Finding, features: Sequence[int], tested: bo
         out.append("A label among its features is contradicted by counting and is not used here.")
     if finding.held_out_seen:
         out.append(
-            "Whoever wrote it had seen held-out answers, so held-out figures do not confirm it independently."
+            "Whoever wrote it had seen answers to new prompts, so figures on these do not confirm it "
+            "independently."
         )
     return out
 
@@ -187,7 +188,7 @@ def _categories(facts: Facts, feature: int) -> list[str]:
 
 def verification(facts: Facts, check: Check) -> str:
     """What the judge said, with everything that it hangs on."""
-    asked = count(check.prompts + check.missing, "held-out prompt")
+    asked = count(check.prompts + check.missing, "new prompt")
     return (
         f"{facts.verification.judge} saw both answers unnamed and in both orders on {asked}: {check.wins} for the "
         f"claim, {check.losses} against, {check.ties} ties, {check.missing} missing (exact p = {small(check.p)}, "
@@ -204,7 +205,7 @@ def hypothesis(check: Check, side: str, other: str) -> str:
     """What other prompts would show if it holds, so that someone else can try it."""
     return (
         f"To other prompts like these, {side} more often than {other} gives an answer of which this is true; "
-        f"judged in the same way on these held-out prompts, {side} led by a net {points(check.net)} points (95 % "
+        f"judged in the same way on these new prompts, {side} led by a net {points(check.net)} points (95 % "
         f"interval of that mean {interval(check.low, check.high)}), {correction.words(check.corrected)}."
     )
 

@@ -93,7 +93,10 @@ def setup(facts: Facts) -> list[tuple[str, str]]:
     asked.append(f"at most {sampling.max_tokens:,} tokens" if sampling.max_tokens else "no token limit")
     imported = all(one.source == "import" for one in (facts.a, facts.b))
     return [
-        ("Prompts compared", f"{summary['prompts']:,}: {summary['discovery']:,} for discovery, the rest held out"),
+        (
+            "Prompts compared",
+            f"{summary['prompts']:,}: {summary['discovery']:,} for discovery, the rest held out: the new prompts",
+        ),
         ("Draws of an answer", f"{summary['draws']}"),
         ("Pairs of answers", f"{summary['pairs']:,} compared, {sum(summary['excluded'].values()):,} left out"),
         ("Sampling", "unknown, answers were imported" if imported else ", ".join(asked)),
@@ -122,7 +125,7 @@ def categories(facts: Facts) -> Table:
         [str(name) or "no category", *(f"{n:,}" for n in row)]
         for name, row in zip(counts.index, counts.to_numpy(), strict=True)
     ]
-    return Table(["category", "discovery prompts", "held-out prompts"], rows)
+    return Table(["category", "discovery prompts", "new prompts"], rows)
 
 
 def excluded(facts: Facts) -> Table:

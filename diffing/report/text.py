@@ -52,7 +52,7 @@ def amount(facts: Facts) -> list[str]:
     leads = facts.table.loc[facts.top]
     if len(leads):
         again = int((leads["replicated"] == "yes").sum())
-        out.append(f"Of the {len(leads)} families that come first {again} came again on held-out prompts.")
+        out.append(f"Of the {len(leads)} families that come first {again} came again on new prompts.")
     return out
 
 

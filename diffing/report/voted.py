@@ -20,7 +20,7 @@ def sentences(facts: Facts) -> list[str]:
     out += [f"{each.words} {tally.agreement_words(each)}" for each in told.agreement]
     held = sum(row.held_out for row in every)
     if held:
-        out.append(f"{count(held, 'prompt')} among these are held-out ones.")
+        out.append(f"{count(held, 'prompt')} among these are new (held-out) ones.")
     return out
 
 

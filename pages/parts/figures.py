@@ -83,7 +83,9 @@ FIGURES: dict[str, Any] = {
     "q_rate": st.column_config.NumberColumn("q of rate", width=80),
     "q_rarefied": st.column_config.NumberColumn("q, equal length", width=115),
     "replicated": st.column_config.TextColumn(
-        "on new prompts", width=110, help="Found on discovery prompts: whether it came again on the held-out ones."
+        "on new prompts",
+        width=110,
+        help="Found on discovery prompts: whether it came again on new ones, which were held out.",
     ),
     "verdict": st.column_config.TextColumn("verdict", width="medium"),
 }

@@ -20,7 +20,7 @@ def show(diff: Diff, name_a: str, name_b: str) -> None:
     said = f"{summary.answer(told)} {summary.identical(told)}"
     st.caption(
         f"**A** {md(name_a)} against **B** {md(name_b)}. {md(said)} {lengths} All figures here are of all "
-        f"{prompts}; those behind a behaviour's name are of the held-out ones alone, as on the page Answer."
+        f"{prompts}; those behind a behaviour's name are of the new ones alone, as on the page Answer."
     )
     with st.container(horizontal=True, key="figures-answer"):
         one, two, three, four = (st.empty() for _ in range(4))
@@ -66,9 +66,7 @@ def _again(diff: Diff) -> str:
     table = diff.features[diff.features["feature"] == diff.features["family"]]
     table = table[(table["q"] < LEVEL) & selection.length_proof(table)]
     held = diff.summary["prompts"] - diff.summary["discovery"]
-    return (
-        f"{int((table['replicated'] == 'yes').sum()):,} of them came again on the {held:,} held-out prompts alone."
-    )
+    return f"{int((table['replicated'] == 'yes').sum()):,} of them came again on the {held:,} new prompts alone."
 
 
 def settings(diff: Diff) -> None:

@@ -34,9 +34,9 @@ def test_the_status_each_page_and_the_report_say_the_same(monkeypatch: pytest.Mo
 
 def test_another_test_says_of_what_it_is() -> None:
     feature = Smallest(0.123, 234, 4000, 0.1)
-    gated = Power("behaviour", 234, 20, 0.1, 0.08, 500, True, families=3).sentence
+    gated = Power("behaviour", 234, 20, 0.1, 0.08, 500, True, families=3, unit="new prompt").sentence
     assert "one feature is 12 points" in feature.sentence and "234 prompts" in feature.sentence
-    assert "a typical behaviour is 8 points" in gated and "234 held-out prompts" in gated
+    assert "a typical behaviour is 8 points" in gated and "234 new prompts" in gated
     # The gate's level is shared among its tables, which is a correction too.
     assert "4,000 tests" in feature.sentence and "60 tests" in gated
 

@@ -57,7 +57,7 @@ def test_only_a_judge_lifts_words_that_nothing_counts(
     judge(study, server, speaks_of_cake="cake", mentions_cake="cake")
     found = {one.finding.id: one for one in evidence.of(study)}
     assert [found[f.id].status for f in (by_hand, cake, wrong)] == ["verified", "verified", "rejected"]
-    assert "held-out answers show the contrary" in found[wrong.id].why
+    assert "answers to new prompts show the contrary" in found[wrong.id].why
     assert found[cake.id].same_as == by_hand.id or found[by_hand.id].same_as == cake.id
     evidence.report(study, evidence.get(study, cake.id))
     assert status(study, cake) == "reported"
@@ -85,7 +85,7 @@ def test_a_count_lifts_exactly_the_words_that_say_what_is_counted(monkeypatch: p
     found = {one.finding.id: one for one in evidence.of(study)}
     assert [found[each.id].status for each in counted] == ["counted", "rejected", "counted", "unverified wording"]
     assert found[counted[1].id].why.startswith(
-        "held-out answers show the contrary: 93\u00a0% → 7\u00a0% of answers"
+        "answers to new prompts show the contrary: 93\u00a0% → 7\u00a0% of answers"
     )
     (rung,) = [rung for rung in found[counted[3].id].rungs if rung.name == "counted"]
     assert rung.passed is None and rung.words.startswith(

@@ -275,7 +275,7 @@ def test_what_cannot_be_verified_is_said_in_a_sentence(server: OpenAIServer) -> 
     with pytest.raises(UserError, match="no findings"):
         verification.run(study, verification.Options(**asked), Watch())
     findings.add(study, "mentions cake", "b", author="test")
-    with pytest.raises(UserError, match="no held-out pair"):
+    with pytest.raises(UserError, match="no pair of answers to new"):
         verification.run(study, verification.Options(**asked), Watch())
     with pytest.raises(UserError, match="is no finding"):
         verification.run(study, verification.Options(**(asked | {"findings": ["f123"]})), Watch())

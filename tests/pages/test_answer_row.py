@@ -47,7 +47,7 @@ def test_a_judge_is_named_with_what_it_found_where_it_was_asked_of_these_very_wo
     (judged,) = rulings.of(study, "a", "b", behaviours).values()
     (badge,) = set(row.badges(found, lists, judged)) - set(row.badges(found, lists))
     assert badge.startswith('<span class="good" title="m &lt;b&gt; on 20') and badge.endswith(">judged</span>")
-    assert "of 43 held-out prompts 38 show it more on B, 5 on A; q = " in badge
+    assert "of 43 new prompts 38 show it more on B, 5 on A; q = " in badge
     assert spaces.number not in rulings.of(study, "a", "b", behaviours)
 
 

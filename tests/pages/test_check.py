@@ -42,7 +42,7 @@ def study() -> Study:
 
 def test_held_out_answers_are_shown_only_after_a_toggle(study: Study) -> None:
     app = opened(study)
-    assert "These prompts are held out" in app.info[0].value
+    assert "These prompts are new (held out)" in app.info[0].value
     assert not [button for button in app.button if button.key and button.key.startswith("say-")]
     app.toggle(key="held").set_value(True).run()
     assert app.button(key="say-left").label == "Left more"

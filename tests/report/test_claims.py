@@ -109,7 +109,7 @@ def test_a_verified_finding_leads_the_answer_and_the_next_report_is_the_same(
     assert re.search(rf"net share \{net} \\\[.* points?|net share \{net}", text)
     assert "Confirmed by a judge (judge) on " in text
     assert "Of 1 claim put before a judge (judge) 1 were verified." in text
-    assert f"judged in the same way on these held-out prompts, B led by a net {net} (95 % interval of that" in text
+    assert f"judged in the same way on these new prompts, B led by a net {net} (95 % interval of that" in text
     assert "should differ by" not in text
     # The score is that of the side that has more.
     assert f"| {CAKE} | sweets | model, 0.90 |" in text
@@ -149,7 +149,7 @@ def test_held_out_answers_are_shown_only_where_the_author_had_seen_such(
     findings.change(study, claim.id, "Ann", put={"held_out_seen": True})
     text = (written(study, tmp_path / "out") / "report.md").read_text(encoding="utf-8")
     assert "held-out" in where.findall(text)
-    assert "Whoever wrote it had seen held-out answers" in text
+    assert "Whoever wrote it had seen answers to new prompts" in text
 
 
 def test_a_net_share_that_a_person_has_corrected_stands_beside_the_judge_s(

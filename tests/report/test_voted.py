@@ -28,7 +28,7 @@ def test_votes_are_said_in_a_sentence_and_by_voter_and_category(
     assert [told.replace("\u00a0", " ") for told in voted.sentences(facts)] == [
         "Which answer is better? People, voting blind, preferred B on 12 of 12 prompts: 100 % [74 % to 100 %], "
         "exact p = 0.0005.",
-        "2 prompts among these are held-out ones.",
+        "2 prompts among these are new (held-out) ones.",
     ]
     assert voted.table(facts).rows == [
         [BETTER.words, "voter", "Ada <b>", "0", "12", "0", "100\u00a0%", "74\u00a0% to 100\u00a0%", "0.0005"],

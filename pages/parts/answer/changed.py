@@ -30,8 +30,8 @@ def show(here: Comparison, diff: Diff, listed: Sequence[Behaviour]) -> None:
         return
     st.subheader("Prompts that changed most", anchor=False)
     st.caption(
-        "By how many of these behaviours the two answers differ in, then by how many words. Held-out prompts are "
-        "left out here; the file has all pairs with what each shows."
+        "By how many of these behaviours the two answers differ in, then by how many words. New (held-out) "
+        "prompts are left out here; the file has all pairs with what each shows."
     )
     table = load.prompts(here.study)
     for row in first.to_dict("records"):

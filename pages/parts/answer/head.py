@@ -19,10 +19,10 @@ def show(here: Comparison, diff: Diff, listed: Sequence[Behaviour]) -> None:
     name_a, name_b = here.names
     st.html(f"<div class='said'>{esc(answer.sentence(diff))}</div>")
     told = diff.summary
-    held = count(max((each.prompts for each in listed), default=0), "held-out prompt")
+    held = count(max((each.prompts for each in listed), default=0), "new prompt")
     st.caption(
         f"**A** {md(name_a)} against **B** {md(name_b)}, {count(told['prompts'], 'prompt')} asked of both. Shares "
-        f"are of {held}, new to the comparison: the others were used to find what to look for."
+        f"are of {held}, held out until now: the others were used to find what to look for."
     )
 
 
@@ -58,7 +58,7 @@ def _carried(diff: Diff, listed: Sequence[Behaviour]) -> tuple[str, str] | None:
     if families:
         said += f" {none:,} of {count(families, 'family', 'families')} that differ at equal length belong to none."
     return md(said), (
-        "Classifier accuracy (AUC) on held-out prompts of a ridge that learned on discovery prompts: the share of "
+        "Classifier accuracy (AUC) on new prompts of a ridge that learned on discovery prompts: the share of "
         f"pairs of an answer of A and one of B that it puts in the right order. 50 % is guessing. It saw all "
         f"{len(listed)} behaviours of the diff, listed or folded."
     )

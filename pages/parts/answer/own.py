@@ -71,9 +71,9 @@ def _table(tested: Tested) -> None:
     number = st.column_config.NumberColumn
     columns = FIGURES | {
         "probe": st.column_config.TextColumn("probe", pinned=True),
-        "frequency_a_heldout": number("held-out A", format="%.1f %%"),
-        "frequency_b_heldout": number("held-out B", format="%.1f %%"),
-        "q_heldout": number("held-out q", format="%.2g"),
+        "frequency_a_heldout": number("new prompts, A", format="%.1f %%"),
+        "frequency_b_heldout": number("new prompts, B", format="%.1f %%"),
+        "q_heldout": number("new prompts, q", format="%.2g"),
         "counts": st.column_config.TextColumn("what is counted", width="large"),
         "fault": st.column_config.TextColumn("not counted because"),
     }
@@ -158,7 +158,9 @@ def _form(here: Comparison, answers: Answers) -> None:
             says = st.text_input(
                 "An answer that shows it …", key="own-says", placeholder="apologises", max_chars=120
             )
-        seen = st.checkbox("Held-out answers were looked at", address.flag("held"), key="own-held")
+        seen = st.checkbox(
+            "Answers to new (held-out) prompts were looked at", address.flag("held"), key="own-held"
+        )
         typed = {"kind": kind, "text": text, "judge": judge, "name": name, "says": says, "seen": seen}
         if text.strip() and kind != "question":
             _trial(here, answers, kind, text)
@@ -226,7 +228,7 @@ def _figures(row: "pd.Series[Any]") -> str:
     change = f"{words.points(row['delta'])} points ({interval})"
     told = (
         f"of answers to {row['n_prompts']:,.0f} discovery prompts: {change}, "
-        f"{test}; {rarefied} among as many random tokens of both. Held-out prompts are counted once it is kept."
+        f"{test}; {rarefied} among as many random tokens of both. New prompts are counted once it is kept."
     )
     return f"**{md(shares)}** {md(told)}"
 

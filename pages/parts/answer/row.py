@@ -77,7 +77,7 @@ def bars(each: Behaviour) -> str:
 
 def difference(each: Behaviour) -> str:
     """The difference with its interval."""
-    told = f"On {each.prompts:,} held-out prompts, with its 95 % interval"
+    told = f"On {each.prompts:,} new prompts, with its 95 % interval"
     return f'<i title="{told}; exact test, q = {small(each.q)} over all behaviours">{by(each)}</i>'
 
 
@@ -96,7 +96,7 @@ def badges(found: Loaded, each: Behaviour, ruling: Ruling | None = None) -> list
     out = [
         _badge(
             "confirmed on new prompts",
-            f"Found on some of the prompts, then tested on {count(each.prompts, 'other, held-out one')}: "
+            f"Found on some of the prompts, then tested on {count(each.prompts, 'new one')}: "
             f"q = {small(each.q)} by an exact test.",
             "good",
         )

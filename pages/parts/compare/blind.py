@@ -45,7 +45,8 @@ def show(here: Comparison, found: Loaded | None) -> None:
             "Held-out prompts too",
             key="held",
             bind="query-params",
-            help="Each vote records it, and findings that you write afterwards say that you saw some.",
+            help="Held-out prompts are the new ones: labels and drafts have not seen them. "
+            "Each vote records it, and findings that you write afterwards say that you saw some.",
         )
         rendered = st.toggle("Show Markdown as it is meant", key="rendered", bind="query-params")
     every = load.vote_pairs(*here, held)

@@ -20,7 +20,7 @@ BEHAVIOURS = {
     "an answer …": st.column_config.TextColumn("an answer …", width=300),
     "A": st.column_config.NumberColumn("here in A", width=75, help="How often A's answer shows it."),
     "B": st.column_config.NumberColumn("here in B", width=75, help="How often B's answer shows it."),
-    "study": st.column_config.TextColumn("in the study", width=120, help="On held-out answers of A and of B."),
+    "study": st.column_config.TextColumn("in the study", width=120, help="A's and B's answers to new prompts."),
 }
 HEIGHT = 282
 """Pixels of both tables: seven rows, so that the answers below come into sight."""

@@ -41,7 +41,8 @@ def choose(here: Comparison, answers: pd.DataFrame, ranked: pd.DataFrame) -> "pd
             "Held-out prompts too",
             key="held",
             bind="query-params",
-            help="Findings made while looking at them say so.",
+            help="Held-out prompts are the new ones: labels and drafts have not seen them. "
+            "Findings made while looking at them say so.",
         )
     listed = prompts.listed(every, answers, category, search, held).set_index("id", drop=False)
     if ordered == ORDERS[0]:
@@ -50,7 +51,7 @@ def choose(here: Comparison, answers: pd.DataFrame, ranked: pd.DataFrame) -> "pd
         listed = listed.loc[[*first, *(rest for rest in listed.index if rest not in ranked.index)]]
     every = every.set_index("id", drop=False)
     if wanted and every.at[wanted, "split"] == "held-out" and not held:
-        st.info("This prompt is held out: labels and drafts have not seen it. The toggle above shows it.")
+        st.info("This prompt is new (held out): labels and drafts have not seen it. The toggle above shows it.")
         return None
     if listed.empty:
         filtered = bool(search or category)

@@ -63,7 +63,7 @@ def _told(here: Comparison, table: pd.DataFrame) -> None:
         )
         held = int(table["held_out"].sum())
         parts = ["The prompt is the unit: all votes on one count once."]
-        parts += [f"{words.count(held, 'vote')} of these on held-out prompts."] * bool(held)
+        parts += [f"{words.count(held, 'vote')} of these on new (held-out) prompts."] * bool(held)
         if told.decided >= LEAST:
             parts.append(
                 f"The answer on the left was chosen in {told.left_chosen} of {told.decided} votes for either."

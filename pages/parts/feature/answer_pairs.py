@@ -59,7 +59,8 @@ def show(here: Comparison, found: Loaded, encodings: Encodings, row: pd.Series) 
                 "Held-out prompts too",
                 key="held",
                 bind="query-params",
-                help="Findings made while looking at them say so.",
+                help="Held-out prompts are the new ones: labels and drafts have not seen them. "
+                "Findings made while looking at them say so.",
             )
             under = st.text_input(
                 "Underline a second feature", key="second", bind="query-params", placeholder="number"

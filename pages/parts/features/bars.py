@@ -105,7 +105,7 @@ def heading(each: Behaviour) -> str:
     """What a behaviour is, its figures, and what became of it."""
     fate = {"yes": "", "may be length": " · may be length alone", "too few": " · too few new prompts to tell"}
     told = fate.get(each.confirmed, " · not confirmed on new prompts")
-    unit = "held-out prompts" if each.kind == "amount" else "held-out answers"
+    unit = "new prompts" if each.kind == "amount" else "answers to new prompts"
     return f"{behaviour_row.title(each)} <small>{esc(each.figures)} of {unit}{told}</small>"
 
 

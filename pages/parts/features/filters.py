@@ -52,7 +52,9 @@ def choose(found: Loaded) -> Asked:
                 "Also what is not there at equal length: longer answers show more of nearly everything.",
             ),
             replicated=_toggle(
-                "Confirmed on new prompts", "replicated", "Found on discovery prompts, and again on held-out ones."
+                "Confirmed on new prompts",
+                "replicated",
+                "Found on discovery prompts, and again on new ones, which were held out.",
             ),
             labelled=_toggle("Labelled", "labelled", "By a person or a language model."),
             members=_toggle(

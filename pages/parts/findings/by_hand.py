@@ -42,7 +42,7 @@ def show(here: Comparison, found: Loaded | None, author: str) -> None:
         )
         st.text_input("Features", given, key=keys["features"], help="Their numbers.")
         st.multiselect("Probes", scan.NAMES, named, key=keys["probes"])
-        st.checkbox("Held-out answers were looked at", held, key=keys["held"])
+        st.checkbox("Answers to new (held-out) prompts were looked at", held, key=keys["held"])
         person.form_submit_button(
             "Add the finding", key="add-the-finding", on_click=_add, args=[here, author, keys]
         )

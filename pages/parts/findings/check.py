@@ -39,7 +39,8 @@ def show(here: Comparison, _found: Loaded | None, author: str) -> None:
             "Show held-out answers",
             key="held",
             bind="query-params",
-            help="The judge's pairs are held out. Findings that you write afterwards say that you saw some.",
+            help="The judge's pairs are of held-out, that is new, prompts. Findings that you write "
+            "afterwards say that you saw some.",
         )
     try:
         asked = load.questions(*here, int(number))
@@ -52,7 +53,9 @@ def show(here: Comparison, _found: Loaded | None, author: str) -> None:
     if held and asked:
         _question(here, asked, done, author)
     elif asked:
-        st.info("These prompts are held out: labels and drafts have not seen them. The toggle above shows them.")
+        st.info(
+            "These prompts are new (held out): labels and drafts have not seen them. The toggle above shows them."
+        )
     st.caption(md(correction.error_words(verification.read(*here).error)))
 
 

@@ -13,7 +13,7 @@ def show(here: Comparison, found: Loaded | None, _author: str) -> None:
     """The whole view."""
     st.markdown(
         "Claims from what differs on **discovery** prompts. Without a model a draft says what its probe or phrase "
-        "counts and no more, and is counted on held-out prompts. A model reads figures, labels and passages and "
+        "counts and no more, and is counted on new prompts. A model reads figures, labels and passages and "
         "says more; its words need a judge. The side of a claim always comes from the data."
     )
     options = steps.model("Model that writes them (empty: what can be counted, without a model)", "writer")

@@ -54,7 +54,7 @@ def show(here: Comparison, standing: Standing, found: Loaded | None, author: str
         if standing.open:
             st.badge("needs a person's reason", icon=":material/warning:", color="orange")
         if finding.held_out_seen:
-            st.badge("held-out answers were seen", icon=":material/visibility:", color="gray")
+            st.badge("answers to new prompts were seen", icon=":material/visibility:", color="gray")
     if standing.status == "unverified wording":
         st.html(f"<h2 style='margin:0'>{brief.UNTESTED}</h2>")
     letter = highlight.letter(finding.side)
@@ -63,7 +63,7 @@ def show(here: Comparison, standing: Standing, found: Loaded | None, author: str
     if all(own):
         unit = "" if standing.counted is not None and standing.counted.amount else " points"
         sure = f", q = {small(standing.counted.q)}" if standing.counted is not None else ""
-        st.html(f"<b>{own[0]} → {own[1]}</b> ({brief.difference(standing)}{unit}{sure}), on held-out prompts")
+        st.html(f"<b>{own[0]} → {own[1]}</b> ({brief.difference(standing)}{unit}{sure}), on new prompts")
     by = brief.ORIGINS[finding.origin] + ("" if finding.origin == "template" else f", {md(finding.author)}")
     st.caption(
         f"More in **{finding.side.upper()}**, {md(study.checkpoint(finding.more).name)} · {by} · "
@@ -97,7 +97,7 @@ def _rungs(standing: Standing) -> None:
             st.metric(
                 "Applies",
                 share(check.frequency),
-                help="Held-out prompts on which the judge saw a difference.",
+                help="New prompts on which the judge saw a difference.",
             )
             st.metric("For it", share(check.accuracy), help="Of these, those that went the claimed way.")
             st.metric(

@@ -26,7 +26,7 @@ COLUMNS = {
     "id": None,
     "claim": st.column_config.TextColumn("claim", width=255),
     "A": st.column_config.TextColumn(
-        "A", width=60, help="Its own figure on A's held-out answers: counted, or else by the judge's word."
+        "A", width=60, help="Its own figure on A's answers to new prompts: counted, or else by the judge's word."
     ),
     "B": st.column_config.TextColumn("B", width=60, help="The same on B's."),
     "B − A": st.column_config.TextColumn("B − A", width=65, help="In points, or as an amount."),
@@ -40,12 +40,10 @@ COLUMNS = {
     ),
     "lacking": st.column_config.TextColumn("still lacks", width=110),
     "origin": st.column_config.TextColumn("origin", width=100, help="Where its words come from."),
-    "for": st.column_config.NumberColumn(
-        "for", format="%d", width=50, help="Held-out prompts that the judge gave it."
-    ),
+    "for": st.column_config.NumberColumn("for", format="%d", width=50, help="New prompts that the judge gave it."),
     "against": st.column_config.NumberColumn("against", format="%d", width=60),
     "net share": st.column_config.NumberColumn(
-        "net share", format="%+.0f", help="In points, on held-out prompts, by the judge's word alone."
+        "net share", format="%+.0f", help="In points, on new prompts, by the judge's word alone."
     ),
     "corrected": st.column_config.TextColumn(
         "corrected",

@@ -14,7 +14,7 @@ from pages.parts.load import Loaded
 def show(here: Comparison, _found: Loaded | None, _author: str) -> None:
     """The whole view."""
     st.markdown(
-        "A judge sees both answers to each **held-out** prompt, unnamed and in both orders, and the claim's "
+        "A judge sees both answers to each **new** (held-out) prompt, unnamed and in both orders, and the claim's "
         "wording alone, and says which shows it more. Verified is what wins on significantly more prompts than "
         "it loses (exact test, corrected over all findings)."
     )

@@ -19,13 +19,13 @@ NEWEST, ALL = "Two checkpoints", "All in order"
 OWN_WORDS = "A rule of your own"
 RULES = {
     "More than ten points, surely, and not by length alone": USUAL,
-    "Confirmed on held-out prompts, five points at least": "confirmed == 'yes' and least > 0.05",
+    "Confirmed on new prompts, five points at least": "confirmed == 'yes' and least > 0.05",
     "Only what we asked for: own probes": "what == 'own probe' and q < 0.05",
     "Only scores that got worse": "what == 'measure' and better == 'A' and q < 0.05",
     "Nothing may change at all": "q_gate < 0.05",
 }
 """Rules by what they ask, the usual one first."""
-PAIRS_ALONE = ("Confirmed on held-out prompts, five points at least",)
+PAIRS_ALONE = ("Confirmed on new prompts, five points at least",)
 """Those that say nothing of a series, in which nothing is confirmed twice."""
 
 

@@ -35,9 +35,8 @@ def counts(study: Study, active: pd.DataFrame) -> None:
         column_config={side: st.column_config.NumberColumn(width=70) for side in SIDES},
     )
     st.caption(
-        f"{words.share(study.settings.held_out)} of prompts are held out by a hash of their "
-        "content: labels and drafts "
-        "never see them, and findings are tested on them."
+        f"{words.share(study.settings.held_out)} of prompts are held out, by a hash of their content: "
+        "labels and drafts never see them, so they are the new prompts that findings are tested on."
     )
 
 

@@ -10,7 +10,7 @@ from diffing.diff import told
 from diffing.diff.along import Series
 from diffing.diff.followed import SHARE
 from diffing.study.study import Study
-from pages.parts import download
+from pages.parts import address, download
 from pages.parts.address import Comparison
 
 AROUND = "the two checkpoints around its step, or of the first and the last where it changed steadily"
@@ -68,8 +68,7 @@ def show(study: Study, found: Series) -> None:
     picked = event["selection"]["rows"]
     if picked and picked[0] < len(items) and items.iloc[picked[0]]["from"]:
         a, b = (found.keys[place] for place in pair(found, items.iloc[picked[0]]))
-        here = Comparison(study, a, b)
-        st.switch_page("pages/answer.py", query_params=here.link())
+        address.leave("answer", Comparison(study, a, b).link())
     st.caption(f"A row opens the Answer page of {TO_OTHER if apart else AROUND}.")
     download.csv("Download all figures", found.table(), f"{study.name}-{'set' if apart else 'timeline'}")
 
