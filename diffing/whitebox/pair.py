@@ -149,14 +149,28 @@ class Pair:
         logits: bool = False,
         check: Callable[[], None] = lambda: None,
     ) -> Iterator[Batch]:
-        """Both models over the same batches, short texts first; `check` may raise between two of them."""
+        """Both models over the same batches, short texts first; `check` may raise between two of them.
+
+        What does not fit the memory is tried in halves, by both models.
+        """
         cut = batches([len(row) for row in ids], BUDGET[self.device.type])
-        for group in self._groups(cut, ids, len(layers) + logits):
+        waiting = self._groups(cut, ids, len(layers) + logits)[::-1]
+        while waiting:
             check()
-            with self.base() as whole:
-                before = [self._seen(whole, ids, batch, layers, logits) for batch in group]
-            with self.variant(self.dose.alpha, self.dose.groups) as whole:
-                after = [self._seen(whole, ids, batch, layers, logits) for batch in group]
+            group = waiting.pop()
+            try:
+                with self.base() as whole:
+                    before = [self._seen(whole, ids, batch, layers, logits) for batch in group]
+                with self.variant(self.dose.alpha, self.dose.groups) as whole:
+                    after = [self._seen(whole, ids, batch, layers, logits) for batch in group]
+            except torch.OutOfMemoryError as error:
+                if max(map(len, group)) == 1:
+                    longest = max(len(ids[n]) for batch in group for n in batch)
+                    raise UserError(
+                        f"A text of {longest:,} tokens does not fit the memory here; cut it shorter."
+                    ) from error
+                waiting += [[half] for batch in group[::-1] for half in halves(batch)]
+                continue
             # Nothing is switched on while the caller has the batch.
             for batch, base, variant in zip(group, before, after, strict=True):
                 yield Batch(*places(ids, batch), base, variant)
@@ -263,6 +277,12 @@ def batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
             cut.append([])
         cut[-1].append(n)
     return cut
+
+
+def halves(batch: list[int]) -> list[list[int]]:
+    """A batch in two, the later one first; one text alone stays as it is."""
+    middle = len(batch) // 2
+    return [part for part in (batch[middle:], batch[:middle]) if part]
 
 
 def places(ids: Sequence[Sequence[int]], batch: list[int]) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,0 +1,1 @@
+"""Methods that look inside a pair, one file each, all of one shape."""

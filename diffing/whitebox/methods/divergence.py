@@ -1,0 +1,163 @@
+"""Where two models predict differently, and how much: KL both ways and Jensen–Shannon, position by position.
+
+Promises figures in nats from float32 log-probabilities, over the tokens that both models know; what either gives
+to others is told as a fact. The mean hangs on few positions, so the median and the share of the top hundredth
+stand beside it. Which tokens moved is told by what each adds to KL(variant ‖ base), the largest few at each
+position. Says nothing of why.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from diffing.common.arrays import Array
+from diffing.common.step import Settings
+from diffing.whitebox.measure import contributions, jensen_shannon, kl
+from diffing.whitebox.pair import Batch, Chunk, Pair
+from diffing.whitebox.results import Evidence, Result, null_range
+from diffing.whitebox.texts import Document
+
+NAME = "divergence"
+VERSION = 1
+LOGITS = True
+
+
+class Options(Settings):
+    """How much is kept."""
+
+    top: int = Field(default=5, ge=1, le=100)
+    """Tokens of a position that are kept, by what they add to its KL."""
+    resamples: int = Field(default=1000, ge=100)
+    """Of documents, for the interval of a mean."""
+    shown: int = Field(default=20, ge=1)
+    """Tokens of the evidence."""
+    seed: int = Field(default=0, ge=0)
+
+
+def layers(_options: Options, _pair: Pair) -> tuple[int, ...]:
+    """The layers that it reads: none."""
+    return ()
+
+
+class Accumulator:
+    """Takes batch after batch, then tells what was in them."""
+
+    def __init__(self, pair: Pair, documents: Sequence[Document], options: Options) -> None:
+        self.pair = pair
+        self.documents = documents
+        self.options = options
+        self._rows: list[pd.DataFrame] = []
+        self._outside = [0.0, 0.0]
+
+    def add(self, _batch: Batch) -> None:
+        """Layers are not looked at."""
+
+    def add_chunk(self, batch: Batch, chunk: Chunk, counted: Tensor) -> None:
+        """Distributions after some rows of a batch; `counted` says which of these predict a token that counts."""
+        here = counted.to(chunk.base.device)
+        base, variant = chunk.base[here], chunk.variant[here]
+        if not len(base):
+            return
+        parts = contributions(variant, base)
+        added, token = parts.topk(min(self.options.top, parts.shape[1]), dim=-1)
+        # The token that stood there: the batch's next row.
+        place = torch.arange(chunk.rows.start, chunk.rows.start + len(counted))[counted]
+        real = batch.ids[place + 1]
+        known = real < base.shape[1]
+        row = torch.arange(len(base))
+        at = real.clamp(max=base.shape[1] - 1).to(base.device)
+        gained = (variant - base)[row.to(base.device), at].cpu()
+        self._outside[0] += float(chunk.base_outside[here].double().sum())
+        self._outside[1] += float(chunk.variant_outside[here].double().sum())
+        self._rows.append(
+            pd.DataFrame(
+                {
+                    "document": batch.document[place].numpy(),
+                    "position": batch.position[place].numpy() + 1,
+                    "token": real.numpy(),
+                    "kl": parts.sum(-1).cpu().numpy(),
+                    "reverse": kl(base, variant).cpu().numpy(),
+                    "js": jensen_shannon(base, variant).cpu().numpy(),
+                    # How much likelier the variant finds what stands there; empty where it is not in both.
+                    "gained": np.where(known.numpy(), gained.numpy(), np.nan),
+                    "base_top": base.argmax(-1).cpu().numpy(),
+                    "variant_top": variant.argmax(-1).cpu().numpy(),
+                    "moved": list(token.cpu().numpy()),
+                    "moved_by": list(added.cpu().numpy()),
+                }
+            )
+        )
+
+    def result(self) -> Result:
+        table = pd.concat(self._rows).sort_values(["document", "position"]).reset_index(drop=True)
+        held = np.array([document.held_out for document in self.documents])[table["document"]]
+        table["held_out"] = held
+        facts: dict[str, Any] = {"positions": len(table), "documents": int(table["document"].nunique())}
+        facts["outside"] = {
+            side: total / len(table) for side, total in zip(("base", "variant"), self._outside, strict=True)
+        }
+        for name, rows in {"discovery": ~held, "held_out": held}.items():
+            facts[name] = self._figures(table[rows])
+        tokens = pd.DataFrame(
+            {name: self._tokens(table[rows]) for name, rows in {"discovery": ~held, "held_out": held}.items()}
+        ).fillna(0.0)
+        tokens = tokens.rename_axis("token").reset_index()
+        tokens["text"] = [self.pair.tokenizer.decode([token]) for token in tokens["token"]]
+        return Result(facts, {"positions": table, "tokens": tokens.sort_values("discovery", ascending=False)})
+
+    def _figures(self, table: pd.DataFrame) -> dict[str, Any] | None:
+        if not len(table):
+            return None
+        values = np.sort(table["kl"].to_numpy(np.float64))
+        top = values[-max(1, len(values) // 100) :].sum()
+        low, high = interval(table["document"].to_numpy(), table["kl"].to_numpy(), self.options)
+        return {
+            "kl": float(values.mean()),
+            "kl_low": low,
+            "kl_high": high,
+            "median": float(np.median(values)),
+            # A mean of nothing has no part that is larger than the rest.
+            "top_hundredth": float(top / values.sum()) if values.sum() > 0 else 0.0,
+            "reverse": float(table["reverse"].mean()),
+            "js": float(table["js"].mean()),
+            "gained": float(table["gained"].mean()),
+            "same_top": float((table["base_top"] == table["variant_top"]).mean()),
+        }
+
+    def _tokens(self, table: pd.DataFrame) -> "pd.Series[float]":
+        """What each token adds to the mean KL, of what was kept at each position."""
+        if not len(table):
+            return pd.Series(dtype=float)
+        ids, added = np.concatenate(table["moved"].to_list()), np.concatenate(table["moved_by"].to_list())
+        return pd.Series(added, dtype=float).groupby(ids).sum() / len(table)
+
+
+def interval(document: Array, values: Array, options: Options) -> tuple[float, float]:
+    """95 % of a mean over positions, by drawing documents anew: positions of one text are not independent."""
+    _, of = np.unique(document, return_inverse=True)
+    sums, sizes = np.bincount(of, values.astype(np.float64)), np.bincount(of)
+    draws = np.random.default_rng(options.seed).multinomial(
+        len(sums), np.full(len(sums), 1 / len(sums)), options.resamples
+    )
+    low, high = np.quantile(draws @ sums / (draws @ sizes), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def evidence(result: Result, nulls: Sequence[Result], options: Options) -> list[Evidence]:
+    """The tokens that add most on discovery documents, with what they add in the nulls."""
+    positions = result.tables["positions"]
+    positions = positions[~positions["held_out"]]
+    ids, by = np.stack(positions["moved"].to_list()), np.stack(positions["moved_by"].to_list())
+    others = [null.tables["tokens"].set_index("token")["discovery"] for null in nulls]
+    found = []
+    for row in result.tables["tokens"].head(options.shown).itertuples():
+        added = np.where(ids == row.token, by, 0.0).sum(axis=1)
+        low, high = interval(positions["document"].to_numpy(), added, options)
+        theirs = null_range([float(other.get(row.token, 0.0)) for other in others])
+        found.append(Evidence("token", str(row.text), float(added.mean()), low, high, theirs))
+    return found

@@ -1,0 +1,84 @@
+"""What a method leaves on disk: one folder, written whole or not at all, and nothing in it pickled.
+
+A folder holds `settings.json` (what was asked), `facts.json` (single figures), tables as Parquet and arrays as
+safetensors. Promises that a killed run leaves either the earlier result or none, and that a folder's name hangs on
+all that changes a number in it. Also `Evidence`: what a result points at, with its figure beside its nulls'.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import pandas as pd
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from diffing.common import files
+from diffing.common.errors import UserError
+
+SETTINGS, FACTS = "settings.json", "facts.json"
+
+
+class Result(NamedTuple):
+    """What a method found on one pair or one null."""
+
+    facts: dict[str, Any]
+    tables: dict[str, pd.DataFrame]
+    arrays: dict[str, Tensor] = {}  # noqa: RUF012 - never written to
+
+
+class Evidence(NamedTuple):
+    """One thing that a result points at."""
+
+    kind: Literal["token", "text", "direction", "weight"]
+    text: str
+    figure: float
+    """How much of it; what of is the method's to say."""
+    low: float
+    high: float
+    """Its interval over documents."""
+    null_range: tuple[float, float] | None
+    """The nulls' own least and largest figure of the same thing; None where no null was run."""
+
+    @property
+    def above_null(self) -> bool:
+        """Whether even the interval's near end lies beyond all nulls."""
+        return self.null_range is not None and self.low > self.null_range[1]
+
+
+def name_of(method: str, asked: Mapping[str, Any]) -> str:
+    """The folder's name for a method and all that changes a number."""
+    return f"{method}-{files.content_hash([method, dict(asked)], 12)}"
+
+
+def save(folder: Path, settings: Mapping[str, Any], result: Result) -> None:
+    """Put a result in a folder's place at one stroke."""
+    with files.fresh_folder(folder.parent, f".new-{folder.name}-") as fresh:
+        files.write_json(fresh / SETTINGS, dict(settings))
+        for name, table in result.tables.items():
+            files.write_parquet(fresh / f"{name}.parquet", table)
+        for name, tensor in result.arrays.items():
+            save_file({name: tensor.contiguous()}, fresh / f"{name}.safetensors")
+        # Last, so that a folder with facts is whole whatever moved it here.
+        files.write_json(fresh / FACTS, result.facts)
+        files.put_folder(fresh, folder)
+
+
+def exists(folder: Path) -> bool:
+    return (folder / FACTS).is_file()
+
+
+def load(folder: Path) -> Result:
+    """What `save` wrote."""
+    if not exists(folder):
+        raise UserError(f"There is no result '{folder.name}'; run the method first.")
+    tables = {path.stem: files.read_parquet(path) for path in sorted(folder.glob("*.parquet"))}
+    arrays: dict[str, Tensor] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        arrays |= load_file(path)
+    return Result(files.read_json(folder / FACTS), tables, arrays)
+
+
+def null_range(figures: Sequence[float]) -> tuple[float, float] | None:
+    """Least and largest of the nulls' figures."""
+    return (min(figures), max(figures)) if figures else None
