@@ -12,11 +12,11 @@ from anyio import to_thread
 from pydantic import Field
 
 from diffing.agents import size
-from diffing.agents.cells import Cell
 from diffing.agents.desk import Desk
-from diffing.agents.notebook import LONGEST, WAIT, Notebook
 from diffing.agents.reading import PAGE, Cursor, Name
 from diffing.agents.shapes import Ran
+from diffing.agents.workshop.cells import Cell
+from diffing.agents.workshop.notebook import LONGEST, WAIT, Notebook
 from diffing.common.errors import UserError
 
 LOOK = 0.1

@@ -9,11 +9,11 @@ from functools import cached_property
 from pathlib import Path
 
 from diffing import diff
-from diffing.agents import workspace
-from diffing.agents.notebooks import Notebooks
 from diffing.agents.purse import Purse
 from diffing.agents.sight import Sight
 from diffing.agents.terms import Terms
+from diffing.agents.workshop import workspace
+from diffing.agents.workshop.notebooks import Notebooks
 from diffing.common import files
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError

@@ -59,7 +59,7 @@ def agents(
 
     place = ""
     if workspace is not None:
-        from diffing.agents.workspace import load
+        from diffing.agents.workshop.workspace import load
 
         # Read here, so that a slip in it is told before anything is served.
         place = str(workspace.expanduser().resolve())

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffing.agents import cells
-from diffing.agents.cells import Cell, Shown
-from diffing.agents.scrub import GONE, Scrub
+from diffing.agents.workshop import cells
+from diffing.agents.workshop.cells import Cell, Shown
+from diffing.agents.workshop.scrub import GONE, Scrub
 from diffing.report import agent_notebook
 
 KEY = "sk-or-v1-0123456789/abc+def=="

@@ -8,8 +8,9 @@ import anyio
 import pytest
 from mcp.client import Client
 
-from diffing.agents import size, walls
+from diffing.agents import size
 from diffing.agents.terms import Terms
+from diffing.agents.workshop import walls
 from diffing.cli.app import app
 from diffing.common.errors import UserError
 from diffing.study.study import Study

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from diffing.agents import containers, kernel, workshop
-from diffing.agents.workspace import Workspace
+from diffing.agents.workshop import containers, folders, kernel
+from diffing.agents.workshop.workspace import Workspace
 from diffing.common.errors import UserError
 from tests.agents.test_workspace import wheel
 from tests.fakes import workshops
@@ -90,7 +90,7 @@ def test_a_network_and_gpus_are_there_where_they_are_asked_for(engine: Path, tmp
     container = {"image": "jam/python:1", "gpus": True, "memory": "64g"}
     workspace = in_container(network=True, container=container, packages=())
     shop = workshops.study_of()
-    line = containers.command(str(engine / "docker"), workspace, workshop.of(shop, ""), tmp_path)
+    line = containers.command(str(engine / "docker"), workspace, folders.of(shop, ""), tmp_path)
     assert {"--network=bridge", "--gpus=all", "--memory=64g"} <= {*line}
     assert line[-2:] == [str(tmp_path / kernel.CONNECTION), "--HistoryManager.enabled=False"]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from diffing.agents.notebook import Notebook
-from diffing.agents.workspace import Workspace
+from diffing.agents.workshop.notebook import Notebook
+from diffing.agents.workshop.workspace import Workspace
 from diffing.common import files
 from tests.agents.test_workspace import repository, wheel
 from tests.fakes import workshops

@@ -12,12 +12,12 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from diffing.agents import running
-from diffing.agents.kernel import Kernel
-from diffing.agents.notebook import Notebook
-from diffing.agents.notebooks import Notebooks
 from diffing.agents.sight import Sight
-from diffing.agents.workspace import Workspace
+from diffing.agents.workshop import running
+from diffing.agents.workshop.kernel import Kernel
+from diffing.agents.workshop.notebook import Notebook
+from diffing.agents.workshop.notebooks import Notebooks
+from diffing.agents.workshop.workspace import Workspace
 from diffing.common import files
 from diffing.common.errors import Busy, UserError
 from diffing.report import agent_notebook

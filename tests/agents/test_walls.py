@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from diffing.agents import opening, walls
-from diffing.agents.notebook import Notebook
 from diffing.agents.sight import Sight
-from diffing.agents.walls import Protection
-from diffing.agents.workspace import Workspace
+from diffing.agents.workshop import opening, walls
+from diffing.agents.workshop.notebook import Notebook
+from diffing.agents.workshop.walls import Protection
+from diffing.agents.workshop.workspace import Workspace
 from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.study.study import Study

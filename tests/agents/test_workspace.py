@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from diffing.agents import supplies, workspace
-from diffing.agents.workspace import Workspace
+from diffing.agents.workshop import supplies, workspace
+from diffing.agents.workshop.workspace import Workspace
 from diffing.common.errors import UserError
 from tests.fakes import workshops
 from tests.fakes.workshops import PATIENT

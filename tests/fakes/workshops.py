@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from diffing.agents.notebook import Notebook
 from diffing.agents.sight import Sight
-from diffing.agents.workspace import Workspace
+from diffing.agents.workshop.notebook import Notebook
+from diffing.agents.workshop.workspace import Workspace
 from diffing.models.providers import Checkpoint
 from diffing.study.study import Study
 

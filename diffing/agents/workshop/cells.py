@@ -8,7 +8,7 @@ pictures, and says what it left out. Reaches no kernel and no disk.
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from diffing.agents.scrub import Scrub
+from diffing.agents.workshop.scrub import Scrub
 from diffing.common import words
 from diffing.report import agent_notebook
 

@@ -19,12 +19,12 @@ import httpx2
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
-from diffing.agents import kernel
-from diffing.agents.kernel import Message, message_of
-from diffing.agents.supplies import Check, Tell
-from diffing.agents.walls import Protection
-from diffing.agents.workshop import Workshop
-from diffing.agents.workspace import Jupyter, Workspace
+from diffing.agents.workshop import kernel
+from diffing.agents.workshop.folders import Workshop
+from diffing.agents.workshop.kernel import Message, message_of
+from diffing.agents.workshop.supplies import Check, Tell
+from diffing.agents.workshop.walls import Protection
+from diffing.agents.workshop.workspace import Jupyter, Workspace
 from diffing.common import files
 from diffing.common.errors import UserError
 

@@ -7,8 +7,8 @@ notebook in which held-out answers could once be read says so from then on. Runs
 from pathlib import Path
 from typing import Any
 
-from diffing.agents import cells, workshop
-from diffing.agents.cells import Cell
+from diffing.agents.workshop import cells, folders
+from diffing.agents.workshop.cells import Cell
 from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.report import agent_notebook
@@ -28,7 +28,7 @@ class Book:
         """Seconds that its cells have taken, those that were run again more than once."""
         self.generation = max((each.kernel for each in self.cells), default=0)
         """How many kernels it has had."""
-        self.workshop = workshop.of(study, str(about.get("workshop", "")))
+        self.workshop = folders.of(study, str(about.get("workshop", "")))
 
     def __len__(self) -> int:
         return len(self.cells)

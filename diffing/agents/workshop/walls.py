@@ -92,7 +92,7 @@ def command(protection: Protection, limits: Limits, root: Path, folder: Path, pr
         "program": list(program),
     }
     # Without `site`, which runs what packages ask it to run at every start.
-    return [sys.executable, "-S", "-m", "diffing.agents.enter", json.dumps(told)]
+    return [sys.executable, "-S", "-m", "diffing.agents.workshop.enter", json.dumps(told)]
 
 
 WALLS: Mapping[Protection, list[str]] = {

@@ -11,11 +11,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from diffing.agents import kernel, supplies
-from diffing.agents.kernel import Kernel
-from diffing.agents.supplies import Check, Tell
-from diffing.agents.workshop import Workshop
-from diffing.agents.workspace import Container, Workspace
+from diffing.agents.workshop import kernel, supplies
+from diffing.agents.workshop.folders import Workshop
+from diffing.agents.workshop.kernel import Kernel
+from diffing.agents.workshop.supplies import Check, Tell
+from diffing.agents.workshop.workspace import Container, Workspace
 from diffing.common import files
 from diffing.common.errors import UserError
 

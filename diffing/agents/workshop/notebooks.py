@@ -3,9 +3,9 @@
 import threading
 from pathlib import Path
 
-from diffing.agents.notebook import Notebook
 from diffing.agents.sight import Sight
-from diffing.agents.workspace import Workspace
+from diffing.agents.workshop.notebook import Notebook
+from diffing.agents.workshop.workspace import Workspace
 from diffing.study.study import Study
 
 

@@ -7,13 +7,13 @@ its first kernel. Everything after that is the same for a notebook, which holds 
 from collections.abc import Callable
 from typing import NamedTuple
 
-from diffing.agents import containers, kernel, supplies, walls
-from diffing.agents.jupyter import Remote
-from diffing.agents.kernel import Line, Place
-from diffing.agents.supplies import Check, Tell
-from diffing.agents.walls import Protection
-from diffing.agents.workshop import Workshop
-from diffing.agents.workspace import Workspace
+from diffing.agents.workshop import containers, kernel, supplies, walls
+from diffing.agents.workshop.folders import Workshop
+from diffing.agents.workshop.jupyter import Remote
+from diffing.agents.workshop.kernel import Line, Place
+from diffing.agents.workshop.supplies import Check, Tell
+from diffing.agents.workshop.walls import Protection
+from diffing.agents.workshop.workspace import Workspace
 from diffing.common.errors import UserError
 
 

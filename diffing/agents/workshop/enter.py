@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from diffing.agents import calls, landlock, spaces
+from diffing.agents.workshop import calls, landlock, spaces
 
 FIRST = "1000"
 """What the system is told when memory runs out: end this process before any other."""

@@ -20,8 +20,8 @@ import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.connect import write_connection_file
 
-from diffing.agents import walls
-from diffing.agents.walls import Limits, Protection
+from diffing.agents.workshop import walls
+from diffing.agents.workshop.walls import Limits, Protection
 from diffing.common import files
 from diffing.common.errors import UserError
 

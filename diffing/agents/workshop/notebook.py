@@ -14,16 +14,16 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
-from diffing.agents import data, opening, walls
-from diffing.agents.book import Book
-from diffing.agents.cells import Cell, Shown, State
-from diffing.agents.kernel import Line, Message
-from diffing.agents.opening import Opened
-from diffing.agents.running import GRACE, NEW, Running
-from diffing.agents.scrub import Scrub
 from diffing.agents.sight import Sight
-from diffing.agents.walls import Protection
-from diffing.agents.workspace import Workspace
+from diffing.agents.workshop import data, opening, walls
+from diffing.agents.workshop.book import Book
+from diffing.agents.workshop.cells import Cell, Shown, State
+from diffing.agents.workshop.kernel import Line, Message
+from diffing.agents.workshop.opening import Opened
+from diffing.agents.workshop.running import GRACE, NEW, Running
+from diffing.agents.workshop.scrub import Scrub
+from diffing.agents.workshop.walls import Protection
+from diffing.agents.workshop.workspace import Workspace
 from diffing.common import damage, files, words
 from diffing.common.errors import Busy, UserError
 from diffing.report import bundle

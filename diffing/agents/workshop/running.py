@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from diffing.agents.cells import State
-from diffing.agents.kernel import Line, Message
+from diffing.agents.workshop.cells import State
+from diffing.agents.workshop.kernel import Line, Message
 from diffing.common import words
 
 GRACE = 10.0

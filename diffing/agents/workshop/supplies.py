@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from diffing.agents.workshop import Workshop
-from diffing.agents.workspace import Repository, Workspace
+from diffing.agents.workshop.folders import Workshop
+from diffing.agents.workshop.workspace import Repository, Workspace
 from diffing.common import damage, files
 from diffing.common.errors import UserError
 from diffing.common.keys import without_keys
