@@ -16,7 +16,7 @@ from diffing.common.arrays import Array
 from diffing.common.damage import Damaged
 
 if TYPE_CHECKING:
-    from diffing.reader.encoder import ReaderLike
+    from diffing.reader.passes import ReaderLike
 
 logger = logging.getLogger(__name__)
 

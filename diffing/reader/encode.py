@@ -24,9 +24,10 @@ from diffing.common.step import Progress, Result
 from diffing.reader import decoders, lens, pieces
 from diffing.reader.batches import Task
 from diffing.reader.cache import Cache
-from diffing.reader.encoder import Encoder, ReaderLike
+from diffing.reader.encoder import Encoder
 from diffing.reader.encodings import encodable, own_table, save_table
 from diffing.reader.fleet import Fleet
+from diffing.reader.passes import ReaderLike
 from diffing.reader.pieces import TokenTable
 from diffing.reader.places import checked_path
 from diffing.study import channels, prompts, responses

@@ -28,7 +28,7 @@ from diffing.reader import passes
 from diffing.reader.batches import Item, Task, by_length, cut, halves, kept_ids, together
 from diffing.reader.cache import Cache, Writer
 from diffing.reader.compact import Compact, compact, encodings
-from diffing.reader.passes import Part
+from diffing.reader.passes import Part, ReaderLike
 from diffing.reader.records import Encoding, Place
 
 if TYPE_CHECKING:
@@ -50,19 +50,6 @@ SMALLEST = 256
 """Token budget under which running out of memory is an error: a batch so small is no longer what fills it."""
 
 T = TypeVar("T")
-
-
-class ReaderLike(Protocol):
-    """What encoding asks of a reader; `diffing.reader.reader.Reader` is the real one."""
-
-    key: str
-    n_features: int
-    device: torch.device
-
-    def read(self, messages: list[dict[str, str]], answer: str) -> "Reading": ...
-    def hidden(self, ids: list[list[int]]) -> Tensor: ...
-    def sparse(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]: ...
-    def decoder(self) -> Tensor: ...
 
 
 class Hooked(NamedTuple):

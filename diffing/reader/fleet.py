@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, Self
 from diffing.common.errors import Cancelled, UserError
 from diffing.reader.batches import Task
 from diffing.reader.cache import Cache
-from diffing.reader.encoder import Encoder, ReaderLike, Told
+from diffing.reader.encoder import Encoder, Told
+from diffing.reader.passes import ReaderLike
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ that grows by what is active on its tokens and not by the width of the reader.
 """
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -17,10 +17,23 @@ from diffing.reader.compact import compact, encodings
 from diffing.reader.records import Encoding
 
 if TYPE_CHECKING:
-    from diffing.reader.encoder import ReaderLike
+    from diffing.models.tokens import Reading
 
 ENTRIES = 2**18
 """Active pairs of feature and token that are sorted at once: they take about 100 bytes each, and 12 before."""
+
+
+class ReaderLike(Protocol):
+    """What encoding asks of a reader; `diffing.reader.reader.Reader` is the real one."""
+
+    key: str
+    n_features: int
+    device: torch.device
+
+    def read(self, messages: list[dict[str, str]], answer: str) -> "Reading": ...
+    def hidden(self, ids: list[list[int]]) -> Tensor: ...
+    def sparse(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]: ...
+    def decoder(self) -> Tensor: ...
 
 
 class Part(NamedTuple):
@@ -32,7 +45,7 @@ class Part(NamedTuple):
 
 
 def over(
-    reader: "ReaderLike", batch: list[Item], budget: int, to_device: Callable[[Array], Tensor]
+    reader: ReaderLike, batch: list[Item], budget: int, to_device: Callable[[Array], Tensor]
 ) -> Iterator[Part]:
     """Hook activations of the batch's answer tokens, in passes of at most the budget."""
     windows = [(text, window) for text, item in enumerate(batch) for window in windows_of(item)]
@@ -54,7 +67,7 @@ def over(
 
 
 def alone(
-    reader: "ReaderLike",
+    reader: ReaderLike,
     item: Item,
     budget: int,
     to_device: Callable[[Array], Tensor],
