@@ -59,11 +59,11 @@ PAGES = [
     Page("pages/new.py", "New study", ":material/add_circle:", False),
     Page("pages/answer.py", "Answer", ":material/lightbulb:", True),
     Page("pages/timeline.py", "Timeline", ":material/timeline:", True, 3),
-    Page("pages/gate.py", "Gate", ":material/rule:", True),
     Page("pages/compare.py", "Compare", ":material/compare_arrows:", True),
     Page("pages/features.py", "Features", ":material/bar_chart:", True),
     Page("pages/feature.py", "One feature", ":material/search:", True),
     Page("pages/findings.py", "Findings", ":material/fact_check:", True),
+    Page("pages/gate.py", "Gate", ":material/rule:", True),
     Page("pages/prompts.py", "Prompts", ":material/list:", True),
     Page("pages/run.py", "Run", ":material/play_circle:", True),
 ]
