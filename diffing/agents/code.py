@@ -2,7 +2,7 @@
 
 Promises that no call waits longer than `job` does, whatever a cell computes, and that what a cell showed is handed
 over whole. What the code may read, where it runs and what is kept of it is the notebook's to promise
-(`diffing.agents.notebook`).
+(`diffing.agents.workshop.notebook`).
 """
 
 from typing import Annotated

@@ -182,7 +182,7 @@ def test_another_server_is_refused_the_same_notebook(notebook: Notebook) -> None
 
 SERVER = """
 import sys, time
-from diffing.agents.notebook import Notebook
+from diffing.agents.workshop.notebook import Notebook
 from diffing.agents.sight import Sight
 from diffing.study.study import Study
 notebook = Notebook(Study.open("pantry"), Sight())
