@@ -1,8 +1,9 @@
-"""The first process of a kernel: `python -m diffing.agents.workshop.enter TOLD`. It puts up its walls, then becomes it.
+"""The first process of a kernel: it puts up its walls, then becomes the kernel.
 
-Started by `diffing.agents.workshop.walls` only, whose `Told` it takes as JSON; loads nothing but the standard library, so
-that there is nothing of the server's in it. Promises that it ends with the process that started it and that no
-wall that was asked for is left out: where one cannot be put up it says so and runs nothing.
+Run as `python -m diffing.agents.workshop.enter TOLD` by `walls` only, whose `Told` it takes as JSON; loads nothing
+but the standard library, so that there is nothing of the server's in it. Promises that it ends with the process
+that started it and that no wall that was asked for is left out: where one cannot be put up it says so and runs
+nothing.
 """
 
 import json
