@@ -6,7 +6,7 @@ from diffing.common.escape import esc, md
 from diffing.common.words import count
 from diffing.diff import outlier, told
 from pages.parts import address, shell
-from pages.parts.timeline import chart, choice, counted, table
+from pages.parts.timeline import chart, choice, counted, handed, table
 
 CHARTS, WIDE = 9, 352
 """Small charts, and their pixels: three stand side by side, and fewer where there is less room."""
@@ -61,3 +61,5 @@ with st.container(horizontal=True, gap="small", key="charts-along"):
 if len(notable) > CHARTS:
     st.caption(f"The {CHARTS} surest of {len(notable)}; the table has them all.")
 table.show(study, found)
+if ordered:
+    handed.show(study, keys)

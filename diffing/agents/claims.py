@@ -164,7 +164,7 @@ def report(desk: Desk, study: Name, a: Before = "", b: After = "") -> Reported:
     held-out prompts, so it is handed to people; what you may know of it is the resource."""
     opened = desk.opened(study)
     a, b = opened.sides(a, b)
-    told = last.manifest(opened, a, b)
+    told = last.manifest(last.folder_of(opened, a, b))
     changed = last.changed(told, last.state(opened, a, b)) if told else []
     folder = last.folder_of(opened, a, b).relative_to(opened.folder.parents[1]).as_posix()
     return Reported(

@@ -77,7 +77,7 @@ def reported(desk: Desk, name: str) -> str:
     """The last report: whole where held-out answers may be read, else what the tools would say of it."""
     study = desk.opened(name)
     a, b = study.sides()
-    told = last.manifest(study, a, b)
+    told = last.manifest(last.folder_of(study, a, b))
     if told is None:
         raise UserError(f"Study '{name}' has no report yet; start the step 'report'.")
     if desk.sight.held_out:

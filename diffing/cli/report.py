@@ -45,7 +45,8 @@ def report(
     told = status.result
     say(f"{status.state}: {told['out']}, and all of it in {told['zip']} ({words.duration(status.seconds)}).")
     if "changed" in told:
-        say("report.html is the whole of it, one-page.png one page to share, timeline.csv every figure.")
+        say("report.html is the whole of it, one-page.html and one-page.png one page to share.")
+        say("timeline.csv has every figure.")
         say(f"{words.count(told['changed'], 'thing')} changed along the series.")
         return
     say("report.html is the whole of it, one-page.html and one-page.png one page to share.")

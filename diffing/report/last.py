@@ -1,10 +1,11 @@
-"""The report that was made last of two checkpoints: where it lies, what it was made from, what has changed since.
+"""The report made last of two checkpoints or a series: where it lies, what it was made from, what changed since.
 
 Promises that a report's own mark on findings counts as no change. Does not promise that the files are those which
 were made: whoever shows one treats it as outside text.
 """
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ FILES = {
     "the agent's notebook": agent_notebook.FILE,
 }
 """What a report is made from, and the file of the study that holds it."""
+ALONG = ("prompts", "answers", "own probes", "measures")
+"""What a report along a series is made from: it counts answers anew and holds no finding."""
 
 
 def folder_of(study: Study, a: str, b: str) -> Path:
@@ -35,9 +38,16 @@ def folder_of(study: Study, a: str, b: str) -> Path:
     return study.folder / "reports" / f"{a}-{b}"
 
 
-def manifest(study: Study, a: str, b: str) -> dict[str, Any] | None:
+def folder_of_series(study: Study, keys: Sequence[str]) -> Path:
+    """The same of three or more in order; what is not all of the study's has a place of its own."""
+    whole = list(keys) == [checkpoint.key for checkpoint in study.checkpoints]
+    rest = "" if whole else f"-{files.content_hash(list(keys), 6)}"
+    return study.folder / "reports" / f"series-{keys[0]}-{keys[-1]}{rest}"
+
+
+def manifest(folder: Path) -> dict[str, Any] | None:
     """What the last one says of itself; None where there is none, a `UserError` where it cannot be read."""
-    path = folder_of(study, a, b) / "manifest.json"
+    path = folder / "manifest.json"
     if not path.exists():
         return None
     told = files.read_json(path, "make the report again")
@@ -59,6 +69,11 @@ def state(study: Study, a: str, b: str) -> dict[str, str]:
         # It is gone or damaged: no report could be made of it.
         out["comparison"] = ""
     return out
+
+
+def state_of_series(study: Study) -> dict[str, str]:
+    """The same of a report along a series."""
+    return {name: _hash(study.folder / FILES[name]) for name in ALONG}
 
 
 def changed(told: dict[str, Any], now: dict[str, str]) -> list[str]:

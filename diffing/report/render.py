@@ -138,6 +138,12 @@ def series(sheet: SeriesSheet, chart: Chart | None) -> str:
     return made.get_template("series.html.jinja").render(sheet=sheet, chart=chart)
 
 
+def series_one_page(sheet: SeriesSheet, chart: Chart | None) -> str:
+    """The page of it to share."""
+    made = _environment(lambda value: visible(value) if _bare(value) else value)
+    return made.get_template("series-one-page.html.jinja").render(sheet=sheet, chart=chart)
+
+
 def markdown(values: dict[str, Any]) -> str:
     made = _environment(lambda value: md(value) if _bare(value) else value)
     made.filters["code"] = lambda text: _code(text, lambda part: Markup(f"`{part}`"), md)

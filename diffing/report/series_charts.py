@@ -29,9 +29,12 @@ NAME = 11
 """Letters of a checkpoint's name under its point."""
 
 
-def draw(found: Timeline) -> Chart | None:
-    """The surest changes as one picture; None where nothing changed that is worth a chart."""
-    rows = told.notable(found).head(SHOWN)
+def draw(found: Timeline, most: int = SHOWN, where: str = "in the appendix") -> Chart | None:
+    """The surest changes as one picture; None where nothing changed that is worth a chart.
+
+    `where` the others are to be found stands below it.
+    """
+    rows = told.notable(found).head(most)
     if rows.empty:
         return None
 
@@ -43,7 +46,7 @@ def draw(found: Timeline) -> Chart | None:
             axes.set_axis_off()
 
     left = len(told.notable(found)) - len(rows)
-    more = f" {count(left, 'more change')} in the appendix." if left else ""
+    more = f" {count(left, 'more change')} {where}." if left else ""
     caption = (
         f"{count(len(rows), 'change')}, the surest first, with 95 % intervals: blue before the change, orange "
         f"after it, the step in grey.{more}"

@@ -54,9 +54,10 @@ UNSAID = ("diff", "reader", "zip")
 """Results that say nothing to people: hashes, and a file that has its button."""
 
 
-def latest(study: Study, kind: str) -> Job | None:
-    """The latest job of this kind on the channel that is looked at."""
-    return next((job for job in jobs.recent(study) if job.spec["kind"] == kind and _of(job, study.channel)), None)
+def latest(study: Study, kind: str, mine: Callable[[Job], bool] = lambda _job: True) -> Job | None:
+    """The latest job of this kind on the channel that is looked at, of those that are `mine`."""
+    found = (job for job in jobs.recent(study) if job.spec["kind"] == kind and _of(job, study.channel))
+    return next(filter(mine, found), None)
 
 
 def _of(job: Job, channel: str) -> bool:
@@ -83,9 +84,9 @@ def start_button(
         st.rerun()
 
 
-def panel(study: Study, kind: str) -> None:
-    """The latest job of this kind; nothing where there was none."""
-    job = latest(study, kind)
+def panel(study: Study, kind: str, mine: Callable[[Job], bool] = lambda _job: True) -> None:
+    """The latest job of this kind, of those that are `mine`; nothing where there was none."""
+    job = latest(study, kind, mine)
     if job is None:
         return
     alive = job.status().state == "running"

@@ -323,6 +323,13 @@ def report_state(study: Study, a: str, b: str) -> dict[str, str]:
     return last.state(study, a, b)
 
 
+@said
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=REPORTED)
+def series_state(study: Study) -> dict[str, str]:
+    """The same of a report along a series."""
+    return last.state_of_series(study)
+
+
 def read_text(study: Study, text: str, top: int) -> dict[str, Any]:
     """A text's pieces and strongest features by the study's reader, as `encode.TextFeatures` has them."""
     return _read_text(study.settings.reader.model_dump_json(), text, top)

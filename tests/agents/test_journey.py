@@ -86,7 +86,7 @@ def test_from_an_empty_home_to_a_report_over_standard_input_and_output(own_home:
 
     anyio.run(journey)
     study = Study.open("sample")
-    told = last.manifest(study, "before", "after")
+    told = last.manifest(last.folder_of(study, "before", "after"))
     assert told is not None and (last.folder_of(study, "before", "after") / "report.html").exists()
     assert {finding.author for finding in findings.load(study)} == {"agent journey"}
     # All that was said together: no held-out id, no path of this machine, no key.

@@ -4,8 +4,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from pages.parts import report
 from pages.parts.compare import written
-from pages.parts.findings import report
 
 OURS = {"div", "p", "bdi", "strong", "em", "code"}
 """All tags that an answer's HTML is made of."""

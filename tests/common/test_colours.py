@@ -12,7 +12,7 @@ TEMPLATES = "diffing/report/templates"
 CANNOT_IMPORT = {
     ".streamlit/config.toml",
     f"{TEMPLATES}/report.css",
-    f"{TEMPLATES}/one-page.html.jinja",
+    f"{TEMPLATES}/one-page.css",
     "diffing/common/colours.py",
 }
 

@@ -5,7 +5,7 @@ import html
 from playwright.sync_api import Dialog, Page, Route
 
 from pages.parts.door import _rules
-from pages.parts.findings.report import framed
+from pages.parts.report import framed
 
 EVIL = """<!doctype html><p id=here>here</p><script>parent.parent.reached = 1; alert(1)</script>
 <img src=x onerror="alert(2)"><img src="http://evil.example/x.png"><a id=link href="javascript:alert(3)">link</a>

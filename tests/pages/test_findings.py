@@ -14,7 +14,7 @@ from diffing.findings.predicates import Predicate
 from diffing.report import last
 from diffing.study import sample
 from diffing.study.study import Study
-from pages.parts.findings import report
+from pages.parts import report
 from tests.fakes import finding_study
 from tests.fakes.finding_study import ITEMS, TEA
 from tests.fakes.openai_server import OpenAIServer
@@ -182,7 +182,13 @@ def test_a_report_that_was_made_can_be_taken_away(study: Study) -> None:
     files.write_json(folder / "manifest.json", {"made": "2026-01-02T03:04:05+00:00"})
     app = opened(study, show="Report")
     assert any("2026-01-02" in text.value.replace("\\", "") for text in app.markdown)
-    assert len(app.get("download_button")) == 6
+    assert [button.proto.label for button in app.get("download_button")] == ["Everything (zip)"]
+    # What a report of a series has not is not offered, and an agent's notebook where there is one.
+    for name in ("report.html", "one-page.png", "agent.ipynb"):
+        (folder / name).write_text("made", encoding="utf-8")
+    assert [button.proto.label for button in opened(study, show="Report").get("download_button")] == [
+        *("Everything (zip)", "The page", "Picture", "Agent's notebook"),
+    ]
 
 
 def test_a_report_is_shown_shut_off_and_called_outdated_once_something_changed(study: Study) -> None:

@@ -1,14 +1,18 @@
 """The page of three or more checkpoints: the sentence, the charts, the table, and the way to any two of them."""
 
+from html import unescape
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from diffing.diff import outlier, timeline, told
+from diffing.report import folder
 from diffing.study.study import Study
 from pages.parts.timeline import choice
 from pages.parts.timeline.table import pair
 from tests.diff.test_timeline import answer
 from tests.fakes.diff_study import made
+from tests.fakes.watch import Watch
 from tests.pages.test_pages import opened
 
 
@@ -99,3 +103,19 @@ def test_a_row_leads_to_the_two_checkpoints_that_show_it_best(four: Study) -> No
     means = apart.points_of("probe", "hedges")["value"].to_numpy()
     other, one = pair(apart, hedges)
     assert abs(means[one] - means[other]) == max(abs(means[one] - means))
+
+
+def test_a_report_along_the_series_is_made_shown_and_called_outdated_here(four: Study) -> None:
+    assert "Make the report" in [button.label for button in page(four).button]
+    folder.run(four, folder.Options(series=True), Watch())
+    app = page(four)
+    assert not app.exception and not app.warning
+    assert [button.proto.label for button in app.get("download_button")] == [
+        *("Download all figures", "Everything (zip)", "The page", "One page", "Picture"),
+    ]
+    assert told.said(timeline.of(four)).headline in unescape(unescape(app.get("iframe")[0].proto.srcdoc))
+    # Another order is another report.
+    assert len(page(four, checkpoints="d,b,a").get("download_button")) == 1
+    assert len(page(four, view=choice.SET).get("download_button")) == 1
+    four.activate(four.prompts()["id"].tolist()[:1], False)
+    assert any("the prompts changed" in warning.value for warning in page(four).warning)

@@ -24,9 +24,9 @@ def test_a_report_is_outdated_by_what_it_is_made_from_and_not_by_its_own_mark() 
 
 def test_a_manifest_that_says_nothing_is_told() -> None:
     study = voted_study.make()
-    assert last.manifest(study, "a", "b") is None
+    assert last.manifest(last.folder_of(study, "a", "b")) is None
     path = last.folder_of(study, "a", "b") / "manifest.json"
     path.parent.mkdir(parents=True)
     path.write_text("[]", encoding="utf-8")
     with pytest.raises(UserError, match="make the report again"):
-        last.manifest(study, "a", "b")
+        last.manifest(last.folder_of(study, "a", "b"))

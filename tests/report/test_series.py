@@ -49,10 +49,14 @@ def test_the_page_says_what_the_timeline_says_and_runs_nothing(study: Study, out
     assert said.headline in unescape(page)
     for where, what in said.parts:
         assert f"{where} {what}" in unescape(page).replace("<b>", "").replace("</b>", "")
-    assert HOSTILE not in page and "<script" not in page
+    short = (out / "one-page.html").read_text(encoding="utf-8")
+    for each in (page, short):
+        assert HOSTILE not in each and "<script" not in each
+        assert all(address.startswith("data:") for address in Page(each).addresses)
+        assert not {"script", "iframe", "link"} & Page(each).tags
+    # One page says the same and leaves the appendix out.
+    assert said.headline in unescape(short) and "Appendix" not in short
     assert f"{HOSTILE}: 0 % → 0 % → 100 % → 100 %, rose b → c".replace(" %", "\u00a0%") in unescape(page)
-    assert all(each.startswith("data:") for each in Page(page).addresses)
-    assert not {"script", "iframe", "link"} & Page(page).tags
 
 
 def test_the_folder_holds_what_its_manifest_lists_and_the_zip_all_of_it(study: Study, out: Path) -> None:
