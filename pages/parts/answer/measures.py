@@ -44,13 +44,13 @@ def show(here: Comparison) -> None:
 
 
 def line(row: dict[Any, Any]) -> str:
-    """One measure as Markdown, its verdict in bold where it differs."""
+    """One measure as an item of a Markdown list, its verdict in bold where it differs; its figures stand below."""
     said = md(measured.told(row))
     told = f"**{said}**" if row["verdict"] == "differs" else said
     if not row["n_prompts"]:
         return told
     beside = "; ".join(part for part in (measured.spread(row), measured.noise(row), measured.by_task(row)) if part)
-    return f"{told} :small[:gray[{md(beside)}]]"
+    return f"{told}  \n  :small[:gray[{md(beside)}]]"
 
 
 def _table(table: pd.DataFrame, key: str, alt: str) -> None:
@@ -73,4 +73,8 @@ def _table(table: pd.DataFrame, key: str, alt: str) -> None:
     }
     # The table of all prompts has the one, that by category the other.
     del cells["differs by category, q" if (table["category"] != "").any() else "category"]
-    st.dataframe(pd.DataFrame(cells), hide_index=True, placeholder="–", key=key, alt=alt)
+    # What a row is of stays in sight where the window is too narrow for all figures.
+    pinned: dict[str, Any] = {
+        name: st.column_config.TextColumn(pinned=True) for name in ("measure", "category") if name in cells
+    }
+    st.dataframe(pd.DataFrame(cells), hide_index=True, placeholder="–", key=key, alt=alt, column_config=pinned)
