@@ -29,7 +29,7 @@ from diffing.common.errors import Busy, Cancelled, UserError
 from diffing.common.escape import visible
 from diffing.common.step import Result, checked
 from diffing.common.who import Person
-from diffing.jobs.job import Job, JobStatus, State, jobs_dir, put
+from diffing.jobs.job import Job, JobStatus, State, jobs_dir, put, running
 from diffing.models import claims
 from diffing.models.chat import GRACE_SECONDS
 from diffing.study.spendings import Spendings
@@ -58,6 +58,9 @@ STOPPING = (
     "Asked once more, it ends at once."
 )
 
+
+PARTING = 1.0
+"""Seconds for the system to close all that a killed process had open: it takes some thousandths."""
 
 Told = BaseModel | Mapping[str, Any] | None
 """A step's options, in its own shape or as plain values; None takes the usual ones."""
@@ -281,6 +284,14 @@ class Reporter:
             self.watch(self.status)
 
 
+def _taken(lock: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 def plain(options: Told) -> dict[str, Any]:
     """What was told and no default, so that a default that changes later changes for a resumed job too."""
     if isinstance(options, BaseModel):
@@ -303,13 +314,15 @@ def _claimed(
         # Not `files.locked`: the worker needs the open files, whose locks it inherits. Opened to append, as that
         # makes the file and harms none that is there.
         step = stack.enter_context((root / f"{kind}.lock").open("ab"))
-        try:
-            fcntl.flock(step, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Busy(
-                f"'{kind}' is already running on study '{study.name}'; wait for it or cancel it "
-                f"('jobs {study.name}' shows it)."
-            ) from error
+        begun = time.monotonic()
+        while not _taken(step):
+            # A worker that was killed lets go of its own lock a moment before it does of the step's.
+            if running(study, kind) or time.monotonic() - begun > PARTING:
+                raise Busy(
+                    f"'{kind}' is already running on study '{study.name}'; wait for it or cancel it "
+                    f"('jobs {study.name}' shows it)."
+                )
+            time.sleep(0.01)
         created = datetime.now(UTC)
         # While the step's lock is held: what an earlier one of it left, and others whose owner is gone.
         sweep(study.folder)

@@ -1,5 +1,6 @@
 """Jobs: how far one is and how it ended, whatever ends it, and one at a time of each kind."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -220,3 +221,12 @@ def test_a_step_that_is_done_starts_the_one_that_follows(study: Study) -> None:
 def test_a_step_that_failed_starts_nothing(study: Study) -> None:
     assert jobs.start(study, "diff", then=["report"]).wait(PATIENCE).state == "failed"
     assert [job.spec["kind"] for job in jobs.recent(study)] == ["diff"]
+
+
+def test_a_step_whose_worker_is_just_gone_is_free_a_moment_later(study: Study) -> None:
+    (root := study.folder / "jobs").mkdir(exist_ok=True)
+    # Of a job that is alive there is no trace: only its step's lock has not been closed yet.
+    held = (root / "collect.lock").open("ab")
+    fcntl.flock(held, fcntl.LOCK_EX)
+    threading.Timer(0.2, held.close).start()
+    assert jobs.run_here(study, "collect").state == "done"
