@@ -24,6 +24,7 @@ from diffing.cli import keys as cli_keys
 from diffing.cli import label as cli_label
 from diffing.cli import measures as cli_measures
 from diffing.cli import mend as cli_mend
+from diffing.cli import organisms as cli_organisms
 from diffing.cli import probe as cli_probe
 from diffing.cli import read as cli_read
 from diffing.cli import report as cli_report
@@ -61,6 +62,7 @@ PARTS = (
     cli_votes,
     cli_report,
     cli_mend,
+    cli_organisms,
     cli_agents,
 )
 for part in PARTS:
