@@ -104,7 +104,10 @@ def _list(found: Checked, title: str, some: Sequence[Judged]) -> None:
         table.drop(columns=[name for name in ("with it", "why") if not table[name].any()]),
         hide_index=True,
         key=f"gate-{title}",
-        column_config={"an answer": st.column_config.TextColumn("an answer", width=320)},
+        column_config={
+            "an answer": st.column_config.TextColumn("an answer", width=320),
+            "table": st.column_config.TextColumn("table", width=150),
+        },
         alt=f"{title}: what, on which side, both figures, the difference with its interval, and q",
     )
 
