@@ -161,6 +161,7 @@ def ground(folder: Path) -> Iterator[None]:
         mock.patch.object(serve, "start", never),
         mock.patch.object(typer, "launch", never),
         mock.patch.object(runner, "start", never),
+        mock.patch("diffing.agents.server.over_stdio", never),
         # Names that the studies' checkpoints and pasted addresses would be looked up under.
         mock.patch("socket.getaddrinfo", side_effect=OSError("no network here")),
         mock.patch("urllib.request.urlopen", side_effect=OSError("no network here")),

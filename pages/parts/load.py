@@ -7,7 +7,6 @@ comes back is shared by all sessions and must not be changed.
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from threading import Lock
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
@@ -37,7 +36,6 @@ from diffing.reader import firing, places, query
 from diffing.reader.encodings import Encodings
 from diffing.report import last
 from diffing.study import measures as stored_measures
-from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
 from pages.parts import address
 
@@ -328,27 +326,3 @@ def report_state(study: Study, a: str, b: str) -> dict[str, str]:
 def series_state(study: Study) -> dict[str, str]:
     """The same of a report along a series."""
     return last.state_of_series(study)
-
-
-def read_text(study: Study, text: str, top: int) -> dict[str, Any]:
-    """A text's pieces and strongest features by the study's reader, as `encode.TextFeatures` has them."""
-    return _read_text(study.settings.reader.model_dump_json(), text, top)
-
-
-@st.cache_data(max_entries=32, show_spinner="Reading the text")
-def _read_text(choice: str, text: str, top: int) -> dict[str, Any]:
-    # Heavy to import, and only this needs it.
-    from diffing.reader import encode
-
-    reader, turn = _reader(choice)
-    with turn:
-        return encode.read_text(reader, text, top).model_dump()
-
-
-@st.cache_resource(max_entries=1, show_spinner="Loading the reader, once")
-def _reader(choice: str) -> tuple[Any, Lock]:
-    """A reader, and the lock under which sessions take turns with it."""
-    from diffing.reader import encode
-
-    chosen = ReaderChoice.model_validate_json(choice)
-    return encode.load_reader(chosen, encode.devices_for("auto", 1)[0]), Lock()

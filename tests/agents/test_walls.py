@@ -27,6 +27,14 @@ from tests.fakes.intruder import ATTACK
 from tests.fakes.workshops import HELD, PATIENT
 
 KEY = "sk-intruder-77aa88bb99cc00dd"
+PROGRAMS = (
+    Path(sys.prefix),
+    Path(os.__file__).parent,
+    Path("/usr/local/bin"),
+    files.PROJECT,
+    files.PROJECT / "diffing",
+)
+"""Where what is written is run by the server, or by whoever uses this machine."""
 WALLED = [each for each in ("namespaces", "Landlock") if not walls.trouble(each)]
 """Those that this machine has; one is enough for the server, and each that is there must hold."""
 
@@ -83,7 +91,7 @@ def prize(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Stu
         "port": port.getsockname()[1],
         "socket": str(place),
         "abstract": name,
-        "programs": [str(files.PROJECT), str(files.PROJECT / "diffing")],
+        "programs": [str(place) for place in PROGRAMS],
     }
     # As a job's worker, which is started with the key in its environment.
     worker = subprocess.Popen(["sleep", "600"])
@@ -107,9 +115,12 @@ def found(
             cell = notebook.cell(cell.number, PATIENT)
     finally:
         notebook.close()
+        written = [place / "intruder.pth" for place in PROGRAMS if (place / "intruder.pth").exists()]
+        for path in written:
+            path.unlink()
     tried = re.match(r"tried (\d+)\n", cell.text())
     assert cell.state == "done" and tried and int(tried[1]) == 26, cell.text()
-    return set(re.findall(r"FOUND (\w+)", cell.text()))
+    return set(re.findall(r"FOUND (\w+)", cell.text())) | ({"what_the_server_will_run"} if written else set())
 
 
 @pytest.mark.parametrize("protection", WALLED)

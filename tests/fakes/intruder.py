@@ -177,16 +177,13 @@ def a_signal_to_the_server():
     return MARKS[0]
 
 def what_the_server_will_run():
-    written = []
-    for folder in (sys.prefix, os.path.dirname(os.__file__), "/usr/local/bin", *AIMS["programs"]):
-        name = os.path.join(folder, "intruder.pth")
+    # A world of its own may hold folders of these names: whether they are the server's is seen from there.
+    for folder in AIMS["programs"]:
         try:
-            open(name, "w").close()
-            os.unlink(name)
-            written.append(name)
+            open(os.path.join(folder, "intruder.pth"), "w").close()
         except OSError:
             pass
-    return MARKS[0] if written else b""
+    return b""
 
 TOOLS = ("seen", "read", "shell", "everywhere", "first", "_kept")
 OURS = [each for each in list(globals().values()) if getattr(each, "__module__", "") == "__main__"]

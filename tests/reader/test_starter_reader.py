@@ -63,7 +63,9 @@ def activations(tokenizer: Any, sae: Any) -> torch.Tensor:
 
 
 def test_weights_fit_in_thirty_megabytes() -> None:
-    assert sum(path.stat().st_size for path in STARTER.rglob("*.safetensors")) <= 30_000_000
+    # Organisms have a limit of their own.
+    weights = [path for path in STARTER.rglob("*.safetensors") if "organisms" not in path.parts]
+    assert 0 < sum(path.stat().st_size for path in weights) <= 30_000_000
 
 
 @pytest.mark.parametrize(

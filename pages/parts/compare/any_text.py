@@ -8,7 +8,7 @@ import streamlit as st
 
 from diffing.common.errors import UserError
 from diffing.common.escape import md
-from pages.parts import address, download, highlight, load
+from pages.parts import address, download, highlight, reading
 from pages.parts.address import Comparison
 from pages.parts.compare import marked
 from pages.parts.figures import FEATURE, FIGURES, choosing, ranked, shown
@@ -29,7 +29,7 @@ def show(here: Comparison, found: Loaded | None) -> None:
     if not text.strip():
         return
     try:
-        seen = load.read_text(here.study, text, MOST)
+        seen = reading.read_text(here.study, text, MOST)
     except UserError as error:
         st.error(md(str(error)))
         return
