@@ -43,7 +43,8 @@ def test_a_browser_comes_in_by_the_printed_address_alone(dashboard: Dashboard, b
         stranger.set_default_timeout(PATIENCE)
         page = stranger.new_page()
         page.goto(f"{dashboard.url}/features?study=sample")
-        assert page.locator("body").inner_text() == (
+        assert page.locator("body").inner_text().splitlines()[0] == "Checkpoint Diffing"
+        assert page.locator("p").inner_text() == (
             "This dashboard asks for its token: open the address that 'python -m diffing dashboard' prints on its "
             "machine. A token is good for as long as the server runs."
         )
