@@ -33,10 +33,10 @@ def test_a_study_is_priced_made_asked_read_and_compared(
     page.get_by_role("button", name="Collect answers").click()
     expect(page.get_by_text("24 answered")).to_be_visible()
     page.get_by_role("button", name="Read 24 answers").click()
-    expect(page.get_by_text("24 documents")).to_be_visible()
+    expect(page.get_by_role("button", name="All answers are read")).to_be_visible()
     page.get_by_role("button", name="Compare", exact=True).click()
     expect(page.get_by_text("12 pairs")).to_be_visible()
     page.get_by_test_id("stSidebar").get_by_role("link", name="Features").click()
-    expect(page.get_by_text("Families that differ")).to_be_visible()
+    expect(page.get_by_text("Families that differ, length or not")).to_be_visible()
     assert len(server.calls) == 24
     assert len(Study.open("mine").diff()) == 4096
