@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from diffing.agents.sight import Sight
 from diffing.common.errors import UserError
+from diffing.common.words import between_commas
 from diffing.models import hosts, providers
 
 Step = Literal["collect", "encode", "diff", "label", "draft", "baseline", "verify", "ask", "report"]
@@ -88,7 +89,7 @@ class Terms:
     @classmethod
     def told(cls, may: Sequence[str], **others: Any) -> "Terms":
         """From words of a command line: `--may collect,label`, once or several times."""
-        words = [word.strip() for text in may for word in text.split(",") if word.strip()]
+        words = [word for text in may for word in between_commas(text)]
         if unknown := [word for word in words if word not in PAID]:
             raise UserError(f"'{unknown[0]}' is no step that costs money; --may takes {', '.join(PAID)}.")
         return cls(frozenset(words), **others)

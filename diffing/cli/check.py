@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
-from diffing.cli.options import After, AsJson, Before, Name
+from diffing.cli.options import After, AsJson, Before, Checkpoints, Name
 from diffing.common.errors import UserError
 from diffing.gate.expression import SIZE, USUAL
 
@@ -86,10 +86,7 @@ def check_command(
     in_series: Annotated[
         bool, typer.Option("--series", help="Hold all checkpoints in order against the rule, and say where.")
     ] = False,
-    checkpoints: Annotated[
-        str,
-        typer.Option(help="A series of three or more in order; all unless named.", metavar="KEY,KEY,KEY"),
-    ] = "",
+    checkpoints: Checkpoints = "",
     form: Annotated[
         Literal["text", "json", "junit", "sarif", "markdown"], typer.Option("--format", help="What is printed.")
     ] = "text",

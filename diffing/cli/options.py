@@ -34,6 +34,13 @@ After = Annotated[
     str, typer.Option("--b", help="Checkpoint after; the study's second unless named.", metavar="KEY")
 ]
 
+Checkpoints = Annotated[
+    str,
+    typer.Option(
+        "--checkpoints", help="Three or more in order; all of the study's unless named.", metavar="KEY,KEY,KEY"
+    ),
+]
+
 Reader = Annotated[
     str,
     typer.Option("--reader", help="A preset ('readers' lists them), RELEASE/SAE_ID, or MODEL_FOLDER::SAE_FOLDER."),

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from diffing.cli.options import After, AsJson, Before, Detach, Name
+from diffing.cli.options import After, AsJson, Before, Checkpoints, Detach, Name
 from diffing.cli.terminal import do, say
 
 app = typer.Typer()
@@ -22,10 +22,7 @@ def report(
     in_series: Annotated[
         bool, typer.Option("--series", help="Of all checkpoints in order, and not of two.")
     ] = False,
-    checkpoints: Annotated[
-        str,
-        typer.Option(help="A series of three or more in order; all unless named.", metavar="KEY,KEY,KEY"),
-    ] = "",
+    checkpoints: Checkpoints = "",
     detach: Detach = False,
     as_json: AsJson = False,
 ) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diffing.cli.options import AsJson, Name
+from diffing.cli.options import AsJson, Checkpoints, Name
 from diffing.cli.terminal import busy, paragraph, say, show, tell
 
 if TYPE_CHECKING:
@@ -20,10 +20,7 @@ ROWS = 20
 @app.command("timeline")
 def timeline_command(
     name: Name,
-    checkpoints: Annotated[
-        str,
-        typer.Option(help="Three or more in order; all of the study's unless named.", metavar="KEY,KEY,KEY"),
-    ] = "",
+    checkpoints: Checkpoints = "",
     every: Annotated[bool, typer.Option("--all", help="Everything that was followed, changed or not.")] = False,
     apart: Annotated[
         bool, typer.Option("--set", help="The order means nothing: which one stands apart from the others.")
@@ -40,12 +37,12 @@ def timeline_command(
     Example: `python -m diffing timeline flash --checkpoints v1,v2,v3`
     """
     from diffing.common import outfile
-    from diffing.common.words import count
+    from diffing.common.words import between_commas, count
     from diffing.diff import told
     from diffing.study.study import Study
 
     study = Study.open(name)
-    keys = [key.strip() for key in checkpoints.split(",") if key.strip()]
+    keys = between_commas(checkpoints)
     with busy("Counting answers"):
         found, said = _told(study, keys, apart)
     if csv is not None:

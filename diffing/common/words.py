@@ -108,3 +108,8 @@ def count(number: int, one: str, many: str = "") -> str:
 
 def yes(value: Any) -> str:
     return "–" if pd.isna(value) else "yes" if value else "no"
+
+
+def between_commas(text: str) -> list[str]:
+    """What a person listed with commas between, without the spaces around."""
+    return [part.strip() for part in text.split(",") if part.strip()]

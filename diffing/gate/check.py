@@ -16,7 +16,7 @@ from pydantic import Field
 
 from diffing.common.errors import UserError
 from diffing.common.step import Settings
-from diffing.common.words import points
+from diffing.common.words import between_commas, points
 from diffing.diff import compute, timeline
 from diffing.gate import alike, allowed, earlier, expression, power, series
 from diffing.gate.allowed import Absent, Change
@@ -207,7 +207,7 @@ def _series(study: Study, options: Options) -> Looked:
     for name, given in (("baseline", options.baseline), ("a or --b", options.a or options.b)):
         if given:
             raise UserError(f"A series has its own past in it and takes no --{name}; leave that or --series out.")
-    along = timeline.of(study, [key.strip() for key in options.checkpoints.split(",") if key.strip()])
+    along = timeline.of(study, between_commas(options.checkpoints))
     found = series.of(study, along)
     return Looked(
         keys=tuple(along.keys),

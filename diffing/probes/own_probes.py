@@ -20,6 +20,7 @@ from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.escape import tidy
 from diffing.common.step import Settings, first_fault
+from diffing.common.words import between_commas
 from diffing.probes.own import Rule
 from diffing.probes.probes import PROBES
 from diffing.probes.rules import Span
@@ -163,7 +164,7 @@ def rule_of(words: str = "", phrase: str = "", regex: str = "") -> Rule | None:
     if len(typed) > 1:
         raise UserError("One probe looks for one thing; give words, a phrase or an expression.")
     for kind, text in typed.items():
-        listed = tuple(word.strip() for word in text.split(",") if word.strip())
+        listed = tuple(between_commas(text))
         form: dict[str, Any] = {"words": listed} if kind == "words" else {"text": text}
         try:
             return Rule.model_validate({"kind": kind, **form})

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from diffing.common.step import Progress, Result
+from diffing.common.words import between_commas
 from diffing.diff import compute
 from diffing.findings import evidence
 from diffing.reader.encodings import Encodings
@@ -59,7 +60,7 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     """The job: write everything into a fresh folder, run the notebook there, and put the files in place."""
     out = Path(options.out).expanduser().resolve() if options.out else None
     if options.series or options.checkpoints:
-        keys = [key.strip() for key in options.checkpoints.split(",") if key.strip()]
+        keys = between_commas(options.checkpoints)
         return series_folder.run(study, keys, out, progress)
     a, b = study.sides(options.a, options.b)
     return _pair(study, a, b, out or last.folder_of(study, a, b), progress)

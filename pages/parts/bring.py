@@ -85,7 +85,7 @@ def _from_logs(files: list[UploadedFile]) -> Answers:
         help="Where the files do not name their models, or all name the same: one name for all files, or one for "
         "each in their order, parted by commas.",
     )
-    names = tuple(name.strip() for name in said.split(",") if name.strip())
+    names = tuple(words.between_commas(said))
     answers = _logs(tuple(file.file_id for file in files), names, files)
     st.caption(md("; ".join(f"{name} is read as {kind}" for name, kind in answers.formats.items()) + "."))
     _preview(answers)

@@ -91,7 +91,7 @@ def prize(own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Stu
         "port": port.getsockname()[1],
         "socket": str(place),
         "abstract": name,
-        "programs": [str(place) for place in PROGRAMS],
+        "programs": [(str(place), place.stat().st_dev, place.stat().st_ino) for place in PROGRAMS],
     }
     # As a job's worker, which is started with the key in its environment.
     worker = subprocess.Popen(["sleep", "600"])
@@ -115,12 +115,9 @@ def found(
             cell = notebook.cell(cell.number, PATIENT)
     finally:
         notebook.close()
-        written = [place / "intruder.pth" for place in PROGRAMS if (place / "intruder.pth").exists()]
-        for path in written:
-            path.unlink()
     tried = re.match(r"tried (\d+)\n", cell.text())
     assert cell.state == "done" and tried and int(tried[1]) == 26, cell.text()
-    return set(re.findall(r"FOUND (\w+)", cell.text())) | ({"what_the_server_will_run"} if written else set())
+    return set(re.findall(r"FOUND (\w+)", cell.text()))
 
 
 @pytest.mark.parametrize("protection", WALLED)

@@ -177,10 +177,15 @@ def a_signal_to_the_server():
     return MARKS[0]
 
 def what_the_server_will_run():
-    # A world of its own may hold folders of these names: whether they are the server's is seen from there.
-    for folder in AIMS["programs"]:
+    for folder, device, number in AIMS["programs"]:
+        name = os.path.join(folder, "intruder.pth")
         try:
-            open(os.path.join(folder, "intruder.pth"), "w").close()
+            # A world of its own may hold a folder of this name, which is not the server's.
+            there = os.stat(folder)
+            if (there.st_dev, there.st_ino) == (device, number):
+                open(name, "w").close()
+                os.unlink(name)
+                return MARKS[0]
         except OSError:
             pass
     return b""

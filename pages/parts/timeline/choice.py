@@ -7,6 +7,7 @@ import streamlit as st
 
 from diffing.common.errors import UserError
 from diffing.common.escape import md
+from diffing.common.words import between_commas
 from diffing.diff import along
 from diffing.study.study import Study
 from pages.parts import address
@@ -19,7 +20,7 @@ ORDER, SET = "In order", "One against the others"
 def of(study: Study) -> tuple[str, ...]:
     """The checkpoints in the address, all of the study's where it names none; the sidebar changes them."""
     usual = [checkpoint.key for checkpoint in study.checkpoints]
-    named = [key.strip() for key in address.text("checkpoints").split(",") if key.strip()]
+    named = between_commas(address.text("checkpoints"))
     try:
         keys = along.order(study, named)
     except UserError as error:
