@@ -90,10 +90,10 @@ def _list(found: Checked, title: str, some: Sequence[Judged]) -> None:
         {
             **({"where": written.who(found, each.item)} if found.series else {"more on": each.item.direction}),
             "an answer": each.item.name,
-            "table": written.kind(each.item),
             "figures": written.figures(each.item),
             "change": written.difference(each.item),
             "q": small(each.item.q),
+            "table": written.kind(each.item),
             "with it": ", ".join(part.item.name for part in found.parts(each) if part.item.name != each.item.name),
             "why": each.why,
         }
@@ -105,8 +105,9 @@ def _list(found: Checked, title: str, some: Sequence[Judged]) -> None:
         hide_index=True,
         key=f"gate-{title}",
         column_config={
-            "an answer": st.column_config.TextColumn("an answer", width=320),
-            "table": st.column_config.TextColumn("table", width=150),
+            # In a narrow window the figures behind it are whole.
+            "an answer": st.column_config.TextColumn("an answer", width=235),
+            "table": st.column_config.TextColumn("table", width=225),
         },
         alt=f"{title}: what, on which side, both figures, the difference with its interval, and q",
     )
