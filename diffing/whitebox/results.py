@@ -2,12 +2,12 @@
 
 A folder holds `settings.json` (what was asked), `facts.json` (single figures), tables as Parquet and arrays as
 safetensors. Promises that a killed run leaves either the earlier result or none, and that a folder's name hangs on
-all that changes a number in it. Also `Evidence`: what a result points at, with its figure beside its nulls'.
+all that changes a number in it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 from safetensors.torch import load_file, save_file
@@ -25,25 +25,6 @@ class Result(NamedTuple):
     facts: dict[str, Any]
     tables: dict[str, pd.DataFrame]
     arrays: dict[str, Tensor] = {}  # noqa: RUF012 - never written to
-
-
-class Evidence(NamedTuple):
-    """One thing that a result points at."""
-
-    kind: Literal["token", "text", "direction", "weight"]
-    text: str
-    figure: float
-    """How much of it; what of is the method's to say."""
-    low: float
-    high: float
-    """Its interval over documents."""
-    null_range: tuple[float, float] | None
-    """The nulls' own least and largest figure of the same thing; None where no null was run."""
-
-    @property
-    def above_null(self) -> bool:
-        """Whether even the interval's near end lies beyond all nulls."""
-        return self.null_range is not None and self.low > self.null_range[1]
 
 
 def name_of(method: str, asked: Mapping[str, Any]) -> str:
@@ -77,8 +58,3 @@ def load(folder: Path) -> Result:
     for path in sorted(folder.glob("*.safetensors")):
         arrays |= load_file(path)
     return Result(files.read_json(folder / FACTS), tables, arrays)
-
-
-def null_range(figures: Sequence[float]) -> tuple[float, float] | None:
-    """Least and largest of the nulls' figures."""
-    return (min(figures), max(figures)) if figures else None

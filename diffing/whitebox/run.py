@@ -5,35 +5,19 @@ these, once for all. Promises that what is there already is not computed again a
 result: it goes on with the pair or the null that was under way. Which nulls there are is the caller's to say.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
-
-from torch import Tensor
+from typing import Any, NamedTuple, cast
 
 from diffing.common import files
 from diffing.common.step import Settings
-from diffing.whitebox import results
+from diffing.whitebox import method, results
 from diffing.whitebox.measure import predicting
-from diffing.whitebox.methods import divergence
-from diffing.whitebox.pair import Batch, Chunk, Pair
+from diffing.whitebox.method import Check, Passing, Taker, Working
+from diffing.whitebox.pair import Pair
 from diffing.whitebox.results import Result
 from diffing.whitebox.texts import VERSION, Document
-
-METHODS = {divergence.NAME: divergence}
-
-
-class Taker(Protocol):
-    """What a method makes of a pass."""
-
-    def add(self, batch: Batch) -> None:
-        """Both models' layers for some documents."""
-
-    def add_chunk(self, batch: Batch, chunk: Chunk, counted: Tensor) -> None:
-        """Both models' next-token distributions after some rows of the batch, and which of these rows count."""
-
-    def result(self) -> Result: ...
 
 
 class Null(NamedTuple):
@@ -50,7 +34,7 @@ def run(
     documents: Sequence[Document],
     methods: Mapping[str, Settings],
     nulls: Sequence[Null] = (),
-    check: Callable[[], None] = lambda: None,
+    check: Check = lambda: None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Path]:
     """Each method's folder, filled with what it finds on the pair and, inside, on every null."""
@@ -58,7 +42,7 @@ def run(
     places = {name: folder / results.name_of(name, asked[name]) for name in methods}
     if missing := [name for name in methods if not results.exists(places[name])]:
         tell(f"Reading {len(documents)} texts with {pair.name}.")
-        for name, result in passed(pair, documents, {n: methods[n] for n in missing}, check).items():
+        for name, result in worked(pair, documents, {n: methods[n] for n in missing}, check):
             results.save(places[name], asked[name] | {"checked": pair.facts}, result)
     for null in nulls:
         inside = {name: place / "nulls" / null.name for name, place in places.items()}
@@ -67,24 +51,36 @@ def run(
             continue
         tell(f"Reading them with a null: {null.name}.")
         with null.open(pair) as opened:
-            for name, result in passed(opened, documents, {n: methods[n] for n in missing}, check).items():
+            for name, result in worked(opened, documents, {n: methods[n] for n in missing}, check):
                 results.save(inside[name], {"null": opened.name, "key": opened.key, "facts": opened.facts}, result)
     return places
 
 
+def worked(
+    pair: Pair, documents: Sequence[Document], methods: Mapping[str, Settings], check: Check
+) -> Iterator[tuple[str, Result]]:
+    """What each method finds: those of the shared pass together, then the others one by one."""
+    shared = {name: options for name, options in methods.items() if method.passes(method.named(name))}
+    if shared:
+        yield from passed(pair, documents, shared, check).items()
+    for name, options in methods.items():
+        if name not in shared:
+            check()
+            yield name, cast(Working, method.named(name)).work(pair, documents, options, check)
+
+
 def passed(
-    pair: Pair, documents: Sequence[Document], methods: Mapping[str, Settings], check: Callable[[], None]
+    pair: Pair, documents: Sequence[Document], methods: Mapping[str, Settings], check: Check
 ) -> dict[str, Result]:
     """What each method finds in one pass over the documents."""
     takers: dict[str, Taker] = {}
     layers: set[int] = set()
     logits = False
     for name, options in methods.items():
-        # The options' own shape is the method's to check.
-        method: Any = METHODS[name]
-        takers[name] = method.Accumulator(pair, documents, options)
-        layers |= set(method.layers(options, pair))
-        logits = logits or method.LOGITS
+        taking = cast(Passing, method.named(name))
+        takers[name] = taking.Accumulator(pair, documents, options)
+        layers |= set(taking.layers(options, pair))
+        logits = logits or "logits" in taking.NEEDS
     for batch in pair.run([document.ids for document in documents], sorted(layers), logits, check):
         for taker in takers.values():
             taker.add(batch)
@@ -93,13 +89,13 @@ def passed(
             check()
             for taker in takers.values():
                 taker.add_chunk(batch, chunk, counted[chunk.rows])
-    return {name: taker.result() for name, taker in takers.items()}
+    return {name: taker.result(check) for name, taker in takers.items()}
 
 
-def loaded(place: Path) -> tuple[Result, list[Result]]:
-    """A method's result on the pair, and those on the nulls that are there."""
+def loaded(place: Path) -> tuple[Result, dict[str, Result]]:
+    """A method's result on the pair, and those on the nulls that are there, by name."""
     nulls = sorted(path for path in (place / "nulls").glob("*") if results.exists(path))
-    return results.load(place), [results.load(path) for path in nulls]
+    return results.load(place), {path.name: results.load(path) for path in nulls}
 
 
 def _asked(name: str, pair: Pair, documents: Sequence[Document], options: Settings) -> dict[str, Any]:
@@ -107,7 +103,7 @@ def _asked(name: str, pair: Pair, documents: Sequence[Document], options: Settin
     texts = [[list(d.ids), d.start, d.stop, d.held_out] for d in documents]
     return {
         "method": name,
-        "version": METHODS[name].VERSION,
+        "version": method.named(name).VERSION,
         "pair": pair.key,
         "texts": files.content_hash([VERSION, texts]),
         "options": options.model_dump(mode="json"),

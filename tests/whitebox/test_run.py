@@ -12,11 +12,12 @@ from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.whitebox import nulls, results
 from diffing.whitebox import run as runs
+from diffing.whitebox.evidence import COLUMNS
 from diffing.whitebox.methods import divergence
 from diffing.whitebox.methods.divergence import Options
 from diffing.whitebox.opening import open_pair
 from diffing.whitebox.pair import Pair
-from diffing.whitebox.results import Evidence, Result
+from diffing.whitebox.results import Result
 from diffing.whitebox.run import Null
 from diffing.whitebox.texts import Document
 from tests.fakes import pairs as fakes
@@ -89,22 +90,16 @@ def test_the_interval_is_over_documents() -> None:
     assert low == pytest.approx(4.5 - spread, abs=0.15) and high == pytest.approx(4.5 + spread, abs=0.15)
 
 
-def test_evidence_stands_beside_its_nulls(pair: Pair, found: Result) -> None:
-    alone = divergence.evidence(found, [], ASKED["divergence"])
-    assert [one.null_range for one in alone] == [None] * len(alone) and not any(one.above_null for one in alone)
-    assert [one.figure for one in alone] == sorted((one.figure for one in alone), reverse=True)
-    assert all(one.low <= one.figure <= one.high for one in alone)
+def test_figures_are_those_of_the_tokens_that_add_most(pair: Pair, found: Result) -> None:
+    told = divergence.figures(found, ASKED["divergence"])
+    assert list(told) == list(COLUMNS) and told["key"].is_unique
+    assert told["figure"].is_monotonic_decreasing and (told["low"] <= told["figure"]).all()
+    # All that was kept of each position, by token, is what the positions add up to.
+    kept = found.tables["positions"].query("~held_out")["moved_by"].map(sum).mean()
+    assert told["figure"].sum() == pytest.approx(kept, rel=1e-5)
     with nulls.same(pair) as null:
         nothing = runs.passed(null, DOCUMENTS, ASKED, lambda: None)["divergence"]
     assert nothing.facts["discovery"]["kl"] == 0.0 and nothing.facts["discovery"]["same_top"] == 1.0
-    beside = divergence.evidence(found, [nothing, found], ASKED["divergence"])
-    # A pair beside itself: nothing of it is above its null.
-    assert not any(one.above_null for one in beside)
-    for one in beside:
-        assert one.null_range is not None and one.null_range[0] == 0.0
-        assert one.null_range[1] == pytest.approx(one.figure, abs=1e-6)
-    assert divergence.evidence(found, [nothing], ASKED["divergence"])[0].above_null
-    assert Evidence("token", "a", 1.0, 0.5, 2.0, (0.0, 0.6)).above_null is False
 
 
 def test_what_is_there_is_not_computed_again(pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +108,8 @@ def test_what_is_there_is_not_computed_again(pair: Pair, tmp_path: Path, monkeyp
     assert len(told) == 2
     result, others = runs.loaded(places["divergence"])
     assert (
-        result.facts["positions"] == sum(len(row) - 1 for row in IDS) and others[0].facts["discovery"]["kl"] == 0
+        result.facts["positions"] == sum(len(row) - 1 for row in IDS)
+        and others["same"].facts["discovery"]["kl"] == 0
     )
     assert (places["divergence"] / "nulls" / "same" / "positions.parquet").is_file()
     rotated = Null("rotated-0", lambda whole: nulls.rotated(whole, DOCUMENTS))
@@ -148,7 +144,7 @@ def test_a_killed_run_leaves_no_half_result(pair: Pair, tmp_path: Path, monkeypa
         runs.run(tmp_path / "made", pair, DOCUMENTS, ASKED, [Null("broken", killed)])  # type: ignore[arg-type]
     (place,) = (tmp_path / "made").iterdir()
     whole = results.load(place)
-    assert whole.facts["documents"] == 4 and runs.loaded(place)[1] == []
+    assert whole.facts["documents"] == 4 and runs.loaded(place)[1] == {}
 
 
 def test_a_result_comes_back_as_it_was_put_away(tmp_path: Path, found: Result) -> None:

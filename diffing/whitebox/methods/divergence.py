@@ -6,6 +6,7 @@ stand beside it. Which tokens moved is told by what each adds to KL(variant ‖ 
 position. Says nothing of why.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,14 +18,17 @@ from torch import Tensor
 
 from diffing.common.arrays import Array
 from diffing.common.step import Settings
+from diffing.whitebox.evidence import COLUMNS
 from diffing.whitebox.measure import contributions, jensen_shannon, kl
+from diffing.whitebox.method import Check, Cost
 from diffing.whitebox.pair import Batch, Chunk, Pair
-from diffing.whitebox.results import Evidence, Result, null_range
+from diffing.whitebox.results import Result
 from diffing.whitebox.texts import Document
 
 NAME = "divergence"
+TITLE = "Divergence by token"
 VERSION = 1
-LOGITS = True
+NEEDS = frozenset({"logits"})
 
 
 class Options(Settings):
@@ -34,8 +38,8 @@ class Options(Settings):
     """Tokens of a position that are kept, by what they add to its KL."""
     resamples: int = Field(default=1000, ge=100)
     """Of documents, for the interval of a mean."""
-    shown: int = Field(default=20, ge=1)
-    """Tokens of the evidence."""
+    shown: int = Field(default=200, ge=1)
+    """Tokens of the evidence: a null's as well, so that what it shows of them is known."""
     seed: int = Field(default=0, ge=0)
 
 
@@ -93,7 +97,7 @@ class Accumulator:
             )
         )
 
-    def result(self) -> Result:
+    def result(self, _check: Check) -> Result:
         table = pd.concat(self._rows).sort_values(["document", "position"]).reset_index(drop=True)
         held = np.array([document.held_out for document in self.documents])[table["document"]]
         table["held_out"] = held
@@ -148,16 +152,20 @@ def interval(document: Array, values: Array, options: Options) -> tuple[float, f
     return float(low), float(high)
 
 
-def evidence(result: Result, nulls: Sequence[Result], options: Options) -> list[Evidence]:
-    """The tokens that add most on discovery documents, with what they add in the nulls."""
+def cost(_pair: Pair, _documents: Sequence[Document], _options: Options) -> Cost:
+    """Nothing beside the shared pass."""
+    return Cost()
+
+
+def figures(result: Result, options: Options) -> pd.DataFrame:
+    """The tokens that add most to KL on discovery documents, in nats a position."""
     positions = result.tables["positions"]
     positions = positions[~positions["held_out"]]
     ids, by = np.stack(positions["moved"].to_list()), np.stack(positions["moved_by"].to_list())
-    others = [null.tables["tokens"].set_index("token")["discovery"] for null in nulls]
-    found = []
+    rows = []
     for row in result.tables["tokens"].head(options.shown).itertuples():
         added = np.where(ids == row.token, by, 0.0).sum(axis=1)
         low, high = interval(positions["document"].to_numpy(), added, options)
-        theirs = null_range([float(other.get(row.token, 0.0)) for other in others])
-        found.append(Evidence("token", str(row.text), float(added.mean()), low, high, theirs))
-    return found
+        held_out = float(row.held_out) if result.facts["held_out"] else math.nan
+        rows.append(("token", str(row.token), str(row.text), float(added.mean()), low, high, held_out))
+    return pd.DataFrame(rows, columns=list(COLUMNS))

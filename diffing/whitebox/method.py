@@ -1,0 +1,94 @@
+"""The one shape that every method has, and where each of them is found.
+
+A method is a module of `methods/` that holds what `Method` names. One that reads what both models give for the
+texts takes it batch by batch from a pass that all such methods share (`Passing`); one that looks at weights or has
+the models write works by itself (`Working`). Promises that a method's module is imported only when it is used, and
+nothing of what a method finds: that is each one's own to say.
+"""
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any, Literal, NamedTuple, Protocol, cast
+
+import pandas as pd
+from torch import Tensor
+
+from diffing.common.errors import UserError
+from diffing.common.step import Settings
+from diffing.whitebox.pair import Batch, Chunk, Pair
+from diffing.whitebox.results import Result
+from diffing.whitebox.texts import Document
+
+METHODS = {
+    "divergence": "diffing.whitebox.methods.divergence",
+}
+"""Methods by name, those first that public benches found the most telling."""
+
+Need = Literal["logits", "layers", "weights", "samples"]
+Check = Callable[[], None]
+
+
+class Cost(NamedTuple):
+    """What a method takes on one pair or one null, beside the pass that it shares with others."""
+
+    written: int = 0
+    """Tokens that models are asked to write, at most."""
+    read: int = 0
+    """Tokens that models read beyond the shared pass, both models' counted."""
+
+
+class Taker(Protocol):
+    """What a method makes of a pass."""
+
+    def add(self, batch: Batch) -> None:
+        """Both models' layers for some documents."""
+
+    def add_chunk(self, batch: Batch, chunk: Chunk, counted: Tensor) -> None:
+        """Both models' next-token distributions after some rows of the batch, and which of these rows count."""
+
+    def result(self, check: Check) -> Result:
+        """What was found; a method may run the pair again for it, and asks `check` in between."""
+
+
+class Method(Protocol):
+    """What every method's module holds."""
+
+    NAME: str
+    TITLE: str
+    """As people read it."""
+    VERSION: int
+    """Part of a result's key: raised when the same pair and options would give other numbers."""
+    NEEDS: frozenset[Need]
+    Options: type[Settings]
+
+    def cost(self, pair: Pair, documents: Sequence[Document], options: Any) -> Cost: ...
+
+    def figures(self, result: Result, options: Any) -> pd.DataFrame:
+        """All that the result can point at, in the shape of `evidence.COLUMNS`, whether it is much or little."""
+
+
+class Passing(Method, Protocol):
+    """A method that takes what the shared pass gives; its NEEDS hold `logits` or `layers`."""
+
+    def layers(self, options: Any, pair: Pair) -> tuple[int, ...]:
+        """The layers that it reads."""
+
+    Accumulator: Callable[[Pair, Sequence[Document], Any], Taker]
+
+
+class Working(Method, Protocol):
+    """A method that works by itself; its NEEDS hold `weights` or `samples`."""
+
+    def work(self, pair: Pair, documents: Sequence[Document], options: Any, check: Check) -> Result: ...
+
+
+def passes(method: Method) -> bool:
+    """Whether a method takes part in the shared pass."""
+    return bool(method.NEEDS & {"logits", "layers"})
+
+
+def named(name: str) -> Method:
+    """The method of a name."""
+    if name not in METHODS:
+        raise UserError(f"There is no method '{name}'; choose from {', '.join(METHODS)}.")
+    return cast(Method, import_module(METHODS[name]))
