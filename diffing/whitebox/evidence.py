@@ -17,10 +17,10 @@ import pandas as pd
 from diffing.common.arrays import Floats
 
 COLUMNS = ("kind", "key", "text", "figure", "low", "high", "held_out")
-"""Of a method's figures, a row a thing: `kind` tells apart things of unlike figures (token, phrase, text, weight, or
-a method's own word such as "token less"), `key` is the same in the pair and in its nulls, `text` is as people read
-it, `figure` with its 95 % interval over discovery documents, `held_out` the same on held-out documents (NaN where
-there are none). What a null has no row of is 0 there, so a figure must be one of which 0 says nothing."""
+"""Of a method's figures, a row a thing. `kind` parts things of unlike figures (token, phrase, text, weight, or a
+method's own word such as "token less"); `key` is the same in the pair and its nulls, `text` is as people read it;
+`figure` with its 95 % interval over discovery documents, `held_out` the same on held-out ones (NaN where there are
+none). What a null has no row of is 0 there, so a figure must be one of which 0 says nothing."""
 LEAST = 2
 """Nulls that take turns in the pair's place."""
 
@@ -29,8 +29,8 @@ class Judged(NamedTuple):
     """A pair's figures beside its nulls'."""
 
     table: pd.DataFrame
-    """The pair's figures with `null_low` and `null_high` (the nulls' range of the same thing), `excess` (low end
-    above `null_high`), `bar` (a null's largest excess), `strength` (excess in bars) and `above`; strongest first."""
+    """The pair's figures, strongest first, with `null_low` and `null_high` (the nulls' range of the same thing),
+    `excess` (low end above `null_high`), `bar` (a null's largest excess), `strength` (excess in bars), `above`."""
     nulls: tuple[str, ...]
     """Names of the nulls that it was held against."""
 
