@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperCommand
 
-from diffing.cli.options import After, AsJson, Before, Checkpoints, Name
+from diffing.cli.options import After, AsJson, Before, Channel, Checkpoints, Name
 from diffing.common.errors import UserError
 from diffing.gate.expression import SIZE, USUAL
 
@@ -87,6 +87,7 @@ def check_command(
         bool, typer.Option("--series", help="Hold all checkpoints in order against the rule, and say where.")
     ] = False,
     checkpoints: Checkpoints = "",
+    channel: Channel = "text",
     form: Annotated[
         Literal["text", "json", "junit", "sarif", "markdown"], typer.Option("--format", help="What is printed.")
     ] = "text",
@@ -115,10 +116,10 @@ def check_command(
     for path in output or []:
         # Before anything is computed, and so that a slip in one leaves none of them half done.
         forms.form_of(path)
-    study = Study.open(name)
+    study = Study.open(name).through(channel)
     given = dict(a=a, b=b, fail_on=fail_on, size=_limited(size), allow=allow, strict=strict)
     given |= dict(baseline=baseline, baseline_a=baseline_a, baseline_b=baseline_b)
-    options = check.Options(**given, series=in_series, checkpoints=checkpoints)  # type: ignore[arg-type]
+    options = check.Options(**given, series=in_series, checkpoints=checkpoints, channel=channel)  # type: ignore[arg-type]
     check.rule_of(options)
     if not (in_series or checkpoints):
         current(study, *check.sides(study, a, b))

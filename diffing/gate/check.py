@@ -26,6 +26,7 @@ from diffing.gate.items import NAMES, Item
 from diffing.gate.items import of as items_of
 from diffing.gate.power import Power
 from diffing.reader import presets
+from diffing.study.channels import Channel
 from diffing.study.study import Study
 
 TYPES: dict[str, Type] = {name: kind for name, (kind, _) in NAMES.items()}
@@ -58,6 +59,8 @@ class Options(Settings):
     """Whether the checkpoints are held against the rule in order, and not two of them."""
     checkpoints: str = ""
     """Keys of a series, with commas; all of the study's in order unless named."""
+    channel: Channel | None = None
+    """What of the answers is held against the rule, those of the baseline too; None is the study's, their text."""
 
 
 class Judged(NamedTuple):
@@ -149,6 +152,8 @@ def of(
 
     `changes` are expected ones in place of those of the file that `options.allow` names.
     """
+    study = study.through(options.channel or study.channel)
+    options = options.model_copy(update={"channel": study.channel})
     rule = rule_of(options)
     if changes is None:
         changes = allowed.read(Path(options.allow).expanduser()) if options.allow else []
@@ -244,7 +249,7 @@ def can_fail(rule: Expression, item: Item, size: float, keys: Sequence[str] = ()
 def _beyond(study: Study, both: tuple[str, str], options: Options, found: Sequence[Item]) -> dict[str, Excess]:
     if not options.baseline:
         return {}
-    other = Study.open(options.baseline)
+    other = Study.open(options.baseline).through(study.channel)
     theirs = sides(other, options.baseline_a, options.baseline_b)
     if other.name == study.name and theirs == both:
         raise UserError(

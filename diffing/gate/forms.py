@@ -59,6 +59,7 @@ def plain(found: Checked) -> dict[str, Any]:
         "prompts": found.prompts,
         "reader": found.reader,
         "seed": found.seed,
+        "channel": found.options.channel or "text",
         "fail_on": found.options.fail_on,
         "size": found.size,
         "baseline": found.options.baseline,

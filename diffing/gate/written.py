@@ -14,6 +14,7 @@ from diffing.gate.allowed import Absent
 from diffing.gate.check import Checked, Judged
 from diffing.gate.expression import USUAL
 from diffing.gate.items import Item
+from diffing.study.channels import CALLED
 
 FILES = ("gate.sarif", "gate.xml", "gate.json")
 """What the command of a pipeline writes besides what it prints."""
@@ -26,6 +27,8 @@ def sentence(found: Checked) -> str:
     named = f"from {found.names[0]} (A) to {found.names[-1]} (B)"
     if found.series:
         named = f"along {count(len(found.series), 'checkpoint')}, from {found.names[0]} to {found.names[-1]}"
+    if (channel := found.options.channel) and channel != "text":
+        named = f"in the {CALLED[channel]} {named}"
     on = f"on {count(found.prompts, 'prompt')}"
     if found.changed:
         return f"Changed {named}: {count(len(found.changed), 'change')} that nothing allows, {on}."

@@ -9,9 +9,9 @@ from diffing import Study
 from diffing.common.errors import UserError
 from diffing.common.words import points
 from diffing.diff import compute
-from diffing.gate import alike, check, items
+from diffing.gate import alike, check, items, written
 from diffing.gate.check import Checked, Options
-from tests.fakes import gated_study
+from tests.fakes import channel_study, gated_study
 
 TODAY = date(2026, 11, 29)
 SURE = "q_gate < 0.05 and abs(delta) > 0.5"
@@ -50,6 +50,20 @@ def test_nothing_changed_passes_only_where_a_change_would_have_been_seen(monkeyp
     assert all((power.needed or 0) > 60 for power in blind.powers if power.needed)
     # A study that would not have seen it either, but saw another thing.
     assert checked(fail_on="prompts > 0", size=0.02).code == 1
+
+
+def test_a_channel_is_held_against_the_rule_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    channel_study.make(monkeypatch)
+    study = Study.open("thinking")
+    study.run("encode")
+    study.diff()
+    assert checked("thinking", fail_on=SURE).verdict == "passed"
+    study.through("reasoning").run("encode")
+    found = checked("thinking", fail_on=SURE, channel="reasoning")
+    assert found.verdict == "changed" and "in the reasoning from A (A) to B (B)" in written.sentence(found)
+    # A study that is seen through a channel already is not seen through another.
+    again = check.of(study.through("reasoning"), Options(fail_on=SURE), TODAY)
+    assert written.sentence(again) == written.sentence(found)
 
 
 def test_a_rule_that_nothing_could_break_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
