@@ -6,18 +6,25 @@ the models write works by itself (`Working`). Promises that a method's module is
 nothing of what a method finds: that is each one's own to say.
 """
 
+import ast
 from collections.abc import Callable, Sequence
+from functools import cache
 from importlib import import_module
-from typing import Any, Literal, NamedTuple, Protocol, cast
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast
 
 import pandas as pd
-from torch import Tensor
 
 from diffing.common.errors import UserError
 from diffing.common.step import Settings
-from diffing.whitebox.pair import Batch, Chunk, Pair
 from diffing.whitebox.results import Result
-from diffing.whitebox.texts import Document
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from diffing.whitebox.pair import Batch, Chunk, Pair
+    from diffing.whitebox.texts import Document
 
 METHODS = {
     "divergence": "diffing.whitebox.methods.divergence",
@@ -40,10 +47,10 @@ class Cost(NamedTuple):
 class Taker(Protocol):
     """What a method makes of a pass."""
 
-    def add(self, batch: Batch) -> None:
+    def add(self, batch: "Batch") -> None:
         """Both models' layers for some documents."""
 
-    def add_chunk(self, batch: Batch, chunk: Chunk, counted: Tensor) -> None:
+    def add_chunk(self, batch: "Batch", chunk: "Chunk", counted: "Tensor") -> None:
         """Both models' next-token distributions after some rows of the batch, and which of these rows count."""
 
     def result(self, check: Check) -> Result:
@@ -61,7 +68,7 @@ class Method(Protocol):
     NEEDS: frozenset[Need]
     Options: type[Settings]
 
-    def cost(self, pair: Pair, documents: Sequence[Document], options: Any) -> Cost: ...
+    def cost(self, pair: "Pair", documents: Sequence["Document"], options: Any) -> Cost: ...
 
     def figures(self, result: Result, options: Any) -> pd.DataFrame:
         """All that the result can point at, in the shape of `evidence.COLUMNS`, whether it is much or little."""
@@ -70,16 +77,16 @@ class Method(Protocol):
 class Passing(Method, Protocol):
     """A method that takes what the shared pass gives; its NEEDS hold `logits` or `layers`."""
 
-    def layers(self, options: Any, pair: Pair) -> tuple[int, ...]:
+    def layers(self, options: Any, pair: "Pair") -> tuple[int, ...]:
         """The layers that it reads."""
 
-    Accumulator: Callable[[Pair, Sequence[Document], Any], Taker]
+    Accumulator: Callable[["Pair", Sequence["Document"], Any], Taker]
 
 
 class Working(Method, Protocol):
     """A method that works by itself; its NEEDS hold `weights` or `samples`."""
 
-    def work(self, pair: Pair, documents: Sequence[Document], options: Any, check: Check) -> Result: ...
+    def work(self, pair: "Pair", documents: Sequence["Document"], options: Any, check: Check) -> Result: ...
 
 
 def passes(method: Method) -> bool:
@@ -89,6 +96,33 @@ def passes(method: Method) -> bool:
 
 def named(name: str) -> Method:
     """The method of a name."""
+    return cast(Method, import_module(_module(name)))
+
+
+def _module(name: str) -> str:
     if name not in METHODS:
         raise UserError(f"There is no method '{name}'; choose from {', '.join(METHODS)}.")
-    return cast(Method, import_module(METHODS[name]))
+    return METHODS[name]
+
+
+class Said(NamedTuple):
+    """What a method's module says of itself."""
+
+    title: str
+    version: int
+
+
+@cache
+def said(name: str) -> Said:
+    """The same, read from the module's source: who only looks at results should not wait for torch."""
+    found = find_spec(_module(name))
+    assert found is not None and found.origin is not None
+    tree = ast.parse(Path(found.origin).read_text(encoding="utf-8"))
+    constants = {
+        target.id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    return Said(str(constants["TITLE"]), int(str(constants["VERSION"])))

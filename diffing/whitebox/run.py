@@ -19,6 +19,9 @@ from diffing.whitebox.pair import Pair
 from diffing.whitebox.results import Result
 from diffing.whitebox.texts import VERSION, Document
 
+NULLS = "nulls"
+"""The folder of nulls inside a result's."""
+
 
 class Null(NamedTuple):
     """A pair with nothing to find, made when its turn comes."""
@@ -36,41 +39,61 @@ def run(
     nulls: Sequence[Null] = (),
     check: Check = lambda: None,
     tell: Callable[[str], None] = lambda _: None,
+    read: Callable[[int], None] = lambda _: None,
 ) -> dict[str, Path]:
-    """Each method's folder, filled with what it finds on the pair and, inside, on every null."""
+    """Each method's folder, filled with what it finds on the pair and, inside, on every null.
+
+    `read` is told of every batch how many documents it held, and once more of all for a method that works by
+    itself.
+    """
     asked = {name: _asked(name, pair, documents, options) for name, options in methods.items()}
     places = {name: folder / results.name_of(name, asked[name]) for name in methods}
     if missing := [name for name in methods if not results.exists(places[name])]:
         tell(f"Reading {len(documents)} texts with {pair.name}.")
-        for name, result in worked(pair, documents, {n: methods[n] for n in missing}, check):
-            results.save(places[name], asked[name] | {"checked": pair.facts}, result)
+        for name, result in worked(pair, documents, {n: methods[n] for n in missing}, check, read):
+            _save(places[name], name, methods[name], asked[name] | {"checked": pair.facts}, result)
     for null in nulls:
-        inside = {name: place / "nulls" / null.name for name, place in places.items()}
+        inside = {name: place / NULLS / null.name for name, place in places.items()}
         missing = [name for name in methods if not results.exists(inside[name])]
         if not missing:
             continue
         tell(f"Reading them with a null: {null.name}.")
         with null.open(pair) as opened:
-            for name, result in worked(opened, documents, {n: methods[n] for n in missing}, check):
-                results.save(inside[name], {"null": opened.name, "key": opened.key, "facts": opened.facts}, result)
+            told = {"null": opened.name, "key": opened.key, "facts": opened.facts}
+            for name, result in worked(opened, documents, {n: methods[n] for n in missing}, check, read):
+                _save(inside[name], name, methods[name], told, result)
     return places
 
 
+def _save(place: Path, name: str, options: Settings, settings: dict[str, Any], result: Result) -> None:
+    # With its figures, so that whoever judges needs neither the arrays nor the method.
+    results.save(place, settings, result, method.named(name).figures(result, options))
+
+
 def worked(
-    pair: Pair, documents: Sequence[Document], methods: Mapping[str, Settings], check: Check
+    pair: Pair,
+    documents: Sequence[Document],
+    methods: Mapping[str, Settings],
+    check: Check,
+    read: Callable[[int], None] = lambda _: None,
 ) -> Iterator[tuple[str, Result]]:
     """What each method finds: those of the shared pass together, then the others one by one."""
     shared = {name: options for name, options in methods.items() if method.passes(method.named(name))}
     if shared:
-        yield from passed(pair, documents, shared, check).items()
+        yield from passed(pair, documents, shared, check, read).items()
     for name, options in methods.items():
         if name not in shared:
             check()
             yield name, cast(Working, method.named(name)).work(pair, documents, options, check)
+            read(len(documents))
 
 
 def passed(
-    pair: Pair, documents: Sequence[Document], methods: Mapping[str, Settings], check: Check
+    pair: Pair,
+    documents: Sequence[Document],
+    methods: Mapping[str, Settings],
+    check: Check,
+    read: Callable[[int], None] = lambda _: None,
 ) -> dict[str, Result]:
     """What each method finds in one pass over the documents."""
     takers: dict[str, Taker] = {}
@@ -89,12 +112,13 @@ def passed(
             check()
             for taker in takers.values():
                 taker.add_chunk(batch, chunk, counted[chunk.rows])
+        read(len(set(batch.document.tolist())))
     return {name: taker.result(check) for name, taker in takers.items()}
 
 
 def loaded(place: Path) -> tuple[Result, dict[str, Result]]:
     """A method's result on the pair, and those on the nulls that are there, by name."""
-    nulls = sorted(path for path in (place / "nulls").glob("*") if results.exists(path))
+    nulls = sorted(path for path in (place / NULLS).glob("*") if results.exists(path))
     return results.load(place), {path.name: results.load(path) for path in nulls}
 
 

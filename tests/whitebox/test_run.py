@@ -1,16 +1,19 @@
 """One pass for all methods: divergence against its definition, what is kept, and what a kill leaves."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch.distributions import Categorical, kl_divergence
 
 from diffing.common import files
 from diffing.common.errors import UserError
-from diffing.whitebox import nulls, results
+from diffing.whitebox import method, nulls, results
 from diffing.whitebox import run as runs
 from diffing.whitebox.evidence import COLUMNS
 from diffing.whitebox.methods import divergence
@@ -112,6 +115,12 @@ def test_what_is_there_is_not_computed_again(pair: Pair, tmp_path: Path, monkeyp
         and others["same"].facts["discovery"]["kl"] == 0
     )
     assert (places["divergence"] / "nulls" / "same" / "positions.parquet").is_file()
+    # What was judged by then is judged again from the stored figures alone.
+    assert "figures" not in result.tables
+    pd.testing.assert_frame_equal(
+        results.figures(places["divergence"]), divergence.figures(result, ASKED["divergence"])
+    )
+    assert not results.figures(places["divergence"] / "nulls" / "same")["figure"].any()
     rotated = Null("rotated-0", lambda whole: nulls.rotated(whole, DOCUMENTS))
     runs.run(tmp_path, pair, DOCUMENTS, ASKED, [SAME, rotated], tell=told.append)
     assert told[2:] == ["Reading them with a null: rotated-0."]
@@ -127,6 +136,12 @@ def test_what_is_there_is_not_computed_again(pair: Pair, tmp_path: Path, monkeyp
         asked: dict[str, Any] = {"pair": pair, "documents": DOCUMENTS, "methods": ASKED} | changed
         with pytest.raises(TypeError):
             runs.run(tmp_path, **asked)
+
+
+def test_a_pass_tells_how_many_documents_it_has_read(pair: Pair) -> None:
+    counts: list[int] = []
+    runs.passed(pair, DOCUMENTS, ASKED, lambda: None, counts.append)
+    assert sum(counts) == len(DOCUMENTS)
 
 
 def test_a_killed_run_leaves_no_half_result(pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,6 +171,22 @@ def test_a_result_comes_back_as_it_was_put_away(tmp_path: Path, found: Result) -
         assert [list(map(str, row)) for row in back.tables[name].itertuples(index=False)] == [
             list(map(str, row)) for row in table.itertuples(index=False)
         ]
+
+
+def test_what_a_method_says_of_itself_is_read_without_torch() -> None:
+    for name in method.METHODS:
+        module = method.named(name)
+        assert method.said(name) == (module.TITLE, module.VERSION)
+    code = (
+        "import sys\nfrom diffing.whitebox import evidence, method, results\n"
+        "[method.said(name) for name in method.METHODS]\nprint('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=files.PROJECT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
+    with pytest.raises(UserError, match="There is no method 'x'"):
+        method.said("x")
 
 
 def by_document(pair: Pair) -> dict[int, torch.Tensor]:
