@@ -1,9 +1,9 @@
 """What a method leaves on disk: one folder, written whole or not at all, and nothing in it pickled.
 
 A folder holds `settings.json` (what was asked), `facts.json` (single figures), tables as Parquet, arrays as
-safetensors, and `figures.parquet`: all that the result can point at (`evidence`). Promises that a killed run leaves
-either the earlier result or none, and that a folder's name hangs on all that changes a number in it. What is no
-array is read without torch.
+safetensors, and `figures.parquet`: all that the result can point at (`evidence`). Promises that a killed run
+leaves either the earlier result or none, and that a folder's name hangs on all that changes a number in it. What
+is no array is read without torch.
 """
 
 from collections.abc import Mapping
