@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from diffing.common.arrays import Floats
+from diffing.common.arrays import Array, Floats
 
 COLUMNS = ("kind", "key", "text", "figure", "low", "high", "held_out")
 """Of a method's figures, a row a thing. `kind` parts things of unlike figures (token, phrase, text, weight, or a
@@ -50,45 +50,43 @@ def judged(pair: pd.DataFrame, nulls: Sequence[tuple[str, pd.DataFrame]]) -> Jud
     for column in ("null_low", "null_high", "excess", "bar", "strength"):
         table[column] = np.nan
     table["above"] = False
-    for kind in table["kind"].unique():
-        rows = table.index[table["kind"] == kind]
-        _beside(table, rows, [null[null["kind"] == kind] for _, null in others])
-    order = table.sort_values(["above", "strength", "low"], ascending=False, kind="stable")
+    kinds = table["kind"].to_numpy()
+    parts = []
+    for kind in pd.unique(table["kind"]):
+        of_it = [null[(null["kind"] == kind).to_numpy()].drop_duplicates("key") for _, null in others]
+        parts.append(_beside(table[kinds == kind], of_it) if others else table[kinds == kind])
+    whole = pd.concat(parts) if parts else table
+    order = whole.sort_values(["above", "strength", "low"], ascending=False, kind="stable")
     return Judged(order.reset_index(drop=True), tuple(name for name, _ in others))
 
 
-def _beside(table: pd.DataFrame, rows: pd.Index, nulls: Sequence[pd.DataFrame]) -> None:
-    """Fill in what the nulls say of one kind of things."""
-    if not nulls:
-        return
-    keys = table.loc[rows, "key"]
-    seen = np.stack([_of(null, "figure", keys) for null in nulls])
-    table.loc[rows, "null_low"], table.loc[rows, "null_high"] = seen.min(0), seen.max(0)
-    table.loc[rows, "excess"] = table.loc[rows, "low"] - seen.max(0)
+def _beside(own: pd.DataFrame, nulls: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """A pair's figures of one kind with what the nulls say of it filled in."""
+    figures, places = _grid(own, nulls, "figure")
+    seen = figures[:, places]
+    told = {"null_low": seen.min(0), "null_high": seen.max(0), "excess": own["low"].to_numpy() - seen.max(0)}
     if len(nulls) < LEAST:
-        return
-    bar = max(_excess(nulls, n) for n in range(len(nulls)))
-    table.loc[rows, "bar"] = bar
-    excess = table.loc[rows, "excess"].to_numpy(np.float64)
+        return own.assign(**told)
+    # What a null has no row of is nothing that it shows.
+    shown = ~np.isnan(_grid(own, nulls, "figure", empty=np.nan)[0])
+    rest = np.stack([np.delete(figures, n, axis=0).max(0) for n in range(len(nulls))])
+    bar = float(np.max(figures - rest, where=shown, initial=0.0))
+    excess = told["excess"]
     # Where the nulls show nothing at all, any excess is beyond measure.
     with np.errstate(divide="ignore", invalid="ignore"):
-        table.loc[rows, "strength"] = np.where(excess > 0, excess / bar, 0.0)
-    held = table.loc[rows, "held_out"].to_numpy(np.float64)
-    confirmed = np.isnan(held) | (held > np.nan_to_num(np.stack([_of(n, "held_out", keys) for n in nulls])).max(0))
-    table.loc[rows, "above"] = (excess > bar) & (excess > 0) & confirmed
+        strength = np.where(excess > 0, excess / bar, 0.0)
+    held = own["held_out"].to_numpy(np.float64)
+    theirs = np.nan_to_num(_grid(own, nulls, "held_out")[0][:, places]).max(0)
+    above = (excess > bar) & (excess > 0) & (np.isnan(held) | (held > theirs))
+    return own.assign(**told, bar=bar, strength=strength, above=above)
 
 
-def _excess(nulls: Sequence[pd.DataFrame], place: int) -> float:
-    """How far the most telling thing of one null exceeds what the others show of it; at least 0."""
-    own = nulls[place]
-    if not len(own):
-        return 0.0
-    rest = np.stack([_of(null, "figure", own["key"]) for n, null in enumerate(nulls) if n != place])
-    return max(0.0, float((own["figure"].to_numpy(np.float64) - rest.max(0)).max()))
-
-
-def _of(null: pd.DataFrame, column: str, keys: "pd.Series[str]") -> Floats:
-    """A null's figures of some things; 0 for what it has no row of."""
-    own = null.drop_duplicates("key").set_index("key")[column]
-    found: Floats = own.reindex(keys).fillna(0.0).to_numpy(np.float64)
-    return found
+def _grid(
+    own: pd.DataFrame, nulls: Sequence[pd.DataFrame], column: str, empty: float = 0.0
+) -> tuple[Floats, Array]:
+    """Nulls × all things that any of them or the pair has, and the places of the pair's."""
+    keys = pd.Index(pd.unique(pd.concat([own["key"], *(null["key"] for null in nulls)])))
+    figures = np.full((len(nulls), len(keys)), empty)
+    for row, null in zip(figures, nulls, strict=True):
+        row[keys.get_indexer(null["key"])] = null[column]
+    return figures, keys.get_indexer(own["key"])

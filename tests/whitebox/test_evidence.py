@@ -54,7 +54,7 @@ def test_kinds_are_held_against_themselves_alone() -> None:
     assert np.isinf(judged(table({"bee": 0.1}), [("a", loud), ("b", loud)]).table["strength"][0])
 
 
-@pytest.mark.parametrize("count", [2, 4, 9])
+@pytest.mark.parametrize("count", [2, 6])
 def test_where_there_is_nothing_it_claims_in_no_more_than_one_of_n_plus_one(count: int) -> None:
     draws = np.random.default_rng(count)
     keys = [str(n) for n in range(40)]
@@ -62,7 +62,7 @@ def test_where_there_is_nothing_it_claims_in_no_more_than_one_of_n_plus_one(coun
     def null() -> pd.DataFrame:
         return table(dict(zip(keys, draws.lognormal(size=len(keys)), strict=True)))
 
-    claimed = sum(len(judged(null(), [(str(n), null()) for n in range(count)]).above) > 0 for _ in range(400))
-    # Four standard errors of 400 draws beyond what is promised.
+    claimed = sum(len(judged(null(), [(str(n), null()) for n in range(count)]).above) > 0 for _ in range(200))
+    # Four standard errors of 200 draws beyond what is promised.
     share = 1 / (count + 1)
-    assert claimed / 400 <= share + 4 * (share * (1 - share) / 400) ** 0.5
+    assert claimed / 200 <= share + 4 * (share * (1 - share) / 200) ** 0.5
