@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from diffing.common.arrays import Array
 from diffing.whitebox.pair import Batch, Pair
 from diffing.whitebox.texts import Document
 
@@ -29,6 +30,32 @@ def jensen_shannon(first: Tensor, second: Tensor) -> Tensor:
     return (kl(first, mixed) + kl(second, mixed)) / 2
 
 
+class Rows:
+    """Columns that are filled on the device, a piece at a time, and copied to the host a batch at a time.
+
+    A copy waits for all that the device was given before, so one for each piece would keep it idle.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, list[Tensor]] = {}
+        self._settled: dict[str, list[Tensor]] = {}
+
+    def add(self, **columns: Tensor) -> None:
+        for name, column in columns.items():
+            self._waiting.setdefault(name, []).append(column)
+
+    def settle(self) -> None:
+        """Copy what is waiting."""
+        for name, pieces in self._waiting.items():
+            self._settled.setdefault(name, []).append(torch.cat(pieces).cpu())
+        self._waiting = {}
+
+    def columns(self) -> dict[str, Array]:
+        """All of it."""
+        self.settle()
+        return {name: torch.cat(pieces).numpy() for name, pieces in self._settled.items()}
+
+
 def predicting(batch: Batch, documents: Sequence[Document]) -> Tensor:
     """Which rows predict a token that counts, as a mask."""
     start = torch.tensor([document.start for document in documents])[batch.document]
@@ -40,9 +67,8 @@ def mean_kl(pair: Pair, documents: Sequence[Document], check: Callable[[], None]
     """Mean KL(variant ‖ base) over the positions that count."""
     total, count = 0.0, 0
     for batch in pair.run([document.ids for document in documents], logits=True, check=check):
-        counted = predicting(batch, documents)
-        for chunk in pair.log_probs(batch):
-            rows = kl(chunk.variant, chunk.base)[counted[chunk.rows].to(chunk.base.device)]
+        for chunk in pair.log_probs(batch, predicting(batch, documents)):
+            rows = kl(chunk.variant, chunk.base)
             # In float64, so that the order of batches does not matter.
             total, count = total + float(rows.double().sum()), count + len(rows)
     return total / count

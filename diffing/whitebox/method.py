@@ -21,8 +21,6 @@ from diffing.common.step import Settings
 from diffing.whitebox.results import Result
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from diffing.whitebox.pair import Batch, Chunk, Pair
     from diffing.whitebox.texts import Document
 
@@ -50,8 +48,11 @@ class Taker(Protocol):
     def add(self, batch: "Batch") -> None:
         """Both models' layers for some documents."""
 
-    def add_chunk(self, batch: "Batch", chunk: "Chunk", counted: "Tensor") -> None:
-        """Both models' next-token distributions after some rows of the batch, and which of these rows count."""
+    def add_chunk(self, batch: "Batch", chunk: "Chunk") -> None:
+        """Both models' next-token distributions after those rows of the batch that predict a token that counts.
+
+        Not to wait for the device here: what is found stays there until the next batch (`measure.Rows`).
+        """
 
     def result(self, check: Check) -> Result:
         """What was found; a method may run the pair again for it, and asks `check` in between."""

@@ -30,6 +30,8 @@ BUDGET = {"cpu": 4096, "cuda": 32_768}
 """Tokens of a batch: as `docs/performance.md` has it for a GPU; a CPU gains nothing beyond a few thousand."""
 ROWS = 2048
 """Positions whose logits are there at once: 1 GB for each model at 128,000 tokens, in float32."""
+HELD = 2**32
+"""Bytes of both models' outputs that are there at once: a batch is cut smaller where many layers are wanted."""
 TURN = 2**31
 """Bytes of the base's outputs that wait in the host's memory while the variant has its turn."""
 
@@ -60,7 +62,8 @@ class Batch(NamedTuple):
 class Chunk(NamedTuple):
     """Next-token distributions after some rows of a batch, over the tokens that both models know."""
 
-    rows: slice
+    rows: Tensor
+    """Their places in the batch."""
     base: Tensor
     """Log-probabilities in float32: [rows, vocabulary]."""
     variant: Tensor
@@ -153,8 +156,9 @@ class Pair:
 
         What does not fit the memory is tried in halves, by both models.
         """
-        cut = batches([len(row) for row in ids], BUDGET[self.device.type])
-        waiting = self._groups(cut, ids, len(layers) + logits)[::-1]
+        row = int(self.whole.config.hidden_size) * (len(layers) + logits) * self.whole.dtype.itemsize
+        budget = min(BUDGET[self.device.type], HELD // (2 * max(1, row)))
+        waiting = self._groups(batches([len(text) for text in ids], budget), ids, row)[::-1]
         while waiting:
             check()
             group = waiting.pop()
@@ -175,11 +179,10 @@ class Pair:
             for batch, base, variant in zip(group, before, after, strict=True):
                 yield Batch(*places(ids, batch), base, variant)
 
-    def _groups(self, cut: list[list[int]], ids: Sequence[Sequence[int]], wanted: int) -> list[list[list[int]]]:
+    def _groups(self, cut: list[list[int]], ids: Sequence[Sequence[int]], row: int) -> list[list[list[int]]]:
         """Batches between two turns: one where both models are there, else what the host may keep meanwhile."""
         if not self.apart:
             return [[batch] for batch in cut]
-        row = int(self.whole.config.hidden_size) * wanted * self.whole.dtype.itemsize
         groups: list[list[list[int]]] = []
         held = TURN
         for batch in cut:
@@ -200,18 +203,19 @@ class Pair:
         hidden = {layer: rows.cpu() for layer, rows in seen.hidden.items()}
         return Seen(hidden, None if seen.last is None else seen.last.cpu())
 
-    def log_probs(self, batch: Batch, rows: int = ROWS) -> Iterator[Chunk]:
-        """Both models' next-token distributions, so many rows at a time."""
+    def log_probs(self, batch: Batch, counted: Tensor | None = None, rows: int = ROWS) -> Iterator[Chunk]:
+        """Both models' next-token distributions, so many rows at a time; of the rows that count, where told."""
         if batch.base.last is None or batch.variant.last is None:
             raise RuntimeError("the pass was made without logits")
-        for begin in range(0, len(batch.ids), rows):
-            part = slice(begin, begin + rows)
-            base = self.whole.logits(batch.base.last[part])
+        wanted = torch.arange(len(batch.ids)) if counted is None else counted.nonzero()[:, 0]
+        for part in torch.split(wanted, rows) if len(wanted) else ():
+            here = part.to(batch.base.last.device, non_blocking=True)
+            base = self.whole.logits(batch.base.last[here])
             if self.change.heads:
                 with self.change.on(self.dose) as whole:
-                    variant = whole.logits(batch.variant.last[part])
+                    variant = whole.logits(batch.variant.last[here])
             else:
-                variant = self.whole.logits(batch.variant.last[part])
+                variant = self.whole.logits(batch.variant.last[here])
             common = min(base.shape[1], variant.shape[1])
             (b, b_out), (v, v_out) = shared(base, common), shared(variant, common)
             yield Chunk(part, b, v, b_out, v_out)

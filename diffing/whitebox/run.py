@@ -107,11 +107,10 @@ def passed(
     for batch in pair.run([document.ids for document in documents], sorted(layers), logits, check):
         for taker in takers.values():
             taker.add(batch)
-        counted = predicting(batch, documents)
-        for chunk in pair.log_probs(batch) if logits else ():
+        for chunk in pair.log_probs(batch, predicting(batch, documents)) if logits else ():
             check()
             for taker in takers.values():
-                taker.add_chunk(batch, chunk, counted[chunk.rows])
+                taker.add_chunk(batch, chunk)
         read(len(set(batch.document.tolist())))
     return {name: taker.result(check) for name, taker in takers.items()}
 

@@ -75,6 +75,26 @@ def test_a_pair_gives_what_two_loaded_models_give(
     assert_close(variant_says, other_probabilities)
 
 
+def test_distributions_are_given_for_the_rows_that_count_and_no_others(llama: Pair) -> None:
+    (batch,) = llama.run(IDS, logits=True)
+    (whole,) = llama.log_probs(batch)
+    counted = batch.position % 3 == 1
+    chunks = list(llama.log_probs(batch, counted, rows=5))
+    places = torch.cat([chunk.rows for chunk in chunks])
+    assert places.tolist() == counted.nonzero()[:, 0].tolist() and max(len(chunk.rows) for chunk in chunks) == 5
+    assert_close(torch.cat([chunk.variant for chunk in chunks]), whole.variant[counted])
+    assert list(llama.log_probs(batch, counted & False)) == []
+
+
+def test_where_many_layers_are_wanted_a_batch_is_smaller(llama: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = llama.whole.config.hidden_size * llama.whole.dtype.itemsize
+    # Room for both models' two layers of 70 tokens.
+    monkeypatch.setattr(pairs, "HELD", 2 * 2 * 70 * row)
+    sizes = {layers: [len(batch.ids) for batch in llama.run(IDS, layers)] for layers in ((1,), (0, 1))}
+    # Padded, three texts are 123 tokens.
+    assert sizes == {(1,): [61, 60], (0, 1): [20, 41, 60]}
+
+
 def test_strength_0_is_the_base_and_1_the_variant_to_the_bit(llama: Pair) -> None:
     base, variant, base_says, variant_says = through(llama)
     none, whole = through(llama.at(0.0)), through(llama.at(1.0))

@@ -14,12 +14,11 @@ import numpy as np
 import pandas as pd
 import torch
 from pydantic import Field
-from torch import Tensor
 
 from diffing.common.arrays import Array
 from diffing.common.step import Settings
 from diffing.whitebox.evidence import COLUMNS
-from diffing.whitebox.measure import contributions, jensen_shannon, kl
+from diffing.whitebox.measure import Rows, contributions, jensen_shannon, kl
 from diffing.whitebox.method import Check, Cost
 from diffing.whitebox.pair import Batch, Chunk, Pair
 from diffing.whitebox.results import Result
@@ -55,56 +54,48 @@ class Accumulator:
         self.pair = pair
         self.documents = documents
         self.options = options
-        self._rows: list[pd.DataFrame] = []
-        self._outside = [0.0, 0.0]
+        self._rows = Rows()
 
     def add(self, _batch: Batch) -> None:
-        """Layers are not looked at."""
+        """Layers are not looked at; what the batch before left on the device is fetched."""
+        self._rows.settle()
 
-    def add_chunk(self, batch: Batch, chunk: Chunk, counted: Tensor) -> None:
-        """Distributions after some rows of a batch; `counted` says which of these predict a token that counts."""
-        here = counted.to(chunk.base.device)
-        base, variant = chunk.base[here], chunk.variant[here]
-        if not len(base):
-            return
+    def add_chunk(self, batch: Batch, chunk: Chunk) -> None:
+        """Distributions after some rows of a batch."""
+        base, variant = chunk.base, chunk.variant
         parts = contributions(variant, base)
         added, token = parts.topk(min(self.options.top, parts.shape[1]), dim=-1)
         # The token that stood there: the batch's next row.
-        place = torch.arange(chunk.rows.start, chunk.rows.start + len(counted))[counted]
-        real = batch.ids[place + 1]
+        real = batch.ids[chunk.rows + 1]
         known = real < base.shape[1]
-        row = torch.arange(len(base))
-        at = real.clamp(max=base.shape[1] - 1).to(base.device)
-        gained = (variant - base)[row.to(base.device), at].cpu()
-        self._outside[0] += float(chunk.base_outside[here].double().sum())
-        self._outside[1] += float(chunk.variant_outside[here].double().sum())
-        self._rows.append(
-            pd.DataFrame(
-                {
-                    "document": batch.document[place].numpy(),
-                    "position": batch.position[place].numpy() + 1,
-                    "token": real.numpy(),
-                    "kl": parts.sum(-1).cpu().numpy(),
-                    "reverse": kl(base, variant).cpu().numpy(),
-                    "js": jensen_shannon(base, variant).cpu().numpy(),
-                    # How much likelier the variant finds what stands there; empty where it is not in both.
-                    "gained": np.where(known.numpy(), gained.numpy(), np.nan),
-                    "base_top": base.argmax(-1).cpu().numpy(),
-                    "variant_top": variant.argmax(-1).cpu().numpy(),
-                    "moved": list(token.cpu().numpy()),
-                    "moved_by": list(added.cpu().numpy()),
-                }
-            )
+        at = torch.where(known, real, 0).to(base.device, non_blocking=True)[:, None]
+        gained = (variant.gather(1, at) - base.gather(1, at))[:, 0]
+        self._rows.add(
+            document=batch.document[chunk.rows],
+            position=batch.position[chunk.rows] + 1,
+            token=real,
+            kl=parts.sum(-1),
+            reverse=kl(base, variant),
+            js=jensen_shannon(base, variant),
+            # How much likelier the variant finds what stands there; empty where it is not in both.
+            gained=gained.where(known.to(base.device, non_blocking=True), math.nan),
+            base_top=base.argmax(-1),
+            variant_top=variant.argmax(-1),
+            base_outside=chunk.base_outside,
+            variant_outside=chunk.variant_outside,
+            moved=token,
+            moved_by=added,
         )
 
     def result(self, _check: Check) -> Result:
-        table = pd.concat(self._rows).sort_values(["document", "position"]).reset_index(drop=True)
+        columns = self._rows.columns()
+        outside = {side: columns.pop(f"{side}_outside") for side in ("base", "variant")}
+        columns |= {name: pd.Series(list(columns[name])) for name in ("moved", "moved_by")}
+        table = pd.DataFrame(columns).sort_values(["document", "position"]).reset_index(drop=True)
         held = np.array([document.held_out for document in self.documents])[table["document"]]
         table["held_out"] = held
         facts: dict[str, Any] = {"positions": len(table), "documents": int(table["document"].nunique())}
-        facts["outside"] = {
-            side: total / len(table) for side, total in zip(("base", "variant"), self._outside, strict=True)
-        }
+        facts["outside"] = {side: float(part.mean(dtype=np.float64)) for side, part in outside.items()}
         for name, rows in {"discovery": ~held, "held_out": held}.items():
             facts[name] = self._figures(table[rows])
         tokens = pd.DataFrame(
