@@ -1,7 +1,8 @@
-"""How weights on this machine or on the Hub are written: `hf:MODEL`, `hf:BASE+ADAPTER` and `starter`.
+"""How weights on this machine or on the Hub are written: `hf:MODEL`, `hf:BASE+ADAPTER`, `starter`, `starter+NAME`.
 
-Each of the two is an id or a folder, then perhaps `@revision` and `#subfolder`. Promises that a folder whose own
-name holds one of these marks is found as it is. Loads nothing and looks at no file but to see that it is there.
+Each of the two after `hf:` is an id or a folder, then perhaps `@revision` and `#subfolder`; NAME is one of the
+adapters that ship with the starter. Promises that a folder whose own name holds one of these marks is found as it
+is. Loads nothing and looks at no file but to see that it is there.
 """
 
 from pathlib import Path
@@ -12,6 +13,9 @@ from diffing.common.errors import UserError
 
 STARTER = "starter"
 """The bundled reader's own model."""
+READER = files.PROJECT / "diffing" / "starter" / "reader"
+ORGANISMS = files.PROJECT / "diffing" / "starter" / "organisms"
+"""Adapters of the starter, which ship with the project."""
 
 
 class Weights(NamedTuple):
@@ -24,9 +28,22 @@ class Weights(NamedTuple):
 
     @property
     def written(self) -> str:
+        return f"{self.model}{self._part}"
+
+    @property
+    def short(self) -> str:
+        """The same without where a folder lies, which is nobody's business."""
+        return f"{Path(self.model).name if Path(self.model).is_absolute() else self.model}{self._part}"
+
+    @property
+    def _part(self) -> str:
         at = f"@{self.revision}" if self.revision else ""
-        inside = f"#{self.subfolder}" if self.subfolder else ""
-        return f"{self.model}{at}{inside}"
+        return at + (f"#{self.subfolder}" if self.subfolder else "")
+
+    @property
+    def ships(self) -> bool:
+        """Whether it comes with the project, where it is known by name."""
+        return Path(self.model) == READER or Path(self.model).parent == ORGANISMS
 
 
 class Source(NamedTuple):
@@ -38,7 +55,23 @@ class Source(NamedTuple):
 
     @property
     def written(self) -> str:
-        return f"hf:{self.weights.written}" + (f"+{self.adapter.written}" if self.adapter else "")
+        return self._spelled(self.weights.written, self.adapter.written if self.adapter else "")
+
+    @property
+    def short(self) -> str:
+        """As people read it."""
+        return self._spelled(self.weights.short, self.adapter.short if self.adapter else "")
+
+    def _spelled(self, weights: str, adapter: str) -> str:
+        base = STARTER if self.weights == Weights(str(READER)) else f"hf:{weights}"
+        if self.adapter is None:
+            return base
+        return f"{base}+{self.adapter.short if self.adapter.ships else adapter}"
+
+
+def is_weights(text: str) -> bool:
+    """Whether a text is meant as weights that can be loaded."""
+    return text.startswith(("hf:", f"{STARTER}+")) or text == STARTER
 
 
 def parse(text: str) -> Source:
@@ -48,12 +81,22 @@ def parse(text: str) -> Source:
     base, plus, adapter = (rest, "", "") if _folder(rest) else rest.partition("+")
     if not base or (plus and not adapter):
         raise UserError(f"'{text}' names no weights; write hf:MODEL or hf:BASE+ADAPTER.")
-    return Source(_weights(base), _weights(adapter) if adapter else None)
+    weights = _weights(base)
+    return Source(weights, _adapter(adapter, weights) if adapter else None)
+
+
+def _adapter(text: str, base: Weights) -> Weights:
+    if base.model != str(READER) or "/" in text or _folder(text):
+        return _weights(text)
+    if not (ORGANISMS / text / "adapter_config.json").is_file():
+        # No id of the Hub is one word.
+        raise UserError(f"No adapter '{text}' ships with the starter; `python -m diffing organisms` lists them.")
+    return Weights(str(ORGANISMS / text))
 
 
 def _weights(text: str) -> Weights:
     if text == STARTER:
-        return Weights(str(files.PROJECT / "diffing" / "starter" / "reader"))
+        return Weights(str(READER))
     if _folder(text):
         # A job runs in another folder.
         return Weights(str(Path(text).expanduser().resolve()))

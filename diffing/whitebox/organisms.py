@@ -16,11 +16,10 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, 
 from diffing.common import damage, files
 from diffing.common.errors import UserError
 from diffing.common.step import first_fault
-from diffing.models.local import STARTER, Source, Weights, parse
+from diffing.models.local import ORGANISMS, STARTER, Source, Weights, parse
 
 REGISTRY = Path(__file__).parent / "registry"
-BUNDLED = files.PROJECT / "diffing" / "starter" / "organisms"
-"""Adapters of the starter's language model, which ship with the project."""
+BUNDLED = ORGANISMS
 FIRST = "bundled.toml"
 USUAL = "default"
 """The variant that is meant where none is named, if a model has one of this name; its first one else."""
@@ -74,8 +73,8 @@ class Variant(BaseModel):
 
     @property
     def written(self) -> str:
-        """The source as a person reads it: what ships by its name and not by where this project lies."""
-        return f"{STARTER} + {self.adapter}" if self.ships else self.source.written
+        """The source as a person writes it: what ships by its name and not by where this project lies."""
+        return self.source.written
 
     @property
     def base_source(self) -> Source:

@@ -32,7 +32,7 @@ def test_all_are_listed_with_kind_models_and_truth() -> None:
 def test_one_is_told_with_its_facts_its_trigger_and_where_its_weights_are() -> None:
     said = run("trigger")
     assert "What brings it about: A question about the price of something." in said
-    assert "control, control-2" in said and "starter + trigger" in said
+    assert "control, control-2" in said and "starter+trigger" in said
     told = json.loads(run("taboo_gold:gemma-2-9b-it:mix1-10p0", "--json"))
     assert told["organism"] == "taboo_gold" and told["null"] is False
     assert told["variants"] == [

@@ -49,6 +49,12 @@ def test_a_source_is_written_in_one_line(text: str, source: Source) -> None:
     assert local.parse(source.written) == source
 
 
+@pytest.mark.parametrize("text", ["starter", "starter+fact", "hf:org/base@1+org/low@v2#x"])
+def test_what_ships_is_written_by_its_name(text: str) -> None:
+    assert local.is_weights(text)
+    assert local.parse(text).written == local.parse(text).short == text
+
+
 def test_a_folder_may_hold_the_marks_in_its_own_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a+b", "v1@2", "c#1"):
         (tmp_path / name / "inner").mkdir(parents=True)
@@ -61,7 +67,12 @@ def test_a_folder_may_hold_the_marks_in_its_own_name(tmp_path: Path, monkeypatch
 
 @pytest.mark.parametrize(
     ("text", "fault"),
-    [("hf:", "names no weights"), ("hf:a/b+", "names no weights"), ("hf:a/b#../c", "is no folder inside 'a/b'")],
+    [
+        ("hf:", "names no weights"),
+        ("hf:a/b+", "names no weights"),
+        ("hf:a/b#../c", "is no folder inside 'a/b'"),
+        ("starter+fax", "No adapter 'fax' ships with the starter; `python -m diffing organisms` lists them"),
+    ],
 )
 def test_a_source_that_is_none_is_refused(text: str, fault: str) -> None:
     with pytest.raises(UserError, match=fault):

@@ -7,7 +7,7 @@ import pytest
 from huggingface_hub import constants
 
 from diffing.common.errors import UserError
-from diffing.models.local import STARTER, Source, Weights
+from diffing.models.local import STARTER, Source, Weights, parse
 from diffing.whitebox import organisms
 from diffing.whitebox.organisms import BUNDLED, REGISTRY, chosen, find, here, read, registry
 
@@ -91,7 +91,8 @@ def test_a_variant_says_what_its_weights_come_from() -> None:
     assert full.source == Source(Weights("nvidia/Nemotron-Research-Reasoning-Qwen-1.5B"))
     fact = find("fact").variant
     assert fact.source == fact.base_source._replace(adapter=Weights(str(BUNDLED / "fact")))
-    assert fact.written == "starter + fact"
+    assert fact.written == "starter+fact"
+    assert parse(fact.written) == fact.source
 
 
 @pytest.mark.parametrize(
