@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 METHODS = {
     "divergence": "diffing.whitebox.methods.divergence",
+    "weights": "diffing.whitebox.methods.weights",
 }
 """Methods by name, those first that public benches found the most telling."""
 
