@@ -1,0 +1,248 @@
+"""One step of training a dictionary, touching only the entries that are active.
+
+Dense is the encoder's product alone: from then on a batch is its k strongest entries a token (BatchTopK), and
+decoder, loss and all gradients go over these. Promises the gradients of the dense loss, up to the rounding of the
+format; Adam over every weight, in float32 masters, where products are taken in bfloat16 on a GPU; and that a
+learner restored from its state goes on as if nothing had happened, on a CPU to the bit. The loop is `training`.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from diffing.whitebox.dictionaries import sparse
+from diffing.whitebox.dictionaries.shape import Shape
+from diffing.whitebox.dictionaries.sparse import Entries, Moments
+
+REFRESH = 16
+"""Steps between two looks at which latents are dead: a look makes a GPU wait, and death comes slowly."""
+FORGET = 0.01
+"""Share of the learned threshold that a step replaces: a hundred steps' mean, as SAELens has it."""
+
+
+class Recipe(NamedTuple):
+    """How a dictionary is trained."""
+
+    steps: int
+    k: float = 32
+    """Active latents a token, in the mean over a batch."""
+    rate: float = 2e-4
+    warm_up: int = 1000
+    """Steps over which the rate rises; published trainers' usual."""
+    decay: float = 0.2
+    """Last share of the steps, over which it falls to 0."""
+    anneal: int = 2000
+    """Steps over which k falls from ten times itself: many latents learn something before few are chosen."""
+    clip: float = 1.0
+    """Length that the gradient is cut to."""
+    revive: float = 1 / 32
+    """Weight of the loss by which dead latents explain what the others leave; as published."""
+    dead_after: int = 10_000_000
+    """Tokens without firing after which a latent is dead; twice as many, and it begins anew."""
+    seed: int = 0
+
+    def k_at(self, step: int) -> float:
+        return self.k * (1 + 9 * max(0.0, 1 - step / self.anneal)) if self.anneal else self.k
+
+    def rate_at(self, step: int) -> float:
+        """The rate of a step, counted from 1."""
+        end = self.decay * self.steps
+        left = (self.steps - step + 1) / end if end else 1.0
+        return self.rate * max(0.0, min(1.0, step / max(1, self.warm_up), left))
+
+
+class Told(NamedTuple):
+    """What a step saw, left on the device."""
+
+    loss: Tensor
+    """Mean squared error a token, over all nested groups, in the dictionary's own scale."""
+    errors: Tensor
+    """[tokens, inputs]: what the whole dictionary leaves."""
+    active: Tensor
+    """Entries a token."""
+    length: Tensor
+    """The gradient's, before it was cut."""
+
+
+def weighed(errors: Tensor, shape: Shape) -> Tensor:
+    """Half the derivative of the loss by the errors: its product with them is the loss.
+
+    (1 + λ)|u|² + (1 - λ)|v|² is |e_base|² + |e_variant|² + 2λ e_base·e_variant.
+    """
+    if not shape.difference:
+        return errors
+    base, variant = torch.split(errors, shape.width, dim=-1)
+    return errors + shape.difference * torch.cat([variant, base], dim=-1)
+
+
+class Learner:
+    """A dictionary in training."""
+
+    def __init__(
+        self, shape: Shape, recipe: Recipe, device: torch.device, dtype: torch.dtype = torch.float32
+    ) -> None:
+        shape.check()
+        self.shape, self.recipe = shape, recipe
+        draws = torch.Generator(device).manual_seed(recipe.seed)
+        # The same direction on both sides: most of what two models hold is the same.
+        rows = torch.randn(shape.latents, shape.width, generator=draws, device=device, dtype=dtype)
+        rows = rows.repeat(1, shape.sides)
+        for latents, columns in shape.masked():
+            rows[latents, columns] = 0
+        rows /= rows.norm(dim=1, keepdim=True)
+        self.kind = torch.bfloat16 if sparse.by_kernels(rows) else dtype
+        """The format that products are taken in."""
+        self.encoder, self.decoder = Moments.of(rows.clone(), self.kind), Moments.of(rows, self.kind)
+        self.encoder_bias = Moments.of(rows.new_zeros(shape.latents), self.kind)
+        self.decoder_bias = Moments.of(rows.new_zeros(shape.inputs), dtype)
+        self.norm = rows.norm(dim=1)
+        """Lengths of the decoder's rows."""
+        self.silent = torch.zeros(shape.latents, dtype=torch.long, device=device)
+        """Tokens since each latent fired."""
+        self.spare = torch.zeros(0, dtype=torch.long, device=device)
+        """Latents that are dead, by the last look."""
+        self.bar: Tensor | None = None
+        self.spare_bar: Tensor | None = None
+        self.threshold = rows.new_zeros(())
+        """Moving mean of the least scaled activation of a batch, before it is divided by the weights' sum."""
+        self.steps = self.tokens = self.checked = 0
+        self.draws = torch.Generator().manual_seed(recipe.seed)
+
+    @torch.no_grad()
+    def learn(self, inputs: Tensor) -> Told:
+        """One step on [tokens, inputs] in the dictionary's own scale."""
+        self.steps += 1
+        self.tokens += len(inputs)
+        batch, groups = len(inputs), len(self.shape.prefixes)
+        short = inputs.to(self.kind)
+        count = round(self.recipe.k_at(self.steps - 1) * batch)
+        found, self.bar = self._strongest(short, count, self.bar)
+        self.threshold += FORGET * (self.bar - self.threshold)
+        errors = self._errors(inputs, found)
+        pulls = weighed(errors, self.shape)
+        if groups > 1:
+            pulls = pulls / groups
+        loss = errors.flatten().dot(pulls.flatten()) / batch
+        # What a group writes stands in its own prefix and in all later ones.
+        table = pulls if groups == 1 else pulls.flip(0).cumsum(0).flip(0)
+        drift = table[0].sum(0)
+        table = table.flatten(0, 1).to(self.kind)
+        places = [self._group(found.latent) * batch + found.row]
+        entries = [found]
+        if len(self.spare):
+            spare, left = self._spare(short, errors[-1], count)
+            table = torch.cat([table, (self.recipe.revive * weighed(left, self.shape)).to(self.kind)])
+            places.append(spare.row + groups * batch)
+            entries.append(spare)
+        active = Entries(*(torch.cat(column) for column in zip(*entries, strict=True)))
+        length = self._descend(short, table, torch.cat(places), active, drift * (-2 / batch))
+        self._count(found.latent, batch, errors[-1])
+        return Told(loss, errors[-1], loss.new_tensor(len(found.row) / batch), length)
+
+    def _strongest(
+        self, short: Tensor, count: int, bar: Tensor | None, rows: Tensor | None = None
+    ) -> tuple[Entries, Tensor]:
+        encoder, bias, norm = self.encoder.copy, self.encoder_bias.copy, self.norm
+        if rows is None:
+            return sparse.strongest(short, encoder, bias, norm, count, bar)
+        found, least = sparse.strongest(short, encoder[rows], bias[rows], norm[rows], count, bar)
+        return found._replace(latent=rows[found.latent]), least
+
+    def _group(self, latent: Tensor) -> Tensor:
+        """Which nested group latents first stand in."""
+        prefixes = self.shape.prefixes
+        if len(prefixes) == 1:
+            return torch.zeros_like(latent)
+        return torch.bucketize(latent, torch.tensor(prefixes, device=latent.device), right=True)
+
+    def _written(self, place: Tensor, found: Entries, rows: int) -> Tensor:
+        """What entries write, added up by place; entries are sorted by it."""
+        return sparse.bags(self.decoder.copy, found.latent, found.value, sparse.starts(place, rows))[0]
+
+    def _errors(self, inputs: Tensor, found: Entries) -> Tensor:
+        """What each nested prefix leaves: [groups, tokens, inputs]."""
+        groups, batch = len(self.shape.prefixes), len(inputs)
+        wanted = inputs - self.decoder_bias.weights
+        if groups == 1:
+            return (wanted - self._written(found.row, found, batch))[None]
+        place, order = (self._group(found.latent) * batch + found.row).sort(stable=True)
+        parts = self._written(place, Entries(*(column[order] for column in found)), groups * batch)
+        return wanted - parts.view(groups, batch, -1).cumsum(0)
+
+    def _spare(self, short: Tensor, errors: Tensor, count: int) -> tuple[Entries, Tensor]:
+        """The strongest entries of dead latents, and what they would still leave of the errors."""
+        found, self.spare_bar = self._strongest(short, count, self.spare_bar, self.spare)
+        return found, errors - self._written(found.row, found, len(errors))
+
+    def _descend(self, short: Tensor, table: Tensor, place: Tensor, active: Entries, drift: Tensor) -> Tensor:
+        """All gradients, and a step of Adam; the gradient's length."""
+        shape, by = self.shape, -2 / len(short)
+        latent, order = active.latent.to(torch.int32).sort(stable=True)
+        start = sparse.starts(latent, shape.latents)
+        latent, place, token = latent.long(), place[order], active.row[order]
+        pull = sparse.products(self.decoder.copy, latent, table, place) * by
+        decoder, power = sparse.bags(table, place, active.value[order] * by, start)
+        encoder, more = sparse.bags(short, token, pull, start)
+        power += more
+        for rows, columns in shape.masked():
+            for gradient in (decoder, encoder):
+                power -= torch.linalg.vector_norm(gradient[rows, columns]).square()
+                gradient[rows, columns] = 0
+        bias = torch.zeros_like(self.norm).index_add_(0, latent, pull)
+        length = (power + bias.square().sum() + drift.square().sum()).sqrt()
+        clip = (self.recipe.clip / length).clamp(max=1) if self.recipe.clip else torch.ones_like(length)
+        rate = self.recipe.rate_at(self.steps)
+        sparse.adam(self.encoder, encoder, clip, rate, self.steps)
+        sparse.adam(self.encoder_bias, bias, clip, rate, self.steps)
+        sparse.adam(self.decoder_bias, drift, clip, rate, self.steps)
+        norm = sparse.adam(self.decoder, decoder, clip, rate, self.steps)
+        if norm is not None:
+            self.norm = norm
+        return length
+
+    def _count(self, latent: Tensor, batch: int, errors: Tensor) -> None:
+        """Keep count of who fired, and see to the dead."""
+        self.silent += batch
+        self.silent[latent] = 0
+        if self.steps % REFRESH:
+            return
+        dead = self.silent >= self.recipe.dead_after
+        self.spare = dead.nonzero()[:, 0]
+        if self.tokens - self.checked >= self.recipe.dead_after and len(self.spare):
+            self.checked = self.tokens
+            self._begin_anew((self.silent >= 2 * self.recipe.dead_after).nonzero()[:, 0], errors)
+
+    def _begin_anew(self, latents: Tensor, errors: Tensor) -> None:
+        """Give latents that not even their own loss brought back the direction of a token that is badly explained.
+
+        Their encoder begins at a fifth of the others' mean length, so that they do not take over at once.
+        """
+        latents = latents[: len(errors)]
+        if not len(latents):
+            return
+        chance = errors.square().sum(1).double().cpu()
+        token = chance.multinomial(len(latents), generator=self.draws).to(latents.device)
+        rows = torch.zeros_like(self.decoder.weights[latents])
+        rows.copy_(errors[token])
+        for masked, columns in self.shape.masked():
+            inside = (latents >= masked.start) & (latents < masked.stop)
+            rows[inside, columns] = 0
+        rows /= rows.norm(dim=1, keepdim=True).clamp(min=sparse.SMALL)
+        length = self.encoder.weights.norm(dim=1).mean()
+        self._put(self.decoder, latents, rows)
+        self._put(self.encoder, latents, rows * (0.2 * length))
+        self._put(self.encoder_bias, latents, torch.zeros_like(self.norm[latents]))
+        self.norm[latents] = rows.norm(dim=1)
+        self.silent[latents] = 0
+
+    @staticmethod
+    def _put(learnt: Moments, rows: Tensor, values: Tensor) -> None:
+        learnt.weights[rows] = values
+        learnt.copy[rows] = values.to(learnt.copy.dtype)
+        learnt.mean[rows] = 0
+        learnt.square[rows] = 0
+
+    def bar_in_use(self) -> Tensor:
+        """The learned threshold of scaled activations."""
+        return self.threshold / (1 - (1 - FORGET) ** max(1, self.steps))
