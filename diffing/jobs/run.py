@@ -48,6 +48,7 @@ STEPS = {
     "verify": "diffing.findings.verification",
     "ask": "diffing.findings.asking",
     "report": "diffing.report.folder",
+    "inside": "diffing.whitebox.inside",
 }
 """Kinds of job, and the module whose `run(study, options, progress)` does each."""
 

@@ -8,10 +8,8 @@ does, for the models that it computes. Where hooks lie in each architecture is i
 import json
 import logging
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,6 +18,7 @@ from transformers import AutoModel, PretrainedConfig
 from transformers.pytorch_utils import Conv1D
 from transformers.utils import logging as transformers_logging
 
+from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.models.hooks import SANDWICH, Hook, layers_of, place
 from diffing.models.weights import ModelFiles
@@ -45,8 +44,8 @@ def read(
     """A model of the class and the configuration, its tensors found under their names as `names` rewrites them."""
     # A folder of links: `from_pretrained` wants the cut configuration and the weights in one place, and the
     # weights belong to the user or to the Hub's cache, where nothing of ours may be written.
-    with quiet(), tempfile.TemporaryDirectory(prefix="diffing-reader-") as name:
-        folder = Path(name)
+    # In a place of our own, where the next one takes away what a killed process left.
+    with quiet(), files.fresh_folder(files.cache_dir("opening"), ".new-") as folder:
         config.save_pretrained(folder)
         for file in found.files:
             (folder / file.name).symlink_to(file.resolve())

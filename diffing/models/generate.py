@@ -14,7 +14,8 @@ from typing import Any
 
 from diffing.common import files
 from diffing.common.errors import UserError
-from diffing.models import providers
+from diffing.models import local, providers
+from diffing.models.local import Weights
 from diffing.models.providers import Checkpoint
 from diffing.models.replies import Reply, Request, cache
 
@@ -30,12 +31,12 @@ SAMPLING = ("top_p", "top_k", "min_p", "repetition_penalty")
 
 
 def is_local(checkpoint: Checkpoint) -> bool:
-    return checkpoint.source.startswith("hf:")
+    return local.is_weights(checkpoint.source)
 
 
 def request(checkpoint: Checkpoint, parameters: dict[str, Any], seed: int) -> Request:
     """What all requests to a local checkpoint share; a folder is known by its weights' sizes and dates."""
-    where = checkpoint.source.partition(":")[2]
+    where = checkpoint.source.removeprefix("hf:")
     return Request("local", f"{where}@{_fingerprint(where)}", [], parameters | {"seed": seed})
 
 
@@ -52,7 +53,7 @@ def answers(
             yield place, stored
     if not missing:
         return
-    model, tokenizer = _load(checkpoint.source.partition(":")[2])
+    model, tokenizer = _load(checkpoint.source)
     texts = {}
     for place in missing:
         text, fault = _rendered(model, tokenizer, requests[place])
@@ -72,12 +73,15 @@ def answers(
 
 
 def _fingerprint(where: str) -> str:
-    folder = Path(where)
-    if not folder.is_dir():
+    source = local.parse(where)
+    folders = [Path(each.model) / each.subfolder for each in source if each is not None]
+    here = [folder for folder in folders if folder.is_dir()]
+    if not here:
         return "hub"
     # Sizes and dates, as hashing the weights would take a minute before the first answer. Of a Hub id the revision
     # is not asked for: a model that is moved under its name keeps the answers of before.
-    weights = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin"), *folder.glob("*.json")])
+    kinds = ("*.safetensors", "*.bin", "*.json")
+    weights = [path for folder in here for path in sorted(path for kind in kinds for path in folder.glob(kind))]
     return files.content_hash([[p.name, p.stat().st_size, p.stat().st_mtime_ns] for p in weights], 8)
 
 
@@ -88,16 +92,27 @@ def _load(where: str) -> tuple[Any, Any]:
     # On a CPU bfloat16 is slow and coarse; GPUs are made for it, and checkpoints are mostly stored in it.
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
+    # By way of our own look-up, which knows `.env` too.
+    token = providers.key_of("HF_TOKEN")
+    source = local.parse(where)
+
+    def at(weights: Weights) -> dict[str, Any]:
+        return {"revision": weights.revision or None, "subfolder": weights.subfolder, "token": token}
+
     try:
-        # By way of our own look-up, which knows `.env` too.
-        token = providers.key_of("HF_TOKEN")
+        base = source.weights
         # To the left, since each answer goes on from its row's right end.
-        tokenizer = AutoTokenizer.from_pretrained(where, padding_side="left", token=token)
-        model: Any = AutoModelForCausalLM.from_pretrained(where, dtype=dtype, token=token)
+        tokenizer = AutoTokenizer.from_pretrained(base.model, padding_side="left", **at(base))
+        model: Any = AutoModelForCausalLM.from_pretrained(base.model, dtype=dtype, **at(base))
+        if source.adapter is not None:
+            from peft import PeftModel
+
+            # Beside the weights and not merged into them: in 16 bits that would lose most of a small change.
+            model = PeftModel.from_pretrained(model, source.adapter.model, **at(source.adapter))
     except (OSError, ValueError) as error:
         # The libraries' own words run to paragraphs of advice.
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"Checkpoint 'hf:{where}' cannot be loaded ({reason}); check the folder or id.") from error
+        raise UserError(f"Checkpoint '{where}' cannot be loaded ({reason}); check the folder or id.") from error
     # Any token does for padding, which the mask hides.
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token

@@ -1,17 +1,17 @@
 """Who answers for a checkpoint: named providers, how a checkpoint is written, where keys and prices come from.
 
-A checkpoint is written `openrouter:google/gemini-2.5-flash`, `vllm:NAME`, `http://host:8000/v1#NAME`, `hf:FOLDER`
-or `import`. Promises that a key is read from the environment or `.env` at the moment of use and is kept nowhere;
-that a provider's key goes to that provider's host alone, any other only where somebody at this machine allowed it
-(`diffing.models.allowed`), and none over plain HTTP beyond this machine. A variable that may go nowhere is not
-read. Prices are list prices of the day noted: a provider's own report of a cost always goes before them.
+A checkpoint is written `openrouter:google/gemini-2.5-flash`, `vllm:NAME`, `http://host:8000/v1#NAME`, `import`,
+or as weights (`diffing.models.local`): `hf:FOLDER`, `hf:BASE+ADAPTER`, `starter`. Promises that a key is read
+from the environment or `.env` at the moment of use and is kept nowhere; that a provider's key goes to that
+provider's host alone, any other only where somebody at this machine allowed it (`diffing.models.allowed`), and
+none over plain HTTP beyond this machine. A variable that may go nowhere is not read. Prices are list prices of
+the day noted: a provider's own report of a cost always goes before them.
 """
 
 import os
 import re
 import tomllib
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from dotenv import dotenv_values
@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError, field_validator
 from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.common.step import Settings, first_fault
-from diffing.models import allowed, body, hosts
+from diffing.models import allowed, body, hosts, local
 from diffing.models.allowed import VARIABLE, Pair
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -36,7 +36,7 @@ class Checkpoint(Settings):
     name: str
     """What people read."""
     source: str
-    """`provider:model`, `hf:folder or id`, or `import`."""
+    """`provider:model`, `hf:` and weights, or `import`."""
     base_url: str = ""
     """Endpoint, where the provider is not a named one."""
     key_env: str = ""
@@ -159,6 +159,10 @@ def parse(text: str, key: str, key_env: str = "") -> Checkpoint:
     kind, _, model = text.partition(":")
     if text == "import":
         return _made(text, key=key, name=name or key, source="import")
+    if local.is_weights(text) and text != "hf:":
+        # With folders as they are called from everywhere: a job runs in another one.
+        found = local.parse(text).written
+        return _made(text, key=key, name=name or text.removeprefix("hf:"), source=found)
     if kind not in PROVIDERS and kind != "hf":
         known = ", ".join([*PROVIDERS, "hf"])
         raise UserError(
@@ -168,10 +172,7 @@ def parse(text: str, key: str, key_env: str = "") -> Checkpoint:
         raise UserError(
             f"'{text}' names no model; write it after the colon, as in 'openrouter:google/gemini-2.5-flash'."
         )
-    if kind == "hf" and _folder(model):
-        # A job runs in another folder.
-        text = f"hf:{Path(model).expanduser().resolve()}"
-    own = kind == "hf" or PROVIDERS[kind].key_env
+    own = PROVIDERS[kind].key_env
     return _made(text, key=key, name=name or model, source=text, key_env="" if own else key_env)
 
 
@@ -186,14 +187,6 @@ def _made(written: str, **fields: Any) -> Checkpoint:
         return Checkpoint(**fields)
     except ValidationError as error:
         raise UserError(f"'{written}' is no checkpoint: {first_fault(error)}.") from error
-
-
-def _folder(name: str) -> bool:
-    try:
-        return Path(name).expanduser().is_dir()
-    except (OSError, ValueError, RuntimeError):
-        # Too long for a path, a NUL in it, or the home of nobody: an id at most.
-        return False
 
 
 def endpoint(checkpoint: Checkpoint) -> Endpoint:
@@ -211,7 +204,7 @@ def endpoint(checkpoint: Checkpoint) -> Endpoint:
 
 def endpoints(checkpoints: Iterable[Checkpoint]) -> list[Endpoint]:
     """Where each of these is asked; imported and local ones are not."""
-    asked = [one for one in checkpoints if one.source != "import" and not one.source.startswith("hf:")]
+    asked = [one for one in checkpoints if one.source != "import" and not local.is_weights(one.source)]
     return [endpoint(one) for one in asked]
 
 

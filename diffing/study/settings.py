@@ -76,6 +76,9 @@ class StudySettings(Settings):
     name: str
     created: str
     note: str = ""
+    organism: str = ""
+    """What the registry of organisms calls the first two checkpoints' change, as `NAME:MODEL:VARIANT`; empty for
+    changes that nobody has written down. Nothing that looks for the change may read it but to find controls."""
     held_out: float = Field(default=0.3, ge=0, lt=1)
     """Share of prompts kept out of discovery, by a hash of their content: most prompts find, the rest confirm."""
     seed: int = Field(default=0, ge=0, le=MOST_SEED)

@@ -137,7 +137,10 @@ def detach(whole: Whole, handle: str) -> None:
     """Take an adapter off; what it stood on computes as before."""
     for _, module in _parts(whole):
         if handle in getattr(module, "lora_A", {}) or handle in getattr(module, "lora_embedding_A", {}):
-            module.delete_adapter(handle)
+            with warnings.catch_warnings():
+                # Of another adapter that takes its place: `off` follows.
+                warnings.simplefilter("ignore")
+                module.delete_adapter(handle)
         elif handle in getattr(module, "modules_to_save", {}):
             module.modules_to_save.pop(handle)
     whole.causal.peft_config.pop(handle, None)

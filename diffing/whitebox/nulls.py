@@ -5,12 +5,13 @@ weights twice; the change turned at random, with its very singular values, and m
 base's words as far as the pair does; the base tuned on its own samples, each once, where there is nothing to
 learn; a finetune by the same recipe on unrelated text; a given variant, such as another seed. Promises that the
 pair is left as it was when a null ends, however it ends. Beside `same`, a null is a draw at random: one proves
-little.
+little. Where another making would give other nulls, `pair.VERSION` is raised: their results lie under the pair's.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -69,15 +70,26 @@ def rotated(
         raise UserError("A pair without a change has nothing to turn at random; open one with a variant.")
     try:
         null = pair.beside(turned, "rotated", f"the change turned at random, seed {seed}")
-        wanted = mean_kl(pair, documents, check)
-        scaled, found = matched(null, documents, wanted, check)
-        scaled.facts.update(strength=scaled.dose.alpha, kl=found, wanted=wanted)
-        yield scaled
+        # To find it takes as long as several methods, so it is looked for once.
+        kept = strength_of(pair, documents, seed)
+        if not kept.exists():
+            wanted = mean_kl(pair, documents, check)
+            scaled, found = matched(null, documents, wanted, check)
+            files.write_json(kept, {"strength": scaled.dose.alpha, "kl": found, "wanted": wanted})
+        facts = files.read_json(kept)
+        yield replace(null.at(facts["strength"]), facts=facts)
     finally:
         if isinstance(turned, OfAdapter):
             adapters.detach(pair.whole, handle)
         elif isinstance(turned, OfModel):
             turned.free()
+
+
+def strength_of(pair: Pair, documents: Sequence[Document], seed: int) -> Path:
+    """The file that keeps how strong a turned change has to be on these documents."""
+    return (
+        files.cache_dir("whitebox") / f"strength-{files.content_hash([pair.key, seed, texts.key(documents)])}.json"
+    )
 
 
 @contextmanager

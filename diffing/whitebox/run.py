@@ -10,14 +10,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from diffing.common import files
 from diffing.common.step import Settings
-from diffing.whitebox import method, results
+from diffing.whitebox import method, results, texts
 from diffing.whitebox.measure import predicting
 from diffing.whitebox.method import Check, Passing, Taker, Working
 from diffing.whitebox.pair import Pair
 from diffing.whitebox.results import Result
-from diffing.whitebox.texts import VERSION, Document
+from diffing.whitebox.texts import Document
 
 NULLS = "nulls"
 """The folder of nulls inside a result's."""
@@ -29,6 +28,8 @@ class Null(NamedTuple):
     name: str
     """Of its kind and seed: a folder's name."""
     open: Callable[[Pair], AbstractContextManager[Pair]]
+    told: str = ""
+    """What it is, where the name does not tell."""
 
 
 def run(
@@ -47,22 +48,38 @@ def run(
     itself.
     """
     asked = {name: _asked(name, pair, documents, options) for name, options in methods.items()}
-    places = {name: folder / results.name_of(name, asked[name]) for name in methods}
+    places = _placed(folder, asked)
     if missing := [name for name in methods if not results.exists(places[name])]:
-        tell(f"Reading {len(documents)} texts with {pair.name}.")
+        tell(f"Reading {len(documents):,} texts with the pair.")
         for name, result in worked(pair, documents, {n: methods[n] for n in missing}, check, read):
             _save(places[name], name, methods[name], asked[name] | {"checked": pair.facts}, result)
     for null in nulls:
-        inside = {name: place / NULLS / null.name for name, place in places.items()}
-        missing = [name for name in methods if not results.exists(inside[name])]
+        there = inside(places, null.name)
+        missing = [name for name in methods if not results.exists(there[name])]
         if not missing:
             continue
-        tell(f"Reading them with a null: {null.name}.")
+        tell(f"Reading them with a null: {null.told or null.name}.")
         with null.open(pair) as opened:
             told = {"null": opened.name, "key": opened.key, "facts": opened.facts}
             for name, result in worked(opened, documents, {n: methods[n] for n in missing}, check, read):
-                _save(inside[name], name, methods[name], told, result)
+                _save(there[name], name, methods[name], told, result)
     return places
+
+
+def places_of(
+    folder: Path, pair: Pair, documents: Sequence[Document], methods: Mapping[str, Settings]
+) -> dict[str, Path]:
+    """Where each method's results will lie, or do."""
+    return _placed(folder, {name: _asked(name, pair, documents, options) for name, options in methods.items()})
+
+
+def inside(places: Mapping[str, Path], null: str) -> dict[str, Path]:
+    """Where those of a null lie."""
+    return {name: place / NULLS / null for name, place in places.items()}
+
+
+def _placed(folder: Path, asked: Mapping[str, Mapping[str, Any]]) -> dict[str, Path]:
+    return {name: folder / results.name_of(name, told) for name, told in asked.items()}
 
 
 def _save(place: Path, name: str, options: Settings, settings: dict[str, Any], result: Result) -> None:
@@ -123,11 +140,10 @@ def loaded(place: Path) -> tuple[Result, dict[str, Result]]:
 
 def _asked(name: str, pair: Pair, documents: Sequence[Document], options: Settings) -> dict[str, Any]:
     """All that changes a number of a method's result."""
-    texts = [[list(d.ids), d.start, d.stop, d.held_out] for d in documents]
     return {
         "method": name,
         "version": method.named(name).VERSION,
         "pair": pair.key,
-        "texts": files.content_hash([VERSION, texts]),
+        "texts": texts.key(documents),
         "options": options.model_dump(mode="json"),
     }

@@ -45,6 +45,12 @@ class Document(NamedTuple):
     held_out: bool
 
 
+def key(documents: Sequence[Document]) -> str:
+    """A hash of all of them that changes a number."""
+    rows = [[list(d.ids), d.start, d.stop, d.held_out] for d in documents]
+    return files.content_hash([VERSION, rows])
+
+
 class Choice(Settings):
     """Which texts, and how much of them."""
 

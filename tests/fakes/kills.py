@@ -36,7 +36,7 @@ from diffing.report import charts, notebook
 from diffing.study import imports, ledger, prompts, repair
 from diffing.study.settings import ReaderChoice, Sampling
 from diffing.study.study import Study, names
-from tests.fakes import finding_study, judges, labellers, listers, openai_server
+from tests.fakes import finding_study, judges, labellers, listers, openai_server, pairs
 from tests.fakes.label_study import RuleReader
 from tests.fakes.openai_server import Behaviour, Call, OpenAIServer
 from tests.fakes.warm import Order, environment
@@ -47,9 +47,11 @@ PROMPTS = 40
 MODELS = ("before", "after", "writer", "author", "judge", "drafter", "verifier", "lister", "asked")
 DELAY = 0.02
 """Seconds that the server takes for a reply."""
+INSIDE = ["self:1", "rotated:1"]
+"""Nulls of both ways of making: training and turning."""
 FEATURES = [1, 2, 3, 4]
 """Those that fire on words."""
-VARYING = {"crc32", "created", "date", "made", "model_served", "latency", "reported", "begun"}
+VARYING = {"crc32", "created", "date", "made", "model_served", "latency", "reported", "begun", "memory"}
 """Names of what differs from run to run."""
 WHERE = ["shard", "offset", "sum"]
 """Where an encoding lies hangs on what was written before it."""
@@ -89,6 +91,7 @@ KINDS: dict[str, Kind] = {
     "baseline": Kind("diff", asking("lister")),
     "ask": Kind("diff", lambda _: {"concurrency": 4}),
     "report": Kind("verify", lambda _: {}),
+    "inside": Kind("pair", lambda _: {"texts": {"source": "own", "count": 16, "length": 12}, "nulls": INSIDE}),
     "import": Kind("answers", None),
     "repair": Kind("damaged", None),
 }
@@ -216,6 +219,13 @@ def answers(_: str) -> None:
         Study.create(NAME, sides, table, pd.DataFrame(rows), held_out=0.4, reader=reader)
 
 
+def pair(_: str) -> None:
+    """A study of two sets of weights, which stay where they are whatever becomes of the study."""
+    made = pairs.make(files.home() / "weights", "llama")
+    sides = [providers.parse(f"hf:{made.base}", "a"), providers.parse(made.low_rank, "b")]
+    Study.create(NAME, sides, pd.DataFrame({"text": ["Hello"], "category": "plain"}))
+
+
 def damage(home: Path) -> None:
     """Accidents to files of every sort that `repair` knows."""
     folder = home / "studies" / NAME
@@ -235,7 +245,12 @@ def damage(home: Path) -> None:
     (folder / "judgements.jsonl").unlink()
 
 
-MADE: dict[str, Callable[[str], None]] = {"nothing": lambda _: None, "asked": asked, "answers": answers}
+MADE: dict[str, Callable[[str], None]] = {
+    "nothing": lambda _: None,
+    "asked": asked,
+    "answers": answers,
+    "pair": pair,
+}
 
 
 # What is to be seen afterwards.

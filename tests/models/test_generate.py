@@ -16,7 +16,7 @@ from diffing.models import generate, providers
 from diffing.study import collect
 from diffing.study.settings import Sampling
 from diffing.study.study import Study
-from tests.fakes import tiny
+from tests.fakes import pairs, tiny
 from tests.fakes.openai_server import OpenAIServer
 
 TEXTS = [f"Say {'very ' * i}something." for i in range(8)]
@@ -175,3 +175,22 @@ def test_a_relative_folder_is_found_from_elsewhere(folder: Path, monkeypatch: py
     monkeypatch.chdir(folder.parent)
     assert providers.parse("hf:llama", "a").source == f"hf:{folder}"
     assert providers.parse("hf:maker/llama", "a").source == "hf:maker/llama"
+
+
+def test_an_adapter_on_a_base_answers_as_the_model_that_it_makes(tmp_path: Path) -> None:
+    made = pairs.make(tmp_path, "llama")
+    sides = [providers.parse(made.low_rank, "a"), providers.parse(f"hf:{made.whole}", "b")]
+    table = pd.DataFrame({"text": TEXTS[:3]})
+    study = Study.create("s", sides, table, sampling=Sampling(max_tokens=6, temperature=0))
+    assert run(study).state == "done"
+    told = study.responses()
+    for text in told["prompt_id"].unique():
+        first, second = told.loc[told["prompt_id"] == text, "text"]
+        assert first == second
+
+
+def test_what_ships_is_asked_by_its_name(tmp_path: Path) -> None:
+    for written in ("starter", "starter+fact", f"{tmp_path.name}=starter"):
+        found = providers.parse(written, "a")
+        assert found.source == written.rpartition("=")[2] and generate.is_local(found)
+        assert providers.endpoints([found]) == []
