@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 METHODS = {
     "divergence": "diffing.whitebox.methods.divergence",
+    "amplification": "diffing.whitebox.methods.amplification",
     "weights": "diffing.whitebox.methods.weights",
 }
 """Methods by name, those first that public benches found the most telling."""
