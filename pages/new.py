@@ -53,7 +53,9 @@ with asked:
     )
     st.caption(
         f"`provider:model`, where the provider is {', '.join(providers.PROVIDERS)}; `URL#model` for any other "
-        "compatible endpoint; `hf:folder` for a local model. `Name=` before it gives it a name."
+        "compatible endpoint; `hf:model`, `hf:base+adapter` or `starter` for weights on this machine; for B also "
+        "what is made of A and other weights, so that a small change is seen: `amplify:a,hf:base+adapter,2`. "
+        "`Name=` before it gives it a name."
     )
     st.subheader("Prompts", anchor=False)
     left, right = st.columns(2)
@@ -107,8 +109,11 @@ with asked:
         least = status.detectable(len(table), status.reader_features(choice))
         st.subheader("What it will take", anchor=False)
         pair = [providers.parse(text, key, key_env) for text, key in ((first, "a"), (second, "b")) if text.strip()]
+        whole = providers.with_plain(pair)
         if len(pair) == 2:
-            st.write(md(collect.expected(pair, len(table), sampling.draws).in_words()))
+            st.write(md(collect.expected(whole, len(table), sampling.draws).in_words()))
+            for extra in whole[2:]:
+                st.caption(f"{md(extra.name)} is asked too: findings about what is made of it are verified on it.")
         else:
             st.caption("Name both checkpoints to see calls, dollars and time.")
         st.write(status.power_in_words(least))
@@ -116,7 +121,7 @@ with asked:
         lacking = [what for what, there in (("a name", name), ("both checkpoints", len(pair) == 2)) if not there]
         with st.container(horizontal=True, vertical_alignment="center"):
             if person.button("Make the study", key="make-study", type="primary", disabled=bool(lacking)):
-                open_it(Study.create(name, pair, table, sampling=sampling, reader=choice))
+                open_it(Study.create(name, whole, table, sampling=sampling, reader=choice))
             if lacking:
                 st.caption(f"Give it {' and '.join(lacking)} first.")
         st.caption("Making a study spends nothing; the next page asks for a limit before it collects.")

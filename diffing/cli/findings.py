@@ -21,7 +21,7 @@ from diffing.cli.options import (
     Name,
     finite,
 )
-from diffing.cli.terminal import do, say, show, tell, warn
+from diffing.cli.terminal import do, paragraph, say, show, tell, warn
 from diffing.common.errors import UserError
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def findings_command(
     """
     from diffing.findings import evidence, findings, predicates
     from diffing.probes import own_probes
+    from diffing.study import plain
     from diffing.study.study import Study
 
     study, who = Study.open(name), author or getpass.getuser()
@@ -106,6 +107,8 @@ def findings_command(
     elif finding:
         _one(stands[0])
     else:
+        if made := plain.note(study, a, b):
+            paragraph(made)
         _list(stands)
         if not stands:
             say(f"No findings yet; 'draft {name}' proposes some, 'findings {name} --add CLAIM' writes one.")
@@ -168,7 +171,7 @@ def verify(
     Example: `python -m diffing verify flash --judge openrouter:google/gemini-2.5-flash --max-dollars 5`
     """
     from diffing.common.step import checked
-    from diffing.findings import correction, evidence, verification
+    from diffing.findings import correction, evidence, verdicts, verification
     from diffing.study.study import Study
 
     study = Study.open(name)
@@ -185,7 +188,7 @@ def verify(
         _done(status, f"{result.get('verified', 0)} of {result.get('checked', 0)} findings verified")
         _list(evidence.of(study, a, b))
         after = verification.read(study, a, b)
-        say(evidence.own_error_words(after.own_error))
+        say(verdicts.own_error_words(after.own_error))
         say(correction.error_words(after.error))
         if after.error is None:
             say(f"Net shares are uncorrected; 'judge-check {name}' asks you about some of the pairs.")

@@ -16,8 +16,11 @@ def answer(study: "Study", stored: "Diff", every: bool = False) -> None:
     from diffing.diff import agreement, blocks
     from diffing.diff import answer as answers
     from diffing.labels import called
+    from diffing.study import plain
 
     say(f"A is {study.checkpoint(stored.a).name}, B is {study.checkpoint(stored.b).name}.")
+    if made := plain.note(study, stored.a, stored.b):
+        paragraph(made)
     paragraph(answers.sentence(stored))
     if stored.older:
         return

@@ -24,7 +24,10 @@ def new(
     name: Name,
     checkpoints: Annotated[
         list[str] | None,
-        typer.Argument(help="PROVIDER:MODEL, URL#MODEL, hf:FOLDER or import; 'Name=' before it names it."),
+        typer.Argument(
+            help="PROVIDER:MODEL, URL#MODEL, hf:MODEL[+ADAPTER], starter, what is made of others (amplify:a,b,2; "
+            "docs/inside.md), or import; 'Name=' before it names it."
+        ),
     ] = None,
     preset: Annotated[str, typer.Option(help="A known case: gemini-flash, gemini-flash-living.")] = "",
     prompt_file: Annotated[
@@ -74,7 +77,8 @@ def new(
     asked: dict[str, Any] = {"draws": draws, "system": system, "extra_body": json_object(extra_body)}
     asked |= {"reasoning_tag": reasoning_tag}
     asked |= {k: v for k, v in {"temperature": temperature, "max_tokens": max_tokens}.items() if v is not None}
-    parsed = [providers.parse(text, providers.nth_key(i), key_env) for i, text in enumerate(written)]
+    named = [providers.parse(text, providers.nth_key(i), key_env) for i, text in enumerate(written)]
+    parsed = providers.with_plain(named)
     table = prompts.load(prompt_file) if prompt_file else prompts.bundled()
     chosen = presets.check(ReaderChoice(preset=reader) if reader else choice)
     sampling = checked("new", Sampling, sampling.model_dump() | asked)
@@ -89,6 +93,8 @@ def new(
         tell(status | {"estimate": estimate._asdict()})
         return
     say(f"Made study '{name}': " + " against ".join(f"{c.key} = {c.name}" for c in made.checkpoints) + ".")
+    for extra in parsed[len(named) :]:
+        say(f"{extra.key} = {extra.name} is asked too: findings about what is made of it are verified on it.")
     power = statuses.power_in_words(status["detectable"])
     say(f"{estimate.calls:,} calls, {words.about(estimate.cost)}. {power}")
     if note:

@@ -17,7 +17,7 @@ from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
 from diffing.diff import measure, settled
 from diffing.diff.settled import Known, Looks
-from diffing.models import generate
+from diffing.models import providers
 from diffing.models.providers import Price
 from diffing.study import collect
 from diffing.study.ledger import Ask
@@ -45,7 +45,7 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     active = int(study.prompts()["active"].sum())
     if not active:
         raise UserError(f"Study '{study.name}' has no prompts; add some with 'prompts {study.name} --add FILE'.")
-    size = LOCAL_BATCH if any(map(generate.is_local, study.checkpoints)) else BATCH
+    size = LOCAL_BATCH if any(map(providers.is_local, study.checkpoints)) else BATCH
     planned, looks = in_order(study, options, size), Looks(study)
 
     def batches() -> Iterator[Sequence[Ask]]:
@@ -82,7 +82,7 @@ def at_most(study: Study, options: collect.Options, prices: Mapping[str, Price |
     """Dollars that no run of these options can pass; None where a price or the longest answer is unknown."""
     total = 0.0
     for ask in collect.plan(study, options):
-        if not generate.is_local(ask.checkpoint):
+        if not providers.is_local(ask.checkpoint):
             most = collect.most(ask, prices.get(ask.checkpoint.key))
             if most is None:
                 return options.max_dollars

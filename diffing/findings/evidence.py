@@ -20,13 +20,15 @@ from diffing.common.errors import UserError
 from diffing.common.words import share, small
 from diffing.diff import summary
 from diffing.diff.stored import Diff
-from diffing.findings import counting, findings, verdicts, verification
+from diffing.findings import counting, findings, verification
 from diffing.findings.counting import Counted
 from diffing.findings.findings import Finding
 from diffing.findings.verdicts import Check
 from diffing.findings.verification import Verification
 from diffing.labels import contradictions, mentions
 from diffing.labels.history import Label
+from diffing.study import plain
+from diffing.study.plain import OWN, VerifiedOn
 from diffing.study.study import Study
 
 Status = Literal["unverified wording", "counted", "verified", "reported", "rejected"]
@@ -96,8 +98,9 @@ def of(study: Study, a: str = "", b: str = "") -> list[Standing]:
     checked, current = verification.read(study, a, b), labels.current(study)
     reader = labels.sae_of(study.settings.reader)
     mine = [finding for finding in findings.load(study) if (finding.a, finding.b) == (a, b)]
+    verified_on = plain.verified_on(study, a, b)
     stands = [
-        standing(finding, stored, current, checked, reader, count)
+        standing(finding, stored, current, checked, reader, count, verified_on)
         for finding, count in zip(mine, _counts_of(study, a, b, mine), strict=True)
     ]
     return sorted(stands, key=lambda stand: (ORDER.index(stand.status), -net(stand)))
@@ -105,6 +108,10 @@ def of(study: Study, a: str = "", b: str = "") -> list[Standing]:
 
 def _counts_of(study: Study, a: str, b: str, mine: Sequence[Finding]) -> list[Counted | None]:
     """What each finding's predicate shows on held-out prompts, corrected over all of them."""
+    try:
+        a, b = plain.sides(study, a, b)
+    except UserError:
+        return [None] * len(mine)
     counts = iter(counting.count(study, a, b, [each.predicate for each in mine if each.predicate is not None]))
     return [None if each.predicate is None else next(counts) for each in mine]
 
@@ -123,12 +130,13 @@ def standing(
     checked: Verification,
     reader: str,
     count: Counted | None = None,
+    on: VerifiedOn = OWN,
 ) -> Standing:
     """Where one finding stands; `reader` names the reader that diff and labels belong to."""
     rows = _rows(finding, stored, reader)
     check = checked.checks.get(finding.id)
     behind = [_labelled(finding, current, reader), _again(finding, rows)]
-    wording = [_counted(finding, count), _verified(check)]
+    wording = [_counted(finding, count, on), _verified(check, on)]
     objections = against(finding, rows, None if stored is None else stored.probes.set_index("probe"))
     # By key: a reason answers what spoke against it when it was given, and nothing that came up since.
     left = [one for one in objections if not finding.reason or one.key not in finding.answered]
@@ -257,24 +265,26 @@ def _again(finding: Finding, rows: pd.DataFrame) -> Rung:
     return Rung("features", yes > 0 and 2 * yes >= len(rows) - few, words)
 
 
-def _counted(finding: Finding, count: Counted | None) -> Rung:
+def _counted(finding: Finding, count: Counted | None, on: VerifiedOn) -> Rung:
     if finding.predicate is None:
         return Rung("counted", None, "nothing of it can be counted; a judge can check it")
+    if on.lacking:
+        return Rung("counted", None, on.lacking)
     if count is None:
         return Rung("counted", None, f"this version cannot count '{finding.predicate.shown}'")
     holds = None if np.isnan(count.q) else count.holds(finding.sign)
     if finding.counts_what_it_says:
-        return Rung("counted", holds, count.words)
+        return Rung("counted", holds, f"{count.words}{on.words}")
     beside = f"counted beside it, and not what it says: {finding.predicate.shown}"
-    return Rung("counted", None, f"{beside}: {count.words}")
+    return Rung("counted", None, f"{beside}: {count.words}{on.words}")
 
 
-def _verified(check: Check | None) -> Rung:
+def _verified(check: Check | None, on: VerifiedOn) -> Rung:
     if check is None:
-        return Rung("verified", None, "no judge was asked")
+        return Rung("verified", None, on.lacking or "no judge was asked")
     words = (
         f"{check.wins} prompts for it, {check.losses} against, {check.ties} ties, {check.missing} missing; "
-        f"q = {small(check.q)}"
+        f"q = {small(check.q)}{on.words}"
     )
     return Rung("verified", check.verified if check.prompts else None, words)
 
@@ -336,15 +346,3 @@ def _all_of(
 def _objection(finding: Finding, kind: Literal["counts", "length", "noise"], about: str, words: str) -> Objection:
     key = files.content_hash([finding.wording, finding.side, kind, about], 12)
     return Objection(kind, key, words)
-
-
-def own_error_words(error: verdicts.OwnError | None) -> str:
-    """The judge's own error in a sentence."""
-    if error is None:
-        return "The judge's own error is not estimable: it takes two draws of a checkpoint."
-    return (
-        f"Between two draws of one checkpoint, where there is nothing to find, the judge called {error.false} of "
-        f"{error.tests} claims different (p < 0.05); its preference turned with the order in "
-        f"{share(error.flipped)} "
-        "of pairs."
-    )

@@ -16,10 +16,11 @@ import pandas as pd
 from pydantic import BaseModel
 
 from diffing.common import files, jsonl
+from diffing.common.errors import UserError
 from diffing.findings.verdicts import BETWEEN, COLUMNS
 from diffing.models import ask
 from diffing.models.questions import Asking, Question, block
-from diffing.study import prompts, responses
+from diffing.study import plain, prompts, responses
 from diffing.study.study import Study
 
 VERSION = 1
@@ -97,6 +98,18 @@ def pairs(study: Study, a: str, b: str, split: str = "held-out", within: bool = 
             out += [Pair(kind, str(prompt_id), n, text, *two) for n, two in enumerate(twos)]
     # Mixed, so that a run that stops early has judged prompts of all categories; draws of a prompt stay together.
     return sorted(out, key=lambda pair: files.content_hash(["order", pair.prompt_id]))
+
+
+def verifying(study: Study, a: str, b: str, within: bool = False) -> list[Pair]:
+    """The pairs on which findings of a comparison are verified: of plain checkpoints (`study.plain`).
+
+    None where the study has no such answers.
+    """
+    try:
+        sides = plain.sides(study, a, b)
+    except UserError:
+        return []
+    return pairs(study, *sides, within=within)
 
 
 def questions(

@@ -162,7 +162,7 @@ def questions(study: Study, a: str = "", b: str = "", number: int = USUAL) -> li
         raise UserError(f"Study '{study.name}' has no judge to check yet; 'verify {study.name}' asks one.")
     standing = (f for f in findings.load(study) if (f.a, f.b) == (a, b) and not f.rejected)
     claims = {finding.wording: finding.claim for finding in standing}
-    pairs = {(pair.prompt_id, pair.draw): pair for pair in judging.pairs(study, a, b)}
+    pairs = {(pair.prompt_id, pair.draw): pair for pair in judging.verifying(study, a, b)}
     judged = units([*pairs.values()], [line for line in kept if line["judge"] == judges[-1]])
     judged = judged[judged["claim"].isin(claims)]
     if judged.empty:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from diffing.common import stats
 from diffing.common.arrays import Floats
+from diffing.common.words import share
 from diffing.findings.correction import Corrected
 
 LEVEL = 0.05
@@ -250,3 +251,15 @@ def own_error(verdicts: pd.DataFrame) -> OwnError | None:
 
 def _share(part: Any, whole: Any) -> float:
     return float(part / whole) if whole else float("nan")
+
+
+def own_error_words(error: OwnError | None) -> str:
+    """The judge's own error in a sentence."""
+    if error is None:
+        return "The judge's own error is not estimable: it takes two draws of a checkpoint."
+    return (
+        f"Between two draws of one checkpoint, where there is nothing to find, the judge called {error.false} of "
+        f"{error.tests} claims different (p < 0.05); its preference turned with the order in "
+        f"{share(error.flipped)} "
+        "of pairs."
+    )

@@ -26,6 +26,7 @@ from diffing.findings.judging import Pair, Store, Verdicts
 from diffing.findings.verdicts import Check, OwnError
 from diffing.models import questions
 from diffing.models.questions import Asking, Estimate, Question
+from diffing.study import plain
 from diffing.study.settings import load_settings
 from diffing.study.study import Study
 
@@ -76,14 +77,16 @@ def plan(study: Study, options: Options) -> Plan:
     """The questions that are still to be asked; spends nothing."""
     a, b = study.sides(options.a, options.b)
     chosen = _chosen(study, a, b, options.findings)
-    between = judging.pairs(study, a, b)
+    # Said here, where it is asked for: of what is made of others a finding is verified on what is plain.
+    plain.sides(study, a, b)
+    between = judging.verifying(study, a, b)
     if not between:
         raise UserError(
             f"Study '{study.name}' has no pair of answers to new (held-out) prompts to verify on; collect more, "
             "or make a study with a larger held-out share."
         )
     # The claims first: a limit that ends the run early should cost the judge's own error, and not them.
-    asked_on = between + (judging.pairs(study, a, b, within=True) if options.own_error else [])
+    asked_on = between + (judging.verifying(study, a, b, within=True) if options.own_error else [])
     claims = {finding.wording: finding.claim for finding in chosen}
     wanted = Store(study, options.who).wanted(asked_on, list(claims))
     asked = judging.questions(asked_on, claims, wanted, study.settings.seed, options.claims_per_call)
@@ -147,7 +150,7 @@ def _read(folder: str, a: str, b: str, judge: str, _stamp: tuple[files.Identity,
     lines = [line for line in kept if line["judge"] == judge]
     given = _table(study, a, b, lines)
     # Earlier wordings too: whoever words a claim anew has had another try.
-    between = judging.pairs(study, a, b)
+    between = judging.verifying(study, a, b)
     said = people.given(between, kept, people.read(study), judge)
     corrected = correction.of(people.units(between, lines), said)
     # What an agent worded and nobody judged: it may have been left for what its count showed on these prompts.
@@ -187,11 +190,11 @@ def said(study: Study, a: str = "", b: str = "") -> pd.DataFrame:
     """Every verdict of a person that `read` counts, beside the judge's on the same pair."""
     a, b = study.sides(a, b)
     judge = read(study, a, b).judge
-    return people.given(judging.pairs(study, a, b), judging.lines(study), people.read(study), judge)
+    return people.given(judging.verifying(study, a, b), judging.lines(study), people.read(study), judge)
 
 
 def _table(study: Study, a: str, b: str, lines: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    return judging.table(judging.pairs(study, a, b) + judging.pairs(study, a, b, within=True), lines)
+    return judging.table(judging.verifying(study, a, b) + judging.verifying(study, a, b, within=True), lines)
 
 
 def _same(given: pd.DataFrame, mine: Sequence[Finding], checks: dict[str, Check]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from diffing.labels import behaviours as naming
 from diffing.labels import mentions
 from diffing.labels.history import Dossier, Label
 from diffing.reader.encodings import Encodings
+from diffing.study import plain
 from diffing.study.study import Study
 
 logger = logging.getLogger(__name__)
@@ -43,10 +44,11 @@ def named(study: Study, stored: Diff, given: Sequence[Behaviour]) -> list[Behavi
 
 
 def whole(study: Study, stored: Diff) -> dict[str, Any]:
-    """Sentence and lists as plain data; `all_readers` are those that have looked."""
+    """Sentence and lists as plain data; `all_readers` have looked, `made` is of made checkpoints."""
     others = agreement.beside(study, stored)
     readers = [agreement.name(each) for each in (stored, *others)] if others else []
-    return answer.whole(stored, behaviours(study, stored)) | {"all_readers": readers}
+    beside = {"all_readers": readers, "made": plain.note(study, stored.a, stored.b)}
+    return answer.whole(stored, behaviours(study, stored)) | beside
 
 
 def _named(

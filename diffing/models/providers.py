@@ -1,17 +1,17 @@
 """Who answers for a checkpoint: named providers, how a checkpoint is written, where keys and prices come from.
 
-A checkpoint is written `openrouter:google/gemini-2.5-flash`, `vllm:NAME`, `http://host:8000/v1#NAME`, `import`,
-or as weights (`diffing.models.local`): `hf:FOLDER`, `hf:BASE+ADAPTER`, `starter`. Promises that a key is read
-from the environment or `.env` at the moment of use and is kept nowhere; that a provider's key goes to that
-provider's host alone, any other only where somebody at this machine allowed it (`diffing.models.allowed`), and
-none over plain HTTP beyond this machine. A variable that may go nowhere is not read. Prices are list prices of
-the day noted: a provider's own report of a cost always goes before them.
+A checkpoint is written `openrouter:google/gemini-2.5-flash`, `vllm:NAME`, `http://host:8000/v1#NAME`, `hf:FOLDER`
+or `starter` (`local`), `amplify:A,B,2` and its like (`made`), or `import`. Promises that a key is read from the
+environment or `.env` at the moment of use and is kept nowhere; that a provider's key goes to that provider's host
+alone, any other only where somebody at this machine allowed it (`diffing.models.allowed`), and none over plain
+HTTP beyond this machine. A variable that may go nowhere is not read. Prices are list prices of the day noted: a
+provider's own report of a cost always goes before them.
 """
 
 import os
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from dotenv import dotenv_values
@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError, field_validator
 from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.common.step import Settings, first_fault
-from diffing.models import allowed, body, hosts, local
+from diffing.models import allowed, body, hosts, local, made
 from diffing.models.allowed import VARIABLE, Pair
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -36,7 +36,7 @@ class Checkpoint(Settings):
     name: str
     """What people read."""
     source: str
-    """`provider:model`, `hf:` and weights, or `import`."""
+    """`provider:model`, weights (`local`), what is made of other checkpoints (`made`), or `import`."""
     base_url: str = ""
     """Endpoint, where the provider is not a named one."""
     key_env: str = ""
@@ -130,9 +130,10 @@ def dollars(value: Any) -> float | None:
 
 
 def parse(text: str, key: str, key_env: str = "") -> Checkpoint:
-    """A checkpoint from `provider:model`, `URL#model`, `hf:folder` or `import`, optionally after `Name=`.
+    """A checkpoint from `provider:model`, `URL#model`, weights, what is made of others, or `import`.
 
-    `key_env` is for whoever has no key's variable of its own: another's key is not for a named provider.
+    `Name=` may stand before it. `key_env` is for whoever has no key's variable of its own: another's key is not
+    for a named provider.
     """
     # A name ends at the first '=' and holds no ':', '/' or '#': a '=' inside a URL or after a provider is no
     # name's.
@@ -148,7 +149,7 @@ def parse(text: str, key: str, key_env: str = "") -> Checkpoint:
             )
         if not model:
             raise UserError(f"'{text}' names no model; write the URL, then '#', then the model's name.")
-        return _made(
+        return _checkpoint(
             text,
             key=key,
             name=name or model,
@@ -158,22 +159,35 @@ def parse(text: str, key: str, key_env: str = "") -> Checkpoint:
         )
     kind, _, model = text.partition(":")
     if text == "import":
-        return _made(text, key=key, name=name or key, source="import")
-    if local.is_weights(text) and text != "hf:":
-        # With folders as they are called from everywhere: a job runs in another one.
-        found = local.parse(text).written
-        return _made(text, key=key, name=name or text.removeprefix("hf:"), source=found)
-    if kind not in PROVIDERS and kind != "hf":
-        known = ", ".join([*PROVIDERS, "hf"])
+        return _checkpoint(text, key=key, name=name or key, source="import")
+    if made.is_made(text):
+        found = made.parse(text)
+        return _checkpoint(text, key=key, name=name or found.short, source=found.written)
+    if local.is_weights(text):
+        # As it is known from any folder: a job runs in another one.
+        return _checkpoint(text, key=key, name=name or text.removeprefix("hf:"), source=local.parse(text).written)
+    if kind not in PROVIDERS:
         raise UserError(
-            f"'{text}' is no checkpoint; write PROVIDER:MODEL (providers: {known}), URL#MODEL or import."
+            f"'{text}' is no checkpoint; write PROVIDER:MODEL (providers: {', '.join(PROVIDERS)}), URL#MODEL, "
+            f"hf:MODEL, starter, {', '.join(f'{way}:…' for way in made.KINDS)} or import."
         )
     if not model:
         raise UserError(
             f"'{text}' names no model; write it after the colon, as in 'openrouter:google/gemini-2.5-flash'."
         )
-    own = PROVIDERS[kind].key_env
-    return _made(text, key=key, name=name or model, source=text, key_env="" if own else key_env)
+    return _checkpoint(
+        text, key=key, name=name or model, source=text, key_env="" if PROVIDERS[kind].key_env else key_env
+    )
+
+
+def with_plain(checkpoints: Sequence[Checkpoint]) -> list[Checkpoint]:
+    """The checkpoints, and behind them the plain ones that some are made of: findings are verified on those."""
+    out = list(checkpoints)
+    for checkpoint in checkpoints:
+        part = made.parse(checkpoint.source).plain if made.is_made(checkpoint.source) else ""
+        if local.is_weights(part) and part not in [each.source for each in out]:
+            out.append(parse(part, nth_key(len(out))))
+    return out
 
 
 def nth_key(number: int) -> str:
@@ -182,11 +196,16 @@ def nth_key(number: int) -> str:
     return f"{letter}{turn + 1}" if turn else letter
 
 
-def _made(written: str, **fields: Any) -> Checkpoint:
+def _checkpoint(written: str, **fields: Any) -> Checkpoint:
     try:
         return Checkpoint(**fields)
     except ValidationError as error:
         raise UserError(f"'{written}' is no checkpoint: {first_fault(error)}.") from error
+
+
+def is_local(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint answers on this machine, by its weights."""
+    return local.is_weights(checkpoint.source) or made.is_made(checkpoint.source)
 
 
 def endpoint(checkpoint: Checkpoint) -> Endpoint:
@@ -204,7 +223,7 @@ def endpoint(checkpoint: Checkpoint) -> Endpoint:
 
 def endpoints(checkpoints: Iterable[Checkpoint]) -> list[Endpoint]:
     """Where each of these is asked; imported and local ones are not."""
-    asked = [one for one in checkpoints if one.source != "import" and not local.is_weights(one.source)]
+    asked = [one for one in checkpoints if one.source != "import" and not is_local(one)]
     return [endpoint(one) for one in asked]
 
 

@@ -48,7 +48,8 @@ def find(model: str, hook: Hook | None = None, revision: str = "", subfolder: st
     """The checkpoint's files that the hook needs, all of them without one, downloaded where they are missing."""
     place = locate(model, "config.json", revision, subfolder)
     if place.commit:
-        for name in TOKENIZER_FILES:
+        # A whole model may write too: which tokens end an answer is often told in this file alone.
+        for name in (*TOKENIZER_FILES, *(["generation_config.json"] if hook is None else [])):
             place.get(name)
     return _find(model, place.folder, hook, place.get)._replace(revision=place.commit)
 

@@ -82,6 +82,9 @@ def _of_finding(facts: Facts, chooser: Chooser, standing: Standing) -> Card:
     same = facts.behaviours[place] if place < len(facts.behaviours) else None
     if same is not None and finding.predicate != Predicate.of_behaviour(same.kind, same.by, same.source):
         same = None
+    if facts.made:
+        # The finding's figures are of plain answers, the behaviour's of those that were made.
+        same = None
     title = behaviours.title(same) if same is not None and same.kind == "amount" else ""
     said = brief.rest(finding)
     # "B's answers are shorter" is how one says that A's are longer.

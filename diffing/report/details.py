@@ -12,7 +12,7 @@ import pandas as pd
 from diffing.common import words
 from diffing.common.words import count, interval, listed, points, share, small, yes
 from diffing.diff import measure, pairing
-from diffing.findings import correction, evidence, judging
+from diffing.findings import correction, evidence, judging, verdicts
 from diffing.findings.evidence import Standing
 from diffing.findings.exhibits import Chooser
 from diffing.findings.findings import Finding
@@ -214,7 +214,7 @@ def own_error(facts: Facts) -> str:
     """How far the judge can be trusted, and who else was asked."""
     if not facts.verification.judge:
         return ""
-    words = evidence.own_error_words(facts.verification.own_error)
+    words = verdicts.own_error_words(facts.verification.own_error)
     words += f" {correction.error_words(facts.verification.error)}"
     others = [judge for judge in judging.judges(judging.lines(facts.study)) if judge != facts.verification.judge]
     if others:

@@ -26,6 +26,7 @@ from diffing.labels.contradictions import Contradiction
 from diffing.models.providers import Checkpoint
 from diffing.reader import firing
 from diffing.reader.encodings import Encodings
+from diffing.study import plain
 from diffing.study.study import Study
 
 MOST = 20
@@ -55,6 +56,11 @@ class Facts:
     @cached_property
     def probes(self) -> pd.DataFrame:
         return self.diff.probes.set_index("probe", drop=False).rename_axis(None)
+
+    @cached_property
+    def made(self) -> str:
+        """What is told of sides that are made of other checkpoints; empty where both are plain."""
+        return plain.note(self.study, self.a.key, self.b.key)
 
     @cached_property
     def behaviours(self) -> list[Behaviour]:

@@ -92,7 +92,8 @@ def _pairs(facts: Facts) -> list[Shown]:
 
 def _limits(facts: Facts) -> str:
     found = limits.found(facts)
-    parts = [f"Did not change: {_first(found.same)}."] if found.same else []
+    parts = [facts.made] if facts.made else []
+    parts += [f"Did not change: {_first(found.same)}."] if found.same else []
     parts += [f"Cannot be told: {_first(found.cannot_tell)}."] if found.cannot_tell else []
     return " ".join([*parts, limits.smallest(facts), limits.TEXT_ALONE])
 

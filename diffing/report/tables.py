@@ -21,6 +21,7 @@ from diffing.diff.answer import Behaviour
 from diffing.findings import arms
 from diffing.jobs.run import STEPS
 from diffing.labels import contradictions
+from diffing.models import local, made
 from diffing.models.providers import Checkpoint
 from diffing.report import behaviours as report_behaviours
 from diffing.report.facts import Facts, members
@@ -324,7 +325,8 @@ def program() -> str:
 
 def plain_path(text: str) -> str:
     """A path by its last part alone: where it lies is nobody's business."""
-    kind, _, rest = text.partition(":")
-    if kind == "hf" and Path(rest).is_absolute():
-        return f"hf:{Path(rest).name}"
+    if local.is_weights(text):
+        return local.parse(text).short
+    if made.is_made(text):
+        return made.parse(text).short
     return Path(text).name if text.startswith(("/", "~")) and "\n" not in text else text

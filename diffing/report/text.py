@@ -22,7 +22,7 @@ def compared(facts: Facts) -> str:
         f". What to look for was found on {told['discovery']:,} of the prompts; the figures of changes and "
         f"findings are of the other {held:,}, which played no part in finding them."
     )
-    return f"{out} {identical(told)}".rstrip()
+    return " ".join(part for part in (out, identical(told), facts.made) if part)
 
 
 def amount(facts: Facts) -> list[str]:

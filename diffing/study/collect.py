@@ -20,7 +20,7 @@ from diffing.common.errors import Cancelled, UserError
 from diffing.common.kept import Rests, kept
 from diffing.common.step import Progress, Result
 from diffing.common.words import about, duration
-from diffing.models import generate, providers, replies
+from diffing.models import generate, made, providers, replies
 from diffing.models.budget import Budget
 from diffing.models.chat import ChatClient
 from diffing.models.providers import Checkpoint, Endpoint, Price
@@ -97,7 +97,7 @@ def plan(study: Study, options: Options) -> list[Ask]:
     system = study.settings.sampling.system
     before = [{"role": "system", "content": system}] if system else []
     unwelcome = stored[stored["flag"].isin(options.retry)].set_index(responses.KEY)["created"].to_dict()
-    by_key = {c.key: c for c in study.checkpoints if c.source != "import"}
+    by_key = {c.key: _whole(study, c) for c in study.checkpoints if c.source != "import"}
     blanks = {key: _blank(study, checkpoint) for key, checkpoint in by_key.items()}
     asks = []
     # What is asked again although an answer is stored carries that answer's date in its key, or the cache would
@@ -114,6 +114,11 @@ def plan(study: Study, options: Options) -> list[Ask]:
     return asks
 
 
+def _whole(study: Study, checkpoint: Checkpoint) -> Checkpoint:
+    """A checkpoint that is made of others by its weights alone: whoever answers knows no study."""
+    return checkpoint.model_copy(update={"source": made.resolved(checkpoint.source, study.settings.sources)})
+
+
 def _blank(study: Study, checkpoint: Checkpoint) -> Request:
     """What all requests to a checkpoint have in common."""
     sampling = study.settings.sampling
@@ -121,7 +126,7 @@ def _blank(study: Study, checkpoint: Checkpoint) -> Request:
     # What is left to the provider is not sent at all: some models refuse a temperature, whatever its value.
     parameters = {name: value for name, value in chosen.items() if value is not None}
     parameters |= sampling.extra_body | checkpoint.extra_body
-    if generate.is_local(checkpoint):
+    if providers.is_local(checkpoint):
         return generate.request(checkpoint, parameters, study.settings.seed)
     point = providers.endpoint(checkpoint)
     return Request(point.base_url, point.model, [], parameters)
@@ -133,7 +138,7 @@ def expected(checkpoints: Sequence[Checkpoint], prompts_asked: int, draws: int) 
     at: Counter[str] = Counter()
     asked = [checkpoint for checkpoint in checkpoints if checkpoint.source != "import"]
     for checkpoint in asked:
-        if generate.is_local(checkpoint):
+        if providers.is_local(checkpoint):
             continue
         point = providers.endpoint(checkpoint)
         at[point.base_url] += prompts_asked * draws
@@ -141,7 +146,7 @@ def expected(checkpoints: Sequence[Checkpoint], prompts_asked: int, draws: int) 
         cost = cost + prompts_asked * draws * price.of(*USUAL_TOKENS) if price and cost is not None else None
     # Checkpoints at one endpoint share its places; how fast a local model writes is known once it has.
     # Endpoints are asked at once, so the busiest one takes as long as all.
-    local = any(generate.is_local(checkpoint) for checkpoint in asked)
+    local = any(providers.is_local(checkpoint) for checkpoint in asked)
     seconds = None if local else max(at.values(), default=0) * USUAL_SECONDS / Options().concurrency
     return Estimate(len(asked) * prompts_asked * draws, cost, seconds, False)
 
@@ -153,7 +158,7 @@ def estimate(study: Study, options: Options, prices: dict[str, Price | None] | N
     busy: dict[str, float | None] = {}
     for key, known in so_far["missing"].items():
         checkpoint, calls = study.checkpoint(key), known["calls"]
-        if generate.is_local(checkpoint):
+        if providers.is_local(checkpoint):
             busy[key] = None
             continue
         point, mean_cost, latency = providers.endpoint(checkpoint), known["cost"], known["latency"]
@@ -230,14 +235,14 @@ async def _ask_batches(
     """Endpoints first, then local models; a batch may hang on what became of the one before."""
     prices: dict[str, Price | None] = {}
     for asks in batches:
-        remote = [ask for ask in asks if not generate.is_local(ask.checkpoint)]
+        remote = [ask for ask in asks if not providers.is_local(ask.checkpoint)]
         if remote:
             await _ask_all(client, remote, options, ledger, prices)
         if client.stopping.is_set():
             return
         for checkpoint in {ask.checkpoint.key: ask.checkpoint for ask in asks}.values():
             mine = [ask for ask in asks if ask.checkpoint.key == checkpoint.key]
-            if generate.is_local(checkpoint):
+            if providers.is_local(checkpoint):
                 requests = [ask.request for ask in mine]
                 for place, reply in generate.answers(checkpoint, requests, ledger.progress.check):
                     ledger.record(mine[place], reply)
@@ -295,6 +300,6 @@ async def _check_models(client: ChatClient, points: dict[str, Endpoint]) -> dict
 
 async def check(study: Study) -> dict[str, Price | None]:
     """Make sure that every endpoint answers and still serves its model; prices by checkpoint. Spends nothing."""
-    remote = [c for c in study.checkpoints if c.source != "import" and not generate.is_local(c)]
+    remote = [c for c in study.checkpoints if c.source != "import" and not providers.is_local(c)]
     async with ChatClient() as client:
         return await _check_models(client, {c.key: providers.endpoint(c) for c in remote})

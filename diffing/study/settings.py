@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from diffing.common import damage
 from diffing.common.errors import UserError
 from diffing.common.step import Settings, first_fault
-from diffing.models import body
+from diffing.models import body, made
 from diffing.models.providers import Checkpoint
 
 FORMAT = 1
@@ -94,7 +94,17 @@ class StudySettings(Settings):
             raise ValueError("a study compares at least two checkpoints; name another one")
         if len(set(keys)) < len(keys):
             raise ValueError(f"checkpoint keys must differ, got {', '.join(keys)}; rename one")
+        try:
+            for checkpoint in self.checkpoints:
+                made.resolved(checkpoint.source, self.sources)
+        except UserError as error:
+            raise ValueError(str(error).rstrip(".")) from error
         return self
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Where each checkpoint answers, by key."""
+        return {checkpoint.key: checkpoint.source for checkpoint in self.checkpoints}
 
 
 def text_of(settings: StudySettings) -> str:

@@ -192,5 +192,5 @@ def test_an_adapter_on_a_base_answers_as_the_model_that_it_makes(tmp_path: Path)
 def test_what_ships_is_asked_by_its_name(tmp_path: Path) -> None:
     for written in ("starter", "starter+fact", f"{tmp_path.name}=starter"):
         found = providers.parse(written, "a")
-        assert found.source == written.rpartition("=")[2] and generate.is_local(found)
+        assert found.source == written.rpartition("=")[2] and providers.is_local(found)
         assert providers.endpoints([found]) == []

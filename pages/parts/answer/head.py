@@ -11,6 +11,7 @@ from diffing.common.words import count
 from diffing.diff import answer
 from diffing.diff.answer import Behaviour
 from diffing.diff.stored import Diff
+from diffing.study import plain
 from pages.parts.address import Comparison
 
 
@@ -24,6 +25,8 @@ def show(here: Comparison, diff: Diff, listed: Sequence[Behaviour]) -> None:
         f"**A** {md(name_a)} against **B** {md(name_b)}, {count(told['prompts'], 'prompt')} asked of both. Shares "
         f"are of {held}, held out until now: the others were used to find what to look for."
     )
+    if made := plain.note(*here):
+        st.warning(md(made))
 
 
 def carried(diff: Diff, listed: Sequence[Behaviour]) -> None:

@@ -12,6 +12,7 @@ from diffing.findings.correction import Corrected
 from diffing.findings.evidence import Standing
 from diffing.findings.findings import Finding
 from diffing.probes import excerpts
+from diffing.study import plain
 from pages.parts import address, download, job_panel, load
 from pages.parts.address import Comparison
 from pages.parts.findings import by_hand, finding
@@ -98,6 +99,8 @@ def _filtered(here: Comparison, standings: Sequence[Standing]) -> list[Standing]
     name_a, name_b = here.names
     st.markdown(f"**A** {md(name_a)} against **B** {md(name_b)}: {' · '.join(counts)}")
     st.caption("  \n".join(f"**{kind}**: {brief.MEANING[kind]}." for kind in kinds))
+    if made := plain.note(*here):
+        st.warning(md(made))
     with st.container(horizontal=True, vertical_alignment="center"):
         kind = st.segmented_control(
             "Show",

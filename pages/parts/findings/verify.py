@@ -4,7 +4,7 @@ import streamlit as st
 
 from diffing.common import words
 from diffing.common.escape import md
-from diffing.findings import correction, evidence, verification
+from diffing.findings import correction, verdicts, verification
 from pages.parts import load
 from pages.parts.address import Comparison
 from pages.parts.findings import steps
@@ -35,7 +35,7 @@ def show(here: Comparison, _found: Loaded | None, _author: str) -> None:
         st.caption(
             f"Judged so far by {md(checked.judge)}: {checked.tests} claims, {checked.tokens_in:,} tokens in, "
             f"{checked.tokens_out:,} out, {md(words.dollars(checked.cost))}. "
-            f"{md(evidence.own_error_words(checked.own_error))} {md(correction.error_words(checked.error))}"
+            f"{md(verdicts.own_error_words(checked.own_error))} {md(correction.error_words(checked.error))}"
         )
         st.page_link(
             "pages/findings.py",
