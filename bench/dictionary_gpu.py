@@ -166,7 +166,7 @@ def ours(pool: Tensor, case: Case, batch: int, dead: float = 0.0) -> Speed:
     speed, last = measured(pool, case, batch, learn), pool[:batch].float()
     told = made.learn(last)
     left = float(told.errors.square().sum() / last.square().sum())
-    return speed._replace(said=f"{left:.3f} of the variance left, {float(told.active):.0f} active")
+    return speed._replace(said=f"{left:.3f} of the variance left, {told.active:.0f} active")
 
 
 def fresh(device: torch.device) -> None:
@@ -183,12 +183,13 @@ def exactness(device: torch.device) -> list[str]:
     for width, kind in ((4608, short), (1000, torch.float32)):
         table, other = (torch.randn(700, width, device=device).to(kind) for _ in range(2))
         count = 5000
-        one, two = (torch.randint(700, (count,), device=device) for _ in range(2))
+        one, two = (torch.randint(700, (count,), device=device).sort().values for _ in range(2))
+        two = two[torch.randperm(count, device=device)]
         weight = torch.randn(count, device=device)
         start = sparse.starts(torch.randint(300, (count,), device=device).sort().values, 300)
         sums, power = sparse.bags(table, one, weight, start)
         plain = F.embedding_bag(one, table.double(), start[:-1], mode="sum", per_sample_weights=weight.double())
-        made = sparse.products(table, one, other, two)
+        made = sparse.products(table, one, sparse.starts(one, 700), other, two)
         dots = (table[one].double() * other[two].double()).sum(1)
         off = {
             "sums": float((sums - plain).norm() / plain.norm()),
@@ -339,9 +340,8 @@ def main() -> None:
             way = f"ours, {dead:.0%} dead" if dead else "ours"
             figures = f"{speed.rate:,.0f} | {speed.rate / base.rate:.2f} | {speed.memory:.1f} | {speed.said}"
             say(f"| {way} | {batch:,} | {figures} |")
-        say("")
         for batch in (case.batches[0], case.batches[-2]):
-            say(f"- floor, {floor(pool, case, batch)}")
+            say(f"\n- floor, {floor(pool, case, batch)}")
             if device.type == "cuda":
                 say(f"- profile, {profile(pool, case, batch)}")
 

@@ -140,7 +140,7 @@ def test_all_weight_on_the_difference_is_a_difference_sae_with_the_same_codes() 
     learner.decoder.weights.normal_()
     learner.norm = learner.decoder.weights.norm(dim=1)
     x = torch.randn(40, 12, dtype=torch.float64)
-    found, _ = learner._strongest(x, 120, None)
+    found, _ = sparse.strongest(x, *learner._side(None), 120, None)
     codes = torch.zeros(40, 30, dtype=torch.float64).index_put((found.row, found.latent), found.value)
     decoder = learner.decoder.weights
     difference = (decoder[:, 6:] - decoder[:, :6]).clone().requires_grad_()

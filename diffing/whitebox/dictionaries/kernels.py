@@ -1,4 +1,4 @@
-"""The sparse step's work on a GPU that no library does well: weighted sums of rows, products of rows, Adam.
+"""The sparse step's work on a GPU that no library does well: candidates, sums of rows, products of rows, Adam.
 
 Written in Triton, which comes with PyTorch for CUDA; importing this module needs it, and `sparse` has the same in
 plain PyTorch. Sums are taken in float32 whatever the numbers' format. Offsets are in 64 bits: 65,536 latents of
@@ -14,6 +14,43 @@ BLOCK = 1024
 """Columns of a program: 8 numbers of each of 128 threads, 16 bytes in bfloat16, the widest load there is."""
 ROWS = 4
 """Rows that are read at once, so that a program does not wait for each by itself."""
+
+
+COLUMNS = 2048
+"""Activations that a program of the search looks at: few have more than a handful of candidates among so many."""
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _candidates(  # type: ignore[no-untyped-def]
+    dense, limit, scale, counter, keys, scores, first, width, room, BLOCK: tl.constexpr
+):
+    row = tl.program_id(0).to(tl.int64)
+    at = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < width
+    here = tl.load(dense + row * width + at, mask=inside, other=float("-inf")).to(tl.float32)
+    hit = inside & (here > tl.load(limit + at, mask=inside, other=0.0))
+    hits = hit.to(tl.int32)
+    count = tl.sum(hits, 0)
+    if count > 0:
+        place = tl.atomic_add(counter, count) + tl.cumsum(hits, 0) - 1
+        # What has no room is counted all the same, so that it is noticed.
+        fits = hit & (place < room)
+        tl.store(keys + place, (row + first) * width + at, mask=fits)
+        tl.store(scores + place, here * tl.load(scale + at, mask=hit, other=0.0), mask=fits)
+
+
+def candidates(
+    dense: Tensor, limit: Tensor, scale: Tensor, counter: Tensor, keys: Tensor, scores: Tensor, first: int
+) -> None:
+    """Put down where activations are above their column's limit, and their scaled value, in any order.
+
+    `counter` counts them, also those for which there is no more room; `first` is the number of the first row.
+    """
+    rows, width = dense.shape
+    if rows:
+        _candidates[(rows, triton.cdiv(width, COLUMNS))](
+            dense, limit, scale, counter, keys, scores, first, width, len(keys), BLOCK=COLUMNS, num_warps=4
+        )
 
 
 @triton.jit  # type: ignore[untyped-decorator]

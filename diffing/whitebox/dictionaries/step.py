@@ -21,6 +21,12 @@ FORGET = 0.01
 """Share of the learned threshold that a step replaces: a hundred steps' mean, as SAELens has it."""
 
 
+PARTS = ("encoder", "encoder_bias", "decoder", "decoder_bias")
+KEPT = ("weights", "mean", "square")
+BARS = ("bar", "spare_bar")
+"""Names of what a state holds of a learner."""
+
+
 class Recipe(NamedTuple):
     """How a dictionary is trained."""
 
@@ -59,10 +65,22 @@ class Told(NamedTuple):
     """Mean squared error a token, over all nested groups, in the dictionary's own scale."""
     errors: Tensor
     """[tokens, inputs]: what the whole dictionary leaves."""
-    active: Tensor
+    active: float
     """Entries a token."""
     length: Tensor
     """The gradient's, before it was cut."""
+
+
+class Pulled(NamedTuple):
+    """What a batch asks of the weights."""
+
+    loss: Tensor
+    errors: Tensor
+    gradients: tuple[Tensor, Tensor, Tensor, Tensor]
+    """Of encoder, its bias, decoder, its bias."""
+    length: Tensor
+    spare: sparse.Choice | None
+    """Which entries of dead latents took part."""
 
 
 def weighed(errors: Tensor, shape: Shape) -> Tensor:
@@ -102,6 +120,8 @@ class Learner:
         """Tokens since each latent fired."""
         self.spare = torch.zeros(0, dtype=torch.long, device=device)
         """Latents that are dead, by the last look."""
+        self.ends = torch.tensor(shape.prefixes, device=device)
+        """Where nested groups end."""
         self.bar: Tensor | None = None
         self.spare_bar: Tensor | None = None
         self.threshold = rows.new_zeros(())
@@ -112,13 +132,35 @@ class Learner:
     @torch.no_grad()
     def learn(self, inputs: Tensor) -> Told:
         """One step on [tokens, inputs] in the dictionary's own scale."""
+        short = inputs.to(self.kind)
+        count = round(self.recipe.k_at(self.steps) * len(inputs))
+        own = self._side(None)
+        choice = sparse.choose(short, *own, count, self.bar)
+        pulled = self._pulled(inputs, short, choice.found, count)
+        if not (choice.sure() and (pulled.spare is None or pulled.spare.sure())):
+            # Rare: the bar fell far since the batch before. Then nobody guesses.
+            found, least = sparse.strongest(short, *own, count, None)
+            choice = sparse.Choice(found, least, lambda: True)
+            pulled = self._pulled(inputs, short, found, count, certain=True)
         self.steps += 1
         self.tokens += len(inputs)
+        self.bar = choice.least
+        if pulled.spare is not None:
+            self.spare_bar = pulled.spare.least
+        self.threshold += FORGET * (choice.least - self.threshold)
+        length = self._descend(pulled)
+        active = len(choice.found.row) / len(inputs)
+        self._count(choice.found, len(inputs), pulled.errors)
+        return Told(pulled.loss, pulled.errors, active, length)
+
+    def _side(self, rows: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Encoder, its bias and the decoder's lengths, of all latents or some."""
+        parts = (self.encoder.copy, self.encoder_bias.copy, self.norm)
+        return parts if rows is None else (parts[0][rows], parts[1][rows], parts[2][rows])
+
+    def _pulled(self, inputs: Tensor, short: Tensor, found: Entries, count: int, certain: bool = False) -> Pulled:
+        """Loss and gradients of a batch through its active entries; changes nothing."""
         batch, groups = len(inputs), len(self.shape.prefixes)
-        short = inputs.to(self.kind)
-        count = round(self.recipe.k_at(self.steps - 1) * batch)
-        found, self.bar = self._strongest(short, count, self.bar)
-        self.threshold += FORGET * (self.bar - self.threshold)
         errors = self._errors(inputs, found)
         pulls = weighed(errors, self.shape)
         if groups > 1:
@@ -126,35 +168,32 @@ class Learner:
         loss = errors.flatten().dot(pulls.flatten()) / batch
         # What a group writes stands in its own prefix and in all later ones.
         table = pulls if groups == 1 else pulls.flip(0).cumsum(0).flip(0)
-        drift = table[0].sum(0)
+        drift = table[0].sum(0) * (-2 / batch)
         table = table.flatten(0, 1).to(self.kind)
         places = [self._group(found.latent) * batch + found.row]
         entries = [found]
+        spare = None
         if len(self.spare):
-            spare, left = self._spare(short, errors[-1], count)
+            spare = self._spare(short, count, certain)
+            left = errors[-1] - self._written(spare.found.row, spare.found, batch)
             table = torch.cat([table, (self.recipe.revive * weighed(left, self.shape)).to(self.kind)])
-            places.append(spare.row + groups * batch)
-            entries.append(spare)
+            places.append(spare.found.row + groups * batch)
+            entries.append(spare.found)
         active = Entries(*(torch.cat(column) for column in zip(*entries, strict=True)))
-        length = self._descend(short, table, torch.cat(places), active, drift * (-2 / batch))
-        self._count(found.latent, batch, errors[-1])
-        return Told(loss, errors[-1], loss.new_tensor(len(found.row) / batch), length)
+        return self._gradients(short, table, torch.cat(places), active, drift, loss, errors[-1], spare)
 
-    def _strongest(
-        self, short: Tensor, count: int, bar: Tensor | None, rows: Tensor | None = None
-    ) -> tuple[Entries, Tensor]:
-        encoder, bias, norm = self.encoder.copy, self.encoder_bias.copy, self.norm
-        if rows is None:
-            return sparse.strongest(short, encoder, bias, norm, count, bar)
-        found, least = sparse.strongest(short, encoder[rows], bias[rows], norm[rows], count, bar)
-        return found._replace(latent=rows[found.latent]), least
+    def _spare(self, short: Tensor, count: int, certain: bool) -> sparse.Choice:
+        """The strongest entries of dead latents."""
+        own = self._side(self.spare)
+        choice = sparse.choose(short, *own, count, None if certain else self.spare_bar)
+        return choice._replace(found=choice.found._replace(latent=self.spare[choice.found.latent]))
 
     def _group(self, latent: Tensor) -> Tensor:
         """Which nested group latents first stand in."""
         prefixes = self.shape.prefixes
         if len(prefixes) == 1:
             return torch.zeros_like(latent)
-        return torch.bucketize(latent, torch.tensor(prefixes, device=latent.device), right=True)
+        return torch.bucketize(latent, self.ends, right=True)
 
     def _written(self, place: Tensor, found: Entries, rows: int) -> Tensor:
         """What entries write, added up by place; entries are sorted by it."""
@@ -170,19 +209,24 @@ class Learner:
         parts = self._written(place, Entries(*(column[order] for column in found)), groups * batch)
         return wanted - parts.view(groups, batch, -1).cumsum(0)
 
-    def _spare(self, short: Tensor, errors: Tensor, count: int) -> tuple[Entries, Tensor]:
-        """The strongest entries of dead latents, and what they would still leave of the errors."""
-        found, self.spare_bar = self._strongest(short, count, self.spare_bar, self.spare)
-        return found, errors - self._written(found.row, found, len(errors))
-
-    def _descend(self, short: Tensor, table: Tensor, place: Tensor, active: Entries, drift: Tensor) -> Tensor:
-        """All gradients, and a step of Adam; the gradient's length."""
+    def _gradients(
+        self,
+        short: Tensor,
+        table: Tensor,
+        place: Tensor,
+        active: Entries,
+        drift: Tensor,
+        loss: Tensor,
+        errors: Tensor,
+        spare: sparse.Choice | None,
+    ) -> Pulled:
         shape, by = self.shape, -2 / len(short)
         latent, order = active.latent.to(torch.int32).sort(stable=True)
         start = sparse.starts(latent, shape.latents)
         latent, place, token = latent.long(), place[order], active.row[order]
-        pull = sparse.products(self.decoder.copy, latent, table, place) * by
-        decoder, power = sparse.bags(table, place, active.value[order] * by, start)
+        value = active.value[order] * by
+        pull = sparse.products(self.decoder.copy, latent, start, table, place) * by * (value != 0)
+        decoder, power = sparse.bags(table, place, value, start)
         encoder, more = sparse.bags(short, token, pull, start)
         power += more
         for rows, columns in shape.masked():
@@ -190,9 +234,15 @@ class Learner:
                 power -= torch.linalg.vector_norm(gradient[rows, columns]).square()
                 gradient[rows, columns] = 0
         bias = torch.zeros_like(self.norm).index_add_(0, latent, pull)
-        length = (power + bias.square().sum() + drift.square().sum()).sqrt()
+        power += bias.square().sum() + drift.square().sum()
+        return Pulled(loss, errors, (encoder, bias, decoder, drift), power.sqrt(), spare)
+
+    def _descend(self, pulled: Pulled) -> Tensor:
+        """A step of Adam on all parts; the gradient's length before it was cut."""
+        length = pulled.length
         clip = (self.recipe.clip / length).clamp(max=1) if self.recipe.clip else torch.ones_like(length)
         rate = self.recipe.rate_at(self.steps)
+        encoder, bias, decoder, drift = pulled.gradients
         sparse.adam(self.encoder, encoder, clip, rate, self.steps)
         sparse.adam(self.encoder_bias, bias, clip, rate, self.steps)
         sparse.adam(self.decoder_bias, drift, clip, rate, self.steps)
@@ -201,10 +251,10 @@ class Learner:
             self.norm = norm
         return length
 
-    def _count(self, latent: Tensor, batch: int, errors: Tensor) -> None:
+    def _count(self, found: Entries, batch: int, errors: Tensor) -> None:
         """Keep count of who fired, and see to the dead."""
-        self.silent += batch
-        self.silent[latent] = 0
+        fired = torch.zeros_like(self.norm).scatter_reduce_(0, found.latent, found.value, "amax") > 0
+        self.silent = (self.silent + batch) * ~fired
         if self.steps % REFRESH:
             return
         dead = self.silent >= self.recipe.dead_after
@@ -242,6 +292,30 @@ class Learner:
         learnt.copy[rows] = values.to(learnt.copy.dtype)
         learnt.mean[rows] = 0
         learnt.square[rows] = 0
+
+    def state(self) -> dict[str, Tensor]:
+        """All that `restore` needs to go on, as tensors; none of them is changed by later steps."""
+        parts = {name: getattr(self, name) for name in PARTS}
+        kept = {f"{name}.{field}": getattr(part, field) for name, part in parts.items() for field in KEPT}
+        kept |= {name: getattr(self, name) for name in ("norm", "silent", "spare", "threshold")}
+        kept |= {name: bar for name in BARS if (bar := getattr(self, name)) is not None}
+        kept |= {"counts": torch.tensor([self.steps, self.tokens, self.checked]), "draws": self.draws.get_state()}
+        return {name: value.detach().cpu().clone() for name, value in kept.items()}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from a state of a learner of the same shape and recipe."""
+        for name in PARTS:
+            part: Moments = getattr(self, name)
+            for field in KEPT:
+                getattr(part, field).copy_(state[f"{name}.{field}"])
+            part.copy.copy_(part.weights)
+        device = self.norm.device
+        for name in ("norm", "silent", "spare", "threshold"):
+            setattr(self, name, state[name].to(device))
+        for name in BARS:
+            setattr(self, name, state[name].to(device) if name in state else None)
+        self.steps, self.tokens, self.checked = state["counts"].tolist()
+        self.draws.set_state(state["draws"])
 
     def bar_in_use(self) -> Tensor:
         """The learned threshold of scaled activations."""
