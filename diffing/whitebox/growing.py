@@ -1,9 +1,9 @@
 """Rows of ids that grow token by token, each by the models that its recipe asks for.
 
 A model that several rows ask for reads them together, what is new alone, and keeps the rest in a cache of its own.
-Rows are of one length, so nothing is padded. Promises that a model is switched on while it reads and no longer;
-only where all rows ask for one model alone does it stay on from the first token to the last. Holds nothing of
-texts: `writing` does.
+Nothing is padded: all begin with as many ids as the shortest has, and the others are given theirs until it is
+their turn to grow. Promises that a model is switched on while it reads and no longer; only where all rows ask for
+one model alone does it stay on from the first token to the last. Holds nothing of texts: `writing` does.
 """
 
 import math
@@ -77,14 +77,13 @@ class Side:
         self._cache: Any = None
 
     @torch.inference_mode()
-    def read(self, whole: Whole, ids: Tensor) -> None:
-        """Take in what is new of each row."""
-        answer = self._cache is not None
+    def read(self, whole: Whole, ids: Tensor, written: Tensor) -> None:
+        """Take in what is new of each row, which is a prompt's or `written`."""
         if self._cache is None:
             self._cache = DynamicCache(config=whole.causal.config)
             told = whole.causal.generation_config.eos_token_id
             self.ends = set(told if isinstance(told, list) else [told]) - {None}
-        with self._steered(whole, answer):
+        with self._steered(whole, written):
             logits = whole.causal(
                 input_ids=ids.to(whole.device), past_key_values=self._cache, use_cache=True, logits_to_keep=1
             ).logits
@@ -104,26 +103,26 @@ class Side:
                 self._cache.batch_select_indices(torch.tensor(places, device=self.logs.device))
 
     @contextmanager
-    def _steered(self, whole: Whole, answer: bool) -> Iterator[None]:
+    def _steered(self, whole: Whole, written: Tensor) -> Iterator[None]:
         """Hooks that add what is asked for at the tokens that are read now."""
         blocks = layers_of(whole.model)
         handles = []
         try:
             for part in self.state.steering:
-                if part.where in ("all", "answer" if answer else "prompt"):
-                    added = part.strength * self._directions[part.direction].float()
-                    handles.append(blocks[part.layer].register_forward_hook(_adding(added)))
+                here = {"all": torch.ones_like(written), "answer": written, "prompt": ~written}[part.where]
+                added = part.strength * self._directions[part.direction].float()
+                handles.append(blocks[part.layer].register_forward_hook(_adding(here[:, None, None] * added)))
             yield
         finally:
             for handle in handles:
                 handle.remove()
 
 
-def _adding(direction: Tensor) -> Callable[[nn.Module, Any, Any], Any]:
+def _adding(directions: Tensor) -> Callable[[nn.Module, Any, Any], Any]:
     def add(_module: nn.Module, _args: Any, output: Any) -> Any:
         # Some layers give their hidden states alone, others a tuple that begins with them.
         hidden = output[0] if isinstance(output, tuple) else output
-        moved = (hidden.float() + direction.to(hidden.device)).to(hidden.dtype)
+        moved = (hidden.float() + directions.to(hidden.device)).to(hidden.dtype)
         return (moved, *output[1:]) if isinstance(output, tuple) else moved
 
     return add
@@ -132,31 +131,36 @@ def _adding(direction: Tensor) -> Callable[[nn.Module, Any, Any], Any]:
 def grow(
     pair: Pair, rows: Sequence[Row], length: int, directions: Directions, check: Check
 ) -> Iterator[dict[int, Grown]]:
-    """Rows of one length, a token at a time, until all have ended."""
+    """So many tokens more in each row, or as many as there is room for, until all have ended."""
     both = (pair.whole, pair.change.variant if isinstance(pair.change, OfModel) else pair.whole)
     known = min(int(whole.config.vocab_size) for whole in both)
     sides: dict[State, Side] = {}
     for place, row in enumerate(rows):
         for state in row.states:
             sides.setdefault(state, Side(state, [], directions, known)).rows.append(place)
-    new = {place: torch.tensor(row.ids) for place, row in enumerate(rows)}
-    room = min(length, pair.whole.window - len(rows[0].ids))
+    starts = [len(row.ids) for row in rows]
+    stops = [min(start + length, pair.whole.window) for start in starts]
+    have = min(starts)
+    new = {place: row.ids[:have] for place, row in enumerate(rows)}
     with ExitStack() as held:
         # One model alone is switched on once; several are, one after another, for each token.
         alone = held.enter_context(_model(pair, next(iter(sides)).dose)) if len(sides) == 1 else None
-        for _ in range(room):
+        while new:
             for state, side in sides.items():
                 check()
+                written = torch.tensor([have > starts[n] for n in side.rows])
                 with nullcontext(alone) if alone is not None else _model(pair, state.dose) as model:
-                    side.read(model, torch.stack([new[row] for row in side.rows]))
-            found = _drawn(rows, sorted(new), sides)
-            yield found
-            new = {place: torch.tensor([more.id]) for place, more in found.items() if not more.ended}
+                    side.read(model, torch.tensor([new[n] for n in side.rows]), written)
+            found = _drawn(rows, [n for n in new if have >= starts[n]], sides)
+            given = {n: rows[n].ids[have] for n in new if have < starts[n]}
+            if found:
+                yield found
+            have += 1
+            new = {n: [token] for n, token in given.items()}
+            new |= {n: [more.id] for n, more in found.items() if not more.ended and have < stops[n]}
             for side in sides.values():
                 side.keep(set(new))
             sides = {state: side for state, side in sides.items() if side.rows}
-            if not new:
-                return
 
 
 def _drawn(rows: Sequence[Row], places: Sequence[int], sides: Mapping[State, Side]) -> dict[int, Grown]:

@@ -1,8 +1,8 @@
 """Texts that the models of a pair write by a recipe, many at a time or token by token side by side.
 
 Each model reads what is new alone and keeps the rest in a cache of its own; an adapter is switched between two
-tokens, so that one copy of the weights is enough. Texts of one length are written together, so nothing is
-padded: a text is the one that it would be by itself, up to rounding. What is drawn hangs on the seed and on the
+tokens, so that one copy of the weights is enough. A text is the one that it would be by itself, up to rounding,
+whatever is written beside it: nothing is padded (`growing`). What is drawn hangs on the seed and on the
 text's place among those given, not on its company; on one machine it is the same again. Promises that nothing
 stays switched on or hooked when a text ends, however it ends, and that only tokens which both know are written.
 """
@@ -25,6 +25,9 @@ from diffing.whitebox.recipe import Recipe
 ROWS = {"cpu": 128, "cuda": 256}
 """Texts written at once. On one core of a CPU 128 gave the most tokens a second of 16 to 256 at the starter's
 size; for a GPU it is a guess, and what does not fit is tried in halves."""
+SPREAD = 8
+"""Tokens by which prefixes that are written together differ at most: each costs a pass of its own, which is less
+than what a small batch does."""
 SHOWN = 10
 """Tokens of a distribution that a column is told of."""
 
@@ -97,11 +100,7 @@ def grown(
         Row(list(prefix), recipe, _chances(pair, recipe.seed, place), own, states)
         for place, prefix in enumerate(prefixes)
     ]
-    by_length: dict[int, list[int]] = {}
-    for place, prefix in enumerate(prefixes):
-        by_length.setdefault(len(prefix), []).append(place)
-    most = ROWS[pair.device.type]
-    waiting = [group[n : n + most] for group in by_length.values() for n in range(0, len(group), most)][::-1]
+    waiting = _groups([len(prefix) for prefix in prefixes], ROWS[pair.device.type])[::-1]
     while waiting:
         group = waiting.pop()
         before = {n: rows[n].chances.get_state() for n in group}
@@ -120,6 +119,16 @@ def grown(
                 rows[n].chances.set_state(before[n])
             waiting += halves(group)
     return [row.ids for row in rows]
+
+
+def _groups(lengths: Sequence[int], most: int) -> list[list[int]]:
+    """Texts that are written together: nearly as long as each other, since the shortest sets where all begin."""
+    groups: list[list[int]] = []
+    for place in sorted(range(len(lengths)), key=lambda n: lengths[n]):
+        if not groups or len(groups[-1]) == most or lengths[place] > lengths[groups[-1][0]] + SPREAD:
+            groups.append([])
+        groups[-1].append(place)
+    return groups
 
 
 def scored(

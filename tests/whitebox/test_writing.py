@@ -137,7 +137,9 @@ def test_steering_is_a_hook_that_adds_to_a_layer(
             ids.append(int(says(model, ids)[-1].argmax()))
     finally:
         handle.remove()
-    assert ids_of(pair, asked, [prefix], directions=DIRECTIONS) == [ids]
+    # Beside a longer one and a shorter one, whose prompts end elsewhere.
+    found = ids_of(pair, asked, [[0, 8], prefix, list(range(9))], directions=DIRECTIONS)
+    assert found[1] == ids and list(map(len, found)) == [2 + LENGTH, 4 + LENGTH, 9 + LENGTH]
     unmoved = ids_of(pair, Recipe(alpha=0, temperature=0), [prefix])
     assert unmoved != [ids]
     none = asked.model_copy(update={"steering": (part.model_copy(update={"strength": 0.0}),)})
@@ -297,12 +299,12 @@ def test_what_does_not_fit_is_written_in_halves(
     real = growing.Side.read
     sizes: list[int] = []
 
-    def short(self: Any, whole: Any, ids: Tensor) -> None:
+    def short(self: Any, whole: Any, ids: Tensor, written: Tensor) -> None:
         sizes.append(len(ids))
         # In the midst of a text, so that what is written by then is written anew.
         if len(ids) > 1 and len(sizes) > 3:
             raise torch.OutOfMemoryError
-        real(self, whole, ids)
+        real(self, whole, ids, written)
 
     monkeypatch.setattr(growing.Side, "read", short)
     assert ids_of(pair, Recipe()) == expected and sizes[-1] == 1
