@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from diffing.whitebox.texts import Document
 
 METHODS = {
+    "perplexity": "diffing.whitebox.methods.perplexity",
+    "contrastive": "diffing.whitebox.methods.contrastive",
     "divergence": "diffing.whitebox.methods.divergence",
     "amplification": "diffing.whitebox.methods.amplification",
     "weights": "diffing.whitebox.methods.weights",
