@@ -30,6 +30,7 @@ METHODS = {
     "divergence": "diffing.whitebox.methods.divergence",
     "amplification": "diffing.whitebox.methods.amplification",
     "weights": "diffing.whitebox.methods.weights",
+    "lens": "diffing.whitebox.methods.lens",
 }
 """Methods by name, those first that public benches found the most telling."""
 
@@ -88,6 +89,13 @@ class Passing(Method, Protocol):
     Accumulator: Callable[["Pair", Sequence["Document"], Any], Taker]
 
 
+class Comparing(Method, Protocol):
+    """A method whose figures can be made anew once its nulls are known."""
+
+    def against(self, pair: "Pair", result: Result, others: Sequence[Result], options: Any) -> pd.DataFrame:
+        """The figures of the pair's result beside its nulls', or of one null's beside the other nulls'."""
+
+
 class Working(Method, Protocol):
     """A method that works by itself; its NEEDS hold `weights` or `samples`."""
 
@@ -97,6 +105,11 @@ class Working(Method, Protocol):
 def passes(method: Method) -> bool:
     """Whether a method takes part in the shared pass."""
     return bool(method.NEEDS & {"logits", "layers"})
+
+
+def compares(method: Method) -> bool:
+    """Whether a method's figures hang on its nulls."""
+    return hasattr(method, "against")
 
 
 def named(name: str) -> Method:

@@ -78,6 +78,11 @@ def settings(folder: Path) -> dict[str, Any]:
     return told
 
 
+def save_figures(folder: Path, figures: pd.DataFrame) -> None:
+    """Put other figures in the place of those that a result was saved with."""
+    files.write_parquet(folder / FIGURES, figures)
+
+
 def figures(folder: Path) -> pd.DataFrame:
     """All that a result can point at, in the shape of `evidence.COLUMNS`."""
     return files.read_parquet(folder / FIGURES)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 from diffing.common.step import Settings
 from diffing.whitebox import method, results, texts
 from diffing.whitebox.measure import predicting
-from diffing.whitebox.method import Check, Passing, Taker, Working
+from diffing.whitebox.method import Check, Comparing, Passing, Taker, Working
 from diffing.whitebox.pair import Pair
 from diffing.whitebox.results import Result
 from diffing.whitebox.texts import Document
@@ -63,6 +63,10 @@ def run(
             told = {"null": opened.name, "key": opened.key, "facts": opened.facts}
             for name, result in worked(opened, documents, {n: methods[n] for n in missing}, check, read):
                 _save(there[name], name, methods[name], told, result)
+    for name, place in places.items():
+        if nulls and method.compares(method.named(name)):
+            check()
+            _compare(pair, cast(Comparing, method.named(name)), place, methods[name])
     return places
 
 
@@ -80,6 +84,19 @@ def inside(places: Mapping[str, Path], null: str) -> dict[str, Path]:
 
 def _placed(folder: Path, asked: Mapping[str, Mapping[str, Any]]) -> dict[str, Path]:
     return {name: folder / results.name_of(name, told) for name, told in asked.items()}
+
+
+def _compare(pair: Pair, comparing: Comparing, place: Path, options: Settings) -> None:
+    """Make figures anew of what a result has in common with its nulls, a null's with the other nulls.
+
+    At the end of every run, since each null more changes them all.
+    """
+    own, found = loaded(place)
+    others = {name: result for name, result in found.items() if name != "same"}
+    results.save_figures(place, comparing.against(pair, own, list(others.values()), options))
+    for name, result in others.items():
+        rest = [other for another, other in others.items() if another != name]
+        results.save_figures(place / NULLS / name, comparing.against(pair, result, rest, options))
 
 
 def _save(place: Path, name: str, options: Settings, settings: dict[str, Any], result: Result) -> None:
