@@ -23,7 +23,8 @@ TOP_LEFT = {"x": 0, "xanchor": "left", "xref": "container", "y": 1, "yanchor": "
 """In the figure's own corner, so that long names of rows, which move the axes, do not move the title."""
 
 
-def _layout(figure: go.Figure, title: str, height: int, legend: bool = False) -> go.Figure:
+def laid_out(figure: go.Figure, title: str, height: int, legend: bool = False) -> go.Figure:
+    """A figure with its title, size and margins as all of them have."""
     # The title has a line of its own, and so has the legend: neither runs into the other at any width.
     figure.update_layout(
         title=TOP_LEFT | {"text": title, "font": {"size": 15}, "pad": {"t": 8, "l": 2}},
@@ -118,7 +119,7 @@ def volcano(
     figure.update_layout(dragmode=False)
     shown = f"{dots.chosen:,} of {dots.tested:,} features"
     first = f", the first {len(live):,} as dots" if len(live) < dots.chosen else ""
-    return _layout(figure, f"How surely it differs: {shown}{first}", height)
+    return laid_out(figure, f"How surely it differs: {shown}{first}", height)
 
 
 def _placed(rows: pd.DataFrame, level: float, times: float) -> pd.DataFrame:
@@ -178,7 +179,7 @@ def activations(a: np.ndarray, b: np.ndarray, mark_a: float | None, mark_b: floa
     figure.update_layout(barmode="group", bargap=0.15, bargroupgap=0)
     figure.update_xaxes(title="strongest activation in an answer")
     figure.update_yaxes(title="answers")
-    return _layout(figure, "How strongly answers show it, where they do", 300, legend=True)
+    return laid_out(figure, "How strongly answers show it, where they do", 300, legend=True)
 
 
 def by_group(rows: pd.DataFrame, title: str) -> go.Figure:
@@ -208,4 +209,4 @@ def by_group(rows: pd.DataFrame, title: str) -> go.Figure:
     figure.add_vline(x=0, line={"color": GREY, "width": 1})
     figure.update_xaxes(title="← more on A    B − A in points    more on B →")
     figure.update_yaxes(automargin=True)
-    return _layout(figure, title, max(220, 90 + 24 * len(rows)))
+    return laid_out(figure, title, max(220, 90 + 24 * len(rows)))

@@ -33,6 +33,7 @@ TITLES = {
     "verify": "Verifying findings",
     "ask": "Asking the judge about each answer",
     "report": "Writing the report",
+    "inside": "Looking inside",
 }
 """What each kind of job is doing, for people."""
 WORDS = {

@@ -37,6 +37,7 @@ from diffing.reader.encodings import Encodings
 from diffing.report import last
 from diffing.study import measures as stored_measures
 from diffing.study.study import Study
+from diffing.whitebox import results, seen
 from pages.parts import address
 
 
@@ -326,3 +327,16 @@ def report_state(study: Study, a: str, b: str) -> dict[str, str]:
 def series_state(study: Study) -> dict[str, str]:
     """The same of a report along a series."""
     return last.state_of_series(study)
+
+
+def _inside(study: Study) -> State:
+    """Answers with what was asked for and found from inside."""
+    found = study.folder.glob(f"{seen.FOLDER}/*/**/{results.FACTS}")
+    return _answers(study, *sorted(study.folder.glob(f"{seen.FOLDER}/*/{seen.ASKED}")), *sorted(found))
+
+
+@said
+@st.cache_resource(max_entries=4, show_spinner="Reading what was seen from inside", hash_funcs={Study: _inside})
+def inside(study: Study, a: str, b: str) -> seen.Inside:
+    """What methods saw inside two checkpoints."""
+    return seen.of(study, a, b)

@@ -62,6 +62,7 @@ PAGES = [
     Page("pages/compare.py", "Compare", ":material/compare_arrows:", True),
     Page("pages/features.py", "Features", ":material/bar_chart:", True),
     Page("pages/feature.py", "One feature", ":material/search:", True),
+    Page("pages/inside.py", "Inside", ":material/psychology:", True),
     Page("pages/findings.py", "Findings", ":material/fact_check:", True),
     Page("pages/gate.py", "Gate", ":material/rule:", True),
     Page("pages/prompts.py", "Prompts", ":material/list:", True),

@@ -1,0 +1,21 @@
+"""Two checkpoints' weights compared from the inside: what stands out above nulls, and what each method saw."""
+
+import streamlit as st
+
+from pages.parts import address, load, shell
+from pages.parts.inside import clues, head, methods, start
+
+shell.page("Inside")
+here = address.comparison()
+found = load.inside(*here)
+if found.methods:
+    head.show(here, found)
+    start.panel(here, ended=False)
+    clues.show(here, found)
+    methods.show(here, found)
+    with st.expander("Look again, or with other methods"):
+        start.form(here, found)
+else:
+    head.nothing()
+    start.form(here, found)
+    start.panel(here)
