@@ -6,10 +6,12 @@ told apart by documents alone. Holds no threshold and no test.
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
+from scipy.special import stdtrit
 from torch import Tensor
 
-from diffing.common.arrays import Array
+from diffing.common.arrays import Array, Floats, Ints
 from diffing.whitebox.pair import Batch, Pair
 from diffing.whitebox.texts import Document
 
@@ -54,6 +56,37 @@ class Rows:
         """All of it."""
         self.settle()
         return {name: torch.cat(pieces).numpy() for name, pieces in self._settled.items()}
+
+
+def jackknife(sums: Floats, sizes: Ints) -> tuple[Floats, Floats]:
+    """95 % of sums over sizes, from blocks × things: each block is left out once.
+
+    Without two blocks nothing is known, and the interval has no ends.
+    """
+    sums, sizes = sums[sizes > 0], sizes[sizes > 0]
+    count = len(sizes)
+    total = sums.sum(0) / max(1, sizes.sum())
+    if count < 2:
+        return np.full_like(total, -np.inf), np.full_like(total, np.inf)
+    without = (sums.sum(0) - sums) / (sizes.sum() - sizes)[:, None]
+    spread = np.sqrt((count - 1) / count * ((without - without.mean(0)) ** 2).sum(0))
+    # Few blocks know their own spread poorly.
+    half = stdtrit(count - 1, 0.975) * spread
+    return total - half, total + half
+
+
+def ratio(values: Floats, document: Ints) -> tuple[Floats, Floats, Floats]:
+    """Means of tokens × things with 95 % over documents: tokens of one text are not independent."""
+    _, of = np.unique(document, return_inverse=True)
+    count, sizes = int(of.max()) + 1, np.bincount(of)
+    mean = values.mean(0)
+    sums = np.stack([np.bincount(of, column, count) for column in values.T], axis=1)
+    if count < 2:
+        return mean, np.full_like(mean, -np.inf), np.full_like(mean, np.inf)
+    # Each document's sum beside what the mean makes of its size.
+    squares = ((sums - sizes[:, None] * mean) ** 2).sum(0) * count / (count - 1)
+    half = stdtrit(count - 1, 0.975) * np.sqrt(squares) / len(values)
+    return mean, mean - half, mean + half
 
 
 def predicting(batch: Batch, documents: Sequence[Document]) -> Tensor:

@@ -29,6 +29,8 @@ METHODS = {
     "contrastive": "diffing.whitebox.methods.contrastive",
     "divergence": "diffing.whitebox.methods.divergence",
     "amplification": "diffing.whitebox.methods.amplification",
+    "mining": "diffing.whitebox.methods.mining",
+    "activations": "diffing.whitebox.methods.activations",
     "weights": "diffing.whitebox.methods.weights",
     "lens": "diffing.whitebox.methods.lens",
 }
