@@ -4,8 +4,8 @@ One pass keeps sums over the vocabulary and no distribution: the mean change of 
 log-probability's change, and in which share of positions it is among those that rose or fell most. The first is
 the main figure: a change of the log-probability is led by tokens of no chance at all, so shares beside it count a
 token only where it has one. Intervals are over blocks of documents that lie next to each other, so that the
-answers to one prompt mostly stay together. Promises memory that does not grow with the texts. What rises together
-is told by `topics`, which word a piece stands for by `pieces`. Says nothing of why, and nothing of whether a change
+answers to one prompt mostly stay together. Promises memory that does not grow with the texts. What rises
+together is told by `topics`, which word a piece stands for by `pieces`. Says nothing of why, nor whether a change
 means more than that there was training: only nulls do.
 """
 
