@@ -28,13 +28,14 @@ RANK = 16
 GPU = torch.device("cuda")
 
 
-def model(layers: int, vocabulary: int, dtype: torch.dtype) -> Any:
+def model(layers: int, vocabulary: int, dtype: torch.dtype, device: torch.device = GPU, width: int = 4096) -> Any:
+    """Of Llama-3.1-8B's proportions."""
     config = LlamaConfig(
-        hidden_size=4096,
-        intermediate_size=14_336,
+        hidden_size=width,
+        intermediate_size=width * 7 // 2,
         num_hidden_layers=layers,
-        num_attention_heads=32,
-        num_key_value_heads=8,
+        num_attention_heads=max(4, width // 128),
+        num_key_value_heads=max(1, width // 512),
         vocab_size=vocabulary,
         max_position_embeddings=8192,
         rope_parameters={"rope_type": "default", "rope_theta": 500_000.0},
@@ -42,7 +43,7 @@ def model(layers: int, vocabulary: int, dtype: torch.dtype) -> Any:
     torch.manual_seed(0)
     torch.set_default_dtype(dtype)
     try:
-        with GPU:
+        with device:
             made: Any = LlamaForCausalLM(config)
     finally:
         torch.set_default_dtype(torch.float32)
@@ -51,18 +52,19 @@ def model(layers: int, vocabulary: int, dtype: torch.dtype) -> Any:
 
 def paired(whole: Whole) -> Pair:
     """A random adapter on every product, as large as to move a tenth of what the layers give."""
-    draws = torch.Generator(GPU).manual_seed(1)
+    device = whole.device
+    draws = torch.Generator(device).manual_seed(1)
     tensors: dict[str, Tensor] = {}
     for path, module in whole.causal.named_modules():
         if path.endswith("_proj"):
             out, wide = module.weight.shape
-            low = torch.randn(RANK, wide, device=GPU, generator=draws) / wide**0.5
+            low = torch.randn(RANK, wide, device=device, generator=draws) / wide**0.5
             tensors[f"{path}.lora_A.weight"] = low
-            tensors[f"{path}.lora_B.weight"] = torch.randn(out, RANK, device=GPU, generator=draws) * 0.02
+            tensors[f"{path}.lora_B.weight"] = torch.randn(out, RANK, device=device, generator=draws) * 0.02
     adapter = Adapter("random", LoraConfig(r=RANK, lora_alpha=RANK), tensors, (), Path())
     adapters.attach(whole, adapter, "variant")
     change = OfAdapter(whole, adapter, "variant")
-    return Pair(whole, change, PreTrainedTokenizerFast, "random", "random", device=GPU)  # type: ignore[arg-type]
+    return Pair(whole, change, PreTrainedTokenizerFast, "random", "random", device=device)  # type: ignore[arg-type]
 
 
 def gone_through(pair: Pair, ids: list[list[int]], layer: int) -> tuple[Batch, Tensor, Tensor]:
