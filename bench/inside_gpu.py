@@ -5,9 +5,9 @@
 Random weights and texts, since no figure here hangs on what a model says. Ours: one pass over the pair that serves
 divergence, mining, activation statistics and, where it is there, the lens. The published ways, written anew after
 what `diffing-toolkit` does: two models of `transformers` over padded batches of 16 in the order given, each method
-with passes of its own, layers and logits to the host. They are spared what is not the method's: both models are one
-copy of the weights here, nothing is written to disk, and the lens stops above its layer. `--tiny` runs everywhere.
-No network is touched.
+with passes of its own, layers and logits to the host. They are spared what is not the method's: both models are
+one copy of the weights here, nothing is written to disk, and the lens stops above its layer. `--tiny` runs
+everywhere. No network is touched.
 """
 
 import argparse
@@ -75,10 +75,11 @@ class Bench:
     def ours(self, names: Sequence[str]) -> tuple[float, float]:
         """Seconds of the pass, and of making results of what it took; the second time round."""
         asked: dict[str, Settings] = {name: method.named(name).Options() for name in names}
+        ends: list[float] = []
         for _ in range(2):
-            ends: list[float] = []
             begun = self.now()
-            runs.passed(self.pair, self.documents, asked, ignore, lambda _: ends.append(time.perf_counter()))
+            # When the last batch's work was done.
+            runs.passed(self.pair, self.documents, asked, ignore, lambda _: ends.append(self.now()))
             behind = self.now()
         return ends[-1] - begun, behind - ends[-1]
 
@@ -230,15 +231,15 @@ def main() -> None:
     numbers = torch.float32 if tiny else torch.bfloat16
     whole = Whole(pair_gpu.model(4 if tiny else 32, vocabulary, numbers, device, 128 if tiny else 4096))
     base = memory(device)
-    pair = replace(pair_gpu.paired(whole), tokenizer=Numbers(vocabulary))
+    tokenizer: Any = Numbers(vocabulary)
+    pair = replace(pair_gpu.paired(whole), tokenizer=tokenizer)
     documents = random_documents(asked.texts, longest, vocabulary)
     bench = Bench(pair, documents)
     tokens = sum(len(document.ids) for document in documents)
     if not tiny:
         print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}")
-        print(
-            f"base {base / 2**30:.2f} GiB, pair {memory(device) / 2**30:.2f}: {memory(device) / base:.3f} times\n"
-        )
+        both = memory(device)
+        print(f"base {base / 2**30:.2f} GiB, pair {both / 2**30:.2f} GiB: {both / base:.3f} times\n")
         torch.cuda.reset_peak_memory_stats()
     print(f"{tokens:,} tokens; each is read by both models\n\n| way | tokens/s | beside it |\n|---|---|---|")
 
