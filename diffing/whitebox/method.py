@@ -31,6 +31,7 @@ METHODS = {
     "amplification": "diffing.whitebox.methods.amplification",
     "mining": "diffing.whitebox.methods.mining",
     "activations": "diffing.whitebox.methods.activations",
+    "pca": "diffing.whitebox.methods.pca",
     "weights": "diffing.whitebox.methods.weights",
     "lens": "diffing.whitebox.methods.lens",
 }
