@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from diffing.jobs.job import JobStatus
     from diffing.probes.own_probes import OwnProbe
     from diffing.reader.encodings import Encodings
+    from diffing.whitebox.seen import Inside
 
 
 def _say(line: str) -> None:
@@ -64,6 +65,14 @@ class Study(study.Study):
         from diffing.diff import compute
 
         return compute.current(self, *self.sides(a, b)).phrases
+
+    def inside(self, base: str = "", variant: str = "", **options: Any) -> "Inside":
+        """Two checkpoints compared by their weights, beside nulls: what methods point at, and a sentence. What is
+        missing is run first (`methods`, `settings`, `texts`, `nulls`)."""
+        from diffing.whitebox import seen
+
+        self.run("inside", base=base, variant=variant, **options)
+        return seen.of(self, base, variant)
 
     def timeline(self, checkpoints: "Sequence[str]" = ()) -> "Timeline":
         """Probes, phrases and measures along three or more checkpoints in order, and where each changed."""

@@ -21,6 +21,7 @@ from diffing.labels.digest import Change
 from diffing.reader.places import table_path
 from diffing.study import study
 from diffing.study.study import Study
+from diffing.whitebox import seen
 
 
 class Overview(NamedTuple):
@@ -47,6 +48,8 @@ class Overview(NamedTuple):
     """The command that does it."""
     stale: str = ""
     """Why its diff is no longer true, as a sentence; empty where it is, or where there is none."""
+    inside: str = ""
+    """What was seen of its first two checkpoints' weights; empty where nobody looked."""
     running: tuple[str, ...] = ()
     """Kinds of jobs that run now."""
 
@@ -96,6 +99,7 @@ def _of(opened: Study) -> Overview:
         next=ahead,
         how=how,
         stale=_stale(opened) if told else "",
+        inside=seen.of(opened).sentence if seen.there(opened) else "",
         running=tuple(job.spec["kind"] for job in jobs.recent(opened) if job.status().state == "running"),
     )
 
@@ -144,7 +148,7 @@ def _rows(path: Path) -> int:
 
 
 def _changed(folder: Path) -> str:
-    """The date of the latest file: the study's own, and each diff's summary."""
+    """The date of the latest file: the study's own, each diff's summary, and what was looked into from inside."""
     moments = [each.stat().st_mtime for each in _files(folder)]
     return datetime.fromtimestamp(max(moments, default=0.0), UTC).isoformat(timespec="seconds")
 
@@ -156,3 +160,4 @@ def _files(folder: Path) -> Iterator[Path]:
         if each.is_file() and not each.name.startswith(".") and each.name != "study.lock"
     )
     yield from folder.glob("diffs/*/summary.json")
+    yield from folder.glob("whitebox/*/asked.json")

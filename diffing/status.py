@@ -25,6 +25,7 @@ from diffing.reader.unread import unread
 from diffing.study import responses, sample, spendings
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
+from diffing.whitebox import seen
 
 USUAL_DISCORDANCE = 0.05
 """Share of prompts on which two draws of one checkpoint differ on a feature, assumed until a diff says better. No
@@ -56,6 +57,8 @@ def _of(study: Study) -> dict[str, Any]:
         "detectable": foreseen(study, counted["prompts"]["active"]),
         "running": [job.spec["kind"] for job in jobs.recent(study) if job.status().state == "running"],
     }
+    # Not a step that everybody takes: only weights can be looked into.
+    status["inside"] = seen.of(study).sentence if seen.there(study) else ""
     status["steps"] = steps(study, status)
     status["next"] = next(
         ({"step": s["step"], "how": s["how"]} for s in status["steps"] if s["state"] in ("to do", "partial")), None

@@ -15,6 +15,7 @@ from diffing.diff.stored import Diff
 from diffing.gate import check, expression, items
 from diffing.reader import encode
 from diffing.reader.encodings import Encodings
+from diffing.whitebox import seen
 from tests.fakes.diff_study import computed, made
 from tests.fakes.reader import FakeReader
 
@@ -50,7 +51,7 @@ def test_every_name_on_the_page_of_the_api_is_there() -> None:
     code = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL))
     tree = ast.parse(code)
     modules: dict[str, Any] = {"study": Study, "encodings": Encodings, "stored": Diff, "job": jobs.Job}
-    modules["outcome"], modules["along"] = check.Checked, timeline.Timeline
+    modules["outcome"], modules["along"], modules["weights"] = check.Checked, timeline.Timeline, seen.Inside
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:

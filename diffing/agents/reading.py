@@ -82,7 +82,12 @@ def status(desk: Desk, study: Name) -> Status:
     """What is done and missing in a study, step by step, and which step comes next."""
     opened = desk.opened(study)
     told = statuses.of(opened)
-    sides = [f"{c['key']} = {size.cut(c['name'], 80)} ({size.cut(c['source'], 80)})" for c in told["checkpoints"]]
+    # Where an organism's weights come from would say what was changed in it.
+    blind = bool(opened.settings.organism)
+    sides = [
+        f"{c['key']} = {size.cut(c['name'], 80)} ({'weights' if blind else size.cut(c['source'], 80)})"
+        for c in told["checkpoints"]
+    ]
     # Their commands are for people: an agent starts the step's job.
     steps = [Done(step=s["job"] or s["step"], state=s["state"], detail=s["detail"]) for s in told["steps"]]
     due = next((step.step for step in steps if step.state in ("to do", "partial")), "")

@@ -1,10 +1,10 @@
 """The server of agents' tools over the Model Context Protocol, and what every call of one goes through.
 
-Promises that each answer is typed data and the same as compact text; that both together stay under the size that
-`size` sets; that no key of this machine stands in one; that no call takes longer than 45 seconds, whatever it
-waits for; and that a fault is one sentence, never a traceback. What a tool does stands in `reading`, `looking`,
-`work` and `claims`. `mcp` is an extra and slow to import: nothing else of the engine loads this module before a
-server starts.
+Promises that each answer is typed data and the same as compact text; that both together stay under the size
+that `size` sets; that no key of this machine stands in one; that no call takes longer than 45 seconds, whatever
+it waits for; and that a fault is one sentence, never a traceback. What a tool does stands in `reading`,
+`looking`, `inside`, `work` and `claims`. `mcp` is an extra and slow to import: nothing else of the engine loads
+this module before a server starts.
 """
 
 import inspect
@@ -26,7 +26,7 @@ from mcp_types import CallToolResult, InputRequiredResult, TextContent, ToolAnno
 from pydantic import Field, ValidationError
 from starlette.applications import Starlette
 
-from diffing.agents import claims, code, guide, looking, reading, size, work
+from diffing.agents import claims, code, guide, inside, looking, reading, size, work
 from diffing.agents.desk import Desk, signed
 from diffing.agents.reading import Name
 from diffing.agents.shapes import Progress
@@ -52,7 +52,7 @@ Tool = Callable[..., Any]
 Running = Callable[[], AbstractAsyncContextManager[None]]
 READING: Sequence[Tool] = (
     *(reading.studies, reading.status, reading.answer, reading.differences),
-    *(looking.feature, looking.pair, looking.search),
+    *(looking.feature, looking.pair, looking.search, inside.inside),
     *(work.estimate, claims.findings, claims.report, code.cell),
 )
 """Tools that change nothing."""

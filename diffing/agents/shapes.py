@@ -247,3 +247,36 @@ class Ran(BaseModel):
     pictures: int = Field(description="How many it drew; they are in the notebook, for people.")
     shown: str
     next_cursor: str = ""
+
+
+class Pointed(BaseModel):
+    what: str
+    less: bool = Field(description="Whether the variant has less of it.")
+    above: bool = Field(description="Whether it stands above all nulls; else nulls show it too, or none was read.")
+    methods: list[str]
+    figure: float
+    low: float | None
+    high: float | None
+    null_low: float | None = Field(
+        description="The nulls' range of the very same thing; null where none was read."
+    )
+    null_high: float | None
+
+
+class Looked(BaseModel):
+    method: str
+    title: str
+    above: int = Field(description="Things that stand above all nulls.")
+    nulls: int
+    lacking: int = Field(description="Nulls that were asked for and are not there yet.")
+    outdated: str
+
+
+class Inside(BaseModel):
+    study: str
+    a: str
+    b: str
+    sentence: str = Field(description="Made by a rule from the figures.")
+    methods: list[Looked]
+    things: list[Pointed]
+    next_cursor: str = ""

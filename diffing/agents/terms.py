@@ -18,7 +18,7 @@ from diffing.common.errors import UserError
 from diffing.common.words import between_commas
 from diffing.models import hosts, providers
 
-Step = Literal["collect", "encode", "diff", "label", "draft", "baseline", "verify", "ask", "report"]
+Step = Literal["collect", "encode", "diff", "label", "draft", "baseline", "verify", "ask", "report", "inside"]
 STEPS: tuple[Step, ...] = get_args(Step)
 PAID: tuple[Step, ...] = ("collect", "label", "draft", "baseline", "verify", "ask")
 """Steps that ask a model; `draft` does only where one is named."""
@@ -35,6 +35,7 @@ TAKES: dict[Step, tuple[str, ...]] = {
     "verify": ("a", "b", "model", "findings"),
     "ask": ("a", "b", "probes"),
     "report": ("a", "b"),
+    "inside": ("a", "b", "methods", "texts"),
 }
 """What each step can be told by an agent."""
 
@@ -66,6 +67,9 @@ class StepOptions(BaseModel):
         default=None, description="verify: ids; all that nobody rejected unless named."
     )
     probes: list[str] | None = Field(default=None, description="ask: names of the study's own questions.")
+
+    methods: list[str] | None = Field(default=None, description="inside: these methods; all unless named.")
+    texts: int | None = Field(default=None, ge=2, le=10_000, description="inside: so many texts at most.")
 
     def given(self) -> dict[str, Any]:
         return self.model_dump(exclude_none=True)
@@ -121,7 +125,7 @@ class Terms:
             raise UserError(f"'{step}' takes no '{wrong[0]}'; it takes {', '.join(TAKES[step]) or 'nothing'}.")
         if "model" in given:
             self.check_model(given["model"])
-        return given
+        return _inside(given) if step == "inside" else given
 
     def pays(self, step: Step, options: dict[str, Any]) -> bool:
         """Whether a step asks somebody who sends a bill."""
@@ -149,3 +153,10 @@ class Terms:
             f"This server may not ask '{written[:80]}': agents may ask models of openrouter, openai and gemini, "
             "and what a person names with 'python -m diffing agents --model'."
         )
+
+
+def _inside(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of `inside` in its own words; texts and nulls are those that fit, as others would name files."""
+    names = {"a": "base", "b": "variant", "methods": "methods"}
+    told: dict[str, Any] = {names[name]: value for name, value in given.items() if name in names}
+    return told | ({"texts": {"count": given["texts"]}} if "texts" in given else {})

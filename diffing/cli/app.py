@@ -19,6 +19,7 @@ from diffing.cli import bring as cli_bring
 from diffing.cli import check as cli_check
 from diffing.cli import diff as cli_diff
 from diffing.cli import findings as cli_findings
+from diffing.cli import inside as cli_inside
 from diffing.cli import judge_check as cli_judge_check
 from diffing.cli import keys as cli_keys
 from diffing.cli import label as cli_label
@@ -63,6 +64,7 @@ PARTS = (
     cli_report,
     cli_mend,
     cli_organisms,
+    cli_inside,
     cli_agents,
 )
 for part in PARTS:

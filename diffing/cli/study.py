@@ -13,6 +13,7 @@ from diffing.common.errors import UserError
 
 if TYPE_CHECKING:
     from diffing.diff.stored import Diff
+    from diffing.models.providers import Checkpoint
     from diffing.overview import Overview
     from diffing.study.study import Study
 
@@ -30,6 +31,15 @@ def new(
         ),
     ] = None,
     preset: Annotated[str, typer.Option(help="A known case: gemini-flash, gemini-flash-living.")] = "",
+    organism: Annotated[
+        str,
+        typer.Option(
+            help="A variant whose change is known, against its base: 'organisms' lists them.",
+            metavar="NAME[:MODEL[:VARIANT]]",
+        ),
+    ] = "",
+    model: Annotated[str, typer.Option(help="Of several models of the organism, this one.")] = "",
+    variant: Annotated[str, typer.Option(help="Of several variants of the organism, this one.")] = "",
     prompt_file: Annotated[
         Path | None, typer.Option("--prompts", help="Own prompts, else the bundled set.")
     ] = None,
@@ -78,13 +88,15 @@ def new(
     asked |= {"reasoning_tag": reasoning_tag}
     asked |= {k: v for k, v in {"temperature": temperature, "max_tokens": max_tokens}.items() if v is not None}
     named = [providers.parse(text, providers.nth_key(i), key_env) for i, text in enumerate(written)]
+    truth = ""
+    if organism:
+        named, truth = _organism(organism, model, variant, named)
     parsed = providers.with_plain(named)
     table = prompts.load(prompt_file) if prompt_file else prompts.bundled()
     chosen = presets.check(ReaderChoice(preset=reader) if reader else choice)
     sampling = checked("new", Sampling, sampling.model_dump() | asked)
-    made = Study.create(
-        name, parsed, table, note=note, held_out=held_out, seed=seed, sampling=sampling, reader=chosen
-    )
+    told: dict[str, Any] = {"note": note, "held_out": held_out, "seed": seed, "organism": truth}
+    made = Study.create(name, parsed, table, sampling=sampling, reader=chosen, **told)
     # Whoever typed the address and the variable has said where that key may go.
     keys.typed(providers.endpoints(parsed))
     status = statuses.of(made)
@@ -99,7 +111,21 @@ def new(
     say(f"{estimate.calls:,} calls, {words.about(estimate.cost)}. {power}")
     if note:
         say(note)
-    say(f"Next: python -m diffing collect {name} --limit 20   (a pilot that projects cost and time)")
+    if organism:
+        say(f"Next: python -m diffing inside {name}   (looks into the weights; nothing is asked)")
+    else:
+        say(f"Next: python -m diffing collect {name} --limit 20   (a pilot that projects cost and time)")
+
+
+def _organism(name: str, model: str, variant: str, written: "list[Checkpoint]") -> "tuple[list[Checkpoint], str]":
+    """Both checkpoints of an organism, and what the study's settings say of it."""
+    from diffing.whitebox import organisms
+
+    if written:
+        raise UserError("An organism names both checkpoints; leave the others out, or leave out --organism.")
+    parts = [*name.split(":"), "", ""]
+    found = organisms.find(":".join([parts[0], model or parts[1], variant or parts[2]]).rstrip(":"))
+    return organisms.checkpoints(found), found.written
 
 
 @app.command("prompts")
@@ -174,6 +200,8 @@ def status_command(name: Name, as_json: AsJson = False) -> None:
     if compared is not None:
         say()
         glance.answer(opened, compared)
+    if status["inside"]:
+        paragraph(f"Seen from inside: {status['inside']}")
     if status["next"]:
         say(f"Next: {status['next']['how']}")
 
@@ -238,6 +266,8 @@ def list_command(as_json: AsJson = False) -> None:
         told = _listed(each)
         paragraph(f"{told['study']}: {told['checkpoints']}{', ' if told['changed'] else ''}{told['changed']}")
         paragraph(told["says"])
+        if told["inside"]:
+            paragraph(f"Seen from inside: {told['inside']}")
         say()
     if not found:
         say("No studies yet; 'python -m diffing new --help' shows how to make one.")
@@ -253,6 +283,7 @@ def _listed(each: "Overview") -> dict[str, str]:
         "changed": words.moment(each.changed) if each.changed else "",
         "says": each.sentence or (f"{each.next} ({each.how})" if each.next else ""),
         "next": each.step,
+        "inside": each.inside,
     }
 
 

@@ -17,6 +17,8 @@ from diffing.common import damage, files
 from diffing.common.errors import UserError
 from diffing.common.step import first_fault
 from diffing.models.local import ORGANISMS, STARTER, Source, Weights, parse
+from diffing.models.providers import Checkpoint
+from diffing.study.study import Study, names
 
 REGISTRY = Path(__file__).parent / "registry"
 BUNDLED = ORGANISMS
@@ -189,6 +191,26 @@ def chosen(text: str, known: Mapping[str, Organism] | None = None) -> list[Varia
         names = ", ".join(dict.fromkeys(variant.name for variant in rows))
         raise UserError(f"The organism '{name}' has no variant '{wanted}' there; it has {names}.")
     return fitting
+
+
+def checkpoints(found: Found) -> list[Checkpoint]:
+    """The base and the variant as checkpoints of a study; no name tells what was changed."""
+    variant = found.variant
+    return [
+        Checkpoint(key="a", name=variant.model, source=variant.base_source.written),
+        Checkpoint(key="b", name=f"{variant.model}, changed", source=variant.written),
+    ]
+
+
+def study_of(found: Found) -> Study:
+    """The study in which an organism is looked into, made where there is none."""
+    name = f"organism-{found.written.replace(':', '-')}"[:64]
+    if name not in names():
+        return Study.create(name, checkpoints(found), organism=found.written)
+    study = Study.open(name)
+    if study.settings.organism != found.written:
+        raise UserError(f"A study '{name}' of something else exists already; rename its folder.")
+    return study
 
 
 def here(source: Source) -> bool:

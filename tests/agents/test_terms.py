@@ -21,6 +21,12 @@ def test_a_step_takes_its_own_options_alone() -> None:
         terms.options("encode", StepOptions(model="openai:gpt-4o"))
 
 
+def test_the_weights_are_looked_into_without_naming_texts_or_nulls() -> None:
+    told = Terms().options("inside", StepOptions(a="x", b="y", methods=["lens"], texts=40))
+    assert told == {"base": "x", "variant": "y", "methods": ["lens"], "texts": {"count": 40}}
+    assert not Terms().pays("inside", told) and Terms().options("inside", StepOptions()) == {}
+
+
 def test_a_plain_draft_costs_nothing_and_one_by_a_model_does() -> None:
     terms = Terms()
     assert not terms.pays("draft", {"most": 3}) and not terms.pays("report", {})

@@ -26,8 +26,20 @@ from tests.fakes.finding_study import CAKE, SPACES
 from tests.fakes.openai_server import OpenAIServer
 
 TOOLS = {
-    *("studies", "status", "answer", "differences", "feature", "pair", "search", "estimate", "findings", "report"),
-    *("cancel", "claim", "new_study", "start", "verify", "job", "run_python", "cell", "interrupt"),
+    *(
+        "studies",
+        "status",
+        "answer",
+        "differences",
+        "feature",
+        "pair",
+        "search",
+        "inside",
+        "estimate",
+        "findings",
+        "report",
+    ),
+    *("inside", "cancel", "claim", "new_study", "start", "verify", "job", "run_python", "cell", "interrupt"),
 }
 
 

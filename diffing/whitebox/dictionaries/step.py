@@ -268,10 +268,10 @@ class Learner:
 
         Their encoder begins at a fifth of the others' mean length, so that they do not take over at once.
         """
-        latents = latents[: len(errors)]
+        chance = errors.square().sum(1).double().cpu().nan_to_num(0, 0)
+        latents = latents[: int((chance > 0).sum())]
         if not len(latents):
             return
-        chance = errors.square().sum(1).double().cpu()
         token = chance.multinomial(len(latents), generator=self.draws).to(latents.device)
         rows = torch.zeros_like(self.decoder.weights[latents])
         rows.copy_(errors[token])

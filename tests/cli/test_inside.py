@@ -1,0 +1,117 @@
+"""The commands that look into weights: what they take, print and leave, and a sweep over organisms."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from diffing.cli.app import app
+from diffing.cli.inside import asked
+from diffing.common.errors import UserError
+from diffing.study.study import Study, names
+from diffing.whitebox import organisms, seen
+from diffing.whitebox.organisms import Organism, Variant
+from tests.fakes import pairs as fakes
+
+QUICK = ["--method", "divergence", "--texts", "own", "--count", "8", "--length", "10"]
+FEW = ["--set", "divergence.resamples=100"]
+
+
+def run(*words: str) -> str:
+    result = CliRunner().invoke(app, words)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Organism]:
+    """Two organisms of a tiny model, the one the other's control, and one whose weights are nowhere."""
+    root: Path = tmp_path_factory.mktemp("organisms")
+    made = fakes.make(root, "llama")
+    fakes.adapter(made.base, root / "other", seed=9)
+
+    def organism(adapter: Path, *controls: str) -> Organism:
+        variants = (Variant(base=str(made.base), adapter=str(adapter)),)
+        return Organism(kind="fact", truth="Knows of bees.", controls=controls, variants=variants)
+
+    return {
+        "bees": organism(made.adapter, "plain"),
+        "plain": organism(root / "other"),
+        "gone": organism(root / "nowhere"),
+    }
+
+
+@pytest.fixture(autouse=True)
+def _registry(known: dict[str, Organism], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(organisms, "registry", lambda: known)
+
+
+def test_an_organism_becomes_a_study_that_is_looked_into_and_shown_again() -> None:
+    said = run("new", "s", "--organism", "bees")
+    assert "Next: python -m diffing inside s" in said
+    study = Study.open("s")
+    assert study.settings.organism == "bees:llama:default"
+    # Nothing that stands in front of whoever looks says what was changed.
+    assert [each.name for each in study.checkpoints] == ["llama", "llama, changed"]
+    assert run("inside", "s", "--show").strip() == seen.NONE
+    said = run("inside", "s", *QUICK, *FEW, "--nulls", "auto")
+    found = seen.of(study)
+    assert found.sentence in said.replace("\n", " ")
+    assert [null.name.split("-")[0] for null in found.methods[0].nulls] == ["given", "rotated", "rotated"]
+    assert run("inside", "s", "--show") == said
+    told = json.loads(run("inside", "s", "--show", "--json"))
+    assert told["sentence"] == found.sentence and told["by"] == "rule"
+    assert told["methods"][0]["options"]["resamples"] == 100 and len(told["clues"]) == len(found.clues)
+    assert f"Seen from inside: {found.sentence}" in run("status", "s").replace("\n", " ")
+    assert json.loads(run("list", "--json"))[0]["inside"] == found.sentence
+
+
+def test_what_it_would_take_is_said_and_nothing_is_run() -> None:
+    run("new", "s", "--organism", "bees")
+    said = run("inside", "s", *QUICK, "--nulls", "rotated:2", "--dry-run")
+    assert "on the pair and 2 nulls" in said and not seen.there(Study.open("s"))
+
+
+def test_a_sweep_goes_through_organisms_and_ends_in_a_table() -> None:
+    words = ["sweep", "--organism", "bees,gone,plain", *QUICK, *FEW, "--nulls", "rotated:2"]
+    rows = json.loads(run(*words, "--json"))
+    assert [row["organism"].split(":")[0] for row in rows] == ["bees", "gone", "plain"]
+    assert "nowhere" in rows[1]["fault"] and rows[0]["seen"]["methods"][0]["lacking"] == 0
+    assert set(names()) == {f"organism-{name}-llama-default" for name in ("bees", "gone", "plain")}
+    first = (
+        rows[0]["seen"]["methods"][0]["folder"],
+        Path(rows[0]["seen"]["methods"][0]["folder"]).stat().st_mtime_ns,
+    )
+    said = run(*words)
+    assert "divergence" in said and "how many things stand above all nulls" in said
+    # What was there has stayed.
+    assert Path(first[0]).stat().st_mtime_ns == first[1]
+
+
+def test_words_of_a_command_become_the_steps_options() -> None:
+    told = asked("a, b", ["a.layer=0.5", "a.words=[1, 2]", "b.name=x y"], "own", None, 9, "rotated:2,same")
+    assert told == {
+        "methods": ["a", "b"],
+        "settings": {"a": {"layer": 0.5, "words": [1, 2]}, "b": {"name": "x y"}},
+        "texts": {"source": "own", "length": 9},
+        "nulls": ["rotated:2", "same"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["inside", "s", "--set", "layer=1"], "'layer' names no method's setting"),
+        (["inside", "s", "--method", "x"], "There is no method 'x'"),
+        (["new", "t", "starter", "starter+fact", "--organism", "bees"], "An organism names both checkpoints"),
+        (["new", "t", "--organism", "bees", "--model", "gpt2"], "The organism 'bees' has no model 'gpt2'"),
+        (["sweep", "--organism", ","], "No organism is named"),
+    ],
+)
+def test_a_slip_is_one_sentence(words: list[str], told: Any) -> None:
+    run("new", "s", "--organism", "bees")
+    with pytest.raises(UserError, match=told):
+        run(*words)
