@@ -204,6 +204,15 @@ def test_figures_are_what_the_told_directions_write(pair: Pair) -> None:
     assert listed["text"] == best[1]
 
 
+def test_texts_that_show_no_token_often_enough_or_confirm_nothing_are_no_fault(pair: Pair) -> None:
+    documents = [document._replace(held_out=False) for document in DOCUMENTS[:12]]
+    asked = ASKED.model_copy(update={"seen": 10_000})
+    result = runs.passed(pair, documents, {"pca": asked}, lambda: None)["pca"]
+    told = pca.figures(result, asked)
+    assert set(told["kind"]) == {"token of the mean"} and told["held_out"].isna().all()
+    assert not len(result.tables["tokens"]) and result.facts["held_out_rows"] == 0
+
+
 def test_any_text_is_projected(pair: Pair, found: Result, plain: tuple[Tensor, Tensor]) -> None:
     base, variant = plain
     table = pca.project(pair, found, ROWS[:3])

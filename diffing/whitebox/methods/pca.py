@@ -246,7 +246,7 @@ class Accumulator:
     def _spoken(self, kind: str, scores: Tensor, kept: Tensor, shares: "Shares", ranked: Tensor) -> pd.DataFrame:
         """How far each token stands out along a direction, times the direction's share."""
         ids = ranked.nonzero()[:, 0]
-        if not len(kept):
+        if not len(kept) or not len(ids):
             return pd.DataFrame(columns=list(WRITTEN))
         rows = scores[kept][:, ids].double()
         spread = ((rows - rows.mean(1, keepdim=True)) / rows.std(1, keepdim=True)).clamp(min=0)
