@@ -47,8 +47,12 @@ PROMPTS = 40
 MODELS = ("before", "after", "writer", "author", "judge", "drafter", "verifier", "lister", "asked")
 DELAY = 0.02
 """Seconds that the server takes for a reply."""
-INSIDE = ["self:1", "rotated:1"]
-"""Nulls of both ways of making: training and turning."""
+INSIDE: dict[str, Any] = {
+    "methods": ["divergence", "weights"],
+    "texts": {"source": "own", "count": 16, "length": 12},
+    "nulls": ["same", "rotated:1"],
+}
+"""A method of the shared pass and one that works by itself; a null whose strength has to be found first."""
 FEATURES = [1, 2, 3, 4]
 """Those that fire on words."""
 VARYING = {"crc32", "created", "date", "made", "model_served", "latency", "reported", "begun", "memory"}
@@ -91,7 +95,7 @@ KINDS: dict[str, Kind] = {
     "baseline": Kind("diff", asking("lister")),
     "ask": Kind("diff", lambda _: {"concurrency": 4}),
     "report": Kind("verify", lambda _: {}),
-    "inside": Kind("pair", lambda _: {"texts": {"source": "own", "count": 16, "length": 12}, "nulls": INSIDE}),
+    "inside": Kind("pair", lambda _: INSIDE),
     "import": Kind("answers", None),
     "repair": Kind("damaged", None),
 }
