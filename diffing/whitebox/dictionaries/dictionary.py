@@ -8,7 +8,6 @@ in the models' own units where they are called written or given back. How it cam
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -105,7 +104,3 @@ class Dictionary:
         written, rows = self.written(), torch.arange(self.shape.latents, device=self.decoder.device)
         side = self.lengths().argmax(1)
         return side, written[rows, side]
-
-    def as_if(self, side: Literal[0, 1], pairs: Tensor) -> Entries:
-        """What a crosscoder sees where both models had what one of them has."""
-        return self.encode(pairs[:, side : side + 1].expand(-1, 2, -1))
