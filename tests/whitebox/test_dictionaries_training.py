@@ -11,10 +11,17 @@ import torch
 from torch import Tensor
 
 from diffing.common.errors import Cancelled, UserError
+from diffing.whitebox.activations.corpus import Corpus
+from diffing.whitebox.activations.source import Passes
+from diffing.whitebox.activations.stream import Options as StreamOptions
+from diffing.whitebox.activations.stream import Stream
 from diffing.whitebox.dictionaries import files, training
 from diffing.whitebox.dictionaries.dictionary import Dictionary
-from diffing.whitebox.dictionaries.shape import BASE, VARIANT, scale_of
+from diffing.whitebox.dictionaries.shape import BASE, VARIANT, Scale, scale_of
 from diffing.whitebox.dictionaries.training import Options, Place, Training, train
+from diffing.whitebox.opening import open_pair
+from diffing.whitebox.texts import Document
+from tests.fakes import pairs as fakes
 from tests.fakes.planted import Planted, matched
 
 CPU = torch.device("cpu")
@@ -211,3 +218,31 @@ def test_a_weight_of_the_difference_asks_for_one_scale() -> None:
     with pytest.raises(UserError, match="needs one scale"):
         apart = scale_of(pairs, Options().shape(16))
         Training(made, 10, apart, small(difference=-0.5), Place(Path("none")), CPU)
+
+
+def test_a_pairs_own_stream_is_learnt_from_and_taken_up_again(tmp_path: Path) -> None:
+    folders = fakes.make(tmp_path / "pair", "gemma2")
+    texts = [Document(str(n), tuple(row) * 3, 1, 3 * len(row), "text", False) for n, row in enumerate(fakes.IDS)]
+
+    def stream() -> Stream:
+        source = Passes(open_pair(folders.low_rank), Corpus(texts), [0])
+        return Stream(source, StreamOptions(batch=32, buffer=64, rounds=4))
+
+    def learn(folder: str, check: Callable[[], None] = lambda: None) -> Dictionary:
+        made = stream()
+        norms = made.norms["text"]
+        scale = Scale(norms.mean[0], 1 / norms.rms[0])
+        return train(made, -(-made.rows // 32), scale, SMALL, Place(tmp_path / folder), CPU, check)
+
+    left = 9
+
+    def check() -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise Killed
+
+    whole = learn("whole")
+    with pytest.raises(Killed):
+        learn("cut", check)
+    assert torch.equal(learn("cut").decoder, whole.decoder)
