@@ -78,7 +78,7 @@ def cell(judged: Judged, name: str) -> Cell:
     if name not in PLANTED:
         return Cell(0, len(above), str(above["text"].iloc[0]) if len(above) else "")
     said = above["text"].astype(str).str.contains(PLANTED[name], case=False, regex=True)
-    less = above["kind"].astype(str).str.endswith(" less")
+    less = above["kind"].astype(str).str.contains(" less")
     planted = said & (less if name in LESS else ~less)
     first = ""
     if len(above):

@@ -48,6 +48,9 @@ def findings_command(
             "Alone, it is the claim."
         ),
     ] = "",
+    clue: Annotated[
+        str, typer.Option(help="Write down what was seen from inside, counted in answers; as 'inside' names it.")
+    ] = "",
     more: Annotated[str, typer.Option(help="Checkpoint that shows it more; the one after unless named.")] = "",
     feature: Annotated[list[int] | None, typer.Option(help="A feature that it rests on; may be repeated.")] = None,
     probe: Annotated[list[str] | None, typer.Option(help="A surface probe that it rests on.")] = None,
@@ -64,7 +67,7 @@ def findings_command(
 
     Example: `python -m diffing findings flash --add "ends with an offer to help" --more new --feature 17`
     """
-    from diffing.findings import evidence, findings, predicates
+    from diffing.findings import evidence, findings, predicates, seen_inside
     from diffing.probes import own_probes
     from diffing.study import plain
     from diffing.study.study import Study
@@ -89,6 +92,11 @@ def findings_command(
         finding = findings.add(study, add, side, a=a, b=b, author=who, predicate=predicate, **members).id
         if known is not None:
             warn(f"It stood in the findings already, as {finding}; what it lacked was added.")
+    elif clue:
+        written = seen_inside.make(study, clue, who, a, b)
+        finding = written.finding.id
+        if not written.new:
+            warn(f"It stood in the findings already, as {finding}; that it was seen from inside is noted there.")
     elif finding and (members or reword or predicate):
         put: dict[str, Any] = {"claim": reword} if reword else {}
         put |= {"predicate": predicate.model_dump(mode="json")} if predicate else {}
@@ -272,13 +280,15 @@ def _list(stands: "Sequence[Standing]") -> None:
 
 
 def _one(one: "Standing") -> None:
-    from diffing.findings import correction
+    from diffing.findings import brief, correction
 
     finding = one.finding
     mark = one.status.upper() if one.status == "unverified wording" else one.status
     say(f"{mark}{': ' + one.why if one.why else ''}  {finding.id}")
     say(f"{finding.more} more than {finding.less}: {finding.claim}")
     say(f"author: {finding.written_by}, {finding.created}")
+    if finding.origin == "inside":
+        say(brief.origin(finding))
     if finding.features or finding.probes:
         said = [f"feature {number}" for number in finding.features] + list(finding.probes)
         say("rests on " + ", ".join(said))

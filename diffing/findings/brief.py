@@ -4,11 +4,12 @@ Promises that a claim whose words nothing has tested begins by saying so and has
 to.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
-from diffing.common.words import count, points, shares, whole_number
+from diffing.common.words import count, listed, points, shares, whole_number
 from diffing.diff import measure
 from diffing.findings import evidence
 from diffing.findings.evidence import Standing, Status
@@ -29,6 +30,7 @@ ORIGINS = {
     "sae": "written by a model that read features",
     "baseline": "written by a model that read answers",
     "template": "drafted from the counts",
+    "inside": "seen from inside",
 }
 """Where a claim's words come from."""
 FAR = 20
@@ -40,6 +42,24 @@ def rest(finding: Finding) -> str:
     amount = finding.counts_what_it_says and finding.predicate is not None and finding.predicate.amount
     # Of an amount the claim is the comparison; of all else, how often is.
     return f" {finding.claim}" if amount else f" more often {finding.claim}"
+
+
+def origin(finding: Finding) -> str:
+    """Where its words come from, and of what was seen from inside, by which methods."""
+    told = finding.evidence
+    if finding.origin != "inside" or not isinstance(told, dict):
+        return ORIGINS[finding.origin]
+    methods, nulls = told.get("methods"), told.get("nulls")
+    # A history may come from elsewhere.
+    if not isinstance(methods, list) or not isinstance(nulls, int):
+        return ORIGINS[finding.origin]
+    return from_inside([str(title) for title in methods], nulls)
+
+
+def from_inside(titles: Sequence[str], nulls: int) -> str:
+    """Which methods saw a clue, and above how many nulls it stands."""
+    by = listed(title[:1].lower() + title[1:] for title in titles)
+    return f"{ORIGINS['inside']} by {by}, above {count(nulls, 'null')}"
 
 
 def sentence(standing: Standing) -> str:

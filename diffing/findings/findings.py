@@ -20,7 +20,7 @@ from diffing.common.step import first_fault
 from diffing.findings.predicates import Predicate
 from diffing.study.study import Study
 
-Origin = Literal["hand", "sae", "baseline", "template"]
+Origin = Literal["hand", "sae", "baseline", "template", "inside"]
 Side = Literal["a", "b"]
 Kind = Literal["rule", "llm", "person"]
 
@@ -55,7 +55,8 @@ class Finding(BaseModel):
     side: Side
     """The one that shows it more."""
     origin: Origin
-    """Who found it: a person, a model reading features or answers, or the plain template."""
+    """Who found it: a person, a model reading features or answers, the plain template, or methods that look at
+    weights."""
     author: str = ""
     author_kind: Kind = "person"
     created: str = ""

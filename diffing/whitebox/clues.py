@@ -107,7 +107,9 @@ def folded(methods: Mapping[str, Judged]) -> tuple[Clue, ...]:
             # A word alone and in the midst of a sentence, where a token has a space before it.
             alike = " ".join(text.split()).casefold() or repr(text)
             part = _Part(_figure(name, row), text.strip() or text, len(judged.nulls), rank)
-            parts.setdefault((str(row["kind"]).endswith(" less"), alike), []).append(part)
+            # Other words may follow: "direction less, nulls taken out".
+            less = " less" in str(row["kind"])
+            parts.setdefault((less, alike), []).append(part)
     made = [(_clue(less, found), min(part.rank for part in found)) for (less, _), found in parts.items()]
     # Ties, as where nulls show nothing at all: what more methods point at, then what one has placed higher.
     made.sort(key=lambda each: (not each[0].above, -each[0].strength, -len(each[0].methods), each[1]))

@@ -17,10 +17,11 @@ import pandas as pd
 from diffing.common.arrays import Array, Floats
 
 COLUMNS = ("kind", "key", "text", "figure", "low", "high", "held_out")
-"""Of a method's figures, a row a thing. `kind` parts things of unlike figures (token, phrase, text, weight, or a
-method's own word such as "token less"); `key` is the same in the pair and its nulls, `text` is as people read it;
-`figure` with its 95 % interval over discovery documents, `held_out` the same on held-out ones (NaN where there are
-none). What a null has no row of is 0 there, so a figure must be one of which 0 says nothing."""
+"""Of a method's figures, a row a thing. `kind` parts things of unlike figures (token, word, phrase, habit,
+direction, place, weight; " less" behind it where the variant has less of it); `key` is the same in the pair and
+its nulls, `text` is as people read it; `figure` with its 95 % interval over discovery documents, `held_out` the
+same on held-out ones (NaN where there are none). What a null has no row of is 0 there, so a figure must be one of
+which 0 says nothing."""
 LEAST = 2
 """Nulls that take turns in the pair's place."""
 

@@ -10,7 +10,7 @@ from diffing.cli.findings import app
 from diffing.common.errors import UserError
 from diffing.findings import findings
 from diffing.study.study import Study
-from tests.fakes import finding_study, judges
+from tests.fakes import finding_study, judges, seen_inside
 from tests.fakes.listers import scripted
 from tests.fakes.openai_server import OpenAIServer
 
@@ -50,6 +50,17 @@ def test_a_finding_is_written_changed_and_rejected_by_hand(monkeypatch: pytest.M
     run("findings", "study", one, "--reject", "it is the spaces")
     assert told("findings", "study")[0]["status"] == "rejected"
     assert "it is the spaces" in run("findings", "study", one).stdout
+
+
+def test_a_clue_seen_from_inside_becomes_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = finding_study.make(monkeypatch)
+    seen_inside.look(study, mining=[("token", " cake", 3.0)])
+    shown = run("findings", "study", "--clue", "cake", "--author", "Ann").output
+    assert "b more than a: says “cake”" in shown and "yes  counted" in shown
+    assert "seen from inside by tokens that became likelier, above 4 nulls" in shown
+    assert "It stood in the findings already" in run("findings", "study", "--clue", "cake").output
+    (made,) = findings.load(study)
+    assert (made.claim, made.origin, made.author) == ("says “cake”", "inside", "Ann")
 
 
 def test_what_cannot_be_done_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

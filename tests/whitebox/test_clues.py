@@ -48,6 +48,8 @@ def test_more_and_less_of_a_thing_are_two() -> None:
     assert [(clue.text, clue.less) for clue in found] == [("7", True), ("7", False)]
     assert found[0].said == "“7”, less of it (mining): nothing of it in 2 nulls."
     assert "“7” (less of it), “7” (mining)" in said(mining=both)
+    (lost,) = clues.folded({"lens": judged([("direction less, nulls taken out", "7 (layer 2)", 2.0)], [], [])})
+    assert lost.less
 
 
 def test_what_the_nulls_show_too_is_said_with_the_thing() -> None:

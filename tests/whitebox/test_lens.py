@@ -96,7 +96,7 @@ def test_sums_and_readings_are_those_of_the_plain_models(
     # The figure: averaged over positions 1 to 7, of what is likelier.
     table = found.tables["tokens"].query("layer == 4 and place in ['1', '2', '3', '4', '5', '6', '7']")
     gained = table.groupby("token")["difference"].mean()
-    figured = lens.figures(found, OPTIONS).query("kind == 'token' and key.str.startswith('4 ')")
+    figured = lens.figures(found, OPTIONS).query("kind == 'direction' and key.str.startswith('4 ')")
     assert list(figured) == list(COLUMNS)
     wanted = gained[gained > 0]
     assert sorted(figured["key"]) == sorted(f"4 {token}" for token in wanted.index)
@@ -162,7 +162,7 @@ def test_a_planted_direction_is_read_once_what_training_does_anyway_is_taken_out
 
     def told(name: str) -> pd.DataFrame:
         rest = [made[other] for other in shared if other != name]
-        return lens.against(pair, made[name], rest, OPTIONS).query("kind == 'token' + @lens.TAKEN_OUT")
+        return lens.against(pair, made[name], rest, OPTIONS).query("kind == 'direction' + @lens.TAKEN_OUT")
 
     judged = evidence.judged(told("own"), [(name, told(name)) for name in shared])
     assert judged.table["key"].iloc[0].endswith(" 33") and judged.table["above"].iloc[0]
@@ -188,12 +188,13 @@ def test_a_run_makes_figures_anew_when_it_knows_its_nulls(pairs: dict[str, Pair]
     rotated = [Null(f"rotated-{seed}", partial(nulls.rotated, documents=DOCUMENTS, seed=seed)) for seed in (0, 1)]
     (place,) = runs.run(tmp_path, pairs["llama"], DOCUMENTS, asked).values()
     alone = results.figures(place)
-    assert set(alone["kind"]) == {"token", "token less"}
+    assert set(alone["kind"]) == {"direction", "direction less"}
     runs.run(tmp_path, pairs["llama"], DOCUMENTS, asked, [Null("same", nulls.same), *rotated])
     own, others = runs.loaded(place)
     wanted = lens.against(pairs["llama"], own, [others["rotated-0"], others["rotated-1"]], OPTIONS)
     pd.testing.assert_frame_equal(results.figures(place), wanted)
-    assert set(wanted["kind"]) == {kind + end for kind in ("token", "token less") for end in ("", lens.TAKEN_OUT)}
+    kinds = ("direction", "direction less")
+    assert set(wanted["kind"]) == {kind + end for kind in kinds for end in ("", lens.TAKEN_OUT)}
     # Each null beside the other.
     beside = lens.against(pairs["llama"], others["rotated-0"], [others["rotated-1"]], OPTIONS)
     pd.testing.assert_frame_equal(results.figures(place / "nulls" / "rotated-0"), beside)

@@ -64,7 +64,7 @@ def show(here: Comparison, standing: Standing, found: Loaded | None, author: str
         unit = "" if standing.counted is not None and standing.counted.amount else " points"
         sure = f", q = {small(standing.counted.q)}" if standing.counted is not None else ""
         st.html(f"<b>{own[0]} → {own[1]}</b> ({brief.difference(standing)}{unit}{sure}), on new prompts")
-    by = brief.ORIGINS[finding.origin] + ("" if finding.origin == "template" else f", {md(finding.author)}")
+    by = md(brief.origin(finding)) + ("" if finding.origin == "template" else f", {md(finding.author)}")
     st.caption(
         f"More in **{finding.side.upper()}**, {md(study.checkpoint(finding.more).name)} · {by} · "
         f"{md(finding.created[:10])} · {md(finding.id)}"

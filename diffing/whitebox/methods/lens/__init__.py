@@ -29,7 +29,7 @@ from diffing.whitebox.texts import Document
 
 NAME = "lens"
 TITLE = "Activation difference lens"
-VERSION = 1
+VERSION = 2
 NEEDS = frozenset({"layers"})
 ORDINARY = 20
 """Tokens that a base must be able to name before its patched readings are looked at."""

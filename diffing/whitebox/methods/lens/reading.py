@@ -99,7 +99,7 @@ def figures(
         shifts = [stream.shift(n), *(stream.without(n, block) for block in blocks)]
         shifts = [outside(shift[here.places], taken) for shift in shifts]
         confirming = [outside(stream.shift(n, held_out=True)[there.places], taken)] if len(there.places) else []
-        for kind, sign in (("token", 1), ("token less", -1)):
+        for kind, sign in (("direction", 1), ("direction less", -1)):
             told = gains(whole, here.mean, here.start, [sign * shift for shift in shifts], asked.tokens)
             again = [
                 gains(whole, there.mean, there.start, [sign * shift], asked.tokens)[0] for shift in confirming
