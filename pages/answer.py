@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.parts import address, channel, compared, headline, load, shell
-from pages.parts.answer import behaviours, changed, head, measures, own, still, where
+from pages.parts.answer import behaviours, changed, head, inside, measures, own, still, where
 
 shell.page("What changed")
 here = channel.chosen(address.comparison())
@@ -22,6 +22,7 @@ with st.container(gap="small", key="behaviours"):
     behaviours.show(here, found, listed)
 head.carried(found.diff, listed)
 if whole:
+    inside.show(here)
     measures.show(here)
 where.show(found.diff, listed)
 changed.show(here, found.diff, listed)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.parts import address, load, shell
-from pages.parts.inside import clues, head, methods, start
+from pages.parts.inside import clues, finding, head, methods, start
 
 shell.page("Inside")
 here = address.comparison()
@@ -12,6 +12,7 @@ if found.methods:
     head.show(here, found)
     start.panel(here, ended=False)
     clues.show(here, found)
+    finding.show(here)
     methods.show(here, found)
     with st.expander("Look again, or with other methods"):
         start.form(here, found)

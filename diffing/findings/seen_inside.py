@@ -144,10 +144,13 @@ def _within(words: Counter[str], clue: Clue, predicate: Predicate | None) -> str
     return min(holding, key=lambda word: (-holding[word], word), default="")
 
 
-def make(study: Study, text: str, author: str, a: str = "", b: str = "") -> Made:
-    """Write down as a finding that answers hold what a clue names; a `UserError` says why it cannot be one."""
+def make(study: Study, text: str, author: str, a: str = "", b: str = "", less: bool | None = None) -> Made:
+    """Write down as a finding that answers hold what a clue names; a `UserError` says why it cannot be one.
+
+    `less`: which one is meant where some methods see more of it inside and others less; the stronger unless told.
+    """
     found = seen.of(study, a, b)
-    clue = named(found, text)
+    clue = named(found, text, less)
     if not clue.above:
         raise UserError(f"{clue.said.rstrip('.')}; only what stands above its nulls becomes a finding.")
     predicate = predicate_of(clue)
@@ -183,11 +186,11 @@ def make(study: Study, text: str, author: str, a: str = "", b: str = "") -> Made
     return Made(made, new=True)
 
 
-def named(found: Inside, text: str) -> Clue:
+def named(found: Inside, text: str, less: bool | None = None) -> Clue:
     """The clue of a name, the strongest where more and less of it are two."""
     wanted = " ".join(text.split()).casefold()
     for clue in found.clues:
-        if " ".join(clue.text.split()).casefold() == wanted:
+        if " ".join(clue.text.split()).casefold() == wanted and less in (None, clue.less):
             return clue
     known = ", ".join(clues.quoted(clue.text) for clue in found.clues if clue.above) or "nothing"
     raise UserError(

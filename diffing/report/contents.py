@@ -18,7 +18,7 @@ from diffing.diff import pairing, summary
 from diffing.findings import verification, votes
 from diffing.findings.evidence import Standing
 from diffing.labels import sources
-from diffing.report import comparator, exports, listing
+from diffing.report import comparator, exports, inside, listing
 from diffing.report import tables as report_tables
 from diffing.report.bundle import Bundle
 from diffing.report.cards import Card
@@ -53,6 +53,8 @@ def write(facts: Facts, shown: Sequence[Card], bundle: Bundle) -> None:
         bundle.csv("votes.csv", votes.table(facts.study, facts.a.key, facts.b.key))
     if len(facts.measures):
         bundle.csv("measures.csv", facts.measures)
+    for name, table in inside.tables(facts).items():
+        bundle.csv(f"{name}.csv", table)
     bundle.json("findings.json", {"a": facts.a.key, "b": facts.b.key, "findings": recorded(facts)})
     bundle.json("llm_comparator.json", comparator.build(facts))
 

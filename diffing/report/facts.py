@@ -14,10 +14,11 @@ from diffing import diff, labels
 from diffing.diff import answer, measures, ranking
 from diffing.diff.answer import Behaviour
 from diffing.diff.stored import Diff
-from diffing.findings import evidence, tally, verification
+from diffing.findings import evidence, seen_inside, tally, verification
 from diffing.findings.evidence import Standing, Status
 from diffing.findings.findings import Finding
 from diffing.findings.predicates import Predicate
+from diffing.findings.seen_inside import Held
 from diffing.findings.tally import Tally
 from diffing.findings.verification import Verification
 from diffing.jobs.job import JobStatus, recent
@@ -28,6 +29,8 @@ from diffing.reader import firing
 from diffing.reader.encodings import Encodings
 from diffing.study import plain
 from diffing.study.study import Study
+from diffing.whitebox import seen
+from diffing.whitebox.seen import Inside
 
 MOST = 20
 """Families shown, whichever side has them: what a person reads through; the tables of the folder have all."""
@@ -102,6 +105,16 @@ class Facts:
         """Numbers by answer that other tools gave, compared: of all prompts, then by category."""
         parts = (measures.table(self.study, self.a.key, self.b.key, by_category=by) for by in (False, True))
         return measures.both(*parts)
+
+    @cached_property
+    def inside(self) -> Inside:
+        """What methods saw in the weights."""
+        return seen.of(self.study, self.a.key, self.b.key)
+
+    @cached_property
+    def held_inside(self) -> tuple[Held, ...]:
+        """What of it stands above all nulls, with what answers show."""
+        return seen_inside.held(self.study, self.inside)
 
     @cached_property
     def work(self) -> list[JobStatus]:

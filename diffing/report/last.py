@@ -16,6 +16,7 @@ from diffing.findings import findings
 from diffing.report import agent_notebook
 from diffing.study import measures
 from diffing.study.study import Study
+from diffing.whitebox import seen
 
 FILES = {
     "prompts": "prompts.csv",
@@ -68,6 +69,9 @@ def state(study: Study, a: str, b: str) -> dict[str, str]:
     except UserError:
         # It is gone or damaged: no report could be made of it.
         out["comparison"] = ""
+    # Only where somebody looked: older reports know nothing of it.
+    if mark := seen.mark(study, a, b):
+        out["what was seen from inside"] = mark
     return out
 
 

@@ -13,7 +13,7 @@ from diffing.common.words import count
 from diffing.diff import answer
 from diffing.findings import brief
 from diffing.probes.excerpts import Excerpt
-from diffing.report import behaviours, examples, limits, tables
+from diffing.report import behaviours, examples, inside, limits, tables
 from diffing.report.behaviours import Line
 from diffing.report.cards import Card
 from diffing.report.drawing import short
@@ -95,7 +95,8 @@ def _limits(facts: Facts) -> str:
     parts = [facts.made] if facts.made else []
     parts += [f"Did not change: {_first(found.same)}."] if found.same else []
     parts += [f"Cannot be told: {_first(found.cannot_tell)}."] if found.cannot_tell else []
-    return " ".join([*parts, limits.smallest(facts), limits.TEXT_ALONE])
+    weights = [inside.one_line(facts)] if facts.inside.methods else []
+    return " ".join([*parts, limits.smallest(facts), limits.TEXT_ALONE, *weights])
 
 
 def _first(names: list[str]) -> str:

@@ -17,7 +17,19 @@ from diffing.common.words import count, listed
 from diffing.diff import answer as diff_answer
 from diffing.diff import ranking
 from diffing.findings import brief
-from diffing.report import advice, behaviours, cards, details, examples, limits, listing, measured, tables, voted
+from diffing.report import (
+    advice,
+    behaviours,
+    cards,
+    details,
+    examples,
+    inside,
+    limits,
+    listing,
+    measured,
+    tables,
+    voted,
+)
 from diffing.report import text as report_text
 from diffing.report.cards import Card
 from diffing.report.drawing import Chart
@@ -61,6 +73,8 @@ def context(facts: Facts, charts: list[Chart], shown: Sequence[Card], link: str)
         "untested": brief.UNTESTED,
         "voted": voted.sentences(facts),
         "measured": measured.sentences(facts),
+        "inside": inside.sentences(facts),
+        "inside_note": inside.note(facts),
         "open": limits.found(facts),
         "margin": limits.MARGIN,
         "text_alone": limits.TEXT_ALONE,
@@ -79,7 +93,7 @@ def context(facts: Facts, charts: list[Chart], shown: Sequence[Card], link: str)
         "tables": _tables(facts, shown),
         "setup": tables.setup(facts),
         "doubted": tables.doubted(facts),
-        "settings": tables.settings(facts),
+        "settings": tables.settings(facts) + inside.settings(facts),
         "hashes": tables.hashes(facts),
         "versions": tables.versions(),
         "order": ranking.WORDS,
@@ -113,7 +127,7 @@ def _tables(facts: Facts, shown: Sequence[Card]) -> dict[str, Table]:
         "phrases",
     )
     made = {name: getattr(tables, name)(facts) for name in (*names, "work", "arms_compared")}
-    made |= {"voted": voted.table(facts), "measured": measured.table(facts)}
+    made |= {"voted": voted.table(facts), "measured": measured.table(facts), "inside": inside.table(facts)}
     return made | {"findings": listing.table(listing.of(facts, shown))}
 
 

@@ -156,6 +156,14 @@ def note(study: Study, base: str, variant: str, places: Mapping[str, Path], told
     files.write_json(path, {"sides": [base, variant], "methods": _asked(study, base, variant) | fresh})
 
 
+def mark(study: Study, base: str, variant: str) -> str:
+    """A hash of what was asked and of which nulls are there; empty where nobody looked."""
+    asked = _asked(study, base, variant)
+    places = [_place(study, base, variant, told) for told in asked.values()]
+    nulls = [str(path.relative_to(study.folder)) for place in places for path in sorted(place.glob("nulls/*"))]
+    return files.content_hash([asked, nulls], 16) if asked else ""
+
+
 # What results were made from.
 
 

@@ -22,7 +22,7 @@ from diffing.diff import noise, own, selection
 from diffing.diff import pairs as feature_pairs
 from diffing.diff.answer import Behaviour
 from diffing.diff.stored import Diff
-from diffing.findings import asking, evidence, findings, people
+from diffing.findings import asking, evidence, findings, people, seen_inside
 from diffing.findings import rulings as judge_rulings
 from diffing.findings import votes as blind
 from diffing.findings.evidence import Standing
@@ -113,9 +113,9 @@ def _voted(study: Study) -> State:
 
 
 def _reported(study: Study) -> State:
-    """Everything, with blind votes, own probes and measures."""
+    """Everything, with blind votes, own probes, measures and what was seen from inside."""
     folder, found = _everything(study)
-    paths = (blind.path_of(study), own_kept.path_of(study), study.folder / stored_measures.FILE)
+    paths = [blind.path_of(study), own_kept.path_of(study), study.folder / stored_measures.FILE, *_seen(study)]
     more = [files.identity(path) for path in paths]
     return folder, (*found, *more)
 
@@ -331,8 +331,12 @@ def series_state(study: Study) -> dict[str, str]:
 
 def _inside(study: Study) -> State:
     """Answers with what was asked for and found from inside."""
+    return _answers(study, *_seen(study))
+
+
+def _seen(study: Study) -> list[Path]:
     found = study.folder.glob(f"{seen.FOLDER}/*/**/{results.FACTS}")
-    return _answers(study, *sorted(study.folder.glob(f"{seen.FOLDER}/*/{seen.ASKED}")), *sorted(found))
+    return [*sorted(study.folder.glob(f"{seen.FOLDER}/*/{seen.ASKED}")), *sorted(found)]
 
 
 @said
@@ -340,3 +344,10 @@ def _inside(study: Study) -> State:
 def inside(study: Study, a: str, b: str) -> seen.Inside:
     """What methods saw inside two checkpoints."""
     return seen.of(study, a, b)
+
+
+@said
+@st.cache_resource(max_entries=4, show_spinner="Holding clues against the answers", hash_funcs={Study: _inside})
+def held_inside(study: Study, a: str, b: str) -> tuple[seen_inside.Held, ...]:
+    """What stands above all nulls inside, with what answers show of it."""
+    return seen_inside.held(study, seen.of(study, a, b))

@@ -1,1 +1,1 @@
-"""What the page Inside is made of: the sentence, the clues, a section for each method, and the way to run one."""
+"""What the page Inside is made of: the sentence, clues, findings made of them, each method, the way to run one."""

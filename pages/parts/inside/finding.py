@@ -1,0 +1,74 @@
+"""A clue becomes a finding: how often answers hold it is counted on held-out prompts, and no more is claimed.
+
+What the count shows stands on the pages Answer and Findings, and not here: who chooses a clue should not know it.
+"""
+
+import streamlit as st
+
+from diffing.common.errors import UserError
+from diffing.common.escape import md, visible
+from diffing.findings import seen_inside
+from diffing.findings.seen_inside import Held
+from diffing.whitebox import clues
+from pages.parts import load, person
+from pages.parts.address import Comparison
+from pages.parts.charts import short
+from pages.parts.keys import fresh
+
+
+def show(here: Comparison) -> None:
+    """The choice with its button, and what it did; a sentence where no answers are there to count in."""
+    held = load.held_inside(*here) if here.study.channel == "text" else ()
+    if not held:
+        return
+    if why := seen_inside.lacking(*here):
+        st.caption(f"A clue becomes a finding once answers can be held against it. {md(why)}")
+        return
+    usable = [each for each in held if each.predicate is not None and not each.within]
+    if not usable:
+        st.caption("None of these can be counted in answers, so none can become a finding: they stay clues.")
+        return
+    key = fresh("clue", here.study.name, here.a, here.b, *(each.clue.text for each in usable))
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = st.selectbox(
+            "A clue that answers can be held against",
+            range(len(usable)),
+            format_func=lambda place: short(visible(_claim(usable[place])), 70),
+            key=key,
+            help="As a finding it says how often answers hold it, and is tested on held-out prompts like any "
+            "other. A direction, a place and a module cannot be counted and stay clues.",
+        )
+        person.button(
+            "Make it a finding",
+            key=f"make-{key}",
+            icon=":material/add_task:",
+            on_click=_make,
+            args=[here, usable[chosen], key],
+        )
+    if fault := st.session_state.pop(f"fault-{key}", ""):
+        st.error(md(fault))
+    if done := st.session_state.get(f"done-{key}"):
+        st.page_link(
+            "pages/findings.py",
+            label=md(done[1]),
+            icon=":material/fact_check:",
+            query_params=here.link(finding=done[0]),
+        )
+
+
+def _claim(each: Held) -> str:
+    """The clue and what would be claimed."""
+    assert each.predicate is not None
+    side = "A" if each.clue.less else "B"
+    return f"{clues.quoted(each.clue.text)}: {side} more often {each.predicate.shown}"
+
+
+def _make(here: Comparison, each: Held, key: str) -> None:
+    author = person.name(st.session_state.get("author"))
+    try:
+        made = seen_inside.make(here.study, each.clue.text, author, here.a, here.b, less=each.clue.less)
+    except UserError as error:
+        st.session_state[f"fault-{key}"] = str(error)
+        return
+    said = "A new finding" if made.new else "It stood in the findings already"
+    st.session_state[f"done-{key}"] = made.finding.id, f"{said}: {short(visible(made.finding.claim), 60)}"
