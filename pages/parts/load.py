@@ -37,7 +37,7 @@ from diffing.reader.encodings import Encodings
 from diffing.report import last
 from diffing.study import measures as stored_measures
 from diffing.study.study import Study
-from diffing.whitebox import results, seen
+from diffing.whitebox import live, results, seen
 from pages.parts import address
 
 
@@ -351,3 +351,10 @@ def inside(study: Study, a: str, b: str) -> seen.Inside:
 def held_inside(study: Study, a: str, b: str) -> tuple[seen_inside.Held, ...]:
     """What stands above all nulls inside, with what answers show of it."""
     return seen_inside.held(study, seen.of(study, a, b))
+
+
+@said
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs={Study: _inside})
+def directions(study: Study, a: str, b: str) -> list[str]:
+    """Directions that the lens found inside, by which a model can be pushed."""
+    return live.directions(study, a, b)

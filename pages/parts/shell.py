@@ -63,6 +63,7 @@ PAGES = [
     Page("pages/features.py", "Features", ":material/bar_chart:", True),
     Page("pages/feature.py", "One feature", ":material/search:", True),
     Page("pages/inside.py", "Inside", ":material/psychology:", True),
+    Page("pages/live.py", "Live", ":material/edit_note:", True),
     Page("pages/findings.py", "Findings", ":material/fact_check:", True),
     Page("pages/gate.py", "Gate", ":material/rule:", True),
     Page("pages/prompts.py", "Prompts", ":material/list:", True),

@@ -29,15 +29,22 @@ def panel(here: Comparison, ended: bool = True) -> None:
         job_panel.panel(here.study, KIND, mine)
 
 
-def form(here: Comparison, found: Inside) -> None:
-    """What is to be looked at; a sentence where these are no weights."""
-    if stray := [key for key in (here.a, here.b) if not local.is_weights(here.study.checkpoint(key).source)]:
+def weightless(here: Comparison) -> bool:
+    """Whether one of these has no weights, which it says."""
+    stray = [key for key in (here.a, here.b) if not local.is_weights(here.study.checkpoint(key).source)]
+    if stray:
         one = here.study.checkpoint(stray[0])
         st.info(
             f"Checkpoint **{md(one.name)}** is `{md(one.source)}`, an endpoint or imported answers: there are no "
             "weights to look into. A study of two models that are files or on the Hub has them, and so has one of "
             "an organism whose change is known: `python -m diffing new NAME --organism fact`."
         )
+    return bool(stray)
+
+
+def form(here: Comparison, found: Inside) -> None:
+    """What is to be looked at; a sentence where these are no weights."""
+    if weightless(here):
         return
     titles = {name: method.said(name).title for name in method.METHODS}
     there = [each.name for each in found.methods]
