@@ -79,9 +79,6 @@ def _watch(here: Comparison, writing: Writing) -> None:
 
 def _both(here: Comparison, found: Written) -> None:
     """Both answers when they are there."""
-    st.markdown(_parted(found))
-    if found.parts is not None:
-        st.html(tokens.beside(found.a[found.parts], found.b[found.parts]))
     for side, column, words in zip("ab", _columns(), (found.a, found.b), strict=True):
         with column:
             _heading(here, side, found.asked.recipe)
@@ -90,6 +87,9 @@ def _both(here: Comparison, found: Written) -> None:
                 st.caption(f"Begins with: {md(found.asked.start[-200:])}")
             st.html(tokens.whole(words, found.parts, side, own))
             _go_on(side, found.asked, words)
+    st.markdown(_parted(found))
+    if found.parts is not None:
+        st.html(tokens.beside(found.a[found.parts], found.b[found.parts]))
     st.caption(
         "Hover or touch a token to see what both models thought there. "
         f"Written {md(found.date)}, {md(found.numbers)}; kept, so that its link never writes twice."

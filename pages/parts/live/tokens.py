@@ -101,7 +101,7 @@ def beside(a: Token, b: Token) -> str:
         for side, chances, one in zip("ab", sides, (a, b), strict=True):
             wrote = " ← wrote this" if text == one.word else ""
             if text not in chances:
-                cells.append("<span>less than those that stand here</span>")
+                cells.append('<span title="not among its ten likeliest">–</span>')
                 continue
             width = 60 * chances[text]
             cells.append(
