@@ -137,7 +137,7 @@ def test_who_comes_second_waits_and_is_told(study: Study) -> None:
             if writing.note:
                 break
             writing.wait(0.1)
-        assert writing.note == held.WAITS and writing.state == "waiting"
+        assert (writing.note, writing.state) == (held.WAITS, "waiting")
     writing.wait(120)
     assert writing.state == "done"
 
