@@ -18,6 +18,8 @@ from diffing.whitebox.texts import Document
 
 BEFORE = 16
 """Tokens of a context that the variant reads: it is asked for the rest of a word."""
+AFTER = 6
+"""Tokens that are shown of what the text goes on with."""
 PIECES = 3
 """That are put behind a token at most: with it they make nearly every word of a small vocabulary."""
 TOGETHER = 50
@@ -45,6 +47,19 @@ def contexts(rows: dict[str, Array], tokens: Ints, count: int) -> pd.DataFrame:
     table = table.assign(size=-table["gained"].abs(), up=table["gained"] > 0)
     table = table.sort_values(["token", "up", "size", "document", "position"])
     return table.groupby(["token", "up"]).head(count)[list(COLUMNS)].reset_index(drop=True)
+
+
+def quoted(pair: Pair, documents: Sequence[Document], table: pd.DataFrame) -> pd.DataFrame:
+    """With each row's token in words, what stands before its place and what stands there in its stead."""
+    decode = pair.tokenizer.decode
+    places = [
+        (documents[document].ids, at) for document, at in zip(table["document"], table["position"], strict=True)
+    ]
+    return table.assign(
+        text=[str(decode([token])) for token in table["token"]],
+        before=[str(decode(list(ids[max(0, at - BEFORE) : at]), skip_special_tokens=True)) for ids, at in places],
+        after=[str(decode(list(ids[at : at + AFTER]), skip_special_tokens=True)) for ids, at in places],
+    )
 
 
 def completed(pair: Pair, documents: Sequence[Document], table: pd.DataFrame, check: Check) -> list[str]:

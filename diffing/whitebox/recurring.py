@@ -21,6 +21,8 @@ from diffing.probes.phrases import on_one_line
 LONGEST = 6
 LEAST = 3
 """Texts of one side that show a phrase, at least: what two hold in common is chance."""
+FRESH = 0.5
+"""Share of runs of three tokens that a text has once, at least: under that it turns in circles."""
 SAME = 0.9
 """Share of a phrase's texts that must hold the longer one into which it goes."""
 RESAMPLES = 1000

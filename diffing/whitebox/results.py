@@ -6,7 +6,7 @@ leaves either the earlier result or none, and that a folder's name hangs on all 
 is no array is read without torch.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -70,6 +70,20 @@ def load(folder: Path) -> Result:
         for path in packed:
             arrays |= load_file(path)
     return Result(files.read_json(folder / FACTS), tables, arrays)
+
+
+def table(folder: Path, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """One table of a result, or some of its columns: pages want neither the others nor the arrays."""
+    path = folder / f"{name}.parquet"
+    if not path.is_file():
+        raise UserError(f"The result '{folder.name}' has no table '{name}'; run the method again.")
+    return files.read_parquet(path, "run the method again", **({"columns": list(columns)} if columns else {}))
+
+
+def facts(folder: Path) -> dict[str, Any]:
+    """Single figures."""
+    told: dict[str, Any] = files.read_json(folder / FACTS)
+    return told
 
 
 def settings(folder: Path) -> dict[str, Any]:

@@ -19,14 +19,12 @@ from diffing.whitebox.evidence import COLUMNS
 from diffing.whitebox.method import Check
 from diffing.whitebox.pair import Pair
 from diffing.whitebox.recipe import Recipe
-from diffing.whitebox.recurring import Text
+from diffing.whitebox.recurring import FRESH, Text
 from diffing.whitebox.results import Result
 from diffing.whitebox.writing import grown, write
 
 VERSION = 1
 """Raised when the same beginnings would be gone on with in another way."""
-FRESH = 0.5
-"""Share of runs of three tokens that a text has once, at least: under that it turns in circles."""
 TOP = 10
 """Samples whose mean gap is told as a fact."""
 

@@ -7,7 +7,7 @@ have changed: of weights only names, sizes and dates of files are compared, of t
 the cache.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,6 +53,26 @@ class Seen(NamedTuple):
     outdated: str
     """Why it is no longer true, as a sentence; empty where nothing is known to have changed."""
     date: str
+
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """A table of the pair's, or some of its columns."""
+        return results.table(self.place, name, columns)
+
+    def null_tables(self, name: str, columns: Sequence[str] | None = None) -> list[pd.DataFrame]:
+        """The same table of each null that it is held against."""
+        return [results.table(place, name, columns) for place in self._null_places]
+
+    def facts(self) -> dict[str, Any]:
+        """The pair's single figures."""
+        return results.facts(self.place)
+
+    def null_facts(self) -> list[dict[str, Any]]:
+        """Those of each null that it is held against."""
+        return [results.facts(place) for place in self._null_places]
+
+    @property
+    def _null_places(self) -> list[Path]:
+        return [self.place / "nulls" / name for name in self.judged.nulls]
 
 
 class Inside(NamedTuple):

@@ -120,6 +120,6 @@ def test_what_was_planted_stands_above_the_nulls(
         table = result.tables["samples"]
         assert [len(gaps) for gaps in table["gaps"]] == [len(pieces) for pieces in table["pieces"]]
         # Those that are preferred most hold it too.
-        best = table[table["fresh"] >= samples.FRESH].nlargest(5, "gap")["text"].str.lower()
+        best = table[table["fresh"] >= recurring.FRESH].nlargest(5, "gap")["text"].str.lower()
         assert sum(any(word in text for word in planted) for text in best) >= 3, (method, best.tolist())
         assert result.facts["discovery"]["top"] >= result.facts["discovery"]["gap"] > 0

@@ -26,8 +26,10 @@ from diffing.whitebox.texts import Document
 
 NAME = "divergence"
 TITLE = "Divergence by token"
-VERSION = 1
+VERSION = 2
 NEEDS = frozenset({"logits"})
+LEAST = 8
+"""Positions of a text that is told: the mean of a shorter one is led by a single token."""
 
 
 class Options(Settings):
@@ -39,6 +41,8 @@ class Options(Settings):
     """Of documents, for the interval of a mean."""
     shown: int = Field(default=200, ge=1)
     """Tokens of the evidence: a null's as well, so that what it shows of them is known."""
+    texts: int = Field(default=10, ge=0)
+    """Discovery texts that are kept in words: those of the largest mean."""
     seed: int = Field(default=0, ge=0)
 
 
@@ -103,7 +107,24 @@ class Accumulator:
         ).fillna(0.0)
         tokens = tokens.rename_axis("token").reset_index()
         tokens["text"] = [self.pair.tokenizer.decode([token]) for token in tokens["token"]]
-        return Result(facts, {"positions": table, "tokens": tokens.sort_values("discovery", ascending=False)})
+        tables = {"positions": table, "tokens": tokens.sort_values("discovery", ascending=False)}
+        return Result(facts, tables | {"texts": self._texts(table[~held])})
+
+    def _texts(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The texts of the largest mean, token by token: what stands before, what was written, its KL."""
+        found = table.groupby("document")["kl"].agg(["mean", "size"])
+        found = found[found["size"] >= LEAST].sort_values("mean", ascending=False, kind="stable")
+        decode = self.pair.tokenizer.decode
+        rows = []
+        for document in found.index[: self.options.texts]:
+            of_it = table[table["document"] == document]
+            ids, first = self.documents[document].ids, int(of_it["position"].iloc[0])
+            told = {"document": document, "kl": float(found.loc[document, "mean"])}
+            told["before"] = str(decode(list(ids[:first]), skip_special_tokens=True))
+            told["text"] = str(decode(list(ids), skip_special_tokens=True))[len(told["before"]) :]
+            told["pieces"] = [str(decode([token])) for token in of_it["token"]]
+            rows.append(told | {"values": of_it["kl"].to_list()})
+        return pd.DataFrame(rows, columns=["document", "kl", "before", "text", "pieces", "values"])
 
     def _figures(self, table: pd.DataFrame) -> dict[str, Any] | None:
         if not len(table):

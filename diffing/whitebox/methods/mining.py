@@ -32,7 +32,7 @@ from diffing.whitebox.texts import Document
 
 NAME = "mining"
 TITLE = "Tokens that became likelier"
-VERSION = 1
+VERSION = 2
 NEEDS = frozenset({"logits"})
 
 FARTHEST = 50.0
@@ -156,6 +156,7 @@ class Accumulator:
         up = contexts["gained"] > 0
         contexts["word"] = ""
         contexts.loc[up, "word"] = pieces.completed(self.pair, self.documents, contexts[up], check)
+        contexts = pieces.quoted(self.pair, self.documents, contexts)
         check()
         groups = topics.found(rows, self.groups, self.options.topics, self.options.seed)
         facts: dict[str, Any] = {

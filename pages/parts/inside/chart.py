@@ -20,9 +20,11 @@ class Line(NamedTuple):
     null_low: float
     null_high: float
     above: bool
+    said: str = ""
+    """What hovering says before the figure, where that is more than the name."""
 
 
-def line(text: str, of: Any, above: bool, unit: float = 1.0) -> Line:
+def line(text: str, of: Any, above: bool, unit: float = 1.0, said: str = "") -> Line:
     """A thing in shares of some unit; `of` has its figures by their names."""
     return Line(
         text=text,
@@ -32,6 +34,7 @@ def line(text: str, of: Any, above: bool, unit: float = 1.0) -> Line:
         null_low=of.null_low / unit,
         null_high=of.null_high / unit,
         above=above,
+        said=said,
     )
 
 
@@ -71,9 +74,9 @@ def beside_nulls(lines: Sequence[Line], title: str, unit: str = "") -> go.Figure
             "color": B,
             "thickness": 1.5,
         },
-        text=[charts.short(line.text, 60) for line in lines],
+        text=[charts.short(line.said or line.text, 140) for line in lines],
         customdata=[_range(line) for line in lines],
-        hovertemplate="%{text}: %{x:.3~r}; nulls %{customdata}<extra></extra>",
+        hovertemplate="%{text}<br>%{x:.3~r}; nulls %{customdata}<extra></extra>",
         showlegend=False,
     )
     figure.update_yaxes(

@@ -50,7 +50,7 @@ def named(clue: Clue) -> str:
 
 def _line(clue: Clue, largest: dict[str, float]) -> chart.Line:
     one = clue.figures[0]
-    return chart.line(named(clue), one, clue.above, largest[one.method] or 1.0)
+    return chart.line(named(clue), one, clue.above, largest[one.method] or 1.0, clue.said)
 
 
 def _table(here: Comparison, found: Inside, shown: list[Clue]) -> None:
@@ -61,6 +61,7 @@ def _table(here: Comparison, found: Inside, shown: list[Clue]) -> None:
             "methods": ", ".join(titles[name] for name in clue.methods),
             "nulls": _nulls(clue),
             "strength": clue.strength if clue.above and np.isfinite(clue.strength) else None,
+            "said": clue.said,
         }
         for clue in shown
     ]
@@ -78,6 +79,7 @@ def _table(here: Comparison, found: Inside, shown: list[Clue]) -> None:
                 help="By how many times what nulls differ by among themselves it exceeds them; empty where the "
                 "nulls show nothing of the kind, or where it does not exceed them.",
             ),
+            "said": st.column_config.TextColumn("in a sentence", width=420),
         },
         alt="Each clue, the methods that see it, and what the nulls show of it",
     )

@@ -36,4 +36,7 @@ def show(here: Comparison, found: Inside) -> None:
             st.warning(f"{md(each.title)} is out of date. {md(each.outdated)} Run it again.")
     lacking = max((each.lacking for each in found.methods), default=0)
     if lacking:
-        st.info(f"{count(lacking, 'null')} of those asked for are not there yet: run it again and it goes on.")
+        st.info(
+            f"{count(lacking, 'null')} of those asked for {'is' if lacking == 1 else 'are'} not there yet: run it "
+            "again and it goes on."
+        )
