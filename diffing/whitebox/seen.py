@@ -27,6 +27,7 @@ FOLDER = "whitebox"
 ASKED = "asked.json"
 """In a pair's folder: of each method the result that was asked for last, and what it was made from."""
 NONE = "Nothing has been looked at from inside yet."
+OLDER = "The method gives other numbers since then."
 
 
 class Null(NamedTuple):
@@ -149,7 +150,7 @@ def _outdated(
     study: Study, base: str, variant: str, name: str, told: dict[str, Any], settings: dict[str, Any]
 ) -> str:
     if settings["version"] != method.said(name).version:
-        return "The method gives other numbers since then."
+        return OLDER
     now = state(study, base, variant, told["texts"]["source"])
     if told["weights"] != now["weights"]:
         return "The weights are others since then."

@@ -16,7 +16,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from diffing.common.arrays import Array
+from diffing.common.arrays import Array, Floats
 from diffing.common.step import Settings
 from diffing.whitebox import spectra, unembed
 from diffing.whitebox.evidence import COLUMNS
@@ -24,12 +24,12 @@ from diffing.whitebox.method import Check, Cost
 from diffing.whitebox.pair import Batch, Chunk, Pair
 from diffing.whitebox.results import Result
 from diffing.whitebox.sampled import FIRST, HALVES, HELD, SECOND, Sample, chosen, draws, grouped, within
-from diffing.whitebox.spectra import Moments
+from diffing.whitebox.spectra import Above, Moments
 from diffing.whitebox.texts import Document
 
 NAME = "pca"
 TITLE = "Principal directions of the difference"
-VERSION = 1
+VERSION = 2
 NEEDS = frozenset({"layers"})
 
 STABLE = 0.8
@@ -205,6 +205,7 @@ class Accumulator:
                 "low": low[1:].numpy(),
                 "high": high[1:].numpy(),
                 "held_out": shares.held_out[1:].numpy(),
+                "chance": self._chance(lots)[:count],
                 "above": np.arange(count) < min(lot.standing for lot in lots),
                 "stable": spectra.lasting(vectors, *halves).numpy(),
                 "usual": spectra.matched(vectors, own)[1].numpy(),
@@ -212,6 +213,16 @@ class Accumulator:
         )
         table["told"] = table["above"] & (table["stable"] > STABLE) & (table["usual"] <= USUAL)
         return table
+
+    def _chance(self, lots: Sequence[Above]) -> Floats:
+        """What chance gives each direction, of both halves' the larger: as a share of the whole difference."""
+        found = np.full((len(lots), self.options.most), np.nan)
+        for row, lot in zip(found, lots, strict=True):
+            # A half of too few documents has no chance that could be told.
+            row[: len(lot.chance)] = lot.chance.cpu().numpy()
+        whole = self._moments[FIRST].with_(self._moments[SECOND]).square
+        larger: Floats = np.fmax.reduce(found) / whole
+        return larger
 
     def _shares(self, mean: Tensor, vectors: Tensor, values: Tensor, sample: Sample, along: Sample) -> "Shares":
         """How much of the difference the mean and each direction are, with the directions as they are."""

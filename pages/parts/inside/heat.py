@@ -49,7 +49,9 @@ def text(before: str, told: Iterable[Told], largest: float, phrases: Iterable[st
             classes = [*([f"b{shade}"] if shade else []), *([f"s{LEVELS}"] if marked else [])]
             # No stop for the keyboard at each of some hundred tokens: the download has all figures.
             title = f' title="{part.value:.1f} nats"' if shade else ""
-            shown = highlight.marked(run) if shade else esc(run)
+            # A blank that was only cut off from its word is no token of its own.
+            alone = bool(run.strip()) or not part.text.strip()
+            shown = highlight.marked(run) if shade and alone else esc(run)
             out.append(f'<bdi class="{" ".join(classes)}"{title}>{shown}</bdi>' if classes else shown)
         at += len(part.text)
     return "".join([*out, "</div>"])

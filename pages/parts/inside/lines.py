@@ -61,7 +61,8 @@ def band(figure: go.Figure, x: Sequence[Any], line: Line, **where: int) -> None:
 def spread(nulls: Sequence[Sequence[float]]) -> tuple[Floats, Floats]:
     """The least and the most that nulls show, place by place."""
     grid = np.array(nulls, np.float64)
-    return grid.min(0), grid.max(0)
+    # A place that one null has no figure of has the others' range.
+    return np.fmin.reduce(grid), np.fmax.reduce(grid)
 
 
 def rounded(values: Sequence[float] | Floats) -> list[float | None]:

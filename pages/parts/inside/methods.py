@@ -7,11 +7,11 @@ import streamlit as st
 from diffing.common.errors import UserError
 from diffing.common.escape import md
 from diffing.common.words import count
-from diffing.whitebox.seen import Inside, Seen
+from diffing.whitebox.seen import OLDER, Inside, Seen
 from pages.parts import address, download
 from pages.parts.address import Comparison
 from pages.parts.inside import chart
-from pages.parts.inside.own import activations, amplification, divergence, lens, mining, weights, written
+from pages.parts.inside.own import activations, amplification, divergence, lens, mining, pca, weights, written
 from pages.parts.keys import fresh
 
 DRAWN = 12
@@ -23,6 +23,7 @@ OWN: dict[str, Callable[[Comparison, Seen], None]] = {
     "mining": mining.show,
     "activations": activations.show,
     "lens": lens.show,
+    "pca": pca.show,
     "weights": weights.show,
     "amplification": amplification.show,
 }
@@ -36,10 +37,13 @@ def show(here: Comparison, found: Inside) -> None:
     _first(here, seen)
     if seen.name not in OWN:
         return
+    if seen.outdated == OLDER:
+        st.info("An older version of the method kept other tables: run it again to see what it alone shows.")
+        return
     try:
         OWN[seen.name](here, seen)
     except UserError as error:
-        # A result of an older version, say, has no such table.
+        # A table that is not there, or is damaged.
         st.info(md(str(error)))
 
 
@@ -78,8 +82,9 @@ def _first(here: Comparison, seen: Seen) -> None:
             alt=f"The first things of {seen.title} beside the nulls' range; the download has the figures",
         )
     again = ", which held-out texts show too" if table["held_out"].notna().any() else ""
+    shown, filled = (f"{above:,}", f": those with filled dots{again}") if above else ("None", "")
     st.caption(
-        f"{above:,} of {count(len(table), 'thing')} above {nulls}: those with filled dots{again}. "
+        f"{shown} of {count(len(table), 'thing')} above {nulls}{filled}. "
         "A line is how far a figure may be off by chance (95 %).",
         help=f"`{md(seen.name)}` with {md(_options(seen))}, {md(seen.date[:10])}",
     )

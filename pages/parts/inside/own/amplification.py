@@ -119,6 +119,6 @@ def _texts(seen: Seen, facts: dict[str, Any], things: pd.DataFrame) -> None:
     ]
     st.html(highlight.STYLE + "".join(f'<div style="margin-bottom:.6rem">{part}</div>' for part in parts))
     st.caption(
-        f"The first {len(shown)}, chosen by nothing; paler what they go on from."
+        f"The first {len(shown)} of {len(table)}, picked by nobody; paler what they go on from."
         + (" Underlined are the words of the chart." if words else "")
     )
