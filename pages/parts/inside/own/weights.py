@@ -58,7 +58,9 @@ def _map(own: pd.DataFrame, nulls: list[pd.DataFrame]) -> go.Figure:
             y=grid.index.tolist(),
             text=text.tolist(),
             colorscale=[[0, f"rgba({rgb(B)},0.04)"], [1, f"rgba({rgb(B)},1)"]],
+            # Both ends, or neither counts.
             zmin=0,
+            zmax=100 * float(own["relative"].max()),
             xgap=2,
             ygap=2,
             colorbar={"title": {"text": "%"}, "thickness": 10, "outlinewidth": 0},
