@@ -122,8 +122,9 @@ class Accumulator:
             told = {"document": document, "kl": float(found.loc[document, "mean"])}
             told["before"] = str(decode(list(ids[:first]), skip_special_tokens=True))
             told["text"] = str(decode(list(ids), skip_special_tokens=True))[len(told["before"]) :]
-            told["pieces"] = [str(decode([token])) for token in of_it["token"]]
-            rows.append(told | {"values": of_it["kl"].to_list()})
+            # As arrays, which is how they come back from a file.
+            told["pieces"] = np.array([str(decode([token])) for token in of_it["token"]], object)
+            rows.append(told | {"values": of_it["kl"].to_numpy()})
         return pd.DataFrame(rows, columns=["document", "kl", "before", "text", "pieces", "values"])
 
     def _figures(self, table: pd.DataFrame) -> dict[str, Any] | None:
