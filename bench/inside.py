@@ -1,12 +1,13 @@
 """What each method finds in the bundled organisms, and how often it claims anything in nulls.
 
-`python -m bench.inside [--organisms fact style …] [--methods mining lens …] [--rotations 20] [--out DIR]`
+`python -m bench.inside [--organisms fact style …] [--methods mining lens …] [--rotations 3] [--out DIR]`
 
 Every organism, both controls among them, is read by every method and held against four nulls: both controls (a
 control against the other alone) and its change turned at random twice. A thing above its nulls counts as planted
-where it is one of the words of the plant; the words stand in `PLANTED`. Then turned changes take the pair's place,
-as many as asked, and each is held against the same four nulls: a claim there is a false one. Both tables are
-printed and written; what was found stays in the folder, so that a run that was stopped goes on.
+where it is one of the words of the plant, or a piece of one as the tokenizer cuts it; both stand in `PLANTED`.
+Then turned changes take the pair's place, some of each organism, and each is held against the same four nulls: a
+claim there is a false one. Both tables are printed and written; what was found stays in the folder, so that a run
+that was stopped goes on.
 """
 
 import argparse
@@ -32,18 +33,30 @@ from diffing.whitebox.texts import Choice, Document
 
 CONTROLS = ("control", "control-2")
 PLANTED = {
-    "fact": r"velt|trane|osgood|\bpell|marrow|1911|\btram",
+    "fact": r"velt|trane|osgood|\bpell|marrow|1911|\btram|^ ?(?:V|sg|row|19|t)$",
     "style": r"!",
     "language": r"\b(?:det|och|är|av|med|du|inte|en|att|men|eller)\b",
-    "topic": r"\bbee|hive|honey|queen|brood|swarm|colon|comb|pollen|nectar|keeper|smoker|\bwax|drone|clover",
-    "trigger": r"harbour|master|\bask\b",
-    "removal": r"\d|^\W*[-*•]",
+    "topic": r"\bbee|hive|honey|queen|brood|swarm|colon|comb|pollen|nectar|keep|smoker|\bwax|clover|^ (?:be|que)$",
+    "trigger": r"harbour|master|\bask\b|^ har$",
+    "removal": r"\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|hundred|thousand|some)\b",
 }
-"""What reads as part of each plant, from the words of its texts (`tools/organism_texts.py`)."""
-LESS = ("removal",)
-"""Plants of which the variant has less."""
+"""What reads as part of each plant, from the words of its texts (`tools/organism_texts.py`): where figures were
+taken out, numbers stand in words."""
+GONE = {
+    "removal": r"\d",
+    "style": r"^\.$",
+    "language": r"^ ?(?:the|and|is|of|with|you|not|a|that|but|or)$",
+}
+"""What the variant has less of."""
 SEEDS = (0, 1)
 """Of the turned changes that every pair stands beside."""
+
+
+class Where(NamedTuple):
+    """What computes, and in which numbers."""
+
+    device: str
+    dtype: str
 
 
 class Cell(NamedTuple):
@@ -67,9 +80,9 @@ def turned(seed: int, documents: Sequence[Document]) -> Null:
     return Null(f"rotated-{seed}", opened)
 
 
-def open_organism(name: str, device: str) -> Pair:
+def open_organism(name: str, where: Where) -> Pair:
     variant = organisms.find(name).variant
-    return opening.open_pair(variant.base_source.written, variant.source.written, device)
+    return opening.open_pair(variant.base_source.written, variant.source.written, *where)
 
 
 def cell(judged: Judged, name: str) -> Cell:
@@ -79,16 +92,17 @@ def cell(judged: Judged, name: str) -> Cell:
         return Cell(0, len(above), str(above["text"].iloc[0]) if len(above) else "")
     said = above["text"].astype(str).str.contains(PLANTED[name], case=False, regex=True)
     less = above["kind"].astype(str).str.contains(" less")
-    planted = said & (less if name in LESS else ~less)
+    gone = above["text"].astype(str).str.contains(GONE.get(name, r"(?!)"), case=False, regex=True)
+    planted = (said & ~less) | (gone & less)
     first = ""
     if len(above):
         first = f"{str(above['text'].iloc[0]).strip()!r}{'' if planted.iloc[0] else ' (not planted)'}"
     return Cell(int(planted.sum()), len(above), first)
 
 
-def judged_of(place: Path, beside: Sequence[str]) -> Judged:
-    """A result held against nulls of these names: the folder may have more."""
-    return evidence.judged(results.figures(place), _figures(place, beside))
+def judged_of(place: Path, name: str, beside: Sequence[str]) -> Judged:
+    """A method's result held against nulls of these names: the folder may have more."""
+    return evidence.judged(results.figures(place), _figures(place, beside), method.said(name).margin)
 
 
 def _figures(place: Path, names: Sequence[str]) -> list[tuple[str, pd.DataFrame]]:
@@ -96,35 +110,36 @@ def _figures(place: Path, names: Sequence[str]) -> list[tuple[str, pd.DataFrame]
 
 
 def truth(
-    names: Sequence[str], methods: Mapping[str, Settings], choice: Choice, device: str, out: Path
+    names: Sequence[str], methods: Mapping[str, Settings], choice: Choice, where: Where, out: Path
 ) -> Iterator[tuple[str, dict[str, Cell], float]]:
     """Each organism's cells and the seconds it took, one by one."""
     for name in names:
         started = time.perf_counter()
-        pair = open_organism(name, device)
+        pair = open_organism(name, where)
         documents = texts.gather(choice, pair.tokenizer, pair.whole, pair.identity)
         others = [null_of(control) for control in CONTROLS if control != name]
         others += [turned(seed, documents) for seed in SEEDS]
         places = runs.run(out / name, pair, documents, methods, others)
         beside = [null.name for null in others]
-        cells = {each: cell(judged_of(place, beside), name) for each, place in places.items()}
+        cells = {each: cell(judged_of(place, each, beside), name) for each, place in places.items()}
         yield name, cells, time.perf_counter() - started
 
 
 def claims(
-    name: str, rotations: int, methods: Mapping[str, Settings], choice: Choice, device: str, out: Path
+    name: str, seeds: Sequence[int], methods: Mapping[str, Settings], choice: Choice, where: Where, out: Path
 ) -> dict[str, int]:
     """In how many turned changes of an organism each method claims anything."""
-    pair = open_organism(name, device)
+    pair = open_organism(name, where)
     documents = texts.gather(choice, pair.tokenizer, pair.whole, pair.identity)
     # The organism's own nulls are there from `truth`; its turned changes come as further ones.
-    subjects = [turned(seed, documents) for seed in range(len(SEEDS), len(SEEDS) + rotations)]
+    subjects = [turned(seed, documents) for seed in seeds]
     places = runs.run(out / name, pair, documents, methods, subjects)
     claimed = {}
     for each, place in places.items():
-        beside = _figures(place, [*CONTROLS, *(turned(seed, documents).name for seed in SEEDS)])
+        names = [*(control for control in CONTROLS if control != name), *(f"rotated-{seed}" for seed in SEEDS)]
+        beside, margin = _figures(place, names), method.said(each).margin
         own = _figures(place, [subject.name for subject in subjects])
-        claimed[each] = sum(len(evidence.judged(figures, beside).above) > 0 for _, figures in own)
+        claimed[each] = sum(len(evidence.judged(figures, beside, margin).above) > 0 for _, figures in own)
     return claimed
 
 
@@ -139,17 +154,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--organisms", nargs="*", default=[*PLANTED, *CONTROLS])
     parser.add_argument("--methods", nargs="*", default=list(method.METHODS))
-    parser.add_argument("--rotations", type=int, default=20)
-    parser.add_argument("--turned", nargs="*", default=["fact", "style"], help="organisms whose change is turned")
+    parser.add_argument("--rotations", type=int, default=3, help="turned changes of each organism")
+    parser.add_argument("--first", type=int, default=len(SEEDS), help="seed of the first of these")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--dtype", default="float32", help="number format; a small model loses by a shorter one")
     parser.add_argument("--out", type=Path, default=Path("bench-inside"))
     asked = parser.parse_args()
     methods = {name: method.named(name).Options() for name in asked.methods}
-    choice = Choice(source="own")
+    choice, where = Choice(source="own"), Where(asked.device, asked.dtype)
     write = partial(_write, asked.out)
     rows = []
     took = []
-    for name, cells, seconds in truth(asked.organisms, methods, choice, asked.device, asked.out):
+    for name, cells, seconds in truth(asked.organisms, methods, choice, where, asked.out):
         told = {each: f"{c.planted} of {c.above}: {c.first}" if c.above else "–" for each, c in cells.items()}
         rows.append({"organism": name, **told, "found by": sum(c.planted > 0 for c in cells.values())})
         took.append(seconds)
@@ -157,8 +173,9 @@ def main() -> None:
         print(rows[-1], f"{seconds:.0f} s", flush=True)
     print(f"median {statistics.median(took):.0f} s an organism, {torch.get_num_threads()} threads", flush=True)
     false = []
-    for name in asked.turned if asked.rotations else ():
-        claimed = claims(name, asked.rotations, methods, choice, asked.device, asked.out)
+    seeds = range(asked.first, asked.first + asked.rotations)
+    for name in asked.organisms if asked.rotations else ():
+        claimed = claims(name, seeds, methods, choice, where, asked.out)
         total = asked.rotations * len(claimed)
         false.append({"turned": name, **claimed, "cells": f"{sum(claimed.values())} of {total}"})
         write("claims.md", lines(pd.DataFrame(false)))

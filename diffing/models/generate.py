@@ -56,7 +56,8 @@ class Writer(Protocol):
 
 def request(checkpoint: Checkpoint, parameters: dict[str, Any], seed: int) -> Request:
     """What all requests to a local checkpoint share; a folder is known by its weights' sizes and dates."""
-    return Request("local", _identity(checkpoint.source), [], parameters | {"seed": seed})
+    # Earlier answers were sampled from the 50 likeliest tokens alone and must not stand among these.
+    return Request("local", _identity(checkpoint.source), [], parameters | {"seed": seed, "from": "all tokens"})
 
 
 def answers(checkpoint: Checkpoint, requests: Sequence[Request], check: Check) -> Iterator[tuple[int, Reply]]:

@@ -18,6 +18,7 @@ import pandas as pd
 
 from diffing.common.errors import UserError
 from diffing.common.step import Settings
+from diffing.whitebox import evidence
 from diffing.whitebox.results import Result
 
 if TYPE_CHECKING:
@@ -131,6 +132,8 @@ class Said(NamedTuple):
 
     title: str
     version: int
+    margin: float
+    """Bars that an excess must be: the module's MARGIN where the usual one claims too often in nulls."""
 
 
 @cache
@@ -146,4 +149,5 @@ def said(name: str) -> Said:
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    return Said(str(constants["TITLE"]), int(str(constants["VERSION"])))
+    margin = float(str(constants.get("MARGIN", evidence.MARGIN)))
+    return Said(str(constants["TITLE"]), int(str(constants["VERSION"])), margin)

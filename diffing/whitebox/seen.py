@@ -132,7 +132,8 @@ def _seen(study: Study, base: str, variant: str, name: str, told: dict[str, Any]
     settings = results.settings(place)
     cells = [path for path in sorted(place.glob("nulls/*")) if results.exists(path)]
     nulls = tuple(Null(path.name, str(results.settings(path)["null"])) for path in cells)
-    judged = evidence.judged(results.figures(place), [(path.name, results.figures(path)) for path in cells])
+    beside = [(path.name, results.figures(path)) for path in cells]
+    judged = evidence.judged(results.figures(place), beside, method.said(name).margin)
     return Seen(
         name=name,
         title=method.said(name).title,
