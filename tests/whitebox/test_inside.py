@@ -120,7 +120,7 @@ def test_results_are_outdated_once_what_they_were_made_from_has_changed(
     study.add_responses(pd.DataFrame([rows[0] | {"text": "Good evening to you all."}]))
     assert why() == "The texts or answers that it read have changed since then."
     with monkeypatch.context() as patched:
-        patched.setattr(method, "said", lambda _: method.Said("Divergence by token", 99))
+        patched.setattr(method, "said", lambda _: method.Said("Divergence by token", 99, 1.0))
         assert why() == "The method gives other numbers since then."
     monkeypatch.setattr(seen, "_mark", lambda _: "another")
     assert why() == "The weights are others since then."

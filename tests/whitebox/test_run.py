@@ -13,7 +13,7 @@ from torch.distributions import Categorical, kl_divergence
 
 from diffing.common import files
 from diffing.common.errors import UserError
-from diffing.whitebox import method, nulls, results
+from diffing.whitebox import evidence, method, nulls, results
 from diffing.whitebox import run as runs
 from diffing.whitebox.evidence import COLUMNS
 from diffing.whitebox.methods import divergence
@@ -176,7 +176,8 @@ def test_a_result_comes_back_as_it_was_put_away(tmp_path: Path, found: Result) -
 def test_what_a_method_says_of_itself_is_read_without_torch() -> None:
     for name in method.METHODS:
         module = method.named(name)
-        assert method.said(name) == (module.TITLE, module.VERSION)
+        margin = getattr(module, "MARGIN", evidence.MARGIN)
+        assert method.said(name) == method.Said(module.TITLE, module.VERSION, margin)
     code = (
         "import sys\nfrom diffing.whitebox import evidence, method, results\n"
         "[method.said(name) for name in method.METHODS]\nprint('torch' in sys.modules)"
