@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,8 @@ def test_a_run_that_is_cancelled_keeps_what_was_whole(study: Study, monkeypatch:
     def stopped(*told: Any) -> Any:
         if told[4]:
             jobs.recent(study)[0].cancel()
+            # The disk is asked five times a second.
+            time.sleep(0.3)
         return real(*told)
 
     monkeypatch.setattr(runs, "run", stopped)
