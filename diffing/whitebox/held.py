@@ -50,6 +50,12 @@ class Holder:
         return self._pair is not None and self._of == _marks(study, base, variant)
 
     def open(self, study: Study, base: str, variant: str, tell: Tell = lambda _: None) -> None:
+        """Load it, once nobody writes, with all that writing takes."""
+        who.needs_editor()
+        # Heavy to import, and wanted at once by whoever opens a pair.
+        from diffing.models import generate  # noqa: F401
+        from diffing.whitebox import writing  # noqa: F401
+
         with self.turn(study, base, variant, tell=tell):
             pass
 
@@ -83,12 +89,17 @@ class Holder:
         self._drop()
         self._pair = opening.open_pair(*inside.sources(study, base, variant), tell=tell)
         self._of = wanted
+        # A server collects garbage after every look at a page: through all that torch brings along that takes half
+        # a second each time, in which nobody else's code runs.
+        gc.collect()
+        gc.freeze()
         return self._pair
 
     def _drop(self) -> None:
         if self._pair is None:
             return
         self._pair = self._of = None
+        gc.unfreeze()
         gc.collect()
         import torch
 

@@ -48,8 +48,11 @@ def show(here: Comparison, asked: Asked) -> None:
 
 def _start(here: Comparison, asked: Asked) -> None:
     try:
-        with st.spinner("Opening the pair"):
-            held.start(here.study, here.a, here.b, asked)
+        if not held.HOLDER.has(here.study, here.a, here.b):
+            # Here and not in the writer's thread: what is loaded there would take its turn with every look at it.
+            with st.spinner("Opening the pair"):
+                held.HOLDER.open(here.study, here.a, here.b)
+        held.start(here.study, here.a, here.b, asked)
     except UserError as error:
         st.error(md(str(error)))
         return
@@ -90,9 +93,10 @@ def _both(here: Comparison, found: Written) -> None:
     st.markdown(_parted(found))
     if found.parts is not None:
         st.html(tokens.beside(found.a[found.parts], found.b[found.parts]))
+    date = found.date[:16].replace("T", " ")
     st.caption(
         "Hover or touch a token to see what both models thought there. "
-        f"Written {md(found.date)}, {md(found.numbers)}; kept, so that its link never writes twice."
+        f"Written {md(date)}, {md(found.numbers)}; kept, so that its link never writes twice."
         + ("" if found.whole else " **Stopped before its end**: Write goes through with it.")
     )
     checkpoints.show(here, found.asked)
@@ -107,7 +111,7 @@ def _parted(found: Written) -> str:
 
 def _columns() -> "Sequence[st.delta_generator.DeltaGenerator]":
     with st.container(key="stack-answers"):
-        return st.columns(2, gap="large")
+        return st.columns(2, gap="medium")
 
 
 def _heading(here: Comparison, side: str, recipe: Recipe) -> None:

@@ -85,7 +85,7 @@ def show(here: Comparison) -> Asked:
             placeholder="Nothing of yours. Take an answer from below, or write what both go on from.",
         )
     with st.container(key="stack-live"):
-        left, right = st.columns(2, gap="large")
+        left, right = st.columns(2, gap="medium")
         with left:
             alpha = _slider("alpha")
         with right:
