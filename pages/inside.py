@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from pages.parts import address, load, shell
-from pages.parts.inside import clues, finding, head, methods, start
+from pages.parts import address, shell
+from pages.parts.inside import clues, finding, head, kept, methods, start
 
 shell.page("Inside")
 here = address.comparison()
-found = load.inside(*here)
+found = kept.inside(*here)
 if found.methods:
     head.show(here, found)
     start.panel(here, ended=False)

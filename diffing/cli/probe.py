@@ -23,6 +23,16 @@ if TYPE_CHECKING:
     from diffing.findings import asking
     from diffing.study.study import Study
 
+
+def home(file: Path) -> Path:
+    """A path with a `~` before it as the system means it, and left alone where nobody is called so."""
+    try:
+        return file.expanduser()
+    except RuntimeError:
+        # There will be no such file, which is then said.
+        return file
+
+
 app = typer.Typer(
     no_args_is_help=True,
     help="A study's own probes: what you count yourself, or have a judge answer. "
@@ -183,7 +193,7 @@ def export_command(name: Name, file: File) -> None:
     from diffing.probes import own_probes
     from diffing.study.study import Study
 
-    count = own_probes.export(Study.open(name), file.expanduser())
+    count = own_probes.export(Study.open(name), home(file))
     say(f"Wrote {words.count(count, 'probe')} to {file}.")
 
 
@@ -197,7 +207,7 @@ def import_command(name: Name, file: File) -> None:
     from diffing.probes import own_probes
     from diffing.study.study import Study
 
-    taken = own_probes.take(Study.open(name), file.expanduser())
+    taken = own_probes.take(Study.open(name), home(file))
     say(f"Took in {words.count(len(taken), 'probe')}{': ' if taken else ''}{', '.join(p.name for p in taken)}.")
 
 

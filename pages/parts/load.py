@@ -22,7 +22,7 @@ from diffing.diff import noise, own, selection
 from diffing.diff import pairs as feature_pairs
 from diffing.diff.answer import Behaviour
 from diffing.diff.stored import Diff
-from diffing.findings import asking, evidence, findings, people, seen_inside
+from diffing.findings import asking, evidence, findings, people
 from diffing.findings import rulings as judge_rulings
 from diffing.findings import votes as blind
 from diffing.findings.evidence import Standing
@@ -37,7 +37,7 @@ from diffing.reader.encodings import Encodings
 from diffing.report import last
 from diffing.study import measures as stored_measures
 from diffing.study.study import Study
-from diffing.whitebox import live, results, seen
+from diffing.whitebox import results, seen
 from pages.parts import address
 
 
@@ -72,7 +72,7 @@ Found = TypeVar("Found")
 State = tuple[str, tuple[files.Identity, ...]]
 
 
-def _answers(study: Study, *more: Path) -> State:
+def answers_state(study: Study, *more: Path) -> State:
     """Which view of a study it is, and which files of prompts, answers and encodings lie there."""
     names = ("study.toml", "prompts.csv", "responses.parquet")
     paths = [*(study.folder / name for name in names), places.table_path(study), *more]
@@ -82,7 +82,7 @@ def _answers(study: Study, *more: Path) -> State:
 
 def _judged(study: Study) -> State:
     """The same with findings and what a judge said of them."""
-    return _answers(study, study.folder / "findings.jsonl", study.folder / "verdicts.jsonl")
+    return answers_state(study, study.folder / "findings.jsonl", study.folder / "verdicts.jsonl")
 
 
 def _everything(study: Study) -> State:
@@ -94,33 +94,44 @@ def _everything(study: Study) -> State:
         *study.folder.glob("diffs/*/summary.json"),
         *study.folder.glob(f"{places.FOLDER}/*.parquet"),
     ]
-    return _answers(study, history.path_of(study), history.imported_dir(study), *sorted(written))
+    return answers_state(study, history.path_of(study), history.imported_dir(study), *sorted(written))
 
 
 def _own(study: Study) -> State:
     """Answers with the study's own probes, and what judges said to them."""
-    return _answers(study, own_kept.path_of(study), asking.path_of(study))
+    return answers_state(study, own_kept.path_of(study), asking.path_of(study))
 
 
 def _measured(study: Study) -> State:
     """Answers with the numbers that other tools gave them."""
-    return _answers(study, study.folder / stored_measures.FILE)
+    return answers_state(study, study.folder / stored_measures.FILE)
 
 
 def _voted(study: Study) -> State:
     """Answers with blind votes on them."""
-    return _answers(study, blind.path_of(study))
+    return answers_state(study, blind.path_of(study))
 
 
 def _reported(study: Study) -> State:
     """Everything, with blind votes, own probes, measures and what was seen from inside."""
     folder, found = _everything(study)
-    paths = [blind.path_of(study), own_kept.path_of(study), study.folder / stored_measures.FILE, *_seen(study)]
+    paths = [
+        blind.path_of(study),
+        own_kept.path_of(study),
+        study.folder / stored_measures.FILE,
+        *seen_files(study),
+    ]
     more = [files.identity(path) for path in paths]
     return folder, (*found, *more)
 
 
-ANSWERS: dict[str | type[Any], Any] = {Study: _answers}
+def seen_files(study: Study) -> list[Path]:
+    """The files of what was seen from inside."""
+    found = study.folder.glob(f"{seen.FOLDER}/*/**/{results.FACTS}")
+    return [*sorted(study.folder.glob(f"{seen.FOLDER}/*/{seen.ASKED}")), *sorted(found)]
+
+
+ANSWERS: dict[str | type[Any], Any] = {Study: answers_state}
 JUDGED: dict[str | type[Any], Any] = {Study: _judged}
 EVERYTHING: dict[str | type[Any], Any] = {Study: _everything}
 OWN: dict[str | type[Any], Any] = {Study: _own}
@@ -327,34 +338,3 @@ def report_state(study: Study, a: str, b: str) -> dict[str, str]:
 def series_state(study: Study) -> dict[str, str]:
     """The same of a report along a series."""
     return last.state_of_series(study)
-
-
-def _inside(study: Study) -> State:
-    """Answers with what was asked for and found from inside."""
-    return _answers(study, *_seen(study))
-
-
-def _seen(study: Study) -> list[Path]:
-    found = study.folder.glob(f"{seen.FOLDER}/*/**/{results.FACTS}")
-    return [*sorted(study.folder.glob(f"{seen.FOLDER}/*/{seen.ASKED}")), *sorted(found)]
-
-
-@said
-@st.cache_resource(max_entries=4, show_spinner="Reading what was seen from inside", hash_funcs={Study: _inside})
-def inside(study: Study, a: str, b: str) -> seen.Inside:
-    """What methods saw inside two checkpoints."""
-    return seen.of(study, a, b)
-
-
-@said
-@st.cache_resource(max_entries=4, show_spinner="Holding clues against the answers", hash_funcs={Study: _inside})
-def held_inside(study: Study, a: str, b: str) -> tuple[seen_inside.Held, ...]:
-    """What stands above all nulls inside, with what answers show of it."""
-    return seen_inside.held(study, seen.of(study, a, b))
-
-
-@said
-@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs={Study: _inside})
-def directions(study: Study, a: str, b: str) -> list[str]:
-    """Directions that the lens found inside, by which a model can be pushed."""
-    return live.directions(study, a, b)

@@ -245,6 +245,8 @@ def test_every_parameter_is_tried_here() -> None:
     apart |= {"checkpoints"}
     # The gate's are in `test_gate`.
     apart |= {"rule", "fail-on", "baseline", "gated"}
+    # Those of a look inside are in `test_inside`, those of both models live in `test_live`.
+    apart |= {"method", "layer", "raw", "start", "steer"}
     assert names <= tried | apart
     assert names <= set(addresses.NAMES)
     assert tried <= names

@@ -6,8 +6,8 @@ from diffing.common.escape import md
 from diffing.common.words import count, listed
 from diffing.findings.seen_inside import Held
 from diffing.whitebox import clues
-from pages.parts import load
 from pages.parts.address import Comparison
+from pages.parts.inside import kept
 
 SHOWN = 5
 """Clues, the strongest above its nulls first: as many as the sentence names. The page Inside has all."""
@@ -15,10 +15,10 @@ SHOWN = 5
 
 def show(here: Comparison) -> None:
     """The whole block; nothing where nothing stands above nulls."""
-    held = load.held_inside(*here)
+    held = kept.held_inside(*here)
     if not held:
         return
-    found = load.inside(*here)
+    found = kept.inside(*here)
     st.subheader("Seen from inside", anchor=False)
     st.markdown(md(found.sentence))
     titles = {each.name: each.title for each in found.methods}

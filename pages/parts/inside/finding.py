@@ -10,15 +10,16 @@ from diffing.common.escape import md, visible
 from diffing.findings import seen_inside
 from diffing.findings.seen_inside import Held
 from diffing.whitebox import clues
-from pages.parts import load, person
+from pages.parts import person
 from pages.parts.address import Comparison
 from pages.parts.charts import short
+from pages.parts.inside import kept
 from pages.parts.keys import fresh
 
 
 def show(here: Comparison) -> None:
     """The choice with its button, and what it did; a sentence where no answers are there to count in."""
-    held = load.held_inside(*here) if here.study.channel == "text" else ()
+    held = kept.held_inside(*here) if here.study.channel == "text" else ()
     if not held:
         return
     if why := seen_inside.lacking(*here):

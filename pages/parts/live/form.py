@@ -11,6 +11,7 @@ from diffing.whitebox import live
 from diffing.whitebox.live import Asked
 from pages.parts import address, load
 from pages.parts.address import Comparison
+from pages.parts.inside import kept
 
 
 class Range(NamedTuple):
@@ -193,7 +194,7 @@ def _number(name: str, place: Any) -> float:
 
 def _steering(here: Comparison) -> list[dict[str, Any]]:
     """A direction that the lens found, where it was run."""
-    known = load.directions(here.study, here.a, here.b)
+    known = kept.directions(here.study, here.a, here.b)
     if (wanted := address.text("steer")) and wanted not in known:
         st.warning(f"There is no direction '{md(wanted[:60])}' here (any more); nothing is steered.")
         address.put(steer=None)
