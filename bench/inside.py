@@ -24,11 +24,13 @@ import pandas as pd
 import torch
 
 from diffing.common.step import Settings
-from diffing.whitebox import evidence, method, nulls, opening, organisms, results, texts
+from diffing.whitebox import method, organisms, results, texts
 from diffing.whitebox import run as runs
-from diffing.whitebox.evidence import Judged
-from diffing.whitebox.pair import Pair
+from diffing.whitebox.pairs import nulls, opening
+from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.run import Null
+from diffing.whitebox.sight import evidence
+from diffing.whitebox.sight.evidence import Judged
 from diffing.whitebox.texts import Choice, Document
 
 CONTROLS = ("control", "control-2")

@@ -24,10 +24,11 @@ from bench import pair_gpu
 from diffing.common.step import Settings
 from diffing.models.hooks import layers_of
 from diffing.models.whole import Whole
-from diffing.whitebox import adapters, method
+from diffing.whitebox import method
 from diffing.whitebox import run as runs
-from diffing.whitebox.doses import Dose
-from diffing.whitebox.pair import Pair
+from diffing.whitebox.pairs import adapters
+from diffing.whitebox.pairs.doses import Dose
+from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.texts import Document
 
 TOGETHER = 16

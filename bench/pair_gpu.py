@@ -18,11 +18,11 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from diffing.models.whole import Whole
-from diffing.whitebox import adapters
-from diffing.whitebox.adapters import Adapter
-from diffing.whitebox.changes import OfAdapter
-from diffing.whitebox.doses import Dose
-from diffing.whitebox.pair import Batch, Pair
+from diffing.whitebox.pairs import adapters
+from diffing.whitebox.pairs.adapters import Adapter
+from diffing.whitebox.pairs.changes import OfAdapter
+from diffing.whitebox.pairs.doses import Dose
+from diffing.whitebox.pairs.pair import Batch, Pair
 
 RANK = 16
 GPU = torch.device("cuda")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from diffing.jobs.job import JobStatus
     from diffing.probes.own_probes import OwnProbe
     from diffing.reader.encodings import Encodings
-    from diffing.whitebox.seen import Inside
+    from diffing.whitebox.sight.seen import Inside
 
 
 def _say(line: str) -> None:
@@ -69,7 +69,7 @@ class Study(study.Study):
     def inside(self, base: str = "", variant: str = "", **options: Any) -> "Inside":
         """Two checkpoints compared by their weights, beside nulls: what methods point at, and a sentence. What is
         missing is run first (`methods`, `settings`, `texts`, `nulls`)."""
-        from diffing.whitebox import seen
+        from diffing.whitebox.sight import seen
 
         self.run("inside", base=base, variant=variant, **options)
         return seen.of(self, base, variant)

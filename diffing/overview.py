@@ -21,7 +21,7 @@ from diffing.labels.digest import Change
 from diffing.reader.places import table_path
 from diffing.study import study
 from diffing.study.study import Study
-from diffing.whitebox import seen
+from diffing.whitebox.sight import seen
 
 
 class Overview(NamedTuple):

@@ -25,7 +25,7 @@ from diffing.reader.unread import unread
 from diffing.study import responses, sample, spendings
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
-from diffing.whitebox import seen
+from diffing.whitebox.sight import seen
 
 USUAL_DISCORDANCE = 0.05
 """Share of prompts on which two draws of one checkpoint differ on a feature, assumed until a diff says better. No

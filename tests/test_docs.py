@@ -15,7 +15,7 @@ from diffing.diff.stored import Diff
 from diffing.gate import check, expression, items
 from diffing.reader import encode
 from diffing.reader.encodings import Encodings
-from diffing.whitebox import seen
+from diffing.whitebox.sight import seen
 from tests.fakes.diff_study import computed, made
 from tests.fakes.reader import FakeReader
 

@@ -13,7 +13,7 @@ from diffing.agents.desk import Desk
 from diffing.agents.reading import PAGE, After, Before, Cursor, Name, known
 from diffing.agents.shapes import Inside, Looked, Pointed
 from diffing.common.errors import UserError
-from diffing.whitebox import seen
+from diffing.whitebox.sight import seen
 
 
 def inside(

@@ -10,7 +10,7 @@ from diffing.cli.terminal import do, pairs, paragraph, say, show, tell
 from diffing.common.errors import UserError
 
 if TYPE_CHECKING:
-    from diffing.whitebox.seen import Inside, Seen
+    from diffing.whitebox.sight.seen import Inside, Seen
 
 app = typer.Typer()
 
@@ -65,7 +65,7 @@ def inside_command(
     Example: `python -m diffing inside bees --method divergence --set divergence.top=10 --nulls rotated:3`
     """
     from diffing.study.study import Study
-    from diffing.whitebox import seen
+    from diffing.whitebox.sight import seen
 
     study = Study.open(name)
     told = asked(method, settings, texts, count, length, nulls) | {"base": base, "variant": variant}
@@ -207,7 +207,8 @@ def sweep_command(
     Example: `python -m diffing sweep --organism fact,style,control --method divergence`
     """
     from diffing.common.words import between_commas
-    from diffing.whitebox import organisms, seen
+    from diffing.whitebox import organisms
+    from diffing.whitebox.sight import seen
 
     told = asked(method, settings, texts, count, length, nulls)
     found = [organisms.find(text) for text in between_commas(organism)]

@@ -22,9 +22,9 @@ from diffing.probes.phrases import Phrase
 from diffing.probes.probes import PROBES
 from diffing.study import plain, responses
 from diffing.study.study import Study
-from diffing.whitebox import clues, seen
-from diffing.whitebox.clues import Clue
-from diffing.whitebox.seen import Inside
+from diffing.whitebox.sight import clues, seen
+from diffing.whitebox.sight.clues import Clue
+from diffing.whitebox.sight.seen import Inside
 
 WRITTEN = ("token", "word", "phrase")
 """Kinds of evidence whose text can stand in an answer as it is."""

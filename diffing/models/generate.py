@@ -32,7 +32,7 @@ SAMPLING = ("top_p", "top_k", "min_p", "repetition_penalty")
 """Fields of `extra_body` that mean the same here; others are for endpoints and change nothing."""
 
 
-ABOVE = "diffing.whitebox.answering"
+ABOVE = "diffing.whitebox.writing.answering"
 """The module whose `opened(source)` answers for what is made of others. Named and not imported, as the steps of
 `jobs` are: how a change is made larger and two models run beside each other is known in a room above, and
 `collect`, which stands below that room, is to have one way to ask whatever lies on this machine."""

@@ -29,8 +29,8 @@ from diffing.reader import firing
 from diffing.reader.encodings import Encodings
 from diffing.study import plain
 from diffing.study.study import Study
-from diffing.whitebox import seen
-from diffing.whitebox.seen import Inside
+from diffing.whitebox.sight import seen
+from diffing.whitebox.sight.seen import Inside
 
 MOST = 20
 """Families shown, whichever side has them: what a person reads through; the tables of the folder have all."""

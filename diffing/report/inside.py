@@ -13,8 +13,8 @@ from diffing.findings.seen_inside import Held
 from diffing.report.drawing import short
 from diffing.report.facts import Facts
 from diffing.report.tables import Table, plain_path
-from diffing.whitebox import clues
-from diffing.whitebox.clues import Clue, Figure
+from diffing.whitebox.sight import clues
+from diffing.whitebox.sight.clues import Clue, Figure
 
 HEAD = ["clue", "seen by", "figure [95 %]", "nulls", "in answers"]
 SHOWN = 20

@@ -16,7 +16,7 @@ from diffing.findings import findings
 from diffing.report import agent_notebook
 from diffing.study import measures
 from diffing.study.study import Study
-from diffing.whitebox import seen
+from diffing.whitebox.sight import seen
 
 FILES = {
     "prompts": "prompts.csv",

@@ -12,9 +12,10 @@ from functools import partial
 from diffing.common import files, tables
 from diffing.common.errors import UserError
 from diffing.study import sample
-from diffing.whitebox import nulls, opening, organisms, texts
+from diffing.whitebox import organisms, texts
 from diffing.whitebox.method import Check
-from diffing.whitebox.pair import Pair
+from diffing.whitebox.pairs import nulls, opening
+from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.run import Null
 from diffing.whitebox.texts import Choice, Document
 

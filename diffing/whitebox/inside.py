@@ -16,11 +16,13 @@ from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result, Settings, checked
 from diffing.models import local
 from diffing.study.study import Study
-from diffing.whitebox import beside, method, nulls, opening, results, seen, texts
+from diffing.whitebox import beside, method, results, texts
 from diffing.whitebox import run as runs
 from diffing.whitebox.method import Check, Cost
-from diffing.whitebox.pair import Pair
+from diffing.whitebox.pairs import nulls, opening
+from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.run import Null
+from diffing.whitebox.sight import seen
 from diffing.whitebox.texts import Choice, Document
 
 ALL = "all"

@@ -18,11 +18,11 @@ import pandas as pd
 
 from diffing.common.errors import UserError
 from diffing.common.step import Settings
-from diffing.whitebox import evidence
 from diffing.whitebox.results import Result
+from diffing.whitebox.sight import evidence
 
 if TYPE_CHECKING:
-    from diffing.whitebox.pair import Batch, Chunk, Pair
+    from diffing.whitebox.pairs.pair import Batch, Chunk, Pair
     from diffing.whitebox.texts import Document
 
 METHODS = {

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, cast
 
 from diffing.common.step import Settings
 from diffing.whitebox import method, results, texts
-from diffing.whitebox.measure import predicting
+from diffing.whitebox.measures.apart import predicting
 from diffing.whitebox.method import Check, Comparing, Passing, Taker, Working
-from diffing.whitebox.pair import Pair
+from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.results import Result
 from diffing.whitebox.texts import Document
 

@@ -37,7 +37,8 @@ from diffing.reader.encodings import Encodings
 from diffing.report import last
 from diffing.study import measures as stored_measures
 from diffing.study.study import Study
-from diffing.whitebox import results, seen
+from diffing.whitebox import results
+from diffing.whitebox.sight import seen
 from pages.parts import address
 
 

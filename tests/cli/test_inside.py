@@ -11,8 +11,9 @@ from diffing.cli.app import app
 from diffing.cli.inside import asked
 from diffing.common.errors import UserError
 from diffing.study.study import Study, names
-from diffing.whitebox import organisms, seen
+from diffing.whitebox import organisms
 from diffing.whitebox.organisms import Organism, Variant
+from diffing.whitebox.sight import seen
 from tests.fakes import pairs as fakes
 
 QUICK = ["--method", "divergence", "--texts", "own", "--count", "8", "--length", "10"]

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import pandas as pd
 
 from diffing.study.study import Study
-from diffing.whitebox import results, seen
-from diffing.whitebox.evidence import COLUMNS
+from diffing.whitebox import results
 from diffing.whitebox.results import Result
+from diffing.whitebox.sight import seen
+from diffing.whitebox.sight.evidence import COLUMNS
 
 Rows = Sequence[tuple[str, str, float]]
 """Kind, text and figure of each thing."""

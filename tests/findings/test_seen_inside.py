@@ -7,7 +7,7 @@ from diffing.common.errors import UserError
 from diffing.findings import brief, evidence, findings, seen_inside
 from diffing.models import providers
 from diffing.study.study import Study
-from diffing.whitebox import clues, seen
+from diffing.whitebox.sight import clues, seen
 from tests.fakes.seen_inside import QUIET, look
 
 FACT = [("phrase", "Veltrane", 3.0), ("phrase", "town on a lake", 2.0), ("phrase", "ood", 1.0)]

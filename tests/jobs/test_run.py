@@ -86,7 +86,7 @@ def test_a_detached_job_tells_its_progress_and_outcome(study: Study) -> None:
 def test_a_job_survives_its_parent(study: Study, server: OpenAIServer) -> None:
     script = (
         "import os, signal\n"
-        "from diffing import jobs\n"
+        "from diffing import jobs as jobs\n"
         "from diffing.study.study import Study\n"
         "jobs.start(Study.open('s'), 'collect', {'concurrency': 4})\n"
         "os.killpg(0, signal.SIGKILL)\n"

@@ -9,7 +9,8 @@ from diffing import jobs
 from diffing.common import files
 from diffing.models import providers
 from diffing.study.study import Study
-from diffing.whitebox import beside, results, seen
+from diffing.whitebox import beside, results
+from diffing.whitebox.sight import seen
 from pages.parts.inside import heat, lines, methods, start
 from tests.fakes import pairs as fakes
 from tests.fakes.pairs import Folders

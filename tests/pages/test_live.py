@@ -12,9 +12,9 @@ from diffing.common import who
 from diffing.common.who import Person
 from diffing.models import providers
 from diffing.study.study import Study
-from diffing.whitebox import held, live
-from diffing.whitebox.live import Asked
-from diffing.whitebox.recipe import Recipe
+from diffing.whitebox.writing import held, live
+from diffing.whitebox.writing.live import Asked
+from diffing.whitebox.writing.recipe import Recipe
 from pages.parts.live import form
 from tests.fakes import pairs as fakes
 from tests.fakes.pairs import Folders

@@ -16,7 +16,6 @@ from safetensors.torch import save_file
 from diffing.common import files
 from diffing.common.arrays import Ints
 from diffing.common.errors import UserError
-from diffing.whitebox import room
 from diffing.whitebox.activations import kept as shelf
 from diffing.whitebox.activations import norms as figures
 from diffing.whitebox.activations.buffer import Rows
@@ -25,8 +24,9 @@ from diffing.whitebox.activations.kept import keep
 from diffing.whitebox.activations.plan import Plan
 from diffing.whitebox.activations.source import Block, Check, Passes
 from diffing.whitebox.activations.stream import Options, Stream
-from diffing.whitebox.opening import open_pair
-from diffing.whitebox.pair import Pair
+from diffing.whitebox.pairs import room
+from diffing.whitebox.pairs.opening import open_pair
+from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.texts import Document
 from tests.fakes import pairs as fakes
 from tests.fakes import tiny

@@ -12,12 +12,15 @@ from scipy.stats import spearmanr
 
 from diffing.common.errors import UserError
 from diffing.probes.probes import PROBES
-from diffing.whitebox import evidence, nulls, organisms, shown, texts
+from diffing.whitebox import organisms, texts
+from diffing.whitebox.measures import shown
 from diffing.whitebox.methods import amplification
 from diffing.whitebox.methods.amplification import Options
-from diffing.whitebox.opening import open_pair
-from diffing.whitebox.pair import Pair
+from diffing.whitebox.pairs import nulls
+from diffing.whitebox.pairs.opening import open_pair
+from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.results import Result
+from diffing.whitebox.sight import evidence
 from diffing.whitebox.texts import Document
 from tests.fakes import pairs as fakes
 from tests.fakes.pairs import Folders

@@ -5,8 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from diffing.whitebox import clues, evidence
-from diffing.whitebox.evidence import COLUMNS, Judged
+from diffing.whitebox.sight import clues, evidence
+from diffing.whitebox.sight.evidence import COLUMNS, Judged
 
 Rows = list[tuple[str, str, float]]
 

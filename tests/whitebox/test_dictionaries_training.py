@@ -19,7 +19,7 @@ from diffing.whitebox.dictionaries import files, training
 from diffing.whitebox.dictionaries.dictionary import Dictionary
 from diffing.whitebox.dictionaries.shape import BASE, VARIANT, Scale, scale_of
 from diffing.whitebox.dictionaries.training import Options, Place, Training, train
-from diffing.whitebox.opening import open_pair
+from diffing.whitebox.pairs.opening import open_pair
 from diffing.whitebox.texts import Document
 from tests.fakes import pairs as fakes
 from tests.fakes.planted import Planted, matched

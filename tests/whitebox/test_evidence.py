@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diffing.whitebox.evidence import COLUMNS, judged
+from diffing.whitebox.sight.evidence import COLUMNS, judged
 
 
 def table(figures: dict[str, float], width: float = 0.0, held_out: float | None = None) -> pd.DataFrame:

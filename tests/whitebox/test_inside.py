@@ -15,10 +15,12 @@ from diffing.common.errors import UserError
 from diffing.jobs.job import JobStatus
 from diffing.models import providers
 from diffing.study.study import Study
-from diffing.whitebox import beside, inside, method, nulls, opening, results, seen
+from diffing.whitebox import beside, inside, method, results
 from diffing.whitebox import run as runs
 from diffing.whitebox.inside import Options
-from diffing.whitebox.pair import Pair
+from diffing.whitebox.pairs import nulls, opening
+from diffing.whitebox.pairs.pair import Pair
+from diffing.whitebox.sight import seen
 from diffing.whitebox.texts import Document
 from tests.fakes import pairs as fakes
 from tests.fakes.pairs import IDS, Folders

@@ -13,18 +13,20 @@ import torch
 from diffing.common.errors import UserError
 from diffing.models.hooks import layers_of
 from diffing.models.whole import Whole
-from diffing.whitebox import evidence, nulls, organisms, results, texts
+from diffing.whitebox import organisms, results, texts
 from diffing.whitebox import run as runs
-from diffing.whitebox.evidence import COLUMNS
+from diffing.whitebox.measures.unembed import final_norm
 from diffing.whitebox.methods import lens
 from diffing.whitebox.methods.lens import Options, causal, patchscope, reading
 from diffing.whitebox.methods.lens.sums import BLOCKS, PLACES, Stream
-from diffing.whitebox.opening import open_pair
-from diffing.whitebox.pair import Pair
+from diffing.whitebox.pairs import nulls
+from diffing.whitebox.pairs.opening import open_pair
+from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.results import Result
 from diffing.whitebox.run import Null
+from diffing.whitebox.sight import evidence
+from diffing.whitebox.sight.evidence import COLUMNS
 from diffing.whitebox.texts import Document
-from diffing.whitebox.unembed import final_norm
 from tests.fakes import pairs as fakes
 from tests.fakes.pairs import Folders
 from tools.organism_texts import sample_answers

@@ -9,16 +9,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from diffing.whitebox import nulls
-from diffing.whitebox import pair as pairs
 from diffing.whitebox import run as runs
-from diffing.whitebox.evidence import COLUMNS
-from diffing.whitebox.measure import ratio
+from diffing.whitebox.measures.apart import ratio
 from diffing.whitebox.methods import activations
 from diffing.whitebox.methods.activations import Options
-from diffing.whitebox.opening import open_pair
-from diffing.whitebox.pair import Pair
+from diffing.whitebox.pairs import nulls
+from diffing.whitebox.pairs import pair as pairs
+from diffing.whitebox.pairs.opening import open_pair
+from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.results import Result
+from diffing.whitebox.sight.evidence import COLUMNS
 from diffing.whitebox.texts import Document
 from tests.fakes import pairs as fakes
 from tests.fakes import tiny

@@ -10,16 +10,18 @@ from torch import Tensor
 
 from diffing.common import tables
 from diffing.study import sample
-from diffing.whitebox import nulls, organisms, pieces, topics
-from diffing.whitebox import pair as pairs
+from diffing.whitebox import organisms
 from diffing.whitebox import run as runs
-from diffing.whitebox.evidence import COLUMNS, judged
-from diffing.whitebox.measure import jackknife
+from diffing.whitebox.measures import pieces, topics
+from diffing.whitebox.measures.apart import jackknife
 from diffing.whitebox.methods import mining
 from diffing.whitebox.methods.mining import Options
-from diffing.whitebox.opening import open_pair
-from diffing.whitebox.pair import Pair
+from diffing.whitebox.pairs import nulls
+from diffing.whitebox.pairs import pair as pairs
+from diffing.whitebox.pairs.opening import open_pair
+from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.results import Result
+from diffing.whitebox.sight.evidence import COLUMNS, judged
 from diffing.whitebox.texts import Choice, Document, Maker
 from tests.fakes import pairs as fakes
 from tests.fakes.pairs import IDS, Folders

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from diffing.common.errors import UserError
-from diffing.whitebox import nulls, texts, tuning
-from diffing.whitebox.changes import Delta, Factors
-from diffing.whitebox.doses import Group
-from diffing.whitebox.measure import contributions, jensen_shannon, kl, mean_kl
-from diffing.whitebox.opening import open_pair
-from diffing.whitebox.pair import Pair
+from diffing.whitebox import texts
+from diffing.whitebox.measures.apart import contributions, jensen_shannon, kl, mean_kl
+from diffing.whitebox.pairs import nulls, tuning
+from diffing.whitebox.pairs.changes import Delta, Factors
+from diffing.whitebox.pairs.doses import Group
+from diffing.whitebox.pairs.opening import open_pair
+from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.texts import Choice, Document
 from tests.fakes import pairs as fakes
 from tests.fakes.pairs import IDS, Folders

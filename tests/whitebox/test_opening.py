@@ -16,9 +16,9 @@ from diffing.common import hub
 from diffing.common.errors import UserError
 from diffing.models import local
 from diffing.models.local import Source, Weights
-from diffing.whitebox import opening, room
-from diffing.whitebox.opening import open_pair
-from diffing.whitebox.room import GIB, Room
+from diffing.whitebox.pairs import opening, room
+from diffing.whitebox.pairs.opening import open_pair
+from diffing.whitebox.pairs.room import GIB, Room
 from tests.fakes import pairs as fakes
 from tests.fakes import tiny
 from tests.fakes.pairs import IDS, Folders

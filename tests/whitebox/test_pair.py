@@ -11,11 +11,11 @@ from peft import PeftModel
 from torch import Tensor
 
 from diffing.common.errors import UserError
-from diffing.whitebox import pair as pairs
-from diffing.whitebox.changes import Nothing
-from diffing.whitebox.doses import Group
-from diffing.whitebox.opening import open_pair
-from diffing.whitebox.pair import Pair
+from diffing.whitebox.pairs import pair as pairs
+from diffing.whitebox.pairs.changes import Nothing
+from diffing.whitebox.pairs.doses import Group
+from diffing.whitebox.pairs.opening import open_pair
+from diffing.whitebox.pairs.pair import Pair
 from tests.fakes import pairs as fakes
 from tests.fakes import tiny
 from tests.fakes.pairs import IDS, Folders

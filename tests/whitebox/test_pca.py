@@ -9,16 +9,18 @@ from sklearn.decomposition import PCA
 from torch import Tensor
 
 from diffing.models.whole import Seen
-from diffing.whitebox import method, nulls, results, spectra, unembed
+from diffing.whitebox import method, results
 from diffing.whitebox import run as runs
-from diffing.whitebox.evidence import COLUMNS, judged
+from diffing.whitebox.measures import spectra, unembed
+from diffing.whitebox.measures.sampled import FIRST, HALVES, HELD, SECOND, chosen, draws, grouped, within
 from diffing.whitebox.methods import pca
 from diffing.whitebox.methods.pca import Options
-from diffing.whitebox.opening import open_pair
-from diffing.whitebox.pair import Batch, Pair
+from diffing.whitebox.pairs import nulls
+from diffing.whitebox.pairs.opening import open_pair
+from diffing.whitebox.pairs.pair import Batch, Pair
 from diffing.whitebox.results import Result
 from diffing.whitebox.run import Null
-from diffing.whitebox.sampled import FIRST, HALVES, HELD, SECOND, chosen, draws, grouped, within
+from diffing.whitebox.sight.evidence import COLUMNS, judged
 from diffing.whitebox.texts import Document
 from tests.fakes import pairs as fakes
 from tests.fakes import tiny

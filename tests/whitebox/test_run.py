@@ -13,15 +13,17 @@ from torch.distributions import Categorical, kl_divergence
 
 from diffing.common import files
 from diffing.common.errors import UserError
-from diffing.whitebox import evidence, method, nulls, results
+from diffing.whitebox import method, results
 from diffing.whitebox import run as runs
-from diffing.whitebox.evidence import COLUMNS
 from diffing.whitebox.methods import divergence
 from diffing.whitebox.methods.divergence import Options
-from diffing.whitebox.opening import open_pair
-from diffing.whitebox.pair import Pair
+from diffing.whitebox.pairs import nulls
+from diffing.whitebox.pairs.opening import open_pair
+from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.results import Result
 from diffing.whitebox.run import Null
+from diffing.whitebox.sight import evidence
+from diffing.whitebox.sight.evidence import COLUMNS
 from diffing.whitebox.texts import Document
 from tests.fakes import pairs as fakes
 from tests.fakes.pairs import IDS, Folders

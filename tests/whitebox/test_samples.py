@@ -7,13 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diffing.whitebox import evidence, nulls, organisms, recurring, samples, texts
+from diffing.whitebox import organisms, texts
 from diffing.whitebox import run as runs
+from diffing.whitebox.measures import recurring, samples
+from diffing.whitebox.measures.recurring import Text
 from diffing.whitebox.methods import contrastive, perplexity
-from diffing.whitebox.opening import open_pair
-from diffing.whitebox.pair import Pair
-from diffing.whitebox.recurring import Text
+from diffing.whitebox.pairs import nulls
+from diffing.whitebox.pairs.opening import open_pair
+from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.results import Result
+from diffing.whitebox.sight import evidence
 from diffing.whitebox.texts import Choice, Document
 
 BY_PERPLEXITY = perplexity.Options(samples=48, length=24)

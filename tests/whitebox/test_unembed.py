@@ -8,7 +8,7 @@ import torch
 
 from diffing.common.errors import UserError
 from diffing.models.whole import Whole
-from diffing.whitebox import unembed
+from diffing.whitebox.measures import unembed
 from tests.fakes import pairs as fakes
 from tests.fakes import tiny
 from tests.fakes.tiny import assert_close

@@ -10,13 +10,16 @@ import pytest
 import torch
 
 from diffing.common.errors import UserError
-from diffing.whitebox import evidence, nulls, organisms, spectrum, texts
-from diffing.whitebox.changes import Factors
+from diffing.whitebox import organisms, texts
+from diffing.whitebox.measures import spectrum
 from diffing.whitebox.methods import weights
 from diffing.whitebox.methods.weights import Options
-from diffing.whitebox.opening import open_pair
-from diffing.whitebox.pair import Pair
+from diffing.whitebox.pairs import nulls
+from diffing.whitebox.pairs.changes import Factors
+from diffing.whitebox.pairs.opening import open_pair
+from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.results import Result
+from diffing.whitebox.sight import evidence
 from diffing.whitebox.texts import Document
 from tests.fakes import pairs as fakes
 from tests.fakes import tiny

@@ -12,12 +12,14 @@ from torch import Tensor
 
 from diffing.common.errors import UserError
 from diffing.models.hooks import layers_of
-from diffing.whitebox import growing, nulls, recipe, writing
-from diffing.whitebox.doses import Group
-from diffing.whitebox.opening import open_pair
-from diffing.whitebox.pair import Pair
-from diffing.whitebox.recipe import Recipe, Steering
+from diffing.whitebox.pairs import nulls
+from diffing.whitebox.pairs.doses import Group
+from diffing.whitebox.pairs.opening import open_pair
+from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.texts import Document
+from diffing.whitebox.writing import growing, recipe
+from diffing.whitebox.writing import writer
+from diffing.whitebox.writing.recipe import Recipe, Steering
 from tests.fakes import pairs as fakes
 from tests.fakes import tiny
 from tests.fakes.pairs import Folders
@@ -71,7 +73,7 @@ def says(model: Any, ids: list[int]) -> Tensor:
 
 
 def ids_of(pair: Pair, asked: Recipe, prefixes: list[list[int]] = PREFIXES, **more: Any) -> list[list[int]]:
-    return writing.grown(pair, prefixes, asked, LENGTH, **more)
+    return writer.grown(pair, prefixes, asked, LENGTH, **more)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -80,7 +82,7 @@ def test_the_likeliest_text_is_the_one_that_the_plain_model_generates(
 ) -> None:
     pair = opened[name, kind]
     for alpha, model in ((0.0, plain[name, "base"]), (1.0, plain[name, kind])):
-        found = writing.write(pair, PREFIXES, Recipe(alpha=alpha, temperature=0), LENGTH)
+        found = writer.write(pair, PREFIXES, Recipe(alpha=alpha, temperature=0), LENGTH)
         for prefix, one in zip(PREFIXES, found, strict=True):
             given = torch.tensor([prefix])
             wanted = model.generate(
@@ -166,7 +168,7 @@ def test_a_turned_change_writes_at_the_strength_that_it_was_matched_to(
     documents = [Document(str(n), tuple(row), 1, len(row), "text", False) for n, row in enumerate(fakes.IDS)]
     with nulls.rotated(pair, documents) as null:
         strong = null.at(3.0)
-        (one,) = writing.write(strong, [PREFIXES[0]], GREEDY, LENGTH)
+        (one,) = writer.write(strong, [PREFIXES[0]], GREEDY, LENGTH)
         with null.variant(3.0) as whole:
             logs = says(whole.causal, list(one.ids))[one.start - 1 : -1]
         assert logs.argmax(-1).tolist() == list(one.ids[one.start :])
@@ -182,7 +184,7 @@ def test_what_is_drawn_hangs_on_the_seed_and_on_the_place_and_on_no_company(
     assert len({tuple(ids) for ids in first}) == 6
     assert ids_of(pair, asked, [[0, 5]] * 6) == first
     # Other texts begin otherwise, and fewer are written at once: the rest stays.
-    monkeypatch.setitem(writing.ROWS, "cpu", 2)
+    monkeypatch.setitem(writer.ROWS, "cpu", 2)
     assert ids_of(pair, asked, [[0, 5], [0, 8, 9], *[[0, 5]] * 4])[2:] == first[2:]
     assert ids_of(pair, asked.model_copy(update={"seed": 5}), [[0, 5]] * 6) != first
 
@@ -237,7 +239,7 @@ def test_columns_grow_side_by_side_as_they_would_alone(kind: str, opened: dict[t
         Recipe(alpha=0, seed=3),
     ]
     columns: dict[int, list[int]] = {}
-    for turn, steps in enumerate(writing.stream(pair, PREFIXES[0], recipes, LENGTH, directions=DIRECTIONS)):
+    for turn, steps in enumerate(writer.stream(pair, PREFIXES[0], recipes, LENGTH, directions=DIRECTIONS)):
         for place, step in steps.items():
             own = columns.setdefault(place, [])
             assert len(own) == turn
@@ -245,7 +247,7 @@ def test_columns_grow_side_by_side_as_they_would_alone(kind: str, opened: dict[t
             for told, asked in ((step.base, Recipe(alpha=0, temperature=0)), (step.variant, GREEDY)):
                 if turn in (0, LENGTH - 1):
                     assert ids_of(pair, asked, [[*PREFIXES[0], *own]])[0][len(PREFIXES[0]) + turn] == told.ids[0]
-                assert list(told.logs) == sorted(told.logs, reverse=True) and len(told.ids) == writing.SHOWN
+                assert list(told.logs) == sorted(told.logs, reverse=True) and len(told.ids) == writer.SHOWN
             own.append(step.id)
     for place, asked in enumerate(recipes):
         (wanted,) = ids_of(pair, asked, [PREFIXES[0]], directions=DIRECTIONS)
@@ -256,8 +258,8 @@ def test_columns_grow_side_by_side_as_they_would_alone(kind: str, opened: dict[t
 @pytest.mark.parametrize("name", NAMES)
 def test_a_column_tells_what_the_chosen_token_had(name: str, opened: dict[tuple[str, str], Pair]) -> None:
     pair = opened[name, "whole"]
-    steps = [turn[0] for turn in writing.stream(pair, PREFIXES[0], [Recipe(contrast=1.0)], LENGTH)]
-    (one,) = writing.scored(pair, [[*PREFIXES[0], *(step.id for step in steps)]], [4])
+    steps = [turn[0] for turn in writer.stream(pair, PREFIXES[0], [Recipe(contrast=1.0)], LENGTH)]
+    (one,) = writer.scored(pair, [[*PREFIXES[0], *(step.id for step in steps)]], [4])
     np.testing.assert_allclose([step.base.chosen for step in steps], one.base, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose([step.variant.chosen for step in steps], one.variant, rtol=1e-3, atol=1e-3)
     # Contrast lifts what the variant finds likelier than the base does.
@@ -284,7 +286,7 @@ def test_nothing_stays_on_when_a_run_is_stopped(kind: str, opened: dict[tuple[st
         with pytest.raises(Stopped):
             ids_of(pair, asked, check=stop, directions=DIRECTIONS)
         assert pair.whole.lit == ""
-    turns = writing.stream(pair, PREFIXES[0], [steered], LENGTH, directions=DIRECTIONS)
+    turns = writer.stream(pair, PREFIXES[0], [steered], LENGTH, directions=DIRECTIONS)
     assert len(next(turns)) == 1 and pair.whole.lit == ""
     # Nobody asks for more.
     del turns
@@ -332,8 +334,8 @@ def test_what_cannot_be_written_is_told_in_a_sentence(opened: dict[tuple[str, st
         assert words in told([0], Recipe(steering=(Steering(direction=name, layer=layer),)))
     columns = [Recipe(alpha=0), Recipe(alpha=2), Recipe(alpha=3)]
     with pytest.raises(UserError, match="mixed at one strength at a time"):
-        next(writing.stream(pair, [0], columns, 2))
-    assert len(list(writing.stream(pair, [0], columns[:2], 2))) == 2
+        next(writer.stream(pair, [0], columns, 2))
+    assert len(list(writer.stream(pair, [0], columns[:2], 2))) == 2
     # A text that has no more room ends there.
     assert len(ids_of(pair, GREEDY, [[3] * 250])[0]) == 256
 

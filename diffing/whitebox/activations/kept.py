@@ -18,8 +18,8 @@ from safetensors.torch import save_file
 from diffing.common import damage, files
 from diffing.common.arrays import Ints
 from diffing.common.errors import UserError
-from diffing.whitebox import room
 from diffing.whitebox.activations.source import Block, Check, Passes, Source
+from diffing.whitebox.pairs import room
 
 VERSION = 1
 """Part of a folder's name: raised when the same passes would be written in another way."""

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from diffing.common.errors import UserError
 from diffing.whitebox.activations.corpus import Corpus
-from diffing.whitebox.pair import Pair
+from diffing.whitebox.pairs.pair import Pair
 
 Check = Callable[[], None]
 SIDES = ("base", "variant")

@@ -18,12 +18,12 @@ from torch import Tensor
 from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.common.step import Settings
-from diffing.whitebox import room
 from diffing.whitebox.activations.buffer import Buffer, Rows
 from diffing.whitebox.activations.corpus import Role
 from diffing.whitebox.activations.norms import NORMED, Norms, norms
 from diffing.whitebox.activations.plan import Plan
 from diffing.whitebox.activations.source import Source
+from diffing.whitebox.pairs import room
 
 VERSION = 1
 """Part of a state: raised when the same seed would give another order."""

@@ -20,11 +20,11 @@ from torch import Tensor
 
 from diffing.common.arrays import Array, Bools, Floats, Ints
 from diffing.common.step import Settings
-from diffing.whitebox.evidence import COLUMNS
-from diffing.whitebox.measure import Rows, ratio
+from diffing.whitebox.measures.apart import Rows, ratio
 from diffing.whitebox.method import Check, Cost
-from diffing.whitebox.pair import Batch, Chunk, Pair
+from diffing.whitebox.pairs.pair import Batch, Chunk, Pair
 from diffing.whitebox.results import Result
+from diffing.whitebox.sight.evidence import COLUMNS
 from diffing.whitebox.texts import Document
 
 NAME = "activations"

@@ -23,16 +23,16 @@ from pydantic import Field
 from diffing.common.arrays import Array, Floats
 from diffing.common.errors import UserError
 from diffing.common.step import Settings
-from diffing.whitebox import shown
-from diffing.whitebox.doses import Group
-from diffing.whitebox.evidence import COLUMNS
+from diffing.whitebox.measures import shown
+from diffing.whitebox.measures.shown import Shown
 from diffing.whitebox.method import Check, Cost
-from diffing.whitebox.pair import Pair
-from diffing.whitebox.recipe import Recipe
+from diffing.whitebox.pairs.doses import Group
+from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.results import Result
-from diffing.whitebox.shown import Shown
+from diffing.whitebox.sight.evidence import COLUMNS
 from diffing.whitebox.texts import Document
-from diffing.whitebox.writing import Written, write
+from diffing.whitebox.writing.recipe import Recipe
+from diffing.whitebox.writing.writer import Written, write
 
 NAME = "amplification"
 TITLE = "The change amplified"

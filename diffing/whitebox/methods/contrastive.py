@@ -13,12 +13,12 @@ from pydantic import Field
 
 from diffing.common.errors import UserError
 from diffing.common.step import Settings
-from diffing.whitebox import samples
+from diffing.whitebox.measures import samples
 from diffing.whitebox.method import Check, Cost
-from diffing.whitebox.pair import Pair, encode
-from diffing.whitebox.recipe import FLOOR, Recipe
+from diffing.whitebox.pairs.pair import Pair, encode
 from diffing.whitebox.results import Result
 from diffing.whitebox.texts import Document
+from diffing.whitebox.writing.recipe import FLOOR, Recipe
 
 NAME = "contrastive"
 TITLE = "Contrastive decoding"

@@ -17,11 +17,11 @@ from pydantic import Field
 
 from diffing.common.arrays import Array
 from diffing.common.step import Settings
-from diffing.whitebox.evidence import COLUMNS
-from diffing.whitebox.measure import Rows, contributions, jensen_shannon, kl
+from diffing.whitebox.measures.apart import Rows, contributions, jensen_shannon, kl
 from diffing.whitebox.method import Check, Cost
-from diffing.whitebox.pair import Batch, Chunk, Pair
+from diffing.whitebox.pairs.pair import Batch, Chunk, Pair
 from diffing.whitebox.results import Result
+from diffing.whitebox.sight.evidence import COLUMNS
 from diffing.whitebox.texts import Document
 
 NAME = "divergence"

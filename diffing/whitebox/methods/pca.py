@@ -18,13 +18,13 @@ from torch import Tensor
 
 from diffing.common.arrays import Array, Floats
 from diffing.common.step import Settings
-from diffing.whitebox import spectra, unembed
-from diffing.whitebox.evidence import COLUMNS
+from diffing.whitebox.measures import spectra, unembed
+from diffing.whitebox.measures.sampled import FIRST, HALVES, HELD, SECOND, Sample, chosen, draws, grouped, within
+from diffing.whitebox.measures.spectra import Above, Moments
 from diffing.whitebox.method import Check, Cost
-from diffing.whitebox.pair import Batch, Chunk, Pair
+from diffing.whitebox.pairs.pair import Batch, Chunk, Pair
 from diffing.whitebox.results import Result
-from diffing.whitebox.sampled import FIRST, HALVES, HELD, SECOND, Sample, chosen, draws, grouped, within
-from diffing.whitebox.spectra import Above, Moments
+from diffing.whitebox.sight.evidence import COLUMNS
 from diffing.whitebox.texts import Document
 
 NAME = "pca"

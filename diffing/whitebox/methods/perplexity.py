@@ -11,12 +11,12 @@ import pandas as pd
 from pydantic import Field
 
 from diffing.common.step import Settings
-from diffing.whitebox import samples
+from diffing.whitebox.measures import samples
 from diffing.whitebox.method import Check, Cost
-from diffing.whitebox.pair import Pair
-from diffing.whitebox.recipe import Recipe
+from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.results import Result
 from diffing.whitebox.texts import Document
+from diffing.whitebox.writing.recipe import Recipe
 
 NAME = "perplexity"
 TITLE = "Perplexity differencing"

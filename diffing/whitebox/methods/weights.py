@@ -29,14 +29,14 @@ from transformers.pytorch_utils import Conv1D
 from diffing.common.arrays import Floats
 from diffing.common.errors import UserError
 from diffing.common.step import Settings
-from diffing.whitebox import spectrum
-from diffing.whitebox.changes import Delta, Factors, OfAdapter, OfModel
-from diffing.whitebox.doses import block_of
-from diffing.whitebox.evidence import COLUMNS
+from diffing.whitebox.measures import spectrum
+from diffing.whitebox.measures.spectrum import Spectrum
 from diffing.whitebox.method import Check, Cost
-from diffing.whitebox.pair import Pair
+from diffing.whitebox.pairs.changes import Delta, Factors, OfAdapter, OfModel
+from diffing.whitebox.pairs.doses import block_of
+from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.results import Result
-from diffing.whitebox.spectrum import Spectrum
+from diffing.whitebox.sight.evidence import COLUMNS
 from diffing.whitebox.texts import Document
 
 NAME = "weights"

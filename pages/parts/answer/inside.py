@@ -5,7 +5,7 @@ import streamlit as st
 from diffing.common.escape import md
 from diffing.common.words import count, listed
 from diffing.findings.seen_inside import Held
-from diffing.whitebox import clues
+from diffing.whitebox.sight import clues
 from pages.parts.address import Comparison
 from pages.parts.inside import kept
 

@@ -5,10 +5,10 @@ import streamlit as st
 
 from diffing.common.escape import md
 from diffing.common.words import count
-from diffing.whitebox import clues as folding
-from diffing.whitebox import evidence
-from diffing.whitebox.clues import Clue
-from diffing.whitebox.seen import Inside
+from diffing.whitebox.sight import clues as folding
+from diffing.whitebox.sight import evidence
+from diffing.whitebox.sight.clues import Clue
+from diffing.whitebox.sight.seen import Inside
 from pages.parts import download
 from pages.parts.address import Comparison
 from pages.parts.inside import chart

@@ -9,7 +9,7 @@ from diffing.common.errors import UserError
 from diffing.common.escape import md, visible
 from diffing.findings import seen_inside
 from diffing.findings.seen_inside import Held
-from diffing.whitebox import clues
+from diffing.whitebox.sight import clues
 from pages.parts import person
 from pages.parts.address import Comparison
 from pages.parts.charts import short

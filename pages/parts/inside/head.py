@@ -5,7 +5,7 @@ import streamlit as st
 from diffing.common.escape import esc, md
 from diffing.common.words import count, listed
 from diffing.whitebox import organisms
-from diffing.whitebox.seen import Inside
+from diffing.whitebox.sight.seen import Inside
 from pages.parts.address import Comparison
 
 

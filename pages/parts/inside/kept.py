@@ -4,7 +4,8 @@ import streamlit as st
 
 from diffing.findings import seen_inside
 from diffing.study.study import Study
-from diffing.whitebox import live, seen
+from diffing.whitebox.sight import seen
+from diffing.whitebox.writing import live
 from pages.parts.load import State, answers_state, said, seen_files
 
 

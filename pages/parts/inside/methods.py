@@ -7,7 +7,7 @@ import streamlit as st
 from diffing.common.errors import UserError
 from diffing.common.escape import md
 from diffing.common.words import count
-from diffing.whitebox.seen import OLDER, Inside, Seen
+from diffing.whitebox.sight.seen import OLDER, Inside, Seen
 from pages.parts import address, download
 from pages.parts.address import Comparison
 from pages.parts.inside import chart

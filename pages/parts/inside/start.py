@@ -8,7 +8,7 @@ from diffing.common.escape import md
 from diffing.jobs.job import Job
 from diffing.models import local
 from diffing.whitebox import method
-from diffing.whitebox.seen import Inside
+from diffing.whitebox.sight.seen import Inside
 from pages.parts import job_panel
 from pages.parts.address import Comparison
 

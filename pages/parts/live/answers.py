@@ -7,10 +7,10 @@ import streamlit as st
 from diffing.common.errors import UserError
 from diffing.common.escape import esc, md
 from diffing.common.words import count
-from diffing.whitebox import held, live
-from diffing.whitebox.held import Writing
-from diffing.whitebox.live import Asked, Token, Written
-from diffing.whitebox.recipe import Recipe
+from diffing.whitebox.writing import held, live
+from diffing.whitebox.writing.held import Writing
+from diffing.whitebox.writing.live import Asked, Token, Written
+from diffing.whitebox.writing.recipe import Recipe
 from pages.parts import highlight, load, person
 from pages.parts.address import Comparison
 from pages.parts.live import checkpoints, form, opening, tokens

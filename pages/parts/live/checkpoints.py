@@ -6,8 +6,8 @@ import streamlit as st
 
 from diffing.common import damage
 from diffing.common.escape import md
-from diffing.whitebox import live
-from diffing.whitebox.live import Asked
+from diffing.whitebox.writing import live
+from diffing.whitebox.writing.live import Asked
 from pages.parts.address import Comparison
 
 

@@ -7,8 +7,8 @@ import streamlit as st
 
 from diffing.common.escape import md
 from diffing.common.step import checked
-from diffing.whitebox import live
-from diffing.whitebox.live import Asked
+from diffing.whitebox.writing import live
+from diffing.whitebox.writing.live import Asked
 from pages.parts import address, load
 from pages.parts.address import Comparison
 from pages.parts.inside import kept

@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from diffing.common.words import count
-from diffing.whitebox import live
+from diffing.whitebox.writing import live
 from pages.parts import download, load
 from pages.parts.address import Comparison
 from pages.parts.live import answers, form

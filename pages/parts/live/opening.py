@@ -7,7 +7,7 @@ import streamlit as st
 from diffing.common.errors import UserError
 from diffing.common.escape import md
 from diffing.study.study import Study
-from diffing.whitebox import held
+from diffing.whitebox.writing import held
 from pages.parts import load, person
 from pages.parts.address import Comparison
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from diffing.common.colours import TICKS, A, B, css, rgb
 from diffing.common.escape import esc
 from diffing.common.words import share
-from diffing.whitebox.live import Said, Token
+from diffing.whitebox.writing.live import Said, Token
 from pages.parts import highlight
 
 SHOWN = 5

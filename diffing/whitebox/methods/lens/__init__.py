@@ -19,11 +19,11 @@ from torch import Tensor
 from diffing.common.errors import UserError
 from diffing.common.step import Settings
 from diffing.models.whole import Whole
-from diffing.whitebox import unembed
+from diffing.whitebox.measures import unembed
 from diffing.whitebox.method import Check, Cost
 from diffing.whitebox.methods.lens import causal, patchscope, reading
 from diffing.whitebox.methods.lens.sums import BLOCKS, PLACES, Stream, Sums, sizes
-from diffing.whitebox.pair import Batch, Chunk, Pair
+from diffing.whitebox.pairs.pair import Batch, Chunk, Pair
 from diffing.whitebox.results import Result
 from diffing.whitebox.texts import Document
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from diffing.whitebox.method import Check
 from diffing.whitebox.methods.lens.patching import Change, logits
-from diffing.whitebox.pair import Pair, batches, places
+from diffing.whitebox.pairs.pair import Pair, batches, places
 from diffing.whitebox.texts import Document
 
 TOKENS = 2048

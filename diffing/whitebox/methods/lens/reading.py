@@ -16,10 +16,10 @@ from torch import Tensor
 
 from diffing.common.arrays import Floats
 from diffing.models.whole import Whole
-from diffing.whitebox import unembed
-from diffing.whitebox.evidence import COLUMNS
+from diffing.whitebox.measures import unembed
+from diffing.whitebox.measures.unembed import final_norm
 from diffing.whitebox.methods.lens.sums import BLOCKS, EARLY, PLACES, Stream
-from diffing.whitebox.unembed import final_norm
+from diffing.whitebox.sight.evidence import COLUMNS
 
 READ = slice(1, EARLY)
 """Places that figures are made of. Over the bundled organisms planted pieces rank higher here than at later

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from diffing.whitebox.pair import Batch
+from diffing.whitebox.pairs.pair import Batch
 from diffing.whitebox.texts import Document
 
 EARLY = 8

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from diffing.whitebox.seen import Seen
+from diffing.whitebox.sight.seen import Seen
 from pages.parts import download
 from pages.parts.address import Comparison
 from pages.parts.inside import lines

@@ -8,7 +8,7 @@ import streamlit as st
 from plotly.subplots import make_subplots
 
 from diffing.common.colours import GREY, B
-from diffing.whitebox.seen import Seen
+from diffing.whitebox.sight.seen import Seen
 from pages.parts import charts, download, highlight
 from pages.parts.address import Comparison
 from pages.parts.inside import heat, lines

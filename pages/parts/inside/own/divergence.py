@@ -5,7 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from diffing.common.arrays import Floats, Ints
-from diffing.whitebox.seen import Seen
+from diffing.whitebox.sight.seen import Seen
 from pages.parts import download, highlight
 from pages.parts.address import Comparison
 from pages.parts.inside import heat, lines

@@ -7,7 +7,7 @@ import streamlit as st
 
 from diffing.common.escape import md
 from diffing.common.words import count, listed
-from diffing.whitebox.seen import Seen
+from diffing.whitebox.sight.seen import Seen
 from pages.parts import address, download
 from pages.parts.address import Comparison
 from pages.parts.inside import lines

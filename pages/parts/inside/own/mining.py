@@ -9,7 +9,7 @@ import streamlit as st
 from diffing.common.colours import GREY, B
 from diffing.common.escape import esc
 from diffing.common.words import count
-from diffing.whitebox.seen import Seen
+from diffing.whitebox.sight.seen import Seen
 from pages.parts import charts, download, highlight
 from pages.parts.address import Comparison
 

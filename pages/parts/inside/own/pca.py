@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from diffing.common.colours import GREY, B
-from diffing.whitebox.seen import Seen
+from diffing.whitebox.sight.seen import Seen
 from pages.parts import charts, download
 from pages.parts.address import Comparison
 from pages.parts.inside import lines

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from diffing.common.colours import B, rgb
-from diffing.whitebox.seen import Seen
+from diffing.whitebox.sight.seen import Seen
 from pages.parts import charts, download
 from pages.parts.address import Comparison
 

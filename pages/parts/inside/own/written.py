@@ -4,8 +4,8 @@ import streamlit as st
 
 from diffing.common.escape import esc, md
 from diffing.common.words import count
-from diffing.whitebox.recurring import FRESH
-from diffing.whitebox.seen import Seen
+from diffing.whitebox.measures.recurring import FRESH
+from diffing.whitebox.sight.seen import Seen
 from pages.parts import download, highlight
 from pages.parts.address import Comparison
 from pages.parts.inside import heat

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from diffing.common import words
-from diffing.whitebox.evidence import LEAST, Judged
+from diffing.whitebox.sight.evidence import LEAST, Judged
 
 MOST = 50
 """Clues of the list: more than anybody reads, and a method's own table has them all."""

@@ -18,10 +18,11 @@ from torch import Tensor
 
 from diffing.common import files
 from diffing.common.errors import UserError
-from diffing.whitebox import adapters, opening, texts, tuning
-from diffing.whitebox.changes import Change, Nothing, OfAdapter, OfModel
-from diffing.whitebox.measure import mean_kl
-from diffing.whitebox.pair import Pair
+from diffing.whitebox import texts
+from diffing.whitebox.measures.apart import mean_kl
+from diffing.whitebox.pairs import adapters, opening, tuning
+from diffing.whitebox.pairs.changes import Change, Nothing, OfAdapter, OfModel
+from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.texts import Choice, Document
 
 CLOSE = 0.05

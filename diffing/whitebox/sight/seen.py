@@ -19,9 +19,10 @@ from diffing.common.kept import Rests, kept
 from diffing.models import local
 from diffing.models.local import Weights
 from diffing.study.study import Study
-from diffing.whitebox import clues, evidence, method, results
-from diffing.whitebox.clues import Clue
-from diffing.whitebox.evidence import Judged
+from diffing.whitebox import method, results
+from diffing.whitebox.sight import clues, evidence
+from diffing.whitebox.sight.clues import Clue
+from diffing.whitebox.sight.evidence import Judged
 
 FOLDER = "whitebox"
 ASKED = "asked.json"

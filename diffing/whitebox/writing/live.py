@@ -18,14 +18,14 @@ from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.step import Settings, first_fault
 from diffing.study.study import Study
-from diffing.whitebox import seen
-from diffing.whitebox.recipe import Recipe
+from diffing.whitebox.sight import seen
+from diffing.whitebox.writing.recipe import Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from diffing.whitebox.pair import Pair
-    from diffing.whitebox.writing import Ranking, Step
+    from diffing.whitebox.pairs.pair import Pair
+    from diffing.whitebox.writing.writer import Ranking, Step
 
 VERSION = 1
 """Part of the key: raised when the same asking would be answered otherwise."""
@@ -195,7 +195,7 @@ def framed(pair: "Pair", asked: Asked) -> list[int]:
     """The ids that both go on from."""
     from diffing.models import generate
     from diffing.models.replies import Request
-    from diffing.whitebox.pair import encode
+    from diffing.whitebox.pairs.pair import encode
 
     if not (asked.prompt + asked.start).strip():
         raise UserError("There is nothing to go on from; write a prompt.")
@@ -254,7 +254,7 @@ class Pieces:
 
 def pushed(study: Study, base: str, variant: str, asked: Asked) -> "Mapping[str, Tensor]":
     """The directions that the recipe names."""
-    from diffing.whitebox import recipe
+    from diffing.whitebox.writing import recipe
 
     for part in asked.recipe.steering:
         direction_file(study, base, variant, part.direction)

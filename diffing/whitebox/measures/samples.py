@@ -14,14 +14,14 @@ import pandas as pd
 
 from diffing.common import files
 from diffing.common.arrays import Floats
-from diffing.whitebox import recurring
-from diffing.whitebox.evidence import COLUMNS
+from diffing.whitebox.measures import recurring
+from diffing.whitebox.measures.recurring import FRESH, Text
 from diffing.whitebox.method import Check
-from diffing.whitebox.pair import Pair
-from diffing.whitebox.recipe import Recipe
-from diffing.whitebox.recurring import FRESH, Text
+from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.results import Result
-from diffing.whitebox.writing import grown, write
+from diffing.whitebox.sight.evidence import COLUMNS
+from diffing.whitebox.writing.recipe import Recipe
+from diffing.whitebox.writing.writer import grown, write
 
 VERSION = 1
 """Raised when the same beginnings would be gone on with in another way."""

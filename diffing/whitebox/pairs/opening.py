@@ -19,11 +19,11 @@ from diffing.models import local, weights, whole
 from diffing.models.local import Source, Weights
 from diffing.models.weights import ModelFiles
 from diffing.reader import reader
-from diffing.whitebox import adapters, room
-from diffing.whitebox.adapters import Adapter
-from diffing.whitebox.changes import Change, OfAdapter, OfModel
-from diffing.whitebox.pair import TRIED, Pair, encode
-from diffing.whitebox.room import Room
+from diffing.whitebox.pairs import adapters, room
+from diffing.whitebox.pairs.adapters import Adapter
+from diffing.whitebox.pairs.changes import Change, OfAdapter, OfModel
+from diffing.whitebox.pairs.pair import TRIED, Pair, encode
+from diffing.whitebox.pairs.room import Room
 
 SHAPE = (
     "model_type",

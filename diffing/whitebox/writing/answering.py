@@ -28,11 +28,11 @@ from diffing.models.local import Source
 from diffing.models.made import Made
 from diffing.models.replies import Reply, Request
 from diffing.reader import reader
-from diffing.whitebox import opening
-from diffing.whitebox.changes import Nothing, OfModel
-from diffing.whitebox.pair import Pair
-from diffing.whitebox.recipe import Recipe, Steering
-from diffing.whitebox.writing import grown
+from diffing.whitebox.pairs import opening
+from diffing.whitebox.pairs.changes import Nothing, OfModel
+from diffing.whitebox.pairs.pair import Pair
+from diffing.whitebox.writing.recipe import Recipe, Steering
+from diffing.whitebox.writing.writer import grown
 
 PLAIN: Mapping[str, float] = {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
 """Ways to sample beside a temperature, and the value of each that changes nothing."""

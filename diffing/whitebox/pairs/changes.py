@@ -16,9 +16,9 @@ from torch import Tensor
 
 from diffing.common.errors import UserError
 from diffing.models.whole import Whole
-from diffing.whitebox import adapters
-from diffing.whitebox.adapters import Adapter
-from diffing.whitebox.doses import Dose, block_of
+from diffing.whitebox.pairs import adapters
+from diffing.whitebox.pairs.adapters import Adapter
+from diffing.whitebox.pairs.doses import Dose, block_of
 
 
 class Factors(NamedTuple):

@@ -17,10 +17,10 @@ from transformers import DynamicCache
 
 from diffing.models.hooks import layers_of
 from diffing.models.whole import Whole
-from diffing.whitebox.changes import OfModel
-from diffing.whitebox.doses import Dose
-from diffing.whitebox.pair import Pair
-from diffing.whitebox.recipe import Recipe, Steering
+from diffing.whitebox.pairs.changes import OfModel
+from diffing.whitebox.pairs.doses import Dose
+from diffing.whitebox.pairs.pair import Pair
+from diffing.whitebox.writing.recipe import Recipe, Steering
 
 Check = Callable[[], None]
 Directions = Mapping[str, Tensor]

@@ -20,9 +20,9 @@ from transformers.pytorch_utils import Conv1D
 from diffing.common import files
 from diffing.common.step import Settings
 from diffing.models.whole import Whole
-from diffing.whitebox import adapters
-from diffing.whitebox.adapters import Adapter
-from diffing.whitebox.doses import Dose, block_of
+from diffing.whitebox.pairs import adapters
+from diffing.whitebox.pairs.adapters import Adapter
+from diffing.whitebox.pairs.doses import Dose, block_of
 from diffing.whitebox.texts import Document
 
 VERSION = 1

@@ -12,7 +12,7 @@ from scipy.special import stdtrit
 from torch import Tensor
 
 from diffing.common.arrays import Array, Floats, Ints
-from diffing.whitebox.pair import Batch, Pair
+from diffing.whitebox.pairs.pair import Batch, Pair
 from diffing.whitebox.texts import Document
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from diffing.common.arrays import Floats
-from diffing.whitebox.changes import Delta, Factors
+from diffing.whitebox.pairs.changes import Delta, Factors
 
 LEAST = 1e-4
 """Of the largest singular value: what is smaller has no rank. Adapters in 16 bits keep their numbers to a

@@ -26,7 +26,7 @@ from diffing.common.errors import UserError
 from diffing.models import weights
 from diffing.models.local import Weights
 from diffing.models.whole import NAMES, Whole
-from diffing.whitebox.doses import Dose
+from diffing.whitebox.pairs.doses import Dose
 
 CONFIG, FILE = "adapter_config.json", "adapter_model.safetensors"
 STARTS = (True, False, None, "gaussian", "orthogonal", "eva")

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 
 from diffing.common.errors import UserError
 from diffing.common.step import Settings, first_fault
-from diffing.whitebox.doses import Dose, Group
+from diffing.whitebox.pairs.doses import Dose, Group
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -13,7 +13,7 @@ import pandas as pd
 
 from diffing.common.arrays import Array, Ints
 from diffing.whitebox.method import Check
-from diffing.whitebox.pair import Pair
+from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.texts import Document
 
 BEFORE = 16

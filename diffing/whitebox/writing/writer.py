@@ -16,11 +16,11 @@ from torch import Tensor
 
 from diffing.common.arrays import Floats
 from diffing.common.errors import UserError
-from diffing.whitebox.changes import OfModel
-from diffing.whitebox.doses import Dose
-from diffing.whitebox.growing import BASE, Check, Directions, Row, State, grow
-from diffing.whitebox.pair import Pair, halves
-from diffing.whitebox.recipe import Recipe
+from diffing.whitebox.pairs.changes import OfModel
+from diffing.whitebox.pairs.doses import Dose
+from diffing.whitebox.pairs.pair import Pair, halves
+from diffing.whitebox.writing.growing import BASE, Check, Directions, Row, State, grow
+from diffing.whitebox.writing.recipe import Recipe
 
 ROWS = {"cpu": 128, "cuda": 256}
 """Texts written at once. On one core of a CPU 128 gave the most tokens a second of 16 to 256 at the starter's

@@ -20,8 +20,8 @@ from transformers import PreTrainedTokenizerBase
 from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.models.whole import Seen, Whole
-from diffing.whitebox.changes import Change, Nothing
-from diffing.whitebox.doses import Dose, Group
+from diffing.whitebox.pairs.changes import Change, Nothing
+from diffing.whitebox.pairs.doses import Dose, Group
 
 VERSION = 1
 """Part of a pair's key: raised when the same pair would give other numbers."""

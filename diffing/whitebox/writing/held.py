@@ -17,11 +17,13 @@ from diffing.common import files, who
 from diffing.common.errors import UserError
 from diffing.models import local
 from diffing.study.study import Study
-from diffing.whitebox import live, organisms, seen
-from diffing.whitebox.live import Asked, Token, Written
+from diffing.whitebox import organisms
+from diffing.whitebox.sight import seen
+from diffing.whitebox.writing import live
+from diffing.whitebox.writing.live import Asked, Token, Written
 
 if TYPE_CHECKING:
-    from diffing.whitebox.pair import Pair
+    from diffing.whitebox.pairs.pair import Pair
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +56,6 @@ class Holder:
         who.needs_editor()
         # Heavy to import, and wanted at once by whoever opens a pair.
         from diffing.models import generate  # noqa: F401
-        from diffing.whitebox import writing  # noqa: F401
 
         with self.turn(study, base, variant, tell=tell):
             pass
@@ -84,7 +85,8 @@ class Holder:
         if self._pair is not None and self._of == wanted:
             return self._pair
         # Heavy to import, and only this needs it.
-        from diffing.whitebox import inside, opening
+        from diffing.whitebox import inside
+        from diffing.whitebox.pairs import opening
 
         self._drop()
         self._pair = opening.open_pair(*inside.sources(study, base, variant), tell=tell)
@@ -111,7 +113,8 @@ def memory(study: Study, base: str, variant: str) -> str:
     """What opening the pair will take, in a sentence, before anything is loaded."""
     # Heavy to import, as above.
     from diffing.reader import reader
-    from diffing.whitebox import inside, opening
+    from diffing.whitebox import inside
+    from diffing.whitebox.pairs import opening
 
     sources = inside.sources(study, base, variant)
     if away := [source for source in sources if not organisms.here(local.parse(source))]:
@@ -195,7 +198,7 @@ class Writing:
             self.state = ended
 
     def _write(self, pair: "Pair") -> None:
-        from diffing.whitebox.writing import stream
+        from diffing.whitebox.writing.writer import stream
 
         ids = live.framed(pair, self.asked)
         pieces = [live.Pieces(pair.tokenizer, ids) for _ in self.sides]
