@@ -17,8 +17,7 @@ from diffing.whitebox.pairs.doses import Group
 from diffing.whitebox.pairs.opening import open_pair
 from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.texts import Document
-from diffing.whitebox.writing import growing, recipe
-from diffing.whitebox.writing import writer
+from diffing.whitebox.writing import growing, recipe, writer
 from diffing.whitebox.writing.recipe import Recipe, Steering
 from tests.fakes import pairs as fakes
 from tests.fakes import tiny
