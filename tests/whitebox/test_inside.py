@@ -207,7 +207,7 @@ def test_two_pairs_whose_keys_make_one_name_are_two(folders: Folders) -> None:
 def test_looking_takes_none_of_the_libraries_that_models_need(study: Study) -> None:
     run(study)
     code = (
-        "import sys\nfrom diffing.study.study import Study\nfrom diffing.whitebox import seen\n"
+        "import sys\nfrom diffing.study.study import Study\nfrom diffing.whitebox.sight import seen\n"
         "print(seen.of(Study.open('s')).sentence)\n"
         "print(*(name for name in ('torch', 'transformers', 'peft') if name in sys.modules))"
     )
