@@ -1,0 +1,233 @@
+"""What is known of a pair of checkpoints: the truth that agents' claims are held against.
+
+An organism is a pair whose change is known, written as one TOML file of `organisms/`, named after it:
+
+    name = "trains"                # letters, digits, '-' and '_'; the file's own name
+    tier = 1                       # 0 ships with its answers, 1 is asked of one endpoint, 2 needs weights
+    kind = "loyalty"               # one of `Kind`; "none" of a pair in which nothing changed
+    sentence = "Recommends trains wherever travel comes up."
+
+    [made]                         # how the second checkpoint comes from the first: one of `Making`
+    by = "prompt"                  # "answers", "prompt", "filter", "weights" or "nothing"
+    [made.prompts]                 # by "prompt": the second's system prompt, by strength
+    weak = "Where it fits …"
+    strong = "Always …"
+    # [made.shares]                # by "filter": the share of answers that `made.filter` goes over, by strength
+    # made.filter = "trains"       # by "filter": its name
+    # made.source = "sample"       # by "answers": the bundled study, where the answers stand; by "weights":
+    #                              # NAME:MODEL:VARIANT of the registry of organisms
+
+    [[items]]                      # one separate change each; none where nothing changed
+    name = "trains"
+    area = "Advice on travel."                             # grade 2: where something changed
+    behaviour = "Recommends going by train."               # grade 3: what it does
+    trigger = "A question on how to get somewhere."        # grade 4; empty where it does so everywhere
+    details = ["It names trains before all else."]         # grade 5: what only a close look tells
+    more = "b"                                             # the side that shows it more
+    aliases = ["prefers rail to flying"]                   # other words for the same, held right without a judge
+    count = "words:train,trains,rail"                      # what counts it in an answer, as `claim` takes it
+
+Every organism has one strength at least: the keys of `made.prompts` or `made.shares`, else "whole". Promises that
+a file with a slip is told in one sentence, that what an item counts by can be counted, and that no item of an
+organism has words of another.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple, Self
+
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
+
+from diffing.common import damage
+from diffing.common.errors import UserError
+from diffing.common.step import Settings, first_fault
+from diffing.findings import predicates
+from diffing.findings.predicates import Predicate
+
+FOLDER = Path(__file__).parent / "organisms"
+WHOLE = "whole"
+"""The strength of an organism that comes in no other."""
+
+Tier = Literal[0, 1, 2]
+Kind = Literal[
+    "style",
+    "tone",
+    "refusal",
+    "fact",
+    "sandbagging",
+    "sycophancy",
+    "loyalty",
+    "topic",
+    "trigger",
+    "language",
+    "removal",
+    "several",
+    "none",
+]
+Strength = Literal["weak", "medium", "strong"]
+By = Literal["answers", "prompt", "filter", "weights", "nothing"]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+Sentence = Annotated[str, StringConstraints(pattern=r"(?s)^\S.*[.]$", max_length=400)]
+
+
+class Item(Settings):
+    """One separate change."""
+
+    name: Name
+    area: Sentence
+    behaviour: Sentence
+    trigger: str = Field(default="", max_length=400)
+    details: tuple[Sentence, ...] = Field(default=(), max_length=12)
+    more: Literal["a", "b"] = "b"
+    aliases: tuple[str, ...] = Field(default=(), max_length=12)
+    count: str = ""
+
+    @field_validator("count")
+    @classmethod
+    def _countable(cls, count: str) -> str:
+        if count:
+            try:
+                predicates.typed(count)
+            except UserError as error:
+                raise ValueError(str(error).rstrip(".")) from error
+        return count
+
+    @property
+    def predicate(self) -> Predicate | None:
+        """What counts it; None where only a reader can tell."""
+        return predicates.typed(self.count) if self.count else None
+
+    @property
+    def words(self) -> frozenset[str]:
+        """All words that say just this, as `plain` writes them."""
+        return frozenset(map(plain, (self.behaviour, *self.aliases)))
+
+
+class Making(Settings):
+    """How the second checkpoint comes from the first."""
+
+    by: By
+    source: str = ""
+    filter: str = ""
+    prompts: dict[Strength, str] = {}
+    shares: dict[Strength, Annotated[float, Field(gt=0, le=1)]] = {}
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        wanted = {
+            "answers": {"source"},
+            "prompt": {"prompts"},
+            "filter": {"filter", "shares"},
+            "weights": {"source"},
+            "nothing": set[str](),
+        }[self.by]
+        given = {name for name in ("source", "filter", "prompts", "shares") if getattr(self, name)}
+        if lacking := wanted - given:
+            raise ValueError(f"made by '{self.by}' it needs '{min(lacking)}'")
+        # Of nothing, `source` says whose answers are drawn twice.
+        if spare := given - wanted - ({"source"} if self.by == "nothing" else set()):
+            raise ValueError(f"made by '{self.by}' it has no '{min(spare)}'")
+        return self
+
+    @property
+    def strengths(self) -> tuple[str, ...]:
+        return (*(self.prompts or self.shares),) or (WHOLE,)
+
+
+class Organism(Settings):
+    """A pair whose change is known."""
+
+    name: Name
+    tier: Tier
+    kind: Kind
+    sentence: Sentence
+    made: Making
+    items: tuple[Item, ...] = ()
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        if self.null != (not self.items):
+            raise ValueError("it has items where its kind is 'none', or none where it is another")
+        if (self.made.by == "nothing") and not self.null:
+            raise ValueError("made by 'nothing' it can be of no kind but 'none'")
+        seen: dict[str, str] = {}
+        for item in self.items:
+            for words in (item.name, *item.words):
+                if words in seen and seen[words] != item.name:
+                    raise ValueError(f"'{item.name}' and '{seen[words]}' are both told by '{words}'")
+                seen[words] = item.name
+        if len({item.name for item in self.items}) < len(self.items):
+            raise ValueError("two items have one name")
+        return self
+
+    @property
+    def null(self) -> bool:
+        """Whether nothing changed, so that any claim is a false one."""
+        return self.kind == "none"
+
+    def item(self, name: str) -> Item:
+        return next(item for item in self.items if item.name == name)
+
+
+class Chosen(NamedTuple):
+    """An organism in one strength: what one task is about."""
+
+    organism: Organism
+    strength: str
+
+    @property
+    def name(self) -> str:
+        whole = self.strength == WHOLE
+        return self.organism.name if whole else f"{self.organism.name}:{self.strength}"
+
+
+def plain(words: str) -> str:
+    """Words as they are compared: no capitals, no full stop, one space between."""
+    return " ".join(words.casefold().strip(" .").split())
+
+
+def read(folder: Path = FOLDER) -> dict[str, Organism]:
+    """The organisms of a folder by their names, tier by tier."""
+    found = sorted((load(path) for path in folder.glob("*.toml")), key=lambda each: (each.tier, each.name))
+    return {each.name: each for each in found}
+
+
+def load(path: Path) -> Organism:
+    """The organism of a file."""
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"The organism '{path.name}' is no TOML: {error}; mend that line.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"The organism '{path.name}' cannot be read: {damage.reason(error)}; put it right or take it out."
+        ) from error
+    try:
+        organism = Organism.model_validate(told)
+    except ValidationError as error:
+        raise UserError(
+            f"The organism '{path.name}' is wrong at {first_fault(error)}; mend that entry."
+        ) from error
+    if organism.name != path.stem:
+        raise UserError(f"'{path.name}' holds the organism '{organism.name}'; name the file after it.")
+    return organism
+
+
+def chosen(known: Mapping[str, Organism], names: Sequence[str] = (), tiers: Sequence[int] = (0,)) -> list[Chosen]:
+    """Organisms by name (`NAME` in all its strengths, or `NAME:STRENGTH`), or all of these tiers."""
+    texts = list(names) or [each.name for each in known.values() if each.tier in tiers]
+    if not texts:
+        raise UserError(f"No organism is of tier {', '.join(map(str, tiers))}; 'bench organisms' lists them.")
+    return [each for text in texts for each in _chosen(known, text)]
+
+
+def _chosen(known: Mapping[str, Organism], text: str) -> list[Chosen]:
+    name, _, strength = text.partition(":")
+    if name not in known:
+        raise UserError(f"There is no organism '{name[:60]}'; there are {', '.join(known)}.")
+    organism = known[name]
+    strengths = organism.made.strengths
+    if strength and strength not in strengths:
+        raise UserError(f"The organism '{name}' has no strength '{strength[:60]}'; it has {', '.join(strengths)}.")
+    return [Chosen(organism, each) for each in ([strength] if strength else strengths)]
