@@ -93,7 +93,7 @@ def cell(judged: Judged, name: str) -> Cell:
     if name not in PLANTED:
         return Cell(0, len(above), str(above["text"].iloc[0]) if len(above) else "")
     said = above["text"].astype(str).str.contains(PLANTED[name], case=False, regex=True)
-    less = above["kind"].astype(str).str.contains(" less")
+    less = above["kind"].astype(str).map(evidence.less).astype(bool)
     gone = above["text"].astype(str).str.contains(GONE.get(name, r"(?!)"), case=False, regex=True)
     planted = (said & ~less) | (gone & less)
     first = ""

@@ -6,7 +6,7 @@ is closed. Figures that a study's tests counted over held-out prompts are no sec
 study that holds no prompts back (`held_out` of 0) is open whole: there is nothing in it to see too early.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -116,16 +116,25 @@ class Sight:
 
     def names_closed(self, study: Study, text: str) -> bool:
         """Whether a text names a closed prompt by its id, or quotes how it begins."""
+        return self.closing(study)(text)
+
+    def closing(self, study: Study) -> Callable[[str], bool]:
+        """The same of any number of texts, for which prompts are read once."""
         if self.held_out:
-            return False
+            return lambda _: False
         table = study.prompts()
         closed = table[~prompts.discovery(table)]
         quoted = [
             *closed["id"],
             *(begun for words in closed["text"] if len(begun := words.strip()[:QUOTED]) >= FEW),
         ]
-        said = " ".join(text.split())
-        return any(" ".join(each.split()) in said for each in quoted)
+        beginnings = [" ".join(each.split()) for each in quoted]
+
+        def names(text: str) -> bool:
+            said = " ".join(text.split())
+            return any(each in said for each in beginnings)
+
+        return names
 
     def _absent(self, study: Study, prompt_id: str) -> UserError:
         # One sentence for both: that an id is held out would already say that there is such a prompt.

@@ -4,10 +4,14 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from diffing import Study
+from diffing.agents.sight import CLOSED
 from diffing.models import providers
+from diffing.whitebox.sight import seen
 from tests.fakes import pairs as fakes
+from tests.fakes import seen_inside
 from tests.fakes.agent import Agent, text
 
 
@@ -29,3 +33,27 @@ def test_what_methods_point_at_is_told_and_neither_organism_nor_source(tmp_path:
     assert "held_out" not in json.dumps([told, alone])
     for said in (told, alone, agent.told("status", study="s"), agent.told("studies")):
         assert not any(word in json.dumps(said) for word in ("bees", "control", "llama-adapter"))
+
+
+def test_neither_things_nor_the_sentence_quote_a_held_out_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = [f"What happened in the year {1900 + n} in the town of Oldham?" for n in range(20)]
+    sides = [providers.parse("starter", "a"), providers.parse("starter+fact", "b")]
+    study = Study.create("s", sides, pd.DataFrame({"text": texts}))
+    closed = study.prompts().query("split == 'held-out'")["text"].iloc[0]
+    lost = [("direction less, nulls taken out", "trams", 2.0)]
+    seen_inside.look(study, perplexity=[("phrase", closed, 3.0), ("phrase", "sea voyage", 2.0)], lens=lost)
+    found = seen.of(study)
+    assert closed[:40] in found.sentence
+    told = Agent().told("inside", study="s")
+    assert {each["what"]: each["less"] for each in told["things"] if each["above"]} == {
+        "sea voyage": False,
+        "trams": True,
+    }
+    assert "“sea voyage”" in told["sentence"] and closed[:20] not in json.dumps(told)
+    alone = Agent().told("inside", study="s", method="lens")
+    assert [(each["what"], each["less"]) for each in alone["things"]] == [("trams", True)]
+    # Where nothing else stands out it is not said that nothing does.
+    quoting = found._replace(clues=tuple(clue for clue in found.clues if closed[:40] in clue.text))
+    monkeypatch.setattr(seen, "of", lambda *_: quoting)
+    told = Agent().told("inside", study="s")
+    assert told["sentence"] == CLOSED and not told["things"]

@@ -91,6 +91,7 @@ def test_each_method_shows_what_it_alone_can_and_is_a_link(study: Study) -> None
         assert app.segmented_control[0].value == name
         assert not [info.value for info in app.info], name
         assert len(app.get("plotly_chart")) == CHARTS.get(name, 3), name
+        assert all(len(table.value) for table in app.dataframe), name
     # What an address names that is not there is the first.
     assert opened("pages/inside.py", study="s", method="none").segmented_control[0].value == "perplexity"
 

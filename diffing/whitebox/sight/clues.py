@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from diffing.common import words
-from diffing.whitebox.sight.evidence import LEAST, Judged
+from diffing.whitebox.sight.evidence import LEAST, Judged, less
 
 MOST = 50
 """Clues of the list: more than anybody reads, and a method's own table has them all."""
@@ -107,18 +107,16 @@ def folded(methods: Mapping[str, Judged]) -> tuple[Clue, ...]:
             # A word alone and in the midst of a sentence, where a token has a space before it.
             alike = " ".join(text.split()).casefold() or repr(text)
             part = _Part(_figure(name, row), text.strip() or text, len(judged.nulls), rank)
-            # Other words may follow: "direction less, nulls taken out".
-            less = " less" in str(row["kind"])
-            parts.setdefault((less, alike), []).append(part)
-    made = [(_clue(less, found), min(part.rank for part in found)) for (less, _), found in parts.items()]
+            parts.setdefault((less(part.figure.kind), alike), []).append(part)
+    made = [(_clue(fewer, found), min(part.rank for part in found)) for (fewer, _), found in parts.items()]
     # Ties, as where nulls show nothing at all: what more methods point at, then what one has placed higher.
     made.sort(key=lambda each: (not each[0].above, -each[0].strength, -len(each[0].methods), each[1]))
     return tuple(clue for clue, _ in made[:MOST])
 
 
-def _clue(less: bool, parts: list[_Part]) -> Clue:
+def _clue(fewer: bool, parts: list[_Part]) -> Clue:
     parts = sorted(parts, key=lambda part: (not part.figure.above, -_known(part.figure.strength), part.rank))
-    return Clue(parts[0].text, less, tuple(part.figure for part in parts), max(part.nulls for part in parts))
+    return Clue(parts[0].text, fewer, tuple(part.figure for part in parts), max(part.nulls for part in parts))
 
 
 def _figure(name: str, row: Mapping[Hashable, Any]) -> Figure:

@@ -31,6 +31,12 @@ LEAST = 2
 """Nulls that take turns in the pair's place."""
 
 
+def less(kind: str) -> bool:
+    """Whether things of a kind are those that the variant has less of; other words may follow, as in "direction
+    less, nulls taken out"."""
+    return " less" in kind
+
+
 class Judged(NamedTuple):
     """A pair's figures beside its nulls'."""
 

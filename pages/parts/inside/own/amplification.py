@@ -8,6 +8,7 @@ import streamlit as st
 from plotly.subplots import make_subplots
 
 from diffing.common.colours import GREY, B
+from diffing.whitebox.sight.evidence import less
 from diffing.whitebox.sight.seen import Seen
 from pages.parts import charts, download, highlight
 from pages.parts.address import Comparison
@@ -25,7 +26,7 @@ def show(here: Comparison, seen: Seen) -> None:
     facts = seen.facts()
     curve = seen.table("curve").sort_values("alpha")
     # Of what grows: what becomes rarer ends where nothing is left of it.
-    things = seen.judged.table[~seen.judged.table["kind"].str.endswith(" less")].head(DRAWN)
+    things = seen.judged.table[~seen.judged.table["kind"].map(less).astype(bool)].head(DRAWN)
     shares, theirs = seen.table("shares"), seen.null_tables("shares")
     grown = [
         Line(str(row.text), _of(shares, row, curve), [found for n in theirs if (found := _of(n, row, curve))])

@@ -47,9 +47,9 @@ def show(here: Comparison, seen: Seen) -> None:
             )
         left, right = st.columns(2)
         with left:
-            _list(seen, layer, "token", "It makes likelier")
+            _list(seen, layer, "direction", "It makes likelier")
         with right:
-            _list(seen, layer, "token less", "It makes less likely")
+            _list(seen, layer, "direction less", "It makes less likely")
     st.caption(f"Read at places 1 to 7 in the words of the model's own output. {_patched(seen, layer)}")
     download.csv("Download by place", sizes, f"{here.study.name}-inside-lens-places")
 
