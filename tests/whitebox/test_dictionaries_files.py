@@ -14,7 +14,7 @@ from torch import Tensor
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.reader import sae as readers
-from diffing.whitebox.dictionaries import files, published
+from diffing.whitebox.dictionaries import about, files, published
 from diffing.whitebox.dictionaries.dictionary import TENSORS, Dictionary
 from diffing.whitebox.dictionaries.shape import Scale, Shape
 
@@ -60,15 +60,15 @@ def test_what_is_read_is_what_was_written(sides: int, tmp_path: Path) -> None:
         assert torch.equal(getattr(one, name), getattr(two, name))
     for mine, theirs in zip(one.scale, two.scale, strict=True):
         assert torch.equal(mine, theirs)
-    assert files.facts(tmp_path / "one") == {"tokens": 5}
-    pd.testing.assert_frame_equal(files.curves(tmp_path / "one"), curves)
+    assert about.facts(tmp_path / "one") == {"tokens": 5}
+    pd.testing.assert_frame_equal(about.curves(tmp_path / "one"), curves)
 
 
 def test_a_damaged_or_missing_one_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no dictionary"):
         files.load(tmp_path / "none")
     files.save(tmp_path / "one", made(2), {})
-    (tmp_path / "one" / files.WEIGHTS).write_bytes(b"no weights")
+    (tmp_path / "one" / about.WEIGHTS).write_bytes(b"no weights")
     with pytest.raises(Damaged, match="train it again"):
         files.load(tmp_path / "one")
 

@@ -15,7 +15,7 @@ from diffing.whitebox.activations.corpus import Corpus
 from diffing.whitebox.activations.source import Passes
 from diffing.whitebox.activations.stream import Options as StreamOptions
 from diffing.whitebox.activations.stream import Stream
-from diffing.whitebox.dictionaries import files, training
+from diffing.whitebox.dictionaries import about, training
 from diffing.whitebox.dictionaries.dictionary import Dictionary
 from diffing.whitebox.dictionaries.shape import BASE, VARIANT, Scale, scale_of
 from diffing.whitebox.dictionaries.training import Options, Place, Training, train
@@ -82,7 +82,7 @@ def test_in_use_as_many_are_active_as_in_training(crosscoder: tuple[Planted, Dic
 
 def test_curves_tell_how_it_learnt(crosscoder: tuple[Planted, Dictionary, Path]) -> None:
     _, _, folder = crosscoder
-    table = files.curves(folder)
+    table = about.curves(folder)
     assert table["step"].tolist() == list(range(50, 601, 50))
     assert table["tokens"].iloc[-1] == 600 * 512
     last = table.iloc[-1]
@@ -101,7 +101,7 @@ def test_a_difference_sae_finds_what_either_model_has_alone(tmp_path: Path) -> N
     alive = torch.bincount(found.encode(made.pairs(10**5, 4096)).latent, minlength=32) > 8
     recovered, false = matched(found.written()[alive, 0], torch.cat([made.variant, -made.base]))
     assert recovered >= 0.9 and false <= 0.05
-    assert "explained_base" not in files.curves(tmp_path / "one")
+    assert "explained_base" not in about.curves(tmp_path / "one")
 
 
 def test_shares_of_variance_are_those_of_the_models_own_numbers() -> None:
@@ -137,13 +137,13 @@ def test_killed_and_taken_up_it_ends_with_the_same_weights(tmp_path: Path, stop:
     for _ in range(4):
         with pytest.raises(stop):
             trained(flow(), options, tmp_path / "cut", check)
-        assert not files.exists(tmp_path / "cut")
+        assert not about.exists(tmp_path / "cut")
         left.pop(0)
     left = [10**6]
     cut = trained(flow(), options, tmp_path / "cut", check)
     for name in ("encoder", "encoder_bias", "decoder", "decoder_bias", "threshold"):
         assert torch.equal(getattr(whole, name), getattr(cut, name)), name
-    pd.testing.assert_frame_equal(files.curves(tmp_path / "whole"), files.curves(tmp_path / "cut"))
+    pd.testing.assert_frame_equal(about.curves(tmp_path / "whole"), about.curves(tmp_path / "cut"))
     assert not Place(tmp_path / "cut").state.exists()
 
 

@@ -2,7 +2,8 @@
 
 A difference SAE has both in one folder, so that SAELens and any reader of this project load it. A crosscoder's
 decoder has two sides, for which SAELens has no format. Promises that what is read is what was written, that a
-folder is written whole or not at all, and that nothing is unpickled. What others published is `published`.
+folder is written whole or not at all, and that nothing is unpickled. What is told of it is read in `about`, what
+others published in `published`.
 """
 
 from collections.abc import Mapping
@@ -15,13 +16,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from diffing.common import damage, files
-from diffing.common.errors import UserError
+from diffing.whitebox.dictionaries import about
+from diffing.whitebox.dictionaries.about import CURVES, TOLD, VERSION, WEIGHTS
 from diffing.whitebox.dictionaries.dictionary import TENSORS, Dictionary
 from diffing.whitebox.dictionaries.shape import Scale, Shape
 
-VERSION = 1
-"""Of the layout."""
-TOLD, WEIGHTS, CURVES = "dictionary.json", "dictionary.safetensors", "curves.parquet"
 SAELENS = ("cfg.json", "sae_weights.safetensors")
 """SAELens's names for the same two."""
 SAELENS_VERSION = "6.54.12"
@@ -53,20 +52,16 @@ def save(
             files.write_json(fresh / SAELENS[0], config)
         if curves is not None:
             files.write_parquet(fresh / CURVES, curves)
-        told = {"version": VERSION, "shape": plain.shape._asdict(), "active": plain.active, "facts": dict(facts)}
+        known = {"version": VERSION, "shape": plain.shape._asdict(), "active": plain.active, "facts": dict(facts)}
         # Last, so that a folder with it is whole whatever moved it here.
-        files.write_json(fresh / TOLD, told)
+        files.write_json(fresh / TOLD, known)
         files.put_folder(fresh, folder)
-
-
-def exists(folder: Path) -> bool:
-    return (folder / TOLD).is_file()
 
 
 def load(folder: Path) -> Dictionary:
     """What `save` wrote, in float32 on the CPU."""
-    told = _told(folder)
-    shape = Shape(**told["shape"] | {"groups": tuple(told["shape"]["groups"])})
+    known = about.of(folder)
+    shape = Shape(**known["shape"] | {"groups": tuple(known["shape"]["groups"])})
     path = folder / WEIGHTS
     try:
         tensors = load_file(path)
@@ -74,30 +69,7 @@ def load(folder: Path) -> Dictionary:
         raise damage.Damaged(path, damage.reason(error), "train it again") from error
     scale = Scale(tensors["mean"], tensors["factor"])
     parts = {name: tensors[name] for name in TENSORS}
-    return Dictionary(shape=shape, scale=scale, active=float(told["active"]), **parts)
-
-
-def facts(folder: Path) -> dict[str, Any]:
-    """What was known of a dictionary when it was saved."""
-    known: dict[str, Any] = _told(folder)["facts"]
-    return known
-
-
-def curves(folder: Path) -> pd.DataFrame:
-    """How a dictionary learnt, a row every few steps; empty where nobody knows."""
-    path = folder / CURVES
-    return files.read_parquet(path) if path.is_file() else pd.DataFrame()
-
-
-def _told(folder: Path) -> dict[str, Any]:
-    if not exists(folder):
-        raise UserError(f"There is no dictionary in '{damage.shown(folder)}'; train one, or name another folder.")
-    told: dict[str, Any] = files.read_json(folder / TOLD)
-    if told.get("version") != VERSION:
-        raise UserError(
-            f"The dictionary '{folder.name}' was written by another version of this program; train it again."
-        )
-    return told
+    return Dictionary(shape=shape, scale=scale, active=float(known["active"]), **parts)
 
 
 def saelens(dictionary: Dictionary, hook: str, model: str) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:

@@ -23,7 +23,7 @@ from diffing.common import damage
 from diffing.common import files as disk
 from diffing.common.errors import Cancelled, UserError
 from diffing.common.step import Settings
-from diffing.whitebox.dictionaries import files
+from diffing.whitebox.dictionaries import about, files
 from diffing.whitebox.dictionaries.dictionary import Dictionary
 from diffing.whitebox.dictionaries.shape import BASE, VARIANT, Scale, Shape, sides_of
 from diffing.whitebox.dictionaries.step import Learner, Recipe, Told
@@ -277,7 +277,7 @@ def train(
     look: Callable[[dict[str, float]], None] = lambda _: None,
 ) -> Dictionary:
     """A trained dictionary, put in its place; one that lies there already is handed back as it is."""
-    if files.exists(place.folder):
+    if about.exists(place.folder):
         return files.load(place.folder).to(device, torch.float32)
     return Training(flow, steps, scale, options, place, device).run(check, look)
 

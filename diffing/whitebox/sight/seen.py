@@ -153,12 +153,7 @@ def _outdated(
 ) -> str:
     if settings["version"] != method.said(name).version:
         return OLDER
-    now = state(study, base, variant, told["texts"]["source"])
-    if told["weights"] != now["weights"]:
-        return "The weights are others since then."
-    if told["read"] != now["read"]:
-        return "The texts or answers that it read have changed since then."
-    return ""
+    return changed(study, base, variant, told["texts"]["source"], told)
 
 
 # What was asked.
@@ -195,6 +190,16 @@ def state(study: Study, base: str, variant: str, source: str) -> dict[str, Any]:
     it."""
     weights = [_weights(study.checkpoint(key).source) for key in (base, variant)]
     return {"weights": weights, "read": _read(study, source)}
+
+
+def changed(study: Study, base: str, variant: str, source: str, then: Mapping[str, Any]) -> str:
+    """What of an earlier `state` is another now, as a sentence; empty where nothing is known to be."""
+    now = state(study, base, variant, source)
+    if then["weights"] != now["weights"]:
+        return "The weights are others since then."
+    if then["read"] != now["read"]:
+        return "The texts or answers that it read have changed since then."
+    return ""
 
 
 def _weights(source: str) -> list[Any]:
