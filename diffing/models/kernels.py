@@ -31,7 +31,8 @@ def _rms_norm(x, weight, out, eps, width, BLOCK: tl.constexpr):  # type: ignore[
 def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     """Each row over its root mean square, times the weight."""
     out, width = torch.empty_like(x), x.shape[1]
-    _rms_norm[(len(x),)](x, weight, out, eps, width, triton.next_power_of_2(width), num_warps=8)
+    with torch.cuda.device(x.device):
+        _rms_norm[(len(x),)](x, weight, out, eps, width, triton.next_power_of_2(width), num_warps=8)
     return out
 
 
@@ -54,9 +55,10 @@ def _rotate(qkv, cos, sin, position, stride, heads, HEADS: tl.constexpr, HALF: t
 def rotate_(qkv: Tensor, cos: Tensor, sin: Tensor, position: Tensor, heads: int) -> None:
     """Turn the first heads of each row to its position, in place; `cos` and `sin` have half a head's width."""
     half = cos.shape[1]
-    _rotate[(len(qkv),)](
-        qkv, cos, sin, position, qkv.stride(0), heads, triton.next_power_of_2(heads), half, num_warps=4
-    )
+    with torch.cuda.device(qkv.device):
+        _rotate[(len(qkv),)](
+            qkv, cos, sin, position, qkv.stride(0), heads, triton.next_power_of_2(heads), half, num_warps=4
+        )
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -73,7 +75,8 @@ def gated(both: Tensor) -> Tensor:
     """SiLU of each row's first half times its second half."""
     rows, width = len(both), both.shape[1] // 2
     out = both.new_empty(rows, width)
-    _gated[(rows, triton.cdiv(width, 2048))](both, out, width, 2048, num_warps=4)
+    with torch.cuda.device(both.device):
+        _gated[(rows, triton.cdiv(width, 2048))](both, out, width, 2048, num_warps=4)
     return out
 
 
@@ -136,7 +139,8 @@ def active(dense: Tensor, threshold: Tensor | None = None) -> tuple[Tensor, Tens
     limit = threshold if limited else dense
     count = torch.empty(rows * groups, dtype=torch.uint8, device=dense.device)
     if rows:
-        _hits[(rows, triton.cdiv(groups, 64))](dense, limit, count, width, 64, GROUP, limited, num_warps=4)
+        with torch.cuda.device(dense.device):
+            _hits[(rows, triton.cdiv(groups, 64))](dense, limit, count, width, 64, GROUP, limited, num_warps=4)
     full = count.nonzero().squeeze(1)
     ends = count[full].cumsum(0)
     total = int(ends[-1]) if len(full) else 0
@@ -145,7 +149,8 @@ def active(dense: Tensor, threshold: Tensor | None = None) -> tuple[Tensor, Tens
     value = torch.empty(total, dtype=torch.float32, device=dense.device)
     if total:
         starts = ends - count[full]
-        _collect[(triton.cdiv(len(full), 32),)](
-            dense, limit, full, starts, row, feature, value, width, len(full), 32, GROUP, limited, num_warps=4
-        )
+        with torch.cuda.device(dense.device):
+            _collect[(triton.cdiv(len(full), 32),)](
+                dense, limit, full, starts, row, feature, value, width, len(full), 32, GROUP, limited, num_warps=4
+            )
     return row, feature, value

@@ -4,7 +4,7 @@ Promises that no more rows are held than were planned, and that what goes out is
 taken. In which order is the plan's to say.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from diffing.common.arrays import Ints
 from diffing.whitebox.activations.plan import STEPS, Plan
+from diffing.whitebox.activations.several import Reading
 from diffing.whitebox.activations.source import Block, Source
 
 
@@ -40,6 +41,13 @@ class Buffer:
         self.free: Ints = np.arange(plan.most)
         self.places: dict[int, Ints] = {}
         """Where each portion's rows lie; -1 for those that are gone."""
+        self.begun: dict[int, Iterable[Block]] = {}
+        """What is being read of portions that come."""
+
+    def begin(self, number: int) -> None:
+        """Have a portion read, as far as its source reads ahead."""
+        if number < len(self.plan.portions) and number not in self.begun:
+            self.begun[number] = self.source.read(self.plan.portions[number].documents.tolist(), self.check)
 
     def fill(self, number: int, step: int) -> None:
         """Read a portion's rows, but for those that went out before a step."""
@@ -51,7 +59,8 @@ class Buffer:
         self.places[number] = places
         starts: Ints = np.zeros(len(self.source.corpus), np.int64)
         starts[portion.documents] = portion.starts
-        for block in self.source.read(portion.documents.tolist(), self.check):
+        self.begin(number)
+        for block in self.begun.pop(number):
             self._put(block, starts, places)
 
     def _put(self, block: Block, starts: Ints, places: Ints) -> None:
@@ -62,6 +71,12 @@ class Buffer:
         self.document[at], self.position[at] = document[here], position[here]
         rows = block.values[torch.from_numpy(here).to(block.values.device)]
         self.values[torch.from_numpy(at).to(self.values.device)] = rows.to(self.values.device)
+
+    def close(self) -> None:
+        """Nothing more is wanted of what is being read."""
+        for reading in self.begun.values():
+            if isinstance(reading, Reading):
+                reading.close()
 
     def going(self, step: int) -> Ints:
         """Places of what goes out at a step, in its order."""

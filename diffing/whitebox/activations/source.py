@@ -5,7 +5,7 @@ compute, and a sentence where either gives a number that is none. The same docum
 same bits again in one process; in other company they may differ in the last one.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import torch
@@ -43,7 +43,7 @@ class Source(Protocol):
     def key(self) -> str:
         """A hash of all that changes a number, the texts included."""
 
-    def read(self, documents: Sequence[int], check: Check) -> Iterator[Block]:
+    def read(self, documents: Sequence[int], check: Check) -> Iterable[Block]:
         """All tokens of some documents, a document's own in their order."""
 
 

@@ -7,7 +7,8 @@ than stored: a state is two numbers, and costs three half buffers of passes to g
 on one device and whatever learns is on another, rows lie there.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from diffing.whitebox.activations.buffer import Buffer, Rows
 from diffing.whitebox.activations.corpus import Role
 from diffing.whitebox.activations.norms import NORMED, Norms, norms
 from diffing.whitebox.activations.plan import Plan
+from diffing.whitebox.activations.several import Several
 from diffing.whitebox.activations.source import Source
 from diffing.whitebox.pairs import room
 
@@ -104,7 +106,9 @@ class Stream:
     @property
     def memory(self) -> Memory:
         """What it will take, before anything is read."""
-        numbers = self.plan.most * len(self.source.layers) * 2 * self.source.width
+        # What several devices read ahead: two portions, each of half a buffer.
+        ahead = self.options.buffer if isinstance(self.source, Several) else 0
+        numbers = (self.plan.most + ahead) * len(self.source.layers) * 2 * self.source.width
         return Memory(numbers * self.source.dtype.itemsize, room.free(self.device), self.device.type)
 
     @property
@@ -135,30 +139,44 @@ class Stream:
             )
         return (batch.values[:, 0] for batch in self.batches())
 
-    def batches(self) -> Iterator[Rows]:
+    def batches(self) -> Generator[Rows, None, None]:
         """All layers' rows with their documents and positions."""
         self.memory.check()
         buffer = Buffer(self.source, self.plan, self.device, self.check)
+        try:
+            yield from self._flow(buffer)
+        finally:
+            buffer.close()
+
+    def _flow(self, buffer: Buffer) -> Iterator[Rows]:
         begun = self.plan.step_of(self.given)
         held: list[Rows] = []
         for step in range(begun, self.plan.steps):
             for number in self.plan.last(step):
                 # Of a stream that goes on, those too of which the buffer was full.
                 if number == step or step == begun:
+                    # The one behind it before it, so that no device waits for the last of a portion.
+                    buffer.begin(number)
+                    buffer.begin(number + 1)
                     buffer.fill(number, step)
             going = buffer.going(step)
             begin = self.given - int(self.plan.starts[step]) if step == begun else 0
-            while begin < len(going):
-                end = min(len(going), begin + self.options.batch - sum(len(rows.document) for rows in held))
-                # Copied out where a batch goes on in the next step: its place is for the next portion.
-                held.append(buffer.taken(going[begin:end]))
-                begin = end
-                if sum(len(rows.document) for rows in held) == self.options.batch:
-                    yield self._given(held)
-                    held = []
+            with self._giving():
+                while begin < len(going):
+                    end = min(len(going), begin + self.options.batch - sum(len(rows.document) for rows in held))
+                    # Copied out where a batch goes on in the next step: its place is for the next portion.
+                    held.append(buffer.taken(going[begin:end]))
+                    begin = end
+                    if sum(len(rows.document) for rows in held) == self.options.batch:
+                        yield self._given(held)
+                        held = []
             buffer.let_go(step)
         if held:
             yield self._given(held)
+
+    def _giving(self) -> AbstractContextManager[None]:
+        """A step in which its rows are used: a source that reads on this device too waits."""
+        return self.source.giving(self.device) if isinstance(self.source, Several) else nullcontext()
 
     def _given(self, held: list[Rows]) -> Rows:
         rows = held[0]

@@ -48,9 +48,10 @@ def candidates(
     """
     rows, width = dense.shape
     if rows:
-        _candidates[(rows, triton.cdiv(width, COLUMNS))](
-            dense, limit, scale, counter, keys, scores, first, width, len(keys), BLOCK=COLUMNS, num_warps=4
-        )
+        with torch.cuda.device(dense.device):
+            _candidates[(rows, triton.cdiv(width, COLUMNS))](
+                dense, limit, scale, counter, keys, scores, first, width, len(keys), BLOCK=COLUMNS, num_warps=4
+            )
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -80,9 +81,10 @@ def bags(table: Tensor, index: Tensor, weight: Tensor, start: Tensor, out: Tenso
     parts = triton.cdiv(width, BLOCK)
     squares = out.new_empty(count, parts)
     if count:
-        _bags[(count, parts)](
-            table, index, weight, start, out, squares, width, parts, ROWS=ROWS, BLOCK=BLOCK, num_warps=4
-        )
+        with torch.cuda.device(table.device):
+            _bags[(count, parts)](
+                table, index, weight, start, out, squares, width, parts, ROWS=ROWS, BLOCK=BLOCK, num_warps=4
+            )
     return squares.sum()
 
 
@@ -109,9 +111,10 @@ def products(left: Tensor, left_index: Tensor, right: Tensor, right_index: Tenso
     out = torch.empty(len(left_index), device=left.device)
     if len(out):
         # Eight pairs of 512 numbers: as many at once as above, and a row's end is not far past its last block.
-        _products[(triton.cdiv(len(out), 8),)](
-            left, left_index, right, right_index, out, len(out), left.shape[1], ROWS=8, BLOCK=512, num_warps=4
-        )
+        with torch.cuda.device(left.device):
+            _products[(triton.cdiv(len(out), 8),)](
+                left, left_index, right, right_index, out, len(out), left.shape[1], ROWS=8, BLOCK=512, num_warps=4
+            )
     return out
 
 
@@ -168,21 +171,22 @@ def adam(
 ) -> Tensor:
     """One step of Adam over a matrix and its short copy, in place; the rows' lengths afterwards."""
     norm = weights.new_empty(len(weights))
-    _adam[(len(weights),)](
-        weights,
-        copy,
-        gradient,
-        mean,
-        square,
-        norm,
-        clip,
-        weights.shape[1],
-        rate,
-        betas[0],
-        betas[1],
-        unbias,
-        small,
-        BLOCK=BLOCK,
-        num_warps=4,
-    )
+    with torch.cuda.device(weights.device):
+        _adam[(len(weights),)](
+            weights,
+            copy,
+            gradient,
+            mean,
+            square,
+            norm,
+            clip,
+            weights.shape[1],
+            rate,
+            betas[0],
+            betas[1],
+            unbias,
+            small,
+            BLOCK=BLOCK,
+            num_warps=4,
+        )
     return norm
