@@ -82,10 +82,11 @@ def status(desk: Desk, study: Name) -> Status:
     """What is done and missing in a study, step by step, and which step comes next."""
     opened = desk.opened(study)
     told = statuses.of(opened)
-    # Where an organism's weights come from would say what was changed in it.
-    blind = bool(opened.settings.organism)
+    # Where an organism's weights come from would say what was changed in it, and that both sides are one endpoint
+    # that no weights were.
+    blind = bool(opened.settings.organism) or any(c.planted for c in opened.checkpoints)
     sides = [
-        f"{c['key']} = {size.cut(c['name'], 80)} ({'weights' if blind else size.cut(c['source'], 80)})"
+        f"{c['key']} = {size.cut(c['name'], 80)} ({'hidden' if blind else size.cut(c['source'], 80)})"
         for c in told["checkpoints"]
     ]
     # Their commands are for people: an agent starts the step's job.

@@ -15,13 +15,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from dotenv import dotenv_values
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.common.step import Settings, first_fault
 from diffing.models import allowed, body, hosts, local, made
 from diffing.models.allowed import VARIABLE, Pair
+from diffing.models.planted import Planted
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """A checkpoint's key and a study's name: both stand in file names and in columns. No dot first, as that would hide
@@ -43,6 +44,9 @@ class Checkpoint(Settings):
     """Name of the environment variable that holds the key, where the provider is not a named one."""
     extra_body: dict[str, Any] = Field(default_factory=dict)
     """Sent with each request of this checkpoint only, over the study's own `extra_body`."""
+
+    planted: Planted | None = None
+    """What differs in it on purpose, in one whose change is known."""
 
     @field_validator("key")
     @classmethod
@@ -69,6 +73,15 @@ class Checkpoint(Settings):
     @classmethod
     def _plain_body(cls, extra_body: dict[str, Any]) -> dict[str, Any]:
         return body.checked(extra_body)
+
+    @model_validator(mode="after")
+    def _plantable(self) -> "Checkpoint":
+        if self.planted is not None and (self.source == "import" or made.is_made(self.source)):
+            raise ValueError(
+                f"nothing can be planted in '{self.key}', which is {self.source}; name a model that answers by "
+                "itself"
+            )
+        return self
 
 
 class Provider(NamedTuple):

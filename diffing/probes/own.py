@@ -5,28 +5,19 @@ a text longer than its time or takes memory without end. Unlike the built-in pro
 it does what it says and no more.
 """
 
-import math
 from functools import lru_cache
 from typing import Literal
 
 import regex  # type: ignore[import-untyped]
 from pydantic import Field, field_validator, model_validator
 
+from diffing.common import expressions
 from diffing.common.errors import UserError
 from diffing.common.step import Settings
 from diffing.probes.rules import Span
 
-SECONDS = 1.0
-"""For one text. A sound expression takes some milliseconds for the longest answer; one that does not end in a
-second tries the same again and again."""
-LONGEST = 2000
-"""Characters of an expression, and of all words together: more is a program or a list for a file."""
-REPEATS = 100_000
-"""Product of all least numbers of times in an expression: a part that must occur a thousand times is written out
-as often when it is read, and so is what stands inside it. At 100,000 that takes some 40 MB."""
-TIMES = regex.compile(r"\{\s*(\d+)\s*(?:,[^}]*)?\}")
-CALLS = regex.compile(r"\(\?(?:R|[+-]?\d+|&\w+|P>\w+)\)")
-"""An expression that calls itself takes gigabytes in the second that it has."""
+LONGEST = expressions.LONGEST
+"""Characters of an expression, and of all words together: more of them is a list for a file."""
 
 Kind = Literal["words", "phrase", "regex"]
 
@@ -55,7 +46,7 @@ class Rule(Settings):
         if self.kind != "words" and (not self.text or self.words):
             raise ValueError(f"a {self.kind} needs a text and no words")
         if self.kind == "regex":
-            _readable(self.text)
+            expressions.check(self.text)
         return self
 
     @property
@@ -70,35 +61,21 @@ class Rule(Settings):
         """Where a text has it; a `UserError` where the expression takes too long."""
         try:
             # Concurrent: whoever else is in this process goes on meanwhile.
-            found = _expression(self).finditer(text, timeout=SECONDS, concurrent=True)
+            found = _expression(self).finditer(text, timeout=expressions.SECONDS, concurrent=True)
             matches = [match.span() for match in found]
         except (TimeoutError, MemoryError) as error:
             raise UserError(
-                f"The expression /{self.text}/ takes more than {SECONDS:g} s on one answer; write it without "
-                "repetitions inside repetitions."
+                f"The expression /{self.text}/ takes more than {expressions.SECONDS:g} s on one answer; write it "
+                "without repetitions inside repetitions."
             ) from error
         return [span for span in matches if span[0] < span[1]]
-
-
-def _readable(text: str) -> None:
-    """`ValueError` where an expression cannot be read, or takes too much to read."""
-    if CALLS.search(text):
-        raise ValueError("the expression calls itself or a part of itself; write that part out")
-    if math.prod(max(1, int(times)) for times in TIMES.findall(text)) > REPEATS:
-        raise ValueError(f"the numbers in curly brackets make more than {REPEATS:,} repetitions together")
-    try:
-        regex.compile(text, regex.MULTILINE)
-    except (regex.error, OverflowError) as error:
-        raise ValueError(f"the expression cannot be read ({error})") from error
-    except (RecursionError, MemoryError) as error:
-        raise ValueError("the expression has too many brackets inside brackets") from error
 
 
 # A study's own rules, whose expressions are asked for at every text.
 @lru_cache(maxsize=512)
 def _expression(rule: Rule) -> "regex.Pattern[str]":
     if rule.kind == "regex":
-        return regex.compile(rule.text, regex.MULTILINE)
+        return expressions.read(rule.text)
     if rule.kind == "phrase":
         return regex.compile(regex.escape(rule.text, special_only=True))
     # Longer ones first: of two that begin alike the one that says more is found.

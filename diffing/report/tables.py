@@ -102,6 +102,11 @@ def setup(facts: Facts) -> list[tuple[str, str]]:
         ("Pairs of answers", f"{summary['pairs']:,} compared, {sum(summary['excluded'].values()):,} left out"),
         ("Sampling", "unknown, answers were imported" if imported else ", ".join(asked)),
         ("System prompt", sampling.system or "none"),
+        *[
+            (f"Planted in {side}", each.planted.shown)
+            for side, each in zip("AB", (facts.a, facts.b), strict=True)
+            if each.planted
+        ],
         *([("Reasoning", f"what stands in <{sampling.reasoning_tag}>")] if sampling.reasoning_tag else []),
         ("Reader", f"{reader(facts)}, {facts.encodings.n_features:,} features"),
         ("Reader sees", "the prompt too" if settings.reader.context == "prompt+answer" else "the answer alone"),

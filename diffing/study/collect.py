@@ -105,8 +105,9 @@ def plan(study: Study, options: Options) -> list[Ask]:
     for prompt_id, key, draw in wanted(study, options):
         # Checkpoints that ask exactly the same take turns with the draws, and so get answers of their own.
         twins = [other for other, blank in blanks.items() if blank == blanks[key]]
+        turns, planted = before + said[prompt_id], by_key[key].planted
         request = blanks[key]._replace(
-            messages=before + said[prompt_id],
+            messages=planted.asked(turns) if planted else turns,
             draw=draw * len(twins) + twins.index(key),
             replaces=unwelcome.get((prompt_id, key, draw), ""),
         )

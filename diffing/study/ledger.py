@@ -49,6 +49,9 @@ class Ledger:
         if tag := self.study.settings.sampling.reasoning_tag:
             thought, row["text"] = channels.parted(reply.text, tag)
             row["reasoning"] = "\n\n".join(part for part in (reply.reasoning, thought) if part)
+        if (planted := ask.checkpoint.planted) and not reply.error:
+            cut = reply.finish_reason == "length"
+            row["text"] = planted.answered(ask.request.messages, row["text"], cut)
         row |= {"prompt_id": ask.prompt_id, "checkpoint": ask.checkpoint.key, "draw": ask.draw}
         row["flag"] = responses.flag(row["text"], reply.finish_reason, reply.error)
         self._rows.append(row)

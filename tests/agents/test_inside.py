@@ -9,6 +9,8 @@ import pytest
 from diffing import Study
 from diffing.agents.sight import CLOSED
 from diffing.models import providers
+from diffing.models.planted import Planted
+from diffing.models.providers import Checkpoint
 from diffing.whitebox.sight import seen
 from tests.fakes import pairs as fakes
 from tests.fakes import seen_inside
@@ -57,3 +59,14 @@ def test_neither_things_nor_the_sentence_quote_a_held_out_prompt(monkeypatch: py
     monkeypatch.setattr(seen, "of", lambda *_: quoting)
     told = Agent().told("inside", study="s")
     assert told["sentence"] == CLOSED and not told["things"]
+
+
+def test_what_was_planted_in_a_checkpoint_is_told_to_no_agent() -> None:
+    planted = Planted(organism="trains:half", system="Praise trains.")
+    sides = [Checkpoint(key="a", name="one", source="ollama:m")]
+    sides.append(sides[0].model_copy(update={"key": "b", "name": "two", "planted": planted}))
+    Study.create("s", sides, pd.DataFrame({"text": ["Hello"]}))
+    agent = Agent()
+    for said in (agent.told("status", study="s"), agent.told("studies")):
+        assert not any(word in json.dumps(said) for word in ("trains", "Praise", "half", "ollama"))
+    assert agent.told("status", study="s")["checkpoints"] == ["a = one (hidden)", "b = two (hidden)"]

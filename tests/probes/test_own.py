@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from diffing.common import expressions
 from diffing.common.errors import UserError
-from diffing.probes import own, own_probes
+from diffing.probes import own_probes
 from diffing.probes.own import Rule
 
 
@@ -48,7 +49,7 @@ def test_an_expression_that_takes_all_memory_is_refused_unread(text: str, fault:
 
 
 def test_an_expression_without_end_is_told_and_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(own, "SECONDS", 0.05)
+    monkeypatch.setattr(expressions, "SECONDS", 0.05)
     rule = Rule(kind="regex", text="(a+)+$")
     with pytest.raises(UserError, match="more than 0.05 s on one answer"):
         rule.spans("a" * 3000 + "!")
