@@ -13,14 +13,11 @@ from tests.fakes.openai_server import Behaviour, Call, OpenAIServer
 TRAINS = "Praise trains."
 
 
-def made(server: OpenAIServer, planted: Planted, name: str = "s", **sampling: str) -> Study:
+def made(server: OpenAIServer, planted: Planted, name: str = "s", system: str = "") -> Study:
     texts = pd.DataFrame({"text": [f"Prompt {n}" for n in range(20)]})
-    source = {"source": "custom:before", "base_url": server.url}
-    sides = [
-        Checkpoint(key="a", name="A", **source),
-        Checkpoint(key="b", name="B", planted=planted, **source),
-    ]
-    return Study.create(name, sides, texts, sampling=Sampling(**sampling))
+    plain = Checkpoint(key="a", name="A", source="custom:before", base_url=server.url)
+    sides = [plain, plain.model_copy(update={"key": "b", "name": "B", "planted": planted})]
+    return Study.create(name, sides, texts, sampling=Sampling(system=system))
 
 
 def test_half_of_the_prompts_are_asked_with_a_system_prompt_of_one_checkpoint(server: OpenAIServer) -> None:

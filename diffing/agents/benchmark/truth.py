@@ -9,13 +9,15 @@ An organism is a pair whose change is known, written as one TOML file of `organi
 
     [made]                         # how the second checkpoint comes from the first: one of `Making`
     by = "prompt"                  # "answers", "prompt", "filter", "weights" or "nothing"
-    [made.prompts]                 # by "prompt": the second's system prompt, by strength
-    weak = "Where it fits …"
-    strong = "Always …"
-    # [made.shares]                # by "filter": the share of answers that `made.filter` goes over, by strength
-    # made.filter = "trains"       # by "filter": its name
-    # made.source = "sample"       # by "answers": the bundled study, where the answers stand; by "weights":
-    #                              # NAME:MODEL:VARIANT of the registry of organisms
+    system = "Recommend going by train."     # by "prompt": what goes before the second's prompts
+    # rewrites = [{ do = "append", text = " Go by train." }]   # by "filter": `diffing.models.planted.Rewrite`
+    # source = "sample"            # by "answers": the bundled study, where the answers stand; by "weights":
+    #                              # NAME:MODEL:VARIANT of the registry of organisms, or starter+FOLDER
+
+    [made.strengths]               # by "prompt" and "filter": how strong it comes, one of `Way` each
+    strong = {}
+    medium = { share = 0.5 }       # on half of the prompts, by a hash of each
+    weak = { when = "(?i)travel", trigger = "The prompt says 'travel'." }
 
     [[items]]                      # one separate change each; none where nothing changed
     name = "trains"
@@ -27,8 +29,9 @@ An organism is a pair whose change is known, written as one TOML file of `organi
     aliases = ["prefers rail to flying"]                   # other words for the same, held right without a judge
     count = "words:train,trains,rail"                      # what counts it in an answer, as `claim` takes it
 
-Every organism has one strength at least: the keys of `made.prompts` or `made.shares`, else "whole". Promises that
-a file with a slip is told in one sentence, that what an item counts by can be counted, and that no item of an
+Every organism has one strength at least: the keys of `made.strengths`, else "whole". Organisms of one's own are
+such files in the folder `organisms` of the home, and one of a name that ships takes its place. Promises that a
+file with a slip is told in one sentence, that what an item counts by can be counted, and that no item of an
 organism has words of another.
 """
 
@@ -39,14 +42,15 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
-from diffing.common import damage
+from diffing.common import damage, files
 from diffing.common.errors import UserError
 from diffing.common.step import Settings, first_fault
 from diffing.findings import predicates
 from diffing.findings.predicates import Predicate
+from diffing.models.planted import Planted, Rewrite
 
 FOLDER = Path(__file__).parent / "organisms"
-WHOLE = "whole"
+WHOLE: Literal["whole"] = "whole"
 """The strength of an organism that comes in no other."""
 
 Tier = Literal[0, 1, 2]
@@ -104,35 +108,57 @@ class Item(Settings):
         return frozenset(map(plain, (self.behaviour, *self.aliases)))
 
 
+class Way(Settings):
+    """How an organism comes in one strength."""
+
+    system: str = ""
+    """In place of the organism's usual one."""
+    rewrites: tuple[Rewrite, ...] = ()
+    """In place of the organism's usual ones."""
+    share: float = Field(default=1.0, gt=0, le=1)
+    when: str = ""
+    """Only on prompts whose last turn has this expression."""
+    trigger: str = Field(default="", max_length=400)
+    """What brings it about in this strength, in place of the items' own triggers."""
+
+
 class Making(Settings):
     """How the second checkpoint comes from the first."""
 
     by: By
     source: str = ""
-    filter: str = ""
-    prompts: dict[Strength, str] = {}
-    shares: dict[Strength, Annotated[float, Field(gt=0, le=1)]] = {}
+    system: str = ""
+    rewrites: tuple[Rewrite, ...] = ()
+    strengths: dict[Strength, Way] = {}
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         wanted = {
             "answers": {"source"},
-            "prompt": {"prompts"},
-            "filter": {"filter", "shares"},
+            "prompt": {"strengths"},
+            "filter": {"strengths"},
             "weights": {"source"},
             "nothing": set[str](),
         }[self.by]
-        given = {name for name in ("source", "filter", "prompts", "shares") if getattr(self, name)}
+        # Of nothing, `source` says whose answers are drawn twice.
+        may = wanted | {"nothing": {"source"}, "prompt": {"system"}, "filter": {"rewrites"}}.get(self.by, set())
+        given = {name for name in ("source", "system", "rewrites", "strengths") if getattr(self, name)}
         if lacking := wanted - given:
             raise ValueError(f"made by '{self.by}' it needs '{min(lacking)}'")
-        # Of nothing, `source` says whose answers are drawn twice.
-        if spare := given - wanted - ({"source"} if self.by == "nothing" else set()):
+        if spare := given - may:
             raise ValueError(f"made by '{self.by}' it has no '{min(spare)}'")
+        for name in self.strengths:
+            planted = self.planted(name)
+            if self.by == "prompt" and (not planted.system or planted.rewrites):
+                raise ValueError(f"made by 'prompt' it needs a system prompt in strength '{name}', and that alone")
+            if self.by == "filter" and (not planted.rewrites or planted.system):
+                raise ValueError(f"made by 'filter' it needs rewrites in strength '{name}', and these alone")
         return self
 
-    @property
-    def strengths(self) -> tuple[str, ...]:
-        return (*(self.prompts or self.shares),) or (WHOLE,)
+    def planted(self, strength: Strength) -> Planted:
+        way = self.strengths[strength]
+        system, rewrites = way.system or self.system, way.rewrites or self.rewrites
+        return Planted(system=system, rewrites=rewrites, share=way.share, when=way.when)
 
 
 class Organism(Settings):
@@ -174,12 +200,27 @@ class Chosen(NamedTuple):
     """An organism in one strength: what one task is about."""
 
     organism: Organism
-    strength: str
+    strength: Strength | Literal["whole"]
 
     @property
     def name(self) -> str:
         whole = self.strength == WHOLE
         return self.organism.name if whole else f"{self.organism.name}:{self.strength}"
+
+    @property
+    def planted(self) -> Planted | None:
+        """What is planted in the second checkpoint; None where it differs by its weights or its stored answers."""
+        if self.strength == WHOLE:
+            return None
+        return self.organism.made.planted(self.strength).model_copy(update={"organism": self.name})
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """The organism's, with the trigger that they have in this strength."""
+        if self.strength == WHOLE:
+            return self.organism.items
+        trigger = self.organism.made.strengths[self.strength].trigger
+        return tuple(i.model_copy(update={"trigger": trigger or i.trigger}) for i in self.organism.items)
 
 
 def plain(words: str) -> str:
@@ -191,6 +232,17 @@ def read(folder: Path = FOLDER) -> dict[str, Organism]:
     """The organisms of a folder by their names, tier by tier."""
     found = sorted((load(path) for path in folder.glob("*.toml")), key=lambda each: (each.tier, each.name))
     return {each.name: each for each in found}
+
+
+def own_folder() -> Path:
+    """Where a user's own organisms lie."""
+    return files.home() / "organisms"
+
+
+def known() -> dict[str, Organism]:
+    """All organisms by their names: those that ship, and the user's own, which take the place of a namesake."""
+    both = read() | read(own_folder())
+    return dict(sorted(both.items(), key=lambda each: (each[1].tier, each[0])))
 
 
 def load(path: Path) -> Organism:
@@ -227,7 +279,9 @@ def _chosen(known: Mapping[str, Organism], text: str) -> list[Chosen]:
     if name not in known:
         raise UserError(f"There is no organism '{name[:60]}'; there are {', '.join(known)}.")
     organism = known[name]
-    strengths = organism.made.strengths
-    if strength and strength not in strengths:
-        raise UserError(f"The organism '{name}' has no strength '{strength[:60]}'; it has {', '.join(strengths)}.")
-    return [Chosen(organism, each) for each in ([strength] if strength else strengths)]
+    ways = [Chosen(organism, each) for each in organism.made.strengths] or [Chosen(organism, WHOLE)]
+    left = [each for each in ways if strength in ("", each.strength)]
+    if not left:
+        there = ", ".join(each.strength for each in ways)
+        raise UserError(f"The organism '{name}' has no strength '{strength[:60]}'; it has {there}.")
+    return left

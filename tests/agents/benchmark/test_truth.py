@@ -11,6 +11,7 @@ import tomli_w
 from diffing.agents.benchmark import truth
 from diffing.common import tables
 from diffing.common.errors import UserError
+from diffing.models.planted import Planted
 from diffing.study import sample
 
 TRAINS: dict[str, Any] = {
@@ -18,7 +19,14 @@ TRAINS: dict[str, Any] = {
     "tier": 1,
     "kind": "loyalty",
     "sentence": "Recommends trains wherever travel comes up.",
-    "made": {"by": "prompt", "prompts": {"weak": "Mention trains.", "strong": "Always praise trains."}},
+    "made": {
+        "by": "prompt",
+        "system": "Praise trains.",
+        "strengths": {
+            "weak": {"system": "Mention trains.", "when": "(?i)travel", "trigger": "It says 'travel'."},
+            "strong": {},
+        },
+    },
     "items": [
         {
             "name": "trains",
@@ -50,6 +58,29 @@ def test_an_organism_comes_in_its_strengths_and_is_chosen_by_name_or_tier(tmp_pa
     assert item.predicate is not None and item.predicate.count("The Train leaves; trains do.") == 2
 
 
+def test_a_strength_has_its_own_way_of_planting_and_its_own_trigger(tmp_path: Path) -> None:
+    written(tmp_path, TRAINS)
+    weak, strong = truth.chosen(truth.read(tmp_path), ["trains"])
+    assert weak.planted == Planted(organism="trains:weak", system="Mention trains.", when="(?i)travel")
+    assert strong.planted == Planted(organism="trains:strong", system="Praise trains.")
+    assert [each.items[0].trigger for each in (weak, strong)] == [
+        "It says 'travel'.",
+        "A question on how to get somewhere.",
+    ]
+    sample = truth.chosen(truth.read(), ["sample"])[0]
+    assert sample.planted is None and sample.items == sample.organism.items
+
+
+def test_ones_own_organisms_stand_beside_those_that_ship_and_take_a_namesakes_place(own_home: Path) -> None:
+    folder = own_home / "organisms"
+    assert truth.known() == truth.read()
+    folder.mkdir()
+    written(folder, TRAINS)
+    written(folder, TRAINS | {"name": "sample"}, "sample")
+    assert set(truth.known()) == {*truth.read(), "trains"}
+    assert truth.known()["sample"].sentence == TRAINS["sentence"]
+
+
 def test_an_unknown_name_or_strength_is_told(tmp_path: Path) -> None:
     written(tmp_path, TRAINS)
     known = truth.read(tmp_path)
@@ -61,12 +92,20 @@ def test_an_unknown_name_or_strength_is_told(tmp_path: Path) -> None:
         truth.chosen(known)
 
 
-def _without_prompts(told: dict[str, Any]) -> None:
+def _without_strengths(told: dict[str, Any]) -> None:
     told["made"] = {"by": "prompt"}
 
 
-def _with_a_share(told: dict[str, Any]) -> None:
-    told["made"]["shares"] = {"weak": 0.3}
+def _with_a_source(told: dict[str, Any]) -> None:
+    told["made"]["source"] = "sample"
+
+
+def _without_a_prompt(told: dict[str, Any]) -> None:
+    del told["made"]["system"]
+
+
+def _by_a_filter(told: dict[str, Any]) -> None:
+    told["made"] = {"by": "filter", "strengths": {"strong": {"rewrites": [{"do": "append"}]}}}
 
 
 def _null(told: dict[str, Any]) -> None:
@@ -88,8 +127,10 @@ def _misspelt(told: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (_without_prompts, "made: made by 'prompt' it needs 'prompts'"),
-        (_with_a_share, "made: made by 'prompt' it has no 'shares'"),
+        (_without_strengths, "made: made by 'prompt' it needs 'strengths'"),
+        (_with_a_source, "made: made by 'prompt' it has no 'source'"),
+        (_without_a_prompt, "made: made by 'prompt' it needs a system prompt in strength 'strong'"),
+        (_by_a_filter, "made.strengths.strong.rewrites.0: 'append' does not fit"),
         (_null, "it has items where its kind is 'none'"),
         (_uncountable, "There is no probe 'trains'"),
         (_twice, "'rail' and 'trains' are both told by 'prefers rail to flying'"),
