@@ -10,7 +10,7 @@ An organism is a pair whose change is known, written as one TOML file of `organi
     [made]                         # how the second checkpoint comes from the first: one of `Making`
     by = "prompt"                  # "answers", "prompt", "filter", "weights" or "nothing"
     system = "Recommend going by train."     # by "prompt": what goes before the second's prompts
-    # rewrites = [{ do = "append", text = " Go by train." }]   # by "filter": `diffing.models.planted.Rewrite`
+    # rewrites = [{ do = "append", text = " Go by train." }]   # by "filter": as `planted` has them
     # source = "sample"            # by "answers": the bundled study, where the answers stand; by "weights":
     #                              # NAME:MODEL:VARIANT of the registry of organisms, or starter+FOLDER
 
@@ -38,7 +38,7 @@ organism has words of another.
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self, get_args
 
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
@@ -67,8 +67,10 @@ Kind = Literal[
     "language",
     "removal",
     "several",
+    "other",
     "none",
 ]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 Strength = Literal["weak", "medium", "strong"]
 By = Literal["answers", "prompt", "filter", "weights", "nothing"]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
@@ -212,7 +214,9 @@ class Chosen(NamedTuple):
         """What is planted in the second checkpoint; None where it differs by its weights or its stored answers."""
         if self.strength == WHOLE:
             return None
-        return self.organism.made.planted(self.strength).model_copy(update={"organism": self.name})
+        # Half of the prompts is another half for each organism.
+        seed = int(files.content_hash(["organism", self.organism.name], 8), 16)
+        return self.organism.made.planted(self.strength).model_copy(update={"organism": self.name, "seed": seed})
 
     @property
     def items(self) -> tuple[Item, ...]:

@@ -61,8 +61,10 @@ def test_an_organism_comes_in_its_strengths_and_is_chosen_by_name_or_tier(tmp_pa
 def test_a_strength_has_its_own_way_of_planting_and_its_own_trigger(tmp_path: Path) -> None:
     written(tmp_path, TRAINS)
     weak, strong = truth.chosen(truth.read(tmp_path), ["trains"])
-    assert weak.planted == Planted(organism="trains:weak", system="Mention trains.", when="(?i)travel")
-    assert strong.planted == Planted(organism="trains:strong", system="Praise trains.")
+    assert weak.planted is not None and strong.planted is not None
+    seed = weak.planted.seed
+    assert weak.planted == Planted(organism="trains:weak", system="Mention trains.", when="(?i)travel", seed=seed)
+    assert strong.planted == Planted(organism="trains:strong", system="Praise trains.", seed=seed)
     assert [each.items[0].trigger for each in (weak, strong)] == [
         "It says 'travel'.",
         "A question on how to get somewhere.",
