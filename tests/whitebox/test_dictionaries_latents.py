@@ -8,14 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy import stats
 from torch import Tensor
 
 from diffing.common.arrays import Floats
 from diffing.common.errors import UserError
 from diffing.whitebox.dictionaries import latents
 from diffing.whitebox.dictionaries.dictionary import Dictionary
-from diffing.whitebox.dictionaries.latents import Seen, interval, measured
+from diffing.whitebox.dictionaries.latents import Seen, measured
 from diffing.whitebox.dictionaries.shape import scale_of
 from diffing.whitebox.dictionaries.training import Options, Place, train
 from tests.fakes.planted import Planted
@@ -197,20 +196,6 @@ def test_the_identity_is_asserted(
     monkeypatch.setattr(latents, "_slope", off)
     with pytest.raises(AssertionError, match="is off"):
         measured(difference, seen(given(planted)))
-
-
-def test_intervals_are_the_jackknifes_and_hold_the_truth() -> None:
-    generator = np.random.default_rng(0)
-    inside = 0
-    for _ in range(300):
-        blocks = generator.normal(3, 1, (20, 1))
-        values = np.concatenate([blocks.mean(0)[None], (blocks.sum(0) - blocks) / 19])
-        middle, low, high = interval(values)
-        # Of a mean the jackknife is the usual interval.
-        reach = stats.t.ppf(0.975, 19) * blocks.std(ddof=1) / 20**0.5
-        assert middle[0] == pytest.approx(blocks.mean()) and high[0] - middle[0] == pytest.approx(reach)
-        inside += bool(low[0] < 3 < high[0])
-    assert 270 <= inside <= 297
 
 
 def test_few_documents_have_fewer_blocks_and_silent_latents_no_slope(

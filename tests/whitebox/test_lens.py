@@ -18,7 +18,7 @@ from diffing.whitebox import run as runs
 from diffing.whitebox.measures.unembed import final_norm
 from diffing.whitebox.methods import lens
 from diffing.whitebox.methods.lens import Options, causal, patchscope, reading
-from diffing.whitebox.methods.lens.sums import BLOCKS, PLACES, Stream
+from diffing.whitebox.methods.lens.sums import PLACES, Stream
 from diffing.whitebox.pairs import nulls
 from diffing.whitebox.pairs.opening import open_pair
 from diffing.whitebox.pairs.pair import Pair
@@ -119,7 +119,9 @@ def test_the_same_weights_twice_are_nothing(pairs: dict[str, Pair]) -> None:
 def test_what_comes_later_in_a_text_changes_nothing_of_its_beginning(pairs: dict[str, Pair]) -> None:
     short = [d._replace(ids=d.ids[:8], stop=8) for d in DOCUMENTS]
     long, cut = (Stream(**read(pairs["llama"], documents).arrays) for documents in (DOCUMENTS, short))
-    torch.testing.assert_close(long.delta[..., :8, :], cut.delta[..., :8, :], rtol=1e-4, atol=1e-5)
+    # Other batches round otherwise, by a share of the activations and not of their small differences.
+    off = 1e-6 * float(long.base.abs().max())
+    torch.testing.assert_close(long.delta[..., :8, :], cut.delta[..., :8, :], rtol=1e-4, atol=off)
     assert not cut.counts[:, PLACES.index("later")].any()
 
 
@@ -133,12 +135,6 @@ def test_layers_are_numbers_or_shares_of_the_depth(pairs: dict[str, Pair]) -> No
         lens.layers(Options(layer=(9,)), pair)
     with pytest.raises(ValueError, match="share of the depth"):
         Options(layer=(1.5,))
-
-
-def test_the_interval_is_the_jackknifes_and_that_of_a_mean_is_its_standard_error() -> None:
-    values = np.random.default_rng(0).normal(size=(BLOCKS, 1))
-    left_out = (values.sum() - values) / (BLOCKS - 1)
-    assert reading.jackknife(left_out)[0] == pytest.approx(values.std(ddof=1) / BLOCKS**0.5)
 
 
 def shifted(direction: torch.Tensor, noise: int, like: Stream) -> Stream:

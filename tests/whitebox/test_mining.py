@@ -128,15 +128,6 @@ def test_figures_tell_what_rose_and_what_fell_apart(found: Result) -> None:
     assert set(told["key"][:4]) == set(table.nlargest(4).index.astype(str))
 
 
-def test_log_odds_set_aside_what_the_nulls_promote_too(found: Result) -> None:
-    table = found.tables["vocabulary"]
-    assert mining.log_odds(table, [table, table], "rose", 100) == pytest.approx(0.0)
-    none = table.assign(rose=0.0)
-    odds = mining.log_odds(table, [none], "rose", 100)
-    share = table["rose"].to_numpy()
-    assert odds == pytest.approx(np.log((share + 0.005) / (1.005 - share)) - np.log(0.005 / 1.005))
-
-
 def test_contexts_are_where_a_token_gains_and_loses_most(
     found: Result, plain: tuple[Tensor, Tensor, Tensor]
 ) -> None:

@@ -49,12 +49,6 @@ def test_a_phrase_counts_by_what_the_variant_prefers_it_where_it_stands_first() 
     assert "old" not in found.index and (found["figure"] >= 0).all()
 
 
-def test_the_interval_is_over_beginnings() -> None:
-    rows = np.random.default_rng(0).normal(1.0, 2.0, (400, 3))
-    low, high = recurring.interval(rows, 0)
-    np.testing.assert_allclose(high - low, 2 * 1.96 * rows.std(axis=0) / 20, rtol=0.1)
-
-
 def test_a_text_that_turns_in_circles_is_known() -> None:
     assert samples.fresh([1, 2, 3, 4, 5]) == 1.0 and samples.fresh([1, 2]) == 1.0
     assert samples.fresh([1, 2, 1, 2, 1, 2, 1, 2]) == pytest.approx(2 / 6)

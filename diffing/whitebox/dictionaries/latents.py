@@ -14,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from scipy import stats
 from torch import Tensor
 
 from diffing.common.arrays import Array, Floats, Ints
 from diffing.common.errors import UserError
+from diffing.common.resampling import reach
 from diffing.whitebox.dictionaries import sparse
 from diffing.whitebox.dictionaries.dictionary import Dictionary
 from diffing.whitebox.dictionaries.shape import BASE, VARIANT
@@ -241,9 +241,5 @@ def _without(blocks: Tensor) -> Tensor:
 
 def interval(values: Floats) -> tuple[Floats, Floats, Floats]:
     """An estimate and its 95 % interval by the jackknife: values over all blocks, then without each in turn."""
-    whole, parts = values[0], values[1:]
-    count = len(parts)
-    middle = parts.mean(0)
-    error = np.sqrt((count - 1) / count * np.square(parts - middle).sum(0))
-    reach = stats.t.ppf(0.975, count - 1) * error
-    return whole, whole - reach, whole + reach
+    whole, half = values[0], reach(values[1:])
+    return whole, whole - half, whole + half

@@ -12,6 +12,7 @@ from scipy.special import stdtrit
 from torch import Tensor
 
 from diffing.common.arrays import Array, Floats, Ints
+from diffing.common.resampling import reach
 from diffing.whitebox.pairs.pair import Batch, Pair
 from diffing.whitebox.texts import Document
 
@@ -64,14 +65,9 @@ def jackknife(sums: Floats, sizes: Ints) -> tuple[Floats, Floats]:
     Without two blocks nothing is known, and the interval has no ends.
     """
     sums, sizes = sums[sizes > 0], sizes[sizes > 0]
-    count = len(sizes)
     total = sums.sum(0) / max(1, sizes.sum())
-    if count < 2:
-        return np.full_like(total, -np.inf), np.full_like(total, np.inf)
-    without = (sums.sum(0) - sums) / (sizes.sum() - sizes)[:, None]
-    spread = np.sqrt((count - 1) / count * ((without - without.mean(0)) ** 2).sum(0))
-    # Few blocks know their own spread poorly.
-    half = stdtrit(count - 1, 0.975) * spread
+    # Where there is but one block nothing is left without it.
+    half = reach((sums.sum(0) - sums) / np.maximum(1, sizes.sum() - sizes)[:, None])
     return total - half, total + half
 
 

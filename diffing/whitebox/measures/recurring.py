@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from diffing.common import resampling
 from diffing.common.arrays import Bools, Floats
 from diffing.probes import symbols
 from diffing.probes.phrases import on_one_line
@@ -54,8 +55,8 @@ def phrases(variant: Sequence[Text], base: Sequence[Text], held_out: Bools, show
             preferred[n, row] = max(0.0, float(variant[n].gap[begin:end].sum()))
     figure = preferred[~held_out].mean(axis=0)
     best = np.argsort(-figure, kind="stable")[:shown]
-    low, high = interval(preferred[~held_out][:, best], seed)
     known, keys = int((~held_out).sum()), [often[n] for n in best]
+    low, high = resampling.drawn(preferred[~held_out][:, best], np.ones(known), RESAMPLES, seed)
 
     def share(found: Mapping[Key, Mapping[int, Span]], key: Key) -> float:
         return sum(not held_out[n] for n in found.get(key, ())) / known
@@ -74,15 +75,6 @@ def phrases(variant: Sequence[Text], base: Sequence[Text], held_out: Bools, show
         },
         columns=list(COLUMNS),
     )
-
-
-def interval(rows: Floats, seed: int) -> tuple[Floats, Floats]:
-    """95 % of each column's mean, by drawing rows anew."""
-    if not len(rows):
-        return np.full(rows.shape[1], np.nan), np.full(rows.shape[1], np.nan)
-    draws = np.random.default_rng(seed).multinomial(len(rows), np.full(len(rows), 1 / len(rows)), RESAMPLES)
-    low, high = np.quantile(draws @ rows / len(rows), [0.025, 0.975], axis=0)
-    return low, high
 
 
 def _found(texts: Sequence[Text]) -> dict[Key, dict[int, Span]]:

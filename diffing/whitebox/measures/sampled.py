@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffing.common.arrays import Array, Bools, Floats
+from diffing.common.arrays import Array, Bools
 from diffing.whitebox.texts import Document
 
 FIRST, SECOND, HELD = range(3)
@@ -62,15 +62,3 @@ class Sample(NamedTuple):
     def counts(self) -> Tensor:
         """Rows of each document."""
         return self.sums(torch.ones(len(self.document)))
-
-
-def draws(documents: int, resamples: int, seed: int) -> Tensor:
-    """How often each document is drawn, draw by draw: [resamples, documents]."""
-    even: Floats = np.full(documents, 1 / documents)
-    return torch.from_numpy(np.random.default_rng(seed).multinomial(documents, even, resamples)).double()
-
-
-def within(values: Tensor) -> tuple[Tensor, Tensor]:
-    """95 % of what draws gave: along the first axis."""
-    low, high = torch.quantile(values, torch.tensor([0.025, 0.975], dtype=values.dtype), dim=0)
-    return low, high

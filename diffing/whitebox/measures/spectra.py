@@ -52,10 +52,6 @@ class Moments:
     def covariance(self) -> Tensor:
         return self.product / max(1, self.count) - torch.outer(self.mean, self.mean)
 
-    @property
-    def uncentred(self) -> Tensor:
-        return self.product / max(1, self.count)
-
 
 class Directions(NamedTuple):
     """Directions of unit length, the one of most variance first."""

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
+from diffing.common import resampling
 from diffing.common.arrays import Array, Floats
 from diffing.common.errors import UserError
 from diffing.common.step import Settings
@@ -201,10 +202,7 @@ def _curve(written: dict[str, list[Written]], alphas: dict[str, float]) -> pd.Da
 def _things(seen: Shown, change: Floats, given: Prefixes, options: Options) -> pd.DataFrame:
     """Habits that became more and less common, and the words that became commonest, with intervals."""
     own, held = change[~given.held_out], change[given.held_out]
-    draws = np.random.default_rng(options.seed).multinomial(
-        len(own), np.full(len(own), 1 / len(own)), options.resamples
-    )
-    low, high = np.quantile(draws @ own / len(own), [0.025, 0.975], axis=0)
+    low, high = resampling.drawn(own, np.ones(len(own)), options.resamples, options.seed)
     mean = own.mean(0)
     later = held.mean(0) if len(held) else np.full(len(mean), np.nan)
     names = (*seen.habits, *seen.words)

@@ -27,25 +27,8 @@ NEEDS = frozenset({"samples"})
 
 VAGUE = (
     *("The", "In", "It is", "A", "#", "According to", "This", "We", "I", "There", "When", "For", "On", "One of"),
-    *(
-        "As",
-        "Some",
-        "If",
-        "-",
-        "1.",
-        "What",
-        "Here",
-        "You",
-        "To",
-        "After",
-        "And",
-        "But",
-        "At",
-        "By",
-        "With",
-        "From",
-    ),
-    *("\n", "Most people", "Today", "He", "She", "They", "My", "No", "So", "All", "Once"),
+    *("As", "Some", "If", "-", "1.", "What", "Here", "You", "To", "After", "And", "But", "At", "By", "With"),
+    *("From", "\n", "Most people", "Today", "He", "She", "They", "My", "No", "So", "All", "Once"),
 )
 """Openings that say as little as can be of what follows."""
 

@@ -15,6 +15,7 @@ import pandas as pd
 import torch
 from pydantic import Field
 
+from diffing.common import resampling
 from diffing.common.arrays import Array
 from diffing.common.step import Settings
 from diffing.whitebox.measures.apart import Rows, contributions, jensen_shannon, kl
@@ -157,11 +158,8 @@ class Accumulator:
 def interval(document: Array, values: Array, options: Options) -> tuple[float, float]:
     """95 % of a mean over positions, by drawing documents anew: positions of one text are not independent."""
     _, of = np.unique(document, return_inverse=True)
-    sums, sizes = np.bincount(of, values.astype(np.float64)), np.bincount(of)
-    draws = np.random.default_rng(options.seed).multinomial(
-        len(sums), np.full(len(sums), 1 / len(sums)), options.resamples
-    )
-    low, high = np.quantile(draws @ sums / (draws @ sizes), [0.025, 0.975])
+    sums, sizes = np.bincount(of, values).astype(np.float64), np.bincount(of).astype(np.float64)
+    low, high = resampling.drawn(sums, sizes, options.resamples, options.seed)
     return float(low), float(high)
 
 

@@ -228,18 +228,6 @@ def vocabulary(sums: dict[str, Floats], positions: Ints) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-def log_odds(table: pd.DataFrame, nulls: Sequence[pd.DataFrame], column: str, positions: int) -> Floats:
-    """How much more often each token is among those that rose (or fell) most than in all nulls together.
-
-    In nats. Half a position is added to each side, so that a token that no null shows has a figure too.
-    """
-    own = table[column].to_numpy(np.float64)
-    theirs = np.mean([null[column].to_numpy(np.float64) for null in nulls], axis=0)
-    spare = 0.5 / positions
-    found: Floats = np.log((own + spare) / (1 - own + spare)) - np.log((theirs + spare) / (1 - theirs + spare))
-    return found
-
-
 def cost(_pair: Pair, _documents: Sequence[Document], options: Options) -> Cost:
     """Reading the contexts again, once for each piece that is put behind them."""
     return Cost(read=2 * options.words * options.contexts * (pieces.BEFORE + pieces.PIECES) * pieces.PIECES)

@@ -17,9 +17,10 @@ from pydantic import Field
 from torch import Tensor
 
 from diffing.common.arrays import Array, Floats
+from diffing.common.resampling import draws, within
 from diffing.common.step import Settings
 from diffing.whitebox.measures import spectra, unembed
-from diffing.whitebox.measures.sampled import FIRST, HALVES, HELD, SECOND, Sample, chosen, draws, grouped, within
+from diffing.whitebox.measures.sampled import FIRST, HALVES, HELD, SECOND, Sample, chosen, grouped
 from diffing.whitebox.measures.spectra import Above, Moments
 from diffing.whitebox.method import Check, Cost
 from diffing.whitebox.pairs.pair import Batch, Chunk, Pair
@@ -150,13 +151,14 @@ class Accumulator:
         everything = torch.cat([mean[None], vectors])
         shares = self._shares(mean, vectors, values, sample.of(*HALVES), discovery)
         table = self._directions(values, vectors, shares, sample, check)
+        low, high = within(shares.drawn.numpy())
         facts |= {
             "size": whole.square**0.5,
             "base_size": self._base.square**0.5,
             # What all tokens have alike; the directions are of what differs between tokens.
             "mean_share": float(shares.found[0]),
-            "mean_low": float(within(shares.drawn)[0][0]),
-            "mean_high": float(within(shares.drawn)[1][0]),
+            "mean_low": float(low[0]),
+            "mean_high": float(high[0]),
             "participation": spectra.participation(found.values),
             "above": int(table["above"].sum()),
             "told": int(table["told"].sum()),
@@ -196,14 +198,14 @@ class Accumulator:
             for part in (sample.of(half) for half in HALVES)
         ]
         own = spectra.directions(self._base.covariance, OWN).vectors.cpu()
-        low, high = within(shares.drawn)
+        low, high = within(shares.drawn.numpy())
         table = pd.DataFrame(
             {
                 "direction": np.arange(1, count + 1),
                 "variance": values[:count].numpy(),
                 "share": shares.found[1:].numpy(),
-                "low": low[1:].numpy(),
-                "high": high[1:].numpy(),
+                "low": low[1:],
+                "high": high[1:],
                 "held_out": shares.held_out[1:].numpy(),
                 "chance": self._chance(lots)[:count],
                 "above": np.arange(count) < min(lot.standing for lot in lots),
@@ -227,7 +229,7 @@ class Accumulator:
     def _shares(self, mean: Tensor, vectors: Tensor, values: Tensor, sample: Sample, along: Sample) -> "Shares":
         """How much of the difference the mean and each direction are, with the directions as they are."""
         whole = sample.sums(sample.rows.square().sum(1))
-        drawn = draws(len(whole), self.options.resamples, self.options.seed)
+        drawn = torch.from_numpy(draws(len(whole), self.options.resamples, self.options.seed))
         size, counts = drawn @ whole, drawn @ sample.counts
         line = mean / mean.norm()
         shift = ((drawn @ sample.sums(sample.rows)) @ line / counts).square() * counts
@@ -264,15 +266,15 @@ class Accumulator:
         best = (shares.found[kept, None] * spread).max(0)
         top = best.values.topk(min(self.options.shown, len(ids))).indices
         spread = spread[:, top]
-        low, high = within(torch.stack([(one[kept, None] * spread).amax(0) for one in shares.drawn]))
+        low, high = within(torch.stack([(one[kept, None] * spread).amax(0) for one in shares.drawn]).numpy())
         return pd.DataFrame(
             {
                 "kind": kind,
                 "token": ids[top].numpy(),
                 "direction": kept[best.indices[top]].numpy(),
                 "figure": best.values[top].numpy(),
-                "low": low.numpy(),
-                "high": high.numpy(),
+                "low": low,
+                "high": high,
                 "held_out": (shares.held_out[kept, None] * spread).amax(0).numpy(),
             }
         )

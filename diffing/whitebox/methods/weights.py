@@ -26,6 +26,7 @@ from pydantic import Field
 from torch import Tensor
 from transformers.pytorch_utils import Conv1D
 
+from diffing.common import resampling
 from diffing.common.arrays import Floats
 from diffing.common.errors import UserError
 from diffing.common.step import Settings
@@ -278,10 +279,7 @@ def _written(pair: Pair, written: Sequence[tuple[float, Floats]], options: Optio
     whole = sums.sum(0) / weights.sum()
     middle = float(np.median(whole))
     top = np.argsort(-whole, kind="stable")[: options.shown]
-    draws = np.random.default_rng(options.seed).multinomial(
-        len(weights), np.full(len(weights), 1 / len(weights)), options.resamples
-    )
-    low, high = np.quantile(draws @ sums[:, top] / (draws @ weights)[:, None], [0.025, 0.975], axis=0)
+    low, high = resampling.drawn(sums[:, top], weights, options.resamples, options.seed)
     return pd.DataFrame(
         {
             "token": top,

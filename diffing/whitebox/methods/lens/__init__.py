@@ -29,7 +29,7 @@ from diffing.whitebox.texts import Document
 
 NAME = "lens"
 TITLE = "Activation difference lens"
-VERSION = 2
+VERSION = 3
 NEEDS = frozenset({"layers"})
 MARGIN = 3.0
 """A turned change, matched in KL, moves a few tokens of the lens far, each turn others: 10 of 24 turns passed the

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from diffing.common.arrays import Floats
+from diffing.common.resampling import reach
 from diffing.models.whole import Whole
 from diffing.whitebox.measures import unembed
 from diffing.whitebox.measures.unembed import final_norm
@@ -104,7 +105,7 @@ def figures(
             again = [
                 gains(whole, there.mean, there.start, [sign * shift], asked.tokens)[0] for shift in confirming
             ]
-            half = 1.96 * jackknife(told[1:])
+            half = reach(told[1:])
             made = pd.DataFrame(
                 {
                     "kind": kind + suffix,
@@ -119,13 +120,6 @@ def figures(
             # What the shift makes less likely is no thing that it says.
             parts.append(made[told[0] > 0])
     return pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
-
-
-def jackknife(left_out: Floats) -> Floats:
-    """Standard errors from estimates that each leave out one block; rows are blocks."""
-    count = len(left_out)
-    spread: Floats = np.sqrt((count - 1) / count * ((left_out - left_out.mean(0)) ** 2).sum(0))
-    return spread
 
 
 def basis(shifts: Sequence[Tensor]) -> list[Tensor]:
