@@ -6,10 +6,10 @@ that `import diffing` stays quick.
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffing.common.errors import UserError
+from diffing.common.paths import expanded
 from diffing.study import study
 
 if TYPE_CHECKING:
@@ -148,10 +148,10 @@ class Study(study.Study):
         """Write them into a JSON file, for another study; how many."""
         from diffing.probes import own_probes
 
-        return own_probes.export(self, Path(path).expanduser())
+        return own_probes.export(self, expanded(path))
 
     def import_probes(self, path: str) -> "Sequence[OwnProbe]":
         """Take in those of such a file that the study lacks: all of them, or none where one cannot be kept."""
         from diffing.probes import own_probes
 
-        return own_probes.take(self, Path(path).expanduser())
+        return own_probes.take(self, expanded(path))

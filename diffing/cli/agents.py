@@ -10,6 +10,7 @@ from diffing.cli import serve
 from diffing.cli.options import finite
 from diffing.cli.terminal import say, warn
 from diffing.common.errors import UserError
+from diffing.common.paths import expanded
 
 app = typer.Typer()
 
@@ -62,7 +63,7 @@ def agents(
         from diffing.agents.workshop.workspace import load
 
         # Read here, so that a slip in it is told before anything is served.
-        place = str(workspace.expanduser().resolve())
+        place = str(expanded(workspace).resolve())
         load(Path(place))
     asked: dict[str, Any] = {"held_out": held_out, "workspace": place, "unwalled": plain}
     terms = Terms.told(may or [], max_dollars=max_dollars, models=tuple(model or ()), **asked)

@@ -13,6 +13,7 @@ from typer.core import TyperCommand
 
 from diffing.cli.options import After, AsJson, Before, Channel, Checkpoints, Name
 from diffing.common.errors import UserError
+from diffing.common.paths import expanded
 from diffing.gate.expression import SIZE, USUAL
 
 if TYPE_CHECKING:
@@ -125,10 +126,10 @@ def check_command(
         current(study, *check.sides(study, a, b))
     found = check.of(study, options)
     for path in output or []:
-        forms.write(found, path.expanduser())
+        forms.write(found, expanded(path))
     sys.stdout.write(forms.FORMS["json" if as_json else form](found))
     if write_allow is not None:
-        _allow(found, write_allow.expanduser())
+        _allow(found, expanded(write_allow))
         return
     raise typer.Exit(found.code)
 

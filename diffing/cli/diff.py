@@ -16,6 +16,7 @@ from diffing.cli.options import ORDERED, After, AsJson, Before, Channel, Context
 from diffing.cli.read import choice
 from diffing.cli.terminal import do, paragraph, say, show, tell
 from diffing.common.errors import UserError
+from diffing.common.paths import expanded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +64,7 @@ def diff(
     counted = "probes" if probes else "phrases" if phrases else ""
     table = getattr(found, counted) if counted else _table(seen, found, by)
     if csv is not None:
-        outfile.write_csv(csv.expanduser(), table)
+        outfile.write_csv(expanded(csv), table)
         if csv == outfile.STDOUT:
             return
     if as_json:

@@ -7,6 +7,7 @@ import typer
 
 from diffing.cli.options import After, AsJson, Before, Name
 from diffing.cli.terminal import paragraph, say, show, tell
+from diffing.common.paths import expanded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,7 @@ def measures_command(
     a, b = study.sides(a, b)
     table, parts = (measures.table(study, a, b, by_category=by) for by in (False, True))
     if csv is not None:
-        outfile.write_csv(csv.expanduser(), measures.both(table, parts))
+        outfile.write_csv(expanded(csv), measures.both(table, parts))
         if csv == outfile.STDOUT:
             return
     if as_json:

@@ -15,6 +15,7 @@ from diffing.cli import keys
 from diffing.cli.options import After, AsJson, Before, Detach, KeyEnv, MaxDollars, MaxRequests, Name
 from diffing.cli.terminal import do, say, show, tell
 from diffing.common.errors import UserError
+from diffing.common.paths import expanded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,15 +23,6 @@ if TYPE_CHECKING:
     from diffing.diff.own import Line
     from diffing.findings import asking
     from diffing.study.study import Study
-
-
-def home(file: Path) -> Path:
-    """A path with a `~` before it as the system means it, and left alone where nobody is called so."""
-    try:
-        return file.expanduser()
-    except RuntimeError:
-        # There will be no such file, which is then said.
-        return file
 
 
 app = typer.Typer(
@@ -193,7 +185,7 @@ def export_command(name: Name, file: File) -> None:
     from diffing.probes import own_probes
     from diffing.study.study import Study
 
-    count = own_probes.export(Study.open(name), home(file))
+    count = own_probes.export(Study.open(name), expanded(file))
     say(f"Wrote {words.count(count, 'probe')} to {file}.")
 
 
@@ -207,7 +199,7 @@ def import_command(name: Name, file: File) -> None:
     from diffing.probes import own_probes
     from diffing.study.study import Study
 
-    taken = own_probes.take(Study.open(name), home(file))
+    taken = own_probes.take(Study.open(name), expanded(file))
     say(f"Took in {words.count(len(taken), 'probe')}{': ' if taken else ''}{', '.join(p.name for p in taken)}.")
 
 

@@ -7,6 +7,7 @@ import typer
 
 from diffing.cli.options import After, AsJson, Before, Checkpoints, Detach, Name
 from diffing.cli.terminal import do, say
+from diffing.common.paths import expanded
 
 app = typer.Typer()
 
@@ -34,7 +35,7 @@ def report(
     from diffing.study.study import Study
 
     # A detached worker runs in another folder.
-    folder = str(out.expanduser().resolve()) if out is not None else ""
+    folder = str(expanded(out).resolve()) if out is not None else ""
     options = {"out": folder, "a": a, "b": b, "series": in_series, "checkpoints": checkpoints}
     status = do(Study.open(name), "report", options, detach, as_json)
     if status is None or as_json or status.result is None:

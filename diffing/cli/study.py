@@ -10,6 +10,7 @@ from diffing.cli import glance, keys
 from diffing.cli.options import After, AsJson, Before, Columns, Name
 from diffing.cli.terminal import do, pairs, paragraph, say, show, tell
 from diffing.common.errors import UserError
+from diffing.common.paths import expanded
 
 if TYPE_CHECKING:
     from diffing.diff.stored import Diff
@@ -314,10 +315,10 @@ def export(
 
     opened = Study.open(name)
     if encodings is not None:
-        exports.write_encodings(Encodings.open(opened), encodings.expanduser())
+        exports.write_encodings(Encodings.open(opened), expanded(encodings))
         say(f"Wrote {encodings}")
         return
-    folder = out.expanduser()
+    folder = expanded(out)
     for path in exports.write_study(opened, folder) if to == "csv" else logs.write(opened, to, folder, a, b):
         say(f"Wrote {path}")
 

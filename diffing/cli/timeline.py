@@ -7,6 +7,7 @@ import typer
 
 from diffing.cli.options import AsJson, Checkpoints, Name
 from diffing.cli.terminal import busy, paragraph, say, show, tell
+from diffing.common.paths import expanded
 
 if TYPE_CHECKING:
     from diffing.diff.along import Series
@@ -46,7 +47,7 @@ def timeline_command(
     with busy("Counting answers"):
         found, said = _told(study, keys, apart)
     if csv is not None:
-        outfile.write_csv(csv.expanduser(), found.table())
+        outfile.write_csv(expanded(csv), found.table())
         if csv == outfile.STDOUT:
             return
     if as_json:

@@ -7,6 +7,7 @@ import typer
 
 from diffing.cli.options import After, AsJson, Before, Name
 from diffing.cli.terminal import say, show, tell
+from diffing.common.paths import expanded
 
 app = typer.Typer()
 
@@ -34,7 +35,7 @@ def votes_command(
     study = Study.open(name)
     table = votes.table(study, *study.sides(a, b))
     if csv is not None:
-        outfile.write_csv(csv.expanduser(), table)
+        outfile.write_csv(expanded(csv), table)
         if csv == outfile.STDOUT:
             return
     told = tally.counted(table)

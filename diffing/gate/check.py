@@ -9,12 +9,12 @@ it is missing. Words and files are `written`'s.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from pydantic import Field
 
 from diffing.common.errors import UserError
+from diffing.common.paths import expanded
 from diffing.common.step import Settings
 from diffing.common.words import between_commas, points
 from diffing.diff import compute, timeline
@@ -156,7 +156,7 @@ def of(
     options = options.model_copy(update={"channel": study.channel})
     rule = rule_of(options)
     if changes is None:
-        changes = allowed.read(Path(options.allow).expanduser()) if options.allow else []
+        changes = allowed.read(expanded(options.allow)) if options.allow else []
     today = today or allowed.today()
     in_series = options.series or bool(options.checkpoints)
     here = _series(study, options) if in_series else _pair(study, options)

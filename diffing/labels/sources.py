@@ -21,6 +21,7 @@ from diffing.common.columns import Count
 from diffing.common.errors import UserError
 from diffing.common.escape import tidy
 from diffing.common.json_rows import Document
+from diffing.common.paths import expanded
 from diffing.common.step import Progress
 from diffing.labels import history, neuronpedia
 from diffing.labels.history import EXPORTED
@@ -56,7 +57,7 @@ def bring(
     elif kind == "hf":
         table, name = _hub(study.settings.reader, rest, refresh)
     else:
-        path = Path(source).expanduser()
+        path = expanded(source)
         table, name = from_file(path), f"file:{path.name}"
     total = len(table)
     table = table[table["label"].str.strip().astype(bool)].reset_index(drop=True)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from diffing.common import files
 from diffing.common.errors import UserError
+from diffing.common.paths import expanded
 
 STARTER = "starter"
 """The bundled reader's own model."""
@@ -99,20 +100,20 @@ def _weights(text: str) -> Weights:
         return Weights(str(READER))
     if _folder(text):
         # A job runs in another folder.
-        return Weights(str(Path(text).expanduser().resolve()))
+        return Weights(str(expanded(text).resolve()))
     rest, _, subfolder = text.partition("#")
     # Anything that leaves the folder is no folder inside it.
     if subfolder.startswith("/") or ".." in Path(subfolder).parts:
         raise UserError(f"'{subfolder}' is no folder inside '{rest}'; write its path from there.")
     model, _, revision = (rest, "", "") if _folder(rest) else rest.partition("@")
     if _folder(model):
-        model = str(Path(model).expanduser().resolve())
+        model = str(expanded(model).resolve())
     return Weights(model, revision, subfolder.strip("/"))
 
 
 def _folder(name: str) -> bool:
     try:
-        return Path(name).expanduser().is_dir()
+        return expanded(name).is_dir()
     except (OSError, ValueError, RuntimeError):
         # Too long for a path, a NUL in it, or the home of nobody: an id at most.
         return False

@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, get_args
 
 from diffing.common import tables
 from diffing.common.errors import UserError
+from diffing.common.paths import expanded
 from diffing.models import local
 
 Kind = Literal["amplify", "interpolate", "cdd", "steer"]
@@ -112,7 +113,7 @@ def parse(text: str) -> Made:
             raise UserError(
                 f"'{text}' is not written as {FORMS[kind]}; name a safetensors file and a layer from 0."
             )
-        return Made(kind, base, strength, file=str(Path(file).expanduser().resolve()), name=name, layer=layer)
+        return Made(kind, base, strength, file=str(expanded(file).resolve()), name=name, layer=layer)
     variant = _part(text, words[1])
     if variant == base:
         raise UserError(f"'{text}' names one checkpoint twice; name the one before and the one after.")

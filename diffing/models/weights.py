@@ -15,6 +15,7 @@ from transformers import AutoConfig, PretrainedConfig
 
 from diffing.common import hub
 from diffing.common.errors import UserError
+from diffing.common.paths import expanded
 from diffing.models.hooks import Hook
 
 TOKENIZER_FILES = (
@@ -66,7 +67,7 @@ class Located(NamedTuple):
 
 def locate(model: str, first: str, revision: str = "", subfolder: str = "") -> Located:
     """Where a model's files are; of one on the Hub `first` is fetched at once, which tells the commit."""
-    folder = Path(model).expanduser()
+    folder = expanded(model)
     if folder.is_dir():
         inner = folder / subfolder
         if not inner.is_dir():

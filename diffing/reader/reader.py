@@ -17,6 +17,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from diffing.common import files, hub
 from diffing.common.errors import UserError
+from diffing.common.paths import expanded
 from diffing.models import forward, hooks, packed, tokens, weights
 from diffing.models.forward import Forward
 from diffing.models.tokens import Framing, Message, Reading
@@ -74,7 +75,7 @@ class Reader:
         where = pick_device(device)
         numbers = pick_dtype(dtype, where)
         if source.sae:
-            dictionary, facts = sae.load_folder(Path(source.sae).expanduser())
+            dictionary, facts = sae.load_folder(expanded(source.sae))
         else:
             dictionary, facts = sae.load_release(source.release, source.sae_id)
         model = source.model or facts.model

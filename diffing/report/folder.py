@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from diffing.common.paths import expanded
 from diffing.common.step import Progress, Result
 from diffing.common.words import between_commas
 from diffing.diff import compute
@@ -58,7 +59,7 @@ class Options(BaseModel):
 
 def run(study: Study, options: Options, progress: Progress) -> Result:
     """The job: write everything into a fresh folder, run the notebook there, and put the files in place."""
-    out = Path(options.out).expanduser().resolve() if options.out else None
+    out = expanded(options.out).resolve() if options.out else None
     if options.series or options.checkpoints:
         keys = between_commas(options.checkpoints)
         return series_folder.run(study, keys, out, progress)

@@ -19,6 +19,7 @@ from transformers import PreTrainedTokenizerBase
 
 from diffing.common import files, hub
 from diffing.common.errors import UserError
+from diffing.common.paths import expanded
 from diffing.common.step import Settings
 from diffing.models.tokens import Framing
 from diffing.models.whole import Whole
@@ -120,7 +121,7 @@ def gather(
         repo, _, column = source.removeprefix("hf:").partition("#")
         found = (maker.text(f"{repo} {n}", text) for n, text in enumerate(of_hub(repo, column or "text")))
     else:
-        path = Path(source).expanduser()
+        path = expanded(source)
         found = (maker.text(f"{path.name} {n}", text) for n, text in enumerate(of_file(path)))
     documents = []
     for document in found:

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from diffing.common import damage, files
 from diffing.common.errors import UserError
+from diffing.common.paths import expanded
 from diffing.common.step import Settings, first_fault
 from diffing.models import providers
 
@@ -173,7 +174,7 @@ class Workspace(Settings):
 
     def place(self, name: str) -> Path:
         """A place that the file names, from where the file lies."""
-        return Path(self.base, name).expanduser().resolve()
+        return expanded(Path(self.base, name)).resolve()
 
     def exposed(self) -> dict[str, str]:
         """What of the secrets the code in the notebook has."""

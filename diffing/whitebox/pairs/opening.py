@@ -15,6 +15,7 @@ import torch
 
 from diffing.common import hub
 from diffing.common.errors import UserError
+from diffing.common.paths import expanded
 from diffing.models import local, weights, whole
 from diffing.models.local import Source, Weights
 from diffing.models.weights import ModelFiles
@@ -138,7 +139,7 @@ def find(base: str, variant: str = "") -> Found:
 def holds_adapter(source: Weights) -> bool:
     """Whether a source is an adapter's folder and no model's."""
     before = f"{source.subfolder}/" if source.subfolder else ""
-    there = Path(source.model).expanduser()
+    there = expanded(source.model)
     if there.is_dir():
         return (there / source.subfolder / adapters.CONFIG).is_file()
     # A whole model that is here already needs no network to be known as one.

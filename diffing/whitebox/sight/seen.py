@@ -16,6 +16,7 @@ import pandas as pd
 from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.common.kept import Rests, kept
+from diffing.common.paths import expanded
 from diffing.models import local
 from diffing.models.local import Weights
 from diffing.study.study import Study
@@ -226,7 +227,7 @@ def _read(study: Study, source: str) -> Any:
     """A mark of the texts: of a study's answers all of them, of a file its size and date."""
     if source in ("auto", "study"):
         return _answers(study)
-    path = Path(source).expanduser()
+    path = expanded(source)
     if source == "own" or source.startswith("hf:") or not path.is_file():
         return source
     return [source, path.stat().st_size, path.stat().st_mtime_ns]
