@@ -41,16 +41,6 @@ SMALL = Options(batch=32, buffer=256, seed=1)
 LAYERS = (1, 3)
 
 
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
-    return fakes.make(tmp_path_factory.mktemp("pairs"), "llama")
-
-
-@pytest.fixture(scope="module")
-def pair(folders: Folders) -> Pair:
-    return open_pair(folders.low_rank)
-
-
 @pytest.fixture
 def source(pair: Pair) -> Passes:
     return Passes(pair, Corpus(DOCUMENTS), LAYERS)

@@ -34,16 +34,6 @@ def found(pair: Pair, options: Options = OPTIONS, documents: list[Document] = DO
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
-    return fakes.make(tmp_path_factory.mktemp("pairs"), "llama")
-
-
-@pytest.fixture(scope="module")
-def pair(folders: Folders) -> Pair:
-    return open_pair(folders.low_rank)
-
-
-@pytest.fixture(scope="module")
 def result(pair: Pair) -> Result:
     return found(pair)
 

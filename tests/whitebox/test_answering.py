@@ -33,11 +33,6 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(scope="module")
-def llama(tmp_path_factory: pytest.TempPathFactory) -> Folders:
-    return fakes.make(tmp_path_factory.mktemp("pairs"), "llama")
-
-
 def study_of(*written: str, name: str = "s", **sampling: Any) -> Study:
     sides = [providers.parse(text, providers.nth_key(n)) for n, text in enumerate(written)]
     told = {"temperature": 0.0, "max_tokens": LONGEST} | sampling
@@ -84,18 +79,18 @@ def greedy(folder: Path, low_rank: Path | None, contrast: float, base: Path) -> 
     return said
 
 
-def test_an_adapter_answers_as_peft_has_it(llama: Folders) -> None:
-    answers = collected(f"hf:{llama.base}", llama.low_rank)
-    assert answers["a"] == greedy(llama.base, None, 0.0, llama.base)
-    assert answers["b"] == greedy(llama.base, llama.adapter, 0.0, llama.base)
+def test_an_adapter_answers_as_peft_has_it(folders: Folders) -> None:
+    answers = collected(f"hf:{folders.base}", folders.low_rank)
+    assert answers["a"] == greedy(folders.base, None, 0.0, folders.base)
+    assert answers["b"] == greedy(folders.base, folders.adapter, 0.0, folders.base)
     assert answers["a"] != answers["b"]
 
 
 @pytest.mark.parametrize("whole", [False, True])
-def test_at_the_ends_of_its_strength_it_answers_as_one_of_the_two(llama: Folders, whole: bool) -> None:
-    variant = f"hf:{llama.whole}" if whole else llama.low_rank
+def test_at_the_ends_of_its_strength_it_answers_as_one_of_the_two(folders: Folders, whole: bool) -> None:
+    variant = f"hf:{folders.whole}" if whole else folders.low_rank
     answers = collected(
-        f"hf:{llama.base}",
+        f"hf:{folders.base}",
         variant,
         "amplify:a,b,1",
         "interpolate:a,b,0",
@@ -108,20 +103,20 @@ def test_at_the_ends_of_its_strength_it_answers_as_one_of_the_two(llama: Folders
     assert more not in (a, b)
 
 
-def test_contrast_is_that_of_two_plain_models(llama: Folders) -> None:
-    answers = collected(f"hf:{llama.base}", llama.low_rank, "cdd:a,b,2")
-    assert answers["c"] == greedy(llama.base, llama.adapter, 2.0, llama.base)
+def test_contrast_is_that_of_two_plain_models(folders: Folders) -> None:
+    answers = collected(f"hf:{folders.base}", folders.low_rank, "cdd:a,b,2")
+    assert answers["c"] == greedy(folders.base, folders.adapter, 2.0, folders.base)
     assert answers["c"] != answers["b"]
 
 
-def test_a_direction_is_added_at_its_layer(llama: Folders, tmp_path: Path) -> None:
+def test_a_direction_is_added_at_its_layer(folders: Folders, tmp_path: Path) -> None:
     torch.manual_seed(0)
     directions = torch.randn(3, tiny.WIDTH)
     save_file({"many": directions, "one": directions[1].clone()}, tmp_path / "d.safetensors")
     file = tmp_path / "d.safetensors"
     answers = collected(
-        f"hf:{llama.base}",
-        llama.low_rank,
+        f"hf:{folders.base}",
+        folders.low_rank,
         f"steer:a,{file}#one,2,0",
         f"steer:b,{file}#one,2,0",
         f"steer:a,{file}#one,2,5",
@@ -147,19 +142,19 @@ def test_a_direction_is_added_at_its_layer(llama: Folders, tmp_path: Path) -> No
         ("e.safetensors#one", "Direction 'one' cannot be read from 'e.safetensors'"),
     ],
 )
-def test_a_direction_that_is_none_is_named(llama: Folders, tmp_path: Path, name: str, fault: str) -> None:
+def test_a_direction_that_is_none_is_named(folders: Folders, tmp_path: Path, name: str, fault: str) -> None:
     save_file({"many": torch.ones(3, tiny.WIDTH), "one": torch.ones(tiny.WIDTH)}, tmp_path / "d.safetensors")
     (tmp_path / "e.safetensors").write_text("no tensors")
-    study = study_of(f"hf:{llama.base}", f"steer:a,{tmp_path}/{name},2,1")
+    study = study_of(f"hf:{folders.base}", f"steer:a,{tmp_path}/{name},2,1")
     status = jobs.run_here(study, "collect")
     assert status.state == "failed" and fault in status.error
 
 
 def test_a_run_stopped_at_any_token_ends_as_an_undisturbed_one(
-    llama: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folders: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(generate, "BATCH", 2)
-    written = (f"hf:{llama.base}", llama.low_rank, "amplify:a,b,2", "cdd:a,b,1")
+    written = (f"hf:{folders.base}", folders.low_rank, "amplify:a,b,2", "cdd:a,b,1")
     study, stored = study_of(*written, temperature=1.0), [0]
     for looks in (30, 40, 50):
         with pytest.raises(Cancelled):
@@ -173,8 +168,8 @@ def test_a_run_stopped_at_any_token_ends_as_an_undisturbed_one(
     pd.testing.assert_frame_equal(study.responses()[SAMPLED], undisturbed.responses()[SAMPLED])
 
 
-def test_ways_to_sample_that_a_pair_does_not_know_are_refused_unless_they_change_nothing(llama: Folders) -> None:
-    written = (f"hf:{llama.base}", llama.low_rank, "amplify:a,b,2", "cdd:a,b,2")
+def test_ways_to_sample_that_a_pair_does_not_know_are_refused_unless_they_change_nothing(folders: Folders) -> None:
+    written = (f"hf:{folders.base}", folders.low_rank, "amplify:a,b,2", "cdd:a,b,2")
     study = study_of(*written, name="cut", temperature=1.0, extra_body={"top_p": 0.9})
     status = jobs.run_here(study, "collect")
     assert status.state == "failed"
@@ -186,31 +181,31 @@ def test_ways_to_sample_that_a_pair_does_not_know_are_refused_unless_they_change
     collected(*written, name="whole", temperature=1.0, extra_body={"top_p": 1.0, "top_k": 0})
 
 
-def test_a_request_is_known_by_all_that_changes_its_answer(llama: Folders, tmp_path: Path) -> None:
+def test_a_request_is_known_by_all_that_changes_its_answer(folders: Folders, tmp_path: Path) -> None:
     def key(source: str) -> str:
         return generate.request(providers.parse(source, "c"), {}, 0).key
 
     save_file({"one": torch.ones(tiny.WIDTH)}, tmp_path / "d.safetensors")
-    base, low = f"hf:{llama.base}", llama.low_rank
+    base, low = f"hf:{folders.base}", folders.low_rank
     steered = f"steer:{base},{tmp_path}/d.safetensors#one,2,1"
     keys = [key(source) for source in (base, low, f"amplify:{base},{low},2", f"cdd:{base},{low},2", steered)]
     before = key(f"amplify:{base},{low},3"), key(steered)
     assert len({*keys, before[0]}) == 6
-    config = llama.adapter / "adapter_config.json"
+    config = folders.adapter / "adapter_config.json"
     config.write_text(config.read_text() + " ")
     save_file({"one": torch.ones(tiny.WIDTH), "two": torch.ones(1)}, tmp_path / "d.safetensors")
     after = key(f"amplify:{base},{low},3"), key(steered)
     assert key(base) == keys[0] and not {*after} & {*before}
 
 
-def test_what_does_not_grow_with_its_strength_is_refused(llama: Folders, tmp_path: Path) -> None:
-    fakes.adapter(llama.base, tmp_path / "dora", use_dora=True)
-    study = study_of(f"hf:{llama.base}", f"hf:{llama.base}+{tmp_path / 'dora'}", "amplify:a,b,2")
+def test_what_does_not_grow_with_its_strength_is_refused(folders: Folders, tmp_path: Path) -> None:
+    fakes.adapter(folders.base, tmp_path / "dora", use_dora=True)
+    study = study_of(f"hf:{folders.base}", f"hf:{folders.base}+{tmp_path / 'dora'}", "amplify:a,b,2")
     status = jobs.run_here(study, "collect")
     assert status.state == "failed" and "does not grow with α" in status.error
 
 
-def test_weights_that_are_no_pair_are_refused(llama: Folders) -> None:
-    writer = providers.parse(f"amplify:{llama.low_rank},hf:{llama.whole},2", "c")
+def test_weights_that_are_no_pair_are_refused(folders: Folders) -> None:
+    writer = providers.parse(f"amplify:{folders.low_rank},hf:{folders.whole},2", "c")
     with pytest.raises(UserError, match="is an adapter on a base: compare it with that base"):
         list(generate.answers(writer, [generate.request(writer, {}, 0)], lambda: None))

@@ -18,7 +18,7 @@ from diffing.study.study import Study
 from diffing.whitebox import beside, inside, method, results
 from diffing.whitebox import run as runs
 from diffing.whitebox.inside import Options
-from diffing.whitebox.pairs import nulls, opening
+from diffing.whitebox.pairs import nulls
 from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.sight import seen
 from diffing.whitebox.texts import Document
@@ -34,21 +34,11 @@ ASKED: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
-    return fakes.make(tmp_path_factory.mktemp("pairs"), "llama")
-
-
 @pytest.fixture
 def study(folders: Folders) -> Study:
     sides = [providers.parse(f"hf:{folders.base}", "a"), providers.parse(folders.low_rank, "b")]
     sides.append(providers.parse("import", "c"))
     return Study.create("s", sides, pd.DataFrame({"text": ["Hello"]}))
-
-
-@pytest.fixture(scope="module")
-def pair(folders: Folders) -> Pair:
-    return opening.open_pair(folders.low_rank)
 
 
 def run(study: Study, **options: Any) -> JobStatus:

@@ -41,11 +41,6 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
 
 
 @pytest.fixture(scope="module")
-def pair(folders: Folders) -> Pair:
-    return open_pair(folders.low_rank)
-
-
-@pytest.fixture(scope="module")
 def found(pair: Pair) -> Result:
     return mined(pair)
 

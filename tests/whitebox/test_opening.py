@@ -25,15 +25,10 @@ from tests.fakes.pairs import IDS, Folders
 from tests.fakes.tiny import assert_close
 
 
-@pytest.fixture(scope="module")
-def llama(tmp_path_factory: pytest.TempPathFactory) -> Folders:
-    return fakes.make(tmp_path_factory.mktemp("pairs"), "llama")
-
-
 @pytest.fixture
-def mine(llama: Folders, tmp_path: Path) -> Folders:
+def mine(folders: Folders, tmp_path: Path) -> Folders:
     """A copy that a test may spoil."""
-    return Folders(*(shutil.copytree(folder, tmp_path / folder.name) for folder in llama))
+    return Folders(*(shutil.copytree(folder, tmp_path / folder.name) for folder in folders))
 
 
 @pytest.mark.parametrize(
@@ -87,9 +82,9 @@ def test_a_folder_inside_a_repository_is_read(mine: Folders, tmp_path: Path) -> 
         open_pair(f"hf:{mine.base}", f"hf:{tmp_path / 'many'}#second")
 
 
-def test_the_check_tells_what_moved_and_what_did_not(llama: Folders) -> None:
+def test_the_check_tells_what_moved_and_what_did_not(folders: Folders) -> None:
     told: list[str] = []
-    pair = open_pair(llama.low_rank, tell=told.append)
+    pair = open_pair(folders.low_rank, tell=told.append)
     assert pair.facts["moved"] > 0.1 and pair.facts["floor"] < 1e-4
     assert pair.facts["tokenizer"] == "the base's" and pair.facts["numbers"] == "float32"
     (line,) = told
@@ -128,11 +123,11 @@ def test_an_adapter_with_modules_that_the_base_lacks_is_an_error(mine: Folders) 
         open_pair(mine.low_rank)
 
 
-def test_an_adapter_trained_inside_a_multimodal_model_finds_the_text_model(mine: Folders, llama: Folders) -> None:
+def test_an_adapter_trained_in_a_multimodal_model_finds_the_text_model(mine: Folders, folders: Folders) -> None:
     renamed(mine.adapter, "base_model.model.model.layers", "base_model.model.model.language_model.layers")
     pattern = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
     config_with(mine.adapter, "adapter_config.json", target_modules=pattern)
-    (one,), (other,) = (open_pair(found.low_rank).run(IDS, (4,)) for found in (mine, llama))
+    (one,), (other,) = (open_pair(found.low_rank).run(IDS, (4,)) for found in (mine, folders))
     assert torch.equal(one.variant.hidden[4], other.variant.hidden[4])
 
 
@@ -158,16 +153,16 @@ def test_an_adapter_of_another_kind_is_an_error(changes: dict[str, Any], fault: 
         open_pair(mine.low_rank)
 
 
-def test_what_does_not_grow_with_its_strength_is_refused_in_between(llama: Folders, tmp_path: Path) -> None:
+def test_what_does_not_grow_with_its_strength_is_refused_in_between(folders: Folders, tmp_path: Path) -> None:
     kinds: dict[str, dict[str, Any]] = {"dora": {"use_dora": True}, "head": {"modules_to_save": ["lm_head"]}}
     for name, options in kinds.items():
-        fakes.adapter(llama.base, tmp_path / name, **options)
-        pair = open_pair(f"hf:{llama.base}", f"hf:{tmp_path / name}")
-        plain: Any = PeftModel.from_pretrained(fakes.plain(llama.base), str(tmp_path / name))
+        fakes.adapter(folders.base, tmp_path / name, **options)
+        pair = open_pair(f"hf:{folders.base}", f"hf:{tmp_path / name}")
+        plain: Any = PeftModel.from_pretrained(fakes.plain(folders.base), str(tmp_path / name))
         (batch,) = pair.run(IDS[:1], logits=True)
         (chunk,) = pair.log_probs(batch)
         assert_close(chunk.variant, fakes.seen(plain.eval(), IDS[:1])[1])
-        assert_close(chunk.base, fakes.seen(fakes.plain(llama.base), IDS[:1])[1])
+        assert_close(chunk.base, fakes.seen(fakes.plain(folders.base), IDS[:1])[1])
         with pytest.raises(UserError, match="does not grow with α"):
             next(pair.at(0.5).run(IDS))
 
@@ -214,14 +209,16 @@ def test_a_missing_or_gated_checkpoint_is_an_error(mine: Folders, monkeypatch: p
         ("intermediate_size", {"intermediate_size": 64}),
     ],
 )
-def test_another_shape_is_no_variant(field: str, changes: dict[str, Any], llama: Folders, tmp_path: Path) -> None:
+def test_another_shape_is_no_variant(
+    field: str, changes: dict[str, Any], folders: Folders, tmp_path: Path
+) -> None:
     name = changes.pop("name", "llama")
     config = tiny.configs()[name]
     if changes:
         config = transformers.LlamaConfig(**tiny.GROUPED | changes)
     tiny.model(tmp_path, config)
     with pytest.raises(UserError, match=f"its {field} is .* where the base has .*choose two models of one shape"):
-        open_pair(f"hf:{llama.base}", f"hf:{tmp_path}")
+        open_pair(f"hf:{folders.base}", f"hf:{tmp_path}")
 
 
 def test_another_tokenizer_is_no_variant_and_another_template_is_told(mine: Folders) -> None:
@@ -261,10 +258,10 @@ def test_memory_decides_whether_two_models_take_turns() -> None:
             short.check()
 
 
-def test_what_is_told_is_what_the_weights_take(llama: Folders) -> None:
-    found = opening.find(f"hf:{llama.base}", f"hf:{llama.whole}")
+def test_what_is_told_is_what_the_weights_take(folders: Folders) -> None:
+    found = opening.find(f"hf:{folders.base}", f"hf:{folders.whole}")
     told = opening.rooms(found, torch.device("cpu"), torch.float32)
-    held = {t.data_ptr(): t.numel() * 4 for t in fakes.plain(llama.base).parameters()}
+    held = {t.data_ptr(): t.numel() * 4 for t in fakes.plain(folders.base).parameters()}
     assert told.base == told.variant == sum(held.values())
     assert opening.rooms(found, torch.device("cpu"), torch.bfloat16).base * 2 == told.base
     assert told.free == pytest.approx(room.free(torch.device("cpu")), rel=0.5)

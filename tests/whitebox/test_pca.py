@@ -16,7 +16,6 @@ from diffing.whitebox.measures.sampled import FIRST, HALVES, HELD, SECOND, chose
 from diffing.whitebox.methods import pca
 from diffing.whitebox.methods.pca import Options
 from diffing.whitebox.pairs import nulls
-from diffing.whitebox.pairs.opening import open_pair
 from diffing.whitebox.pairs.pair import Batch, Pair
 from diffing.whitebox.results import Result
 from diffing.whitebox.run import Null
@@ -33,16 +32,6 @@ DOCUMENTS = [
 ROWS = [list(document.ids) for document in DOCUMENTS]
 ASKED = Options(layer=0.5, most=6, sample=600, seen=2, resamples=100)
 LAYER = 2
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
-    return fakes.make(tmp_path_factory.mktemp("pairs"), "llama")
-
-
-@pytest.fixture(scope="module")
-def pair(folders: Folders) -> Pair:
-    return open_pair(folders.low_rank)
 
 
 @pytest.fixture(scope="module")

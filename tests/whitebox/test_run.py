@@ -18,7 +18,6 @@ from diffing.whitebox import run as runs
 from diffing.whitebox.methods import divergence
 from diffing.whitebox.methods.divergence import Options
 from diffing.whitebox.pairs import nulls
-from diffing.whitebox.pairs.opening import open_pair
 from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.results import Result
 from diffing.whitebox.run import Null
@@ -36,11 +35,6 @@ SAME = Null("same", nulls.same)
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
     return fakes.make(tmp_path_factory.mktemp("pairs"), "gemma2")
-
-
-@pytest.fixture(scope="module")
-def pair(folders: Folders) -> Pair:
-    return open_pair(folders.low_rank)
 
 
 @pytest.fixture(scope="module")

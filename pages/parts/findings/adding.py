@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from diffing import labels
-from diffing.common.errors import UserError
-from diffing.common.escape import md, visible
+from diffing.common.escape import visible
 from diffing.diff.answer import Behaviour
 from diffing.findings import findings, votes
 from diffing.findings.findings import Example, Finding, Side
@@ -18,6 +17,7 @@ from diffing.findings.predicates import Predicate
 from pages.parts import load, person
 from pages.parts.address import Comparison
 from pages.parts.charts import short
+from pages.parts.findings import outcome
 from pages.parts.keys import fresh
 
 NEW = "A new finding"
@@ -86,15 +86,8 @@ def show(here: Comparison, offer: Offer, label: str = "Add to findings") -> None
             _new(here, offer, key)
         else:
             _existing(here, offer, mine[chosen], key)
-        if fault := st.session_state.pop(f"fault-{key}", ""):
-            st.error(md(fault))
-    if done := st.session_state.get(f"done-{key}"):
-        st.page_link(
-            "pages/findings.py",
-            label=md(done[1]),
-            icon=":material/fact_check:",
-            query_params=here.link(finding=done[0]),
-        )
+        outcome.fault(key)
+    outcome.link(here, key)
 
 
 def _new(here: Comparison, offer: Offer, key: str) -> None:
@@ -146,7 +139,8 @@ def _author() -> str:
 def _write(here: Comparison, offer: Offer, key: str) -> None:
     """A new finding; the field is empty afterwards, and keeps what was typed where it is refused."""
     claim, side = st.session_state[f"claim-{key}"], st.session_state[f"side-{key}"].lower()
-    try:
+
+    def writing() -> tuple[str, Finding]:
         known = findings.same(here.study, claim, side, a=here.a, b=here.b)
         made = findings.add(
             here.study,
@@ -161,21 +155,19 @@ def _write(here: Comparison, offer: Offer, key: str) -> None:
             reader=labels.sae_of(here.study.settings.reader) if offer.features else "",
             **offer.members(),
         )
-    except UserError as error:
-        st.session_state[f"fault-{key}"] = str(error)
-        return
-    st.session_state[f"claim-{key}"] = ""
-    said = "It stood in the findings already" if known else "A new finding"
-    st.session_state[f"done-{key}"] = made.id, f"{said}: {short(visible(made.claim), 60)}"
+        return outcome.made(not known), made
+
+    if outcome.note(key, writing):
+        st.session_state[f"claim-{key}"] = ""
 
 
 def _join(here: Comparison, offer: Offer, finding: Finding, lacks: dict[str, Any], key: str) -> None:
     put: dict[str, object] = {"held_out_seen": True} if offer.held_out else {}
     if "features" in lacks and not finding.reader:
         put["reader"] = labels.sae_of(here.study.settings.reader)
-    try:
+
+    def joining() -> tuple[str, Finding]:
         findings.change(here.study, finding.id, _author(), put=put, add=lacks)
-    except UserError as error:
-        st.session_state[f"fault-{key}"] = str(error)
-        return
-    st.session_state[f"done-{key}"] = finding.id, f"Added to: {short(visible(finding.claim), 60)}"
+        return "Added to", finding
+
+    outcome.note(key, joining)

@@ -5,14 +5,15 @@ What the count shows stands on the pages Answer and Findings, and not here: who 
 
 import streamlit as st
 
-from diffing.common.errors import UserError
 from diffing.common.escape import md, visible
 from diffing.findings import seen_inside
+from diffing.findings.findings import Finding
 from diffing.findings.seen_inside import Held
 from diffing.whitebox.sight import clues
 from pages.parts import person
 from pages.parts.address import Comparison
 from pages.parts.charts import short
+from pages.parts.findings import outcome
 from pages.parts.inside import kept
 from pages.parts.keys import fresh
 
@@ -46,15 +47,8 @@ def show(here: Comparison) -> None:
             on_click=_make,
             args=[here, usable[chosen], key],
         )
-    if fault := st.session_state.pop(f"fault-{key}", ""):
-        st.error(md(fault))
-    if done := st.session_state.get(f"done-{key}"):
-        st.page_link(
-            "pages/findings.py",
-            label=md(done[1]),
-            icon=":material/fact_check:",
-            query_params=here.link(finding=done[0]),
-        )
+    outcome.fault(key)
+    outcome.link(here, key)
 
 
 def _claim(each: Held) -> str:
@@ -66,10 +60,9 @@ def _claim(each: Held) -> str:
 
 def _make(here: Comparison, each: Held, key: str) -> None:
     author = person.name(st.session_state.get("author"))
-    try:
+
+    def making() -> tuple[str, Finding]:
         made = seen_inside.make(here.study, each.clue.text, author, here.a, here.b, less=each.clue.less)
-    except UserError as error:
-        st.session_state[f"fault-{key}"] = str(error)
-        return
-    said = "A new finding" if made.new else "It stood in the findings already"
-    st.session_state[f"done-{key}"] = made.finding.id, f"{said}: {short(visible(made.finding.claim), 60)}"
+        return outcome.made(made.new), made.finding
+
+    outcome.note(key, making)
