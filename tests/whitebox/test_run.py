@@ -175,7 +175,7 @@ def test_what_a_method_says_of_itself_is_read_without_torch() -> None:
         margin = getattr(module, "MARGIN", evidence.MARGIN)
         assert method.said(name) == method.Said(module.TITLE, module.VERSION, margin)
     code = (
-        "import sys\nfrom diffing.whitebox import evidence, method, results\n"
+        "import sys\nfrom diffing.whitebox import method, results\nfrom diffing.whitebox.sight import evidence\n"
         "[method.said(name) for name in method.METHODS]\nprint('torch' in sys.modules)"
     )
     done = subprocess.run(
