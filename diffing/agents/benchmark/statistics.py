@@ -15,8 +15,14 @@ import pandas as pd
 
 from diffing.common import nulls
 
-SCALE = 100_000
-"""Differences are counted in hundred-thousandths: finer than any mean of some runs of some items."""
+LISTED = 14
+"""Organisms up to which all ways to turn their differences round are listed: 16,000, which takes a moment."""
+SCALE = 1000
+"""Beyond, differences are counted in thousandths, and how often each sum comes about is computed."""
+NEAR = 1e-9
+"""Sums of fractions that are equal on paper differ by less."""
+ENDLESS = 10.0
+"""Log odds beyond which the model has run away: 22,000 to 1 cannot be learned from as many runs as there are."""
 DRAWS = 4000
 """Bootstrap draws: the ends of an interval are then known to about a hundredth of its width."""
 LEVEL = 0.95
@@ -51,7 +57,12 @@ def compared(one: Values, other: Values, seed: int = 0) -> Compared:
 
 def flipped(deltas: Sequence[float] | np.ndarray) -> float:
     """Exact two-sided p of a sum of differences when each could as well have been the other way round."""
-    whole = np.rint(np.asarray(deltas, dtype=float) * SCALE).astype(np.int64)
+    told = np.asarray(deltas, dtype=float)
+    told = told[np.abs(told) > NEAR]
+    if 0 < len(told) <= LISTED:
+        signs = 1 - 2 * ((np.arange(2 ** len(told))[:, None] >> np.arange(len(told))) & 1)
+        return float((np.abs(signs @ told) >= abs(told.sum()) - NEAR).mean())
+    whole = np.rint(told * SCALE).astype(np.int64)
     sizes, counts = np.unique(np.abs(whole[whole != 0]), return_counts=True)
     if not len(sizes):
         return float("nan")
@@ -135,7 +146,7 @@ def ordered(grades: pd.DataFrame) -> Ordered:
         ends = fit.conf_int(alpha=1 - LEVEL)
     except (ValueError, np.linalg.LinAlgError) as error:
         return Ordered({}, first, f"It has no solution ({type(error).__name__}).")
-    if not fit.mle_retvals["converged"] or not np.isfinite(np.asarray(ends, dtype=float)).all():
+    if not fit.mle_retvals["converged"] or not (np.abs(fit.params.filter(like="arm ")) < ENDLESS).all():
         # As where one arm finds everything: its odds have no end.
         return Ordered({}, first, "It has no solution: an arm always or never finds what another does not.")
     told = {
