@@ -15,6 +15,7 @@ import typer
 
 from diffing.cli import agents as cli_agents
 from diffing.cli import answer as cli_answer
+from diffing.cli import bench as cli_bench
 from diffing.cli import bring as cli_bring
 from diffing.cli import check as cli_check
 from diffing.cli import diff as cli_diff
@@ -69,6 +70,7 @@ PARTS = (
 )
 for part in PARTS:
     app.registered_commands += part.app.registered_commands
+app.add_typer(cli_bench.app, name="bench")
 app.add_typer(cli_probe.app, name="probe")
 app.add_typer(cli_upkeep.app, name="study")
 

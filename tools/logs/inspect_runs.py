@@ -154,7 +154,7 @@ def thinker(name: str) -> Any:
 
 
 def umbrella() -> Task:
-    asked = tool(weather, name="weather")
+    asked = tool(name="weather")(weather)
     return Task(
         name="umbrella",
         dataset=[Sample(id=1, input="Do I need an umbrella in Tromsø today?", target="umbrella")],

@@ -171,7 +171,7 @@ def plain(desk: "Desk", study: Study) -> tuple[set[str], str]:
     kept = responses.kept(desk.sight.pairs(study, "a", "b"))
     keys = sorted({(str(row.prompt_id), int(row.draw)) for row in kept.itertuples()})
     random.Random(files.content_hash([study.settings.seed, "plain"])).shuffle(keys)
-    told, ids, used = [], set[str](), 0
+    told, ids, used = list[str](), set[str](), 0
     for prompt_id, draw in keys:
         said = _pair(desk, study, prompt_id, draw, READ)
         used += size.tokens(said)

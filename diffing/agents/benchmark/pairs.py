@@ -25,7 +25,8 @@ from diffing.study import responses, sample, upkeep
 from diffing.study.settings import Sampling
 from diffing.study.study import Study, folder_of, names
 
-HOME = "DIFFING_HOME"
+HOME, DATA = "DIFFING_HOME", "XDG_DATA_HOME"
+"""Where this program keeps all it has, and where Inspect keeps what belongs to a run while it goes on."""
 SHARED = ("cache", ".env", "prices.toml", "config/keys.json")
 """What of the program's home the pairs' home has too: nothing that a run writes of its own."""
 
@@ -82,15 +83,16 @@ def at_home() -> Iterator[Path]:
     for name in SHARED:
         if (outer / name).exists() and not (inner / name).exists():
             (inner / name).symlink_to(outer / name)
-    before = os.environ.get(HOME)
-    os.environ[HOME] = str(inner)
+    before = {name: os.environ.get(name) for name in (HOME, DATA)}
+    os.environ |= {HOME: str(inner), DATA: str(outer / "bench" / "inspect")}
     try:
         yield outer
     finally:
-        if before is None:
-            del os.environ[HOME]
-        else:
-            os.environ[HOME] = before
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def ready(wanted: Order, read: bool) -> Study:

@@ -17,7 +17,7 @@ from pydantic import Field
 from diffing.agents.benchmark import arms, asked, claim, pairs, scoring, toolbox, truth, words
 from diffing.agents.benchmark.arms import Arm
 from diffing.agents.benchmark.truth import Chosen
-from diffing.common import files
+from diffing.common import files, who
 from diffing.common.errors import UserError
 from diffing.common.step import Settings
 from diffing.models.providers import Price
@@ -130,6 +130,12 @@ def logs(name: str) -> Path:
     return pairs.folder() / LOGS / name
 
 
+def names() -> list[str]:
+    """All runs, the latest last."""
+    there = (path for path in logs("").iterdir() if path.is_dir()) if logs("").is_dir() else ()
+    return [path.name for path in sorted(there, key=lambda path: path.stat().st_mtime)]
+
+
 def run(options: Options, model: "Model | None" = None, judge: "Model | None" = None) -> Path:
     """Run all that is planned and is not there yet; the folder of its logs."""
     from inspect_ai import eval_set
@@ -137,6 +143,7 @@ def run(options: Options, model: "Model | None" = None, judge: "Model | None" = 
     from diffing.agents import server as serving
     from diffing.agents.terms import Terms
 
+    who.needs_editor()
     planned = plan(options)
     asker = model or asked.model(options.model).model
     grader = judge or (asked.model(options.judge).model if options.judge else None)

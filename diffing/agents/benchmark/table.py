@@ -5,7 +5,7 @@ that a run which broke off is a row like any other, that no figure is of runs wh
 each row says where its transcript lies. Needs inspect_ai to read logs, and nothing of it for the figures.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,18 @@ import pandas as pd
 
 from diffing.agents.benchmark import statistics
 from diffing.agents.benchmark.grading import TRUE, reliability
-from diffing.agents.benchmark.statistics import Values
+from diffing.agents.benchmark.statistics import Ordered, Values
 from diffing.common import stats
 from diffing.common.errors import UserError
+from diffing.common.words import small
 
+SHOWN = {
+    **{"arm": "", "framing": "", "null runs": "d", "invented": ".0%", "rejected": ".0%", "runs": "d"},
+    **{"recall": ".2f", "recall low": ".2f", "recall high": ".2f", "grade": ".2f", "at least 4": ".0%"},
+    **{"false": ".2f", "repeats": ".2f", "agreement": ".2f", "brier": ".2f", "broken": ".0%", "unjudged": "d"},
+    **{"tokens": ",.0f", "dollars": ".4f", "minutes": ".1f"},
+}
+"""Columns of the table of arms that a person is shown, each with its form."""
 KEY = ["arm", "framing", "model"]
 """What makes runs comparable: one row of the table."""
 
@@ -201,6 +209,25 @@ def comparisons(runs: pd.DataFrame, measure: str = "recall") -> pd.DataFrame:
     if len(table):
         table["q"] = stats.benjamini_hochberg(table["p"].to_numpy(dtype=np.float64))
     return table
+
+
+def compared_in_words(row: Mapping[str, Any]) -> str:
+    """One comparison of two arms as a sentence."""
+    if not row["organisms"]:
+        return f"{row['other']} and {row['arm']} share no organism."
+    sure = "no organism tells them apart" if row["p"] is None else f"p = {small(row['p'])}"
+    return (
+        f"{row['other']} less {row['arm']}: recall {row['delta']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f}), "
+        f"{sure}, on {row['organisms']} organism{'s' * (row['organisms'] != 1)}."
+    )
+
+
+def ordered_in_words(model: Ordered) -> str:
+    """What the ordered model says, in a sentence."""
+    if model.why:
+        return f"The ordered model: {model.why}"
+    told = (f"{arm} {middle:+.2f} ({low:+.2f} to {high:+.2f})" for arm, (middle, low, high) in model.arms.items())
+    return f"The ordered model, log odds of a higher grade against {model.first}: {', '.join(told)}."
 
 
 def graded(runs: pd.DataFrame) -> pd.DataFrame:

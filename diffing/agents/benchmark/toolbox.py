@@ -52,8 +52,8 @@ def _served(server: "Server", tool: Any, filled: dict[str, Any]) -> "ToolDef":
     async def execute(**kwargs: Any) -> str:
         told = {name: value for name, value in kwargs.items() if name not in (*FILLED, *filled)}
         result = await server.call_tool(tool.name, {**told, **filled, "study": store().get(STUDY)})
-        said = "\n".join(part.text for part in result.content if part.type == "text")
-        if result.is_error:
+        said, failed = _read(result)
+        if failed:
             raise ToolError(said)
         if tool.name == "pair":
             _saw(PAIR.findall(str(told.get("pair", ""))))
@@ -68,6 +68,11 @@ def _served(server: "Server", tool: Any, filled: dict[str, Any]) -> "ToolDef":
         each.description = each.description or name
     # What the server sends is small enough already.
     return ToolDef(execute, tool.name, tool.description or tool.name, parameters, max_output=0)
+
+
+def _read(result: Any) -> tuple[str, bool]:
+    """A call's text, and whether it failed."""
+    return "\n".join(part.text for part in result.content if part.type == "text"), bool(result.is_error)
 
 
 def _saw(ids: Sequence[str]) -> None:
@@ -164,7 +169,7 @@ async def _coverage(desk: Desk) -> str:
     from inspect_ai.util import store
 
     table = desk.sight.prompts(desk.opened(store().get(STUDY)))
-    seen = set(store().get(SEEN, []))
+    seen: set[str] = set(store().get(SEEN, []))
     counts = table.assign(seen=table["id"].isin(seen)).groupby("category")["seen"].agg(["sum", "size"])
     lines = [f"- {size.cut(name, 60)}: {int(row['sum'])} of {int(row['size'])}" for name, row in counts.iterrows()]
     never = [str(name) for name, row in counts.iterrows() if not row["sum"]]
