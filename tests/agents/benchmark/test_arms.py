@@ -1,6 +1,5 @@
 """What each arm is shown and may call: the server's own tools, the same words, discovery prompts only."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,7 @@ def looking(messages: list[Any]) -> ModelOutput:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DIFFING_HOME", str(home))
@@ -82,7 +81,8 @@ def test_one_call_is_all_that_a_reader_has(samples: dict[str, EvalSample]) -> No
     for arm in ("battery", "plain"):
         sample = samples[arm]
         assert [message.role for message in sample.messages] == ["system", "user", "assistant", "tool"]
-        assert sample.scores is not None and sample.scores["found"].value["recall"] == 1.0  # type: ignore[index,call-overload]
+        value: Any = (sample.scores or {})["found"].value
+        assert value["recall"] == 1.0
 
 
 def test_nobody_is_shown_a_held_out_prompt(home: Path, samples: dict[str, EvalSample]) -> None:

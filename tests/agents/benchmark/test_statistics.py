@@ -44,8 +44,8 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
             str(place): (random.random(4) < np.clip(0.5 + effect, 0, 1)).astype(float).tolist()
             for place, effect in enumerate(effects)
         }
-        runs = ([np.array(each) for each in arm.values()] for arm in (one, other))
-        low, high = statistics.interval(*runs, seed=number, draws=1000)
+        first, second = ([np.array(each) for each in arm.values()] for arm in (one, other))
+        low, high = statistics.interval(first, second, number, draws=1000)
         held += low <= 0.2 <= high
     # Drawing runs anew within organisms makes them a little too wide, never too narrow.
     assert held / repeats >= 0.93
