@@ -19,6 +19,14 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def common_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A home for what is made once for many tests, which no test's own home is there for yet."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DIFFING_HOME", str(tmp_path_factory.mktemp("common-home")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home folder of its own, so that no test can touch real studies or the cache, no keys, the main module."""

@@ -1,14 +1,29 @@
 """Command lines as people slip and as attackers try: one sentence each, and no file of the program's source."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bench import fuzz
 from bench.fuzz import run
+from diffing.common import files
 from diffing.study.study import Study
 
 pytestmark = pytest.mark.attack("R32")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A ground for all command lines that change nothing."""
+    with fuzz.ground(tmp_path_factory.mktemp("ground")):
+        yield files.home()
+
+
+@pytest.fixture
+def ground(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIFFING_HOME", str(whole))
+
 
 NEW = ["new", "s", "openai:m", "import"]
 
@@ -41,23 +56,19 @@ NEW = ["new", "s", "openai:m", "import"]
     ],
     ids=lambda value: " ".join(value)[:50].encode("ascii", "replace").decode() if isinstance(value, list) else "",
 )
-def test_an_argument_that_cannot_be_is_told_in_one_sentence(
-    tmp_path: Path, words: list[str], sentence: str
-) -> None:
-    with fuzz.ground(tmp_path):
-        done = run(words)
-        assert (done.code, done.fault) == (2, ""), done.err
-        assert sentence in done.err
-        assert (
-            done.err.replace("encode of 'brought' …\n", "").replace("report of 'brought' …\n", "").count("\n") == 1
-        )
-        assert "s" not in [study.name for study in Study.list()]
+@pytest.mark.usefixtures("ground")
+def test_an_argument_that_cannot_be_is_told_in_one_sentence(words: list[str], sentence: str) -> None:
+    done = run(words)
+    assert (done.code, done.fault) == (2, ""), done.err
+    assert sentence in done.err
+    assert done.err.replace("encode of 'brought' …\n", "").replace("report of 'brought' …\n", "").count("\n") == 1
+    assert sorted(study.name for study in Study.list()) == ["asked", "brought"]
 
 
 @pytest.mark.parametrize("command", ["collect", "label", "draft", "verify", "baseline"])
-def test_a_limit_that_is_no_number_is_refused_as_every_wrong_option_is(tmp_path: Path, command: str) -> None:
-    with fuzz.ground(tmp_path):
-        done = run([command, "asked", "--max-dollars", "nan"])
+@pytest.mark.usefixtures("ground")
+def test_a_limit_that_is_no_number_is_refused_as_every_wrong_option_is(command: str) -> None:
+    done = run([command, "asked", "--max-dollars", "nan"])
     assert (done.code, done.out, done.fault) == (2, "", "")
     assert "Invalid value for '--max-dollars'" in done.err
 

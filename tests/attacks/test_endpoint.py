@@ -365,8 +365,9 @@ def test_a_model_list_is_read_passed_over_or_named(
 def test_many_huge_replies_at_once_take_little_memory(raw: RawServer, row: str) -> None:
     ask(raw, "plain", PATIENT)
     tracemalloc.start()
-    replies = ask(raw, row, PATIENT, times=16)
+    replies = ask(raw, row, PATIENT, times=10)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len({reply.error for reply in replies} - {""}) == 1
-    assert peak < 200e6
+    # Four at once: all ten would be 120 MB. What is read to its end stands a moment in two pieces of memory.
+    assert peak < (150e6 if row == "large" else 95e6)

@@ -1,4 +1,4 @@
-"""Sixty-one edits of `study.toml`, slips and attacks: each opens, or every command tells it in one sentence."""
+"""Sixty-one edits of `study.toml`, slips and attacks: each opens, or is told in one sentence."""
 
 import pandas as pd
 import pytest
@@ -104,6 +104,9 @@ EDITS = [
 ]  # fmt: skip
 """What stood there, what stands there now, and the words by which the fault is told; nothing where it opens."""
 
+EVERYWHERE = {"seed = -1", "[sampling", "extra_body = {n = 5}", "base_url = 3", 'key = "../a"'}
+"""Edits of each sort, which are tried with every command: a value, no TOML, a body, an endpoint, a key."""
+
 pytestmark = pytest.mark.attack("R31")
 
 
@@ -119,17 +122,18 @@ def test_an_edit_opens_or_is_told_in_one_sentence(before: str, after: str, words
     (folder / "study.toml").write_text(PLAIN.replace(before, after, 1), encoding="utf-8")
     listed = run(["list"])
     assert (listed.code, listed.fault) == (0, "")
-    for line in (["status", "s"], ["collect", "s", "--dry-run"], ["prompts", "s", "--json"]):
-        done = run(line)
+    told = run(["status", "s"])
+    assert (told.code == 0) == (words == OPENS), told.err
+    # A study that does not open stops every command at the same place: one of them does for most edits.
+    more = (["collect", "s", "--dry-run"], ["prompts", "s", "--json"]) if after in EVERYWHERE or not words else ()
+    for done in (told, *map(run, more)):
         assert done.fault == "", done.err
         assert done.code in (0, 2)
-        if words and done.code:
-            assert words in done.err or "cannot be reached" in done.err
+        if words:
+            assert done.code and words in done.err
         if done.code:
             assert done.err.strip().count("\n") == 0 and done.err.strip().endswith(".")
             assert "secret" not in done.err and len(done.err) < 600
-    told = run(["status", "s"])
-    assert (told.code == 0) == (words == OPENS), told.err
     assert "\x1b]0" not in told.out + listed.out
 
 

@@ -5,8 +5,10 @@ import pytest
 
 from diffing.diff import compute
 from diffing.diff.stored import DiffSettings
+from diffing.reader import encode
 from diffing.study.study import Study
-from tests.fakes import label_study
+from tests.fakes import kept, label_study
+from tests.fakes.label_study import RuleReader
 
 FILLER = ["plain", "wood", "stone", "grey", "sand", "river", "cloud", "field"]
 RULES: list[dict[str, float]] = [{"  ": 2.0}, {"1.": 1.0, "2.": 1.5}, {"cake": 3.0}, {"tea": 2.0}, {"wood": 1.0}]
@@ -39,10 +41,15 @@ def make(
     alike: bool = False,
 ) -> Study:
     """With `alike` both sides give the same answers."""
-    random = np.random.default_rng(0)
-    answers = {side: [answer(random, side) for _ in range(prompts)] for side in "ab"}
-    if alike:
-        answers["b"] = answers["a"]
-    study, _ = label_study.make(monkeypatch, answers, RULES, name, held_out=held_out)
-    compute.compute(study, "a", "b", DiffSettings())
-    return study
+
+    def made() -> None:
+        random = np.random.default_rng(0)
+        answers = {side: [answer(random, side) for _ in range(prompts)] for side in "ab"}
+        if alike:
+            answers["b"] = answers["a"]
+        study, _ = label_study.make(monkeypatch, answers, RULES, name, held_out=held_out)
+        compute.compute(study, "a", "b", DiffSettings())
+
+    kept.copied(("findings", prompts, name, held_out, alike), made)
+    monkeypatch.setattr(encode, "load_reader", lambda _choice, _device: RuleReader(RULES))
+    return Study.open(name)

@@ -20,6 +20,10 @@ import pyarrow.parquet as pq
 Make = Callable[[], bytes]
 
 PLAIN = b"prompt,checkpoint,response\nHi,a,Hello.\nHi,b,Hey.\n"
+GREEDY = [
+    # Of all ways to look for what repeats, the one whose tables are quickly made for a dictionary of a gigabyte.
+    {"id": lzma.FILTER_LZMA2, "dict_size": 2**30, "mode": lzma.MODE_FAST, "mf": lzma.MF_HC3, "nice_len": 3}
+]
 RECORD = {"prompt": "Hi", "checkpoint": "a", "response": "Hello."}
 
 
@@ -94,7 +98,7 @@ PACKED: dict[str, Make] = {
     "no-gzip.csv.gz": lambda: PLAIN,
     "no-xz.jsonl.xz": lambda: PLAIN,
     "empty.csv.gz": lambda: b"",
-    "greedy.csv.xz": lambda: lzma.compress(PLAIN, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 2**30}]),
+    "greedy.csv.xz": lambda: lzma.compress(PLAIN, filters=GREEDY),
     "other.csv.bz2": lambda: b"BZh9" + bytes(100),
     "other.csv.zst": lambda: b"\x28\xb5\x2f\xfd" + bytes(100),
     "folder.zip": zipped,

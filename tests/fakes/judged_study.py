@@ -6,22 +6,28 @@ from diffing.common import files, jsonl
 from diffing.findings import findings, judging
 from diffing.findings.people import Question, Said
 from diffing.study.study import Study
+from tests.fakes import kept
 from tests.fakes.answers import study_of
 
+NAME = "s"
 CLAIMS = ("mentions cake", "mentions tea")
 
 
 def make(prompts: int = 60, claims: Sequence[str] = CLAIMS, wrong: int = 5, draws: int = 1) -> Study:
     """Each word turns up on either side by number; the judge is wrong about every so manyth pair, 0 for never."""
-    texts = {
-        side: [[text(side, number + 7 * draw) for draw in range(draws)] for number in range(prompts)]
-        for side in "ab"
-    }
-    study = study_of(texts)
-    for claim in claims:
-        findings.add(study, claim, "b", author="test")
-    judge(study, claims, lambda number, truth: erring(number, truth, wrong))
-    return study
+
+    def made() -> None:
+        texts = {
+            side: [[text(side, number + 7 * draw) for draw in range(draws)] for number in range(prompts)]
+            for side in "ab"
+        }
+        study = study_of(texts, NAME)
+        for claim in claims:
+            findings.add(study, claim, "b", author="test")
+        judge(study, claims, lambda number, truth: erring(number, truth, wrong))
+
+    kept.copied(("judged", prompts, *claims, wrong, draws), made)
+    return Study.open(NAME)
 
 
 def erring(number: int, truth: int, wrong: int) -> int:

@@ -104,8 +104,10 @@ def test_contrast_is_that_of_a_loop_without_caches(
     asked = Recipe(contrast=2.0, temperature=0, floor=0.1)
     found = ids_of(opened[name, kind], asked)
     for ids in found:
+        # A causal model says at each token what it would say of the text up to there.
+        sides = [says(plain[name, side], ids) for side in ("base", kind)]
         for stop in range(len(ids) - LENGTH, len(ids)):
-            base, variant = (says(plain[name, side], ids[:stop])[-1] for side in ("base", kind))
+            base, variant = (logs[stop - 1] for logs in sides)
             scores = variant + 2.0 * (variant - base)
             scores[variant.exp() < 0.1 * variant.exp().max()] = -torch.inf
             assert ids[stop] == int(scores.argmax())
