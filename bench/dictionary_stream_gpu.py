@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from bench import pair_gpu
+from bench import dictionary_gpu, pair_gpu
 from diffing.models.whole import Whole
 from diffing.whitebox.activations.corpus import Corpus
 from diffing.whitebox.activations.several import Several
@@ -37,7 +37,7 @@ class Size(NamedTuple):
     vocabulary: int
     width: int
     latents: int
-    k: float
+    k: int
     buffer: int
     longest: int
 
@@ -98,7 +98,10 @@ def learner(source: Source, flow: Flow, size: Size, device: torch.device) -> Tra
     first = next(iter(stream))
     options = Options(latents=size.latents, k=size.k, minutes=1e9)
     scale = scale_of(first.float(), options.shape(source.width))
-    return Training(Stream(source, flow, device), 10**6, scale, options, Place(Path("/nonexistent")), device)
+    made = Training(Stream(source, flow, device), 10**6, scale, options, Place(Path("/nonexistent")), device)
+    # As behind the first two thousand steps, up to which more latents are active.
+    made.learner = dictionary_gpu.learner(dictionary_gpu.Case(made.learner.shape, (), k=size.k), device)
+    return made
 
 
 def alone(training: Training, source: Source, flow: Flow, device: torch.device, times: int) -> float:
