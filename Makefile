@@ -45,10 +45,13 @@ $(VENV)/.installed-dev: $(VENV)/.installed-extras $(ROOT)/requirements-dev.lock
 	$(PYTHON) -m pip check
 	touch $@
 
+# Files go to the two processes in the order that tests/conftest.py gives them, not by how many tests they have.
+TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
 test: $(VENV)/.installed-dev
 	cd $(ROOT) && $(PYTHON) tools/find_chromium.py
-	cd $(ROOT) && $(PYTHON) -m pytest --numprocesses 2 --dist loadfile --ignore tests/e2e
-	cd $(ROOT) && $(PYTHON) -m pytest tests/e2e
+	cd $(ROOT) && $(PYTHON) -m pytest $(TWO) --ignore tests/e2e
+	cd $(ROOT) && $(PYTHON) -m pytest $(TWO) tests/e2e
 
 e2e: $(VENV)/.installed-dev
 	cd $(ROOT) && $(PYTHON) tools/find_chromium.py

@@ -8,11 +8,16 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.fakes.kept import ROOT
 from tests.fakes.openai_server import OpenAIServer
 
 # Tests run two at a time on two processors: the threads of each would wait for those of the other, and spin while
 # they do. Before anything imports torch, and for the processes that tests start.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# The many processes that tests start would each compile the whole program, where this was set.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A slow machine is no failure: no example is held to a time.
 settings.register_profile("untimed", deadline=None)
@@ -21,9 +26,13 @@ settings.load_profile("untimed")
 
 @pytest.fixture(autouse=True, scope="session")
 def common_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A home for what is made once for many tests, which no test's own home is there for yet."""
+    """A home for what is made once for many tests, and a place where all processes keep what they copy."""
+    base = tmp_path_factory.getbasetemp()
+    kept = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "kept"
+    kept.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DIFFING_HOME", str(tmp_path_factory.mktemp("common-home")))
+        patch.setenv(ROOT, str(kept))
         yield
 
 
@@ -47,6 +56,13 @@ def server() -> Iterator[OpenAIServer]:
         yield running
 
 
+LONG = [
+    *("test_kills.py", "test_journey.py", "test_examples.py", "test_sample_whole.py", "test_workflow.py"),
+    *("test_pages.py", "test_address.py", "test_pages_addresses.py", "test_bundled.py", "test_writing.py"),
+]
+"""The files that take longest, half a minute or so each: at the end one process would wait for the other."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests last: Playwright keeps an event loop running, in which no other test could start its own."""
-    items.sort(key=lambda item: "e2e" in item.path.parts)
+    """Long files first; browser tests last: Playwright keeps its event loop, and no other test could start one."""
+    items.sort(key=lambda item: ("e2e" in item.path.parts, item.path.name not in LONG))

@@ -20,6 +20,7 @@ from diffing.common.files import PROJECT
 from diffing.findings import findings
 from diffing.report import last
 from diffing.study.study import Study
+from tests.fakes import read_sample
 from tests.fakes.agent import data, text
 from tests.fakes.asked_study import make
 from tests.fakes.openai_server import Behaviour, OpenAIServer
@@ -84,6 +85,8 @@ def test_from_an_empty_home_to_a_report_over_standard_input_and_output(own_home:
             )
             said.append(resource)
 
+    # What the reader makes of the answers is there, which `examples` and others read too; there is no study.
+    read_sample.put(part="cache")
     anyio.run(journey)
     study = Study.open("sample")
     told = last.manifest(last.folder_of(study, "before", "after"))

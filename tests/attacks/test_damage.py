@@ -28,7 +28,7 @@ from tests.fakes import damages, diff_study
 from tests.fakes.reader import FakeReader
 from tests.fakes.watch import Watch
 
-BATCHES = 6
+BATCHES = 3
 """Parts of the drawn damages, so that one failure does not hide the others."""
 
 
@@ -64,7 +64,7 @@ def peaks(study: Study) -> list[float]:
 @pytest.mark.attack("R2")
 @pytest.mark.attack("R4")
 @pytest.mark.parametrize("batch", range(BATCHES))
-def test_thirty_drawn_damages_give_no_wrong_figure(
+def test_fifteen_drawn_damages_give_no_wrong_figure(
     batch: int, reader: FakeReader, own_home: Path, tmp_path: Path
 ) -> None:
     study = damages.make(reader)

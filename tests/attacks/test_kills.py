@@ -13,7 +13,7 @@ from tests.fakes import kills
 from tests.fakes.killed import Ground, Tally, at_steps
 from tests.fakes.warm import Warm
 
-KILLS = 10
+KILLS = 5
 MOST = 60
 """Kills until a kind is given up: on a machine that is busy at the wrong moments many come after the end."""
 

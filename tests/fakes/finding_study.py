@@ -50,6 +50,6 @@ def make(
         study, _ = label_study.make(monkeypatch, answers, RULES, name, held_out=held_out)
         compute.compute(study, "a", "b", DiffSettings())
 
-    kept.copied(("findings", prompts, name, held_out, alike), made)
+    kept.copied(made, "findings", prompts, name, held_out, alike)
     monkeypatch.setattr(encode, "load_reader", lambda _choice, _device: RuleReader(RULES))
     return Study.open(name)

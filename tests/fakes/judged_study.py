@@ -26,7 +26,7 @@ def make(prompts: int = 60, claims: Sequence[str] = CLAIMS, wrong: int = 5, draw
             findings.add(study, claim, "b", author="test")
         judge(study, claims, lambda number, truth: erring(number, truth, wrong))
 
-    kept.copied(("judged", prompts, *claims, wrong, draws), made)
+    kept.copied(made, "judged", prompts, *claims, wrong, draws)
     return Study.open(NAME)
 
 

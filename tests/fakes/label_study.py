@@ -14,6 +14,7 @@ from diffing.reader import encode
 from diffing.reader.encodings import Encodings
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
+from tests.fakes import kept
 from tests.fakes.reader import FakeReader
 from tests.fakes.watch import Watch
 
@@ -57,20 +58,25 @@ def make(
     seed: int = 0,
 ) -> tuple[Study, Encodings]:
     """A study of one answer a prompt on each checkpoint, encoded."""
-    checkpoints = [Checkpoint(key=key, name=key, source="import") for key in answers]
-    count = len(next(iter(answers.values())))
-    table = pd.DataFrame({"text": [f"Question {number}" for number in range(count)], "category": "plain"})
-    # A reader of its own: the starter's features have names already.
-    reader = ReaderChoice(preset="", model="rules", sae="rules")
-    study = Study.create(name, checkpoints, table, held_out=held_out, seed=seed, reader=reader)
-    rows = [
-        {"prompt_id": prompt_id, "checkpoint": key, "draw": 0, "text": text, "flag": ""}
-        for key, texts in answers.items()
-        for prompt_id, text in zip(study.prompts()["id"], texts, strict=True)
-    ]
-    study.add_responses(pd.DataFrame(rows))
+
+    def made() -> None:
+        checkpoints = [Checkpoint(key=key, name=key, source="import") for key in answers]
+        count = len(next(iter(answers.values())))
+        table = pd.DataFrame({"text": [f"Question {number}" for number in range(count)], "category": "plain"})
+        # A reader of its own: the starter's features have names already.
+        reader = ReaderChoice(preset="", model="rules", sae="rules")
+        study = Study.create(name, checkpoints, table, held_out=held_out, seed=seed, reader=reader)
+        rows = [
+            {"prompt_id": prompt_id, "checkpoint": key, "draw": 0, "text": text, "flag": ""}
+            for key, texts in answers.items()
+            for prompt_id, text in zip(study.prompts()["id"], texts, strict=True)
+        ]
+        study.add_responses(pd.DataFrame(rows))
+        encode.run(study, encode.Options(), Watch())
+
     monkeypatch.setattr(encode, "load_reader", lambda _choice, _device: RuleReader(rules))
-    encode.run(study, encode.Options(), Watch())
+    kept.copied(made, "labels", answers, rules, name, held_out, seed)
+    study = Study.open(name)
     return study, Encodings.open(study)
 
 

@@ -18,7 +18,7 @@ from diffing.reader import encode
 from diffing.reader.encodings import Encodings
 from diffing.study import sample
 from diffing.study.study import Study
-from tests.fakes import second_reader
+from tests.fakes import read_sample, second_reader
 from tests.fakes.labellers import written
 from tests.fakes.openai_server import Behaviour, Call, OpenAIServer
 from tests.fakes.watch import Watch
@@ -44,9 +44,8 @@ def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DIFFING_HOME", str(home))
-        study = sample.create()
-        encode.run(study, encode.Options(), Watch())
-        compute.run(study, compute.Options(), Watch())
+        read_sample.put()
+        compute.run(sample.ensure(), compute.Options(), Watch())
     return home
 
 
