@@ -53,6 +53,11 @@ INSIDE: dict[str, Any] = {
     "nulls": ["same", "rotated:1"],
 }
 """A method of the shared pass and one that works by itself; a null whose strength has to be found first."""
+DICTIONARY: dict[str, Any] = {
+    "texts": {"source": "own", "count": 16, "length": 12},
+    **{"tokens": 3000, "batch": 64, "buffer": 64, "latents": 48, "k": 4, "rate": 3e-3, "minutes": 0},
+}
+"""Its state is put down at every step."""
 FEATURES = [1, 2, 3, 4]
 """Those that fire on words."""
 VARYING = {"crc32", "created", "date", "made", "model_served", "latency", "reported", "begun", "memory"}
@@ -96,6 +101,7 @@ KINDS: dict[str, Kind] = {
     "ask": Kind("diff", lambda _: {"concurrency": 4}),
     "report": Kind("verify", lambda _: {}),
     "inside": Kind("pair", lambda _: INSIDE),
+    "dictionary": Kind("pair", lambda _: DICTIONARY),
     "import": Kind("answers", None),
     "repair": Kind("damaged", None),
 }

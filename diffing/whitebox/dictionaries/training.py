@@ -8,8 +8,9 @@ have come, on a CPU to the same weights bit for bit, and that a state is only pu
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
 import pandas as pd
@@ -103,6 +104,8 @@ class Place(NamedTuple):
     hook: str = ""
     """As SAELens names the place in the model; where it is named, SAELens can load a difference SAE."""
     model: str = ""
+    facts: Mapping[str, Any] = MappingProxyType({})
+    """What else is known of it."""
 
     @property
     def state(self) -> Path:
@@ -259,8 +262,10 @@ class Training:
                 f"Training broke down at its end: weights are no numbers any more; choose a lower rate. "
                 f"{self._safe()}"
             )
-        facts = {"options": self.options.model_dump(mode="json"), "steps": learner.steps, "tokens": learner.tokens}
-        files.save(self.place.folder, found, facts, self.curves, self.place.hook, self.place.model)
+        told = {"options": self.options.model_dump(mode="json"), "steps": learner.steps, "tokens": learner.tokens}
+        files.save(
+            self.place.folder, found, {**self.place.facts, **told}, self.curves, self.place.hook, self.place.model
+        )
         # Only now: killed before, the training goes on from its last state.
         shutil.rmtree(self.place.state, ignore_errors=True)
         return found
