@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from diffing.jobs.job import JobStatus
     from diffing.probes.own_probes import OwnProbe
     from diffing.reader.encodings import Encodings
+    from diffing.whitebox.dictionaries.shelf import Shelved
     from diffing.whitebox.sight.seen import Inside
 
 
@@ -73,6 +74,17 @@ class Study(study.Study):
 
         self.run("inside", base=base, variant=variant, **options)
         return seen.of(self, base, variant)
+
+    def dictionary(self, name: str = "", **options: Any) -> "Shelved":
+        """A difference SAE or a crosscoder of two checkpoints (`base`, `variant`, `kind`, `layer`, `latents`, `k`,
+        `tokens`, `texts`, …), trained where it is missing: its `facts`, `load()` for the weights, and tables of
+        what its latents do."""
+        from diffing.whitebox.dictionaries import shelf
+
+        status = self.run("dictionary", name=name, **options)
+        if status.result is None:
+            raise UserError("The training was stopped; run it again, it goes on where it was.")
+        return shelf.find(status.result["name"], self)
 
     def timeline(self, checkpoints: "Sequence[str]" = ()) -> "Timeline":
         """Probes, phrases and measures along three or more checkpoints in order, and where each changed."""

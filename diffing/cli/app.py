@@ -18,6 +18,7 @@ from diffing.cli import answer as cli_answer
 from diffing.cli import bench as cli_bench
 from diffing.cli import bring as cli_bring
 from diffing.cli import check as cli_check
+from diffing.cli import dictionary as cli_dictionary
 from diffing.cli import diff as cli_diff
 from diffing.cli import findings as cli_findings
 from diffing.cli import inside as cli_inside
@@ -66,6 +67,7 @@ PARTS = (
     cli_mend,
     cli_organisms,
     cli_inside,
+    cli_dictionary,
     cli_agents,
 )
 for part in PARTS:

@@ -94,7 +94,7 @@ def asked(
         named, dot, setting = place.partition(".")
         if not dot:
             raise UserError(f"'{place}' names no method's setting; write METHOD.SETTING=VALUE.")
-        own.setdefault(named, {})[setting] = _value(value)
+        own.setdefault(named, {})[setting] = value_of(value)
     limits = {name: number for name, number in (("count", count), ("length", length)) if number is not None}
     return {
         "methods": between_commas(method),
@@ -104,7 +104,7 @@ def asked(
     }
 
 
-def _value(text: str) -> Any:
+def value_of(text: str) -> Any:
     """A number, a list or the like where it reads as JSON, else the text itself."""
     try:
         return json.loads(text)

@@ -31,6 +31,7 @@ from diffing.probes import own_probes
 from diffing.study import imports, repair, sample, upkeep
 from diffing.study import study as studies
 from diffing.study.spendings import Spendings
+from diffing.whitebox.dictionaries import shelf
 from tests.fakes import judged_study
 from tests.fakes.watch import Watch
 
@@ -53,6 +54,7 @@ UNDER = {
     "diffing/report/facts.py Facts.held_inside": "reads: `seen_inside.held` locks nothing",
     "diffing/whitebox/writing/held.py Holder.open": "asks before anything else; a pair is loaded in `test_live`",
     "diffing/whitebox/writing/held.py start": "asks before anything else; a pair writes in `test_live`",
+    "diffing/whitebox/dictionaries/job.py run": "a step's",
     "diffing/jobs/run.py _claimed": "what `start` and `run_here` begin with",
     "diffing/probes/own_probes.py _add": "what `add` and `take` do",
     "diffing/probes/own_probes.py _write": "what `_add` and `remove` do",
@@ -91,6 +93,7 @@ def study() -> Study:
     for name in ("old", "spare", "other"):
         Study.create(name, made.checkpoints)
     upkeep.delete("old")
+    (made.folder / "dictionaries" / "one.training").mkdir(parents=True)
     job = files.studies_dir() / "s" / "jobs" / "20260101-000000-draft-n1"
     files.write_json(job / "spec.json", {"kind": "draft", "study": "s", "options": {}, "created": "then"})
     return made
@@ -138,6 +141,7 @@ def verbs(study: Study, tmp_path: Path) -> Verbs:
         "diffing/study/spendings.py Spendings._known": lambda: Spendings(study)._known,
         "diffing/study/spendings.py Spendings.add": lambda: Spendings(study).add("key", 0.1),
         "diffing/study/study.py held": lambda: studies.held(study.folder).__enter__(),
+        "diffing/whitebox/dictionaries/shelf.py remove": lambda: shelf.remove(study, "one"),
         f"{of}create": lambda: Study.create("new", study.checkpoints),
         f"{of}change_settings": lambda: study.change_settings(note="mine"),
         f"{of}save_settings": lambda: study.save_settings(study.settings),

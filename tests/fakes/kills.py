@@ -55,7 +55,7 @@ INSIDE: dict[str, Any] = {
 """A method of the shared pass and one that works by itself; a null whose strength has to be found first."""
 DICTIONARY: dict[str, Any] = {
     "texts": {"source": "own", "count": 16, "length": 12},
-    **{"tokens": 3000, "batch": 64, "buffer": 64, "latents": 48, "k": 4, "rate": 3e-3, "minutes": 0},
+    **{"tokens": 1000, "batch": 64, "buffer": 64, "latents": 48, "k": 4, "rate": 3e-3, "minutes": 0},
 }
 """Its state is put down at every step."""
 FEATURES = [1, 2, 3, 4]

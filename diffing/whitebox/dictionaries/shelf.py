@@ -103,6 +103,13 @@ class Shelved(NamedTuple):
     def outdated(self) -> str:
         return outdated(self.study, self.name)
 
+    @property
+    def curves(self) -> pd.DataFrame:
+        return curves(self.study, self.name)
+
+    def table(self, which: str) -> pd.DataFrame:
+        return table(self.study, self.name, which)
+
     def load(self) -> "Dictionary":
         return load(self.study, self.name)
 

@@ -1,0 +1,214 @@
+"""The command that trains dictionaries of two checkpoints' activations, lists them and shows what latents do."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from diffing.cli.inside import Count, Length, Texts, value_of
+from diffing.cli.options import AsJson, Detach, Name
+from diffing.cli.terminal import do, pairs, paragraph, say, show, tell
+from diffing.common.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from diffing.study.study import Study
+
+app = typer.Typer()
+
+LISTED = 20
+"""Latents that are shown."""
+SHORT = 60
+"""Characters of a passage in the list."""
+CAUTION = (
+    "A share says how much of the models' difference a latent writes, on texts that were not learnt from. It does "
+    "not say that the change is about it: dictionaries of changes with nothing to find have such latents too."
+)
+
+
+@app.command("dictionary")
+def dictionary_command(
+    name: Name,
+    called: Annotated[str, typer.Option("--name", help="The dictionary's; its kind unless named.")] = "",
+    base: Annotated[
+        str, typer.Option(help="Checkpoint before; the study's first unless named.", metavar="KEY")
+    ] = "",
+    variant: Annotated[
+        str, typer.Option(help="Checkpoint after; the study's second unless named.", metavar="KEY")
+    ] = "",
+    kind: Annotated[
+        Literal["crosscoder", "difference"],
+        typer.Option(help="Of both models side by side, or of the variant less the base."),
+    ] = "crosscoder",
+    layer: Annotated[float | None, typer.Option(help="Depth, from 0 to 1; the middle unless told.")] = None,
+    latents: Annotated[int | None, typer.Option(help="Eight times the width of a crosscoder, twice else.")] = None,
+    k: Annotated[float | None, typer.Option("--k", help="Active latents a token; 64 or 32 unless told.")] = None,
+    tokens: Annotated[int | None, typer.Option(help="To train on, each as often as it is read.")] = None,
+    texts: Texts = "auto",
+    count: Count = None,
+    length: Length = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Another option of the training; repeatable.", metavar="OPTION=VALUE"),
+    ] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Print which there are; train nothing.")] = False,
+    shown: Annotated[
+        str, typer.Option("--show", help="Print what the latents of one do; train nothing.", metavar="NAME")
+    ] = "",
+    removed: Annotated[str, typer.Option("--remove", help="Take one away.", metavar="NAME")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    detach: Detach = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a dictionary of sparse latents on what two checkpoints compute, and see what they do.
+
+    Example: `python -m diffing dictionary bees --kind difference --tokens 500000 --set seed=1`
+    """
+    from diffing.study.study import Study
+
+    study = Study.open(name)
+    if listed:
+        _list(study, as_json)
+    elif shown:
+        _show(study, shown, as_json)
+    elif removed:
+        _remove(study, removed, yes)
+    else:
+        own: dict[str, Any] = {
+            "base": base,
+            "variant": variant,
+            "name": called,
+            "kind": kind,
+            "layer": layer,
+            "latents": latents,
+        }
+        limits = {key: number for key, number in (("count", count), ("length", length)) if number is not None}
+        own |= {"k": k, "tokens": tokens, "texts": {"source": texts, **limits}}
+        told = {key: value for key, value in own.items() if value is not None}
+        told |= {key: value_of(value) for key, value in pairs(settings).items()}
+        if not yes and not detach and not as_json:
+            _agreed(study, told)
+        status = do(study, "dictionary", told, detach, as_json)
+        if status is not None and status.result is not None and not as_json:
+            _show(study, status.result["name"], as_json)
+
+
+def _agreed(study: "Study", told: dict[str, Any]) -> None:
+    """Say what it takes, and ask where somebody is there to answer."""
+    from diffing.cli.terminal import busy
+    from diffing.common.step import checked
+    from diffing.whitebox.dictionaries import job, plan, shelf
+
+    options = checked("dictionary", job.Options, told)
+    if shelf.exists(study, options.called):
+        return
+    with busy("opening the weights"):
+        found = plan.planned(study, options)
+        said = found.told
+    paragraph(said)
+    found.check()
+    if typer.get_text_stream("stdin").isatty():
+        typer.confirm("Train it?", abort=True)
+
+
+def _list(study: "Study", as_json: bool) -> None:
+    from diffing.whitebox.dictionaries import shelf
+
+    rows = []
+    for name in shelf.names(study):
+        facts = shelf.facts(study, name)
+        rows.append({"name": name, **facts.model_dump(mode="json"), "outdated": shelf.outdated(study, name)})
+    begun = shelf.begun(study)
+    if as_json:
+        tell({"dictionaries": rows, "begun": begun})
+        return
+    show(
+        [
+            {"name": row["name"], "kind": row["kind"], "of": f"{row['base']}, {row['variant']}"}
+            | {"layer": f"{row['layer']} of {row['layers']}", "latents": row["latents"], "tokens": row["tokens"]}
+            | {"date": row["date"][:10]}
+            for row in rows
+        ]
+    )
+    for row in rows:
+        if row["outdated"]:
+            paragraph(f"{row['name']}: {row['outdated']} Train it again under another name, or remove it first.")
+    for each in begun:
+        paragraph(f"{each}: its training is under way, or was stopped; the same command goes on with it.")
+    if not rows and not begun:
+        say("No dictionary yet.")
+
+
+def _show(study: "Study", name: str, as_json: bool) -> None:
+    from diffing.whitebox.dictionaries import shelf
+
+    facts, curves = shelf.facts(study, name), shelf.curves(study, name)
+    table = shelf.table(study, name, "latents")
+    first = table[table["share"] > 0].nlargest(LISTED, "share")
+    tokens, passages = shelf.table(study, name, "tokens"), shelf.table(study, name, "passages")
+    rows = [_latent(row._asdict(), tokens, passages) for row in first.itertuples(index=False)]
+    if as_json:
+        last = curves.iloc[-1].to_dict() if len(curves) else {}
+        tell({"name": name, **facts.model_dump(mode="json"), "learnt": last, "latents": rows})
+        return
+    kind = "Crosscoder" if facts.kind == "crosscoder" else "SAE on the difference"
+    paragraph(
+        f"{kind} of {facts.base} and {facts.variant}, {facts.latents:,} latents at layer {facts.layer} of "
+        f"{facts.layers}, trained on {facts.tokens:,} tokens of {facts.documents:,} texts."
+    )
+    if len(curves):
+        last = curves.iloc[-1]
+        explained = [f"{last[key]:.0%} of the {key.partition('_')[2]}" for key in _explained(curves)]
+        paragraph(
+            f"In the last batch it explained {', '.join(explained)}; {last['dead']:.0%} of latents are dead."
+        )
+    if why := shelf.outdated(study, name):
+        paragraph(f"{why} Train it again under another name, or remove it first.")
+    show(
+        [
+            {"latent": row["latent"], "share": f"{row['share']:.2%}", "fires": f"{row['frequency']:.2%}"}
+            | {"base has": _beta(row, "base"), "variant has": _beta(row, "variant")}
+            | {"writes": " ".join(row["writes"][:5]), "strongest in": row["passage"][:SHORT]}
+            for row in rows
+        ]
+    )
+    paragraph(CAUTION)
+
+
+def _explained(curves: "pd.DataFrame") -> list[str]:
+    return [str(name) for name in curves if str(name).startswith("explained_")]
+
+
+def _beta(row: dict[str, Any], side: str) -> str:
+    """How much of a latent a model has where it fires: 1 is all that it says."""
+    low, high = row[f"beta_{side}_low"], row[f"beta_{side}_high"]
+    if row[f"beta_{side}"] is None:
+        return "–"
+    return f"{row[f'beta_{side}']:.2f}" + ("" if low is None else f" ({low:.2f} to {high:.2f})")
+
+
+def _latent(row: dict[str, Any], tokens: "pd.DataFrame", passages: "pd.DataFrame") -> dict[str, Any]:
+    """A latent's figures, what it writes, and where it is strongest among texts that were learnt from."""
+    latent = int(row["latent"])
+    writes = tokens[(tokens["latent"] == latent) & (tokens["of"] == "written")].sort_values("rank")["text"]
+    own = passages[passages["latent"] == latent].sort_values(["held_out", "value"], ascending=[True, False])
+    passage = ""
+    if len(own):
+        first = own.iloc[0]
+        at = int(first["position"] - first["start"])
+        # What stands before a token tells more of it than what comes after: most models read from the left.
+        passage = "".join(first["tokens"][max(0, at - 8) : at + 4]).strip().replace("\n", " ")
+    # JSON has no word for a number that is none.
+    figures = {key: None if value != value else value for key, value in row.items()}
+    return figures | {"latent": latent, "writes": [text.strip() for text in writes], "passage": passage}
+
+
+def _remove(study: "Study", name: str, yes: bool) -> None:
+    from diffing.whitebox.dictionaries import shelf
+
+    if not yes and typer.get_text_stream("stdin").isatty():
+        typer.confirm(f"Take away dictionary '{name}' of study '{study.name}'?", abort=True)
+    elif not yes:
+        raise UserError(f"Nobody is there to ask; say --yes to take away dictionary '{name}'.")
+    shelf.remove(study, name)
+    say(f"Dictionary '{name}' is gone.")
