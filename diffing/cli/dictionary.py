@@ -156,12 +156,9 @@ def _show(study: "Study", name: str, as_json: bool) -> None:
         f"{kind} of {facts.base} and {facts.variant}, {facts.latents:,} latents at layer {facts.layer} of "
         f"{facts.layers}, trained on {facts.tokens:,} tokens of {facts.documents:,} texts."
     )
-    if len(curves):
-        last = curves.iloc[-1]
-        explained = [f"{last[key]:.0%} of the {key.partition('_')[2]}" for key in _explained(curves)]
-        paragraph(
-            f"In the last batch it explained {', '.join(explained)}; {last['dead']:.0%} of latents are dead."
-        )
+    explained = [f"{row.share:.0%} of the {row.of}" for row in shelf.table(study, name, "explained").itertuples()]
+    dead = f"; {curves['dead'].iloc[-1]:.0%} of latents are dead" if len(curves) else ""
+    paragraph(f"Of texts that were not learnt from it explains {', '.join(explained)}{dead}.")
     if why := shelf.outdated(study, name):
         paragraph(f"{why} Train it again under another name, or remove it first.")
     show(
@@ -173,10 +170,6 @@ def _show(study: "Study", name: str, as_json: bool) -> None:
         ]
     )
     paragraph(CAUTION)
-
-
-def _explained(curves: "pd.DataFrame") -> list[str]:
-    return [str(name) for name in curves if str(name).startswith("explained_")]
 
 
 def _beta(row: dict[str, Any], side: str) -> str:

@@ -267,6 +267,15 @@ def test_tables_say_what_latents_do(study: Study, folders: Folders, kind: str) -
     variance = (difference - difference.mean(0)).square().sum(1).mean()
     wanted = values.square().mean(0) * apart.square().sum(1) / variance
     np.testing.assert_allclose(table["share"], wanted, rtol=1e-4)
+    back = whole.dictionary.decode(whole.dictionary.encode(pairs.float()), len(pairs)).double()
+    left = difference - (back[:, 0] if kind == "difference" else back[:, 1] - back[:, 0])
+    told = shelf.table(study, kind, "explained").set_index("of")["share"]
+    assert math.isclose(told["difference"], 1 - left.square().sum(1).mean() / variance, rel_tol=1e-4, abs_tol=1e-4)
+    if kind == "crosscoder":
+        for number, side in enumerate(("base", "variant")):
+            seen, lost = pairs[:, number], pairs[:, number] - back[:, number]
+            wanted = 1 - lost.square().sum() / (seen - seen.mean(0)).square().sum()
+            assert math.isclose(told[side], wanted, rel_tol=1e-4, abs_tol=1e-4)
     _passages(study, kind, whole)
     steering = load_file(shelf.folder(study, kind) / "directions.safetensors")
     first = int(table["share"].idxmax())

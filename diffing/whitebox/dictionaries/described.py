@@ -1,6 +1,7 @@
 """What the latents of a trained dictionary do: figures, passages, tokens that they write, directions to steer by.
 
-Laid beside a dictionary as `latents`, `passages`, `tokens` (Parquet) and `directions` (safetensors). Promises that
+Laid beside a dictionary as `latents`, `passages`, `tokens`, `explained` (Parquet) and `directions` (safetensors).
+Promises that
 figures are of texts that were not learnt from, where any were held out, that passages of these and of the others
 stand apart, and that what is there is whole. Tells the latents first that write the largest share of the models'
 difference; passages, tokens and directions are of so many of them. A share says how much, and not what: which
@@ -22,7 +23,7 @@ from diffing.whitebox.activations.source import Check, Passes
 from diffing.whitebox.dictionaries import latents as figures
 from diffing.whitebox.dictionaries import shelf
 from diffing.whitebox.dictionaries.dictionary import Dictionary
-from diffing.whitebox.dictionaries.latents import Seen
+from diffing.whitebox.dictionaries.latents import SIDES, Seen
 from diffing.whitebox.dictionaries.shape import BASE, VARIANT
 from diffing.whitebox.measures import unembed
 from diffing.whitebox.pairs.pair import Pair
@@ -63,6 +64,8 @@ class Read(NamedTuple):
     table: pd.DataFrame
     """`latents.measured`, and `share`."""
     entries: Entries
+    explained: pd.DataFrame
+    """Shares of the variance of each model and of their difference that all latents together give back."""
 
 
 def chosen(documents: Sequence[Document]) -> list[int]:
@@ -85,8 +88,9 @@ def describe(
     folder: Path, dictionary: Dictionary, source: Passes, documents: Sequence[Document], check: Check
 ) -> None:
     """Read the documents of a source and lay down what latents do in them."""
-    table, entries = read(dictionary, source, documents, check)
+    table, entries, explained = read(dictionary, source, documents, check)
     files.write_parquet(folder / "latents.parquet", table)
+    files.write_parquet(folder / "explained.parquet", explained)
     first = table[table["share"] > 0].nlargest(MOST, "share")["latent"].to_numpy(copy=True)
     check()
     files.write_parquet(folder / "tokens.parquet", tokens(source.pair, dictionary, documents, first, check))
@@ -120,7 +124,8 @@ def read(dictionary: Dictionary, source: Passes, documents: Sequence[Document], 
     counted = source.corpus.wanted(["text"])
     parts: list[Entries] = []
     power = torch.zeros(dictionary.shape.latents, dtype=torch.float64)
-    spread = Spread()
+    crosscoder = dictionary.shape.sides == 2
+    spreads = {of: Spread() for of in (*SIDES, "difference")[0 if crosscoder else 2 :]}
 
     def batches() -> Iterator[Seen]:
         for block in source.read(range(len(documents)), check):
@@ -137,29 +142,50 @@ def read(dictionary: Dictionary, source: Passes, documents: Sequence[Document], 
             power.index_add_(0, latent[own], value[own].double().square())
             here = torch.from_numpy(np.flatnonzero(inside)).to(pairs.device)
             if len(here):
-                spread.add(pairs[here])
+                _add(spreads, pairs, dictionary.decode(found, len(pairs)), here)
                 yield Seen(pairs[here], document[inside], of[document[inside]] if names else None)
 
     table = figures.measured(dictionary, batches(), names)
-    table["share"] = _shares(dictionary, power / spread.count, spread.variance)
+    whole = spreads["difference"]
+    table["share"] = _shares(dictionary, power / whole.count, whole.variance)
+    told = [{"of": of, "share": spread.explained, "tokens": spread.count} for of, spread in spreads.items()]
     latent, token, value = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.lexsort((token, latent))
-    return Read(table, Entries(latent[order].astype(np.int64), token[order].astype(np.int64), value[order]))
+    entries = Entries(latent[order].astype(np.int64), token[order].astype(np.int64), value[order])
+    return Read(table, entries, pd.DataFrame(told))
+
+
+def _add(spreads: dict[str, "Spread"], pairs: Tensor, back: Tensor, rows: Tensor) -> None:
+    """Some rows of what the models gave, and of what the dictionary gives back."""
+    pairs, back = pairs[rows].double(), back[rows].double()
+    left = {"difference": pairs[:, VARIANT] - pairs[:, BASE] - back[:, -1]}
+    if "base" in spreads:
+        errors = pairs - back
+        left = {"base": errors[:, BASE], "variant": errors[:, VARIANT]}
+        left["difference"] = errors[:, VARIANT] - errors[:, BASE]
+    seen = {"base": pairs[:, BASE], "variant": pairs[:, VARIANT], "difference": pairs[:, VARIANT] - pairs[:, BASE]}
+    for of, spread in spreads.items():
+        spread.add(seen[of], left[of])
 
 
 class Spread:
-    """The variance of the models' difference, all numbers of a token together."""
+    """The variance of something, all numbers of a token together, and what is left of it unexplained."""
 
     def __init__(self) -> None:
         self.count = 0
         self.sum: Tensor | float = 0.0
-        self.square = 0.0
+        self.square = self.lost = 0.0
 
-    def add(self, pairs: Tensor) -> None:
-        difference = pairs[:, VARIANT].double() - pairs[:, BASE].double()
-        self.count += len(difference)
-        self.sum = self.sum + difference.sum(0).cpu()
-        self.square += float(difference.square().sum())
+    def add(self, seen: Tensor, left: Tensor) -> None:
+        self.count += len(seen)
+        self.sum = self.sum + seen.sum(0).cpu()
+        self.square += float(seen.square().sum())
+        self.lost += float(left.square().sum())
+
+    @property
+    def explained(self) -> float:
+        # Where nothing varies nothing can be explained.
+        return 1 - self.lost / self.count / self.variance if self.variance > 0 else 0.0
 
     @property
     def variance(self) -> float:

@@ -32,8 +32,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """No dot: what lies beside a dictionary's folder has one behind its name."""
 TRAINING, CURVES = ".training", ".curves.jsonl"
 """Behind a name: where a training stands, and its curves so far."""
-TABLES = ("latents", "passages", "tokens")
-"""What is told of latents: a row each, their passages, and what they write."""
+TABLES = ("latents", "passages", "tokens", "explained")
+"""What is told of latents: a row each, their passages, what they write, and what all together explain."""
 DIRECTIONS = "directions.safetensors"
 AGAIN = "remove the dictionary and train it again"
 

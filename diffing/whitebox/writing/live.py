@@ -19,6 +19,7 @@ from diffing.common.errors import UserError
 from diffing.common.step import Settings, first_fault
 from diffing.study.study import Study
 from diffing.whitebox.sight import seen
+from diffing.whitebox.writing import directions
 from diffing.whitebox.writing.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ FOLDER = "live"
 PROMPT, START, MOST = 2000, 4000, 400
 """Characters of a prompt and of a beginning, which an address carries; tokens that are written, which a person
 reads and two cores write within a minute."""
-LENS = "lens"
 
 
 class Asked(Settings):
@@ -143,51 +143,6 @@ def latest(study: Study, base: str, variant: str, most: int) -> list[Written]:
     return [each for each in map(load, found[:most]) if each is not None]
 
 
-# Directions.
-
-
-def directions(study: Study, base: str, variant: str) -> list[str]:
-    """Directions that the lens found, by which B can be pushed: `FILE#LAYER-PLACE`."""
-    lens = _lens(study, base, variant)
-    if lens is None:
-        return []
-    # Takes a while to load.
-    from diffing.whitebox.methods.lens.sums import PLACES
-
-    layers = files.read_json(lens / "facts.json")["layers"]
-    return [f"{lens.name}#{layer}-{place}" for layer in layers for place in PLACES]
-
-
-def direction_file(study: Study, base: str, variant: str, name: str) -> Path:
-    """The file of a direction, written where it is missing: mean differences as long as the change makes them."""
-    lens = _lens(study, base, variant)
-    if lens is None or name.partition("#")[0] != lens.name:
-        raise UserError(f"There is no direction '{name}' any more; run the lens, or choose another one.")
-    path = folder(study, base, variant) / f"{lens.name}.safetensors"
-    if not path.exists():
-        from safetensors.torch import save_file
-
-        from diffing.whitebox import results
-        from diffing.whitebox.methods.lens.sums import PLACES, Stream
-
-        result = results.load(lens)
-        stream = Stream(**result.arrays)
-        vectors = {
-            f"{layer}-{place}": stream.shift(n)[column].float().contiguous()
-            for n, layer in enumerate(result.facts["layers"])
-            for column, place in enumerate(PLACES)
-        }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with files.replacing(path) as fresh:
-            save_file(vectors, fresh)
-    return path
-
-
-def _lens(study: Study, base: str, variant: str) -> Path | None:
-    found = seen.of(study, base, variant)
-    return next((each.place for each in found.methods if each.name == LENS), None)
-
-
 # How it is written.
 
 
@@ -256,6 +211,7 @@ def pushed(study: Study, base: str, variant: str, asked: Asked) -> "Mapping[str,
     """The directions that the recipe names."""
     from diffing.whitebox.writing import recipe
 
+    there = folder(study, base, variant)
     for part in asked.recipe.steering:
-        direction_file(study, base, variant, part.direction)
-    return recipe.directions([asked.recipe], folder(study, base, variant))
+        directions.file(study, base, variant, part.direction, there)
+    return recipe.directions([asked.recipe], there)

@@ -4,14 +4,22 @@ import streamlit as st
 
 from diffing.findings import seen_inside
 from diffing.study.study import Study
+from diffing.whitebox.dictionaries import shelf
 from diffing.whitebox.sight import seen
-from diffing.whitebox.writing import live
+from diffing.whitebox.writing import directions as pushing
 from pages.parts.load import State, answers_state, said, seen_files
 
 
 def _inside(study: Study) -> State:
     """Answers with what was asked for and found from inside."""
     return answers_state(study, *seen_files(study))
+
+
+def _trained(study: Study) -> State:
+    """The same, and with which dictionaries there are."""
+    return answers_state(
+        study, *seen_files(study), *sorted(study.folder.glob(f"{shelf.FOLDER}/*/{shelf.DIRECTIONS}"))
+    )
 
 
 @said
@@ -29,7 +37,7 @@ def held_inside(study: Study, a: str, b: str) -> tuple[seen_inside.Held, ...]:
 
 
 @said
-@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs={Study: _inside})
+@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs={Study: _trained})
 def directions(study: Study, a: str, b: str) -> list[str]:
-    """Directions that the lens found inside, by which a model can be pushed."""
-    return live.directions(study, a, b)
+    """Directions that were found inside, by which a model can be pushed."""
+    return pushing.names(study, a, b)

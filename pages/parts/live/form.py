@@ -7,6 +7,7 @@ import streamlit as st
 
 from diffing.common.escape import md
 from diffing.common.step import checked
+from diffing.whitebox.writing import directions as pushing
 from diffing.whitebox.writing import live
 from diffing.whitebox.writing.live import Asked
 from pages.parts import address, load
@@ -193,7 +194,7 @@ def _number(name: str, place: Any) -> float:
 
 
 def _steering(here: Comparison) -> list[dict[str, Any]]:
-    """A direction that the lens found, where it was run."""
+    """A direction that was found inside, where anything was."""
     known = kept.directions(here.study, here.a, here.b)
     if (wanted := address.text("steer")) and wanted not in known:
         st.warning(f"There is no direction '{md(wanted[:60])}' here (any more); nothing is steered.")
@@ -208,7 +209,8 @@ def _steering(here: Comparison) -> list[dict[str, Any]]:
         bind="query-params",
         format_func=_called,
         on_change=_own_layer,
-        help="A mean difference that the activation difference lens found, added at every token.",
+        help="What the lens, principal directions or a dictionary found, added at every token: a strength of 1 is "
+        "what the change itself brings.",
     )
     strength, layer = _number("strength", middle), _number("layer", right)
     if not chosen:
@@ -225,5 +227,11 @@ def _own_layer() -> None:
 def _called(name: str) -> str:
     if not name:
         return "nothing"
-    layer, _, place = name.partition("#")[2].partition("-")
-    return f"the lens at layer {layer}, " + (f"position {place}" if place.isdigit() else f"{place} positions")
+    file, _, vector = name.partition("#")
+    layer, _, rest = vector.partition("-")
+    if file.startswith(f"{pushing.DICTIONARY}-"):
+        # Between the kind and the mark stands the dictionary's own name, which may have dashes.
+        return f"latent {rest} of dictionary {file.removeprefix(f'{pushing.DICTIONARY}-').rpartition('-')[0]}"
+    if file.startswith(f"{pushing.PCA}-"):
+        return f"the mean at layer {layer}" if rest == "mean" else f"principal direction {rest} at layer {layer}"
+    return f"the lens at layer {layer}, " + (f"position {rest}" if rest.isdigit() else f"{rest} positions")
