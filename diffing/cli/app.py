@@ -27,6 +27,7 @@ from diffing.cli import keys as cli_keys
 from diffing.cli import label as cli_label
 from diffing.cli import measures as cli_measures
 from diffing.cli import mend as cli_mend
+from diffing.cli import organism as cli_organism
 from diffing.cli import organisms as cli_organisms
 from diffing.cli import probe as cli_probe
 from diffing.cli import read as cli_read
@@ -72,6 +73,7 @@ PARTS = (
 )
 for part in PARTS:
     app.registered_commands += part.app.registered_commands
+cli_bench.app.registered_commands += cli_organism.app.registered_commands
 app.add_typer(cli_bench.app, name="bench")
 app.add_typer(cli_probe.app, name="probe")
 app.add_typer(cli_upkeep.app, name="study")

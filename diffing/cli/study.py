@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from diffing.cli import glance, keys
+from diffing.cli import organism as cli_organism
 from diffing.cli.options import After, AsJson, Before, Columns, Name
 from diffing.cli.terminal import do, pairs, paragraph, say, show, tell
 from diffing.common.errors import UserError
@@ -35,11 +36,14 @@ def new(
     organism: Annotated[
         str,
         typer.Option(
-            help="A variant whose change is known, against its base: 'organisms' lists them.",
+            help="A variant whose change is known, against its base: 'organisms' lists them; or NAME:STRENGTH of "
+            "one that is planted in --model (docs/organisms.md).",
             metavar="NAME[:MODEL[:VARIANT]]",
         ),
     ] = "",
-    model: Annotated[str, typer.Option(help="Of several models of the organism, this one.")] = "",
+    model: Annotated[
+        str, typer.Option(help="Of several models of the organism, this one; of a planted one, who answers.")
+    ] = "",
     variant: Annotated[str, typer.Option(help="Of several variants of the organism, this one.")] = "",
     prompt_file: Annotated[
         Path | None, typer.Option("--prompts", help="Own prompts, else the bundled set.")
@@ -91,7 +95,7 @@ def new(
     named = [providers.parse(text, providers.nth_key(i), key_env) for i, text in enumerate(written)]
     truth = ""
     if organism:
-        named, truth = _organism(organism, model, variant, named)
+        named, truth = _organism(organism, model, variant, named, key_env)
     parsed = providers.with_plain(named)
     table = prompts.load(prompt_file) if prompt_file else prompts.bundled()
     chosen = presets.check(ReaderChoice(preset=reader) if reader else choice)
@@ -112,19 +116,23 @@ def new(
     say(f"{estimate.calls:,} calls, {words.about(estimate.cost)}. {power}")
     if note:
         say(note)
-    if organism:
+    if organism and parsed[0].source != parsed[1].source:
         say(f"Next: python -m diffing inside {name}   (looks into the weights; nothing is asked)")
     else:
         say(f"Next: python -m diffing collect {name} --limit 20   (a pilot that projects cost and time)")
 
 
-def _organism(name: str, model: str, variant: str, written: "list[Checkpoint]") -> "tuple[list[Checkpoint], str]":
-    """Both checkpoints of an organism, and what the study's settings say of it."""
+def _organism(
+    name: str, model: str, variant: str, written: "list[Checkpoint]", key_env: str
+) -> "tuple[list[Checkpoint], str]":
+    """Both checkpoints of an organism, and what the study's settings say of one that the registry has."""
     from diffing.whitebox import organisms
 
     if written:
         raise UserError("An organism names both checkpoints; leave the others out, or leave out --organism.")
     parts = [*name.split(":"), "", ""]
+    if parts[0] not in organisms.registry() and not variant:
+        return cli_organism.pair(name, model, key_env), ""
     found = organisms.find(":".join([parts[0], model or parts[1], variant or parts[2]]).rstrip(":"))
     return organisms.checkpoints(found), found.written
 
