@@ -5,6 +5,7 @@ import streamlit as st
 from diffing.common.escape import esc, md
 from diffing.common.words import count
 from diffing.diff import outlier, told
+from diffing.study import plain
 from pages.parts import address, shell
 from pages.parts.timeline import chart, choice, counted, handed, table
 
@@ -45,6 +46,8 @@ st.caption(
 )
 if caution := told.caution(found):
     st.caption(caution)
+if told_made := plain.series_note(study, keys):
+    st.caption(md(told_made))
 for fault in found.faults:
     st.warning(md(fault))
 choice.answers(study, keys)

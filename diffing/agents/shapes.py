@@ -249,6 +249,9 @@ class Ran(BaseModel):
     next_cursor: str = ""
 
 
+Cell = str | int | float | bool | None
+
+
 class Pointed(BaseModel):
     what: str
     less: bool = Field(description="Whether the variant has less of it.")
@@ -278,5 +281,7 @@ class Inside(BaseModel):
     b: str
     sentence: str = Field(description="Made by a rule from the figures.")
     methods: list[Looked]
+    left_out: list[str] = Field(description="Methods that cannot be used on these weights, and nulls likewise.")
     things: list[Pointed]
+    rows: list[dict[str, Cell]] = Field(description="Of the method's own table, where it was asked for.")
     next_cursor: str = ""

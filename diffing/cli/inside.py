@@ -131,6 +131,8 @@ def glance(found: "Inside") -> None:
             paragraph(f"{each.title}: {each.outdated} Run it again.")
         if each.lacking:
             paragraph(f"{each.title}: {each.lacking} of the nulls asked for are not there yet.")
+    for left_out in found.refused:
+        paragraph(left_out.said)
     rows = [
         {
             "what": clue.text + (" (less of it)" if clue.less else ""),
@@ -159,6 +161,7 @@ def plain(found: "Inside") -> dict[str, Any]:
         "sentence": found.sentence,
         "by": "rule",
         "methods": [_method(each) for each in found.methods],
+        "left_out": [each._asdict() for each in found.refused],
         "clues": [
             {"text": clue.text, "less": clue.less, "above": clue.above, "said": clue.said}
             | {"figures": [_figures(figure._asdict()) for figure in clue.figures]}
@@ -198,11 +201,13 @@ def sweep_command(
     count: Count = None,
     length: Length = None,
     nulls: Nulls = "auto",
+    detach: Detach = False,
     as_json: AsJson = False,
 ) -> None:
     """Look into organisms one after the other, each a study of its own, and end in one table.
 
-    What is there is not done again: after a stop the same command goes on.
+    What is there is not done again: after a stop the same command goes on. With --detach all of it runs in a
+    process of its own, still one organism at a time.
 
     Example: `python -m diffing sweep --organism fact,style,control --method divergence`
     """
@@ -214,6 +219,13 @@ def sweep_command(
     found = [organisms.find(text) for text in between_commas(organism)]
     if not found:
         raise UserError("No organism is named; 'organisms' lists them.")
+    if detach:
+        words = ["--organism", organism, "--method", method, "--texts", texts, "--nulls", nulls]
+        words += [word for setting in settings or () for word in ("--set", setting)]
+        limits = (("--count", count), ("--length", length))
+        words += [word for limit, number in limits if number is not None for word in (limit, str(number))]
+        _apart(words, len(found), as_json)
+        return
     rows: list[dict[str, Any]] = []
     for each in found:
         try:
@@ -225,6 +237,34 @@ def sweep_command(
             continue
         rows.append({"organism": each.written, "study": study.name, "seen": seen.of(study)})
     _table(rows, as_json)
+
+
+def _apart(words: list[str], count: int, as_json: bool) -> None:
+    """Sweep in a process that outlives this one, with its table in a log."""
+    import os
+    import subprocess
+    import sys
+
+    from diffing.common import files
+    from diffing.common.words import count as counted
+
+    stamp = files.now().replace(":", "").replace("+0000", "")
+    path = files.cache_dir("sweeps") / f"{stamp}.log"
+    with path.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "diffing", "sweep", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            # A closed terminal, or Ctrl-C in it, ends its whole session.
+            start_new_session=True,
+            env=os.environ | {"DIFFING_HOME": str(files.home()), "PYTHONUNBUFFERED": "1"},
+        )
+    if as_json:
+        tell({"process": process.pid, "log": str(path)})
+        return
+    say(f"Started as process {process.pid}: {counted(count, 'organism')}, one after the other; 'kill' stops it.")
+    say(f"Its table will stand in {path}.")
 
 
 def _table(rows: list[dict[str, Any]], as_json: bool) -> None:
@@ -242,6 +282,8 @@ def _table(rows: list[dict[str, Any]], as_json: bool) -> None:
     for row in rows:
         if "fault" in row:
             paragraph(f"{row['organism']}: {row['fault']}")
+        for left_out in row["seen"].refused if "seen" in row else ():
+            paragraph(f"{row['organism']}: {left_out.said}")
     if methods:
         say("Each cell: how many things stand above all nulls, and the first of them.")
 

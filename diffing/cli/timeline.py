@@ -40,6 +40,7 @@ def timeline_command(
     from diffing.common import outfile
     from diffing.common.words import between_commas, count
     from diffing.diff import told
+    from diffing.study import plain
     from diffing.study.study import Study
 
     study = Study.open(name)
@@ -56,7 +57,7 @@ def timeline_command(
     paragraph(said)
     more = f"; {count(found.left_out, 'other was', 'others were')} not" if found.left_out else ""
     paragraph(f"{count(found.prompts, 'prompt')} answered by all of {', '.join(found.keys)}{more}.")
-    for line in (told.caution(found), *found.faults):
+    for line in (told.caution(found), plain.series_note(study, found.keys), *found.faults):
         if line:
             paragraph(line)
     items = found.items if every else told.notable(found).head(ROWS)

@@ -15,6 +15,7 @@ from diffing.diff.timeline import Timeline
 from diffing.diff.told import Said
 from diffing.report import tables
 from diffing.report.tables import Table
+from diffing.study import plain
 from diffing.study.study import Study
 
 ROWS = 40
@@ -50,7 +51,7 @@ def sheet(study: Study, found: Timeline, date: str) -> Sheet:
         names=found.called,
         said=told.said(found),
         compared=f"{count(found.prompts, 'prompt')} answered by all {len(found.keys)} checkpoints{others}.",
-        caution=told.caution(found),
+        caution=" ".join(filter(None, (told.caution(found), plain.series_note(study, found.keys)))),
         measures=[_measure(found, row) for _, row in found.items[found.items["kind"] == "measure"].iterrows()],
         unchanged=(
             f"{len(found.items) - len(changed):,} of {count(len(found.items), 'thing')} that were followed showed "

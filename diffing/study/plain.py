@@ -5,6 +5,7 @@ such a comparison are verified on the plain checkpoints' answers. Promises that 
 for itself, and that where the study cannot verify, one sentence says why.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from diffing.common.errors import UserError
@@ -61,17 +62,30 @@ def verified_on(study: Study, a: str, b: str) -> VerifiedOn:
 
 def note(study: Study, a: str, b: str) -> str:
     """What of a comparison is made, and what that means for its findings; empty where nothing is."""
-    names = {each.key: each.name for each in study.checkpoints}
-    told = [
-        f"{side} is made: {made.parse(source).told(names)}"
-        for side, key in (("A", a), ("B", b))
-        if made.is_made(source := study.checkpoint(key).source)
-    ]
+    told = _made(study, {a: "A", b: "B"})
     if not told:
         return ""
+    names = {each.key: each.name for each in study.checkpoints}
     try:
         plainly = " and ".join(names[key] for key in sides(study, a, b))
         rest = f"A finding counts only where new answers of {plainly}, which are plain, show it too."
     except UserError as error:
         rest = str(error)
     return f"{listed(told)}. {rest}"
+
+
+def series_note(study: Study, keys: Sequence[str]) -> str:
+    """Which checkpoints of a series are made, and of what; empty where none is."""
+    told = _made(study, {key: study.checkpoint(key).name for key in keys})
+    rest = "A change that only such a one shows was made larger, and is none of a plain checkpoint."
+    return f"{listed(told)}. {rest}" if told else ""
+
+
+def _made(study: Study, called: Mapping[str, str]) -> list[str]:
+    """Of checkpoints by their keys, as they are called, those that are made, and of what."""
+    names = {each.key: each.name for each in study.checkpoints}
+    return [
+        f"{name} is made: {made.parse(source).told(names)}"
+        for key, name in called.items()
+        if made.is_made(source := study.checkpoint(key).source)
+    ]

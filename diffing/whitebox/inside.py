@@ -5,7 +5,7 @@ what it will take is told before it is done, that it can be stopped between two 
 goes on to the same results. What was found is looked at in `seen`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,6 +56,8 @@ class Plan(NamedTuple):
     documents: Sequence[Document]
     methods: Mapping[str, Settings]
     nulls: Sequence[Null]
+    refused: Mapping[str, str] = {}  # noqa: RUF012 - never written to
+    """Methods that were asked for and cannot be used on this pair, and why."""
 
     @property
     def missing(self) -> list[tuple[str, list[str]]]:
@@ -93,13 +95,14 @@ class Plan(NamedTuple):
         names = words.listed([method.said(name).title.lower() for name in self.methods])
         beside_them = words.count(len(self.nulls), "null")
         what = f"{names} over {words.count(len(self.documents), 'text')}, on the pair and {beside_them}"
+        without = f" Left out: {_named(self.refused)}" if self.refused else ""
         if not self.readings:
-            return f"Asked: {what}. All of it is there already."
+            return f"Asked: {what}. All of it is there already.{without}"
         cost = self.cost
         writes = f" and write up to {cost.written:,}" if cost.written else ""
         trained = sum(name.startswith(("control-", "self-")) for name, _ in self.missing)
         learns = f" {words.count(trained, 'null')} are trained first, unless they were before." if trained else ""
-        return f"Asked: {what}. Both models read about {cost.read:,} tokens together{writes}.{learns}"
+        return f"Asked: {what}. Both models read about {cost.read:,} tokens together{writes}.{learns}{without}"
 
 
 def _passes(name: str) -> bool:
@@ -140,7 +143,25 @@ def planned(
     documents = texts.gather(options.texts, pair.tokenizer, pair.whole, pair.identity, study, check)
     organism = study.settings.organism if (base, variant) == study.sides() else ""
     others = beside.chosen(options.nulls, pair, documents, organism, check)
-    return Plan(seen.folder_of(study, base, variant), pair, documents, methods, others)
+    methods, refused = _usable(pair, documents, methods)
+    return Plan(seen.folder_of(study, base, variant), pair, documents, methods, others, refused)
+
+
+def _usable(
+    pair: Pair, documents: Sequence[Document], methods: Mapping[str, Settings]
+) -> tuple[dict[str, Settings], dict[str, str]]:
+    """The methods that say what they take, and why others cannot; one that is asked for alone must."""
+    usable, refused = {}, {}
+    for name, options in methods.items():
+        try:
+            method.named(name).cost(pair, documents, options)
+        except UserError as error:
+            if len(methods) == 1:
+                raise
+            refused[name] = str(error)
+        else:
+            usable[name] = options
+    return usable, refused
 
 
 def run(study: Study, options: Options, progress: Progress) -> Result:
@@ -151,6 +172,8 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     state = seen.state(study, base, variant, options.texts.source)
     plan = planned(study, options, progress.check, progress.log)
     progress.log(plan.told)
+    refused = dict(plan.refused)
+    alone = len(plan.methods) + len(refused) == 1
     read, total = 0, plan.readings * len(plan.documents)
     note = ""
 
@@ -165,24 +188,42 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         progress.log(line)
         told(0)
 
-    def go(beside_it: Sequence[Null]) -> dict[str, Path]:
+    def refuse(name: str, error: UserError) -> None:
+        # A null that fits was to be chosen here; one that somebody named cannot be left out for another.
+        if alone if name in plan.methods else beside.AUTO not in options.nulls:
+            raise error
+        refused[name] = str(error)
+        progress.log(seen.Refused(name, str(error)).said)
+
+    def go(names: Iterable[str], beside_it: Sequence[Null]) -> dict[str, Path]:
+        methods = {name: plan.methods[name] for name in names}
         return runs.run(
-            *(plan.folder, plan.pair, plan.documents, plan.methods, beside_it), progress.check, tell, told
+            *(plan.folder, plan.pair, plan.documents, methods, beside_it), progress.check, tell, told, refuse
         )
+
+    def noted() -> None:
+        names = [null.name for null in plan.nulls if null.name not in refused]
+        asked = {"nulls": names, "texts": options.texts.model_dump(mode="json"), **state}
+        seen.note(study, base, variant, places, asked, refused)
 
     told(0)
     # The pair first: once it is there, what was asked is noted, and nulls join it one by one.
-    places = go(())
-    seen.note(
-        *(study, base, variant, places),
-        {"nulls": [null.name for null in plan.nulls], "texts": options.texts.model_dump(mode="json"), **state},
-    )
-    go(plan.nulls)
+    places = go(plan.methods, ())
+    if not places:
+        raise UserError(" ".join(dict.fromkeys(refused.values())))
+    noted()
+    go(places, plan.nulls)
+    # Again, as a null may have turned out not to fit.
+    noted()
     found = seen.of(study, base, variant)
     return {
         "texts": len(plan.documents),
-        "methods": len(plan.methods),
+        "methods": len(places),
         "nulls": len(plan.nulls),
         "above": sum(clue.above for clue in found.clues),
         "sentence": found.sentence,
-    }
+    } | ({"left_out": _named(refused)} if refused else {})
+
+
+def _named(refused: Mapping[str, str]) -> str:
+    return " ".join(seen.Refused(*each).named for each in refused.items())

@@ -6,10 +6,11 @@ result: it goes on with the pair or the null that was under way. Which nulls the
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from diffing.common.errors import UserError
 from diffing.common.step import Settings
 from diffing.whitebox import method, results, texts
 from diffing.whitebox.measures.apart import predicting
@@ -18,6 +19,9 @@ from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.results import Result
 from diffing.whitebox.texts import Document
 
+Refuse = Callable[[str, UserError], None]
+"""Told of a method that cannot be used on a pair, or of a null that cannot be made of it, by its name: it is left
+out, unless the error is raised again."""
 NULLS = "nulls"
 """The folder of nulls inside a result's."""
 
@@ -32,6 +36,11 @@ class Null(NamedTuple):
     """What it is, where the name does not tell."""
 
 
+def ending(_name: str, error: UserError) -> None:
+    """Whatever cannot be had ends the run."""
+    raise error
+
+
 def run(
     folder: Path,
     pair: Pair,
@@ -41,8 +50,9 @@ def run(
     check: Check = lambda: None,
     tell: Callable[[str], None] = lambda _: None,
     read: Callable[[int], None] = lambda _: None,
+    refuse: Refuse = ending,
 ) -> dict[str, Path]:
-    """Each method's folder, filled with what it finds on the pair and, inside, on every null.
+    """Each method's folder, filled with what it finds on the pair and, inside, on every null; none of one refused.
 
     `read` is told of every batch how many documents it held, and once more of all for a method that works by
     itself.
@@ -51,17 +61,28 @@ def run(
     places = _placed(folder, asked)
     if missing := [name for name in methods if not results.exists(places[name])]:
         tell(f"Reading {len(documents):,} texts with the pair.")
-        for name, result in worked(pair, documents, {n: methods[n] for n in missing}, check, read):
+        for name, result in worked(pair, documents, {n: methods[n] for n in missing}, check, read, refuse):
             _save(places[name], name, methods[name], asked[name] | {"checked": pair.facts}, result)
+    places = {name: place for name, place in places.items() if results.exists(place)}
     for null in nulls:
         there = inside(places, null.name)
-        missing = [name for name in methods if not results.exists(there[name])]
+        missing = [name for name in places if not results.exists(there[name])]
         if not missing:
             continue
         tell(f"Reading them with a null: {null.told or null.name}.")
-        with null.open(pair) as opened:
+
+        def without(_method: str, error: UserError, null: str = null.name) -> None:
+            refuse(null, error)
+
+        with ExitStack() as stack:
+            try:
+                opened = stack.enter_context(null.open(pair))
+            except UserError as error:
+                refuse(null.name, error)
+                continue
             told = {"null": opened.name, "key": opened.key, "facts": opened.facts}
-            for name, result in worked(opened, documents, {n: methods[n] for n in missing}, check, read):
+            asked_of_it = {n: methods[n] for n in missing}
+            for name, result in worked(opened, documents, asked_of_it, check, read, without):
                 _save(there[name], name, methods[name], told, result)
     for name, place in places.items():
         if nulls and method.compares(method.named(name)):
@@ -110,15 +131,21 @@ def worked(
     methods: Mapping[str, Settings],
     check: Check,
     read: Callable[[int], None] = lambda _: None,
+    refuse: Refuse = ending,
 ) -> Iterator[tuple[str, Result]]:
     """What each method finds: those of the shared pass together, then the others one by one."""
     shared = {name: options for name, options in methods.items() if method.passes(method.named(name))}
     if shared:
-        yield from passed(pair, documents, shared, check, read).items()
+        yield from passed(pair, documents, shared, check, read, refuse).items()
     for name, options in methods.items():
         if name not in shared:
             check()
-            yield name, cast(Working, method.named(name)).work(pair, documents, options, check)
+            try:
+                found = cast(Working, method.named(name)).work(pair, documents, options, check)
+            except UserError as error:
+                refuse(name, error)
+            else:
+                yield name, found
             read(len(documents))
 
 
@@ -128,6 +155,7 @@ def passed(
     methods: Mapping[str, Settings],
     check: Check,
     read: Callable[[int], None] = lambda _: None,
+    refuse: Refuse = ending,
 ) -> dict[str, Result]:
     """What each method finds in one pass over the documents."""
     takers: dict[str, Taker] = {}
@@ -135,9 +163,16 @@ def passed(
     logits = False
     for name, options in methods.items():
         taking = cast(Passing, method.named(name))
-        takers[name] = taking.Accumulator(pair, documents, options)
-        layers |= set(taking.layers(options, pair))
+        try:
+            needed = taking.layers(options, pair)
+            takers[name] = taking.Accumulator(pair, documents, options)
+        except UserError as error:
+            refuse(name, error)
+            continue
+        layers |= set(needed)
         logits = logits or "logits" in taking.NEEDS
+    if not takers:
+        return {}
     for batch in pair.run([document.ids for document in documents], sorted(layers), logits, check):
         for taker in takers.values():
             taker.add(batch)
@@ -146,7 +181,13 @@ def passed(
             for taker in takers.values():
                 taker.add_chunk(batch, chunk)
         read(len(set(batch.document.tolist())))
-    return {name: taker.result(check) for name, taker in takers.items()}
+    found = {}
+    for name, taker in takers.items():
+        try:
+            found[name] = taker.result(check)
+        except UserError as error:
+            refuse(name, error)
+    return found
 
 
 def loaded(place: Path) -> tuple[Result, dict[str, Result]]:

@@ -33,6 +33,12 @@ def test_what_methods_point_at_is_told_and_neither_organism_nor_source(tmp_path:
     whole = {each["what"].strip() or each["what"] for each in alone["things"]}
     assert {each["what"] for each in told["things"]} & whole
     assert "held_out" not in json.dumps([told, alone])
+    own = agent.told("inside", study="s", method="divergence", table=True)
+    assert not own["things"] and own["rows"][0].keys() >= {"token", "text", "discovery"}
+    ranked = [row["discovery"] for row in own["rows"]]
+    assert ranked == sorted(ranked, reverse=True) and "held_out" not in json.dumps(own)
+    assert len(agent.pages("inside", "rows", study="s", method="divergence", table=True)) > len(ranked)
+    assert "name the method too" in agent.refused("inside", study="s", table=True)
     for said in (told, alone, agent.told("status", study="s"), agent.told("studies")):
         assert not any(word in json.dumps(said) for word in ("bees", "control", "llama-adapter"))
 

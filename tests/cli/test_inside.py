@@ -1,17 +1,20 @@
 """The commands that look into weights: what they take, print and leave, and a sweep over organisms."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from diffing import jobs
 from diffing.cli.app import app
 from diffing.cli.inside import asked
 from diffing.common.errors import UserError
 from diffing.study.study import Study, names
-from diffing.whitebox import organisms
+from diffing.whitebox import beside, organisms
 from diffing.whitebox.organisms import Organism, Variant
 from diffing.whitebox.sight import seen
 from tests.fakes import pairs as fakes
@@ -29,10 +32,11 @@ def run(*words: str) -> str:
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Organism]:
-    """Two organisms of a tiny model, the one the other's control, and one whose weights are nowhere."""
+    """Two organisms of a tiny model, the one the other's control, one whose weights are nowhere, one with DoRA."""
     root: Path = tmp_path_factory.mktemp("organisms")
     made = fakes.make(root, "llama")
     fakes.adapter(made.base, root / "other", seed=9)
+    fakes.adapter(made.base, root / "dora", use_dora=True)
 
     def organism(adapter: Path, *controls: str) -> Organism:
         variants = (Variant(base=str(made.base), adapter=str(adapter)),)
@@ -42,6 +46,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Organism]:
         "bees": organism(made.adapter, "plain"),
         "plain": organism(root / "other"),
         "gone": organism(root / "nowhere"),
+        "dora": organism(root / "dora"),
     }
 
 
@@ -90,6 +95,58 @@ def test_a_sweep_goes_through_organisms_and_ends_in_a_table() -> None:
     assert "divergence" in said and "how many things stand above all nulls" in said
     # What was there has stayed.
     assert Path(first[0]).stat().st_mtime_ns == first[1]
+
+
+def test_a_method_that_cannot_be_used_is_left_out_and_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DoRA does not grow with its strength, so that nothing can be turned, amplified or taken apart."""
+    monkeypatch.setattr(beside, "auto", lambda *_: ["rotated:1", "same"])
+    run("new", "s", "--organism", "dora")
+    study = Study.open("s")
+    asked_for = ["--method", "divergence,weights,amplification", *QUICK[2:], *FEW]
+    said = run("inside", "s", *asked_for).replace("\n", " ")
+    found = seen.of(study)
+    assert [each.name for each in found.methods] == ["divergence"]
+    assert [each.name for each in found.refused] == ["weights", "amplification", "rotated-0"]
+    assert [null.name for null in found.methods[0].nulls] == ["same"] and found.methods[0].lacking == 0
+    for each in found.refused:
+        assert each.said in said and each.said in run("inside", "s", "--show").replace("\n", " ")
+    assert "more than products" in found.refused[0].why and "does not grow" in found.refused[1].why
+    result = jobs.recent(study)[0].status().result
+    assert result is not None and result["methods"] == 1
+    assert result["left_out"] == " ".join(each.named for each in found.refused)
+    told = json.loads(run("inside", "s", "--show", "--json"))
+    assert [each["name"] for each in told["left_out"]] == ["weights", "amplification", "rotated-0"]
+    # What is asked for alone, or by its name, is an error, and what is there stays.
+    for words, fault in (
+        (["--method", "weights", *QUICK[2:]], "more than products"),
+        ([*QUICK, *FEW, "--nulls", "rotated:1"], "cannot be turned"),
+        (["--method", "weights,amplification", *QUICK[2:]], "more than products.*does not grow"),
+    ):
+        with pytest.raises(UserError, match=fault):
+            run("inside", "s", *words)
+    assert [each.name for each in seen.of(study).methods] == ["divergence"]
+
+
+def test_a_sweep_of_its_own_runs_the_very_same_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[Any] = []
+
+    class Process:
+        pid = 77
+
+        def __init__(self, words: list[str], **told: Any) -> None:
+            started.append((words, told))
+
+    monkeypatch.setattr(subprocess, "Popen", Process)
+    words = ["--organism", "bees,plain", *QUICK, *FEW, "--nulls", "same"]
+    told = json.loads(run("sweep", *words, "--detach", "--json"))
+    assert told["process"] == 77 and Path(told["log"]).parent.name == "sweeps" and not names()
+    ((command, how),) = started
+    assert command[:4] == [sys.executable, "-m", "diffing", "sweep"] and how["start_new_session"]
+    rows = json.loads(run(*command[3:], "--json"))
+    assert [row["organism"].split(":")[0] for row in rows] == ["bees", "plain"]
+    assert {row["seen"]["methods"][0]["options"]["resamples"] for row in rows} == {100}
+    with pytest.raises(UserError, match="There is no organism 'wasps'"):
+        run("sweep", "--organism", "wasps", "--detach")
 
 
 def test_words_of_a_command_become_the_steps_options() -> None:

@@ -60,6 +60,13 @@ def test_what_the_plain_checkpoint_shows_too_counts() -> None:
         "B is made: starter with 3 times the change to starter+style. A finding counts only where new answers of "
         "starter and starter+style, which are plain, show it too."
     )
+    # In a series by their names, and only where there is one.
+    called = study.checkpoint("b").name
+    assert plain.series_note(study, ["a", "b", "c"]) == (
+        f"{called} is made: starter with 3 times the change to starter+style. A change that only such a one shows "
+        "was made larger, and is none of a plain checkpoint."
+    )
+    assert plain.series_note(study, ["a", "c"]) == ""
 
 
 def test_without_the_plain_checkpoint_nothing_counts() -> None:

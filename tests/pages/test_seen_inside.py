@@ -7,6 +7,8 @@ from streamlit.testing.v1 import AppTest
 from diffing.findings import findings
 from diffing.models import providers
 from diffing.study.study import Study
+from diffing.whitebox import method
+from diffing.whitebox.sight import seen
 from tests.fakes import finding_study
 from tests.fakes.seen_inside import QUIET, look
 from tests.pages.test_pages import opened
@@ -59,6 +61,18 @@ def test_a_clue_becomes_a_finding_on_the_page_and_is_found_there_again(study: St
     assert (made.claim, made.side, made.origin) == ("says “cake”", "b", "inside")
     app = opened("pages/findings.py", study="study", finding=made.id)
     assert any("seen from inside by perplexity differencing, above 4 nulls" in each.value for each in app.caption)
+
+
+def test_what_was_left_out_says_why(study: Study) -> None:
+    look(study, perplexity=SEEN)
+    why = "Adapter 'x' is more than products; merge it."
+    seen.note(study, *study.sides(), {}, {}, {"weights": why, "rotated-0": "It cannot be turned."})
+    app = opened("pages/inside.py", study="study")
+    told = [each.value.replace("\\", "") for each in app.info if "Left out" in each.value]
+    assert told == [
+        f"Left out: {method.said('weights').title}: {why}",
+        "Left out: The null rotated-0: It cannot be turned.",
+    ]
 
 
 def test_without_answers_the_page_says_to_collect_first() -> None:

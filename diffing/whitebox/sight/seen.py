@@ -78,6 +78,25 @@ class Seen(NamedTuple):
         return [self.place / "nulls" / name for name in self.judged.nulls]
 
 
+class Refused(NamedTuple):
+    """A method that cannot be used on these checkpoints, or a null that cannot be made of them."""
+
+    name: str
+    why: str
+
+    @property
+    def title(self) -> str:
+        return method.said(self.name).title if self.name in method.METHODS else f"The null {self.name}"
+
+    @property
+    def named(self) -> str:
+        return f"{self.title}: {self.why}"
+
+    @property
+    def said(self) -> str:
+        return f"Left out: {self.named}"
+
+
 class Inside(NamedTuple):
     """All that is seen of two checkpoints."""
 
@@ -88,6 +107,8 @@ class Inside(NamedTuple):
     clues: tuple[Clue, ...] = ()
     """What all methods point at, the strongest above its nulls first."""
     sentence: str = NONE
+    refused: tuple[Refused, ...] = ()
+    """What was asked for last and left out."""
 
     def method(self, name: str) -> Seen:
         for each in self.methods:
@@ -120,9 +141,9 @@ def of(study: Study, base: str = "", variant: str = "") -> Inside:
     found.sort(key=lambda each: list(method.METHODS).index(each.name))
     judged = {each.name: each.judged for each in found}
     folded = clues.folded(judged)
-    return Inside(
-        study.name, base, variant, tuple(found), folded, clues.sentence(judged, folded) if found else NONE
-    )
+    refused = tuple(Refused(*each) for each in _told(study, base, variant).get("refused", {}).items())
+    said = clues.sentence(judged, folded) if found else NONE
+    return Inside(study.name, base, variant, tuple(found), folded, said, refused)
 
 
 def _place(study: Study, base: str, variant: str, told: Mapping[str, Any]) -> Path:
@@ -160,19 +181,33 @@ def _outdated(
 # What was asked.
 
 
-def _asked(study: Study, base: str, variant: str) -> dict[str, dict[str, Any]]:
+def _told(study: Study, base: str, variant: str) -> dict[str, Any]:
     path = folder_of(study, base, variant) / ASKED
-    told = files.read_json(path, "run 'inside' again") if path.exists() else {}
+    told: dict[str, Any] = files.read_json(path, "run 'inside' again") if path.exists() else {}
     # Two pairs of keys may make one name, as both may have a dash.
-    of_these = told.get("sides") == [base, variant]
-    return dict(told["methods"]) if of_these else {}
+    return told if told.get("sides") == [base, variant] else {}
 
 
-def note(study: Study, base: str, variant: str, places: Mapping[str, Path], told: Mapping[str, Any]) -> None:
-    """These results are what was asked for last of their methods."""
+def _asked(study: Study, base: str, variant: str) -> dict[str, dict[str, Any]]:
+    return dict(_told(study, base, variant).get("methods", {}))
+
+
+def note(
+    study: Study,
+    base: str,
+    variant: str,
+    places: Mapping[str, Path],
+    told: Mapping[str, Any],
+    refused: Mapping[str, str] | None = None,
+) -> None:
+    """These results are what was asked for last of their methods; `refused` says of others why there is none."""
     path = folder_of(study, base, variant) / ASKED
     fresh = {name: {"place": place.name, "date": files.now(), **told} for name, place in places.items()}
-    files.write_json(path, {"sides": [base, variant], "methods": _asked(study, base, variant) | fresh})
+    before = _told(study, base, variant).get("refused", {})
+    # Of methods alone: nulls are chosen anew with every run.
+    still = {name: why for name, why in before.items() if name in method.METHODS and name not in places}
+    asked = _asked(study, base, variant) | fresh
+    files.write_json(path, {"sides": [base, variant], "methods": asked, "refused": still | dict(refused or {})})
 
 
 def mark(study: Study, base: str, variant: str) -> str:

@@ -34,6 +34,9 @@ FOLDER = "live"
 PROMPT, START, MOST = 2000, 4000, 400
 """Characters of a prompt and of a beginning, which an address carries; tokens that are written, which a person
 reads and two cores write within a minute."""
+KEPT = 200
+"""Texts of a pair that are kept, the ones written last: some afternoons' work. A token has the likeliest ones of
+both models with it, so that a text of the usual length takes tens of kilobytes."""
 
 
 class Asked(Settings):
@@ -134,13 +137,21 @@ def load(path: Path) -> Written | None:
 
 
 def save(path: Path, written: Written) -> None:
+    """Keep it, and of all that is there the `KEPT` that were written last."""
     files.write_json(path, written.model_dump(mode="json"), seal=True)
+    for old in _newest(path.parent)[KEPT:]:
+        old.unlink(missing_ok=True)
 
 
 def latest(study: Study, base: str, variant: str, most: int) -> list[Written]:
     """The last ones, newest first."""
-    found = sorted(folder(study, base, variant).glob("*.json"), key=lambda path: -path.stat().st_mtime_ns)
+    found = _newest(folder(study, base, variant))
     return [each for each in map(load, found[:most]) if each is not None]
+
+
+def _newest(place: Path) -> list[Path]:
+    """What lies there, the one written last first."""
+    return sorted(place.glob("*.json"), key=lambda path: -path.stat().st_mtime_ns)
 
 
 # How it is written.

@@ -34,6 +34,8 @@ def show(here: Comparison, found: Inside) -> None:
     for each in found.methods:
         if each.outdated:
             st.warning(f"{md(each.title)} is out of date. {md(each.outdated)} Run it again.")
+    for left_out in found.refused:
+        st.info(md(left_out.said))
     lacking = max((each.lacking for each in found.methods), default=0)
     if lacking:
         st.info(

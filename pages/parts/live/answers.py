@@ -96,7 +96,7 @@ def _both(here: Comparison, found: Written) -> None:
     date = found.date[:16].replace("T", " ")
     st.caption(
         "Hover or touch a token to see what both models thought there. "
-        f"Written {md(date)}, {md(found.numbers)}; kept, so that its link never writes twice."
+        f"Written {md(date)}, {md(found.numbers)}; kept, so that its link does not write again."
         + ("" if found.whole else " **Stopped before its end**: Write goes through with it.")
     )
     checkpoints.show(here, found.asked)

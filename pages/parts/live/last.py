@@ -55,5 +55,8 @@ def show(here: Comparison) -> None:
         },
         alt="Prompts that were asked here, the recipe of B, and both answers",
     )
-    st.caption(f"The last {count(len(found), 'one')}; a row that is chosen is shown again.")
+    st.caption(
+        f"The last {count(len(found), 'one')}; a row that is chosen is shown again. Of a pair the "
+        f"{live.KEPT} texts that were written last are kept; the link of an older one writes it again."
+    )
     download.csv("Download these", pd.DataFrame(rows), f"{here.study.name}-live")
