@@ -93,9 +93,7 @@ class Accumulator:
     """Takes batch after batch, then tells what was in them."""
 
     def __init__(self, pair: Pair, documents: Sequence[Document], options: Options) -> None:
-        self.pair = pair
-        self.documents = documents
-        self.options = options
+        self.pair, self.documents, self.options = pair, documents, options
         self.layer = layer(options, pair)
         self.group = grouped(documents, options.seed)
         self.start = torch.tensor([max(document.start, options.skip) for document in documents])
@@ -222,8 +220,7 @@ class Accumulator:
         for row, lot in zip(found, lots, strict=True):
             # A half of too few documents has no chance that could be told.
             row[: len(lot.chance)] = lot.chance.cpu().numpy()
-        whole = self._moments[FIRST].with_(self._moments[SECOND]).square
-        larger: Floats = np.fmax.reduce(found) / whole
+        larger: Floats = np.fmax.reduce(found) / self._moments[FIRST].with_(self._moments[SECOND]).square
         return larger
 
     def _shares(self, mean: Tensor, vectors: Tensor, values: Tensor, sample: Sample, along: Sample) -> "Shares":
