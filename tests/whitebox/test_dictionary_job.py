@@ -20,7 +20,7 @@ from diffing.study.study import Study
 from diffing.whitebox.activations.corpus import Corpus
 from diffing.whitebox.activations.norms import norms
 from diffing.whitebox.activations.source import Passes
-from diffing.whitebox.dictionaries import described, job, plan, shelf
+from diffing.whitebox.dictionaries import described, job, latents, plan, shelf
 from diffing.whitebox.dictionaries.job import Options
 from diffing.whitebox.dictionaries.shape import Shape, scale_of
 from diffing.whitebox.measures import unembed
@@ -211,6 +211,17 @@ def test_what_has_no_room_is_told_before_anything_is_read(study: Study, monkeypa
     assert not found.keeps and found.cost.read > found.stream.rounds * found.corpus.tokens
 
 
+def test_one_that_is_not_fit_for_other_texts_is_kept_and_told_so(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No number of latents is within half of itself.
+    monkeypatch.setattr(latents, "FED", 0.5)
+    status = run(study, tokens=128)
+    assert status.state == "failed" and shelf.names(study) == ["crosscoder"]
+    assert "is trained and kept, but not fit for texts that it did not learn from: " in status.error
+    assert "train one on more texts, or with fewer latents" in status.error
+
+
 @pytest.mark.parametrize(("sides", "weight"), [(1, 0.0), (2, 0.0), (2, -0.5)])
 def test_the_scale_of_a_stream_is_that_of_all_its_tokens(folders: Folders, sides: int, weight: float) -> None:
     pair = opening.open_pair(folders.low_rank)
@@ -347,8 +358,8 @@ def test_answers_tell_how_often_latents_fire_by_checkpoint(study: Study) -> None
     told = ASKED | {"texts": {"count": 24, "length": 80}}
     status = jobs.run_here(asked, "dictionary", told)
     assert status.state == "done", status.error
-    latents, passages = (shelf.table(asked, "crosscoder", name) for name in ("latents", "passages"))
-    assert {"frequency_a", "frequency_b"} <= set(latents) and set(passages["checkpoint"]) == {"a", "b"}
-    both = latents["frequency_a"] + latents["frequency_b"]
-    assert (both[latents["frequency"] > 0] > 0).all()
+    table, passages = (shelf.table(asked, "crosscoder", name) for name in ("latents", "passages"))
+    assert {"frequency_a", "frequency_b"} <= set(table) and set(passages["checkpoint"]) == {"a", "b"}
+    both = table["frequency_a"] + table["frequency_b"]
+    assert (both[table["frequency"] > 0] > 0).all()
     assert shelf.facts(asked, "crosscoder").held_out == 2 * int((asked.prompts()["split"] == "held-out").sum())

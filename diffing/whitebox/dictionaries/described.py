@@ -132,7 +132,8 @@ def read(dictionary: Dictionary, source: Passes, documents: Sequence[Document], 
             document, position = block.document.numpy(), block.position.numpy()
             token = data.offsets[document] + position
             kept = np.flatnonzero(counted[token])
-            pairs = block.values[torch.from_numpy(kept).to(block.values.device), 0]
+            # Of two models that take turns on a device, what they give waits in the host's memory.
+            pairs = block.values[torch.from_numpy(kept).to(block.values.device), 0].to(dictionary.decoder.device)
             document, token = document[kept], token[kept]
             found = dictionary.encode(pairs)
             row, latent, value = (part.cpu() for part in found)

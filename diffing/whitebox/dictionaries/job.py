@@ -25,6 +25,7 @@ from diffing.whitebox.activations.stream import Stream
 from diffing.whitebox.dictionaries import described, shelf
 from diffing.whitebox.dictionaries import files as weights
 from diffing.whitebox.dictionaries.dictionary import Dictionary
+from diffing.whitebox.dictionaries.latents import Unfit
 from diffing.whitebox.dictionaries.plan import Options, Plan, Watched, planned
 from diffing.whitebox.dictionaries.shape import BASE, VARIANT, Scale, Shape
 from diffing.whitebox.dictionaries.training import Training
@@ -146,6 +147,11 @@ def describe(plan: Plan, dictionary: Dictionary, progress: Progress) -> None:
     told(0)
     source = Watched(plan.pair, Corpus(documents), plan.source.layers)
     source.told = told
-    described.describe(
-        shelf.folder(plan.study, plan.options.called), dictionary, source, documents, progress.check
-    )
+    name = plan.options.called
+    try:
+        described.describe(shelf.folder(plan.study, name), dictionary, source, documents, progress.check)
+    except Unfit as error:
+        raise UserError(
+            f"Dictionary '{name}' is trained and kept, but not fit for texts that it did not learn from: "
+            f"{error.fault[0].lower()}{error.fault[1:]}; train one on more texts, or with fewer latents."
+        ) from error

@@ -33,6 +33,14 @@ EXACT = 1e-6
 SIDES = ("base", "variant")
 
 
+class Unfit(UserError):
+    """A dictionary that is active as never in training, or gives back less than the mean alone would."""
+
+    def __init__(self, fault: str, reads: str) -> None:
+        super().__init__(f"{fault}: it reads {reads} at the place that it was trained on; feed it with these.")
+        self.fault = fault
+
+
 class Seen(NamedTuple):
     """Paired activations, and where they come from."""
 
@@ -159,7 +167,7 @@ def _fed(sums: Sums, tokens: float) -> None:
     else:
         return
     reads = "the variant's activations less the base's" if sums.sides == 1 else "both models' activations"
-    raise UserError(f"{fault}: it reads {reads} at the place that it was trained on; feed it with these.")
+    raise Unfit(fault, reads)
 
 
 def _written(dictionary: Dictionary) -> dict[str, Array]:
