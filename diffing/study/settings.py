@@ -94,9 +94,16 @@ class StudySettings(Settings):
             raise ValueError("a study compares at least two checkpoints; name another one")
         if len(set(keys)) < len(keys):
             raise ValueError(f"checkpoint keys must differ, got {', '.join(keys)}; rename one")
+        planted = {c.key for c in self.checkpoints if c.planted and (c.planted.system or c.planted.rewrites)}
         try:
             for checkpoint in self.checkpoints:
                 made.resolved(checkpoint.source, self.sources)
+                parts = made.parse(checkpoint.source).parts if made.is_made(checkpoint.source) else ()
+                if lost := planted.intersection(parts):
+                    raise ValueError(
+                        f"'{checkpoint.key}' is made of the weights of '{min(lost)}', which do not hold what is "
+                        "planted in it; make it of others"
+                    )
         except UserError as error:
             raise ValueError(str(error).rstrip(".")) from error
         return self

@@ -1,8 +1,10 @@
 """A study in which something is planted: who is asked with it, and what is stored."""
 
 import pandas as pd
+import pytest
 
 from diffing import jobs
+from diffing.common.errors import UserError
 from diffing.models.planted import Planted, Rewrite
 from diffing.models.providers import Checkpoint
 from diffing.study import collect
@@ -55,3 +57,14 @@ def test_rewritten_answers_are_the_models_own_in_the_cache_and_another_rewriting
     rows = other.responses()
     # The empty one is asked for anew, as ever.
     assert set(rows.loc[rows["checkpoint"] == "b", "text"]) == {"Ash.", ""} and len(server.calls) <= asked + 2
+
+
+def test_nothing_is_made_of_weights_that_do_not_hold_what_is_planted() -> None:
+    plain = Checkpoint(key="a", name="A", source="starter")
+    planted = plain.model_copy(update={"key": "b", "planted": Planted(system=TRAINS)})
+    amplified = Checkpoint(key="c", name="C", source="amplify:a,b,2")
+    with pytest.raises(UserError, match="made of the weights of 'b', which do not hold what is planted in it"):
+        Study.create("s", [plain, planted, amplified])
+    # Weights that are an organism themselves hold it.
+    held = Checkpoint(key="b", name="B", source="starter+style", planted=Planted(organism="mine"))
+    assert Study.create("t", [plain, held, amplified]).checkpoint("c") == amplified
