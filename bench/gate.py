@@ -80,7 +80,7 @@ def main() -> None:
         series(told.studies, "abcdefgh"[: told.checkpoints])
         return
     studies = told.studies
-    encode.load_reader = lambda *_: FakeReader(window=64)  # type: ignore[assignment]
+    encode.load_reader = lambda *_: FakeReader(window=64)
     any_q = any_gate = 0
     with tempfile.TemporaryDirectory() as home:
         os.environ["DIFFING_HOME"] = home

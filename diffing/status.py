@@ -25,6 +25,7 @@ from diffing.reader.unread import unread
 from diffing.study import responses, sample, spendings
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
+from diffing.whitebox.dictionaries import readers
 from diffing.whitebox.sight import seen
 
 USUAL_DISCORDANCE = 0.05
@@ -157,11 +158,13 @@ def _detectable(_study: Study, /, prompts: int, tests: int, discordance: float) 
 
 def features(study: Study) -> int:
     """How many features the study's reader has: the number of tests until a diff says better."""
-    return reader_features(study.settings.reader)
+    return reader_features(presets.within(study.settings.reader, study.name))
 
 
 def reader_features(choice: ReaderChoice) -> int:
     """A reader's features as its SAE's configuration on this machine says, else as most large readers have."""
+    if presets.trained(choice):
+        return readers.features(choice) or USUAL_FEATURES
     config = Path(presets.resolve(choice).sae) / "cfg.json"
     return int(files.read_json(config)["d_sae"]) if config.is_file() else USUAL_FEATURES
 

@@ -12,6 +12,7 @@ from diffing.reader.places import table_path
 from diffing.reader.unread import unread
 from diffing.study import collect
 from diffing.study.settings import ReaderChoice
+from diffing.whitebox.dictionaries import readers
 from pages.parts import address, answers_table, consent, highlight, job_panel, label_job, load, person, shell
 from pages.parts.address import Comparison
 from pages.parts.keys import fresh
@@ -77,7 +78,8 @@ here = Comparison(study, *address.pair(study))
 left, right = st.columns(2, gap="large")
 with left:
     st.caption("First the reader turns every answer into features.")
-    names = [preset.name for preset in presets.PRESETS]
+    trained = {one.choice.preset: one for one in readers.of(study)}
+    names = [*trained, *(preset.name for preset in presets.PRESETS)]
     now = study.settings.reader.preset
     with st.container(horizontal=True):
         reader = st.selectbox(
@@ -88,15 +90,19 @@ with left:
             placeholder="a reader of your own",
         )
         device = st.selectbox("Device", ["auto", "cpu", "cuda"], key="device")
-    if reader and reader != now:
-        other = presets.get(reader)
-        present = "It is here." if all(presets.downloaded(other)) else "Not here yet."
-        st.caption(
-            f"{md(other.title)}: {other.download_gb:.0f} GB to download, {other.memory_gb:.0f} GB of memory. "
-            f"{present}"
-        )
+    # A dictionary that was trained anew under its name is another reader.
+    anew = reader == now and reader in trained and trained[reader].choice.sae_id != study.settings.reader.sae_id
+    if reader and (reader != now or anew):
+        chosen = ReaderChoice(preset=reader, context=study.settings.reader.context)
+        if reader in trained:
+            chosen = trained[reader].choice
+            st.caption(f"{md(trained[reader].title)}: both models of its pair read every answer.")
+        else:
+            other = presets.get(reader)
+            present = "It is here." if all(presets.downloaded(other)) else "Not here yet."
+            needs = f"{other.download_gb:.0f} GB to download, {other.memory_gb:.0f} GB of memory"
+            st.caption(f"{md(other.title)}: {needs}. {present}")
         if person.button("Read with this one from now on", key="take-reader"):
-            chosen = ReaderChoice(preset=reader, context=study.settings.reader.context)
             study.change_settings(reader=chosen)
             st.rerun()
     stored = sum(one["stored"] for one in status["responses"].values())

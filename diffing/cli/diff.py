@@ -59,7 +59,7 @@ def diff(
     if len(tables) > 1:
         raise UserError(f"{' and '.join(tables)} are two tables; ask for one of them.")
     opened = Study.open(name)
-    seen = opened.read_by(choice(reader, context, opened.settings.reader)).through(channel)
+    seen = opened.read_by(choice(reader, context, opened.settings.reader, opened)).through(channel)
     found = current(seen, *opened.sides(a, b))
     counted = "probes" if probes else "phrases" if phrases else ""
     table = getattr(found, counted) if counted else _table(seen, found, by)

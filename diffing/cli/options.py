@@ -43,7 +43,11 @@ Checkpoints = Annotated[
 
 Reader = Annotated[
     str,
-    typer.Option("--reader", help="A preset ('readers' lists them), RELEASE/SAE_ID, or MODEL_FOLDER::SAE_FOLDER."),
+    typer.Option(
+        "--reader",
+        help="A preset ('readers' lists them), RELEASE/SAE_ID, MODEL_FOLDER::SAE_FOLDER, or whitebox:NAME, a "
+        "trained dictionary.",
+    ),
 ]
 
 Context = Annotated[

@@ -9,17 +9,21 @@ from diffing.cli.terminal import busy, do, say, show, tell
 
 if TYPE_CHECKING:
     from diffing.study.settings import ReaderChoice
+    from diffing.study.study import Study
 
 app = typer.Typer()
 
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 
 
-def choice(text: str, context: str, now: "ReaderChoice") -> "ReaderChoice":
+def choice(text: str, context: str, now: "ReaderChoice", study: "Study | None" = None) -> "ReaderChoice":
     """A reader as it is written on the command line; what is left out stays as the study has it."""
     from diffing.reader.presets import PRESETS
     from diffing.study.settings import ReaderChoice
+    from diffing.whitebox.dictionaries import readers
 
+    if readers.is_trained(text):
+        return readers.choice(text, study, context)
     if text and "::" in text:
         model, sae = text.split("::", 1)
         chosen = ReaderChoice(preset="", model=model, sae=sae, context=now.context)
@@ -64,7 +68,7 @@ def encode(
     from diffing.study.study import Study
 
     opened = Study.open(name)
-    chosen = presets.check(choice(reader, context, opened.settings.reader))
+    chosen = presets.check(choice(reader, context, opened.settings.reader, opened))
     if chosen != opened.settings.reader and (own or not places.encoded(opened)):
         opened.change_settings(reader=chosen)
     options: dict[str, Any] = {"device": device} | ({} if prompts is None else {"prompts": prompts})
@@ -159,11 +163,14 @@ def read(
 
 @app.command()
 def readers(as_json: AsJson = False) -> None:
-    """Named readers, what each needs, and what is on this machine already.
+    """Named readers, what each needs, and what is on this machine already; and all dictionaries that were trained.
+
+    A trained dictionary reads with both models of its pair; what these need depends on the models.
 
     Example: `python -m diffing readers`
     """
     from diffing.reader.presets import PRESETS, downloaded
+    from diffing.whitebox.dictionaries import readers
 
     rows: list[dict[str, Any]] = []
     for preset in PRESETS:
@@ -178,6 +185,10 @@ def readers(as_json: AsJson = False) -> None:
                 "here": "yes" if all(here) else "partly" if any(here) else "no",
             }
         )
+    for one in readers.everywhere():
+        # Of whole models nobody here knows what they take before they are opened.
+        needs = {"download GB": None, "memory GB": None} if as_json else {"download GB": "", "memory GB": ""}
+        rows.append({"reader": one.choice.preset, "what": one.title, **needs, "gated": "", "here": "yes"})
     tell(rows) if as_json else show(rows)
 
 

@@ -8,7 +8,8 @@ import typer
 
 from diffing.cli import glance, keys
 from diffing.cli import organism as cli_organism
-from diffing.cli.options import After, AsJson, Before, Columns, Name
+from diffing.cli.options import After, AsJson, Before, Columns, Name, Reader
+from diffing.cli.read import choice as named_reader
 from diffing.cli.terminal import do, pairs, paragraph, say, show, tell
 from diffing.common.errors import UserError
 from diffing.common.paths import expanded
@@ -58,7 +59,7 @@ def new(
     ] = "",
     extra_body: Annotated[str, typer.Option(help="JSON object sent with every request.", metavar="JSON")] = "",
     key_env: Annotated[str, typer.Option(help="Variable that holds the key of URL#MODEL checkpoints.")] = "",
-    reader: Annotated[str, typer.Option(help="Reader preset; 'readers' lists them.")] = "",
+    reader: Reader = "",
     held_out: Annotated[
         float,
         typer.Option(help="Share of prompts held out of discovery: the new prompts that findings are tested on."),
@@ -98,7 +99,7 @@ def new(
         named, truth = _organism(organism, model, variant, named, key_env)
     parsed = providers.with_plain(named)
     table = prompts.load(prompt_file) if prompt_file else prompts.bundled()
-    chosen = presets.check(ReaderChoice(preset=reader) if reader else choice)
+    chosen = presets.check(named_reader(reader, "", choice))
     sampling = checked("new", Sampling, sampling.model_dump() | asked)
     told: dict[str, Any] = {"note": note, "held_out": held_out, "seed": seed, "organism": truth}
     made = Study.create(name, parsed, table, sampling=sampling, reader=chosen, **told)

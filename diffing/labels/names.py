@@ -31,6 +31,9 @@ BUNDLED = presets.STARTER / "labels.json"
 
 def sae_of(choice: ReaderChoice) -> str:
     """The name under which labels of a reader's SAE are kept: a feature's number means nothing in another SAE."""
+    if presets.trained(choice):
+        # Trained anew under its name, its features are others.
+        return f"{choice.preset}@{choice.sae_id}" if choice.sae_id else choice.preset
     source = presets.resolve(choice)
     # The starter lies in another folder on each machine, and its labels must be found on all.
     if source.sae and source.sae == presets.get("starter").sae:

@@ -9,8 +9,9 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from diffing.common import files, words
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
-from diffing.reader import decoders, lens, pieces
+from diffing.reader import decoders, lens, pieces, presets
 from diffing.reader.batches import Task
 from diffing.reader.cache import Cache
 from diffing.reader.encoder import Encoder
@@ -35,13 +36,15 @@ from diffing.study.channels import Channel
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
 
-if TYPE_CHECKING:
-    from diffing.reader.reader import Reader
-
 logger = logging.getLogger(__name__)
 
 DEVICES = ("cpu", "cuda", "mps", "xpu")
 """Kinds that hold numbers: others, such as `meta`, hold shapes only."""
+
+ABOVE = "diffing.whitebox.dictionaries.reading"
+"""The module whose `load(choice, device)` gives a trained dictionary as a reader. Named and not imported, as the
+steps of `jobs` are: two models that run beside each other are known in a room above, and `encode`, which stands
+below that room, is to have one way to read with whatever there is."""
 
 SHARE = 256
 """Answers that make another GPU worth its start: each loads a whole reader. Chosen by eye, not measured."""
@@ -79,7 +82,8 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     began = time.monotonic()
     progress.update(0, len(wanted), "answers", note="loading the reader")
     devices = devices_for(options.device, len(wanted))
-    load = partial(prepare, study.settings.reader, checked_path(study), tasks, devices[0])
+    choice = presets.within(study.settings.reader, study.name)
+    load = partial(prepare, choice, checked_path(study), tasks, devices[0])
     tokens = 0
 
     def tell(done: int, total: int, stored: int) -> None:
@@ -165,7 +169,10 @@ def tasks_of(study: Study, wanted: pd.DataFrame) -> list[Task]:
     return tasks
 
 
-def load_reader(choice: ReaderChoice, device: str) -> "Reader":
+def load_reader(choice: ReaderChoice, device: str) -> Any:
+    """A reader, loaded; of trained dictionaries by the name that they have outside their study (`within`)."""
+    if presets.trained(choice):
+        return import_module(ABOVE).load(choice, device)
     # SAELens is slow to import, and reading encodings needs none of it.
     from diffing.reader.reader import Reader
 
@@ -187,7 +194,7 @@ def prepare(
     `checked`: L0, unexplained variance, texts over the window, notes. `look` raises where the run is to end: all
     this takes seconds, and minutes on a busy machine.
     """
-    reader: Any = load_reader(choice, device)
+    reader = load_reader(choice, device)
     look()
     if device != lead:
         return reader  # type: ignore[no-any-return]

@@ -8,7 +8,7 @@ say these tokens: layers between the hook and the end are passed over, and so ar
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,9 @@ from diffing.common import files
 from diffing.common.damage import Damaged
 
 if TYPE_CHECKING:
-    from diffing.reader.reader import Reader
+    import torch
+
+    from diffing.models.tokens import Framing
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +30,18 @@ CHEAP_FLOP = 2e12
 """About what a CPU does in half a minute; past this, tables of all features are for GPUs."""
 DENSE = 2**27
 """Most logits held at once: half a gigabyte of float32, as all features by all tokens would fill any memory."""
+
+
+class Writing(Protocol):
+    """A reader whose features write into a model."""
+
+    key: str
+    n_features: int
+    device: "torch.device"
+    framing: "Framing"
+
+    def written(self, features: Sequence[int]) -> "torch.Tensor": ...
+    def unembedding(self) -> "torch.Tensor": ...
 
 
 class Promoted(NamedTuple):
@@ -46,7 +60,7 @@ class Ends(NamedTuple):
     bottom_logits: NDArray[np.float32]
 
 
-def ends(reader: "Reader", features: Sequence[int], k: int = KEPT) -> Ends:
+def ends(reader: Writing, features: Sequence[int], k: int = KEPT) -> Ends:
     """Both ends for many features; rows are scaled to one length, so logits compare between features."""
     # Pages read what is stored and need no torch.
     import torch
@@ -72,7 +86,7 @@ def ends(reader: "Reader", features: Sequence[int], k: int = KEPT) -> Ends:
     return Ends(top_ids.astype(np.int32), top_logits, bottom_ids.astype(np.int32), bottom_logits)
 
 
-def spelled(reader: "Reader", ids: Sequence[int] | NDArray[np.int32]) -> list[str]:
+def spelled(reader: Writing, ids: Sequence[int] | NDArray[np.int32]) -> list[str]:
     """Tokens as text; one that is part of a character only keeps the tokenizer's own spelling."""
     tokenizer = reader.framing.tokenizer
     # One by one: decoded together, they would run into one text without borders.
@@ -85,7 +99,7 @@ def path(key: str) -> Path:
     return files.cache_dir("promoted") / f"{key}.parquet"
 
 
-def store(reader: "Reader", k: int = KEPT) -> Path | None:
+def store(reader: Writing, k: int = KEPT) -> Path | None:
     """Keep the tokens of all features beside the cache; None where that would take a CPU too long."""
     kept = path(reader.key)
     if kept.exists() and _read(kept) is not None:

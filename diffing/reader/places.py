@@ -49,7 +49,8 @@ def as_options(study: Study) -> str:
     choice, told = study.settings.reader, ""
     if study.other_reader:
         told += f" --reader {presets.written(choice)}"
-        told += f" --context {choice.context}" if choice.context != "answer" else ""
+        usual = "prompt+answer" if presets.trained(choice) else "answer"
+        told += f" --context {choice.context}" if choice.context != usual else ""
     return told + (f" --channel {study.channel}" if study.channel != "text" else "")
 
 

@@ -6,13 +6,16 @@ files are still where it says: loading finds out.
 """
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from diffing.common import files
 from diffing.common.errors import UserError
-from diffing.study.settings import ReaderChoice
+from diffing.study.settings import TRAINED, ReaderChoice
 
 STARTER = Path(__file__).resolve().parents[1] / "starter"
+READS = "variant less base"
+"""What the metadata of an SAE of differences say that it reads; fed with either model alone its features mean
+nothing."""
 
 
 class Preset(NamedTuple):
@@ -211,7 +214,7 @@ NEURONPEDIA = {
 
 
 class Source(NamedTuple):
-    """What a choice comes down to."""
+    """What a choice comes down to; nothing of this for a trained dictionary, which a room above knows."""
 
     model: str
     """Empty: the one that the SAE names."""
@@ -222,6 +225,8 @@ class Source(NamedTuple):
 
 def resolve(choice: ReaderChoice) -> Source:
     """The parts that a choice names; its own fields stand over its preset's."""
+    if trained(choice):
+        return Source("", "", "", "")
     # Which of two SAEs was meant nobody can tell, and the wrong one would give plausible figures.
     if choice.sae and (choice.release or choice.sae_id):
         raise UserError("The reader names a local SAE and a release; leave one of them out.")
@@ -233,6 +238,20 @@ def resolve(choice: ReaderChoice) -> Source:
         return Source(choice.model, choice.release, choice.sae_id, "")
     preset = get(choice.preset)
     return Source(choice.model or preset.model, preset.release, preset.sae_id, preset.sae)
+
+
+def trained(choice: ReaderChoice) -> str:
+    """The dictionary that a choice names, as NAME or STUDY/NAME; empty where it names another reader."""
+    own = choice.sae or choice.release
+    return choice.preset.removeprefix(TRAINED) if choice.preset.startswith(TRAINED) and not own else ""
+
+
+def within(choice: ReaderChoice, study: str) -> ReaderChoice:
+    """The choice as it reads outside its study, whose dictionaries it names without the study's name."""
+    name = trained(choice)
+    if not name or "/" in name:
+        return choice
+    return choice.model_copy(update={"preset": f"{TRAINED}{study}/{name}"})
 
 
 def written(choice: ReaderChoice) -> str:
@@ -251,9 +270,23 @@ def named(choice: ReaderChoice) -> str:
 def check(choice: ReaderChoice) -> ReaderChoice:
     """The choice itself, unless it cannot be a reader: to be asked before a study is told of it."""
     folder = resolve(choice).sae
-    if folder and not (Path(folder) / "cfg.json").is_file():
+    told = Path(folder) / "cfg.json"
+    if folder and not told.is_file():
         raise UserError(f"SAE folder '{folder}' has no cfg.json; save the SAE with SAELens's `save_model`.")
+    if folder:
+        said = files.read_json(told)
+        about = said.get("metadata") if isinstance(said, dict) else None
+        refuse_difference(about.get("reads") if isinstance(about, dict) else None)
     return choice
+
+
+def refuse_difference(reads: Any) -> None:
+    """Raise where an SAE's metadata say that it reads the difference of two models."""
+    if reads == READS:
+        raise UserError(
+            "This SAE reads the difference of two models (variant less base) and shows nothing of one model's "
+            f"activations; take the study's dictionary itself as the reader, {TRAINED}NAME."
+        )
 
 
 def get(name: str) -> Preset:

@@ -9,7 +9,7 @@ import it where a reader is used.
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -118,6 +118,10 @@ class Reader:
         """Active features as (row, feature, value in float32), by row then feature, on the reader's device."""
         return sparsify.sparse(self.sae, hidden)
 
+    def unexplained(self, hidden: Tensor) -> float:
+        """Share of the variance at the hook that is missing from what the SAE gives back."""
+        return sparsify.unexplained(self.sae, hidden)
+
     def check(
         self,
         answers: Sequence[str],
@@ -156,6 +160,19 @@ class Reader:
         return self._unembedding
 
 
+class Checkable(Protocol):
+    """A reader that knows what is usual of it."""
+
+    facts: SaeFacts
+    framing: Framing
+    n_features: int
+
+    def read(self, messages: Sequence[Message], answer: str) -> Reading: ...
+    def hidden(self, ids: Sequence[Sequence[int]]) -> Tensor: ...
+    def sparse(self, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]: ...
+    def unexplained(self, hidden: Tensor) -> float: ...
+
+
 class ReaderCheck(NamedTuple):
     """What a reader gives on texts that it is about to read."""
 
@@ -169,7 +186,7 @@ class ReaderCheck(NamedTuple):
     """Features active per token."""
     usual_l0: float | None
     unexplained: float
-    """Share of the variance at the hook that the SAE does not give back."""
+    """Share of the variance of what it reads that it does not give back."""
     over_window: float
     """Share of texts that need more than one window."""
     notes: list[str]
@@ -184,7 +201,7 @@ class ReaderCheck(NamedTuple):
 
 
 def check(
-    reader: Reader,
+    reader: Checkable,
     answers: Sequence[str],
     prompts: Sequence[Sequence[Message]] | None,
     look: Callable[[], None],
@@ -216,7 +233,7 @@ def check(
             break
     hidden = torch.cat(seen)
     l0 = len(reader.sparse(hidden)[0]) / len(hidden)
-    left = sparsify.unexplained(reader.sae, hidden)
+    left = reader.unexplained(hidden)
     usual = reader.facts.usual_l0
     # Nothing published: less than one feature a token is no reading, more than a quarter of all is not sparse.
     # Both were chosen by eye.
@@ -227,7 +244,7 @@ def check(
         faults.append(f"{l0:.3g} features are active per token where {known}")
     # Written so that NaN is a fault too.
     if not left < 1:
-        faults.append(f"the SAE's reconstruction is worse than the mean ({left:.3g} of the variance unexplained)")
+        faults.append(f"its reconstruction is worse than the mean ({left:.3g} of the variance unexplained)")
     notes = [*reader.facts.notes, *sorted(reader.framing.notes)]
     if reasons:
         notes.append(f"{len(reasons)} of {len(chosen)} texts cannot be read, the first because: {reasons[0]}")

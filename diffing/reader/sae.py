@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 
 from diffing.common import hub
 from diffing.common.errors import UserError
+from diffing.reader import presets
 
 log = logging.getLogger(__name__)
 
@@ -145,6 +146,7 @@ def facts_of(
     """Gather and check what the SAE says; whatever is not understood is refused."""
     refuse(sae.cfg.architecture())
     meta = sae.cfg.metadata
+    presets.refuse_difference(meta.reads)
     if not meta.hook_name:
         raise UserError("The SAE does not name its hook; add `hook_name` to the metadata of its cfg.json.")
     if meta.hook_head_index is not None:

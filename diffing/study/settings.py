@@ -26,6 +26,9 @@ MOST_TOKENS = 2**31 - 1
 """Of an answer: servers keep the number in 32 bits."""
 MOST_SEED = 2**63 - 1
 """What TOML and the generators of random numbers hold; these take no negative one."""
+TRAINED = "whitebox:"
+"""What stands before a reader that is a dictionary trained on a pair: `whitebox:NAME` of the study itself,
+`whitebox:STUDY/NAME` of another one."""
 
 
 class Sampling(Settings):
@@ -56,17 +59,25 @@ class ReaderChoice(Settings):
     """Which reader encodes the answers; `diffing.reader` gives the names their meaning."""
 
     preset: str = "starter"
-    """A named reader; empty when the fields below name one."""
+    """A named reader or a trained dictionary; empty when the fields below name one."""
     release: str = ""
     """SAELens release."""
     sae_id: str = ""
-    """SAE id within the release."""
+    """SAE id within the release; of a trained dictionary, which training of that name."""
     model: str = ""
     """Hugging Face id or local folder of the language model; empty takes the one the SAE names."""
     sae: str = ""
     """Local folder of an SAE in SAELens's format, instead of release and id."""
     context: Literal["answer", "prompt+answer"] = "answer"
-    """Whether the reader sees the prompt too; only the answer's tokens count either way."""
+    """Whether the reader sees the prompt too; only the answer's tokens count either way. Where nothing is said, a
+    trained dictionary does: it learnt from answers as the pair gives them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_trained(cls, told: Any) -> Any:
+        if isinstance(told, dict) and str(told.get("preset", "")).startswith(TRAINED):
+            return {"context": "prompt+answer"} | told
+        return told
 
 
 class StudySettings(Settings):

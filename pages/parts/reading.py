@@ -5,13 +5,14 @@ from typing import Any
 
 import streamlit as st
 
+from diffing.reader import presets
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
 
 
 def read_text(study: Study, text: str, top: int) -> dict[str, Any]:
     """A text's pieces and strongest features by the study's reader, as `encode.TextFeatures` has them."""
-    return _read_text(study.settings.reader.model_dump_json(), text, top)
+    return _read_text(presets.within(study.settings.reader, study.name).model_dump_json(), text, top)
 
 
 @st.cache_data(max_entries=32, show_spinner="Reading the text")

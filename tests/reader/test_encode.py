@@ -216,7 +216,7 @@ class SlowReader(FakeReader):
 def slow_run(home: str) -> None:
     os.environ["DIFFING_HOME"] = home
     torch.set_num_threads(1)
-    encode.load_reader = lambda _choice, _device: SlowReader(window=10**6)  # type: ignore[assignment, return-value]
+    encode.load_reader = lambda _choice, _device: SlowReader(window=10**6)  # type: ignore[assignment]
     (files.home() / "started").touch()
     encode.run(Study.open("study"), encode.Options(budget=64), Watch())
 

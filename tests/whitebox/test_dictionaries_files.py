@@ -73,22 +73,27 @@ def test_a_damaged_or_missing_one_is_one_sentence(tmp_path: Path) -> None:
         files.load(tmp_path / "one")
 
 
-def test_saelens_and_our_readers_load_a_difference_sae_and_agree(tmp_path: Path) -> None:
+def test_saelens_loads_a_difference_sae_and_agrees_and_what_reads_one_model_refuses_it(tmp_path: Path) -> None:
     one = made(1)
     files.save(tmp_path / "one", one, {}, hook="blocks.3.hook_resid_post", model="some/model")
     given = pairs()
     values, back = dense(one, given)
     lengths = one.written()[:, 0].norm(dim=1)
     theirs = SAE.load_from_disk(tmp_path / "one", dtype="float32")
-    ours, facts = readers.load_folder(tmp_path / "one")
-    assert facts.hook == "blocks.3.hook_resid_post" and facts.model == "some/model" and facts.usual_l0 == 7.5
-    for each in (theirs, ours):
-        encoded = each.encode(given[:, 1] - given[:, 0])
-        # A value near its threshold may fall on its other side.
-        assert float(((encoded > 0) != (values > 0)).float().mean()) < 1e-3
-        both = (encoded > 0) & (values > 0)
-        torch.testing.assert_close(encoded[both], (values * lengths)[both], rtol=1e-4, atol=1e-4)
-        torch.testing.assert_close(each.decode(encoded), back[:, 0], rtol=1e-3, atol=1e-3)
+    told = theirs.cfg.metadata
+    assert (told.hook_name, told.model_name, told.reads) == (
+        "blocks.3.hook_resid_post",
+        "some/model",
+        "variant less base",
+    )
+    encoded = theirs.encode(given[:, 1] - given[:, 0])
+    # A value near its threshold may fall on its other side.
+    assert float(((encoded > 0) != (values > 0)).float().mean()) < 1e-3
+    both = (encoded > 0) & (values > 0)
+    torch.testing.assert_close(encoded[both], (values * lengths)[both], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(theirs.decode(encoded), back[:, 0], rtol=1e-3, atol=1e-3)
+    with pytest.raises(UserError, match="reads the difference of two models"):
+        readers.load_folder(tmp_path / "one")
 
 
 def test_a_crosscoder_is_not_written_as_what_it_is_not(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 """Where a dictionary lies: safetensors with a JSON file beside, and SAELens's own files where they fit.
 
-A difference SAE has both in one folder, so that SAELens and any reader of this project load it. A crosscoder's
-decoder has two sides, for which SAELens has no format. Promises that what is read is what was written, that a
-folder is written whole or not at all, and that nothing is unpickled. What is told of it is read in `about`, what
-others published in `published`.
+A difference SAE has both in one folder, so that SAELens loads it, and says there that it reads a difference: no
+reader of one model takes it. A crosscoder's decoder has two sides, for which SAELens has no format. Promises that
+what is read is what was written, that a folder is written whole or not at all, and that nothing is unpickled. What
+is told of it is read in `about`, what others published in `published`.
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from diffing.common import damage, files
+from diffing.reader import presets
 from diffing.whitebox.dictionaries import about
 from diffing.whitebox.dictionaries.about import CURVES, TOLD, VERSION, WEIGHTS
 from diffing.whitebox.dictionaries.dictionary import TENSORS, Dictionary
@@ -25,8 +26,6 @@ SAELENS = ("cfg.json", "sae_weights.safetensors")
 """SAELens's names for the same two."""
 SAELENS_VERSION = "6.54.12"
 """Whose layout it is."""
-READS = "variant less base"
-"""What a difference SAE's metadata say that it reads; fed with either model alone its latents mean nothing."""
 
 
 def save(
@@ -104,7 +103,7 @@ def saelens(dictionary: Dictionary, hook: str, model: str) -> tuple[dict[str, An
             "model_name": model,
             # Differences are of all tokens but the first, and no text has another first token for being short.
             "prepend_bos": True,
-            "reads": READS,
+            "reads": presets.READS,
             "training_architecture_details": {"k": dictionary.active},
         },
     }
