@@ -137,7 +137,9 @@ def measured(dictionary: Dictionary, batches: Iterable[Seen], texts: Sequence[st
 
     A crosscoder's β are along what the latent writes on the side where it writes more, a difference SAE's along
     what it writes. Columns that end in `_low` and `_high` are 95 % intervals; NaN where a latent fired in too few
-    blocks to have one. `nu_…` is β of the other model over β of the one that the latent writes more to.
+    blocks to have one. `nu` is β of the other model over β of the one that the latent belongs to: which it writes
+    more to, or, of a difference, which has more of it; `nu_error` and `nu_reconstruction` are the same of its two
+    parts.
     """
     sums = Sums(dictionary, len(texts))
     for seen in batches:
@@ -148,7 +150,9 @@ def measured(dictionary: Dictionary, batches: Iterable[Seen], texts: Sequence[st
     _fed(sums, tokens)
     sums.settle()
     columns = {"latent": np.arange(dictionary.shape.latents), **_written(dictionary), **_often(sums)}
-    for name, values in _slopes(sums).items():
+    slopes, side = _slopes(sums)
+    columns["side"] = np.array(SIDES)[side]
+    for name, values in slopes.items():
         columns |= dict(zip((name, f"{name}_low", f"{name}_high"), interval(values), strict=True))
     share = (sums.by_text / sums.texts[:, None]).cpu().numpy()
     columns |= {f"frequency_{text}": share[n] for n, text in enumerate(texts)}
@@ -173,10 +177,8 @@ def _fed(sums: Sums, tokens: float) -> None:
 def _written(dictionary: Dictionary) -> dict[str, Array]:
     if dictionary.shape.sides == 1:
         return {"length": dictionary.lengths()[:, 0].cpu().numpy()}
-    side = dictionary.towards()[0].cpu().numpy()
     lengths = dictionary.lengths().cpu().numpy()
     return {
-        "side": np.array(SIDES)[side],
         "length_base": lengths[:, BASE],
         "length_variant": lengths[:, VARIANT],
         "leaning": dictionary.leaning().cpu().numpy(),
@@ -198,8 +200,8 @@ def _often(sums: Sums) -> dict[str, Array]:
     }
 
 
-def _slopes(sums: Sums) -> dict[str, Floats]:
-    """Every β and ν over all blocks, and without each in turn: [1 + blocks, latents]."""
+def _slopes(sums: Sums) -> tuple[dict[str, Floats], Ints]:
+    """Every β and ν over all blocks, and without each in turn: [1 + blocks, latents]; and whose each latent is."""
     beta = {name: _slope(sums, slopes) for name, slopes in sums.slopes.items()}
     gap = np.abs(beta["variant"] - beta["base"] - beta["difference"])
     size = 1 + np.abs(beta["variant"]) + np.abs(beta["base"])
@@ -213,12 +215,16 @@ def _slopes(sums: Sums) -> dict[str, Floats]:
         found[f"error_{name}"] = beta[f"error_{name}"] + own[name]
         found[f"reconstruction_{name}"] = beta[name] - found[f"error_{name}"]
     if sums.sides == 2:
-        towards = sums.dictionary.towards()[0].cpu().numpy() == VARIANT
-        for kind in ("error", "reconstruction"):
-            base, variant = found[f"{kind}_base"], found[f"{kind}_variant"]
-            with np.errstate(divide="ignore", invalid="ignore"):
-                found[f"nu_{kind}"] = np.where(towards, base / variant, variant / base)
-    return found
+        side: Ints = sums.dictionary.towards()[0].cpu().numpy()
+    else:
+        # What a silent latent has none of is nobody's; it stands as the base's, with a ν of none.
+        side = np.where(np.abs(beta["variant"][0]) >= np.abs(beta["base"][0]), VARIANT, BASE)
+    for kind in ("beta", "error", "reconstruction") if sums.sides == 2 else ("beta",):
+        base, variant = found[f"{kind}_base"], found[f"{kind}_variant"]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(side == VARIANT, base / variant, variant / base)
+        found["nu" if kind == "beta" else f"nu_{kind}"] = ratio
+    return found, side
 
 
 def _own(dictionary: Dictionary) -> dict[str, Floats]:
