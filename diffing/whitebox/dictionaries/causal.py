@@ -34,6 +34,23 @@ TOGETHER = 16_384
 """Tokens of a pass with something pushed: as the packed pass's on a GPU, by half, since logits lie beside."""
 
 
+COLUMNS = (
+    "latent",
+    "texts",
+    "steered",
+    "ablated",
+    "effect",
+    "effect_low",
+    "effect_high",
+    "p_latents",
+    "p_directions",
+    "latents_high",
+    "directions_high",
+    "raises",
+)
+"""Of what is told; `…_high` is the most that any of the controls does."""
+
+
 class Options(Settings):
     """How much is tried."""
 
@@ -92,7 +109,8 @@ def causal(
     for latent in dict.fromkeys([*wanted, *(other for others in pool.values() for other in others)]):
         check()
         found[latent] = trial.of(latent, latent in pool)
-    return pd.DataFrame([_row(latent, found, pool[latent], asked.controls) for latent in wanted])
+    rows = [_row(latent, found, pool[latent], asked.controls) for latent in wanted]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 class Effect(NamedTuple):
@@ -113,9 +131,7 @@ class Effect(NamedTuple):
 
 def _row(latent: int, found: Mapping[int, Effect | None], pool: Sequence[int], controls: int) -> dict[str, Any]:
     effect = found[latent]
-    row: dict[str, Any] = {"latent": latent, "texts": 0, "raises": ""}
-    names = ("steered", "ablated", "effect", "effect_low", "effect_high", "p_latents", "p_directions")
-    row |= dict.fromkeys((*names, "directions_high", "latents_high"), np.nan)
+    row: dict[str, Any] = dict.fromkeys(COLUMNS, np.nan) | {"latent": latent, "texts": 0, "raises": ""}
     if effect is None:
         return row
     both = effect.both

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from diffing.common import files
-from diffing.common.arrays import Bools
+from diffing.whitebox.dictionaries.causal import COLUMNS
 from diffing.whitebox.dictionaries.exclusive import exclusive
 from diffing.whitebox.sight import evidence
 
@@ -47,21 +47,11 @@ MEASURED = (
 TOLD = {
     "beside": ("amount", "amount_low", "amount_high", "null_high", "shown", "null", "specific"),
     "stable": ("match", "mutual", "cosine", "cosine_chance", "together", "together_chance", "stable"),
-    "causal": (
-        "texts",
-        "steered",
-        "ablated",
-        "effect",
-        "effect_low",
-        "effect_high",
-        "p_latents",
-        "p_directions",
-        "latents_high",
-        "directions_high",
-        "raises",
-    ),
+    "causal": COLUMNS[1:],
 }
 """And of the others', by what made them."""
+YES, WORDS = ("mutual", "specific", "stable", "above"), ("null", "raises")
+"""Of all columns those that say yes or no, and those of words: what was not done is no, and nothing."""
 
 
 def judged(
@@ -85,8 +75,11 @@ def judged(
             table[columns] = np.nan
         else:
             table = table.merge(part[["latent", *columns]], on="latent", how="left", validate="1:1")
-    against = _against(table, nulls)
-    table = table.merge(against, on="latent", how="left", validate="1:1")
+    table = table.merge(_against(table, nulls), on="latent", how="left", validate="1:1")
+    for name in YES:
+        table[name] = table[name].eq(True).astype(bool)
+    for name in WORDS:
+        table[name] = table[name].astype(object).where(table[name].notna(), "").astype(str)
     table["verdict"] = _verdicts(table, beside is not None, stable is not None, len(nulls))
     order = table.assign(
         rank=table["verdict"].map(VERDICTS.index),
@@ -116,7 +109,8 @@ def _against(table: pd.DataFrame, nulls: Sequence[tuple[str, pd.DataFrame]]) -> 
     theirs = [(name, things.assign(figure=strongest(null))) for name, null in nulls]
     found = evidence.judged(things, theirs).table
     columns = {"null_high": "null_effect", "bar": "null_apart", "strength": "strength", "above": "above"}
-    return found.rename(columns=columns).assign(latent=found["key"].astype(int))[["latent", *columns.values()]]
+    told = found[list(columns)].astype(np.float64).rename(columns=columns)
+    return told.assign(latent=found["key"].astype(np.int64))
 
 
 def strongest(causal: pd.DataFrame) -> float:
@@ -128,21 +122,18 @@ def strongest(causal: pd.DataFrame) -> float:
 def _verdicts(table: pd.DataFrame, beside: bool, stable: bool, nulls: int) -> list[str]:
     """In the order in which the tests are made: the first that a latent fails names it."""
 
-    def true(name: str) -> Bools:
-        found: Bools = table[name].fillna(False).astype(bool).to_numpy()
-        return found
-
+    specific, again, above = (table[name].to_numpy(bool) for name in ("specific", "stable", "above"))
     tried = table["effect"].notna().to_numpy()
     idle = ~(table["p_directions"].to_numpy(np.float64) <= RARE) | ~(table["effect_low"].to_numpy(np.float64) > 0)
     tests = [
         (np.full(len(table), not beside), WAITING),
-        (~true("specific"), IN_NULLS),
+        (~specific, IN_NULLS),
         (np.full(len(table), not stable), WAITING),
-        (~true("stable"), UNSTABLE),
+        (~again, UNSTABLE),
         (~tried, WAITING),
         (idle, IDLE),
         (np.full(len(table), nulls < evidence.LEAST), WAITING),
-        (~true("above"), IN_NULLS),
+        (~above, IN_NULLS),
     ]
     found = np.full(len(table), REAL, dtype=object)
     for failed, said in reversed(tests):
@@ -155,7 +146,7 @@ def candidates(measured: pd.DataFrame, beside: pd.DataFrame, stable: pd.DataFram
     table = beside.assign(own=(exclusive(measured) != "").to_numpy())
     passed = table["specific"].to_numpy(bool)
     if stable is not None:
-        passed &= stable["stable"].to_numpy(bool)
+        passed = passed & stable["stable"].to_numpy(bool)
     order = table[passed].sort_values(["own", "amount_low"], ascending=False, kind="stable")
     return [int(latent) for latent in order["latent"].head(most)]
 
