@@ -404,13 +404,14 @@ def test_a_pair_is_judged_with_its_nulls_as_a_whole(
 
     options = judge.Options(most=4, trial=causal.Options(texts=3, places=2))
     own = judge.Trained(dictionary, dictionary)
-    opened = {"fifth": weaker(0.2), "tenth": weaker(0.1), "same": nulls.same}
-    trained = {judge.PAIR: own, "fifth": own, "tenth": own}
+    opened = {"third": weaker(0.3), "tenth": weaker(0.1), "same": nulls.same}
+    trained = {judge.PAIR: own, "third": own, "tenth": own}
     found = judge.judge(pair, opened, documents, 0, trained, options)
     # Of the same change, only stronger, all that fires is the pair's own.
     judged = found.judged.set_index("latent")
     assert judged["specific"].sum() >= 4 and judged["stable"].sum() >= 4
-    assert judged["effect"].notna().sum() == 4 and set(found.nulls) == {"fifth", "tenth"}
-    # Of what does all that parts the models, a fifth of the change does less.
-    assert judged.loc[0, "effect"] > judged.loc[0, "null_effect"] > 0 and judged.loc[0, "p_directions"] == 0.05
-    assert found.counts["name"].tolist() == ["pair", "fifth", "tenth"]
+    assert judged["effect"].notna().sum() == 4 and set(found.nulls) == {"third", "tenth"}
+    most = max(table["effect"].max() for table in found.nulls.values())
+    assert most > 0 and judged["null_effect"].dropna().unique().tolist() == [most]
+    assert set(judged["verdict"][judged["effect"].isna()]) == {"not compared yet"}
+    assert found.counts["name"].tolist() == ["pair", "third", "tenth"]
