@@ -19,6 +19,7 @@ from diffing.models import providers
 from diffing.study.study import Study
 from diffing.whitebox.activations.corpus import Corpus
 from diffing.whitebox.activations.norms import norms
+from diffing.whitebox.activations.several import Several
 from diffing.whitebox.activations.source import Passes
 from diffing.whitebox.dictionaries import described, job, latents, plan, shelf
 from diffing.whitebox.dictionaries.job import Options
@@ -151,6 +152,27 @@ def test_stopped_anywhere_it_goes_on_to_the_same_weights(
     for name in shelf.TABLES:
         pd.testing.assert_frame_equal(shelf.table(study, "whole", name), shelf.table(study, "cut", name))
     assert sorted(path.name for path in (study.folder / "dictionaries").iterdir()) == ["cut", "whole"]
+
+
+def test_further_devices_read_too_and_give_the_same_dictionary(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two copies on one CPU, as two GPUs have them, against one copy that reads the same shares."""
+    monkeypatch.setattr(plan, "KEPT", 0)
+    monkeypatch.setattr(job, "elsewhere", lambda _: [torch.device("cpu")])
+    for name, count in (("two", 2), ("one", 1)):
+        made: list[Several] = []
+
+        def several(passes: list[Passes], count: int = count, made: list[Several] = made) -> Several:
+            assert len({id(each.pair.whole) for each in passes}) == 2
+            made.append(Several(passes[:count]))
+            return made[-1]
+
+        monkeypatch.setattr(job, "Several", several)
+        run(study, name=name)
+        assert len(made) == 1
+    one, two = (load_file(shelf.folder(study, name) / "dictionary.safetensors") for name in ("one", "two"))
+    assert all(torch.equal(one[name], two[name]) for name in one)
 
 
 def test_curves_are_there_while_it_learns(study: Study) -> None:

@@ -20,7 +20,8 @@ from diffing.study.study import Study, held
 from diffing.whitebox.activations import kept
 from diffing.whitebox.activations.corpus import Corpus
 from diffing.whitebox.activations.norms import Norms
-from diffing.whitebox.activations.source import Source
+from diffing.whitebox.activations.several import Several
+from diffing.whitebox.activations.source import Passes, Source
 from diffing.whitebox.activations.stream import Stream
 from diffing.whitebox.dictionaries import described, shelf
 from diffing.whitebox.dictionaries import files as weights
@@ -29,6 +30,7 @@ from diffing.whitebox.dictionaries.latents import Unfit
 from diffing.whitebox.dictionaries.plan import Options, Plan, Watched, planned
 from diffing.whitebox.dictionaries.shape import BASE, VARIANT, Scale, Shape
 from diffing.whitebox.dictionaries.training import Training
+from diffing.whitebox.pairs import opening
 
 __all__ = ["Options", "run"]
 
@@ -70,13 +72,14 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
 
 def trained(plan: Plan, progress: Progress) -> None:
     """Learn, with the curves so far in a file beside the state."""
-    source: Source = plan.source
-    if plan.keeps:
-        source = _put_down(plan, progress)
-    stream = Stream(source, plan.stream, plan.pair.device, progress.check)
+    # The last device learns: it has the fewest texts read on it, as its readers wait while it does.
+    others = [] if plan.keeps else elsewhere(plan)
+    device = others[-1] if others else plan.pair.device
+    source = _put_down(plan, progress) if plan.keeps else _passes(plan, others, progress)
+    stream = Stream(source, plan.stream, device, progress.check)
     progress.update(0, 0, note="measuring activations")
     scale = scale_of(stream.norms["text"], plan.shape)
-    learning = Training(stream, plan.steps, scale, plan.recipe, plan.place, plan.pair.device)
+    learning = Training(stream, plan.steps, scale, plan.recipe, plan.place, device)
     live = _live(plan)
     # Written anew: after a kill it may have rows of steps that are learnt again.
     files.write_text(live, "".join(map(_line, learning.rows)))
@@ -94,6 +97,23 @@ def trained(plan: Plan, progress: Progress) -> None:
     learning.run(progress.check, look)
     progress.log(f"Learnt in {words.duration(time.monotonic() - begun)}.")
     live.unlink(missing_ok=True)
+
+
+def elsewhere(plan: Plan) -> list[torch.device]:
+    """Further GPUs that read too, where nobody named one and both models are on the first together."""
+    if plan.options.device != "auto" or plan.pair.device.type != "cuda" or plan.pair.apart:
+        return []
+    return [torch.device("cuda", number) for number in range(1, torch.cuda.device_count())]
+
+
+def _passes(plan: Plan, others: list[torch.device], progress: Progress) -> Source:
+    """Both models' passes, on each device by a pair of its own."""
+    if not others:
+        return plan.source
+    progress.log(f"{words.count(len(others) + 1, 'device')} read, and the last of them learns.")
+    sources, dtype = plan.facts.sources, plan.options.dtype
+    copies = [opening.open_pair(*sources, str(device), dtype, progress.log) for device in others]
+    return Several([plan.source, *(Passes(copy, plan.corpus, plan.source.layers) for copy in copies)])
 
 
 def _live(plan: Plan) -> Path:
