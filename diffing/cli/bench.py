@@ -48,7 +48,7 @@ def organisms(as_json: AsJson = False) -> None:
             "changes": len(each.items),
             "truth": each.sentence,
         }
-        for each in truth.read().values()
+        for each in truth.known().values()
     ]
     if as_json:
         tell(rows)
@@ -89,6 +89,13 @@ def run(
     verifier: Annotated[
         str, typer.Option(help="Who judges claims on held-out, that is new, prompts where they cannot be counted.")
     ] = "",
+    pairs_from: Annotated[
+        str, typer.Option(help="The endpoint whose answers pairs of tier 1 are made of, as PROVIDER:MODEL.")
+    ] = "",
+    prompts: Annotated[int, typer.Option(help="That it is asked for each pair.", min=20, max=300)] = 130,
+    pair_dollars: Annotated[
+        float | None, typer.Option(help="Of collecting one pair, at most.", min=0.001, callback=finite)
+    ] = None,
     seed: Annotated[int, typer.Option(help="Decides which side is called A.", min=0)] = 0,
     name: Annotated[str, typer.Option(help="Of the run; one of that name goes on where it stands.")] = "",
     dry_run: DryRun = False,
@@ -110,13 +117,13 @@ def run(
         "dollars": max_dollars,
         "minutes": minutes,
     }
-    told |= {"name": name, "organisms": organism or []}
+    told |= {"name": name, "organisms": organism or [], "pairs_from": pairs_from, "prompts": prompts}
+    told |= {"pair_dollars": pair_dollars}
     told |= ({"arms": arm} if arm else {}) | ({"tiers": tier} if tier else {})
     options = checked("bench run", running.Options, told)
     if dry_run:
-        taking = running.taking(
-            options, asked.priced(model) if model else None, asked.priced(judge) if judge else None
-        )
+        prices = (asked.priced(each) if each else None for each in (model, judge, pairs_from))
+        taking = running.taking(options, *prices)
         if as_json:
             tell(vars(taking))
             return

@@ -3,8 +3,8 @@
 They lie in a home of their own, `bench/home` in the program's, so that neither people nor other agents come upon
 them; its cache, prices and keys are those of the program's home. Promises that nothing in such a study names its
 organism, data set or checkpoints, that each run has a copy to itself, and that pairs which are to be the same
-are: the same organism, order and seed give the same answers. What asks an endpoint is made elsewhere and joins by
-`MAKERS`.
+are: the same organism, order and seed give the same answers. What is asked of an endpoint is
+collected by `diffing.agents.benchmark.planting`.
 """
 
 import os
@@ -17,6 +17,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from diffing import jobs
+from diffing.agents.benchmark import planting
+from diffing.agents.benchmark.planting import Answers, Source
 from diffing.agents.benchmark.truth import Chosen
 from diffing.common import files, tables
 from diffing.common.errors import UserError
@@ -31,16 +33,10 @@ SHARED = ("cache", ".env", "prices.toml", "config/keys.json")
 """What of the program's home the pairs' home has too: nothing that a run writes of its own."""
 
 
-class Answers(NamedTuple):
-    """What a pair is made of: prompts, and answers with `checkpoint` 'a' (before) or 'b' (after)."""
+NOBODY = Source()
+"""No endpoint may be asked."""
 
-    prompts: pd.DataFrame
-    answers: pd.DataFrame
-    held_out: float
-    draws: int
-
-
-Maker = Callable[[Chosen, int], Answers]
+Maker = Callable[[Chosen, int, Source], Answers]
 """An organism's answers for a seed."""
 
 
@@ -50,22 +46,25 @@ class Order(NamedTuple):
     chosen: Chosen
     swapped: bool
     seed: int
+    source: Source = NOBODY
 
     @property
     def study(self) -> str:
         """Its study's name, which tells nothing."""
-        return f"pair-{files.content_hash([*self.key], 10)}"
+        return f"pair-{files.content_hash(self.key, 10)}"
 
     @property
-    def key(self) -> tuple[str, bool, int, str]:
+    def key(self) -> list[str | bool | int]:
         # With what it is made of: an organism that was written anew is another pair.
-        return self.chosen.name, self.swapped, self.seed, self.chosen.organism.made.model_dump_json()
+        made = self.chosen.organism.made.model_dump_json()
+        return [self.chosen.name, self.swapped, self.seed, made, self.source.model, self.source.prompts]
 
 
-def order(chosen: Chosen, epoch: int, seed: int) -> Order:
+def order(chosen: Chosen, epoch: int, seed: int, source: Source = NOBODY) -> Order:
     """Which order a run sees: drawn for the first epoch, then each in turn, alike for all arms."""
     first = int(files.content_hash([seed, chosen.name, "order"], 8), 16)
-    return Order(chosen, bool((first + epoch) % 2), seed)
+    # What ships is the same whoever else is asked.
+    return Order(chosen, bool((first + epoch) % 2), seed, NOBODY if chosen.organism.made.source else source)
 
 
 def folder() -> Path:
@@ -115,12 +114,10 @@ def _create(wanted: Order) -> None:
             f"The organism '{wanted.chosen.name}' is made by '{wanted.chosen.organism.made.by}', which cannot be "
             "done here; choose others with --organism."
         )
-    answers = made(wanted.chosen, wanted.seed)
+    answers = made(wanted.chosen, wanted.seed, wanted.source)
     rows = answers.answers.copy()
     if wanted.swapped:
         rows["checkpoint"] = rows["checkpoint"].map({"a": "b", "b": "a"})
-    rows["finish_reason"] = "stop"
-    rows["flag"] = [responses.flag(text, "stop", "") for text in rows["text"]]
     Study.create(
         wanted.study,
         [Checkpoint(key=key, name=f"Model {key.upper()}", source="import") for key in ("a", "b")],
@@ -152,15 +149,22 @@ def texts(study: Study) -> list[str]:
     return [str(text) for text in rows["text"]]
 
 
-def _sample(_: Chosen, __: int) -> Answers:
+def _shipped() -> pd.DataFrame:
     rows = tables.read(sample.FOLDER / "responses.csv")
+    rows["finish_reason"] = "stop"
+    rows["flag"] = [responses.flag(text, "stop", "") for text in rows["text"]]
+    return rows
+
+
+def _sample(_: Chosen, __: int, ___: Source) -> Answers:
+    rows = _shipped()
     rows["checkpoint"] = rows["checkpoint"].map({sample.BEFORE.key: "a", sample.AFTER.key: "b"})
     return Answers(tables.read(sample.FOLDER / "prompts.csv"), rows, sample.HELD_OUT, sample.DRAWS)
 
 
-def _null(_: Chosen, seed: int) -> Answers:
+def _null(_: Chosen, seed: int, __: Source) -> Answers:
     """The draws of one side, dealt to both by a coin for each prompt."""
-    rows = tables.read(sample.FOLDER / "responses.csv")
+    rows = _shipped()
     rows = rows[rows["checkpoint"] == sample.BEFORE.key].copy()
     coin = [int(files.content_hash([seed, prompt, "coin"], 8), 16) % 2 for prompt in rows["prompt_id"]]
     rows["checkpoint"] = ["ab"[(int(draw) + side) % 2] for draw, side in zip(rows["draw"], coin, strict=True)]
@@ -168,13 +172,24 @@ def _null(_: Chosen, seed: int) -> Answers:
     return Answers(tables.read(sample.FOLDER / "prompts.csv"), rows, sample.HELD_OUT, 1)
 
 
-def _answers(chosen: Chosen, seed: int) -> Answers:
-    source = chosen.organism.made.source
+def _answers(chosen: Chosen, seed: int, source: Source) -> Answers:
+    named = chosen.organism.made.source
     known: Mapping[str, Maker] = {sample.NAME: _null if chosen.organism.null else _sample}
-    if source not in known:
-        raise UserError(f"The organism '{chosen.name}' is made of '{source}', which does not ship; mend its file.")
-    return known[source](chosen, seed)
+    if named not in known:
+        raise UserError(f"The organism '{chosen.name}' is made of '{named}', which does not ship; mend its file.")
+    return known[named](chosen, seed, source)
 
 
-MAKERS: dict[str, Maker] = {"answers": _answers, "nothing": _answers}
+def _nothing(chosen: Chosen, seed: int, source: Source) -> Answers:
+    """Of nothing, `source` says whose draws are dealt; without it an endpoint is asked twice."""
+    made = _answers if chosen.organism.made.source else planting.answers
+    return made(chosen, seed, source)
+
+
+MAKERS: dict[str, Maker] = {
+    "answers": _answers,
+    "nothing": _nothing,
+    "prompt": planting.answers,
+    "filter": planting.answers,
+}
 """What makes an organism's answers, by how it says that it is made."""

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field
 
-from diffing.agents.benchmark import arms, asked, claim, pairs, scoring, toolbox, truth, words
+from diffing.agents.benchmark import arms, asked, claim, pairs, planting, scoring, toolbox, truth, words
 from diffing.agents.benchmark.arms import Arm
+from diffing.agents.benchmark.planting import Source
 from diffing.agents.benchmark.truth import Chosen
 from diffing.common import files, who
 from diffing.common.errors import UserError
@@ -59,9 +60,19 @@ class Options(Settings):
     dollars: float | None = Field(default=1.0, gt=0, allow_inf_nan=False)
     """Of a run; None sets no limit."""
     minutes: float = Field(default=30.0, gt=0, allow_inf_nan=False)
+    pairs_from: str = ""
+    """The endpoint whose answers pairs are made of where they do not ship."""
+    prompts: int = Field(default=planting.PROMPTS, ge=20, le=300)
+    """That it is asked for each pair."""
+    pair_dollars: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Of one such pair, at most."""
     at_once: int = Field(default=4, ge=1, le=64)
     name: str = Field(default="", pattern=r"^[\w.-]{0,60}$")
     """Of the folder of logs; a run of the same name goes on there."""
+
+    @property
+    def source(self) -> Source:
+        return Source(self.pairs_from, self.prompts, self.pair_dollars)
 
 
 class Planned(NamedTuple):
@@ -86,7 +97,7 @@ class Taking:
 
 def plan(options: Options) -> list[Planned]:
     """Which arms look at which organisms."""
-    wanted = truth.chosen(truth.read(), options.organisms, options.tiers)
+    wanted = truth.chosen(truth.known(), options.organisms, options.tiers)
     if unmade := [each.name for each in wanted if each.organism.made.by not in pairs.MAKERS]:
         raise UserError(f"The organism '{unmade[0]}' cannot be made here yet; choose others with --organism.")
     found = [arms.named(name) for name in dict.fromkeys(options.arms)]
@@ -98,11 +109,17 @@ def plan(options: Options) -> list[Planned]:
     return planned
 
 
-def taking(options: Options, price: Price | None = None, judge: Price | None = None) -> Taking:
-    """Calls, tokens and dollars of a run, at most. Spends nothing."""
+def taking(
+    options: Options, price: Price | None = None, judge: Price | None = None, pair: Price | None = None
+) -> Taking:
+    """Calls, tokens and dollars of a run, at most; of pairs that are to be collected about. Spends nothing."""
     planned = plan(options)
-    calls = tokens = runs = 0
-    dollars = 0.0
+    asked_for = {each.name for arm in planned for each in arm.chosen if not each.organism.made.source}
+    runs = 0
+    # The side without an organism is asked once for all pairs.
+    answers = options.prompts * (len(asked_for) + 1) if asked_for else 0
+    calls, tokens = answers, answers * (planting.USUAL + planting.TOKENS)
+    dollars = answers * pair.of(planting.USUAL, planting.TOKENS) if pair else 0.0
     for arm, chosen in planned:
         here = len(chosen) * options.epochs
         runs += here
@@ -120,7 +137,7 @@ def taking(options: Options, price: Price | None = None, judge: Price | None = N
             calls += questions
             tokens += questions * sum(JUDGED)
             dollars += questions * judge.of(*JUDGED) if judge else 0.0
-    unknown = price is None or bool(options.judge and judge is None)
+    unknown = price is None or bool(options.judge and judge is None) or bool(asked_for and pair is None)
     left_out = [each.arm.name for each in planned if len(each.chosen) < max(len(p.chosen) for p in planned)]
     return Taking(runs, calls, tokens, None if unknown else dollars, left_out)
 
@@ -183,7 +200,7 @@ def _make_ready(planned: Sequence[Planned], options: Options) -> None:
         for each in chosen:
             # Two orders, in turn.
             for epoch in range(1, min(options.epochs, 2) + 1):
-                pairs.ready(pairs.order(each, epoch, options.seed), arm.compared)
+                pairs.ready(pairs.order(each, epoch, options.seed, options.source), arm.compared)
 
 
 def task(planned: Planned, server: "Server", options: Options, judged: bool) -> "Task":
@@ -199,7 +216,8 @@ def task(planned: Planned, server: "Server", options: Options, judged: bool) -> 
             "framing": options.framing,
             "seed": options.seed,
             "strength": each.strength,
-            "organism": each.organism.model_dump(mode="json"),
+            # With the triggers of its strength.
+            "organism": each.organism.model_copy(update={"items": each.items}).model_dump(mode="json"),
         }
         samples.append(Sample(id=each.name, input=READY, target=each.organism.sentence, metadata=told))
     return Task(
@@ -229,7 +247,7 @@ def _ready(planned: Planned, server: "Server", options: Options) -> Any:
 
     def made() -> Any:
         async def solve(state: Any, _generate: Any) -> Any:
-            order = pairs.order(known[str(state.sample_id)], state.epoch, options.seed)
+            order = pairs.order(known[str(state.sample_id)], state.epoch, options.seed, options.source)
             name = f"run-{files.content_hash([planned.arm.name, options.framing, *order.key, state.epoch], 10)}"
             study = await to_thread.run_sync(lambda: pairs.copied(pairs.ready(order, False), name))
             store().set(toolbox.STUDY, study.name)

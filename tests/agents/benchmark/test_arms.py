@@ -149,7 +149,8 @@ def test_a_pair_is_the_same_for_a_seed_and_each_order_comes_in_turn() -> None:
     first = {pairs.order(one, 1, seed).swapped for seed in range(20)}
     assert first == {True, False}
     dealt = [
-        pairs.MAKERS["nothing"](null, seed).answers.sort_values(["prompt_id", "checkpoint"]) for seed in (0, 0, 1)
+        pairs.MAKERS["nothing"](null, seed, pairs.NOBODY).answers.sort_values(["prompt_id", "checkpoint"])
+        for seed in (0, 0, 1)
     ]
     assert dealt[0].equals(dealt[1]) and not dealt[0]["text"].equals(dealt[2]["text"])
     assert dealt[0].groupby("prompt_id")["checkpoint"].agg("".join).eq("ab").all()
