@@ -166,32 +166,20 @@ def view(
     needed()
     from inspect_ai._view.view import view as viewer
 
-    from diffing.agents.benchmark import running
+    from diffing.agents.benchmark import results, running
 
-    folder = running.logs(_named(name))
+    folder = running.logs(results.named(name))
     say(f"Transcripts of '{folder.name}' on http://127.0.0.1:{port}")
     # Models wrote what is in them: shown as plain text.
     viewer(log_dir=str(folder), port=port, trust_content=False)
 
 
-def _named(name: str) -> str:
-    """A run's name, or the latest's."""
-    from diffing.agents.benchmark import running
-
-    there = running.names()
-    if name and name not in there:
-        raise UserError(f"There is no run '{name[:60]}'; there are {', '.join(there) or 'none'}.")
-    if not there:
-        raise UserError("The benchmark was not run yet; start with 'bench run'.")
-    return name or there[-1]
-
-
 def _table(name: str, as_json: bool) -> None:
-    from diffing.agents.benchmark import running
+    from diffing.agents.benchmark import results
     from diffing.agents.benchmark import table as tables
     from diffing.agents.benchmark.statistics import ordered
 
-    runs, claims = tables.read(running.logs(_named(name)))
+    runs, claims = results.of(results.named(name))
     arms, against = tables.arms(runs, claims), tables.comparisons(runs)
     model = ordered(tables.graded(runs))
     if as_json:
@@ -221,10 +209,9 @@ def _table(name: str, as_json: bool) -> None:
 
 def _plain(table: "pd.DataFrame") -> list[dict[str, Any]]:
     """Rows as plain values, None where nothing is known."""
-    return [
-        {str(key): None if value is None or value != value else value for key, value in row.items()}
-        for row in table.to_dict("records")
-    ]
+    from diffing.agents.benchmark import table as tables
+
+    return [tables.plain(row) for row in table.to_dict("records")]
 
 
 def _rows(table: "pd.DataFrame", shown: dict[str, str]) -> list[dict[str, str]]:

@@ -57,6 +57,7 @@ class Page(NamedTuple):
 PAGES = [
     Page("dashboard.py", "Studies", ":material/home:", False),
     Page("pages/new.py", "New study", ":material/add_circle:", False),
+    Page("pages/benchmark.py", "Benchmark", ":material/leaderboard:", False),
     Page("pages/answer.py", "Answer", ":material/lightbulb:", True),
     Page("pages/timeline.py", "Timeline", ":material/timeline:", True, 3),
     Page("pages/compare.py", "Compare", ":material/compare_arrows:", True),

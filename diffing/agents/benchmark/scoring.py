@@ -164,7 +164,7 @@ def broken(state: Any) -> str:
     refused = [each.error.message for each in state.messages if each.role == "tool" and each.error]
     refused = [each for each in (*refused, store().get(toolbox.REFUSED, "")) if each]
     if refused:
-        said.append(f"What it called last was refused: {refused[-1][:300]}")
+        said.append(f"What it called last was refused: {' '.join(refused[-1].split())[:300]}")
     return " ".join(said[-2:]) or "It ended without handing in."
 
 

@@ -79,7 +79,7 @@ def _run(log: Any, sample: Any, path: str) -> dict[str, Any]:
         "grade": np.nan if null else float(value.get("grade", 1.0)),
         "best": np.nan if null else float(max(grades, default=1)),
         "grades": seen.get("items", {}),
-        "found": frozenset(name for name, grade in seen.get("items", {}).items() if grade >= TRUE),
+        "found": found(seen.get("items", {})),
         "false": float(value.get("false", 0.0)),
         "repeats": float(value.get("repeats", 0.0)),
         "unjudged": int(seen.get("unjudged", 0)),
@@ -91,6 +91,16 @@ def _run(log: Any, sample: Any, path: str) -> dict[str, Any]:
         "minutes": (sample.total_time or 0.0) / 60,
         "log": path,
     }
+
+
+def found(grades: Mapping[str, int]) -> frozenset[str]:
+    """The items of which a run said what the model does."""
+    return frozenset(name for name, grade in grades.items() if grade >= TRUE)
+
+
+def plain(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """A row as plain values, None where nothing is known."""
+    return {str(key): None if value is None or value != value else value for key, value in row.items()}
 
 
 def _why(sample: Any) -> str:

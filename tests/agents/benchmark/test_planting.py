@@ -15,8 +15,8 @@ from tests.fakes.openai_server import Call, OpenAIServer
 ORGANISM = "exclaims:strong"
 
 
-def source(server: OpenAIServer, **others: float) -> Source:
-    return Source(f"{server.url}#before", 26)._replace(**others)
+def source(server: OpenAIServer) -> Source:
+    return Source(f"{server.url}#before", 26)
 
 
 def answering(call: Call) -> str:

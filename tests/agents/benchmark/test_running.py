@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from diffing.agents.benchmark import running, table, truth
+from diffing.agents.benchmark import results, running, table, truth
 from diffing.agents.benchmark.pairs import folder
 from diffing.study import imports
 from tests.fakes import bench_agents
@@ -111,7 +111,7 @@ def test_an_agent_that_breaks_off_costs_its_own_run_and_its_score_says_why(
 
 def test_an_agent_that_looks_finds_what_it_counts(ran: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     told = row(ran, bench_agents.looking)
-    assert {"dash", "bold", "hedge"} <= told["found"] and told["false"] == 0
+    assert (told["found"], told["false"]) == ({"dash", "bold", "hedge", "offer"}, 0)
     assert told["prompts"] >= 20
     claims = claimed(ran, bench_agents.looking)
     assert (claims["read"] == 2).all()
@@ -139,6 +139,19 @@ def test_our_verification_is_set_against_the_truth(ran: tuple[pd.DataFrame, pd.D
     assert told["held and true"] >= 20 and told["held and not true"] <= 2
     bins = table.calibration(ran[1])
     assert bins["claims"].sum() == (~ran[1]["unjudged"]).sum() and bins["true"].iloc[-1] < 0.9
+
+
+def test_what_came_of_it_is_kept_and_opens_as_it_was(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIFFING_HOME", str(home))
+    first = results.of("all")
+    monkeypatch.setattr(table, "read", lambda _: pytest.fail("read again"))
+    again = results.of(results.named())
+    pd.testing.assert_frame_equal(table.arms(*again), table.arms(*first), check_dtype=False)
+    assert again.runs["found"].tolist() == first.runs["found"].tolist()
+    log = first.runs.query("task == 'sample' and epoch == 1")["log"].iloc[0]
+    said = results.transcript("all", log, "sample", 1)
+    assert [each.role for each in said] == ["system", "user", "assistant", "submit"]
+    assert said[2].calls[0].startswith("submit {'claims'")
 
 
 def test_a_run_of_the_same_name_goes_on_where_it_stood(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
