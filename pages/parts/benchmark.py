@@ -94,7 +94,7 @@ def arms(found: Results) -> None:
         for name in shown.columns
     }
     columns["arm"] = st.column_config.Column(pinned=True)
-    st.dataframe(shown, hide_index=True, column_config=columns)
+    st.dataframe(shown, hide_index=True, column_config=columns, key="benchmark-arms")
     model = ", ".join(md(each) for each in sorted(set(rows["model"])))
     st.caption(f"The agent: {model}. Costs are the agent's own, a run; a judge's are not among them.")
 
@@ -141,9 +141,8 @@ def runs(name: str, found: Results, readable: bool) -> None:
     mine = found.claims
     if len(mine):
         same = (mine["arm"] == run["arm"]) & (mine["task"] == run["task"]) & (mine["epoch"] == run["epoch"])
-        st.dataframe(
-            mine.loc[same, ["text", "more", "confidence", "item", "grade", "how", "repeat", "q", "holds"]]
-        )
+        names = ["text", "more", "confidence", "item", "grade", "how", "repeat", "q", "holds"]
+        st.dataframe(mine.loc[same, names], hide_index=True, key="benchmark-claims")
     if not readable:
         st.caption("Reading transcripts needs `make extras`.")
         return
@@ -167,10 +166,11 @@ def beside(found: Results) -> None:
     left, right = st.columns(2)
     with left:
         st.subheader("Confidence against truth")
-        st.dataframe(table.calibration(found.claims), hide_index=True)
+        st.dataframe(table.calibration(found.claims), hide_index=True, key="benchmark-confidence")
     with right:
         st.subheader("Our verification against truth")
-        st.dataframe(pd.DataFrame([table.against_q(found.claims)]), hide_index=True)
+        verified = pd.DataFrame([table.against_q(found.claims)])
+        st.dataframe(verified, hide_index=True, key="benchmark-verification")
         st.caption(
             "Over claims that were tested on held-out prompts and of which it is known whether they are so."
         )

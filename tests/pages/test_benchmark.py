@@ -7,6 +7,7 @@ import pytest
 
 from diffing.agents.benchmark import results, table
 from diffing.common import files
+from diffing.common.escape import md
 from tests.pages.test_pages import opened
 
 RUN: dict[str, Any] = {
@@ -75,5 +76,7 @@ def test_the_table_is_the_engines_with_nulls_apart() -> None:
     assert (shown["invented"] == 100 * told["invented"]).all() and (shown["invented"] == 100.0).all()
     assert shown["runs"].tolist() == [2, 2] and shown["null runs"].tolist() == [1, 1]
     said = "\n".join(each.value for each in app.markdown)
-    assert "blackbox less answers: recall" in said and "p = 0.5, on 2 organisms" in said
+    row = table.plain(table.comparisons(results.of("first").runs).iloc[0].to_dict())
+    assert (row["delta"], row["p"], row["organisms"]) == (-0.5, 0.5, 2) and row["low"] < -0.5 < row["high"]
+    assert md(table.compared_in_words(row)) in said
     assert len(app.dataframe[1].value) == 6

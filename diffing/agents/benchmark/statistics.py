@@ -73,14 +73,22 @@ def flipped(deltas: Sequence[float] | np.ndarray) -> float:
 
 
 def interval(
-    one: Sequence[np.ndarray], other: Sequence[np.ndarray], seed: int = 0, draws: int = DRAWS
+    one: Sequence[np.ndarray],
+    other: Sequence[np.ndarray],
+    seed: int = 0,
+    draws: int = DRAWS,
+    ends: tuple[float, float] = (-1.0, 1.0),
 ) -> tuple[float, float]:
-    """Of the mean difference: organisms drawn anew, then the runs of each; of one organism its runs alone."""
+    """Of the mean difference of shares: organisms drawn anew, then the runs of each.
+
+    Two organisms are added, one at each of `ends`: few that agree would else get an interval of no width.
+    """
     random = np.random.default_rng([seed, len(one)])
     # Each organism's mean under fresh runs, a row a draw.
     drawn = np.column_stack(
         [_means(b, random, draws) - _means(a, random, draws) for a, b in zip(one, other, strict=True)]
     )
+    drawn = np.column_stack([drawn, *(np.full(draws, end) for end in ends)])
     places = random.integers(drawn.shape[1], size=(draws, drawn.shape[1]))
     means = np.take_along_axis(drawn, places, axis=1).mean(axis=1)
     tail = (1 - LEVEL) / 2
@@ -94,11 +102,11 @@ def _means(values: np.ndarray, random: np.random.Generator, draws: int) -> np.nd
 
 
 def mean(values: Values, seed: int = 0) -> tuple[float, float, float]:
-    """The mean over organisms, with its interval."""
+    """The mean of shares over organisms, with its interval."""
     told = [np.asarray(each, dtype=float) for each in values.values()]
     if not told:
         return float("nan"), float("nan"), float("nan")
-    low, high = interval([np.zeros(1)] * len(told), told, seed)
+    low, high = interval([np.zeros(1)] * len(told), told, seed, ends=(0.0, 1.0))
     return float(np.mean([each.mean() for each in told])), low, high
 
 

@@ -159,7 +159,7 @@ def arms(runs: pd.DataFrame, claims: pd.DataFrame) -> pd.DataFrame:
                 "recall": recall,
                 "recall low": recall_low,
                 "recall high": recall_high,
-                "grade": statistics.mean(_values(real, "grade"))[0],
+                "grade": _mean(real.groupby("task")["grade"].mean()),
                 "at least 2": _mean(real["best"] >= 2),
                 "at least 4": _mean(real["best"] >= 4),
                 "false": _mean(real["false"]),

@@ -31,7 +31,14 @@ def test_only_organisms_of_both_are_compared_and_runs_count_within_them() -> Non
     told = statistics.compared(one, other)
     assert told.organisms == 2 and told.delta == pytest.approx((0.5 + 0.1) / 2)
     assert told.p == pytest.approx(0.5)
-    assert told.low <= told.delta <= told.high
+    assert told.low < told.delta < told.high
+
+
+def test_few_organisms_that_agree_are_no_certainty() -> None:
+    told = statistics.compared({"x": [0.0], "y": [0.0]}, {"x": [0.5], "y": [0.5]})
+    assert told.p == 0.5 and told.low < 0 < told.delta < told.high
+    middle, low, high = statistics.mean({"x": [1.0, 1.0]})
+    assert middle == 1.0 and low < 0.5 and high == 1.0
 
 
 def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
