@@ -10,11 +10,10 @@ from typing import NamedTuple
 import pandas as pd
 
 from diffing import jobs
+from diffing.agents.benchmark import sides
 from diffing.agents.benchmark.truth import Chosen
 from diffing.common import files
 from diffing.common.errors import UserError
-from diffing.models import providers
-from diffing.models.providers import Checkpoint
 from diffing.study import prompts
 from diffing.study.settings import Sampling
 from diffing.study.study import Study, names
@@ -74,10 +73,9 @@ def _study(chosen: Chosen, seed: int, source: Source) -> Study:
     name = f"made-{files.content_hash([chosen.name, made, seed, source.model, source.prompts], 10)}"
     if name in names():
         return Study.open(name)
-    plain = providers.parse(source.model, "a")
-    sides: list[Checkpoint] = [plain, plain.model_copy(update={"key": "b", "planted": chosen.planted})]
+    pair = sides.checkpoints(chosen, source.model)
     sampling = Sampling(max_tokens=TOKENS)
-    return Study.create(name, sides, spread(source.prompts), held_out=HELD_OUT, seed=seed, sampling=sampling)
+    return Study.create(name, pair, spread(source.prompts), held_out=HELD_OUT, seed=seed, sampling=sampling)
 
 
 def spread(count: int) -> pd.DataFrame:
