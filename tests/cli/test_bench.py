@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,12 @@ def claiming(call: Call) -> Behaviour:
     return Behaviour(body={**told, "choices": [choice]})
 
 
-def test_a_run_against_an_endpoint_ends_in_a_table(server: OpenAIServer) -> None:
+def test_a_run_against_an_endpoint_ends_in_a_table_and_its_logs_hold_no_key(
+    server: OpenAIServer, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from inspect_ai.log import read_eval_log
+
+    monkeypatch.setattr("diffing.models.providers.need_key", lambda _: "sk-nobody-may-see")
     server.reply = claiming
     words = ("--model", f"{server.url}#before", "--arm", "battery", "--epochs", "1", "--name", "first")
     said = run("run", *words)
@@ -100,12 +106,13 @@ def test_a_run_against_an_endpoint_ends_in_a_table(server: OpenAIServer) -> None
     assert (row["null runs"], row["invented"], row["rejected"]) == (1, 1.0, 0.0)
     assert told["calibration"][4]["claims"] == 2
     assert "battery" in run("table")
+    assert {call.key for call in server.calls} == {"sk-nobody-may-see"}
+    logs = [*(own_home / "bench" / "logs" / "first").glob("*.eval")]
+    assert logs and not any("sk-nobody" in read_eval_log(str(path)).model_dump_json() for path in logs)
 
 
 def test_help_needs_nothing_of_inspect() -> None:
     assert CliRunner().invoke(app, ["run", "--help"]).exit_code == 0
     code = "import sys, diffing.cli.bench, diffing.agents.benchmark.running; print('inspect_ai' in sys.modules)"
-    import subprocess
-
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
