@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from diffing import jobs
 from diffing.common import who
 from diffing.common.who import Person
 from diffing.models import providers
 from diffing.study.study import Study
-from diffing.whitebox.writing import held, live
+from diffing.whitebox.writing import directions, held, live
 from diffing.whitebox.writing.live import Asked
 from diffing.whitebox.writing.recipe import Recipe
 from pages.parts.live import form
@@ -156,6 +157,24 @@ def test_a_number_of_the_address_that_is_none_gets_a_sentence(name: str, value: 
 def test_texts_that_are_too_long_and_directions_that_are_none_get_a_sentence_too() -> None:
     app = opened("pages/live.py", study="s", prompt="x" * (live.PROMPT + 1), steer="lens-0#1-2")
     assert len(app.warning) == 2 and app.text_area(key="prompt").value == ""
+
+
+def test_b_is_pushed_along_a_latent_of_a_dictionary(study: Study) -> None:
+    ready(study)
+    learnt: dict[str, Any] = {"texts": {"source": "own", "count": 20, "length": 12}, "tokens": 800, "batch": 50}
+    status = jobs.run_here(study, "dictionary", learnt | {"latents": 40, "k": 4, "name": "my-own"})
+    assert status.state == "done", status
+    first = directions.names(study, "a", "b")[0]
+    latent = first.partition("#")[2].partition("-")[2]
+    app = opened("pages/live.py", **SHORT)
+    assert app.selectbox(key="steer").options[:2] == ["nothing", f"latent {latent} of dictionary my-own"]
+    app.selectbox(key="steer").set_value(first).run()
+    assert app.number_input(key="layer").value == 2 and not app.warning, (app.query_params, app.warning)
+    written(app)
+    (found,) = live.latest(study, "a", "b", 9)
+    (part,) = found.asked.recipe.steering
+    assert (part.direction, part.layer) == (first, 2)
+    assert any(f".safetensors#2-{latent},2,1" in code.value for code in app.code)
 
 
 def test_an_answer_can_be_taken_as_the_beginning_and_is_gone_on_from(study: Study) -> None:
