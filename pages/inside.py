@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.parts import address, shell
-from pages.parts.inside import clues, finding, head, kept, methods, start
+from pages.parts.inside import clues, dictionaries, finding, head, kept, methods, start
 
 shell.page("Inside")
 here = address.comparison()
@@ -20,3 +20,5 @@ else:
     head.nothing()
     start.form(here, found)
     start.panel(here)
+if start.weights(here):
+    dictionaries.show(here)

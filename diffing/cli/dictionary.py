@@ -10,8 +10,6 @@ from diffing.cli.terminal import do, pairs, paragraph, say, show, tell
 from diffing.common.errors import UserError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from diffing.study.study import Study
 
 app = typer.Typer()
@@ -20,10 +18,6 @@ LISTED = 20
 """Latents that are shown."""
 SHORT = 60
 """Characters of a passage in the list."""
-CAUTION = (
-    "A share says how much of the models' difference a latent writes, on texts that were not learnt from. It does "
-    "not say that the change is about it: dictionaries of changes with nothing to find have such latents too."
-)
 
 
 @app.command("dictionary")
@@ -140,16 +134,14 @@ def _list(study: "Study", as_json: bool) -> None:
 
 
 def _show(study: "Study", name: str, as_json: bool) -> None:
-    from diffing.whitebox.dictionaries import shelf
+    from diffing.whitebox.dictionaries import shelf, told
 
     facts, curves = shelf.facts(study, name), shelf.curves(study, name)
-    table = shelf.table(study, name, "latents")
-    first = table[table["share"] > 0].nlargest(LISTED, "share")
-    tokens, passages = shelf.table(study, name, "tokens"), shelf.table(study, name, "passages")
-    rows = [_latent(row._asdict(), tokens, passages) for row in first.itertuples(index=False)]
+    rows = told.first(study, name, LISTED)
     if as_json:
         last = curves.iloc[-1].to_dict() if len(curves) else {}
-        tell({"name": name, **facts.model_dump(mode="json"), "learnt": last, "latents": rows})
+        latents = [row.figures | {"writes": list(row.writes), "passage": row.passage} for row in rows]
+        tell({"name": name, **facts.model_dump(mode="json"), "learnt": last, "latents": latents})
         return
     kind = "Crosscoder" if facts.kind == "crosscoder" else "SAE on the difference"
     paragraph(
@@ -163,37 +155,13 @@ def _show(study: "Study", name: str, as_json: bool) -> None:
         paragraph(f"{why} Train it again under another name, or remove it first.")
     show(
         [
-            {"latent": row["latent"], "share": f"{row['share']:.2%}", "fires": f"{row['frequency']:.2%}"}
-            | {"base has": _beta(row, "base"), "variant has": _beta(row, "variant")}
-            | {"writes": " ".join(row["writes"][:5]), "strongest in": row["passage"][:SHORT]}
+            {"latent": row.latent, "share": f"{row.share:.2%}", "fires": f"{row.frequency:.2%}"}
+            | {"base has": row.beta("base"), "variant has": row.beta("variant")}
+            | {"writes": " ".join(row.writes[:5]), "strongest in": row.passage[:SHORT]}
             for row in rows
         ]
     )
-    paragraph(CAUTION)
-
-
-def _beta(row: dict[str, Any], side: str) -> str:
-    """How much of a latent a model has where it fires: 1 is all that it says."""
-    low, high = row[f"beta_{side}_low"], row[f"beta_{side}_high"]
-    if row[f"beta_{side}"] is None:
-        return "–"
-    return f"{row[f'beta_{side}']:.2f}" + ("" if low is None else f" ({low:.2f} to {high:.2f})")
-
-
-def _latent(row: dict[str, Any], tokens: "pd.DataFrame", passages: "pd.DataFrame") -> dict[str, Any]:
-    """A latent's figures, what it writes, and where it is strongest among texts that were learnt from."""
-    latent = int(row["latent"])
-    writes = tokens[(tokens["latent"] == latent) & (tokens["of"] == "written")].sort_values("rank")["text"]
-    own = passages[passages["latent"] == latent].sort_values(["held_out", "value"], ascending=[True, False])
-    passage = ""
-    if len(own):
-        first = own.iloc[0]
-        at = int(first["position"] - first["start"])
-        # What stands before a token tells more of it than what comes after: most models read from the left.
-        passage = "".join(first["tokens"][max(0, at - 8) : at + 4]).strip().replace("\n", " ")
-    # JSON has no word for a number that is none.
-    figures = {key: None if value != value else value for key, value in row.items()}
-    return figures | {"latent": latent, "writes": [text.strip() for text in writes], "passage": passage}
+    paragraph(told.CAUTION)
 
 
 def _remove(study: "Study", name: str, yes: bool) -> None:

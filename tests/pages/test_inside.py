@@ -39,7 +39,7 @@ def study(folders: Folders) -> Study:
 def test_before_a_run_the_page_says_what_it_is_for_and_offers_one() -> None:
     app = opened("pages/inside.py", study="s")
     assert "with nothing to find" in app.markdown[0].value
-    assert [button.label for button in app.button] == ["Look inside"]
+    assert [button.label for button in app.button] == ["Look inside", "Train it"]
     assert app.text_input(key="nulls").value == start.AUTO == beside.AUTO
     assert any("costs no money" in caption.value for caption in app.caption)
 

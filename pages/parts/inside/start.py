@@ -29,10 +29,18 @@ def panel(here: Comparison, ended: bool = True) -> None:
         job_panel.panel(here.study, KIND, mine)
 
 
+def weights(here: Comparison) -> bool:
+    """Whether both have weights."""
+    return not _stray(here)
+
+
+def _stray(here: Comparison) -> list[str]:
+    return [key for key in (here.a, here.b) if not local.is_weights(here.study.checkpoint(key).source)]
+
+
 def weightless(here: Comparison) -> bool:
     """Whether one of these has no weights, which it says."""
-    stray = [key for key in (here.a, here.b) if not local.is_weights(here.study.checkpoint(key).source)]
-    if stray:
+    if stray := _stray(here):
         one = here.study.checkpoint(stray[0])
         st.info(
             f"Checkpoint **{md(one.name)}** is `{md(one.source)}`, an endpoint or imported answers: there are no "
