@@ -98,7 +98,8 @@ def learnt(pair: Pair, documents: Sequence[Document], seed: int, place: Path, as
         {"kind": asked.kind, "latents": asked.latents, "k": asked.k, "seed": seed, "minutes": 60}
     )
     source = Passes(pair, Corpus(documents), [LAYER])
-    flowing = Flowing(batch=2048, buffer=131_072, seed=seed)
+    # A tiny trial takes some steps too.
+    flowing = Flowing(batch=min(2048, max(64, asked.tokens // 200)), buffer=131_072, seed=seed)
     stream = Stream(source, flowing, pair.device)
     shape = options.shape(source.width)
     norms = stream.norms["text"]
