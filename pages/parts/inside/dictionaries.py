@@ -18,6 +18,7 @@ from diffing.jobs.job import Job
 from diffing.whitebox.dictionaries import shelf, told
 from pages.parts import address, charts, download, highlight, job_panel
 from pages.parts.address import Comparison
+from pages.parts.inside import heat
 from pages.parts.keys import fresh
 
 KIND = shelf.STEP
@@ -119,7 +120,7 @@ def _one(here: Comparison, name: str) -> None:
     with st.expander("How it learnt"):
         _curves(shelf.curves(study, name), f"learnt-{name}")
     reads = f"python -m diffing encode {study.name} --reader whitebox:{name}"
-    st.caption(f"It reads answers like any other reader: `{md(reads)}`, then compare as usual.")
+    st.caption(f"It reads answers like any other reader: `{reads}`, then compare as usual.")
 
 
 def _latent(here: Comparison, name: str, rows: list[told.Latent]) -> None:
@@ -142,7 +143,7 @@ def _latent(here: Comparison, name: str, rows: list[told.Latent]) -> None:
         st.caption("It fires in none of the texts that were looked at.")
         return
     largest = float(own["value"].max())
-    st.html(highlight.STYLE + highlight.scale(largest, "b"))
+    st.html(highlight.STYLE + heat.scale("fires a little", f"fires at {largest:.1f}"))
     for document, tokens, values in zip(own["document"], own["tokens"], own["values"], strict=True):
         pieces = zip(tokens, map(float, values), strict=True)
         st.html(highlight.answer(pieces, "b", largest) + f"<div class='scale'>{esc(document)}</div>")
