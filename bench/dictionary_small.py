@@ -7,8 +7,8 @@ a seed. Printed are the seconds of each part (writing the texts, both models' pa
 do), the processor's seconds in all, shares explained in the last batch and on held-out texts, latents a token and
 dead ones; then, of the latents that write the largest shares of the difference, how many of the first ten are
 planted and which is the first: one is where its strongest passages are about a planted word, or it writes one
-(`bench.inside.PLANTED`). Controls have nothing planted. The load of the machine stands beside, since other work on
-it makes all of it slower.
+(`bench.inside.PLANTED`). What controls show of these words is not counted here. The load of the machine stands
+beside, since other work on it makes all of it slower.
 """
 
 import argparse
