@@ -306,6 +306,8 @@ def test_ranks_are_exact_and_seeds_give_the_same(pair: Pair) -> None:
         assert set((table[name] * 8).round(6)) <= set(range(1, 9))
     assert table["latents_high"].notna().all()
     pd.testing.assert_frame_equal(table, causal.causal(pair, source, dictionary, [0, 5], options))
+    bare = causal.causal(pair, source, dictionary, [0], options.model_copy(update={"controls": 0}))
+    assert bare["effect"][0] == pytest.approx(table["effect"][0], rel=1e-4) and np.isnan(bare["p_directions"][0])
     silent = replace(dictionary, threshold=torch.full_like(dictionary.threshold, 1e9))
     none = causal.causal(pair, source, silent, [0], options)
     assert none["texts"][0] == 0 and np.isnan(none["effect"][0]) and np.isnan(none["p_directions"][0])

@@ -58,8 +58,8 @@ class Options(Settings):
     """In which a latent fires most."""
     places: int = Field(default=4, ge=1)
     """Of a text: those where it fires most."""
-    controls: int = Field(default=19, ge=1)
-    """Of each kind: the fewest of which a p can be 1 in 20."""
+    controls: int = Field(default=19, ge=0)
+    """Of each kind: the fewest of which a p can be 1 in 20. With none there is no p."""
     tokens: int = Field(default=5, ge=1)
     """That are told of what a latent makes likelier."""
     seed: int = Field(default=0, ge=0)
@@ -139,9 +139,10 @@ def _row(latent: int, found: Mapping[int, Effect | None], pool: Sequence[int], c
     reach = float(stdtrit(count - 1, 0.975) * both.std(ddof=1) / count**0.5)
     row |= {"texts": count, "steered": effect.steered.mean(), "ablated": effect.ablated.mean(), "effect": mean}
     row |= {"effect_low": mean - reach, "effect_high": mean + reach, "raises": effect.raises}
-    row |= {"p_directions": rank_p(mean, effect.directions), "directions_high": effect.directions.max()}
+    if len(effect.directions):
+        row |= {"p_directions": rank_p(mean, effect.directions), "directions_high": effect.directions.max()}
     others = [other.both.mean() for one in pool if (other := found[one]) is not None]
-    if len(others) >= controls:
+    if controls and len(others) >= controls:
         row |= {"p_latents": rank_p(mean, others[:controls]), "latents_high": max(others[:controls])}
     return row
 
@@ -225,7 +226,7 @@ class Trial:
         if places is None:
             return None
         own = self.gaps[latent][None]
-        others = self._directions(latent, float(own.norm())) if controlled else own[:0]
+        others = self._directions(latent, float(own.norm())) if controlled and self.options.controls else own[:0]
         with self.pair.variant(self.pair.dose.alpha, self.pair.dose.groups) as whole:
             variant = self._said(whole, places)
             known = variant.shape[1]

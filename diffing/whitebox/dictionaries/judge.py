@@ -92,7 +92,9 @@ def judge(
         tell(f"Trying {len(parts[name].chosen)} latents of {name}.")
         chosen = parts[name].chosen[: asked.most]
         with opened[name](pair) as other:
-            tried[name] = causal.causal(other, sources[name], own.first, chosen, asked.trial, check)
+            # Of nulls only what their latents do is asked for, and controls are most of the work.
+            trial = asked.trial if name == PAIR else asked.trial.model_copy(update={"controls": 0})
+            tried[name] = causal.causal(other, sources[name], own.first, chosen, trial, check)
     own_parts = parts[PAIR]
     others = {name: table for name, table in tried.items() if name != PAIR}
     table = verdict.judged(own_parts.measured, own_parts.beside, own_parts.stable, tried[PAIR], [*others.items()])
