@@ -45,6 +45,7 @@ DOORS = ("held", "append", "needs_editor", "author", "_claimed")
 UNDER = {
     "diffing/common/jsonl.py append": "tried below as what steps write by",
     "diffing/common/who.py author": "the question itself",
+    "diffing/agents/benchmark/running.py run": "asks before anything else; agents are run in `test_running`",
     "diffing/findings/arms.py rate.take": "a step's",
     "diffing/findings/asking.py _keep.take": "a step's",
     "diffing/findings/judging.py Store.keep.take": "a step's",

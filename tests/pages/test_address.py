@@ -258,6 +258,8 @@ def test_every_parameter_is_tried_here() -> None:
     apart |= {"rule", "fail-on", "baseline", "gated"}
     # Those of a look inside are in `test_inside`, those of both models live in `test_live`.
     apart |= {"method", "layer", "raw", "start", "steer"}
+    # Those of dictionaries are in `test_dictionaries`, the benchmark's in `test_benchmark`.
+    apart |= {"dictionary", "latent", "run"}
     assert names <= tried | apart
     assert names <= set(addresses.NAMES)
     assert tried <= names
