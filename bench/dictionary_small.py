@@ -7,8 +7,9 @@ a seed. Printed are the seconds of each part (writing the texts, both models' pa
 do), the processor's seconds in all, shares explained in the last batch and on held-out texts, latents a token and
 dead ones; then, of the latents that write the largest shares of the difference, how many of the first ten are
 planted and which is the first: one is where its strongest passages are about a planted word, or it writes one
-(`bench.inside.PLANTED`). What controls show of these words is not counted here. The load of the machine stands
-beside, since other work on it makes all of it slower.
+(`bench.inside.PLANTED`). Controls have nothing planted and are held against the words of each plant in turn: what
+stands there is the most that any of them seems to have. The load of the machine stands beside, since other work on
+it makes all of it slower.
 """
 
 import argparse
@@ -60,11 +61,9 @@ class Clock:
     def log(self, line: str) -> None: ...
 
 
-def planted(study: Study, name: str, organism: str, latent: int) -> bool:
-    """Whether a latent is about the plant: most of its strongest passages, or a token that it writes."""
-    if organism not in PLANTED:
-        return False
-    said = re.compile(PLANTED[organism], re.IGNORECASE)
+def planted(study: Study, name: str, plant: str, latent: int) -> bool:
+    """Whether a latent is about a plant: most of its strongest passages, or a token that it writes."""
+    said = re.compile(PLANTED[plant], re.IGNORECASE)
     tokens, passages = shelf.table(study, name, "tokens"), shelf.table(study, name, "passages")
     writes = tokens[(tokens["latent"] == latent) & (tokens["rank"] < 3)]["text"]
     top = passages[(passages["latent"] == latent) & (passages["from"] >= 0.95)]
@@ -85,7 +84,9 @@ def line(organism: str, kind: str, options: dict[str, Any]) -> str:
     shares = [f"{curves[f'explained_{of}']:.0%} / {explained[of]:.0%}" for of in explained.index]
     shares = ["–"] * (3 - len(shares)) + shares
     table = shelf.table(study, name, "latents").nlargest(FIRST, "share")
-    hits = [planted(study, name, organism, n) for n in table["latent"]]
+    plants = [organism] if organism in PLANTED else list(PLANTED)
+    # Of a control the plant of which most would be seen: what is seen there is none.
+    hits = max(([planted(study, name, plant, n) for n in table["latent"]] for plant in plants), key=sum)
     first = str(hits.index(True) + 1) if any(hits) else "–"
     seconds = " | ".join(f"{clock.seconds[part]:.0f}" for part in PARTS.values())
     load = f"{os.getloadavg()[0]:.1f}"
