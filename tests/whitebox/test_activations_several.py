@@ -133,20 +133,23 @@ def test_a_fault_of_any_device_is_raised_where_rows_are_fetched(
     assert len(torch.cat(rows(source))) == Stream(source, SMALL).rows
 
 
-def test_it_is_stopped_while_it_waits(pairs: list[Pair], monkeypatch: pytest.MonkeyPatch) -> None:
-    go = threading.Event()
+def test_stopped_while_it_waits_it_leaves_the_pair_free(
+    pairs: list[Pair], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = set[str]()
 
     def slow(*_: object) -> Iterator[Block]:
-        go.wait(30)
+        name = threading.current_thread().name
+        reading.add(name)
+        time.sleep(0.3)
+        reading.remove(name)
         return iter(())
 
-    monkeypatch.setattr(Passes, "read", slow)
-
     def cancelled() -> None:
+        assert reading
         raise Cancelled
 
-    try:
-        with pytest.raises(Cancelled):
-            list(Stream(several(pairs), SMALL, check=cancelled).batches())
-    finally:
-        go.set()
+    monkeypatch.setattr(Passes, "read", slow)
+    with pytest.raises(Cancelled):
+        list(Stream(several(pairs), SMALL, check=cancelled).batches())
+    assert not reading

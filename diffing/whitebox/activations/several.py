@@ -34,23 +34,32 @@ class Reading:
         self.done: dict[int, list[Block]] = {}
         self.fault: Exception | None = None
         self.closed = False
+        self.under_way = 0
+        """Shares that some device is reading."""
 
     def __iter__(self) -> Iterator[Block]:
-        for number in range(len(self.shares)):
-            with self.news:
-                while number not in self.done and self.fault is None:
-                    self.news.wait(WAIT)
-                    self.check()
-                if self.fault is not None:
-                    raise self.fault
-                blocks = self.done.pop(number)
-            yield from blocks
+        try:
+            for number in range(len(self.shares)):
+                yield from self._blocks(number)
+        finally:
+            self.close()
+
+    def _blocks(self, number: int) -> list[Block]:
+        """A share's, once they are there."""
+        with self.news:
+            while number not in self.done and self.fault is None:
+                self.news.wait(WAIT)
+                self.check()
+            if self.fault is not None:
+                raise self.fault
+            return self.done.pop(number)
 
     def close(self) -> None:
-        """Nobody fetches what is left."""
+        """Nobody fetches what is left; behind it no device reads for this any more, and its pair is free."""
         with self.news:
             self.closed = True
             self.done.clear()
+            self.news.wait_for(lambda: not self.under_way)
 
 
 class Turns:
@@ -153,8 +162,9 @@ class Several:
                 while not self.waiting:
                     self.news.wait()
                 reading, number = self.waiting.popleft()
-            if reading.closed or reading.fault is not None:
-                continue
+                if reading.closed or reading.fault is not None:
+                    continue
+                reading.under_way += 1
             try:
                 with turns.reads():
                     blocks = list(passes.read(reading.shares[number], lambda: None))
@@ -164,9 +174,11 @@ class Several:
             except Exception as fault:
                 with self.news:
                     reading.fault = fault
+                    reading.under_way -= 1
                     self.news.notify_all()
                 continue
             with self.news:
                 if not reading.closed:
                     reading.done[number] = blocks
+                reading.under_way -= 1
                 self.news.notify_all()
