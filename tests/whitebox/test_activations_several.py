@@ -146,8 +146,9 @@ def test_stopped_while_it_waits_it_leaves_the_pair_free(
         return iter(())
 
     def cancelled() -> None:
-        assert reading
-        raise Cancelled
+        # Whenever somebody reads: on a busy machine nobody may have begun yet.
+        if reading:
+            raise Cancelled
 
     monkeypatch.setattr(Passes, "read", slow)
     with pytest.raises(Cancelled):
