@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from diffing.cli.inside import Count, Length, Texts, value_of
+from diffing.cli.inside import Base, Count, Length, Texts, Variant, value_of
 from diffing.cli.options import AsJson, Detach, Name
 from diffing.cli.terminal import do, pairs, paragraph, say, show, tell
 from diffing.common.errors import UserError
@@ -24,12 +24,8 @@ SHORT = 60
 def dictionary_command(
     name: Name,
     called: Annotated[str, typer.Option("--name", help="The dictionary's; its kind unless named.")] = "",
-    base: Annotated[
-        str, typer.Option(help="Checkpoint before; the study's first unless named.", metavar="KEY")
-    ] = "",
-    variant: Annotated[
-        str, typer.Option(help="Checkpoint after; the study's second unless named.", metavar="KEY")
-    ] = "",
+    base: Base = "",
+    variant: Variant = "",
     kind: Annotated[
         Literal["crosscoder", "difference"],
         typer.Option(help="Of both models side by side, or of the variant less the base."),

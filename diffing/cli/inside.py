@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+Base = Annotated[str, typer.Option(help="Checkpoint before; the study's first unless named.", metavar="KEY")]
+Variant = Annotated[str, typer.Option(help="Checkpoint after; the study's second unless named.", metavar="KEY")]
 Method = Annotated[
     str, typer.Option("--method", help="Methods with commas between, or all.", metavar="all|NAME,NAME")
 ]
@@ -43,12 +45,8 @@ LISTED = 20
 @app.command("inside")
 def inside_command(
     name: Name,
-    base: Annotated[
-        str, typer.Option(help="Checkpoint before; the study's first unless named.", metavar="KEY")
-    ] = "",
-    variant: Annotated[
-        str, typer.Option(help="Checkpoint after; the study's second unless named.", metavar="KEY")
-    ] = "",
+    base: Base = "",
+    variant: Variant = "",
     method: Method = "all",
     settings: Set = None,
     texts: Texts = "auto",

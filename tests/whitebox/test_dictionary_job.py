@@ -38,11 +38,6 @@ ASKED: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
-    return fakes.make(tmp_path_factory.mktemp("pairs"), "llama")
-
-
 @pytest.fixture
 def study(folders: Folders) -> Study:
     sides = [providers.parse(f"hf:{folders.base}", "a"), providers.parse(folders.low_rank, "b")]

@@ -7,8 +7,9 @@ claim: `diffing.agents.benchmark.grading` holds them against the truth.
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError, field_validator
+from pydantic import Field, TypeAdapter, ValidationError
 
+from diffing.agents.benchmark.truth import Count
 from diffing.common.errors import UserError
 from diffing.common.step import Settings, first_fault
 from diffing.findings import predicates
@@ -28,7 +29,7 @@ class Claim(Settings):
     )
     more: Literal["a", "b"] = Field(description="The side that shows it more.")
     when: str = Field(default="", max_length=300, description="On which prompts, where not on all.")
-    count: str = Field(
+    count: Count = Field(
         default="",
         max_length=300,
         description="What counts it, where something does: probe:NAME, words:ONE,OTHER, phrase:TEXT or "
@@ -38,16 +39,6 @@ class Claim(Settings):
     evidence: list[str] = Field(
         default=[], max_length=EVIDENCE, description="What you read that shows it: pairs, features, cells."
     )
-
-    @field_validator("count")
-    @classmethod
-    def _countable(cls, count: str) -> str:
-        if count:
-            try:
-                predicates.typed(count)
-            except UserError as error:
-                raise ValueError(str(error).rstrip(".")) from error
-        return count
 
     @property
     def predicate(self) -> Predicate | None:

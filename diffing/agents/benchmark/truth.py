@@ -40,7 +40,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple, Self, get_args
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
 from diffing.common import damage, files
 from diffing.common.errors import UserError
@@ -77,6 +77,19 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
 Sentence = Annotated[str, StringConstraints(pattern=r"(?s)^\S.*[.]$", max_length=400)]
 
 
+def _countable(count: str) -> str:
+    if count:
+        try:
+            predicates.typed(count)
+        except UserError as error:
+            raise ValueError(str(error).rstrip(".")) from error
+    return count
+
+
+Count = Annotated[str, AfterValidator(_countable)]
+"""What counts something in an answer, as `claim` takes it; empty where only a reader can tell."""
+
+
 class Item(Settings):
     """One separate change."""
 
@@ -87,17 +100,7 @@ class Item(Settings):
     details: tuple[Sentence, ...] = Field(default=(), max_length=12)
     more: Literal["a", "b"] = "b"
     aliases: tuple[str, ...] = Field(default=(), max_length=12)
-    count: str = ""
-
-    @field_validator("count")
-    @classmethod
-    def _countable(cls, count: str) -> str:
-        if count:
-            try:
-                predicates.typed(count)
-            except UserError as error:
-                raise ValueError(str(error).rstrip(".")) from error
-        return count
+    count: Count = ""
 
     @property
     def predicate(self) -> Predicate | None:
