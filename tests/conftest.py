@@ -1,5 +1,7 @@
 """What every test shares: a home folder of its own, no keys of the machine's, the same main module."""
 
+import functools
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -7,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from streamlit.components.v2 import manifest_scanner
 
 from tests.fakes.kept import ROOT
 from tests.fakes.openai_server import OpenAIServer
@@ -49,6 +52,16 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
+@pytest.fixture(autouse=True, scope="session")
+def packages_searched_once() -> Iterator[None]:
+    """Streamlit looks through every installed package for components, and its AppTest does so for each that is
+    opened: half a second, which is longer than most pages take."""
+    search = functools.cache(manifest_scanner.scan_component_manifests)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", search)
+        yield
+
+
 @pytest.fixture
 def server() -> Iterator[OpenAIServer]:
     """A server that speaks OpenAI's protocol; a test sets its `reply` to have it misbehave."""
@@ -66,3 +79,10 @@ LONG = [
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first; browser tests last: Playwright keeps its event loop, and no other test could start one."""
     items.sort(key=lambda item: ("e2e" in item.path.parts, item.path.name not in LONG))
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now stays: torch, Streamlit, every test. Python's search for garbage need not go over it
+    again each time."""
+    gc.collect()
+    gc.freeze()
