@@ -19,7 +19,7 @@ from diffing.findings import judged
 from diffing.labels import digest
 from diffing.labels.digest import Change
 from diffing.reader.places import table_path
-from diffing.study import study
+from diffing.study import responses, study
 from diffing.study.study import Study
 from diffing.whitebox.sight import seen
 
@@ -84,7 +84,7 @@ def _of(opened: Study) -> Overview:
     except UserError:
         # Not compared yet.
         told = None
-    prompts, answers = _rows(opened.folder / "prompts.csv"), _rows(opened.folder / "responses.parquet")
+    prompts, answers = _rows(opened.folder / "prompts.csv"), sum(_rows(opened.folder / n) for n in responses.FILES)
     step, ahead, how = ("", "", "") if told else _next(opened, prompts, answers)
     counted = [words.count(number, kind) for number, kind in ((prompts, "prompt"), (answers, "answer")) if number]
     return Overview(
@@ -110,7 +110,7 @@ def _stale(opened: Study) -> str:
     if stored.older:
         return "This was computed by an older method."
     made = (stored.folder / "summary.json").stat().st_mtime
-    inputs = (opened.folder / "prompts.csv", opened.folder / "responses.parquet", table_path(opened))
+    inputs = (*(opened.folder / name for name in ("prompts.csv", *responses.FILES)), table_path(opened))
     # What is older than the diff is what it was made from; of what is newer it is asked whether it is the same.
     newer = any(path.exists() and path.stat().st_mtime > made for path in inputs)
     return "Prompts or answers have changed since it was compared." if newer and stored.outdated(opened) else ""

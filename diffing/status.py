@@ -69,7 +69,7 @@ def _of(study: Study) -> dict[str, Any]:
 
 def _asked(study: Study) -> Rests:
     told = [study.settings.sampling.draws, [checkpoint.key for checkpoint in study.checkpoints]]
-    read = ("prompts.csv", "responses.parquet", "spendings.jsonl")
+    read = ("prompts.csv", *responses.FILES, "spendings.jsonl")
     return Rests(study.folder, told, [study.folder / name for name in read])
 
 

@@ -8,7 +8,7 @@ owner's affair.
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,9 +19,14 @@ from diffing.common.escape import throughout
 
 def append(path: Path, record: dict[str, Any]) -> None:
     """Add one record as one line with its checksum; the lock keeps lines of several writers whole."""
+    append_all(path, [record])
+
+
+def append_all(path: Path, records: Sequence[dict[str, Any]]) -> None:
+    """Add records in one go, a line each: killed in between, it leaves the first ones of them."""
     who.needs_editor()
-    whole_text = throughout(tables.clean, record)
-    line = (json.dumps(seals.sealed(whole_text), ensure_ascii=True, allow_nan=False) + "\n").encode()
+    texts = [throughout(tables.clean, record) for record in records]
+    line = "".join(json.dumps(seals.sealed(t), ensure_ascii=True, allow_nan=False) + "\n" for t in texts).encode()
     with still(path) as file:
         rows, size = noted.of(path) or (0, -1)
         # Read only where somebody else wrote last: a killed writer, an editor, an older version.
@@ -36,7 +41,7 @@ def append(path: Path, record: dict[str, Any]) -> None:
             line = b"\n" + line if whole and not whole.endswith(b"\n") else line
         file.write(line)
         file.flush()
-        noted.note(path, rows + 1, file.tell())
+        noted.note(path, rows + len(records), file.tell())
 
 
 @contextmanager

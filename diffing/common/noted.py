@@ -10,7 +10,7 @@ from diffing.common import files
 
 def note(path: Path, rows: int, size: int = -1) -> None:
     """Remember beside a file how many rows it holds at least: a cut at a line's end shows in no line."""
-    files.write_text(_beside(path), f"{rows} {size}")
+    files.write_text(place(path), f"{rows} {size}")
 
 
 def rows(path: Path) -> int | None:
@@ -22,7 +22,7 @@ def rows(path: Path) -> int | None:
 def of(path: Path) -> tuple[int, int] | None:
     """Rows and size of a file as they were noted; a damaged note forbids nothing, an older file has none."""
     try:
-        told, size = _beside(path).read_text(encoding="ascii").split()
+        told, size = place(path).read_text(encoding="ascii").split()
         return int(told), int(size)
     except (OSError, ValueError):
         return None
@@ -30,8 +30,9 @@ def of(path: Path) -> tuple[int, int] | None:
 
 def forget(path: Path) -> None:
     """Before a file gets shorter on purpose."""
-    _beside(path).unlink(missing_ok=True)
+    place(path).unlink(missing_ok=True)
 
 
-def _beside(path: Path) -> Path:
+def place(path: Path) -> Path:
+    """Where a file's note stands."""
     return path.with_name(f".{path.name}.rows")

@@ -21,7 +21,7 @@ from diffing.diff import along, followed, measure, steps
 from diffing.diff.along import Series
 from diffing.diff.followed import SHARE, Group
 from diffing.probes import own_probes
-from diffing.study import measures
+from diffing.study import measures, responses
 from diffing.study.study import Study
 
 logger = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ def of(study: Study, keys: Sequence[str] = ()) -> Timeline:
 
 
 def _rests(study: Study) -> list[Path]:
-    names = ("prompts.csv", "responses.parquet", measures.FILE)
+    names = ("prompts.csv", *responses.FILES, measures.FILE)
     return [*(study.folder / name for name in names), own_probes.path_of(study)]
 
 

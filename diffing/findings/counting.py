@@ -75,7 +75,7 @@ class Counted(NamedTuple):
 def count(study: Study, a: str, b: str, predicates: Sequence[Predicate]) -> list[Counted | None]:
     """Each predicate's figures; None of what this version cannot count."""
     known = [predicate for predicate in predicates if predicate.known]
-    stamp = tuple(_state(study.folder / name) for name in ("responses.parquet", "prompts.csv"))
+    stamp = tuple(_state(study.folder / name) for name in (*responses.FILES, "prompts.csv"))
     forms = tuple(predicate.model_dump_json() for predicate in known)
     counted = iter(_count(str(study.folder), a, b, forms, stamp))
     return [next(counted) if predicate.known else None for predicate in predicates]

@@ -26,7 +26,7 @@ from diffing.findings.judging import Pair, Store, Verdicts
 from diffing.findings.verdicts import Check, OwnError
 from diffing.models import questions
 from diffing.models.questions import Asking, Estimate, Question
-from diffing.study import plain
+from diffing.study import plain, responses
 from diffing.study.settings import load_settings
 from diffing.study.study import Study
 
@@ -131,7 +131,7 @@ def read(study: Study, a: str = "", b: str = "", judge: str = "") -> Verificatio
     """What the kept verdicts say of all findings of a comparison; the latest judge's where none is named."""
     a, b = study.sides(a, b)
     paths = [judging.path_of(study), findings.path_of(study), people.path_of(study)]
-    paths += [study.folder / name for name in ("responses.parquet", "prompts.csv")]
+    paths += [study.folder / name for name in (*responses.FILES, "prompts.csv")]
     # Everything that the result hangs on.
     return _read(str(study.folder), a, b, judge, tuple(map(files.identity, paths)))
 

@@ -40,7 +40,7 @@ def _present(study: Study, ends: dict[str, int] | None) -> bool:
 def rests(study: Study) -> Rests:
     """What hangs on a study's prompts, answers and encodings rests on this."""
     table = table_path(study)
-    paths = [study.folder / "prompts.csv", study.folder / "responses.parquet", table]
+    paths = [*(study.folder / name for name in ("prompts.csv", *responses.FILES)), table]
     # Of another reader by its own name, or the two would take turns.
     of = table if study.beside else study.folder
     return Rests(of, study.settings.reader.model_dump(), paths)

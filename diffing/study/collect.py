@@ -180,7 +180,7 @@ def estimate(study: Study, options: Options, prices: dict[str, Price | None] | N
 def _rests(study: Study, options: Options) -> Rests:
     sources = [checkpoint.key for checkpoint in study.checkpoints if checkpoint.source != "import"]
     told = [options.limit, sorted(options.retry), study.settings.sampling.draws, sources]
-    return Rests(study.folder, told, [study.folder / name for name in ("prompts.csv", "responses.parquet")])
+    return Rests(study.folder, told, [study.folder / name for name in ("prompts.csv", *responses.FILES)])
 
 
 @kept(1, _rests)
@@ -221,7 +221,7 @@ def in_batches(
         raise Cancelled(ledger.summary()) from stop
     finally:
         # Also of a run that was cancelled or failed: what was answered is to be seen.
-        ledger.flush()
+        ledger.close()
     return ledger.summary()
 
 

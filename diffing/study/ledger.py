@@ -1,6 +1,6 @@
 """What a run of `collect` has asked: its replies counted, and the answer table brought up to date from them.
 
-Promises that the table is written every few seconds and whenever it is told to, and that each failure stands in
+Promises that answers are stored every few seconds and whenever it is told to, and that each failure stands in
 the log. Asks nothing itself.
 """
 
@@ -17,8 +17,8 @@ from diffing.study import channels, responses
 from diffing.study.study import Study
 
 FLUSH_SECONDS = 5.0
-"""How often the answer table is written: often enough for a page that watches, and seldom enough that writing all
-of it each time costs little. What a killed run had not written is read from the cache again."""
+"""How often answers are stored beside the table: often enough for a page that watches. What a killed run had not
+stored is read from the cache again."""
 
 
 class Ask(NamedTuple):
@@ -69,7 +69,12 @@ class Ledger:
         self._flushed = time.monotonic()
         if self._rows:
             rows, self._rows = self._rows, []
-            self.study.add_responses(pd.DataFrame(rows))
+            self.study.append_responses(pd.DataFrame(rows))
+
+    def close(self) -> None:
+        """At a run's end, whatever ended it."""
+        self.flush()
+        self.study.settle_responses()
 
     def summary(self) -> dict[str, Any]:
         return {

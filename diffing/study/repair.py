@@ -223,7 +223,7 @@ def _groups(source: Path, target: Path) -> tuple[int, str]:
     frame.attrs = dict((attrs or {}).get("attributes") or {})
     if target.name == "responses.parquet":
         try:
-            responses.write(target, responses.normal(frame))
+            responses.rewrite(target, responses.normal(frame))
         except (ValueError, TypeError) as error:
             return 0, f"its columns are not those of answers ({damage.reason(error)})"
     else:

@@ -13,10 +13,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from diffing.common import damage, files, noted, stats
 from diffing.common.arrays import Ints
+from diffing.study import arriving
+from diffing.study.arriving import Arrived
 
+TABLE = "responses.parquet"
+FILES = (TABLE, arriving.FILE)
+"""Where a study's answers stand: the table, and what came in since it was written."""
 KEY = ["prompt_id", "checkpoint", "draw"]
 
 COLUMNS: dict[str, str] = {
@@ -76,24 +82,78 @@ def normal(table: pd.DataFrame) -> pd.DataFrame:
             out[name] = pd.to_numeric(table[name]).fillna(0).astype(kind)
         else:
             out[name] = pd.to_numeric(table[name]).astype(kind)
+    out.attrs = dict(table.attrs)
     return out.reset_index(drop=True)
 
 
+def _came(path: Path) -> Arrived:
+    """What has come in; none where it was written into the table while it was read."""
+    try:
+        return arriving.read(path)
+    except damage.Damaged:
+        if any(name.exists() for name in (arriving.beside(path), noted.place(arriving.beside(path)))):
+            raise
+        return Arrived("", [])
+
+
 def read(path: Path) -> pd.DataFrame:
+    # Before the table: what is written into it meanwhile is then met twice and not missed.
+    came = _came(path)
     if not path.exists() and not noted.rows(path):
-        return empty()
+        return merge(empty(), pd.DataFrame(came.rows))
     table = files.read_parquet(path)
     with damage.reading(path):
         absent = {*KEY, "text"} - {*table.columns}
         if absent and len(table):
             raise ValueError(f"it has no column '{min(absent)}'")
-        return normal(table)
+        written = str(table.attrs.pop(arriving.NUMBER, ""))
+        table = normal(table)
+    if not came.rows or came.number == written != "":
+        return table
+    return merge(table, pd.DataFrame(came.rows))
+
+
+def append(path: Path, rows: pd.DataFrame) -> None:
+    """Store answers beside the table, without writing all of it; the later row of one key wins."""
+    plain = normal(rows)
+    plain = plain.astype(object).where(plain.notna(), None)
+    if (number := arriving.number(path)) and number == _written(path):
+        # Its lines stand in the table, and so would these be taken to.
+        arriving.remove(path)
+    arriving.append(path, plain.to_dict("records"))
+
+
+def _written(path: Path) -> str:
+    """The number of the file beside the table that was last written into it."""
+    with damage.reading(path):
+        told = pq.read_schema(path).pandas_metadata or {}
+        return str((told.get("attributes") or {}).get(arriving.NUMBER, ""))
+
+
+def marked(path: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """The table as it is written: it holds what had come in beside it."""
+    table = table.copy(deep=False)
+    table.attrs = {arriving.NUMBER: number} if (number := arriving.number(path)) else {}
+    return table
 
 
 def write(path: Path, table: pd.DataFrame, order: Ints | None = None) -> None:
-    files.write_parquet(path, table, order)
+    """Write the whole table, which holds what has come in; under the study's lock."""
+    files.write_parquet(path, marked(path, table), order)
+    written(path, table, order)
+
+
+def rewrite(path: Path, table: pd.DataFrame) -> None:
+    """Write the table alone, as a repair does: what has come in beside it stays there."""
+    files.write_parquet(path, table)
+    noted.note(path, len(table))
+
+
+def written(path: Path, table: pd.DataFrame, order: Ints | None) -> None:
+    """After the table took its place."""
     # Says from now on that there were answers, should the file go missing.
     noted.note(path, len(table) if order is None else len(order))
+    arriving.remove(path)
 
 
 def merge(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from diffing.common import damage, files, noted, tables, who
 from diffing.common.errors import UserError
 from diffing.common.step import first_fault
 from diffing.models.providers import NAME, Checkpoint
-from diffing.study import channels, measures, prompts, responses
+from diffing.study import arriving, channels, measures, prompts, responses
 from diffing.study.channels import Channel
 from diffing.study.prompts import Imported
 from diffing.study.settings import ReaderChoice, StudySettings, load_settings, text_of
@@ -242,9 +242,13 @@ class Study:
 
     # Answers.
 
+    @property
+    def _table(self) -> Path:
+        return self.folder / responses.TABLE
+
     def responses(self) -> pd.DataFrame:
         """All answers, each with the study's channel as its text."""
-        return channels.seen(responses.read(self.folder / "responses.parquet"), self.channel)
+        return channels.seen(responses.read(self._table), self.channel)
 
     def add_responses(self, rows: pd.DataFrame) -> None:
         """Store answers; a row takes the place of an earlier one of the same prompt, checkpoint and draw."""
@@ -252,7 +256,26 @@ class Study:
         with self.held():
             files.tighten(self.folder)
             both, order = responses.joined(self.responses(), rows)
-            responses.write(self.folder / "responses.parquet", both, order)
+            responses.write(self._table, both, order)
+
+    def append_responses(self, rows: pd.DataFrame) -> None:
+        """The same beside the table, for a run that brings some every few seconds; `settle_responses` ends it."""
+        self._check_own()
+        with self.held():
+            if not self._table.exists():
+                self.add_responses(rows)
+                return
+            files.tighten(self.folder)
+            responses.append(self._table, rows)
+            if arriving.large(self._table):
+                self.settle_responses()
+
+    def settle_responses(self) -> None:
+        """Write what has come in beside the table into it."""
+        self._check_own()
+        with self.held():
+            if arriving.beside(self._table).exists():
+                responses.write(self._table, self.responses())
 
     def add_import(
         self, settings: StudySettings, table: pd.DataFrame, rows: pd.DataFrame, numbers: pd.DataFrame
@@ -263,7 +286,7 @@ class Study:
         Settings and table were read under the same hold of the lock.
         """
         self._check_own()
-        names = ["study.toml", "prompts.csv", "responses.parquet", *([measures.FILE] if len(numbers) else [])]
+        names = ["study.toml", "prompts.csv", responses.TABLE, *([measures.FILE] if len(numbers) else [])]
         paths = [self.folder / name for name in names]
         with self.held():
             both, order = responses.joined(self.responses(), rows)
@@ -273,11 +296,11 @@ class Study:
                 toml, csv, parquet, *more = (stack.enter_context(files.replacing(path)) for path in paths)
                 toml.write_text(text_of(settings), encoding="utf-8")
                 tables.write_csv(csv, whole)
-                files.fill_parquet(parquet, both, order)
+                files.fill_parquet(parquet, responses.marked(self._table, both), order)
                 for path in more:
                     files.fill_parquet(path, measured)
             noted.note(paths[1], len(whole))
-            noted.note(paths[2], len(order))
+            responses.written(self._table, both, order)
             if len(numbers):
                 noted.note(paths[3], len(measured))
         self.settings = settings

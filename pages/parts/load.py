@@ -36,6 +36,7 @@ from diffing.reader import firing, places, query
 from diffing.reader.encodings import Encodings
 from diffing.report import last
 from diffing.study import measures as stored_measures
+from diffing.study import responses
 from diffing.study.study import Study
 from diffing.whitebox import results
 from diffing.whitebox.sight import seen
@@ -75,7 +76,7 @@ State = tuple[str, tuple[files.Identity, ...]]
 
 def answers_state(study: Study, *more: Path) -> State:
     """Which view of a study it is, and which files of prompts, answers and encodings lie there."""
-    names = ("study.toml", "prompts.csv", "responses.parquet")
+    names = ("study.toml", "prompts.csv", *responses.FILES)
     paths = [*(study.folder / name for name in names), places.table_path(study), *more]
     # The table's place names the study, its reader and its channel.
     return str(places.table_path(study)), tuple(map(files.identity, paths))

@@ -7,9 +7,10 @@ import streamlit as st
 from diffing.common import damage, files, jsonl
 from diffing.common.errors import UserError
 from diffing.findings import findings
+from diffing.study import responses
 from diffing.study.study import Study
 
-ORIGINALS = ("study.toml", "prompts.csv", "responses.parquet")
+ORIGINALS = ("study.toml", "prompts.csv", *responses.FILES)
 
 
 def _originals(study: Study) -> tuple[str, tuple[files.Identity, ...]]:

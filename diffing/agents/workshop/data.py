@@ -25,7 +25,7 @@ from diffing.study.study import Study
 
 MADE_OF = (
     "prompts.csv",
-    "responses.parquet",
+    *responses.FILES,
     "measures.parquet",
     "labels.jsonl",
     "encodings.parquet",

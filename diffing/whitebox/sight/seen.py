@@ -19,6 +19,7 @@ from diffing.common.kept import Rests, kept
 from diffing.common.paths import expanded
 from diffing.models import local
 from diffing.models.local import Weights
+from diffing.study import responses
 from diffing.study.study import Study
 from diffing.whitebox import method, results
 from diffing.whitebox.sight import clues, evidence
@@ -270,7 +271,7 @@ def _read(study: Study, source: str) -> Any:
 
 def _rests(study: Study) -> Rests:
     return Rests(
-        study.folder, "answers read from inside", [study.folder / n for n in ("prompts.csv", "responses.parquet")]
+        study.folder, "answers read from inside", [study.folder / n for n in ("prompts.csv", *responses.FILES)]
     )
 
 
