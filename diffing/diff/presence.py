@@ -5,14 +5,14 @@ that a threshold of 0 reads no activation but peaks, and keeps nothing. Knows no
 """
 
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from diffing.common.arrays import Array
 from diffing.probes.scan import BY_LENGTH, Scan
-from diffing.reader.firing import Encoded, Tokens
-from diffing.reader.records import Encoding
+from diffing.reader.firing import Tokens
+from diffing.reader.summaries import Entries, Shows
 
 
 class Document(Protocol):
@@ -37,41 +37,12 @@ class Document(Protocol):
         """Size of the strongest activation, float32 (for a probe: how often it occurs)."""
 
 
-class Entries(NamedTuple):
-    """A document as arrays."""
-
-    feature: Array
-    counts: Array
-    firsts: Array
-    lasts: Array
-    peaks: Array
-
-
-class Whole(NamedTuple):
-    """A document with no bar, of whose encoding only that is read which is asked for."""
-
-    encoding: Encoding
+class Summed(Protocol):
+    """Encodings by document, of which only what every test asks for is read."""
 
     @property
-    def feature(self) -> Array:
-        return self.encoding.feature
-
-    @property
-    def counts(self) -> Array:
-        return self.encoding.count
-
-    @property
-    def firsts(self) -> Array:
-        return self.encoding.position[self.encoding.starts()[:-1]]
-
-    @property
-    def lasts(self) -> Array:
-        ends: Array = self.encoding.starts()[1:] - 1
-        return self.encoding.position[ends]
-
-    @property
-    def peaks(self) -> Array:
-        return np.asarray(np.abs(self.encoding.peak))
+    def n_features(self) -> int: ...
+    def summary(self, document: int) -> Shows: ...
 
 
 class Shown(Protocol):
@@ -86,7 +57,7 @@ class Shown(Protocol):
 class Stored:
     """A study's encodings, above a bar for each feature where there is one."""
 
-    store: Encoded
+    store: Summed
     bar: Array | None = None
     _seen: dict[int, Document] = field(default_factory=dict)
     """What lies above the bar, kept: several steps ask for each document, and every activation must be decoded."""
@@ -97,33 +68,10 @@ class Stored:
 
     def document(self, number: int) -> Document:
         if self.bar is None:
-            return Whole(self.store.encoding(number))
+            return self.store.summary(number)
         if number not in self._seen:
-            self._seen[number] = _over(self.store.encoding(number), self.bar)
+            self._seen[number] = self.store.summary(number).over(self.bar)
         return self._seen[number]
-
-
-def _over(encoding: Encoding, bar: Array) -> Document:
-    """What lies above each feature's bar."""
-    # A run whose peak is not above the bar has nothing that is: most are left out before anything is decoded.
-    encoding = encoding.of(np.flatnonzero(np.abs(encoding.peak) > bar.take(encoding.feature)))
-    over = encoding.over(bar[encoding.feature])
-    starts = encoding.starts()[:-1]
-    # `reduceat` takes no empty list of places.
-    count = np.add.reduceat(over, starts, dtype=np.int64) if len(starts) else starts
-    ends = np.cumsum(count)
-    kept = np.flatnonzero(count)
-    count, ends = count.take(kept), ends.take(kept)
-    # Positions ascend inside a run, and so do those of it that are left.
-    position = encoding.position[over]
-    return Entries(
-        encoding.feature.take(kept),
-        # In numbers as short as they are stored in: every document is kept.
-        count.astype(encoding.count.dtype),
-        position.take(ends - count),
-        position.take(ends - 1),
-        np.abs(encoding.peak.take(kept)),
-    )
 
 
 @dataclass(frozen=True)
@@ -143,7 +91,7 @@ class Flat:
         return Entries(*(a[entries] for a in (self.feature, self.count, self.first, self.last, self.peak)))
 
 
-def shown(store: Encoded, documents: Array, threshold: float = 0.0, share_of_peak: float = 0.0) -> Stored:
+def shown(store: Summed, documents: Array, threshold: float = 0.0, share_of_peak: float = 0.0) -> Stored:
     """What is active above `threshold`, and above a share of the feature's strongest activation in `documents`.
 
     The bar knows no sides: both checkpoints' documents set it together.
@@ -152,9 +100,9 @@ def shown(store: Encoded, documents: Array, threshold: float = 0.0, share_of_pea
         return Stored(store)
     strongest = np.zeros(store.n_features, dtype=np.float32)
     for document in documents.tolist():
-        encoding = store.encoding(document)
+        found = store.summary(document)
         # A document has each feature once, so that plain indexing loses none.
-        strongest[encoding.feature] = np.maximum(strongest[encoding.feature], np.abs(encoding.peak))
+        strongest[found.feature] = np.maximum(strongest[found.feature], found.peaks)
     return Stored(store, np.maximum(threshold, share_of_peak * strongest))
 
 

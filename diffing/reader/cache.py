@@ -1,11 +1,12 @@
 """The cache of encodings: one text's features in a compact record, found again by the content it was made from.
 
 A reader's cache is a folder of append-only shards and an SQLite index beside them; any number of studies and
-processes share it. A record's bytes are written before its row is committed, so a process killed at any moment
-leaves at most a tail that no row names, which the shard's next writer cuts off. A row holds its record's
-checksum, so that a damaged record is noticed when it is read (`Encodings` says when) and dropped by
-`drop_damaged`; its place is never given to another record. Not promised: durability across a power cut, and locks
-on network disks.
+processes share it. A text is kept with the positions of its features, or as a summary (`Cache.summaries`): both
+have files and a table of their own, written in the same way. A record's bytes are written before its row is
+committed, so a process killed at any moment leaves at most a tail that no row names, which the shard's next
+writer cuts off. A row holds its record's checksum, so that a damaged record is noticed when it is read (`held`
+says when) and dropped by `drop_damaged`; its place is never given to another record. Not promised: durability
+across a power cut, and locks on network disks.
 """
 
 import fcntl
@@ -16,10 +17,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import count as numbers
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from diffing.common import files
+from diffing.common.arrays import Array
+from diffing.reader import floors
 from diffing.reader.records import NO_SUM, Encoding, Place, from_buffer, to_bytes
+from diffing.reader.summaries import summed_up
 
 logger = logging.getLogger(__name__)
 
@@ -30,27 +34,48 @@ Few files for a large study, and none so large that copying or checking one is a
 """
 
 
-TABLE = (
-    "CREATE TABLE IF NOT EXISTS encodings (key TEXT PRIMARY KEY, shard INTEGER, offset INTEGER, size INTEGER,"
-    " fed INTEGER, tokens INTEGER, runs INTEGER, entries INTEGER, coded INTEGER, signed INTEGER, sum INTEGER)"
-    " WITHOUT ROWID"
-)
-RETIRED = "CREATE TABLE IF NOT EXISTS retired (shard INTEGER PRIMARY KEY)"
-"""Shards that take no further record: one of theirs was dropped, and a study's table may still name its place."""
 COLUMNS = ", ".join(Place._fields).replace("sum", f"COALESCE(sum, {NO_SUM})")
-INSERT = (
-    f"INSERT OR IGNORE INTO encodings (key, {', '.join(Place._fields)})"
-    f" VALUES ({', '.join('?' * (1 + len(Place._fields)))})"
-)
+
+
+class Kind(NamedTuple):
+    """How a text is kept: which table names its records, and how the names of their files end."""
+
+    table: str
+    retired: str
+    """The table of shards that take no further record: one was dropped, and studies may still name its place."""
+    ending: str
+
+    @property
+    def made(self) -> tuple[str, str]:
+        return (
+            f"CREATE TABLE IF NOT EXISTS {self.table} (key TEXT PRIMARY KEY, shard INTEGER, offset INTEGER,"
+            " size INTEGER, fed INTEGER, tokens INTEGER, runs INTEGER, entries INTEGER, coded INTEGER,"
+            " signed INTEGER, sum INTEGER) WITHOUT ROWID",
+            f"CREATE TABLE IF NOT EXISTS {self.retired} (shard INTEGER PRIMARY KEY)",
+        )
+
+    @property
+    def insert(self) -> str:
+        marks = ", ".join("?" * (1 + len(Place._fields)))
+        return f"INSERT OR IGNORE INTO {self.table} (key, {', '.join(Place._fields)}) VALUES ({marks})"
+
+
+POSITIONS = Kind("encodings", "retired", "bin")
+SUMMARIES = Kind("summaries", "retired_summaries", "sum")
 
 
 class Cache:
     """One reader's stored encodings. Opening it reads nothing; each call sees what is committed now."""
 
-    def __init__(self, key: str, n_features: int) -> None:
-        self.key, self.n_features = key, n_features
+    def __init__(self, key: str, n_features: int, kind: Kind = POSITIONS) -> None:
+        self.key, self.n_features, self.kind = key, n_features, kind
         self.folder = files.home() / "cache" / "encodings" / key
         self._prepared = False
+
+    @property
+    def summaries(self) -> "Cache":
+        """The same reader's summaries."""
+        return Cache(self.key, self.n_features, SUMMARIES)
 
     def _prepare(self) -> None:
         """Make what a writer needs: folder, index, and what an older version's index lacks."""
@@ -65,14 +90,16 @@ class Cache:
             fresh = not self._index_path.exists()
             with self._index() as index, index:
                 index.execute("PRAGMA journal_mode=WAL")
-                index.execute(TABLE)
-                index.execute(RETIRED)
+                for kind in (POSITIONS, SUMMARIES):
+                    for statement in kind.made:
+                        index.execute(statement)
                 if "sum" not in {row[1] for row in index.execute("PRAGMA table_info(encodings)")}:
                     index.execute("ALTER TABLE encodings ADD COLUMN sum INTEGER")
                 if fresh:
                     # Studies may name places in shards whose index is gone.
-                    old = [(int(path.stem),) for path in self.folder.glob("[0-9]*.bin")]
-                    index.executemany("INSERT OR IGNORE INTO retired VALUES (?)", old)
+                    for kind in (POSITIONS, SUMMARIES):
+                        old = [(int(path.stem),) for path in self.folder.glob(f"[0-9]*.{kind.ending}")]
+                        index.executemany(f"INSERT OR IGNORE INTO {kind.retired} VALUES (?)", old)
         self._prepared = True
 
     def _set_aside_if_damaged(self) -> None:
@@ -112,20 +139,20 @@ class Cache:
         if not self._index_path.exists():
             return {}
         self._prepare()
-        query = f"SELECT {COLUMNS} FROM encodings WHERE key = ?"
+        query = f"SELECT {COLUMNS} FROM {self.kind.table} WHERE key = ?"
         with self._index() as index:
             rows = ((key, index.execute(query, (key,)).fetchone()) for key in keys)
             return {key: Place(*row) for key, row in rows if row is not None}
 
     def committed(self, shards: Iterable[int]) -> dict[tuple[int, int], Place]:
         """All places in some shards by shard and offset, also where nothing can be written."""
-        query = f"SELECT {COLUMNS} FROM encodings WHERE shard = ?"
+        query = f"SELECT {COLUMNS} FROM {self.kind.table} WHERE shard = ?"
         for how in ("mode=ro", "immutable=1"):
             # On a read-only disk SQLite cannot make the file by which readers and writers agree.
             address = f"{self._index_path.as_uri()}?{how}"
             try:
                 with closing(sqlite3.connect(address, uri=True)) as index:
-                    names = {row[1] for row in index.execute("PRAGMA table_info(encodings)")}
+                    names = {row[1] for row in index.execute(f"PRAGMA table_info({self.kind.table})")}
                     asked = query if "sum" in names else query.replace(f"COALESCE(sum, {NO_SUM})", str(NO_SUM))
                     rows = [Place(*row) for shard in shards for row in index.execute(asked, (shard,))]
                     return {(place.shard, place.offset): place for place in rows}
@@ -134,7 +161,7 @@ class Cache:
         return {}
 
     def path(self, shard: int) -> Path:
-        return self.folder / f"{shard:04d}.bin"
+        return self.folder / f"{shard:04d}.{self.kind.ending}"
 
     def read(self, place: Place) -> Encoding:
         """One record; to read many, map the shard once with `map_shard`."""
@@ -152,34 +179,45 @@ class Cache:
         given: list[tuple[int, str]] = []
         for shard, records in by_shard.items():
             buffer = shard_bytes(self.path(shard))
+            headed = self._headed(buffer)
             for key, place in records:
-                if not sound(buffer, place):
+                if not headed or not sound(buffer, place):
                     dropped.append((key, shard, place.offset))
                 elif place.sum == NO_SUM:
                     given.append((place.check(buffer), key))
         if dropped or given:
             with self._index() as index, index:
-                index.executemany("UPDATE encodings SET sum = ? WHERE key = ?", given)
+                index.executemany(f"UPDATE {self.kind.table} SET sum = ? WHERE key = ?", given)
                 # By the place too: another process may have healed it by now.
-                index.executemany("DELETE FROM encodings WHERE key = ? AND shard = ? AND offset = ?", dropped)
+                gone = f"DELETE FROM {self.kind.table} WHERE key = ? AND shard = ? AND offset = ?"
+                index.executemany(gone, dropped)
                 shards = {(shard,) for _, shard, _ in dropped}
-                index.executemany("INSERT OR IGNORE INTO retired VALUES (?)", sorted(shards))
+                index.executemany(f"INSERT OR IGNORE INTO {self.kind.retired} VALUES (?)", sorted(shards))
         return len(dropped)
 
+    def _headed(self, buffer: Any) -> bool:
+        """Whether a file's head is whole, where it has one."""
+        if self.kind is not SUMMARIES:
+            return True
+        try:
+            return len(floors.read(buffer)) == self.n_features
+        except ValueError:
+            return False
+
     @contextmanager
-    def writer(self) -> Iterator["Writer"]:
-        """A writer with a shard of its own for the time of the block."""
-        with closing(self._own_shard()) as writer:
+    def writer(self, floor: Array | None = None) -> Iterator["Writer"]:
+        """A writer with a shard of its own for the time of the block; of summaries, under a floor."""
+        with closing(self._own_shard(b"" if floor is None else floors.head(floor), floor)) as writer:
             yield writer
 
-    def _own_shard(self) -> "Writer":
+    def _own_shard(self, head: bytes, floor: Array | None) -> "Writer":
         self._prepare()
         for shard in numbers():
             with self._index() as index:
-                if index.execute("SELECT 1 FROM retired WHERE shard = ?", (shard,)).fetchone():
+                if index.execute(f"SELECT 1 FROM {self.kind.retired} WHERE shard = ?", (shard,)).fetchone():
                     continue
             try:
-                file = self.path(shard).open("ab", buffering=0)
+                file = self.path(shard).open("a+b", buffering=0)
             except IsADirectoryError:
                 continue
             try:
@@ -189,16 +227,24 @@ class Cache:
                 file.close()
                 continue
             with self._index() as index:
-                query = "SELECT COALESCE(MAX(offset + size), 0) FROM encodings WHERE shard = ?"
+                query = f"SELECT COALESCE(MAX(offset + size), 0) FROM {self.kind.table} WHERE shard = ?"
                 end = int(index.execute(query, (shard,)).fetchone()[0])
             size = self.path(shard).stat().st_size
-            if end < SHARD_LIMIT and end <= size:
+            # Only what was written under the same floor stands in one file.
+            if end < SHARD_LIMIT and end <= size and (end == 0 or _begins(file, head)):
                 # What a killed writer left behind its last commit is in no row.
                 file.truncate(end)
-                return Writer(self, shard, file, end)
+                if end == 0:
+                    write_all(file, head)
+                return Writer(self, shard, file, max(end, len(head)), head, floor)
             # Full, or shorter than its rows say: extending it would turn what is missing into zeros.
             file.close()
         raise AssertionError("unreachable: there is always a next number")
+
+
+def _begins(file: IO[bytes], head: bytes) -> bool:
+    file.seek(0)
+    return file.read(len(head)) == head
 
 
 VERIFIED: dict[tuple[str, int, int], set[int]] = {}
@@ -208,14 +254,20 @@ VERIFIED: dict[tuple[str, int, int], set[int]] = {}
 class Writer:
     """Appends records to a shard that it holds alone."""
 
-    def __init__(self, cache: Cache, shard: int, file: IO[bytes], end: int) -> None:
+    def __init__(
+        self, cache: Cache, shard: int, file: IO[bytes], end: int, head: bytes, floor: Array | None
+    ) -> None:
         self.cache, self.shard, self.file, self.end = cache, shard, file, end
+        self.head, self.floor = head, floor
 
     def add(self, records: Sequence[tuple[str, int, Encoding]]) -> None:
         """Store (key, fed tokens, encoding) triples, all or none; a key that another process stored stays."""
         rows, parts, offset = [], [], self.end
         for key, fed, encoding in records:
-            data, place = to_bytes(encoding, self.cache.n_features)
+            if self.floor is None:
+                data, place = to_bytes(encoding, self.cache.n_features)
+            else:
+                data, place = summed_up(encoding, self.cache.n_features, self.floor)
             parts.append(data)
             rows.append((key, *place._replace(shard=self.shard, offset=offset, fed=fed)))
             offset += place.size
@@ -223,7 +275,7 @@ class Writer:
             # Bytes before rows: a row must never name what is not there.
             write_all(self.file, b"".join(parts))
             with self.cache._index() as index, index:
-                index.executemany(INSERT, rows)
+                index.executemany(self.cache.kind.insert, rows)
         except BaseException:
             # Bytes of a failed write would shift all that come after them.
             self.file.truncate(self.end)
@@ -231,7 +283,7 @@ class Writer:
         self.end = offset
         if self.end >= SHARD_LIMIT:
             self.close()
-            fresh = self.cache._own_shard()
+            fresh = self.cache._own_shard(self.head, self.floor)
             self.shard, self.file, self.end = fresh.shard, fresh.file, fresh.end
 
     def close(self) -> None:

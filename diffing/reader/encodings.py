@@ -2,17 +2,16 @@
 
 The study holds one small table that says where each answer's record lies in the shared cache; the records are
 opened by memory map, so that a question reads only the columns it is about. Flat arrays over all (document,
-feature) pairs are gathered from the records when first asked for. Promises that what is opened fits the reader the
-study names now, that the tokens of an answer which changed since are refused, and that no damaged record becomes a
-figure: opening compares the shards' sizes with the places; a record's checksum is verified before its first use,
-those of all records before the first use of all, each once in a process as long as the shard's date stays
-(`bench/store.py` has the cost). Does not keep up with such answers: `diffing.reader.unread` counts
-them.
+feature) pairs are gathered from the records when first asked for. Of some answers a study may hold a summary alone
+(`summaries`): whatever asks on which tokens a feature fires is then asked of the others (`held`), and refused of
+these. Promises that what is opened fits the reader the study names now, that the tokens of an answer which changed
+since are refused, and that no damaged record becomes a figure: those of all records are verified before the first
+use of all, one before its own (`bench/store.py` has the cost). Does not keep up with such answers:
+`diffing.reader.unread` counts them.
 """
 
-import logging
 import mmap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -21,19 +20,19 @@ import pandas as pd
 from scipy import sparse
 
 from diffing.common import damage, files
-from diffing.common.arrays import Array
+from diffing.common.arrays import Array, Bools
 from diffing.common.columns import mapped
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.reader import decoders
-from diffing.reader.cache import VERIFIED, Cache, map_shard, sound
+from diffing.reader.cache import Cache
+from diffing.reader.held import Held
 from diffing.reader.pieces import TokenTable
 from diffing.reader.places import remedy, set_aside, table_path
-from diffing.reader.records import NO_SUM, Encoding, Kinds, Place, columns, from_buffer
+from diffing.reader.records import NO_SUM, Encoding, Kinds, Place, columns
+from diffing.reader.summaries import Shows, Summary, Whole
 from diffing.study import responses
 from diffing.study.study import Study
-
-logger = logging.getLogger(__name__)
 
 DOCUMENT = ["prompt_id", "checkpoint", "draw", "tokens", "error"]
 
@@ -61,18 +60,14 @@ class Encodings:
         self.study, self.reader_key, self.n_features = study, reader_key, n_features
         self.documents = table[DOCUMENT]
         """A row a document, in the order of prompt, checkpoint, draw; `error` is empty where it was encoded."""
-        if "sum" not in table:
-            table = table.assign(sum=NO_SUM)
+        for column, none in (("sum", NO_SUM), ("summary", False)):
+            # A table of an older version.
+            table = table if column in table else table.assign(**{column: none})
         self.table = table
-        self._places = [Place(*row) for row in zip(*(table[name].tolist() for name in Place._fields), strict=True)]
-        self._cache = Cache(reader_key, n_features)
-        self._shards: dict[int, mmap.mmap | bytes] = {}
-        self._sound: dict[int, set[int]] = {}
-        used = sorted(set(table.loc[table["error"] == "", "shard"].tolist()))
-        if bool((table.loc[table["error"] == "", "sum"] == NO_SUM).any()):
-            self._compare_with_index(used)
-        for shard in used:
-            self._open_shard(shard)
+        self._records = Held(study, table, Cache(reader_key, n_features))
+        self._places = self._records.places
+        self.held: Bools = ~self._records.summed
+        """Documents whose positions are kept: of the others there is a summary."""
         self.indptr: Array = np.concatenate([[0], np.cumsum(table["runs"].to_numpy(np.int64))])
         """Where each document's features begin in the flat arrays."""
 
@@ -81,64 +76,44 @@ class Encodings:
         table = own_table(study)
         return cls(study, table, table.attrs["reader_key"], table.attrs["n_features"])
 
-    # What is verified.
-
-    def _open_shard(self, shard: int) -> None:
-        """Map a shard, after comparing its size with the places in it."""
-        path = self._cache.path(shard)
-        again = remedy(self.study)
-        try:
-            with damage.reading(path, again):
-                state = path.stat()
-                buffer = map_shard(path)
-        except Damaged as error:
-            if isinstance(error.__cause__, FileNotFoundError):
-                gone = f"The encodings of '{self.study.name}' are gone from the cache"
-                raise UserError(f"{gone}; {again}.") from error
-            raise
-        places = self.table[(self.table["shard"] == shard) & (self.table["error"] == "")]
-        if bool((places["offset"] + places["size"] > len(buffer)).any()) or bool((places["offset"] < 0).any()):
-            raise Damaged(path, f"it has {len(buffer):,} bytes, and the study's records go on after them", again)
-        self._shards[shard] = buffer
-        self._sound[shard] = VERIFIED.setdefault((str(path), state.st_size, state.st_mtime_ns), set())
-
-    def _compare_with_index(self, shards: Sequence[int]) -> None:
-        """A table of an older version holds no checksums: its places must be those that the index still names."""
-        known = self._cache.committed(shards)
-        for row, (place, error) in enumerate(zip(self._places, self.table["error"], strict=True)):
-            if error or place.sum != NO_SUM:
-                continue
-            now = known.get((place.shard, place.offset))
-            # No index, or one that cannot be opened, is none of the records' fault.
-            if known and (now is None or now._replace(sum=NO_SUM) != place):
-                again = remedy(self.study)
-                raise Damaged(table_path(self.study), "the cache has other records in its places by now", again)
-            self._places[row] = now or place
-
-    def _verify(self, places: Iterable[Place]) -> None:
-        """Raise where a record is not the one that was written; each is looked at once."""
-        for place in places:
-            if place.shard in self._shards and place.offset not in self._sound[place.shard]:
-                if not sound(self._shards[place.shard], place):
-                    path, again = self._cache.path(place.shard), remedy(self.study)
-                    raise Damaged(path, "a record is not what was written", again)
-                self._sound[place.shard].add(place.offset)
-
     @cached_property
     def _all_sound(self) -> bool:
         """Asked before anything is read from all records at once."""
-        self._verify(self._places)
+        self._records.verify(range(len(self)))
         return True
 
     def __len__(self) -> int:
         return len(self._places)
 
     def encoding(self, document: int) -> Encoding:
-        """Everything about one document."""
-        place = self._places[document]
-        buffer = b"" if place.shard < 0 else self._shards[place.shard]
-        self._verify([place])
-        return from_buffer(buffer, place, self.n_features)
+        """Everything about one document whose positions are kept."""
+        if not self.held[document]:
+            raise UserError(
+                f"Of this answer of study '{self.study.name}' a summary is kept, which says nothing of single "
+                "tokens; choose an answer whose positions are kept."
+            )
+        return self._records.encoding(document)
+
+    def summary(self, document: int) -> Shows:
+        """Which features a document shows, how often, how strongly, and its first and last token with each."""
+        if self.held[document]:
+            return Whole(self._records.encoding(document))
+        return self._records.summary(document)
+
+    def summaries(self, documents: Sequence[int] | Array) -> Iterator[Shows]:
+        """The same of many documents, in their order and one at a time: memory does not grow with their number."""
+        for document in np.asarray(documents, np.int64).tolist():
+            yield self.summary(document)
+
+    def places(self, document: int) -> tuple[Array, Array]:
+        """The ids of a document's tokens, and where they stand in its text; of every document there is."""
+        record = self._records.encoding(document) if self.held[document] else self._records.summary(document)
+        return record.ids, record.spans
+
+    @property
+    def floor(self) -> Array | None:
+        """The lowest bar of each feature over which every document can be counted; None where any bar is."""
+        return self._records.floor()
 
     # Flat arrays: documents × features in CSR order, features ascending within a document.
 
@@ -159,23 +134,29 @@ class Encodings:
     def _gather(self, column: str, kind: str) -> Array:
         assert self._all_sound
         parts = [np.empty(0, kind)]
-        for place in self._places:
-            if place.runs:
+        for document, place in enumerate(self._places):
+            if not place.runs:
+                continue
+            if self.held[document]:
                 dtype, start, length = columns(place, self.n_features)[column]
-                parts.append(np.frombuffer(self._shards[place.shard], dtype, length, place.offset + start))
+                parts.append(
+                    np.frombuffer(self._records.buffers[place.shard], dtype, length, place.offset + start)
+                )
+            else:
+                parts.append(_of_summary(self._records.summary(document), column))
         return np.concatenate(parts)
 
     # One document, one feature.
 
     def tokens(self, document: int) -> TokenTable:
-        record = self.encoding(document)
+        ids, spans = self.places(document)
         text = self.texts[document]
         # Spans are places in the text that was read; in another one they would mark anything.
         if files.content_hash(text) != self._hashes[document]:
             raise UserError(
                 f"An answer of study '{self.study.name}' changed after it was encoded; {remedy(self.study)}."
             )
-        return TokenTable(record.ids, record.spans, text)
+        return TokenTable(ids, spans, text)
 
     @cached_property
     def _hashes(self) -> list[str]:
@@ -220,6 +201,9 @@ class Encodings:
             for name, values in (("peak", peak), ("count", count)):
                 words, base = group.words(name)
                 values[own] = words[base[rows] + run_of[own]]
+        for document in documents[~self.held[documents]].tolist():
+            found = self._records.summary(document)
+            peak[document], count[document] = (column[run_of[document]] for column in (found.peak, found.counts))
         return pd.DataFrame({"document": documents, "peak": peak[documents], "count": count[documents]})
 
     def peaks(self, feature: int) -> Array:
@@ -236,10 +220,10 @@ class Encodings:
         places = np.array(self._places, np.int64).reshape(-1, len(Place._fields))
         shard_of, tokens, runs = (places[:, Place._fields.index(name)] for name in ("shard", "tokens", "runs"))
         groups = []
-        for shard, buffer in self._shards.items():
+        for shard, buffer in self._records.buffers.items():
             # Long texts have positions and counts of four bytes (`cache.Kinds`), so their columns lie elsewhere.
             for wide in (False, True):
-                rows = np.flatnonzero((shard_of == shard) & (runs > 0) & ((tokens >= 2**16) == wide))
+                rows = np.flatnonzero(self.held & (shard_of == shard) & (runs > 0) & ((tokens >= 2**16) == wide))
                 if len(rows):
                     groups.append(Group(rows, buffer, Place(*places[rows].T), self.n_features))
         return groups
@@ -259,11 +243,20 @@ class Encodings:
                 low, high = np.where(less, middle + 1, low), np.where(less, high, middle)
             hit = words[base + low] == feature
             run_of[group.rows[hit]] = low[hit]
+        for document in np.flatnonzero(~self.held).tolist():
+            # These are packed, and so unpacked one by one.
+            own = self._records.summary(document).feature
+            run = int(np.searchsorted(own, feature))
+            if run < len(own) and own[run] == feature:
+                run_of[document] = run
         documents = np.flatnonzero(run_of >= 0)
         return documents, run_of[documents]
 
     def top(self, feature: int, checkpoint: str, k: int = 5, among: Array | None = None) -> pd.DataFrame:
-        """The checkpoint's documents that show the feature most strongly; `among` narrows the choice."""
+        """The checkpoint's documents that show the feature most strongly, of those whose positions are kept.
+
+        `among` narrows the choice.
+        """
         table = self._of_side(feature, checkpoint, among)
         # Of equal peaks the earlier document first, so that a page shows the same ones every time.
         order = np.lexsort([table["document"], -table["peak"].abs()])
@@ -282,7 +275,7 @@ class Encodings:
 
     def _of_side(self, feature: int, checkpoint: str, among: Array | None) -> pd.DataFrame:
         table = self.occurrences(feature).join(self.documents[responses.KEY], on="document")
-        keep = table["checkpoint"] == checkpoint
+        keep = (table["checkpoint"] == checkpoint) & self.held[table["document"]]
         return table[keep if among is None else keep & table["document"].isin(among)]
 
     def decoder(self) -> Array | None:
@@ -297,15 +290,28 @@ class Encodings:
         return sparse.csr_array((self.peak, self.feature, self.indptr), shape=(len(self), self.n_features))
 
 
+def _of_summary(summary: Summary, column: str) -> Array:
+    return {"feature": summary.feature, "peak": summary.peak, "count": summary.counts}[column]
+
+
 def save_table(
-    study: Study, documents: pd.DataFrame, places: Sequence[Place | None], key: str, n_features: int
+    study: Study,
+    documents: pd.DataFrame,
+    places: Sequence[Place | None],
+    key: str,
+    n_features: int,
+    summed: Sequence[bool] | None = None,
 ) -> None:
-    """Write the study's table: documents with `answer` (hash of the text) and `error`, and a place for each."""
+    """Write the study's table: documents with `answer` (hash of the text) and `error`, and a place for each.
+
+    `summed`: those whose place is that of a summary.
+    """
     # No shard has the number -1, and a record of no tokens and no runs reads as empty.
     nowhere = Place(*([-1] + [0] * (len(Place._fields) - 1)))
     table = documents.reset_index(drop=True)
     for column, values in zip(Place._fields, zip(*(p or nowhere for p in places), strict=True), strict=True):
         table[column] = np.array(values, np.int64)
+    table["summary"] = np.zeros(len(table), bool) if summed is None else np.array(summed, bool)
     table.attrs = {
         "reader": study.settings.reader.model_dump(),
         "reader_key": key,

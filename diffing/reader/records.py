@@ -39,7 +39,7 @@ class Place(NamedTuple):
     entries: int
     """(feature, token) pairs that are active."""
     coded: int
-    """Entries in runs of at least two tokens."""
+    """Entries whose code is stored: those in runs of at least two tokens; of a summary those above its floor."""
     signed: int
     """1 where some value is negative."""
     sum: int = NO_SUM
@@ -109,12 +109,17 @@ class Encoding:
         size = np.abs(self.peak)
         over = np.repeat(size > bar, self.count)
         shared = np.flatnonzero(self.count > 1)
-        # Codes below this are above the bar. Where there is no bar all codes are, and no run has a peak of 0.
-        with np.errstate(divide="ignore"):
-            limit = np.ceil(STEPS * np.log2(size.take(shared) / bar.take(shared)))
-        limit = np.clip(limit, 0, 2**16).astype(np.int32)
+        limit = limits(size.take(shared), bar.take(shared))
         over[np.repeat(self.count > 1, self.count)] = self.code < np.repeat(limit, self.count.take(shared))
         return over
+
+
+def limits(size: Array, bar: Array) -> Array:
+    """Codes below this are above the bar, in runs whose peaks have some size."""
+    # Where there is no bar, or next to none, all codes are; no run has a peak of 0.
+    with np.errstate(divide="ignore", over="ignore"):
+        limit = np.ceil(STEPS * np.log2(size / bar))
+    return np.asarray(np.clip(limit, 0, 2**16), np.int32)
 
 
 class Kinds(NamedTuple):

@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 
 from diffing.diff import presence, tally
+from diffing.reader.summaries import Entries
 from tests.fakes.documents import Documents, paired
 
 
@@ -26,7 +27,7 @@ class Silent:
 
     def document(self, _number: int) -> presence.Document:
         nothing = np.empty(0, np.int64)
-        return presence.Entries(nothing, nothing, nothing, nothing, nothing.astype(np.float32))
+        return Entries(nothing, nothing, nothing, nothing, nothing.astype(np.float32))
 
 
 def peak(prompts: int) -> int:

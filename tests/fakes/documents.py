@@ -9,6 +9,7 @@ from diffing.common.arrays import Array, ranges
 from diffing.diff import pairing
 from diffing.diff.pairing import Pairing
 from diffing.reader.records import Encoding
+from diffing.reader.summaries import Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,9 @@ class Documents:
             code=np.empty(0, np.uint16),
             given=np.concatenate([np.empty(0), *(values for _, _, values in runs)]),
         )
+
+    def summary(self, document: int) -> Whole:
+        return Whole(self.encoding(document))
 
     def decoder(self) -> Array | None:
         return self._decoder

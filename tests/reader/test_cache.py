@@ -145,7 +145,7 @@ def test_a_full_shard_is_followed_by_the_next(monkeypatch: pytest.MonkeyPatch) -
 def test_a_record_whose_row_was_not_committed_does_not_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     cache = Cache("reader", 3)
     with cache.writer() as writer, monkeypatch.context() as broken:
-        broken.setattr("diffing.reader.cache.INSERT", "INSERT INTO no_such_table VALUES (?)")
+        broken.setattr("diffing.reader.cache.Kind.insert", "INSERT INTO no_such_table VALUES (?)")
         with pytest.raises(sqlite3.OperationalError):
             writer.add([("one", 1, sample(1.0))])
     assert cache.find(["one"]) == {}
