@@ -75,7 +75,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "activations": {"least": 2},
     "pca": {"seen": 1, "resamples": 100},
     "weights": {"resamples": 100},
-    "lens": {"least": 2},
+    "lens": {"least": 2, "steered": 3, "length": 4, "controls": 2},
     "amplification": {"alphas": [2.0], "texts": 12, "length": 8, "resamples": 100},
 }
 CHARTS = {"perplexity": 2, "contrastive": 2, "activations": 4, "lens": 4}
@@ -92,6 +92,8 @@ def test_each_method_shows_what_it_alone_can_and_is_a_link(study: Study) -> None
         assert not [info.value for info in app.info], name
         assert len(app.get("plotly_chart")) == CHARTS.get(name, 3), name
         assert all(len(table.value) for table in app.dataframe), name
+        if name == "lens":
+            assert any("with 2 random directions as long" in told.value for told in app.markdown)
     # What an address names that is not there is the first.
     assert opened("pages/inside.py", study="s", method="none").segmented_control[0].value == "perplexity"
 

@@ -17,7 +17,7 @@ from diffing.whitebox import organisms, results, texts
 from diffing.whitebox import run as runs
 from diffing.whitebox.measures.unembed import final_norm
 from diffing.whitebox.methods import lens
-from diffing.whitebox.methods.lens import Options, causal, patchscope, reading
+from diffing.whitebox.methods.lens import Options, causal, patchscope, reading, steering
 from diffing.whitebox.methods.lens.sums import PLACES, Stream
 from diffing.whitebox.pairs import nulls
 from diffing.whitebox.pairs.opening import open_pair
@@ -265,6 +265,49 @@ def test_further_tables_are_there_where_they_are_asked_for(pairs: dict[str, Pair
     found = read(pairs["llama"], options=OPTIONS.model_copy(update={"causal": 4, "controls": 1}))
     assert set(found.tables["causal"]["layer"]) == set(LAYERS) and len(found.tables["causal"]) == 2 * (2 + 4)
     assert len(found.facts["named"]) == 2 and not len(found.tables["patchscope"])
+    assert "steered" not in found.tables
+
+
+def test_a_direction_brings_its_own_words_and_random_ones_as_long_do_not(pairs: dict[str, Pair]) -> None:
+    pair = pairs["llama"]
+    head = pair.whole.causal.get_output_embeddings().weight.detach()
+    seen = torch.tensor(sorted({token for row in ROWS for token in row}))
+    # So long that nothing else counts: the base then finds its texts strange, and the first step is the one taken.
+    asked = steering.Asked([row[:4] for row in ROWS[:6]], 8, 3)
+    weight = final_norm(pair.whole).get_parameter("weight")
+    # An untrained head finds all tokens about as likely: its scores are made large, so that they decide.
+    before = weight.detach().clone()
+    weight.data.mul_(300)
+    try:
+        found = steering.steered(pair, pair.layers - 1, 1e4 * head[33], seen, asked, lambda: None)
+    finally:
+        weight.data.copy_(before)
+    share = found.counts.set_index("direction")["share"]
+    assert share["own"] > 0.9 and share["own"] > share.drop("own").max() + 0.3
+    assert found.counts["words"][0][0] == pair.tokenizer.decode([33])
+    own = found.counts.set_index("direction").loc["own"]
+    assert own["strength"] == steering.STRENGTHS[0] and own["coherent"] < steering.COHERENT
+    assert found.texts.groupby("direction").size().eq(6).all()
+
+
+def test_a_direction_of_next_to_no_length_changes_no_text(pairs: dict[str, Pair]) -> None:
+    asked = steering.Asked([row[:4] for row in ROWS[:6]], 4, 1)
+    line = 1e-9 * torch.ones(pairs["llama"].whole.config.hidden_size)
+    found = steering.steered(pairs["llama"], 2, line, torch.arange(20, 60), asked, lambda: None)
+    texts = found.texts.groupby("direction")["text"].apply(list)
+    assert texts["own"] == texts["none"] == texts["random 1"]
+    # All stay as coherent as they are, so the strongest step is taken.
+    assert found.counts["strength"].tolist() == [0.0, steering.STRENGTHS[-1], steering.STRENGTHS[-1]]
+
+
+def test_steered_texts_are_there_where_they_are_asked_for(pairs: dict[str, Pair]) -> None:
+    options = OPTIONS.model_copy(update={"steered": 3, "length": 4, "controls": 1, "patchscope": False})
+    found = read(pairs["llama"], options=options)
+    assert found.tables["steered"]["layer"].tolist() == [2, 2, 2, 4, 4, 4]
+    assert len(found.tables["steered_texts"]) == 3 * 6
+    with nulls.same(pairs["llama"]) as null:
+        assert "steered" not in read(null, options=options).tables
+    assert lens.cost(pairs["llama"], DOCUMENTS, options).written == 2 * 12 * 3 * 4
 
 
 def test_neither_a_change_of_style_nor_a_second_control_is_claimed() -> None:

@@ -21,7 +21,7 @@ from diffing.common.step import Settings
 from diffing.models.whole import Whole
 from diffing.whitebox.measures import unembed
 from diffing.whitebox.method import Check, Cost
-from diffing.whitebox.methods.lens import causal, patchscope, reading
+from diffing.whitebox.methods.lens import causal, patchscope, reading, steering
 from diffing.whitebox.methods.lens.sums import BLOCKS, PLACES, Stream, Sums, sizes
 from diffing.whitebox.pairs.pair import Batch, Chunk, Pair
 from diffing.whitebox.results import Result
@@ -36,6 +36,8 @@ MARGIN = 3.0
 usual margin, the furthest at 2.6 bars. Whatever is less is not told from that."""
 ORDINARY = 20
 """Tokens that a base must be able to name before its patched readings are looked at."""
+OPENING = 4
+"""Tokens of a text that are gone on from: few, so that much is left open."""
 TAKEN_OUT = ", nulls taken out"
 """Behind the kind of a figure of which the nulls' part was taken out."""
 
@@ -55,6 +57,10 @@ class Options(Settings):
     """Documents on which the direction is put back and taken away in the variant; each is read many times."""
     controls: int = Field(default=8, ge=1, le=64)
     """Random directions beside it."""
+    steered: int = Field(default=0, ge=0, le=10_000)
+    """Texts that the base writes with the direction added, and so many with each random one."""
+    length: int = Field(default=32, ge=4, le=4096)
+    """Tokens of each of them."""
 
     @field_validator("layer", mode="before")
     @classmethod
@@ -125,6 +131,8 @@ class Accumulator:
             facts["named"], tables["patchscope"] = self._patchscope(stream, tokens, check)
         if self.options.causal:
             tables["causal"] = self._causal(stream, check)
+        if self.options.steered and len(tokens):
+            tables |= self._steered(stream, tokens, check)
         return Result(facts, tables, stream._asdict())
 
     def _patchscope(self, stream: Stream, tokens: Tensor, check: Check) -> tuple[list[float], pd.DataFrame]:
@@ -163,6 +171,24 @@ class Accumulator:
         ]
         return pd.concat(parts, ignore_index=True)
 
+    def _steered(self, stream: Stream, tokens: Tensor, check: Check) -> dict[str, pd.DataFrame]:
+        """What the base writes with the mean direction of the places that are read, layer by layer."""
+        prefixes = beginnings(self.documents, self.options.steered)
+        asked = steering.Asked(prefixes, self.options.length, self.options.controls)
+        shifts = [stream.shift(n)[reading.readable(stream)].float().mean(0) for n in range(len(self.layers))]
+        found = [
+            steering.steered(self.pair, layer, shift, tokens, asked, check)
+            for layer, shift in zip(self.layers, shifts, strict=True)
+            # The same weights twice push nowhere.
+            if bool(shift.any())
+        ]
+        if not found:
+            return {}
+        return {
+            "steered": pd.concat([each.counts for each in found], ignore_index=True),
+            "steered_texts": pd.concat([each.texts for each in found], ignore_index=True),
+        }
+
     def _tokens(self) -> Tensor:
         """Which are ranked: those that the texts show often enough and both models know."""
         rows = [document.ids for document in self.documents]
@@ -181,6 +207,18 @@ def own_head(pair: Pair) -> Iterator[Whole]:
         yield whole
 
 
+def beginnings(documents: Sequence[Document], count: int) -> list[list[int]]:
+    """So many prefixes to go on from: prompts of answers, the first tokens of texts; each in turn."""
+    stops = [d.start if d.kind == "answer" else d.start + OPENING for d in documents]
+    found = [d.ids[:stop] for d, stop in zip(documents, stops, strict=True) if stop < d.stop]
+    known = [list(row) for row in dict.fromkeys(found)]
+    if not known:
+        raise UserError(
+            f"No text is longer than {OPENING} tokens, so none can be gone on from; name longer texts."
+        )
+    return [known[n % len(known)] for n in range(count)]
+
+
 def is_word(text: str) -> bool:
     return len(text.strip()) > 2 and text.strip().isalpha()
 
@@ -193,7 +231,9 @@ def cost(pair: Pair, documents: Sequence[Document], options: Options) -> Cost:
     patched = 12 * len(patchscope.PROMPTS) * lists if options.patchscope else 0
     # Base twice, variant, and two changes of it for each direction.
     again = (3 + 2 * (1 + options.controls)) * sum(len(d.ids) for d in documents[: options.causal])
-    return Cost(read=count * (patched + again))
+    # At each strength until texts fall apart, by each random direction, and by the base alone; read by both.
+    written = count * (1 + len(steering.STRENGTHS) + options.controls) * options.steered * options.length
+    return Cost(written=written, read=count * (patched + again) + 2 * written)
 
 
 def figures(result: Result, _options: Options) -> pd.DataFrame:

@@ -51,6 +51,7 @@ def show(here: Comparison, seen: Seen) -> None:
         with right:
             _list(seen, layer, "direction less", "It makes less likely")
     st.caption(f"Read at places 1 to 7 in the words of the model's own output. {_patched(seen, layer)}")
+    _steered(here, seen, layer)
     download.csv("Download by place", sizes, f"{here.study.name}-inside-lens-places")
 
 
@@ -126,3 +127,35 @@ def _patched(seen: Seen, layer: int) -> str:
     return (
         f"{able}, but halves of the {count(facts['documents'], 'text')} do not agree on what the difference says."
     )
+
+
+def _steered(here: Comparison, seen: Seen, layer: int) -> None:
+    """What the base writes with the difference added, where that was asked for."""
+    if not seen.options.get("steered") or not (seen.place / "steered.parquet").exists():
+        return
+    told = seen.table("steered")
+    told = told[told["layer"] == layer].set_index("direction")
+    if not len(told):
+        return
+    texts = seen.table("steered_texts")
+    own, none = told.loc["own"], told.loc["none"]
+    random = told.drop(["own", "none"])
+    words = ", ".join(f"“{md(word.strip())}”" for word in list(own["words"])[:6])
+    st.markdown(f"##### The base with the difference added, at {own['strength']:g} times its size")
+    st.markdown(
+        f"It writes the difference's own {len(own['words'])} first tokens ({words} …) "
+        f"**{100 * own['share']:.1f} %** of the time; as it is {100 * none['share']:.1f} %, with "
+        f"{count(len(random), 'random direction')} as long {100 * random['share'].min():.1f} to "
+        f"{100 * random['share'].max():.1f} %. {100 * own['coherent']:.0f} % of its texts stay coherent."
+    )
+    mine = texts[texts["layer"] == layer]
+    sides = {"with the difference": "own", "as it is": "none", "with a random direction": "random 1"}
+    shown = {title: mine[mine["direction"] == side].reset_index(drop=True) for title, side in sides.items()}
+    prefix = shown["as it is"]["prefix"]
+    st.dataframe(
+        pd.DataFrame({"behind": prefix} | {title: side["text"] for title, side in shown.items()}),
+        hide_index=True,
+        key="lens-steered",
+        alt="What the base writes behind the same beginnings, with the difference, without, with a random one",
+    )
+    download.csv("Download steered texts", texts, f"{here.study.name}-inside-lens-steered")
