@@ -31,6 +31,7 @@ from diffing.cli import organism as cli_organism
 from diffing.cli import organisms as cli_organisms
 from diffing.cli import probe as cli_probe
 from diffing.cli import read as cli_read
+from diffing.cli import relevance as cli_relevance
 from diffing.cli import report as cli_report
 from diffing.cli import run as cli_run
 from diffing.cli import study as cli_study
@@ -68,6 +69,7 @@ PARTS = (
     cli_mend,
     cli_organisms,
     cli_inside,
+    cli_relevance,
     cli_dictionary,
     cli_agents,
 )

@@ -49,6 +49,7 @@ STEPS = {
     "ask": "diffing.findings.asking",
     "report": "diffing.report.folder",
     "inside": "diffing.whitebox.inside",
+    "relevance": "diffing.findings.relevance",
     "dictionary": "diffing.whitebox.dictionaries.job",
 }
 """Kinds of job, and the module whose `run(study, options, progress)` does each."""

@@ -34,6 +34,7 @@ TITLES = {
     "ask": "Asking the judge about each answer",
     "report": "Writing the report",
     "inside": "Looking inside",
+    "relevance": "Asking the judge about tokens",
     "dictionary": "Training a dictionary",
 }
 """What each kind of job is doing, for people."""

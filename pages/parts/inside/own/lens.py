@@ -7,6 +7,7 @@ import streamlit as st
 
 from diffing.common.escape import md
 from diffing.common.words import count, listed
+from diffing.findings import relevance
 from diffing.whitebox.sight.seen import Seen
 from pages.parts import address, download
 from pages.parts.address import Comparison
@@ -51,6 +52,7 @@ def show(here: Comparison, seen: Seen) -> None:
         with right:
             _list(seen, layer, "direction less", "It makes less likely")
     st.caption(f"Read at places 1 to 7 in the words of the model's own output. {_patched(seen, layer)}")
+    _relevance(here, layer)
     _steered(here, seen, layer)
     download.csv("Download by place", sizes, f"{here.study.name}-inside-lens-places")
 
@@ -127,6 +129,19 @@ def _patched(seen: Seen, layer: int) -> str:
     return (
         f"{able}, but halves of the {count(facts['documents'], 'text')} do not agree on what the difference says."
     )
+
+
+def _relevance(here: Comparison, layer: int) -> None:
+    """What a judge made of the first tokens, where one was asked (`python -m diffing relevance`)."""
+    asked = relevance.Options(base=here.a, variant=here.b)
+    if not relevance.path_of(here.study).exists() or not here.study.settings.organism:
+        return
+    found = relevance.table(here.study, asked)
+    for told in relevance.told(found):
+        if told.layer == layer:
+            st.markdown(md(told.words))
+    if len(found):
+        download.csv("Download the judge's replies", found, f"{here.study.name}-inside-lens-relevance")
 
 
 def _steered(here: Comparison, seen: Seen, layer: int) -> None:
