@@ -1,6 +1,6 @@
 """The command that has a judge say whether the lens's tokens fit what changed."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -41,8 +41,8 @@ def relevance_command(
 
     study = Study.open(name)
     keys.typed_model(judge, key_env)
-    told = {"model": judge, "description": says, "base": base, "variant": variant, "key_env": key_env}
-    told |= {"max_dollars": max_dollars, "max_requests": max_requests}
+    told: dict[str, Any] = dict(model=judge, description=says, base=base, variant=variant, key_env=key_env)
+    told |= dict(max_dollars=max_dollars, max_requests=max_requests)
     options = checked("relevance", relevance.Options, told)
     if not yes:
         expected = relevance.estimate(study, options)
