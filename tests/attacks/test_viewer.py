@@ -44,11 +44,13 @@ DOORS = ("held", "append", "needs_editor", "author", "_claimed")
 """What a function calls that changes something: a study's lock, a line in a history, or the question who acts."""
 UNDER = {
     "diffing/common/jsonl.py append": "tried below as what steps write by",
+    "diffing/common/jsonl.py append_all": "what `append` does",
     "diffing/common/who.py author": "the question itself",
     "diffing/agents/benchmark/running.py run": "asks before anything else; agents are run in `test_running`",
     "diffing/findings/arms.py rate.take": "a step's",
     "diffing/findings/asking.py _keep.take": "a step's",
     "diffing/findings/judging.py Store.keep.take": "a step's",
+    "diffing/findings/relevance.py _keep.take": "a step's",
     "diffing/findings/listings.py Store.keep.take": "a step's",
     "diffing/labels/scoring.py keep": "a step's",
     "diffing/findings/seen_inside.py make": "writes by `findings.add` and `findings.note`",
@@ -150,6 +152,8 @@ def verbs(study: Study, tmp_path: Path) -> Verbs:
         f"{of}activate": lambda: study.activate([prompts["id"][0]], False),
         f"{of}save_prompts": lambda: study.save_prompts(prompts),
         f"{of}add_responses": lambda: study.add_responses(study.responses()),
+        f"{of}append_responses": lambda: study.append_responses(study.responses()),
+        f"{of}settle_responses": study.settle_responses,
         f"{of}add_import": lambda: study.add_import(study.settings, prompts, study.responses(), study.measures()),
         f"{of}add_measures": lambda: study.add_measures(study.measures()),
         "diffing/study/upkeep.py rename": lambda: upkeep.rename("spare", "newer"),
