@@ -43,8 +43,7 @@ LABEL = Label(label="counts", author="judge", author_kind="llm")
 DOORS = ("held", "append", "needs_editor", "author", "_claimed")
 """What a function calls that changes something: a study's lock, a line in a history, or the question who acts."""
 UNDER = {
-    "diffing/common/jsonl.py append": "tried below as what steps write by",
-    "diffing/common/jsonl.py append_all": "what `append` does",
+    "diffing/common/jsonl.py append_all": "tried below as what steps write by, by way of `append`",
     "diffing/common/who.py author": "the question itself",
     "diffing/agents/benchmark/running.py run": "asks before anything else; agents are run in `test_running`",
     "diffing/findings/arms.py rate.take": "a step's",
