@@ -5,54 +5,40 @@ half of them each, from nothing on; dictionaries are trained on the pair with tw
 each of its nulls (both controls, a control against the other, and the change turned at random twice); latents
 are judged on texts of other seeds. A rule that was written before any latent was looked at says whether one
 shows the plant: of the texts in which it fires most, at least half hold a planted word within a few tokens of
-where it fires, and many more than random places of the same texts do. A control has nothing planted: there,
-every latent that is called real is false.
+where it fires, and many more than random places of the same texts do. The first ten are those of the exclusive
+ones that come first in the table of verdicts, whose order looks at no text. A control has nothing planted: there,
+every latent that is called real is false, and what latents seem to show of the other plants is told by the plant
+of which that is most.
 """
 
 import argparse
 import json
 import re
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
-from unittest.mock import MagicMock
 
 import numpy as np
 import pandas as pd
 import torch
 from scipy import stats
 
-UNUSED = (
-    "sae_lens",
-    "sae_lens.loading",
-    "sae_lens.loading.pretrained_saes_directory",
-    "tomli_w",
-    "dotenv",
-    "rapidfuzz",
-)
-"""What the engine imports for its readers and studies, of which none is opened here: a machine with a GPU need not
-have them."""
-for package in UNUSED:
-    if package.split(".")[0] not in sys.modules and find_spec(package.split(".")[0]) is None:
-        sys.modules[package] = MagicMock()
-
-from bench.inside import CONTROLS, GONE, PLANTED, SEEDS, Where, null_of, open_organism, turned  # noqa: E402 - behind
-from diffing.whitebox import texts  # noqa: E402
-from diffing.whitebox.activations.corpus import Corpus  # noqa: E402
-from diffing.whitebox.activations.source import Passes  # noqa: E402
-from diffing.whitebox.activations.stream import Options as Flowing  # noqa: E402
-from diffing.whitebox.activations.stream import Stream  # noqa: E402
-from diffing.whitebox.dictionaries import judge, verdict  # noqa: E402
-from diffing.whitebox.dictionaries.dictionary import Dictionary  # noqa: E402
-from diffing.whitebox.dictionaries.judge import PAIR, Trained  # noqa: E402
-from diffing.whitebox.dictionaries.shape import Scale  # noqa: E402
-from diffing.whitebox.dictionaries.training import Options, Place, train  # noqa: E402
-from diffing.whitebox.pairs.pair import Pair  # noqa: E402
-from diffing.whitebox.texts import Document  # noqa: E402
+import bench.absent  # noqa: F401 - stands in for packages before the engine names them
+from bench.inside import CONTROLS, GONE, PLANTED, SEEDS, Where, null_of, open_organism, turned
+from diffing.whitebox import texts
+from diffing.whitebox.activations.corpus import Corpus
+from diffing.whitebox.activations.source import Passes
+from diffing.whitebox.activations.stream import Options as Flowing
+from diffing.whitebox.activations.stream import Stream
+from diffing.whitebox.dictionaries import judge, verdict
+from diffing.whitebox.dictionaries.dictionary import Dictionary
+from diffing.whitebox.dictionaries.judge import PAIR, Trained
+from diffing.whitebox.dictionaries.shape import Scale
+from diffing.whitebox.dictionaries.training import Options, Place, train
+from diffing.whitebox.pairs.pair import Pair
+from diffing.whitebox.texts import Document
 
 LAYER = 5
 """Of eight: two thirds up, where a model has settled what it will say and not yet how."""
@@ -126,8 +112,8 @@ def shows(
     mine = fired[fired["latent"] == latent].sort_values("value", ascending=False, kind="stable")
     top = mine.drop_duplicates("document").head(READ)
     said = [window(documents[d].ids, p, pair) for d, p in zip(top["document"], top["position"], strict=True)]
-    hits = sum(re.search(words, text, re.IGNORECASE) is not None for text in said) if words else 0
-    p = float(stats.binomtest(hits, len(said), usual, "greater").pvalue) if said and words else 1.0
+    hits = sum(re.search(words, text, re.IGNORECASE) is not None for text in said)
+    p = float(stats.binomtest(hits, len(said), usual, "greater").pvalue) if said else 1.0
     planted = bool(said) and hits >= HALF * len(said) and p < CHANCE
     return {"planted": planted, "holds": hits, "texts": len(said), "passages": said[:4]}
 
@@ -138,8 +124,6 @@ def window(ids: Sequence[int], position: int, pair: Pair) -> str:
 
 def usual_share(documents: Sequence[Document], pair: Pair, words: str) -> float:
     """Share of random places around which planted words stand."""
-    if not words:
-        return 0.0
     draws = np.random.default_rng(0)
     places = [(document, int(draws.integers(1, len(document.ids)))) for document in documents for _ in range(2)]
     hits = [re.search(words, window(d.ids, p, pair), re.IGNORECASE) is not None for d, p in places]
@@ -184,8 +168,8 @@ def organism(name: str, asked: Asked) -> dict[str, Any]:
     told = judge.judge(pair, nulls, fresh, LAYER, trained, options, tell=tell)
     verdict.save(folder / f"{PAIR}-0", told.judged)
     took["judge"] = time.perf_counter() - began - sum(took.values())
-    words = WORDS.get(name, "")
-    usual = usual_share(fresh, pair, words)
+    plants = {name: WORDS[name]} if name in WORDS else WORDS
+    usual = {plant: usual_share(fresh, pair, words) for plant, words in plants.items()}
     fired = firings(trained[PAIR].first, pair, fresh)
     found = told.judged
     first = found[found["exclusive"] != ""].head(FIRST)
@@ -195,11 +179,13 @@ def organism(name: str, asked: Asked) -> dict[str, Any]:
     keep += ["raises"]
 
     def read(table: pd.DataFrame) -> list[dict[str, Any]]:
-        return [
-            {column: plain(row[column]) for column in keep}
-            | shows(int(row["latent"]), fired, fresh, pair, words, usual)
-            for _, row in table.iterrows()
-        ]
+        seen = {
+            plant: [shows(int(n), fired, fresh, pair, words, usual[plant]) for n in table["latent"]]
+            for plant, words in plants.items()
+        }
+        most = max(seen.values(), key=lambda rows: sum(row["planted"] for row in rows))
+        told = [{column: plain(row[column]) for column in keep} for _, row in table.iterrows()]
+        return [one | shown for one, shown in zip(told, most, strict=True)]
 
     result = {
         "organism": name,
@@ -208,6 +194,7 @@ def organism(name: str, asked: Asked) -> dict[str, Any]:
         "usual": usual,
         "verdicts": dict(verdict.said(found)),
         "counts": told.counts.to_dict("records"),
+        "exclusive_stable": int(((found["exclusive"] != "") & found["stable"]).sum()),
         "real": len(real),
         "real_exclusive": int((real["exclusive"] != "").sum()),
         "first_exclusive": read(first),

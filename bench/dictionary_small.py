@@ -25,6 +25,7 @@ from typing import Any
 
 import torch
 
+import bench.absent  # noqa: F401 - stands in for packages before the engine names them
 from bench.inside import PLANTED
 from diffing.models import providers
 from diffing.study.study import Study

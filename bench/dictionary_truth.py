@@ -1,6 +1,6 @@
 """Whether dictionaries find what only one model has, where that is known, and what they claim where nothing is.
 
-    python -m bench.dictionary_truth [--tokens N] [--seeds N] [--out DIR]
+    python -m bench.dictionary_truth [--tokens N] [--seeds N] [--at-once N] [--out DIR]
     python -m bench.dictionary_truth --organism all [--tokens N] [--kind difference|crosscoder] [--out DIR]
 
 Without an organism, pairs of activations are sums of planted directions at two sizes: most in both models, some
@@ -8,8 +8,8 @@ in the base or the variant alone, more of them than there are numbers a token. C
 directions that some latent called exclusive (`exclusive`: ν with its interval) writes, with a cosine above 0.9,
 and latents so called that write none. Beside it stand pairs with nothing between: only noise, the variant
 longer, the variant turned; and how often verdicts are `real` among nulls alone. With organisms (`all` or names)
-it is `dictionary_organisms`, a process each, at once. Tables are printed; `--out`, or the variable OUT, takes
-JSON.
+it is `dictionary_organisms`, a process each, so many at once. Tables are printed; `--out`, or the variable OUT,
+takes them too, with JSON beside.
 """
 
 import argparse
@@ -20,6 +20,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +31,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+import bench.absent  # noqa: F401 - stands in for packages before the engine names them
+from bench.latent_tables import tables
 from diffing.whitebox.dictionaries import exclusive, latents, stable, verdict
 from diffing.whitebox.dictionaries.dictionary import Dictionary
 from diffing.whitebox.dictionaries.latents import Seen
@@ -127,8 +131,6 @@ def synthetic(size: Size, kind: str, case: str, seed: int, tokens: int, device: 
 
 def noises(count: int) -> dict[str, float]:
     """How often verdicts are `real` where a pair is one more null, and are not for a latent that does more."""
-    from tests.whitebox.test_dictionaries_real import tables
-
     draws = np.random.default_rng(1)
     false = missed = 0
     for _ in range(count):
@@ -141,34 +143,60 @@ def noises(count: int) -> dict[str, float]:
     return {"noises": count, "nulls called real": false / count, "planted missed": missed / count}
 
 
-def organisms(names: list[str], rest: list[str], out: Path) -> None:
-    """Each in a process of its own, all at once."""
-    commands = [
-        [sys.executable, "-m", "bench.dictionary_organisms", name, "--out", str(out), *rest] for name in names
-    ]
+def organisms(names: list[str], rest: list[str], out: Path, at_once: int) -> None:
+    """Each in a process of its own; what is told is written as each ends, so that a run cut short shows some."""
     # One thread each on a machine whose cores they share.
-    threads = str(max(1, (os.cpu_count() or 1) // len(names)))
-    running = [subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": threads}) for command in commands]
-    for name, process in zip(names, running, strict=True):
-        if process.wait():
-            print(f"{name} ended with {process.returncode}", flush=True)
-    found = [json.loads(path.read_text()) for name in names if (path := out / f"{name}.json").exists()]
-    rows = []
-    for each in found:
-        planted_at = [n for n, latent in enumerate(each["first_exclusive"], 1) if latent["planted"]]
-        real_at = [n for n, latent in enumerate(each["first_real"], 1) if latent["planted"]]
-        rows.append(
-            {
-                "organism": each["organism"],
-                "exclusive": each["counts"][0]["base"] + each["counts"][0]["variant"],
-                "in nulls": ", ".join(str(row["base"] + row["variant"]) for row in each["counts"][1:]),
-                "planted among the first 10 exclusive": ", ".join(map(str, planted_at)) or "–",
-                "real": each["real"],
-                "planted among the first 10 real": ", ".join(map(str, real_at)) or "–",
-                "s": round(each["seconds"]["all"]),
-            }
-        )
-    print(lines(rows))
+    threads = str(max(1, (os.cpu_count() or 1) // at_once))
+
+    def one(name: str) -> None:
+        command = [sys.executable, "-m", "bench.dictionary_organisms", name, "--out", str(out), *rest]
+        if ended := subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": threads}).returncode:
+            print(f"{name} ended with {ended}", flush=True)
+        found = [json.loads(path.read_text()) for each in names if (path := out / f"{each}.json").exists()]
+        (out / "organisms.md").write_text(lines([row_of(each) for each in found]) + "\n", encoding="utf-8")
+
+    with ThreadPoolExecutor(at_once) as pool:
+        list(pool.map(one, names))
+    print((out / "organisms.md").read_text(encoding="utf-8"))
+
+
+def row_of(told: dict[str, Any]) -> dict[str, Any]:
+    """What the table says of an organism."""
+    places = {
+        which: ", ".join(str(n) for n, latent in enumerate(told[f"first_{which}"], 1) if latent["planted"])
+        for which in ("exclusive", "real")
+    }
+    own, *nulls = told["counts"]
+    return {
+        "organism": told["organism"],
+        "alive": own["alive"],
+        "exclusive": own["base"] + own["variant"],
+        "in nulls": ", ".join(str(row["base"] + row["variant"]) for row in nulls),
+        "exclusive and stable": told["exclusive_stable"],
+        "planted among the first 10 exclusive": places["exclusive"] or "–",
+        "real": told["real"],
+        "planted among the first 10 real": places["real"] or "–",
+        "s": round(told["seconds"]["all"]),
+    }
+
+
+def alone(at_once: int) -> None:
+    """Its share of the cores for each process."""
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // at_once))
+
+
+def totals(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of each size and kind the mean over seeds of what is found and false, and all that is called of nothing."""
+    table, told = pd.DataFrame(rows), []
+    for (width, kind), part in table.groupby(["width", "kind"]):
+        own, nothing = part[part["case"] == "planted"], part[part["case"] != "planted"]
+        row: dict[str, Any] = {"width": width, "kind": kind, "seeds": len(own)}
+        for name in ("", " and stable"):
+            if len(own):
+                row |= {f"{what}{name}": f"{own[f'{what}{name}'].mean():.1%}" for what in ("found", "false")}
+            row[f"called{name} of nothing"] = int(nothing[f"called{name}"].sum())
+        told.append(row)
+    return told
 
 
 def lines(rows: list[dict[str, Any]]) -> str:
@@ -183,26 +211,39 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=2_000_000)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--sizes", type=int, default=len(SIZES), help="of the two, the first so many")
+    parser.add_argument("--at-once", type=int, default=1, help="processes side by side")
     parser.add_argument("--organism", nargs="*", default=[], help="names, or all")
     parser.add_argument("--out", type=Path, default=Path(os.environ.get("OUT", "bench-dictionaries")))
     asked, rest = parser.parse_known_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     if asked.organism:
         names = list(ORGANISMS) if asked.organism == ["all"] else asked.organism
-        organisms(names, ["--tokens", str(asked.tokens), *rest], asked.out)
+        organisms(names, ["--tokens", str(asked.tokens), *rest], asked.out, asked.at_once)
         return
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     name = torch.cuda.get_device_name() if device.type == "cuda" else platform.processor()
     print(f"device: {name}; torch {torch.__version__}, {time.strftime('%F')}; {asked.tokens:,} tokens each\n")
+    tasks = [
+        (size, kind, case, seed, asked.tokens, device)
+        for size in SIZES[: asked.sizes]
+        for seed in range(asked.seeds)
+        for kind in ("crosscoder", "difference")
+        for case in ("planted", "nothing", "longer", "turned")
+    ]
     rows = []
-    for size in SIZES[: asked.sizes]:
-        for seed in range(asked.seeds):
-            for kind in ("crosscoder", "difference"):
-                for case in ("planted", "nothing", "longer", "turned"):
-                    rows.append(synthetic(size, kind, case, seed, asked.tokens, device))
-                    print(rows[-1], flush=True)
-                    (asked.out / "synthetic.json").write_text(json.dumps(rows, indent=1))
-    print(f"\n{lines(rows)}\n\n{noises(NOISES)}")
+    # Spawned, since a process with a GPU cannot be copied.
+    pool = ProcessPoolExecutor(asked.at_once, get_context("spawn"), initializer=alone, initargs=(asked.at_once,))
+    with pool:
+        for done in as_completed([pool.submit(synthetic, *task) for task in tasks]):
+            rows.append(done.result())
+            print(rows[-1], flush=True)
+            rows.sort(key=lambda row: [str(row[name]) for name in ("width", "seed", "kind", "case")])
+            told = f"{lines(rows)}\n\n{lines(totals(rows))}\n"
+            (asked.out / "synthetic.json").write_text(json.dumps(rows, indent=1))
+            (asked.out / "synthetic.md").write_text(told, encoding="utf-8")
+    told += f"\n{noises(NOISES)}\n"
+    (asked.out / "synthetic.md").write_text(told, encoding="utf-8")
+    print(f"\n{told}")
 
 
 if __name__ == "__main__":

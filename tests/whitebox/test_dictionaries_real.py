@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from bench.latent_tables import tables
 from diffing.common.errors import UserError
 from diffing.models.hooks import layers_of
 from diffing.whitebox.activations.corpus import Corpus
@@ -314,23 +315,6 @@ def test_ranks_are_exact_and_seeds_give_the_same(pair: Pair) -> None:
     draws = np.random.default_rng(0)
     ps = [causal.rank_p(x[0], x[1:]) for x in draws.normal(size=(4000, 20))]
     assert {round(p * 20) for p in ps} == set(range(1, 21)) and abs(np.mean(np.array(ps) <= 0.05) - 0.05) < 0.012
-
-
-def tables(effects: np.ndarray, spread: float = 0.1) -> dict[str, pd.DataFrame]:
-    """A dictionary whose latents pass every test but that of nulls' own dictionaries."""
-    count = len(effects)
-    number = {"latent": np.arange(count)}
-    measured = pd.DataFrame(number | {name: np.ones(count) for name in verdict.MEASURED if name != "latent"})
-    measured["side"] = "variant"
-    measured[["nu", "nu_low", "nu_high"]] = 0.0
-    parts = {"measured": measured}
-    for name, columns in verdict.TOLD.items():
-        parts[name] = pd.DataFrame(number | {column: np.ones(count) for column in columns})
-    parts["beside"]["specific"] = parts["stable"]["stable"] = True
-    parts["causal"] = parts["causal"].assign(
-        effect=effects, effect_low=effects - spread, effect_high=effects + spread, p_directions=0.05
-    )
-    return parts
 
 
 NULLS = [(name, pd.DataFrame({"effect": [0.1, top]})) for name, top in {"a": 0.5, "b": 0.45, "c": 0.3}.items()]
