@@ -1,12 +1,15 @@
 """A study made to attack, in a real browser: on no page does anything of it run, fetch, or lead elsewhere.
 
+Every view is opened by a cold link, and stands in its frame.
+
 The browser is told to pass over the server's own policy, which would stop much of it: here the pages stand alone.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Dialog, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect
 
 from tests.e2e.conftest import Dashboard, settled
 from tests.fakes import hostile_study
@@ -35,9 +38,10 @@ MARKS = [
 """By which each hostile text is known again."""
 
 
-@pytest.fixture(scope="session")
-def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
-    return {**browser_context_args, "bypass_csp": True}
+@pytest.fixture
+def context(browser: Browser, browser_context_args: dict[str, Any]) -> Iterator[BrowserContext]:
+    with browser.new_context(**browser_context_args, bypass_csp=True) as alone:
+        yield alone
 
 
 def held(page: Page, address: str) -> str:
@@ -46,6 +50,7 @@ def held(page: Page, address: str) -> str:
     settled(page)
     expect(page.get_by_test_id("stException")).to_have_count(0)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.get_by_test_id("stSidebar").get_by_text("Checkpoint Diffing")).to_be_visible()
     expect(page.locator(LIVE)).to_have_count(0)
     assert page.evaluate(f"window.{OWNED}") is None
     assert OWNED not in page.title()
@@ -67,7 +72,7 @@ def test_nothing_of_a_hostile_study_runs_or_leads_elsewhere(
     prompt = study.prompts()["id"].iloc[0]
     odd = "%3Cimg%20src%3Dx%20onerror%3Dalert(5)%3E"
     views = [
-        *("", "new", "prompts", "run", "features", "compare", f"compare?prompt={prompt}&feature={CAKE}"),
+        *("", "new", "answer", "prompts", "run", "features", "compare", f"compare?prompt={prompt}&feature={CAKE}"),
         *("compare?show=Surface+probes", f"compare?show=Any+text&text={odd}+cake", "findings"),
         *(f"findings?finding={wrong.id}", "findings?show=Draft", "findings?show=Verify"),
         *("findings?show=Without+features", "findings?show=Report", f"findings?features={odd}&author={odd}"),

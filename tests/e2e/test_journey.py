@@ -41,6 +41,7 @@ def test_a_newcomer_goes_from_an_empty_screen_over_the_answer_and_a_pair_to_a_fi
         # The server dies and comes back in the middle: the job goes on, and the page tells the truth.
         dashboard.kill()
         dashboard.start()
+        dashboard.let_in(page.context)
         see(page, f"{dashboard.url}/answer?study=sample")
         expect(page.get_by_text("Reading the answers")).to_be_visible()
     study = Study.open("sample")

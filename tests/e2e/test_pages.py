@@ -1,4 +1,4 @@
-"""The pages in a real browser: cold links, charts, dark mode, and nobody outside asked."""
+"""The pages in a real browser: charts, links, dark mode, and nobody outside asked."""
 
 import re
 
@@ -7,20 +7,6 @@ from playwright.sync_api import Page, TimeoutError, expect
 
 from tests.e2e.conftest import Dashboard, settled
 from tests.fakes import finding_study
-
-VIEWS = ["", "new", "answer", "prompts", "run", "features", "feature", "compare", "findings"]
-
-
-def test_every_view_opens_by_a_cold_link_with_its_frame(
-    dashboard: Dashboard, watched: Page, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    finding_study.make(monkeypatch, prompts=60)
-    for view in reversed(VIEWS):
-        watched.goto(f"{dashboard.url}/{view}?study=study")
-        settled(watched)
-        expect(watched.get_by_test_id("stSidebar").get_by_text("Checkpoint Diffing")).to_be_visible()
-        expect(watched.get_by_test_id("stException")).to_have_count(0)
-        expect(watched.get_by_role("heading", level=1)).to_be_visible()
 
 
 def test_a_bar_opens_its_feature_and_back_goes_back_at_once(
