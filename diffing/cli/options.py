@@ -72,6 +72,15 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say calls, tokens and d
 
 Detach = Annotated[bool, typer.Option("--detach", help="Run as a job of its own and return at once.")]
 
+Part = Annotated[
+    str,
+    typer.Option(
+        "--share", help="One of N shares of the work, beside other machines: docs/scale.md.", metavar="K/N"
+    ),
+]
+
+Join = Annotated[bool, typer.Option("--join", help="Bring together what shares have made.")]
+
 Columns = Annotated[
     list[str] | None,
     typer.Option("--column", help="Which of the file's columns is ours, as OURS=THEIRS.", metavar="OURS=THEIRS"),

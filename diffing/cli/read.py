@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diffing.cli.options import AsJson, Channel, Context, Detach, Name, Reader
-from diffing.cli.terminal import busy, do, say, show, tell
+from diffing.cli.options import AsJson, Channel, Context, Detach, Join, Name, Part, Reader
+from diffing.cli.terminal import alone, busy, do, say, show, tell
+from diffing.common.errors import UserError
 
 if TYPE_CHECKING:
     from diffing.study.settings import ReaderChoice
@@ -48,6 +49,8 @@ def encode(
     prompts: Annotated[
         int | None, typer.Option("--prompts", help="Read the answers to so many prompts first.", min=1)
     ] = None,
+    share: Part = "",
+    join: Join = False,
     detach: Detach = False,
     as_json: AsJson = False,
 ) -> None:
@@ -61,6 +64,9 @@ def encode(
     With --prompts a part is read, a sample by the prompts' hashes: `diff` compares what is read, and `encode`
     without it reads the rest.
 
+    With --share K/N this process reads one of N shares, and so may others at the same time, on other machines too;
+    --join then brings them together.
+
     Example: `python -m diffing encode flash --reader llama-3.1-8b --device cuda`
     """
     from diffing.common import words
@@ -69,11 +75,17 @@ def encode(
 
     opened = Study.open(name)
     chosen = presets.check(choice(reader, context, opened.settings.reader, opened))
-    if chosen != opened.settings.reader and (own or not places.encoded(opened)):
+    # Shares change no settings: several do so at once, and no lock holds on a network disk.
+    if chosen != opened.settings.reader and not share and (own or not places.encoded(opened)):
         opened.change_settings(reader=chosen)
     options: dict[str, Any] = {"device": device} | ({} if prompts is None else {"prompts": prompts})
     beside = chosen != opened.settings.reader
     options |= places.for_step(opened.read_by(chosen).through(channel))
+    if share:
+        _read_share(opened, options, share, join or detach, as_json)
+        return
+    if join:
+        options["join"] = True
     status = do(opened, "encode", options, detach, as_json)
     if status is None or as_json:
         return
@@ -90,6 +102,30 @@ def encode(
             f"Kept beside what the study's own reader ({whose}) saw: after `diff {name} --reader "
             f"{presets.written(chosen)}`, `answer` says what both see. --own makes it the study's own reader."
         )
+
+
+def _read_share(study: "Study", options: dict[str, Any], text: str, more: bool, as_json: bool) -> None:
+    """Read one share, outside the study's jobs."""
+    from diffing.common.step import checked
+    from diffing.jobs.machines.share import Share
+    from diffing.reader import encode as reading
+
+    which = Share.parse(text)
+    if more:
+        raise UserError("A share is neither joined nor detached; give --share alone, and --join at the end.")
+    result = alone(
+        study,
+        "encode",
+        lambda progress: reading.share(study, checked("encode", reading.Options, options), which, progress),
+    )
+    if as_json:
+        tell(result)
+        return
+    failed = sum(result["failures"].values())
+    say(
+        f"Share {which}: {result['answers']:,} answers, {result['read']:,} read now, {result['found']:,} were "
+        f"there, {failed} could not be read. When all shares are done: 'encode {study.name} --join'."
+    )
 
 
 @app.command()

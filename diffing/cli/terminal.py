@@ -22,7 +22,9 @@ from rich.text import Text
 from diffing.common.errors import UserError
 
 if TYPE_CHECKING:
+    from diffing.common.step import Result
     from diffing.jobs.job import JobStatus
+    from diffing.jobs.machines.alone import Alone
     from diffing.jobs.run import Told
     from diffing.study.study import Study
 
@@ -160,7 +162,6 @@ def busy(what: str) -> Iterator[None]:
 def do(study: "Study", kind: str, options: "Told", detach: bool, as_json: bool) -> "JobStatus | None":
     """Run a step in the foreground with a progress bar, or start it detached and say where to look."""
     from diffing import jobs
-    from diffing.common.escape import visible
 
     if detach:
         job = jobs.start(study, kind, options)
@@ -169,25 +170,7 @@ def do(study: "Study", kind: str, options: "Told", detach: bool, as_json: bool) 
         else:
             say(f"Started {kind} as job {job.id}; 'python -m diffing jobs {study.name}' shows how it goes.")
         return None
-    if not errors.is_terminal:
-        # A bar would show nothing in a log, and silence looks like a fault.
-        warn(f"{kind} of '{study.name}' …")
-    columns = (
-        *(SpinnerColumn(), TextColumn("{task.description}"), BarColumn()),
-        *(TextColumn("{task.fields[words]}", markup=False), TimeElapsedColumn()),
-    )
-    last = ["starting"]
-    with (
-        Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar,
-        now_and_then(lambda: f"{kind}: {last[-1]}"),
-    ):
-        task = bar.add_task(kind, total=None, words="")
-
-        def watch(status: "JobStatus") -> None:
-            told = status.in_words() if status.total else "at it"
-            last[:] = [told]
-            bar.update(task, completed=status.done, total=status.total or None, words=visible(told))
-
+    with bar(study, kind) as watch:
         status = jobs.run_here(study, kind, options, watch, warn)
     if status.state == "failed":
         raise UserError(status.error)
@@ -197,6 +180,48 @@ def do(study: "Study", kind: str, options: "Told", detach: bool, as_json: bool) 
         warn(f"Cancelled at {status.in_words()}; what came in is stored, and the same command goes on from there.")
         raise typer.Exit(CANCELLED)
     return status
+
+
+@contextmanager
+def bar(study: "Study", kind: str) -> Iterator[Callable[["JobStatus"], None]]:
+    """A progress bar for the block, to be told how far it is; lines now and then where it goes to a file."""
+    from diffing.common.escape import visible
+
+    if not errors.is_terminal:
+        # A bar would show nothing in a log, and silence looks like a fault.
+        warn(f"{kind} of '{study.name}' …")
+    columns = (
+        *(SpinnerColumn(), TextColumn("{task.description}"), BarColumn()),
+        *(TextColumn("{task.fields[words]}", markup=False), TimeElapsedColumn()),
+    )
+    last = ["starting"]
+    with (
+        Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as shown,
+        now_and_then(lambda: f"{kind}: {last[-1]}"),
+    ):
+        task = shown.add_task(kind, total=None, words="")
+
+        def watch(status: "JobStatus") -> None:
+            told = status.in_words() if status.total else "at it"
+            last[:] = [told]
+            shown.update(task, completed=status.done, total=status.total or None, words=visible(told))
+
+        yield watch
+
+
+def alone(study: "Study", kind: str, work: "Callable[[Alone], Result]") -> "Result":
+    """Run a part of a step beside other machines, outside the study's jobs, with the same bar."""
+    from diffing.common.errors import Cancelled
+    from diffing.jobs.machines.alone import Alone
+
+    with bar(study, kind) as watch:
+        progress = Alone(study.name, kind, watch, warn)
+        try:
+            with progress.heeding():
+                return work(progress)
+        except Cancelled:
+            warn("Stopped; what was read is put away, and the same command goes on from there.")
+            raise typer.Exit(CANCELLED) from None
 
 
 def pairs(values: list[str] | None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Where work runs: in this process or in one of its own.
+"""Where work runs: in this process, in one of its own, or on several machines.
 
 A step's name and options go in; a job's folder comes out, which tells how far the step is and how it ended.
 """

@@ -48,18 +48,34 @@ def sound(path: Path) -> bool:
 
 
 def save(reader: "ReaderLike") -> None:
-    """Keep the SAE's decoder where the diff can map it: directions only, so half precision is enough."""
-    path = path_of(reader.key)
-    if path.is_dir():
-        raise Damaged(path, "a folder stands in its place", "move it away and run encode again")
-    try:
-        if path.exists() and sound(path) and np.load(path, mmap_mode="r").size:
-            return
-    except (OSError, ValueError, EOFError) as error:
-        logger.warning("The stored decoder is damaged (%s) and is made anew", error)
-    decoder = reader.decoder().half().cpu().numpy()
-    with files.replacing(path) as temporary:
+    """Keep the SAE's decoder where the diff can map it, unless it is there."""
+    if not _there(reader.key):
+        keep(reader.key, halved(reader))
+
+
+def halved(reader: "ReaderLike") -> Array:
+    """A reader's decoder as it is kept: directions only, so half precision is enough."""
+    decoder: Array = reader.decoder().half().cpu().numpy()
+    return decoder
+
+
+def keep(reader_key: str, decoder: Array) -> None:
+    """The same of a decoder that another machine has sent, unless it is there."""
+    if _there(reader_key):
+        return
+    with files.replacing(path_of(reader_key)) as temporary:
         with temporary.open("wb") as file:
             np.save(file, decoder)
         with temporary.open("ab") as file:
             file.write(seals.stamp(zlib.crc32(temporary.read_bytes())))
+
+
+def _there(reader_key: str) -> bool:
+    path = path_of(reader_key)
+    if path.is_dir():
+        raise Damaged(path, "a folder stands in its place", "move it away and run encode again")
+    try:
+        return path.exists() and sound(path) and bool(np.load(path, mmap_mode="r").size)
+    except (OSError, ValueError, EOFError) as error:
+        logger.warning("The stored decoder is damaged (%s) and is made anew", error)
+        return False

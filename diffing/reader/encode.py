@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,16 +21,18 @@ from diffing.common import files, words
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
-from diffing.reader import decoders, lens, pieces, presets
+from diffing.jobs.machines.share import Share
+from diffing.reader import decoders, lens, pieces, presets, wanted
 from diffing.reader.batches import Task
 from diffing.reader.cache import Cache
 from diffing.reader.encoder import Encoder
-from diffing.reader.encodings import encodable, own_table, save_table
+from diffing.reader.encodings import save_table
 from diffing.reader.fleet import Fleet
 from diffing.reader.passes import ReaderLike
 from diffing.reader.pieces import TokenTable
 from diffing.reader.places import checked_path
-from diffing.study import channels, prompts, responses
+from diffing.reader.shares import joined
+from diffing.reader.shares import share as one_share
 from diffing.study.channels import Channel
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
@@ -65,23 +66,20 @@ class Options(BaseModel):
     """What of an answer is read; None is its text. What stands in another channel is kept beside as well."""
     prompts: int | None = Field(default=None, ge=1)
     """Read the answers to so many prompts and leave the others for later; None reads all."""
+    join: bool = False
+    """Read nothing: take over what shares have read on other machines (`share`)."""
 
 
 def run(study: Study, options: Options, progress: Progress) -> Result:
     """Encode what the study lacks, and bring its table up to date."""
-    study = study.read_by(options.reader or study.settings.reader).through(options.channel or study.channel)
-    wanted = encodable(study)
-    if wanted.empty and study.channel != "text":
-        raise UserError(
-            f"No answer of study '{study.name}' has {channels.CALLED[study.channel]}; read another channel."
-        )
-    if wanted.empty:
-        raise UserError(f"Study '{study.name}' has no answers to encode; collect or import some first.")
-    wanted = _part(study, wanted, options.prompts)
-    tasks = tasks_of(study, wanted)
+    study = seen_as(study, options)
+    answers = wanted.of(study, options.prompts)
+    tasks = wanted.tasks_of(study, answers)
+    if options.join:
+        return joined.run(study, answers, [task.key for task in tasks], progress)
     began = time.monotonic()
-    progress.update(0, len(wanted), "answers", note="loading the reader")
-    devices = devices_for(options.device, len(wanted))
+    progress.update(0, len(answers), "answers", note="loading the reader")
+    devices = devices_for(options.device, len(answers))
     choice = presets.within(study.settings.reader, study.name)
     load = partial(prepare, choice, checked_path(study), tasks, devices[0])
     tokens = 0
@@ -108,16 +106,16 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     # Without the loading, which says nothing of how fast the reader reads.
     seconds = time.monotonic() - loaded
     places = cache.find(task.key for task in tasks)
-    wanted["error"] = [errors.get(task.key, "") for task in tasks]
-    save_table(study, wanted, [places.get(task.key) for task in tasks], key, n_features)
-    failed = int((wanted["error"] != "").sum())
-    for reason, rows in wanted[wanted["error"] != ""].groupby("error", sort=False):
+    answers["error"] = [errors.get(task.key, "") for task in tasks]
+    save_table(study, answers, [places.get(task.key) for task in tasks], key, n_features)
+    failed = int((answers["error"] != "").sum())
+    for reason, rows in answers[answers["error"] != ""].groupby("error", sort=False):
         first = f"prompt {rows['prompt_id'].iloc[0]}, {rows['checkpoint'].iloc[0]}, draw {rows['draw'].iloc[0]}"
         progress.log(f"{words.count(len(rows), 'answer')} not encoded, the first of them {first}: {reason}")
-    if failed == len(wanted):
-        raise UserError(f"No answer could be encoded: {wanted['error'].iloc[0]}")
+    if failed == len(answers):
+        raise UserError(f"No answer could be encoded: {answers['error'].iloc[0]}")
     return {
-        "documents": len(wanted),
+        "documents": len(answers),
         "encoded": len(places) - before,
         "cached": before,
         "failed": failed,
@@ -129,18 +127,20 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     }
 
 
-def _part(study: Study, wanted: pd.DataFrame, prompts: int | None) -> pd.DataFrame:
-    """The answers to so many prompts, and those that the study has read by now."""
-    if prompts is None:
-        return wanted
-    # Ids are hashes: the first ones are a sample, and those of a larger number hold those of a smaller one.
-    first = wanted["prompt_id"].drop_duplicates().sort_values().head(prompts)
-    try:
-        read = own_table(study)[[*responses.KEY, "answer"]]
-    except UserError:
-        read = wanted.head(0)[[*responses.KEY, "answer"]]
-    known = wanted.merge(read, how="left", on=[*responses.KEY, "answer"], indicator="read")["read"].eq("both")
-    return wanted[(wanted["prompt_id"].isin(first)) | known.to_numpy()].reset_index(drop=True)
+def seen_as(study: Study, options: Options) -> Study:
+    """The study as a run sees it: by its reader, through its channel."""
+    return study.read_by(options.reader or study.settings.reader).through(options.channel or study.channel)
+
+
+def share(study: Study, options: Options, which: Share, progress: Progress) -> Result:
+    """Read one share of the answers beside other machines; `run` with `join` brings all of them together."""
+    study = seen_as(study, options)
+    # A device for each share: who has several starts as many, each with one of its own in sight.
+    device = devices_for(options.device, 1)[0]
+    choice = presets.within(study.settings.reader, study.name)
+    return one_share.run(
+        study, which, partial(load_reader, choice), device, options.budget, options.prompts, progress
+    )
 
 
 def _stored(cache: Cache, tasks: Sequence[Task], progress: Progress) -> int:
@@ -150,23 +150,6 @@ def _stored(cache: Cache, tasks: Sequence[Task], progress: Progress) -> int:
     if dropped:
         progress.log(f"{dropped} stored encodings were damaged or gone; they are read again")
     return len(cache.find(keys))
-
-
-def tasks_of(study: Study, wanted: pd.DataFrame) -> list[Task]:
-    """A task for each answer; its key holds what the reader sees, so the prompt only where it is shown."""
-    context = study.settings.reader.context
-    table = study.prompts().set_index("id")
-    system = study.settings.sampling.system
-    tasks = []
-    for prompt_id, text in zip(wanted["prompt_id"], wanted["text"], strict=True):
-        messages: list[dict[str, str]] = []
-        if context == "prompt+answer" and prompt_id in table.index:
-            messages = prompts.conversation(table.at[prompt_id, "text"], table.at[prompt_id, "messages"])
-            if system:
-                messages = [{"role": "system", "content": system}, *messages]
-        # Twice the usual digits: these keys are compared over all studies, not within one.
-        tasks.append(Task(files.content_hash([messages, text], 32), messages, text))
-    return tasks
 
 
 def load_reader(choice: ReaderChoice, device: str) -> Any:

@@ -11,9 +11,9 @@ promise the last bits: company, threads and processor change those (`docs/method
 import logging
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
@@ -26,7 +26,6 @@ from diffing.common.arrays import Array
 from diffing.common.errors import Cancelled, UserError
 from diffing.reader import passes
 from diffing.reader.batches import Item, Task, by_length, cut, halves, kept_ids, together
-from diffing.reader.cache import Cache, Writer
 from diffing.reader.compact import Compact, compact, encodings
 from diffing.reader.passes import Part, ReaderLike
 from diffing.reader.records import Encoding, Place
@@ -75,10 +74,23 @@ class Told(Protocol):
         """
 
 
+class Writing(Protocol):
+    """Takes records of (key, fed tokens, encoding), all or none."""
+
+    def add(self, records: Sequence[tuple[str, int, Encoding]]) -> None: ...
+
+
+class Store(Protocol):
+    """Where records go and are found again: a cache, or what a worker of a share puts aside."""
+
+    def find(self, keys: Iterable[str]) -> dict[str, Place]: ...
+    def writer(self) -> AbstractContextManager[Writing]: ...
+
+
 class Encoder:
     """Encodes tasks with one loaded reader; not for use by two threads at once."""
 
-    def __init__(self, reader: ReaderLike, cache: Cache, budget: int | None = None) -> None:
+    def __init__(self, reader: ReaderLike, cache: Store, budget: int | None = None) -> None:
         self.reader, self.cache = reader, cache
         self.budget = budget or BUDGETS.get(reader.device.type, BUDGETS["cpu"])
         self.cut = self.budget
@@ -183,7 +195,7 @@ class Encoder:
     def _work(
         self,
         batches: Iterator[list[Item]],
-        writer: Writer,
+        writer: Writing,
         writing: ThreadPoolExecutor,
         tell: Told,
         check: Callable[[], None],
@@ -326,13 +338,13 @@ class Encoder:
             position = torch.cat([part.position for part in parts])
             return compact(row, feature, value, text, position, texts, self.reader.n_features)
 
-    def _store(self, writer: Writer, batch: list[Item], sparse: Compact) -> Wrote:
+    def _store(self, writer: Writing, batch: list[Item], sparse: Compact) -> Wrote:
         """Write the batch's encodings."""
         ids = [kept_ids(item) for item in batch]
         spans = [np.asarray(item.reading.spans, np.int32) for item in batch if item.reading is not None]
         return self._write(writer, batch, encodings(sparse, ids, spans))
 
-    def _write(self, writer: Writer, batch: list[Item], encoded: list[Encoding | str]) -> Wrote:
+    def _write(self, writer: Writing, batch: list[Item], encoded: list[Encoding | str]) -> Wrote:
         records = []
         for item, encoding in zip(batch, encoded, strict=True):
             if isinstance(encoding, str):

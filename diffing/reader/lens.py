@@ -104,6 +104,22 @@ def store(reader: Writing, k: int = KEPT) -> Path | None:
     kept = path(reader.key)
     if kept.exists() and _read(kept) is not None:
         return kept
+    frame = table(reader, k)
+    if frame is None:
+        return None
+    files.write_parquet(kept, frame)
+    return kept
+
+
+def keep(key: str, frame: pd.DataFrame) -> None:
+    """The same of a table that another machine has sent."""
+    kept = path(key)
+    if not kept.exists() or _read(kept) is None:
+        files.write_parquet(kept, frame)
+
+
+def table(reader: Writing, k: int = KEPT) -> pd.DataFrame | None:
+    """The tokens at both ends of all features; None where that would take a CPU too long."""
     flop = 2.0 * reader.n_features * reader.unembedding().numel()
     if reader.device.type == "cpu" and flop > CHEAP_FLOP:
         return None
@@ -113,15 +129,13 @@ def store(reader: Writing, k: int = KEPT) -> Path | None:
     spelling = dict(zip(used.tolist(), spelled(reader, used), strict=True))
     # Small vocabularies have fewer than k.
     width = both.top.shape[1]
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         {
             "feature": np.repeat(np.arange(reader.n_features, dtype=np.int32), 2 * width),
             "logit": np.concatenate([both.top_logits, both.bottom_logits], axis=1).ravel(),
             "token": [spelling[i] for i in np.concatenate([both.top, both.bottom], axis=1).ravel().tolist()],
         }
     )
-    files.write_parquet(kept, frame)
-    return kept
 
 
 def _read(kept: Path, **how: Any) -> pd.DataFrame | None:

@@ -18,6 +18,9 @@ from diffing.study.study import Study
 FOLDER = "readers"
 """Of a study: the tables of readers that are not its own, and of channels other than the text."""
 
+SHARES = "shares"
+"""Of a study: what machines have read that work on it together, not joined yet."""
+
 
 def table_path(study: Study) -> Path:
     """The table that says where each of the study's answers lies in the cache."""
@@ -31,8 +34,16 @@ def checked_path(study: Study) -> Path:
 
 def _beside(study: Study, end: str) -> Path:
     # By the choice, as the own reader's place has no name: what it holds says whose it is.
-    channel = f"-{study.channel}" if study.channel != "text" else ""
-    return study.folder / FOLDER / f"{_name(study.settings.reader)}{channel}.{end}"
+    return study.folder / FOLDER / f"{_name(study.settings.reader)}{_channel(study)}.{end}"
+
+
+def shares_path(study: Study) -> Path:
+    """Where those who read a share of this view put what they have read, until it is joined."""
+    return study.folder / SHARES / (_name(study.settings.reader) + _channel(study))
+
+
+def _channel(study: Study) -> str:
+    return f"-{study.channel}" if study.channel != "text" else ""
 
 
 def _name(choice: ReaderChoice) -> str:

@@ -17,7 +17,7 @@ from diffing.common import files
 from diffing.common.errors import Cancelled, UserError
 from diffing.common.step import checked
 from diffing.models.providers import Checkpoint
-from diffing.reader import encode, places, query
+from diffing.reader import encode, places, query, wanted
 from diffing.reader.cache import Cache
 from diffing.reader.encodings import Encodings, encodable
 from diffing.reader.unread import unread
@@ -237,7 +237,7 @@ def test_sigkill_at_ten_moments_leaves_the_same_arrays_and_encodes_nothing_twice
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.reader.test_encode"])
     cache, keys = Cache(reader.key, reader.n_features), []
-    for task in encode.tasks_of(study, encodable(study)):
+    for task in wanted.tasks_of(study, encodable(study)):
         keys.append((task.key, tuple(reader.read([], task.text).windows[0].ids)))
     killed, given = 0, own_home / "given.txt"
     for _ in range(10):
