@@ -84,9 +84,9 @@ def table_of(prompts: int) -> Path:
 
 def store(name: str) -> None:
     """Made-up encodings of a study's answers, in the cache under the keys by which `encode` asks for them."""
-    from diffing.reader import encode
     from diffing.reader.cache import Cache
     from diffing.reader.encodings import encodable
+    from diffing.reader.wanted import tasks_of
     from diffing.study.study import Study
 
     study = Study.open(name)
@@ -97,9 +97,7 @@ def store(name: str) -> None:
         for start in range(0, len(wanted), BLOCK):
             rows = wanted.iloc[start : start + BLOCK]
             records = _records(rows, popular / popular[-1], random)
-            writer.add(
-                [(t.key, len(r.ids), r) for t, r in zip(encode.tasks_of(study, rows), records, strict=True)]
-            )
+            writer.add([(t.key, len(r.ids), r) for t, r in zip(tasks_of(study, rows), records, strict=True)])
 
 
 def _records(rows: pd.DataFrame, popular: Array, random: np.random.Generator) -> Iterator[Any]:
