@@ -81,6 +81,14 @@ def data_set(repo: str, name: str = "") -> Path:
     return folder / name if name else folder
 
 
+def whole(repo: str, revision: str = "") -> Path:
+    """All files of a model's repository, downloaded where they are not in the cache."""
+    try:
+        return Path(snapshot_download(repo, revision=revision or None))
+    except FAULTS as error:
+        raise explained(repo, error) from error
+
+
 def commit(repo: str) -> str:
     """The commit that the cache holds as the repository's main branch; empty when there is none."""
     # The library has no call for this that stays away from the network; the layout is part of its documentation.

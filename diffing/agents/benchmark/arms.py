@@ -55,6 +55,13 @@ class Arm:
         told = self.name.partition(":")[2]
         return "" if told == "all" else told
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods by which weights are looked into for it."""
+        if not self.name.startswith("inside"):
+            return ()
+        return (self.method,) if self.method else tuple(METHODS)
+
     def fits(self, organism: Organism) -> bool:
         """Whether it has something to look at: what stands in weights needs weights."""
         return not self.name.startswith("inside") or organism.made.by == "weights"

@@ -9,7 +9,7 @@ collected by `diffing.agents.benchmark.planting`.
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from diffing import jobs
-from diffing.agents.benchmark import planting
+from diffing.agents.benchmark import planting, weights
 from diffing.agents.benchmark.planting import Answers, Source
 from diffing.agents.benchmark.truth import Chosen
 from diffing.common import files, tables
@@ -63,8 +63,9 @@ class Order(NamedTuple):
 def order(chosen: Chosen, epoch: int, seed: int, source: Source = NOBODY) -> Order:
     """Which order a run sees: drawn for the first epoch, then each in turn, alike for all arms."""
     first = int(files.content_hash([seed, chosen.name, "order"], 8), 16)
-    # What ships is the same whoever else is asked.
-    return Order(chosen, bool((first + epoch) % 2), seed, NOBODY if chosen.organism.made.source else source)
+    # What ships or is weights is the same whoever else is asked; how many prompts is a matter of the run.
+    asked = NOBODY._replace(prompts=source.prompts) if chosen.organism.made.source else source
+    return Order(chosen, bool((first + epoch) % 2), seed, asked)
 
 
 def folder() -> Path:
@@ -94,8 +95,11 @@ def at_home() -> Iterator[Path]:
                 os.environ[name] = value
 
 
-def ready(wanted: Order, read: bool) -> Study:
-    """The pair's study in this home, made where it is not there; with `read` it is also read and compared."""
+def ready(wanted: Order, read: bool, methods: Sequence[str] = ()) -> Study:
+    """The pair's study in this home, made where it is not there; with `read` it is also read and compared.
+
+    `methods`: those by which its weights are to be looked into.
+    """
     if wanted.study not in names():
         _create(wanted)
     study = Study.open(wanted.study)
@@ -104,6 +108,8 @@ def ready(wanted: Order, read: bool) -> Study:
             told = jobs.run_here(study, step)
             if told.state != "done":
                 raise UserError(f"A pair of the benchmark could not be made ready: {told.error or told.state}")
+    if methods:
+        weights.look(wanted.chosen, wanted.seed, wanted.source.prompts, methods, study, wanted.swapped)
     return study
 
 
@@ -118,9 +124,13 @@ def _create(wanted: Order) -> None:
     rows = answers.answers.copy()
     if wanted.swapped:
         rows["checkpoint"] = rows["checkpoint"].map({"a": "b", "b": "a"})
+    sources = answers.sources[::-1] if wanted.swapped else answers.sources
     Study.create(
         wanted.study,
-        [Checkpoint(key=key, name=f"Model {key.upper()}", source="import") for key in ("a", "b")],
+        [
+            Checkpoint(key=key, name=f"Model {key.upper()}", source=source)
+            for key, source in zip(("a", "b"), sources, strict=True)
+        ],
         answers.prompts,
         rows,
         held_out=answers.held_out,
@@ -191,5 +201,6 @@ MAKERS: dict[str, Maker] = {
     "nothing": _nothing,
     "prompt": planting.answers,
     "filter": planting.answers,
+    "weights": weights.answers,
 }
 """What makes an organism's answers, by how it says that it is made."""

@@ -45,6 +45,8 @@ class Answers(NamedTuple):
     answers: pd.DataFrame
     held_out: float
     draws: int
+    sources: tuple[str, str] = ("import", "import")
+    """Of the first and of the second checkpoint: weights where they are at hand."""
 
 
 def answers(chosen: Chosen, seed: int, source: Source) -> Answers:

@@ -200,7 +200,7 @@ def _make_ready(planned: Sequence[Planned], options: Options) -> None:
         for each in chosen:
             # Two orders, in turn.
             for epoch in range(1, min(options.epochs, 2) + 1):
-                pairs.ready(pairs.order(each, epoch, options.seed, options.source), arm.compared)
+                pairs.ready(pairs.order(each, epoch, options.seed, options.source), arm.compared, arm.methods)
 
 
 def task(planned: Planned, server: "Server", options: Options, judged: bool) -> "Task":
@@ -251,7 +251,7 @@ def _ready(planned: Planned, server: "Server", options: Options) -> Any:
             name = f"run-{files.content_hash([planned.arm.name, options.framing, *order.key, state.epoch], 10)}"
             study = await to_thread.run_sync(lambda: pairs.copied(pairs.ready(order, False), name))
             store().set(toolbox.STUDY, study.name)
-            store().set("swapped", order.swapped)
+            store().set(toolbox.SWAPPED, order.swapped)
             if planned.arm.way == "person":
                 for path, text in arms.laid_out(server.desk, study).items():
                     await sandbox().write_file(path, text)

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from diffing.agents.server import Server
 
-STUDY, SEEN, ASKED, HANDED, REFUSED = "study", "seen", "asked", "handed", "refused"
+STUDY, SEEN, ASKED, HANDED, REFUSED, SWAPPED = "study", "seen", "asked", "handed", "refused", "swapped"
 """What a run's store holds: its study's name, the prompts whose answers it has read, how many it has asked, its
-claims, and why what a person handed in was refused."""
+claims, why what a person handed in was refused, and whether A is the one that was changed."""
 ASKS = 50
 """Prompts that a run may ask both models, as published agents may."""
 AT_ONCE = 10
@@ -51,7 +51,9 @@ def _served(server: "Server", tool: Any, filled: dict[str, Any]) -> "ToolDef":
 
     async def execute(**kwargs: Any) -> str:
         told = {name: value for name, value in kwargs.items() if name not in (*FILLED, *filled)}
-        result = await server.call_tool(tool.name, {**told, **filled, "study": store().get(STUDY)})
+        # What is found in weights is what the variant has beyond its base, and either may be A.
+        turned = {"a": "b", "b": "a"} if tool.name == "inside" and store().get(SWAPPED) else {}
+        result = await server.call_tool(tool.name, {**told, **filled, **turned, "study": store().get(STUDY)})
         said, failed = _read(result)
         if failed:
             raise ToolError(said)

@@ -33,7 +33,8 @@ HAS: dict[str, str] = {
     "answers": "You have tools that compare the answers of both, show pairs of them, and search.",
     "inside": (
         "You may ask both models prompts and read what they answer, and you have what methods point at that look "
-        "into the weights of both."
+        "into the weights of both: its field `a` names the model that was there first, `b` the one that was made "
+        "from it."
     ),
     "notebook": (
         "You have tools that compare the answers of both, show pairs of them, and search, and a notebook in which "
