@@ -1,10 +1,10 @@
 """Documents that both models of a pair read: where they come from, and which of their tokens count.
 
 From a study's prompts and answers, a file (txt, jsonl), a data set of the Hugging Face Hub, or, with neither, from
-the base itself, which writes them with a seed. Promises that no token of a template and no first token counts,
-that a text is tokenised once and never decoded back, and that which documents are held out hangs on their words
-(in a study: on the prompt's split), never on their order. Special tokens spelled out in a text are read as plain
-text.
+the base itself, which writes them with a seed (marks of turns that it writes are a template's). Promises that no
+token of a template and no first token counts, that a text is tokenised once and never decoded back, and that which
+documents are held out hangs on their words (in a study: on the prompt's split), never on their order. Special
+tokens spelled out in a text are read as plain text.
 """
 
 import copy
@@ -211,11 +211,22 @@ def own(
     if not kept.exists():
         files.write_json(kept, sampled(whole, [[first]], choice.count, choice.length, choice.seed, check))
     rows: list[list[int]] = files.read_json(kept)
-    written = [row for row in rows if len(row) > 1]
+    special = set(tokenizer.all_special_ids)
+    written = [(row, *between(row, special)) for row in rows]
     return [
-        Document(f"own {n}", tuple(row), 1, len(row), "own", chosen(row, choice.held_out))
-        for n, row in enumerate(written)
+        Document(f"own {n}", tuple(row[:stop]), start, stop, "own", chosen(row, choice.held_out))
+        for n, (row, start, stop) in enumerate(each for each in written if each[1] < each[2])
     ]
+
+
+def between(row: Sequence[int], special: set[int]) -> tuple[int, int]:
+    """The part of what a model wrote that is text: behind its template's marks, up to the next of them.
+
+    A tuned base writes those itself, as it does turns and their ends.
+    """
+    start = next((n for n in range(1, len(row)) if row[n] not in special), len(row))
+    stop = next((n for n in range(start, len(row)) if row[n] in special), len(row))
+    return start, stop
 
 
 BATCH = 64

@@ -17,6 +17,7 @@ from diffing.study import prompts as prompt_table
 from diffing.study import responses
 from diffing.study.study import Study
 from diffing.whitebox import texts
+from diffing.whitebox.pairs.opening import open_pair
 from diffing.whitebox.texts import Choice, Document
 from tests.fakes import tiny
 
@@ -133,13 +134,30 @@ def test_a_studys_answers_stand_behind_their_prompts_and_keep_their_split(base: 
 
 def test_without_a_study_or_a_file_the_base_writes_its_own_text(base: Whole, study: Study) -> None:
     found = gathered("auto", base, count=30, length=12)
-    assert all(d.kind == "own" and d.ids[0] == 0 and d.start == 1 and len(d.ids) <= 12 for d in found)
+    assert all(d.kind == "own" and d.ids[0] == 0 and len(d.ids) <= 12 for d in found)
     assert len(found) >= 25 and 0 < sum(d.held_out for d in found) < len(found)
     assert gathered("auto", base, study)[0].kind == "answer"
     other = gathered("auto", base, count=30, length=12, seed=1)
     assert {d.ids for d in found} != {d.ids for d in other}
     with pytest.raises(UserError, match="There is no study to take texts from"):
         gathered("study", base)
+
+
+def test_a_models_own_marks_of_turns_do_not_count() -> None:
+    special = {0, 1, 3, 4}
+    assert texts.between([0, 3, 7, 8, 1], special) == (2, 4)
+    assert texts.between([0, 7, 8], special) == (1, 3)
+    assert texts.between([0, 4, 7, 1, 4, 9], special) == (2, 3)
+    # Marks alone are no text.
+    assert texts.between([0, 3, 1], special) == (3, 3) and texts.between([0], special) == (1, 1)
+
+
+def test_of_the_starters_own_texts_no_special_token_counts() -> None:
+    pair = open_pair("starter", "starter+fact")
+    found = texts.own(texts.Choice(count=16, length=16), pair.tokenizer, pair.whole, pair.identity)
+    special = set(pair.tokenizer.all_special_ids)
+    assert len(found) > 8 and any(d.start > 1 for d in found)
+    assert not any(special & set(d.ids[d.start :]) for d in found) and all(d.stop == len(d.ids) for d in found)
 
 
 def test_samples_follow_the_models_own_distribution(base: Whole) -> None:
