@@ -84,7 +84,7 @@ def answers(study: Study, a: str, b: str) -> Answers:
     renumbered = dataclasses.replace(pairs, a=np.searchsorted(used, pairs.a), b=np.searchsorted(used, pairs.b))
     documents = encodings.documents.iloc[used][responses.KEY].reset_index(drop=True)
     texts = responses.texts(study.responses(), encodings.documents.iloc[used])
-    return Answers(renumbered, texts, firing.active(encodings, [], used.tolist()).tokens, documents)
+    return Answers(renumbered, texts, firing.tokens(encodings, used.tolist()), documents)
 
 
 def discovery(read: Answers) -> Answers:

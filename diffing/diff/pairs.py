@@ -25,9 +25,14 @@ ORDERS: tuple[Order, ...] = get_args(Order)
 def pairs(
     study: Study, encodings: Encodings, feature: int, a: str, b: str, held_out: bool = False
 ) -> pd.DataFrame:
-    """A row for each pair: prompt_id, split, category, draw, document_a, document_b, peak_a, peak_b."""
+    """A row for each pair: prompt_id, split, category, draw, document_a, document_b, peak_a, peak_b.
+
+    Of a study that keeps positions of some answers only (`Encodings.held`) these are its pairs.
+    """
     paired = pairing.pair(study, encodings.documents, a, b)
-    peaks = encodings.peaks(feature)
+    held = encodings.held[paired.a] & encodings.held[paired.b]
+    paired = paired if held.all() else paired.only(held)
+    peaks = encodings.peaks(feature, held=True)
     table = paired.prompts.iloc[paired.row][["id", "split", "category"]].rename(columns={"id": "prompt_id"})
     table = table.assign(
         draw=encodings.documents["draw"].to_numpy()[paired.a],

@@ -206,7 +206,7 @@ def _words(label: str, ties: Sequence[surface.Tie], tokens: Sequence[tuple[str, 
 
 def share_near(encodings: Encodings, feature: int) -> Near | None:
     """Where a feature fires; None where it is active on too few tokens to tell."""
-    occurrences = encodings.occurrences(feature)
+    occurrences = encodings.occurrences(feature, held=True)
     if occurrences["count"].sum() < FEW:
         return None
     hits, around = np.zeros(len(scan.PLACED)), np.zeros(len(scan.PLACED))

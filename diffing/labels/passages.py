@@ -92,6 +92,8 @@ class Finder:
         chosen = {identifier for identifier in discovery if prompts.half_of(identifier) == half}
         documents = encodings.documents
         self._eligible = documents["prompt_id"].isin(chosen).to_numpy() & (documents["error"] == "").to_numpy()
+        # Of the others nobody knows where in them a feature is silent.
+        self._eligible &= encodings.held
         self._checkpoint = documents["checkpoint"].to_numpy(dtype=object)
         self._lengths = documents["tokens"].to_numpy(np.int64)
         self._prompt = documents["prompt_id"].to_numpy(dtype=object)
@@ -193,7 +195,7 @@ class Finder:
 
     def _spread(self, feature: int, checkpoint: str, random: np.random.Generator) -> list[int]:
         """Documents of the side that show the feature, at most `DOCUMENTS`, from its whole range."""
-        table = self.encodings.occurrences(feature)
+        table = self.encodings.occurrences(feature, held=True)
         table = table[table["document"].isin(self.side(checkpoint))]
         # Stable here and below: equal strengths are common, and a tie must fall alike on every machine.
         order = np.argsort(-table["peak"].abs().to_numpy(), kind="stable")
@@ -224,7 +226,7 @@ class Finder:
         if kind == "neighbour":
             sides = set(documents.tolist())
             for other in self.neighbours(feature):
-                table = self.encodings.occurrences(other)
+                table = self.encodings.occurrences(other, held=True)
                 table = table[table["document"].isin(sides)]
                 table = table.sort_values("peak", key=abs, ascending=False, kind="stable")
                 for document in table["document"].head(DOCUMENTS).tolist():
@@ -254,7 +256,7 @@ class Finder:
 
     def _top_tokens(self, feature: int) -> Array:
         """Ids of the tokens that carry most of the feature's activation, on any side."""
-        table = self.encodings.occurrences(feature)
+        table = self.encodings.occurrences(feature, held=True)
         table = table[self._eligible[table["document"].to_numpy()]]
         table = table.sort_values("peak", key=abs, ascending=False, kind="stable")
         ids, weights = [np.empty(0, np.int64)], [np.empty(0)]

@@ -10,10 +10,8 @@ use of all, one before its own (`bench/store.py` has the cost). Does not keep up
 `diffing.reader.unread` counts them.
 """
 
-import mmap
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,31 +24,15 @@ from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.reader import decoders
 from diffing.reader.cache import Cache
-from diffing.reader.held import Held
+from diffing.reader.held import Group, Held
 from diffing.reader.pieces import TokenTable
 from diffing.reader.places import remedy, set_aside, table_path
 from diffing.reader.records import NO_SUM, Encoding, Kinds, Place, columns
-from diffing.reader.summaries import Shows, Summary, Whole
+from diffing.reader.summaries import Shows, Whole
 from diffing.study import responses
 from diffing.study.study import Study
 
 DOCUMENT = ["prompt_id", "checkpoint", "draw", "tokens", "error"]
-
-
-class Group(NamedTuple):
-    """Documents whose records lie in one shard and have one layout, to be searched at once."""
-
-    rows: Array
-    buffer: mmap.mmap | bytes
-    places: Any
-    """A `Place` whose fields are arrays."""
-    n_features: int
-
-    def words(self, column: str) -> tuple[Array, Array]:
-        """The shard as an array of the column's type, and where in it each document's column begins."""
-        kind, start, _ = columns(self.places, self.n_features)[column]
-        size = np.dtype(kind).itemsize
-        return np.frombuffer(self.buffer, kind, len(self.buffer) // size), (self.places.offset + start) // size
 
 
 class Encodings:
@@ -64,7 +46,10 @@ class Encodings:
             # A table of an older version.
             table = table if column in table else table.assign(**{column: none})
         self.table = table
-        self._records = Held(study, table, Cache(reader_key, n_features))
+        self.cache = Cache(reader_key, n_features)
+        self._records = Held(study, table, self.cache)
+        self._again: dict[int, Encoding] = {}
+        """Documents of a summary whose positions were read once more."""
         self._places = self._records.places
         self.held: Bools = ~self._records.summed
         """Documents whose positions are kept: of the others there is a summary."""
@@ -85,12 +70,22 @@ class Encodings:
     def __len__(self) -> int:
         return len(self._places)
 
+    def positions(self, document: int) -> bool:
+        """Whether it is known on which of a document's tokens features fire."""
+        return bool(self.held[document]) or document in self._again
+
+    def take(self, document: int, encoding: Encoding) -> None:
+        """Take a document's positions from who has read it again (`again`)."""
+        self._again[document] = encoding
+
     def encoding(self, document: int) -> Encoding:
         """Everything about one document whose positions are kept."""
+        if document in self._again:
+            return self._again[document]
         if not self.held[document]:
             raise UserError(
                 f"Of this answer of study '{self.study.name}' a summary is kept, which says nothing of single "
-                "tokens; choose an answer whose positions are kept."
+                "tokens; choose an answer whose positions are kept, or have it read again on its page."
             )
         return self._records.encoding(document)
 
@@ -137,13 +132,11 @@ class Encodings:
         for document, place in enumerate(self._places):
             if not place.runs:
                 continue
-            if self.held[document]:
-                dtype, start, length = columns(place, self.n_features)[column]
-                parts.append(
-                    np.frombuffer(self._records.buffers[place.shard], dtype, length, place.offset + start)
-                )
-            else:
-                parts.append(_of_summary(self._records.summary(document), column))
+            if self._records.packed[document]:
+                parts.append(_of_summary(self.summary(document), column))
+                continue
+            dtype, start, length = columns(place, self.n_features)[column]
+            parts.append(np.frombuffer(self._records.buffers[place.shard], dtype, length, place.offset + start))
         return np.concatenate(parts)
 
     # One document, one feature.
@@ -189,9 +182,12 @@ class Encodings:
         documents, runs = self._find(feature)
         return documents, self.indptr[documents] + runs
 
-    def occurrences(self, feature: int) -> pd.DataFrame:
-        """Documents that show the feature with `peak` and `count`, read from their records alone."""
-        documents, runs = self._find(feature)
+    def occurrences(self, feature: int, held: bool = False) -> pd.DataFrame:
+        """Documents that show the feature with `peak` and `count`, read from their records alone.
+
+        `held` asks those alone whose positions are kept: a question of milliseconds in a study of any size.
+        """
+        documents, runs = self._find(feature, held)
         peak, count = np.zeros(len(self), np.float32), np.zeros(len(self), np.int64)
         run_of = np.full(len(self), -1, np.int64)
         run_of[documents] = runs
@@ -201,34 +197,24 @@ class Encodings:
             for name, values in (("peak", peak), ("count", count)):
                 words, base = group.words(name)
                 values[own] = words[base[rows] + run_of[own]]
-        for document in documents[~self.held[documents]].tolist():
-            found = self._records.summary(document)
+        for document in documents[self._records.packed[documents]].tolist():
+            found = self.summary(document)
             peak[document], count[document] = (column[run_of[document]] for column in (found.peak, found.counts))
         return pd.DataFrame({"document": documents, "peak": peak[documents], "count": count[documents]})
 
-    def peaks(self, feature: int) -> Array:
-        """The feature's strongest activation in each document, 0 where it shows none."""
+    def peaks(self, feature: int, held: bool = False) -> Array:
+        """The feature's strongest activation in each document, 0 where it shows none or was not asked (`held`)."""
         peaks = np.zeros(len(self), np.float32)
-        rows = self.occurrences(feature)
+        rows = self.occurrences(feature, held)
         peaks[rows["document"].to_numpy(int)] = rows["peak"]
         return peaks
 
     @cached_property
-    def _groups(self) -> list["Group"]:
-        """The documents with active features, by shard and layout."""
+    def _groups(self) -> list[Group]:
         assert self._all_sound
-        places = np.array(self._places, np.int64).reshape(-1, len(Place._fields))
-        shard_of, tokens, runs = (places[:, Place._fields.index(name)] for name in ("shard", "tokens", "runs"))
-        groups = []
-        for shard, buffer in self._records.buffers.items():
-            # Long texts have positions and counts of four bytes (`cache.Kinds`), so their columns lie elsewhere.
-            for wide in (False, True):
-                rows = np.flatnonzero(self.held & (shard_of == shard) & (runs > 0) & ((tokens >= 2**16) == wide))
-                if len(rows):
-                    groups.append(Group(rows, buffer, Place(*places[rows].T), self.n_features))
-        return groups
+        return self._records.groups()
 
-    def _find(self, feature: int) -> tuple[Array, Array]:
+    def _find(self, feature: int, held: bool = False) -> tuple[Array, Array]:
         """Documents with the feature, and which of their runs it is: one binary search in all at once."""
         if not 0 <= feature < self.n_features:
             raise UserError(f"There is no feature {feature}; the reader has 0 to {self.n_features - 1}.")
@@ -243,9 +229,9 @@ class Encodings:
                 low, high = np.where(less, middle + 1, low), np.where(less, high, middle)
             hit = words[base + low] == feature
             run_of[group.rows[hit]] = low[hit]
-        for document in np.flatnonzero(~self.held).tolist():
-            # These are packed, and so unpacked one by one.
-            own = self._records.summary(document).feature
+        packed = self._records.packed & self.held if held else self._records.packed
+        for document in np.flatnonzero(packed).tolist():
+            own = self.summary(document).feature
             run = int(np.searchsorted(own, feature))
             if run < len(own) and own[run] == feature:
                 run_of[document] = run
@@ -274,8 +260,8 @@ class Encodings:
         return table.iloc[chosen].reset_index(drop=True)
 
     def _of_side(self, feature: int, checkpoint: str, among: Array | None) -> pd.DataFrame:
-        table = self.occurrences(feature).join(self.documents[responses.KEY], on="document")
-        keep = (table["checkpoint"] == checkpoint) & self.held[table["document"]]
+        table = self.occurrences(feature, held=True).join(self.documents[responses.KEY], on="document")
+        keep = table["checkpoint"] == checkpoint
         return table[keep if among is None else keep & table["document"].isin(among)]
 
     def decoder(self) -> Array | None:
@@ -290,7 +276,7 @@ class Encodings:
         return sparse.csr_array((self.peak, self.feature, self.indptr), shape=(len(self), self.n_features))
 
 
-def _of_summary(summary: Summary, column: str) -> Array:
+def _of_summary(summary: Shows, column: str) -> Array:
     return {"feature": summary.feature, "peak": summary.peak, "count": summary.counts}[column]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from diffing.common.arrays import Array, ranges
+from diffing.common.arrays import Array, Bools, ranges
 from diffing.reader.pieces import TokenTable
 from diffing.reader.records import Encoding
 from diffing.study import prompts
@@ -46,10 +46,20 @@ class Encoded(Protocol):
     def encoding(self, document: int) -> Encoding: ...
 
 
+class Placed(Protocol):
+    """Documents of which it is known where their tokens stand."""
+
+    def places(self, document: int) -> tuple[Array, Array]: ...
+
+
 class Store(Encoded, Protocol):
     """A study's encodings with the texts that they were read from."""
 
     documents: pd.DataFrame
+
+    @property
+    def held(self) -> Bools:
+        """Documents of which it is known on which tokens features fire."""
 
     def tokens(self, document: int) -> TokenTable: ...
 
@@ -71,6 +81,17 @@ class Active(NamedTuple):
         """Sparse features × runs, of ones."""
         n = len(self.row)
         return sparse.csr_array((np.ones(n, np.int32), (self.row, np.arange(n))), shape=(features, n))
+
+
+def tokens(store: Placed, documents: Sequence[int]) -> Tokens:
+    """Where the documents' tokens stand, of which no feature is asked."""
+    begins, spans, ids = [0], [np.empty((0, 2), np.int32)], [np.empty(0, np.uint32)]
+    for document in documents:
+        own, places = store.places(document)
+        spans.append(places)
+        ids.append(own)
+        begins.append(begins[-1] + len(own))
+    return Tokens(np.asarray(documents, np.int64), np.array(begins), np.concatenate(spans), np.concatenate(ids))
 
 
 def active(store: Encoded, features: Sequence[int], documents: Sequence[int], bar: Array | None = None) -> Active:
@@ -111,10 +132,10 @@ TOP_TOKENS = 5
 
 
 def readable(study: Study, store: Store) -> Array:
-    """Documents that descriptions may be made from: encoded answers to discovery prompts."""
+    """Documents that descriptions may be made from: answers to discovery prompts whose positions are kept."""
     open_ones = study.prompts().loc[prompts.discovery, "id"]
     table = store.documents
-    return np.flatnonzero(table["prompt_id"].isin(open_ones) & (table["error"] == ""))
+    return np.flatnonzero(table["prompt_id"].isin(open_ones) & (table["error"] == "") & store.held)
 
 
 class Lexical(NamedTuple):

@@ -1,4 +1,4 @@
-"""What the cache holds of a study's answers: their records, opened by memory map and verified before use.
+"""What the cache holds of a study's answers: their records, opened by memory map or fetched from afar (`far`).
 
 Promises that no damaged record is given: opening compares files' sizes with the places in them, a record's
 checksum is verified before its first use, and each once in a process as long as the file's date stays. Gives bytes
@@ -6,8 +6,9 @@ and what they mean; which question is asked of them is for `encodings`.
 """
 
 import mmap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,12 +17,33 @@ from diffing.common import damage
 from diffing.common.arrays import Array, Bools
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
-from diffing.reader import floors
+from diffing.reader import far, floors
 from diffing.reader.cache import SUMMARIES, VERIFIED, Cache, Kind, map_shard, sound
+from diffing.reader.far import Far, Range
 from diffing.reader.places import remedy, table_path
-from diffing.reader.records import NO_SUM, Encoding, Place, from_buffer
+from diffing.reader.records import NO_SUM, Encoding, Place, columns, from_buffer
 from diffing.reader.summaries import Summary
 from diffing.study.study import Study
+
+AHEAD = 64
+"""Records that are fetched at once where one after another is asked for: some four megabytes of summaries, in
+which the time that a single answer takes on the way hardly counts."""
+
+
+class Group(NamedTuple):
+    """Documents whose records lie in one shard and have one layout, to be searched at once."""
+
+    rows: Array
+    buffer: mmap.mmap | bytes
+    places: Any
+    """A `Place` whose fields are arrays."""
+    n_features: int
+
+    def words(self, column: str) -> tuple[Array, Array]:
+        """The shard as an array of the column's type, and where in it each document's column begins."""
+        kind, start, _ = columns(self.places, self.n_features)[column]
+        size = np.dtype(kind).itemsize
+        return np.frombuffer(self.buffer, kind, len(self.buffer) // size), (self.places.offset + start) // size
 
 
 class Held:
@@ -35,8 +57,18 @@ class Held:
         self.buffers: dict[int, mmap.mmap | bytes] = {}
         """By shard, those with positions."""
         self._sound: dict[tuple[Kind, int], set[int]] = {}
-        self._summaries: dict[int, tuple[mmap.mmap | bytes, Array]] = {}
-        """By shard, with its floor."""
+        self._summaries: dict[int, mmap.mmap | bytes] = {}
+        self._floors: dict[int, Array] = {}
+        """By shard of summaries."""
+        self._far: dict[tuple[Kind, int], Far] = {}
+        """Files that this machine does not have."""
+        self._fetched: dict[int, bytes] = {}
+        """Records of such files by document, the last ones that were asked for."""
+        # Far from the first one, so that nothing follows what was never asked for.
+        self._last = -AHEAD - 1
+        self.packed = self.summed.copy()
+        """Documents whose columns cannot be searched where they lie: summaries, and what is far."""
+        self._shards = table["shard"].to_numpy(np.int64)
         read = (table["error"] == "").to_numpy(bool)
         if bool((table["sum"].to_numpy() == NO_SUM)[read].any()):
             self._compare_with_index(table, read)
@@ -54,6 +86,9 @@ class Held:
     def _open(self, kind: Kind, shard: int, start: int, end: int) -> None:
         """Map a shard, after comparing its size with the places in it."""
         path, again = self._cache(kind).path(shard), remedy(self.study)
+        elsewhere = None if path.exists() else far.place(self.cache.key)
+        if elsewhere is not None and self._open_far(elsewhere, kind, shard, start, end):
+            return
         try:
             with damage.reading(path, again):
                 state = path.stat()
@@ -68,9 +103,26 @@ class Held:
         self._sound[kind, shard] = VERIFIED.setdefault((str(path), state.st_size, state.st_mtime_ns), set())
         if kind is SUMMARIES:
             with damage.reading(path, again):
-                self._summaries[shard] = buffer, floors.read(buffer)
+                self._floors[shard], self._summaries[shard] = floors.read(buffer), buffer
         else:
             self.buffers[shard] = buffer
+
+    def _open_far(self, elsewhere: Far, kind: Kind, shard: int, start: int, end: int) -> bool:
+        """The same of a file that lies elsewhere; whether there is one."""
+        path, again = self._cache(kind).path(shard), remedy(self.study)
+        size = elsewhere.size(path.name)
+        if size is None:
+            return False
+        if end > size or start < 0:
+            raise Damaged(path, f"it has {size:,} bytes there, and the study's records go on after them", again)
+        if kind is SUMMARIES:
+            with damage.reading(path, again):
+                (first,) = elsewhere.ranges([Range(path.name, 0, floors.HEAD)])
+                (head,) = elsewhere.ranges([Range(path.name, 0, floors.length(first))])
+                self._floors[shard] = floors.read(head)
+        self._far[kind, shard] = elsewhere
+        self.packed |= (self._shards == shard) & (self.summed == (kind is SUMMARIES))
+        return True
 
     def _compare_with_index(self, table: pd.DataFrame, read: Bools) -> None:
         """A table of an older version holds no checksums: its places must be those that the index still names."""
@@ -93,7 +145,7 @@ class Held:
             seen = self._sound.get((kind, place.shard))
             if seen is None or place.offset in seen:
                 continue
-            buffer = self._summaries[place.shard][0] if kind is SUMMARIES else self.buffers[place.shard]
+            buffer = self._summaries[place.shard] if kind is SUMMARIES else self.buffers[place.shard]
             if not sound(buffer, place):
                 path: Path = self._cache(kind).path(place.shard)
                 raise Damaged(path, "a record is not what was written", remedy(self.study))
@@ -107,19 +159,59 @@ class Held:
     def encoding(self, document: int) -> Encoding:
         """A record with positions."""
         assert not self.summed[document]
-        place = self.places[document]
-        buffer = b"" if place.shard < 0 else self.buffers[place.shard]
-        self.verify([document])
+        buffer, place = self._bytes(document)
         return from_buffer(buffer, place, self.cache.n_features)
 
     def summary(self, document: int) -> Summary:
         """A record without."""
-        place = self.places[document]
-        buffer, floor = self._summaries[place.shard]
+        buffer, place = self._bytes(document)
+        return Summary(buffer, place, self.cache.n_features, self._floors[place.shard])
+
+    def _bytes(self, document: int) -> tuple[Any, Place]:
+        """A verified record: a buffer, and its place in that."""
+        place, kind = self.places[document], self._kind(document)
+        if place.shard < 0:
+            return b"", place
+        if (kind, place.shard) in self._far:
+            if document not in self._fetched:
+                self._fetch(document)
+            self._last = document
+            return self._fetched[document], place._replace(offset=0)
         self.verify([document])
-        return Summary(buffer, place, self.cache.n_features, floor)
+        return (self._summaries if kind is SUMMARIES else self.buffers)[place.shard], place
+
+    def _fetch(self, document: int) -> None:
+        """Bring a record that is far, and the next ones where they are asked for one after another."""
+        near = 0 < document - self._last <= AHEAD
+        wanted = []
+        for number in range(document, min(document + AHEAD, len(self.places)) if near else document + 1):
+            place, kind = self.places[number], self._kind(number)
+            if place.shard >= 0 and (kind, place.shard) in self._far:
+                name = self._cache(kind).path(place.shard).name
+                wanted.append((number, Range(name, place.offset, place.offset + place.size)))
+        elsewhere = self._far[self._kind(document), self.places[document].shard]
+        self._fetched = dict([*self._fetched.items()][-AHEAD:])
+        for (number, part), data in zip(wanted, elsewhere.ranges([part for _, part in wanted]), strict=True):
+            if not sound(data, self.places[number]._replace(offset=0)):
+                path = self._cache(self._kind(number)).folder / part.name
+                raise Damaged(path, "a record is not what was written", remedy(self.study))
+            self._fetched[number] = data
 
     def floor(self) -> Array | None:
         """Under which bar of each feature some of the answers' summaries say nothing; None where none says so."""
-        parts: Sequence[Array] = [floor for _, floor in self._summaries.values()]
+        parts = [*self._floors.values()]
         return np.maximum.reduce(parts) if parts else None
+
+    def groups(self) -> list[Group]:
+        """The documents with positions and active features, by shard and layout."""
+        places = np.array(self.places, np.int64).reshape(-1, len(Place._fields))
+        shard_of, tokens, runs = (places[:, Place._fields.index(name)] for name in ("shard", "tokens", "runs"))
+        groups = []
+        for shard, buffer in self.buffers.items():
+            # Long texts have positions and counts of four bytes (`cache.Kinds`), so their columns lie elsewhere.
+            for wide in (False, True):
+                here = ~self.summed & (shard_of == shard) & (runs > 0) & ((tokens >= 2**16) == wide)
+                rows = np.flatnonzero(here)
+                if len(rows):
+                    groups.append(Group(rows, buffer, Place(*places[rows].T), self.cache.n_features))
+        return groups

@@ -55,15 +55,16 @@ def by_tokens(encodings: Encodings, text: str, most: int = 50, among: Array | No
     """Features that fire where a text stands, capitals or not, by how much more than on tokens at large.
 
     `share` is the part of the feature's active tokens that touch the text, `chance` the part of all tokens that
-    do, `covers` the part of the text's tokens that the feature is active on. `among` narrows where is looked.
+    do, `covers` the part of the text's tokens that the feature is active on. `among` narrows where is looked,
+    which is in documents whose positions are kept.
     """
     if not text:
         raise UserError("There is no text to look for; give a word or a few characters.")
     pattern = re.compile(re.escape(text), re.IGNORECASE)
     hits, active = np.zeros(encodings.n_features), np.zeros(encodings.n_features)
     touched = tokens = 0
-    for document in range(len(encodings)) if among is None else among.tolist():
-        answer, record = encodings.texts[document], encodings.encoding(document)
+    for document in np.flatnonzero(encodings.held) if among is None else among[encodings.held[among]]:
+        answer, record = encodings.texts[document], encodings.encoding(int(document))
         active[record.feature] += record.count
         tokens += len(record.ids)
         spans = [match.span() for match in pattern.finditer(answer)]
@@ -110,8 +111,8 @@ def between(encodings: Encodings, left: int, right: int, most: int = 50) -> pd.D
     """
     sides = []
     for document, side in ((left, "left"), (right, "right")):
-        record = encodings.encoding(document)
-        columns = {f"count_{side}": record.count.astype(np.int64), f"peak_{side}": record.peak}
+        record = encodings.summary(document)
+        columns = {f"count_{side}": record.counts.astype(np.int64), f"peak_{side}": record.peak}
         sides.append(pd.DataFrame({"feature": record.feature.astype(np.int64), **columns}).set_index("feature"))
     table = sides[0].join(sides[1], how="outer").fillna(0).reset_index()
     documents = np.bincount(encodings.feature, minlength=encodings.n_features)[table["feature"]]

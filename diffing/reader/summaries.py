@@ -60,6 +60,10 @@ class Shows(Protocol):
     def peaks(self) -> Array:
         """Size of the strongest activation, float32."""
 
+    @property
+    def peak(self) -> Array:
+        """The same with its sign."""
+
     def over(self, bar: Array) -> Entries:
         """The same of what lies above a bar for each feature of the reader."""
 
@@ -85,6 +89,10 @@ class Whole(NamedTuple):
     def lasts(self) -> Array:
         ends: Array = self.encoding.starts()[1:] - 1
         return self.encoding.position[ends]
+
+    @property
+    def peak(self) -> Array:
+        return self.encoding.peak
 
     @property
     def peaks(self) -> Array:

@@ -4,12 +4,14 @@ Kept for each state of the study's files, as pages ask at every visit. Promises 
 encodings would give, without opening them.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
 from diffing.common import files
 from diffing.common.errors import UserError
 from diffing.common.kept import Rests, kept
+from diffing.reader import far
 from diffing.reader.cache import Cache
 from diffing.reader.encodings import Encodings, encodable, own_table
 from diffing.reader.places import table_path
@@ -24,17 +26,28 @@ def unread(study: Study) -> int:
     return int(state["lacking"] if _present(study, state["shards"]) else state["wanted"])
 
 
+def summed(study: Study) -> int:
+    """Of how many answers a summary alone is kept, by the study's table."""
+    return int(_reading(study).get("summed", 0))
+
+
 def _present(study: Study, ends: dict[str, int] | None) -> bool:
     """Whether the cache holds what the study's table names, as opening the encodings would find."""
     if ends is None:
-        try:
-            Encodings.open(study)
-        except UserError:
-            return False
-        return True
+        return _opens(study)
     # Asked each time: the cache belongs to no study, and each record of another one makes a shard another file.
     found = {path: files.identity(Path(path)) for path in ends}
+    if any(state is None for state in found.values()) and os.environ.get(far.PLACE):
+        return _opens(study)
     return all(state is not None and state[0] >= ends[path] for path, state in found.items())
+
+
+def _opens(study: Study) -> bool:
+    try:
+        Encodings.open(study)
+    except UserError:
+        return False
+    return True
 
 
 def rests(study: Study) -> Rests:
@@ -46,7 +59,7 @@ def rests(study: Study) -> Rests:
     return Rests(of, study.settings.reader.model_dump(), paths)
 
 
-@kept(1, rests)
+@kept(2, rests)
 def _reading(study: Study) -> dict[str, Any]:
     """How many answers are to be read and lacking by the study's table, and where each shard that it names ends.
 
@@ -62,7 +75,11 @@ def _reading(study: Study) -> dict[str, Any]:
     lacking = len(wanted) - len(wanted.merge(done, on=[*responses.KEY, "answer"]))
     if "sum" not in done or bool((done["sum"] == NO_SUM).any()):
         return {"wanted": len(wanted), "lacking": lacking, "shards": None}
-    folder = Cache(table.attrs["reader_key"], table.attrs["n_features"])
-    ends = (done["offset"] + done["size"]).groupby(done["shard"]).max()
-    shards = {str(folder.path(int(shard))): int(end) for shard, end in ends.items()}
-    return {"wanted": len(wanted), "lacking": lacking, "shards": shards}
+    cache = Cache(table.attrs["reader_key"], table.attrs["n_features"])
+    # A table of an older version knows no summaries.
+    summed = done["summary"] if "summary" in done else done["error"] != ""
+    shards: dict[str, int] = {}
+    for folder, rows in ((cache, done[~summed]), (cache.summaries, done[summed])):
+        ends = (rows["offset"] + rows["size"]).groupby(rows["shard"]).max()
+        shards |= {str(folder.path(int(shard))): int(end) for shard, end in ends.items()}
+    return {"wanted": len(wanted), "lacking": lacking, "shards": shards, "summed": int(summed.sum())}

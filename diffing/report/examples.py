@@ -163,11 +163,11 @@ def _spans(
 
 
 def _document(facts: Facts, side: str, example: Example) -> int | None:
-    """The row of the encodings that holds an answer; None where it was not read."""
+    """The row of the encodings that holds an answer; None where it was not read, or no positions are kept."""
     key, rows = (facts.a if side == "A" else facts.b).key, facts.encodings.documents
     here = (rows["prompt_id"] == example.prompt_id) & (rows["draw"] == example.draw)
     place = np.flatnonzero(here & (rows["checkpoint"] == key) & (rows["error"] == ""))
-    return int(place[0]) if len(place) else None
+    return int(place[0]) if len(place) and facts.encodings.positions(int(place[0])) else None
 
 
 def _allowed(facts: Facts, finding: Finding, chosen: Sequence[Example]) -> list[Example]:

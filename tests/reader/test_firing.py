@@ -21,6 +21,7 @@ class Store:
     def __init__(self, texts: Sequence[str], prompt_ids: Sequence[str], errors: Sequence[str]) -> None:
         self.texts = texts
         self.documents = pd.DataFrame({"prompt_id": prompt_ids, "error": errors})
+        self.held = np.ones(len(texts), bool)
         self.vocabulary: dict[str, int] = {}
 
     def pieces(self, document: int) -> list[str]:
