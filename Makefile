@@ -45,13 +45,13 @@ $(VENV)/.installed-dev: $(VENV)/.installed-extras $(ROOT)/requirements-dev.lock
 	$(PYTHON) -m pip check
 	touch $@
 
-# Files go to the two processes in the order that tests/conftest.py gives them, not by how many tests they have.
+# Files go to the two processes in the order that tests/conftest.py gives them, not by how many tests they have: the
+# browser's come last.
 TWO := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.installed-dev
 	cd $(ROOT) && $(PYTHON) tools/find_chromium.py
-	cd $(ROOT) && $(PYTHON) -m pytest $(TWO) --ignore tests/e2e
-	cd $(ROOT) && $(PYTHON) -m pytest $(TWO) tests/e2e
+	cd $(ROOT) && $(PYTHON) -m pytest $(TWO)
 
 e2e: $(VENV)/.installed-dev
 	cd $(ROOT) && $(PYTHON) tools/find_chromium.py

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 from hypothesis import settings
 from streamlit.components.v2 import manifest_scanner
@@ -53,12 +54,18 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def packages_searched_once() -> Iterator[None]:
-    """Streamlit looks through every installed package for components, and its AppTest does so for each that is
-    opened: half a second, which is longer than most pages take."""
+def looked_up_once() -> Iterator[None]:
+    """What libraries read from the disk for each page and each connection, and what is the same every time.
+
+    Streamlit's AppTest looks through all installed packages for components: half a second, which is longer than
+    most pages take. A connection reads every certificate that this machine trusts: forty milliseconds, for a
+    server that has none.
+    """
     search = functools.cache(manifest_scanner.scan_component_manifests)
+    trusted = functools.cache(httpx2.create_ssl_context)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", search)
+        patch.setattr("httpx2._transports.default.create_ssl_context", trusted)
         yield
 
 
