@@ -77,7 +77,7 @@ class Sides:
         testable = features["testable"].to_numpy(dtype=bool)
         features = features.assign(**groups.heterogeneity(tallied.views["whole"], pairs, testable, seed))
         among = self.among(pairs)
-        probes = compute.probe_table(self.tokens, among, self.scanned, seed)
+        probes = compute.probe_table(presence.as_features(self.scanned, self.tokens), among, seed)
         said = phrases.table(self.turned(pairs), self.tokens, among, self.texts, seed)
         return Compared({"features": features, "probes": probes, "phrases": said.rows}, said)
 

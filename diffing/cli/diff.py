@@ -43,6 +43,9 @@ def diff(
     probes: Annotated[bool, typer.Option("--probes", help="A table of the surface probes.")] = False,
     phrases: Annotated[bool, typer.Option("--phrases", help="A table of the phrases that were learned.")] = False,
     top: Annotated[int, typer.Option(help=f"Rows of a table, {ORDERED}.", min=0)] = 20,
+    memory: Annotated[
+        float | None, typer.Option(help="Gigabytes it may take; above them words are of a sample.", metavar="GB")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare two checkpoints and say what changed; --features, --probes and --phrases show what is behind it.
@@ -60,7 +63,7 @@ def diff(
         raise UserError(f"{' and '.join(tables)} are two tables; ask for one of them.")
     opened = Study.open(name)
     seen = opened.read_by(choice(reader, context, opened.settings.reader, opened)).through(channel)
-    found = current(seen, *opened.sides(a, b))
+    found = current(seen, *opened.sides(a, b), memory)
     counted = "probes" if probes else "phrases" if phrases else ""
     table = getattr(found, counted) if counted else _table(seen, found, by)
     if csv is not None:
@@ -111,15 +114,21 @@ def _behind(found: "Diff", table: "pd.DataFrame", counted: str, by: str, top: in
         )
 
 
-def current(study: "Study", a: str, b: str) -> "Diff":
-    """The diff with the usual settings, computed first where it is missing or older than what it is made from."""
+def current(study: "Study", a: str, b: str, memory: float | None = None) -> "Diff":
+    """The diff with the usual settings, computed first where it is missing or older than what it is made from.
+
+    So it is where it was computed in another memory than the one that is asked for.
+    """
+    from diffing.diff.sampling import MEMORY
     from diffing.diff.stored import load, up_to_date
     from diffing.reader.places import for_step
 
     found = up_to_date(study, a, b)
-    if found is None:
-        do(study, "diff", {"a": a, "b": b, **for_step(study)}, detach=False, as_json=False)
-    return found or load(study, a, b)
+    if found is None or memory not in (None, found.summary["settings"].get("memory", MEMORY)):
+        asked = {"a": a, "b": b, **for_step(study)} | ({} if memory is None else {"memory": memory})
+        do(study, "diff", asked, detach=False, as_json=False)
+        return load(study, a, b)
+    return found
 
 
 def _table(study: "Study", found: "Diff", by: str) -> "pd.DataFrame":

@@ -42,6 +42,8 @@ lowest level.
 """
 STEPS = 16
 """Levels of a difference of chances, which is 1 at most: what is under 3 in a hundred counts as none."""
+WAITING = 2_000_000
+"""Differences that wait to be counted: eight megabytes, so that memory does not grow with prompts."""
 CHUNK = 2_000_000
 """Cells that are worked on at a time, so that memory stays bounded: 16 MB of eight bytes each. Chosen by eye."""
 
@@ -75,18 +77,27 @@ class Amounts:
     squares: Floats
     """Of the prompts' differences, summed."""
     _moved: list[tuple[Array, Array]] = field(default_factory=list)
+    """Features and levels that are not counted yet."""
+    _waiting: int = 0
+    _lowest: Array | None = None
+    """By feature, the level that stands first among those that are counted."""
+    _counted: Array | None = None
+    """Features x signs x levels, the last of them for what rounding puts above the norm."""
 
     @classmethod
     def empty(cls, prompts: int, features: int) -> "Amounts":
         return cls(prompts, {side: np.zeros(features) for side in "ab"}, np.zeros(features))
 
     def add(self, feature: Array, short: Array, difference: Array) -> None:
-        """One prompt's differences of some features, B minus A, float32; the others differ by nothing.
+        """Some prompts' differences of some features, B minus A, float32; the others differ by nothing.
 
-        `short` are the features again, in the shortest numbers that will do: they are kept until the end.
+        `short` are the features again, in the shortest numbers that will do: they are kept for a while.
         """
         np.add.at(self.squares, feature, (difference**2).astype(np.float64))
         self._moved.append((short, _levels(difference)))
+        self._waiting += len(short)
+        if self._waiting > WAITING:
+            self._count()
 
     def coins(self) -> Coins:
         """Coins of the signed ranks: differences of one level share the mean of their ranks."""
@@ -94,18 +105,46 @@ class Amounts:
 
     def _counts(self) -> Array:
         """Features x signs (A more, B more) x levels: how many prompts differ so."""
+        self._count()
+        assert self._counted is not None
+        counts = self._counted[:, :, :LEVELS].copy()
+        counts[:, :, -1] += self._counted[:, :, LEVELS]
+        return counts
+
+    def _count(self) -> None:
+        """Count what waits, by levels down from the norm of what has come so far.
+
+        The norm only grows, and levels below the lowest are counted as that: what was counted so stays there, so
+        that it makes no difference how much was counted at a time.
+        """
         n = len(self.squares)
-        lowest = _levels(np.sqrt(self.squares).astype(np.float32)) - np.int16(LEVELS - 1)
         kind = counting(self.prompts)
-        counts = np.zeros(n * 2 * LEVELS, kind)
+        lowest = _levels(np.sqrt(self.squares).astype(np.float32)) - np.int16(LEVELS - 1)
+        if self._counted is None or self._lowest is None:
+            self._counted = np.zeros((n, 2, LEVELS + 1), kind)
+        else:
+            _lift(self._counted, np.minimum(lowest - self._lowest, LEVELS))
+        self._lowest = lowest
+        flat = self._counted.reshape(-1)
         for short, signed in self._moved:
             size = signed & SIZE
             feature = short.astype(np.intp)
-            level = np.clip(size - lowest[feature], 0, LEVELS - 1)
-            cell = feature * (2 * LEVELS)
-            cell += level + (signed >= 0) * np.int16(LEVELS)
-            np.add.at(counts, cell if size.all() else cell[size > 0], kind(1))
-        return counts.reshape(n, 2, LEVELS)
+            level = np.clip(size - lowest[feature], 0, LEVELS)
+            cell = feature * (2 * (LEVELS + 1))
+            cell += level + (signed >= 0) * np.int16(LEVELS + 1)
+            np.add.at(flat, cell if size.all() else cell[size > 0], kind(1))
+        self._moved, self._waiting = [], 0
+
+
+def _lift(counts: Array, by: Array) -> None:
+    """Move each feature's levels down by so many; those under the lowest are counted as that."""
+    for step in np.unique(by[by > 0]).tolist():
+        rows = np.flatnonzero(by == step)
+        old = counts[rows]
+        new = np.zeros_like(old)
+        new[:, :, 0] = old[:, :, : step + 1].sum(axis=2)
+        new[:, :, 1 : old.shape[2] - step] = old[:, :, step + 1 :]
+        counts[rows] = new
 
 
 @dataclass

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from diffing.common.words import ab, count, interval, listed, points, share, whole_number
-from diffing.diff import changes, measure, members, summary
+from diffing.diff import changes, measure, members, sampling, summary
 from diffing.diff.changes import Pairs, Row
 from diffing.diff.habits import KINDS
 from diffing.diff.members import Beside
@@ -201,7 +201,7 @@ def sentence(stored: Diff) -> str:
     """What changed, length first, in the diff's own words: a model's or a person's nobody has counted."""
     if stored.older:
         return f"{OF_OLDER}; compare again."
-    return f"{channels.told(stored.summary)}{_changed(stored)}"
+    return f"{channels.told(stored.summary)}{_changed(stored)} {sampling.in_words(stored.summary)}".rstrip()
 
 
 def _changed(stored: Diff) -> str:

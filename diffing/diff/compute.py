@@ -6,8 +6,7 @@ made from have changed. The arithmetic is in `measure`, `groups`, `families`, `s
 `anything` and `evalues`; `stored` opens what is written here.
 """
 
-import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,13 +30,14 @@ from diffing.diff import (
     pairing,
     phrases,
     presence,
+    sampling,
     separability,
     shrinkage,
     summary,
     tally,
 )
 from diffing.diff.pairing import Pairing
-from diffing.diff.presence import Shown
+from diffing.diff.presence import Flat, Shown
 from diffing.diff.stored import METHOD, Diff, DiffSettings, folder_of, inputs_of, load, up_to_date
 from diffing.probes import near, scan
 from diffing.reader import firing
@@ -48,6 +48,8 @@ from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
 
 TABLES = ("features", "probes", "phrases", "habits", "behaviours", "changes", "categories", "noise")
+BLOCK = 2000
+"""Answers whose probes are counted at a time, where not all texts are in memory at once."""
 ASIDE = 500
 """Answers that make a second process worth its start, and the copying of its result. Chosen by eye."""
 
@@ -135,26 +137,34 @@ def measured(
     seed = study.settings.seed
     tell(0, 8, "pairing answers")
     pairs = pairing.pair(study, encodings.documents, a, b)
-    documents = np.unique(np.concatenate([pairs.a, pairs.b]))
-    texts = responses.texts(study.responses(), encodings.documents.loc[documents])
-    renumbered = _among(pairs, documents)
+    documents = pairs.documents
+    # What is looked at word by word: all of it, or a sample.
+    some = sampling.of(pairs, encodings.held, settings.memory, seed)
+    read, renumbered = some.documents, some.renumbered
+    whole = documents[encodings.held[documents]]
+    answers = responses.Texts(study.responses(), encodings.documents.loc[documents])
+    texts = answers.of(np.searchsorted(documents, read))
 
     def unseen() -> Unseen:
         """Done aside; as long as the counting of features at 1,000 prompts (`docs/performance.md`)."""
         scanned, sayings = scan.scan(texts), phrases.learn(texts, renumbered)
         # Where the tokens stand, of which no feature is asked.
-        tokens = firing.active(encodings, [], documents.tolist()).tokens
+        tokens = firing.tokens(encodings, read.tolist())
+        probed = presence.as_features(scanned, tokens)
+        if some is not pairs:
+            probed = presence.joined(_probed(encodings, documents, answers))
         return Unseen(
             scanned,
-            probe_table(tokens, renumbered, scanned, seed),
+            probe_table(probed, pairs.renumbered, seed),
             phrases.table(sayings, tokens, renumbered, texts, seed),
-            families.ties(encodings, documents, settings.family_overlap, settings.family_cosine, seed),
+            families.ties(encodings, whole, settings.family_overlap, settings.family_cosine, seed),
         )
 
     # Two processes on two processors: more threads would only wait for each other.
     with threadpool_limits(1), Aside(unseen, worth=len(documents) >= ASIDE) as aside:
         # The second process was forked before this: what is gathered here it would only carry along.
-        shown = presence.shown(encodings, documents, settings.threshold, settings.share_of_peak)
+        room = int(presence.SHARE * settings.memory * 2**30)
+        shown = presence.shown(encodings, documents, settings.threshold, settings.share_of_peak, room)
         tell(1, 8, "counting features")
         features, tallied = measure.table(shown, pairs)
         bins = noise.band(shown, pairs)
@@ -168,12 +178,12 @@ def measured(
             features[["feature", "q_heterogeneity"]], on="feature"
         )
         tell(3, 8, "telling the sides apart")
-        apart = separability.apart(shown, pairs, seed, settings.permutations)
+        apart = separability.apart(shown, some, seed, settings.permutations)
         tell(4, 8, "describing features")
         # Descriptions read discovery prompts only, ties to probes all: words may end up in a label.
-        read = np.intersect1d(documents, firing.readable(study, encodings))
-        fires = firing.active(encodings, detailed.tolist(), documents.tolist(), shown.bar)
-        described = firing.described(encodings, detailed.tolist(), fires, read)
+        known = np.intersect1d(read, firing.readable(study, encodings))
+        fires = firing.active(encodings, detailed.tolist(), read.tolist(), shown.bar)
+        described = firing.described(encodings, detailed.tolist(), fires, known)
         tell(5, 8, "finding families")
         scanned, probes, said, ties = aside.result()
     features["family"] = _families(features, ties, encodings, settings)
@@ -187,19 +197,22 @@ def measured(
     tables = {"features": features, "probes": probes, "phrases": said.rows}
     tables |= {"categories": categories, "noise": bins}
     changed = behaviours.of(tables, fires, detailed.tolist(), scanned, said, renumbered)
-    draws = encodings.documents["draw"].to_numpy()[documents]
+    draws = encodings.documents["draw"].to_numpy()[read]
     tables |= {"habits": changed.habits, "behaviours": changed.behaviours}
     tables |= {"changes": changes.table(changed.values, changed.marks, renumbered, draws, texts)}
     counted = summary.of(pairs, features, probes, tallied.views["whole"], apart.figures._asdict())
     carried = separability.carried(apart, behaviours.columns(changed), renumbered)
     counted["separability"] |= {"carried": carried._asdict()}
     facts = _told(study, a, b, settings) | {"tested_phrases": said.tested, "anything": anything.of(tables)}
-    return tables, facts | counted
+    return tables, facts | counted | sampling.told(pairs, some)
 
 
-def _among(pairs: Pairing, documents: Ints) -> Pairing:
-    """The pairs as scans and tokens know them: of the paired documents alone, numbered from 0."""
-    return dataclasses.replace(pairs, a=np.searchsorted(documents, pairs.a), b=np.searchsorted(documents, pairs.b))
+def _probed(encodings: Encodings, documents: Ints, answers: responses.Texts) -> Iterator[Flat]:
+    """Surface probes in all answers, some at a time: a text and its tokens are asked for once."""
+    for start in range(0, len(documents), BLOCK):
+        places = np.arange(start, min(start + BLOCK, len(documents)))
+        tokens = firing.tokens(encodings, documents[places].tolist())
+        yield presence.as_features(scan.scan(answers.of(places)), tokens)
 
 
 def _told(study: Study, a: str, b: str, settings: DiffSettings) -> dict[str, Any]:
@@ -250,10 +263,10 @@ def _families(features: pd.DataFrame, ties: families.Ties, encodings: Encodings,
     return family
 
 
-def probe_table(tokens: firing.Tokens, renumbered: Pairing, scanned: scan.Scan, seed: int) -> pd.DataFrame:
+def probe_table(probed: Flat, renumbered: Pairing, seed: int) -> pd.DataFrame:
     """The probes' own table."""
     counted = np.array([near.PROBES[name].counted_only for name in scan.NAMES])
-    table, tallied = measure.table(presence.as_features(scanned, tokens), renumbered, counted)
+    table, tallied = measure.table(probed, renumbered, counted)
     testable = table["testable"].to_numpy(dtype=bool)
     table = table.assign(**groups.heterogeneity(tallied.views["whole"], renumbered, testable, seed))
     table.insert(0, "probe", list(scan.NAMES))

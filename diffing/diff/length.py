@@ -54,6 +54,18 @@ class Rarefied:
         chance = np.where(left < 0, 1.0, -np.expm1(missed)).astype(np.float32)
         return np.asarray(chance.take(counts))
 
+    def chances(self, counts: Array, tokens: Array, cut: Array) -> Array:
+        """The same of many answers at once: a count, an answer's length and a number of tokens drawn for each."""
+        found = np.ones(len(counts), np.float32)
+        asked = np.flatnonzero(cut != tokens)
+        tokens, cut = tokens[asked], cut[asked]
+        k = np.minimum(counts[asked].astype(np.int64), tokens)
+        left = tokens - k - cut
+        log = self._log_factorial
+        missed = log[tokens - k] + log[tokens - cut] - log[np.maximum(left, 0)] - log[tokens]
+        found[asked] = np.where(left < 0, 1.0, -np.expm1(missed))
+        return found
+
 
 class Adjusted(NamedTuple):
     """Differences at equal length, with 95 % intervals."""

@@ -6,7 +6,7 @@ reason, and that a prompt whose pairs are all left out is no prompt of the diff.
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -77,6 +77,17 @@ class Pairing:
         """The number of each pair within its prompt."""
         starts = np.concatenate([[0], np.cumsum(self.draws)[:-1]]).astype(np.int64)
         return np.arange(len(self.row), dtype=np.int64) - starts[self.row]
+
+    @cached_property
+    def documents(self) -> Ints:
+        """The documents of both sides, ascending."""
+        return np.unique(np.concatenate([self.a, self.b]))
+
+    @cached_property
+    def renumbered(self) -> "Pairing":
+        """The pairs as scans and tokens know them: of these documents alone, numbered from 0."""
+        a, b = (np.searchsorted(self.documents, side) for side in (self.a, self.b))
+        return replace(self, a=a, b=b)
 
     @cached_property
     def unit(self) -> int:

@@ -71,7 +71,7 @@ def trend(study: Study, keys: Sequence[str], settings: DiffSettings | None = Non
 
 def _stored(study: Study, kind: str, keys: list[str], settings: DiffSettings) -> pd.DataFrame:
     encodings = Encodings.open(study)
-    name = files.content_hash([kind, keys, settings.model_dump(), inputs_of(study, encodings)])
+    name = files.content_hash([kind, keys, settings.told(), inputs_of(study, encodings)])
     path = study.folder / "diffs" / f"several-{name}.parquet"
     try:
         return files.read_parquet(path)

@@ -20,6 +20,7 @@ from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.kept import kept
 from diffing.diff import measure, ranking
+from diffing.diff.sampling import MEMORY
 from diffing.reader.encodings import Encodings
 from diffing.reader.places import as_options
 from diffing.reader.unread import rests
@@ -82,6 +83,12 @@ class DiffSettings(BaseModel):
     """
     permutations: int = Field(default=200, ge=19)
     """Permutations behind the separability's null: 200 reach a p of 0.005, and under 19 none is as low as 0.05."""
+    memory: float = Field(default=MEMORY, ge=0.5, le=1024, allow_inf_nan=False)
+    """Gigabytes that the diff may take, and so how many prompts are looked at word by word (`sampling`)."""
+
+    def told(self) -> dict[str, Any]:
+        """What a diff's folder is named by: it is the diff of these settings, whatever memory it was made in."""
+        return self.model_dump(exclude={"memory"})
 
 
 OLDER = (DiffSettings(share_of_peak=0.0),)
@@ -173,7 +180,7 @@ def again(folder: Path, a: str, b: str) -> str:
 
 
 def folder_of(study: Study, a: str, b: str, settings: DiffSettings) -> Path:
-    content = [VERSION, a, b, study.settings.reader.model_dump(), study.settings.seed, settings.model_dump()]
+    content = [VERSION, a, b, study.settings.reader.model_dump(), study.settings.seed, settings.told()]
     # The text is not named: diffs of it lie where they lay before there were channels.
     content += [study.channel] if study.channel != "text" else []
     return study.folder / "diffs" / files.content_hash(content)

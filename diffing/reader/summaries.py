@@ -102,11 +102,12 @@ class Whole(NamedTuple):
         # A run whose peak is not above the bar has nothing that is: most are left out before anything is decoded.
         runs = np.flatnonzero(np.abs(self.encoding.peak) > bar.take(self.encoding.feature))
         some = self.encoding.of(runs)
-        return _gathered(some.feature, np.abs(some.peak), some.count, some.position, some.over(bar[some.feature]))
+        over = some.over(bar[some.feature])
+        return gathered(some.feature, np.abs(some.peak), some.count, some.position, over)[1]
 
 
-def _gathered(feature: Array, peak: Array, count: Array, position: Array, over: Array) -> Entries:
-    """What is left of runs (their entries behind each other in `position`) where `over` says so."""
+def gathered(feature: Array, peak: Array, count: Array, position: Array, over: Array) -> tuple[Array, Entries]:
+    """What is left of runs (their entries behind each other in `position`) where `over` says so, and of which."""
     starts = np.cumsum(count, dtype=np.int64) - count
     # `reduceat` takes no empty list of places.
     left = np.add.reduceat(over, starts, dtype=np.int64) if len(starts) else starts
@@ -115,7 +116,7 @@ def _gathered(feature: Array, peak: Array, count: Array, position: Array, over: 
     left, ends = left.take(kept), ends.take(kept)
     # Positions ascend inside a run, and so do those of it that are left.
     position = position[over]
-    return Entries(
+    return kept, Entries(
         feature.take(kept),
         # In numbers as short as they are stored in: every document is kept.
         left.astype(count.dtype),
@@ -224,7 +225,7 @@ class Summary:
         limit = np.repeat(limits(size[runs], own[runs]), kept)
         over[of_several] &= self._column("code", self._place.coded) < limit
         some = np.flatnonzero(count)
-        return _gathered(self.feature[some], size[some], count[some], position, over)
+        return gathered(self.feature[some], size[some], count[some], position, over)[1]
 
 
 def _marked(runs: Array, length: int) -> Array:

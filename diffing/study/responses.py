@@ -241,6 +241,20 @@ def kept(paired: pd.DataFrame) -> pd.DataFrame:
     return paired[paired["excluded"] == ""]
 
 
+class Texts:
+    """The texts of some rows, which name prompt, checkpoint and draw; a part of them is made at a time."""
+
+    def __init__(self, table: pd.DataFrame, rows: pd.DataFrame) -> None:
+        self._texts = table["text"]
+        self._place = pd.MultiIndex.from_frame(table[KEY]).get_indexer(pd.MultiIndex.from_frame(rows[KEY]))
+
+    def of(self, rows: Ints) -> list[str]:
+        """By the rows' numbers; empty where there is no answer."""
+        place = self._place[rows]
+        found = self._texts.take(place.clip(min=0))
+        return [str(text) if at >= 0 else "" for text, at in zip(found, place.tolist(), strict=True)]
+
+
 def texts(table: pd.DataFrame, rows: pd.DataFrame) -> list[str]:
     """The answers' texts in the order of `rows`, which name prompt, checkpoint and draw; empty where none is."""
     answers = table.set_index(KEY)["text"]

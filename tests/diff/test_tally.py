@@ -4,6 +4,7 @@ import tracemalloc
 
 import numpy as np
 
+from diffing.common.arrays import Array
 from diffing.diff import presence, tally
 from diffing.reader.summaries import Entries
 from tests.fakes.documents import Documents, paired
@@ -28,6 +29,10 @@ class Silent:
     def document(self, _number: int) -> presence.Document:
         nothing = np.empty(0, np.int64)
         return Entries(nothing, nothing, nothing, nothing, nothing.astype(np.float32))
+
+    def block(self, _documents: Array) -> presence.Block:
+        nothing = np.empty(0, np.int64)
+        return presence.Block(nothing, nothing, nothing, nothing, nothing, nothing.astype(np.float32))
 
 
 def peak(prompts: int) -> int:
