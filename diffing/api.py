@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from diffing.jobs.job import JobStatus
     from diffing.probes.own_probes import OwnProbe
     from diffing.reader.encodings import Encodings
+    from diffing.whitebox.dictionaries.judged import Judgement
     from diffing.whitebox.dictionaries.shelf import Shelved
     from diffing.whitebox.sight.seen import Inside
 
@@ -85,6 +86,15 @@ class Study(study.Study):
         if status.result is None:
             raise UserError("The training was stopped; run it again, it goes on where it was.")
         return shelf.find(status.result["name"], self)
+
+    def judge_dictionary(self, name: str, **options: Any) -> "Judgement":
+        """Which latents of a dictionary are real (`nulls`, `most`, `trial`): `sentence`, `counts` beside nulls,
+        and `table`, a row a latent. Trains dictionaries on nulls where that is not done yet."""
+        from diffing.whitebox.dictionaries import judged
+
+        if self.run("latents", name=name, **options).result is None:
+            raise UserError("The judging was stopped; run it again, it goes on where it was.")
+        return judged.needed(self, name)
 
     def timeline(self, checkpoints: "Sequence[str]" = ()) -> "Timeline":
         """Probes, phrases and measures along three or more checkpoints in order, and where each changed."""

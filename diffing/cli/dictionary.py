@@ -1,4 +1,4 @@
-"""The command that trains dictionaries of two checkpoints' activations, lists them and shows what latents do."""
+"""The command for dictionaries of two checkpoints' activations: trains, judges, lists and shows them."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -45,6 +45,14 @@ def dictionary_command(
     shown: Annotated[
         str, typer.Option("--show", help="Print what the latents of one do; train nothing.", metavar="NAME")
     ] = "",
+    judged: Annotated[
+        str, typer.Option("--judge", help="Tell which latents of one are real.", metavar="NAME")
+    ] = "",
+    nulls: Annotated[
+        list[str] | None,
+        typer.Option(help="Beside what it is judged, as of `inside`; few: two that fit. Repeatable."),
+    ] = None,
+    most: Annotated[int | None, typer.Option(help="Latents that are tried in the models when judging.")] = None,
     removed: Annotated[str, typer.Option("--remove", help="Take one away.", metavar="NAME")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     detach: Detach = False,
@@ -57,14 +65,21 @@ def dictionary_command(
     from diffing.study.study import Study
 
     study = Study.open(name)
+    own: dict[str, Any]
     if listed:
         _list(study, as_json)
     elif shown:
         _show(study, shown, as_json)
+    elif judged:
+        own = {"name": judged, "most": most, "nulls": nulls or None}
+        told = {key: value for key, value in own.items() if value is not None}
+        _judge(
+            study, told | {key: value_of(value) for key, value in pairs(settings).items()}, yes, detach, as_json
+        )
     elif removed:
         _remove(study, removed, yes)
     else:
-        own: dict[str, Any] = {
+        own = {
             "base": base,
             "variant": variant,
             "name": called,
@@ -130,14 +145,19 @@ def _list(study: "Study", as_json: bool) -> None:
 
 
 def _show(study: "Study", name: str, as_json: bool) -> None:
-    from diffing.whitebox.dictionaries import shelf, told
+    from diffing.whitebox.dictionaries import judged, shelf, told
 
     facts, curves = shelf.facts(study, name), shelf.curves(study, name)
     rows = told.first(study, name, LISTED)
+    found = judged.of(study, name)
     if as_json:
         last = curves.iloc[-1].to_dict() if len(curves) else {}
         latents = [row.figures | {"writes": list(row.writes), "passage": row.passage} for row in rows]
-        tell({"name": name, **facts.model_dump(mode="json"), "learnt": last, "latents": latents})
+        shown = {"name": name, **facts.model_dump(mode="json"), "learnt": last, "latents": latents}
+        if found is not None:
+            shown["judged"] = {"sentence": found.sentence, "outdated": found.outdated, "nulls": found.counted}
+            shown["judged"] |= {"latents": found.rows(LISTED)}
+        tell(shown)
         return
     kind = "Crosscoder" if facts.kind == "crosscoder" else "SAE on the difference"
     paragraph(
@@ -158,6 +178,44 @@ def _show(study: "Study", name: str, as_json: bool) -> None:
         ]
     )
     paragraph(told.CAUTION)
+    if found is None:
+        paragraph(f"Which of them are real: python -m diffing dictionary {study.name} --judge {name}")
+    else:
+        _show_judged(study, name)
+
+
+def _judge(study: "Study", told: dict[str, Any], yes: bool, detach: bool, as_json: bool) -> None:
+    """Say what judging takes, ask, do it, and show what it came to."""
+    from diffing.cli.terminal import busy
+    from diffing.common.step import checked
+    from diffing.whitebox.dictionaries import judged, judging
+
+    options = checked("latents", judging.Options, told)
+    if not yes and not detach and not as_json:
+        with busy("opening the weights and trying some steps"):
+            found = judging.planned(study, options)
+            there = judged.about(study, options.name)
+            said = "" if there is not None and there.key == found.key else found.told
+        if said:
+            paragraph(said)
+            if typer.get_text_stream("stdin").isatty():
+                typer.confirm("Judge them?", abort=True)
+    status = do(study, "latents", told, detach, as_json)
+    if status is not None and status.result is not None and not as_json:
+        _show_judged(study, options.name)
+
+
+def _show_judged(study: "Study", name: str) -> None:
+    from diffing.whitebox.dictionaries import judged
+
+    found = judged.needed(study, name)
+    paragraph(found.sentence)
+    if found.outdated:
+        paragraph(f"{found.outdated} Judge it again.")
+    show(found.counted)
+    show(found.rows(LISTED))
+    if not len(found.first):
+        paragraph("No latent came as far as being tried in the models.")
 
 
 def _remove(study: "Study", name: str, yes: bool) -> None:

@@ -51,6 +51,7 @@ STEPS = {
     "inside": "diffing.whitebox.inside",
     "relevance": "diffing.findings.relevance",
     "dictionary": "diffing.whitebox.dictionaries.job",
+    "latents": "diffing.whitebox.dictionaries.judging",
 }
 """Kinds of job, and the module whose `run(study, options, progress)` does each."""
 

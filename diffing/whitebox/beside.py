@@ -1,9 +1,9 @@
 """Which nulls stand beside a pair: as people write them, and which ones where nobody does.
 
 `rotated:N`, `self:N` and `control:N` are so many seeds of a kind, `given:SOURCE` somebody's variant of the same
-base, `same` the same weights twice, and `auto` takes what fits the pair. Promises the same nulls for the same
-words, in their order, and names that tell apart all that would give other numbers. Makes none: each is made
-when its turn comes (`nulls`).
+base, `same` the same weights twice, `auto` takes what fits the pair, and `few` two of these. Promises the same
+nulls for the same words, in their order, and names that tell apart all that would give other numbers. Makes none:
+each is made when its turn comes (`nulls`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.run import Null
 from diffing.whitebox.texts import Choice, Document
 
-AUTO = "auto"
+AUTO, FEW = "auto", "few"
 KINDS = ("rotated", "self", "control", "given", "same")
 SMALL = 300_000_000
 """Parameters of a model of which controls are trained on the spot. Two cores do some 10¹¹ operations a second, and
@@ -38,7 +38,8 @@ def chosen(
     check: Check = lambda: None,
 ) -> list[Null]:
     """The nulls that words name; `organism` is what the registry calls the pair, where it does."""
-    written = [each for word in words for each in (auto(pair, organism) if word == AUTO else [word])]
+    fitting = {AUTO: auto, FEW: few}
+    written = [each for word in words for each in (fitting[word](pair, organism) if word in fitting else [word])]
     found = [null for word in dict.fromkeys(written) for null in _of(word, pair, documents, check)]
     # `auto` may name what was named beside it.
     return list({null.name: null for null in found}.values())
@@ -51,6 +52,14 @@ def auto(pair: Pair, organism: str = "") -> list[str]:
     if sum(tensor.numel() for tensor in pair.whole.causal.parameters()) <= SMALL:
         return ["control:2", "rotated:2"]
     return ["rotated:3"]
+
+
+def few(pair: Pair, organism: str = "") -> list[str]:
+    """Two of these, the fewest there can be: a control, where one is to be had, and a turned change."""
+    first = auto(pair, organism)[0]
+    if first.startswith("rotated"):
+        return ["rotated:2"]
+    return [first if first.startswith("given:") else "control:1", "rotated:1"]
 
 
 def _controls(organism: str) -> list[str]:
@@ -69,7 +78,8 @@ def _of(word: str, pair: Pair, documents: Sequence[Document], check: Check) -> I
     kind, _, rest = word.partition(":")
     if kind not in KINDS or (kind == "given" and not rest):
         raise UserError(
-            f"'{word}' is no null; write {AUTO}, same, rotated:N, self:N, control:N or given:SOURCE, N of them."
+            f"'{word}' is no null; write {AUTO}, {FEW}, same, rotated:N, self:N, control:N or given:SOURCE, N of "
+            "them."
         )
     if kind == "same":
         yield Null("same", nulls.same)

@@ -36,6 +36,7 @@ TITLES = {
     "inside": "Looking inside",
     "relevance": "Asking the judge about tokens",
     "dictionary": "Training a dictionary",
+    "latents": "Judging a dictionary's latents",
 }
 """What each kind of job is doing, for people."""
 WORDS = {

@@ -10,7 +10,7 @@ from diffing import Study
 from diffing.cli.app import app
 from diffing.common.errors import UserError
 from diffing.models import providers
-from diffing.whitebox.dictionaries import job, shelf
+from diffing.whitebox.dictionaries import job, judged, shelf
 from tests.fakes import pairs as fakes
 
 QUICK = ["--texts", "own", "--count", "20", "--length", "12", "--tokens", "1000", "--latents", "48", "--k", "4"]
@@ -46,6 +46,14 @@ def test_a_dictionary_is_trained_listed_shown_and_taken_away(study: Study) -> No
     table = shelf.table(study, "one", "latents")
     assert told["latents"][0]["latent"] == table["share"].idxmax() and told["latents"][0]["writes"]
     run("--kind", "difference", *QUICK, *OWN)
+    assert "dictionary s --judge difference" in " ".join(run("--show", "difference").split())
+    quick = ["--nulls", "rotated:2", "--most", "2", "--set", 'trial={"texts": 2, "controls": 2}']
+    plain = " ".join(run("--judge", "difference", *quick).split())
+    assert "5 dictionaries more are trained like it, on 5,000 tokens together" in plain
+    sentence = judged.needed(study, "difference").sentence
+    assert sentence in plain and sentence in " ".join(run("--show", "difference").split())
+    said = json.loads(run("--show", "difference", "--json"))["judged"]
+    assert said["sentence"] == sentence and [row["of"] for row in said["nulls"]][0] == "this pair"
     listed = run("--list")
     assert "one" in listed and "difference" in listed and "2 of 5" in listed
     assert [row["name"] for row in json.loads(run("--list", "--json"))["dictionaries"]] == ["difference", "one"]
@@ -78,6 +86,7 @@ def test_it_can_be_had_from_python(study: Study, monkeypatch: pytest.MonkeyPatch
         (["--layer", "2"], "dictionary cannot run: layer"),
         (["--name", "a b"], "'a b' is no name of a dictionary"),
         (["--show", "two"], "has no dictionary 'two'"),
+        (["--judge", "two"], "has no dictionary 'two'"),
         (["--remove", "two", "--yes"], "has no dictionary 'two'"),
         (["--set", "difference=-2"], "dictionary cannot run: difference"),
     ],

@@ -51,13 +51,17 @@ def counts(own: pd.DataFrame, nulls: Mapping[str, pd.DataFrame]) -> pd.DataFrame
     """How many latents are exclusive in a pair's dictionary and in those trained alike on nulls, a row each.
 
     `p` stands in the pair's row: the chance of as many, were the pair one more null. With n nulls it is never less
-    than 1 of n + 1.
+    than 1 of n + 1. Where a table says which latents are `stable`, `again` counts these of all that fire, and
+    `own` those that are exclusive too.
     """
     rows = []
     for name, table in {"pair": own, **nulls}.items():
-        whose = exclusive(table)
-        alive = int((table["frequency"] > 0).sum())
-        rows.append({"name": name, "alive": alive, **{side: int((whose == side).sum()) for side in SIDES}})
+        whose, fires = exclusive(table), table["frequency"] > 0
+        row = {"name": name, "alive": int(fires.sum()), **{side: int((whose == side).sum()) for side in SIDES}}
+        if "stable" in table:
+            row |= {"again": int((fires & table["stable"]).sum())}
+            row |= {"own": int(((whose != "") & table["stable"]).sum())}
+        rows.append(row)
     told = pd.DataFrame(rows)
     total = told["base"] + told["variant"]
     told["p"] = np.nan

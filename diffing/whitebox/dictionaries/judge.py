@@ -98,8 +98,8 @@ def judge(
     own_parts = parts[PAIR]
     others = {name: table for name, table in tried.items() if name != PAIR}
     table = verdict.judged(own_parts.measured, own_parts.beside, own_parts.stable, tried[PAIR], [*others.items()])
-    counted = {name: parts[name].measured for name in others}
-    return Found(table, exclusive.counts(own_parts.measured, counted), others)
+    counted = {name: _again(parts[name]) for name in others}
+    return Found(table, exclusive.counts(_again(own_parts), counted), others)
 
 
 class Parts(NamedTuple):
@@ -109,6 +109,12 @@ class Parts(NamedTuple):
     beside: pd.DataFrame | None
     stable: pd.DataFrame | None
     chosen: list[int]
+
+
+def _again(parts: Parts) -> pd.DataFrame:
+    """What was measured, with what a second training finds again where there was one."""
+    again = parts.stable
+    return parts.measured if again is None else parts.measured.assign(stable=again["stable"].to_numpy())
 
 
 def _parts(own: Trained, source: Source, nulls: Mapping[str, Source], options: Options) -> Parts:

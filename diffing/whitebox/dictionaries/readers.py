@@ -8,7 +8,6 @@ dictionary that was removed and trained again is another latent. Loads no weight
 import logging
 from typing import NamedTuple
 
-from diffing.common import files
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.words import count
@@ -37,19 +36,14 @@ def choice(text: str, study: Study | None = None, context: str = "") -> ReaderCh
     """The reader that a text names, as its study is told of it; `study` is the one whose answers it reads."""
     found = shelf.find(text.removeprefix(TRAINED), study)
     own = study is not None and found.study.name == study.name
-    told = {"preset": TRAINED + (found.name if own else found.written), "sae_id": mark(found.facts)}
+    told = {"preset": TRAINED + (found.name if own else found.written), "sae_id": shelf.mark(found.facts)}
     return ReaderChoice.model_validate(told | ({"context": context} if context else {}))
-
-
-def mark(facts: Facts) -> str:
-    """Which training it is."""
-    return files.content_hash([facts.key, facts.date], 8)
 
 
 def meant(choice: ReaderChoice) -> Shelved:
     """The dictionary that a choice (`presets.within`) names; raises where another stands in its place by now."""
     found = shelf.find(presets.trained(choice))
-    if choice.sae_id and choice.sae_id != mark(found.facts):
+    if choice.sae_id and choice.sae_id != shelf.mark(found.facts):
         raise UserError(
             f"Dictionary '{found.written}' was trained anew since it was chosen, and its features are others; "
             f"choose it again with --reader {TRAINED}{found.written}."

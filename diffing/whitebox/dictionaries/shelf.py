@@ -27,11 +27,14 @@ from diffing.whitebox.sight import seen
 if TYPE_CHECKING:
     from diffing.whitebox.dictionaries.dictionary import Dictionary
 
-FOLDER, STEP = "dictionaries", "dictionary"
+FOLDER, STEP, JUDGES = "dictionaries", "dictionary", "latents"
+"""Where they lie, and the steps that train one and judge one."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 """No dot: what lies beside a dictionary's folder has one behind its name."""
 TRAINING, CURVES = ".training", ".curves.jsonl"
 """Behind a name: where a training stands, and its curves so far."""
+JUDGING = ".judging"
+"""And dictionaries that it is judged beside, while that lasts."""
 TABLES = ("latents", "passages", "tokens", "explained")
 """What is told of latents: a row each, their passages, what they write, and what all together explain."""
 DIRECTIONS = "directions.safetensors"
@@ -134,6 +137,11 @@ def state_of(study: Study, name: str) -> Path:
     return study.folder / FOLDER / f"{checked(name)}{TRAINING}"
 
 
+def judging_of(study: Study, name: str) -> Path:
+    """Where dictionaries lie that it is judged beside, while that lasts."""
+    return study.folder / FOLDER / f"{checked(name)}{JUDGING}"
+
+
 def names(study: Study) -> list[str]:
     """Of all that are trained."""
     found = (study.folder / FOLDER).glob(f"*/{about.TOLD}")
@@ -159,6 +167,11 @@ def facts(study: Study, name: str) -> Facts:
         return Facts.model_validate(told)
     except ValidationError as error:
         raise damage.Damaged(path / about.TOLD, first_fault(error), AGAIN) from error
+
+
+def mark(facts: Facts) -> str:
+    """Which training it is."""
+    return files.content_hash([facts.key, facts.date], 8)
 
 
 def load(study: Study, name: str) -> "Dictionary":
@@ -209,15 +222,15 @@ def remove(study: Study, name: str) -> None:
     with held(study.folder):
         if not (path.exists() or state.exists() or live.exists()):
             raise _none(study, name)
-        at = jobs.running(study, STEP)
-        if at is not None:
-            raise Busy(
-                f"A dictionary of study '{study.name}' is being trained; wait for it or cancel it "
-                f"('jobs {study.name}' shows it)."
-            )
+        for step, doing in ((STEP, "trained"), (JUDGES, "judged")):
+            if jobs.running(study, step) is not None:
+                raise Busy(
+                    f"A dictionary of study '{study.name}' is being {doing}; wait for it or cancel it "
+                    f"('jobs {study.name}' shows it)."
+                )
         # What tells that it is there goes first: killed in between, nobody takes the rest for a dictionary.
         (path / about.TOLD).unlink(missing_ok=True)
-        for each in (path, state):
+        for each in (path, state, judging_of(study, name)):
             shutil.rmtree(each, ignore_errors=True)
         live.unlink(missing_ok=True)
 

@@ -17,9 +17,9 @@ import pandas as pd
 from diffing.common import files
 from diffing.whitebox.dictionaries.causal import COLUMNS
 from diffing.whitebox.dictionaries.exclusive import exclusive
+from diffing.whitebox.dictionaries.judged import JUDGED
 from diffing.whitebox.sight import evidence
 
-JUDGED = "judged.parquet"
 REAL, IN_NULLS, UNSTABLE, IDLE, WAITING = VERDICTS = (
     "real",
     "seen in nulls too",
