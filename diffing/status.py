@@ -76,10 +76,9 @@ def _asked(study: Study) -> Rests:
 @kept(1, _asked)
 def _counted(study: Study) -> dict[str, Any]:
     """Prompts, answers and dollars of a study."""
-    table, stored = study.prompts(), study.responses()
+    table, stored = study.prompts(), study.told_of_responses(*responses.KEY, "flag", "cost")
     active = table[table["active"]]
     expected = len(active) * study.settings.sampling.draws
-    # Without the texts, which need not stand in memory twice.
     answers = stored.loc[stored["prompt_id"].isin(active["id"]), [*responses.KEY, "flag"]]
     by_checkpoint = {}
     for checkpoint in study.checkpoints:

@@ -17,7 +17,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from glob import escape
@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from diffing.common import damage, seals
@@ -268,6 +269,34 @@ def read_parquet(path: Path, again: str = "", **how: Any) -> pd.DataFrame:
         with pq.ParquetFile(pa.BufferReader(data), pre_buffer=False) as file:
             parts = list(file.iter_batches(BLOCK, use_threads=False))
             return pa.Table.from_batches(parts, file.schema_arrow).to_pandas()
+
+
+def read_part(path: Path, columns: Sequence[str], where: tuple[str, Sequence[str]] | None = None) -> pd.DataFrame:
+    """Some columns of a table, and of its rows those that fit: groups of rows that hold none are not read.
+
+    `where`: a column of texts, and which of them are asked for. What is read is held against the checksum of its
+    page, and not against that of the whole file, all of which would have to be read for it.
+    """
+    with damage.reading(path), pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
+        there = [name for name in columns if name in file.schema_arrow.names]
+        kept = [pa.schema(map(file.schema_arrow.field, there)).empty_table()]
+        for group in range(file.num_row_groups):
+            if where is None:
+                kept.append(file.read_row_group(group, there))
+            elif not _outside(file.metadata.row_group(group), *where):
+                part = file.read_row_group(group, list(dict.fromkeys([*there, where[0]])))
+                kept.append(part.filter(pc.is_in(part[where[0]], pa.array(where[1]))).select(there))
+        return pa.concat_tables(kept).replace_schema_metadata(file.schema_arrow.metadata).to_pandas()
+
+
+def _outside(group: Any, name: str, values: Sequence[str]) -> bool:
+    """Whether a group of rows holds none of what is asked for, as far as it tells its least and most."""
+    columns = [group.column(number) for number in range(group.num_columns)]
+    column = next((column for column in columns if column.path_in_schema == name), None)
+    told = column.statistics if column is not None else None
+    if told is None or not told.has_min_max:
+        return False
+    return not any(told.min <= value <= told.max for value in values)
 
 
 @contextmanager

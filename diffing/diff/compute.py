@@ -38,7 +38,7 @@ from diffing.diff import (
 )
 from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Flat, Shown
-from diffing.diff.stored import METHOD, Diff, DiffSettings, folder_of, inputs_of, load, up_to_date
+from diffing.diff.stored import METHOD, Diff, DiffSettings, folder_of, inputs_now, load, up_to_date
 from diffing.probes import near, scan
 from diffing.reader import firing
 from diffing.reader.encodings import Encodings
@@ -106,12 +106,13 @@ def compute(
     if a == b:
         raise UserError(f"'{a}' cannot be compared with itself; name two checkpoints.")
     settings = settings or DiffSettings()
+    # Before anything is read: what changes meanwhile makes the diff outdated, and not falsely current. Kept, so
+    # that whoever looks at the diff need not read all answers to know that it is true.
+    inputs = inputs_now(study)
     encodings = Encodings.open(study)
     shared = None
     if study.channel != "text":
         shared = channels.shared(study.pairs(a, b), study.channel, study.name)
-    # Before the work: what changes meanwhile makes the diff outdated, and not falsely current.
-    inputs = inputs_of(study, encodings)
     tables, facts = measured(study, encodings, a, b, settings, tell)
     facts |= {"inputs": inputs, "created": files.now()}
     if shared is not None:

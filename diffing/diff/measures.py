@@ -121,14 +121,19 @@ MADE = ("low", "high", "differ", "differ_heldout")
 
 def numbers_of(study: Study, keys: Sequence[str]) -> pd.DataFrame:
     """The numbers that count of some checkpoints' answers: to active prompts, and none that has no square."""
-    numbers, asked = study.measures(), study.prompts()
+    numbers = study.measures()
+    if numbers.empty:
+        return numbers
+    asked = study.prompts()
     mine = numbers["checkpoint"].isin(list(keys)) & numbers["prompt_id"].isin(asked.loc[asked["active"], "id"])
     return numbers[mine & (numbers["value"].abs() <= LARGEST)]
 
 
 def _measured(study: Study, a: str, b: str, by_category: bool) -> Iterator[Paired]:
-    asked = study.prompts().set_index("id")
     numbers = numbers_of(study, (a, b))
+    if numbers.empty:
+        return
+    asked = study.prompts().set_index("id")
     numbers = numbers.assign(category=numbers["prompt_id"].map(asked["category"]).astype("str"))
     for _, mine in numbers.groupby("name", sort=True):
         parts = list(mine.groupby("category", sort=True)) if by_category else [("", mine)]

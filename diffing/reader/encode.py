@@ -33,6 +33,7 @@ from diffing.reader.pieces import TokenTable
 from diffing.reader.places import checked_path
 from diffing.reader.shares import joined
 from diffing.reader.shares import share as one_share
+from diffing.reader.unread import unread
 from diffing.study.channels import Channel
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
@@ -108,6 +109,8 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     places = cache.find(task.key for task in tasks)
     answers["error"] = [errors.get(task.key, "") for task in tasks]
     save_table(study, answers, [places.get(task.key) for task in tasks], key, n_features)
+    # Kept, so that whoever looks next need not read all answers to know that they are read.
+    unread(study)
     failed = int((answers["error"] != "").sum())
     for reason, rows in answers[answers["error"] != ""].groupby("error", sort=False):
         first = f"prompt {rows['prompt_id'].iloc[0]}, {rows['checkpoint'].iloc[0]}, draw {rows['draw'].iloc[0]}"

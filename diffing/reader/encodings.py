@@ -40,6 +40,8 @@ class Encodings:
 
     def __init__(self, study: Study, table: pd.DataFrame, reader_key: str, n_features: int) -> None:
         self.study, self.reader_key, self.n_features = study, reader_key, n_features
+        self.prompt = ""
+        """The only prompt whose answers are here; empty where all are."""
         self.documents = table[DOCUMENT]
         """A row a document, in the order of prompt, checkpoint, draw; `error` is empty where it was encoded."""
         for column, none in (("sum", NO_SUM), ("summary", False)):
@@ -60,6 +62,14 @@ class Encodings:
     def open(cls, study: Study) -> "Encodings":
         table = own_table(study)
         return cls(study, table, table.attrs["reader_key"], table.attrs["n_features"])
+
+    @classmethod
+    def of_prompt(cls, study: Study, prompt_id: str) -> "Encodings":
+        """Of the answers to one prompt alone, numbered from 0: of a large study no others are looked at."""
+        table = own_table(study, prompt_id)
+        own = cls(study, table, table.attrs["reader_key"], table.attrs["n_features"])
+        own.prompt = prompt_id
+        return own
 
     @cached_property
     def _all_sound(self) -> bool:
@@ -158,7 +168,8 @@ class Encodings:
     @cached_property
     def texts(self) -> list[str]:
         """Every document's answer, as the study has it now."""
-        return responses.texts(self.study.responses(), self.documents)
+        answers = self.study.responses_to([self.prompt]) if self.prompt else self.study.responses()
+        return responses.texts(answers, self.documents)
 
     def activations(self, document: int, feature: int) -> tuple[Array, Array]:
         """Positions and values of one feature in one document; both empty where it is not active."""
@@ -308,13 +319,16 @@ def save_table(
     files.write_parquet(table_path(study), table)
 
 
-def own_table(study: Study) -> pd.DataFrame:
-    """The study's table, of the reader that it names now."""
+def own_table(study: Study, prompt_id: str = "") -> pd.DataFrame:
+    """The study's table, of the reader that it names now; of one prompt where it is named."""
     path = table_path(study)
     again = remedy(study)
     if not path.exists():
         raise UserError(f"Study '{study.name}' has no encodings yet; {again}.")
-    table = files.read_parquet(path, again)
+    if prompt_id:
+        table = files.read_part(path, [*DOCUMENT, "answer", *Place._fields, "summary"], ("prompt_id", [prompt_id]))
+    else:
+        table = files.read_parquet(path, again)
     with damage.reading(path, again):
         reader, *_ = (table.attrs[name] for name in ("reader", "reader_key", "n_features"))
         absent = {*DOCUMENT, "answer", *Place._fields} - {"sum"} - {*table.columns}

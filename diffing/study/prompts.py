@@ -5,8 +5,10 @@ every study. Promises that equal content never stands twice in a study's table. 
 kept: whether they are one prompt is for a person to say.
 """
 
+import csv
+import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +26,8 @@ BUNDLED = Path(__file__).parents[1] / "starter" / "prompts.csv"
 ROLES = ("system", "user", "assistant")
 TEXT_NAMES = ("text", "prompt", "question", "instruction", "input")
 """Column names taken for the prompt when nothing is mapped, in this order."""
+LONGEST = 2**20
+"""Bytes of a prompt's row that is looked for by itself: a longer one is found in the whole table."""
 
 
 class Imported(NamedTuple):
@@ -154,6 +158,32 @@ def read(path: Path) -> pd.DataFrame:
     if len(table) < known:
         raise Damaged(path, f"it holds {len(table):,} of the {known:,} prompts that were written")
     return table
+
+
+def part(path: Path, ids: Sequence[str]) -> pd.DataFrame:
+    """Some of a study's prompts, found by their ids at the beginnings of lines.
+
+    An id is a hash of what the row says, and so a row that fits its id is the prompt itself. Where one is not
+    found so, as in a file that a person has edited, the whole table is read.
+    """
+    with damage.reading(path):
+        content = path.read_bytes()
+    rows = []
+    for wanted in ids:
+        at = content.find(f"\n{wanted},".encode()) + 1
+        # To the end of a row whose cells may have line breaks, and no further than a page of text.
+        text = content[at : at + LONGEST].decode("utf-8", "ignore")
+        row = next(csv.reader(io.StringIO(text, newline="")), []) if at else []
+        if not content.startswith(",".join(COLUMNS).encode()) or len(row) != len(COLUMNS):
+            break
+        told = dict(zip(COLUMNS, row, strict=True))
+        if prompt_id(told["text"], told["messages"]) != wanted:
+            break
+        rows.append(told | {"active": _is_yes(told["active"])})
+    if len(rows) < len(ids):
+        table = read(path)
+        return table[table["id"].isin(list(ids))].reset_index(drop=True)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _table(path: Path, content: str) -> pd.DataFrame:

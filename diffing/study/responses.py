@@ -7,6 +7,7 @@ reading aid and decides nothing.
 """
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -111,6 +112,17 @@ def read(path: Path) -> pd.DataFrame:
     if not came.rows or came.number == written != "":
         return table
     return merge(table, pd.DataFrame(came.rows))
+
+
+def part(path: Path, columns: Sequence[str], prompts: Sequence[str] | None = None) -> pd.DataFrame:
+    """Some columns of the answers, to some prompts alone where they are named; the others are not read."""
+    came = _came(path)
+    if came.rows or not path.exists():
+        # A run goes on, or there is nothing: all of it is looked at.
+        whole = read(path)
+        return whole if prompts is None else whole[whole["prompt_id"].isin(prompts)].reset_index(drop=True)
+    where = None if prompts is None else ("prompt_id", prompts)
+    return normal(files.read_part(path, [*columns], where))
 
 
 def append(path: Path, rows: pd.DataFrame) -> None:

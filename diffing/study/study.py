@@ -209,6 +209,10 @@ class Study:
     def prompts(self) -> pd.DataFrame:
         return prompts.read(self.folder / "prompts.csv")
 
+    def prompts_of(self, ids: Sequence[str]) -> pd.DataFrame:
+        """Some prompts, in any order; of a large table no others are parsed."""
+        return prompts.part(self.folder / "prompts.csv", ids)
+
     def add_prompts(self, new: pd.DataFrame) -> Imported:
         """Add those prompts that the study lacks by now; what comes back is what was added."""
         with self.held():
@@ -249,6 +253,16 @@ class Study:
     def responses(self) -> pd.DataFrame:
         """All answers, each with the study's channel as its text."""
         return channels.seen(responses.read(self._table), self.channel)
+
+    def told_of_responses(self, *columns: str) -> pd.DataFrame:
+        """Some columns of all answers: their texts need not stand in memory."""
+        if self.channel != "text":
+            return self.responses()[[*columns]]
+        return responses.part(self._table, columns)[[*columns]]
+
+    def responses_to(self, prompt_ids: Sequence[str]) -> pd.DataFrame:
+        """The answers to some prompts, of which alone the table is read."""
+        return channels.seen(responses.part(self._table, [*responses.COLUMNS], prompt_ids), self.channel)
 
     def add_responses(self, rows: pd.DataFrame) -> None:
         """Store answers; a row takes the place of an earlier one of the same prompt, checkpoint and draw."""

@@ -195,12 +195,13 @@ def rulings(study: Study, a: str, b: str) -> dict[int, Ruling]:
     return judge_rulings.of(study, a, b, called.behaviours(study, of_pair(study, a, b).diff))
 
 
-@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=ANSWERS)
-def texts(study: Study) -> dict[tuple[str, str, int], str]:
-    """Every answer by prompt, checkpoint and draw."""
-    table = study.responses()
-    keys = zip(table["prompt_id"], table["checkpoint"], table["draw"], strict=True)
-    return dict(zip(keys, table["text"], strict=True))
+# Of each of some pages the prompts that it shows.
+@said
+@st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=ANSWERS)
+def texts_to(study: Study, prompt_id: str) -> dict[tuple[str, int], str]:
+    """Every answer to a prompt by checkpoint and draw."""
+    table = study.responses_to([prompt_id])
+    return dict(zip(zip(table["checkpoint"], table["draw"], strict=True), table["text"], strict=True))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=ANSWERS)
@@ -210,25 +211,29 @@ def prompts(study: Study) -> pd.DataFrame:
 
 
 @said
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=ANSWERS)
+def prompts_of(study: Study, ids: tuple[str, ...]) -> pd.DataFrame:
+    """Some prompts by id."""
+    return study.prompts_of(ids).set_index("id", drop=False)
+
+
+@said
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=JUDGED)
 def findings_of(study: Study) -> list[Finding]:
     """All findings as they stand."""
     return findings.load(study)
 
 
-@st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=ANSWERS)
-def documents(study: Study) -> dict[tuple[str, str, int], int]:
-    """Where answers stand in the encodings, by prompt, checkpoint and draw."""
-    table = encodings(study).documents
-    table = table[table["error"] == ""]
-    keys = zip(table["prompt_id"], table["checkpoint"], table["draw"], strict=True)
-    return dict(zip(keys, table.index.tolist(), strict=True))
-
-
 @st.cache_resource(max_entries=4, show_spinner="Opening the encodings", hash_funcs=ANSWERS)
 def encodings(study: Study) -> Encodings:
     """The study's encodings, opened once."""
     return Encodings.open(study)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=ANSWERS)
+def encodings_to(study: Study, prompt_id: str) -> Encodings:
+    """The encodings of the answers to one prompt."""
+    return Encodings.of_prompt(study, prompt_id)
 
 
 @said

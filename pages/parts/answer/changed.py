@@ -33,7 +33,7 @@ def show(here: Comparison, diff: Diff, listed: Sequence[Behaviour]) -> None:
         "By how many of these behaviours the two answers differ in, then by how many words. New (held-out) "
         "prompts are left out here; the file has all pairs with what each shows."
     )
-    table = load.prompts(here.study)
+    table = load.prompts_of(here.study, tuple(first["prompt_id"]))
     for row in first.to_dict("records"):
         text = " ".join(prompts.shown(table.loc[row["prompt_id"]]).split())
         with st.container(gap=None, key=f"changed-{row['prompt_id']}"):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from diffing.common.errors import UserError
-from diffing.diff import plain
+from diffing.diff import pairs, plain
 from diffing.diff.answer import Behaviour
 from diffing.diff.changes import Row
 from diffing.findings.predicates import Predicate
@@ -32,8 +32,8 @@ def spans(here: Comparison, each: Behaviour, row: Row, side: str, text: str) -> 
 def _fired(here: Comparison, each: Behaviour, row: Row, side: str) -> list[Span]:
     """The tokens on which a feature is active."""
     try:
-        encodings: Encodings = load.encodings(here.study)
-        document = load.documents(here.study)[row.prompt_id, here.a if side == "a" else here.b, row.draw]
+        encodings: Encodings = load.encodings_to(here.study, row.prompt_id)
+        document = pairs.documents(encodings, row.prompt_id)[here.a if side == "a" else here.b, row.draw]
         values = np.abs(encodings.dense(document, int(each.source)))
         tokens = encodings.tokens(document)
     except (UserError, KeyError):
@@ -43,10 +43,10 @@ def _fired(here: Comparison, each: Behaviour, row: Row, side: str) -> list[Span]
 
 def pair(here: Comparison, each: Behaviour, row: Row) -> str:
     """A line of each answer as HTML, under each other."""
-    texts = load.texts(here.study)
+    texts = load.texts_to(here.study, row.prompt_id)
     parts = []
     for side, key in (("a", here.a), ("b", here.b)):
-        text = texts.get((row.prompt_id, key, row.draw), "")
+        text = texts.get((key, row.draw), "")
         cut = excerpts.around(text, spans(here, each, row, side, text), plain.LINE)
         parts.append(
             f"{highlight.letter(side)}{highlight.excerpt(cut, side)}<small>{len(text.split()):,} words</small>"

@@ -46,8 +46,9 @@ def show(here: Comparison) -> None:
     st.subheader("Probes of your own")
     st.html(highlight.STYLE)
     try:
-        answers, probes = load.own_answers(here.study, here.a, here.b), own_probes.load(here.study)
-        tested = load.own_probes(here.study, here.a, here.b)
+        probes = own_probes.load(here.study)
+        # Of a study without any no answer is read until one is typed.
+        tested = load.own_probes(here.study, here.a, here.b) if probes else None
     except UserError as error:
         st.info(md(str(error)))
         return
@@ -55,10 +56,10 @@ def show(here: Comparison) -> None:
         "Counted in the same pairs and by the same tests as the built-in probes, and corrected for among "
         "themselves: q of rules over your rules, q of questions over your questions. No other q hangs on them."
     )
-    if probes:
+    if tested is not None:
         _table(tested)
-        _chosen(here, answers, tested, probes)
-    _form(here, answers)
+        _chosen(here, load.own_answers(here.study, here.a, here.b), tested, probes)
+    _form(here)
     _files(here, tested, probes)
 
 
@@ -137,7 +138,7 @@ def _question(here: Comparison, probe: OwnProbe, row: "pd.Series[Any]") -> None:
 # A new one.
 
 
-def _form(here: Comparison, answers: Answers) -> None:
+def _form(here: Comparison) -> None:
     """Fields that count while they are typed; they keep what was typed until it is kept."""
     with st.container(border=True):
         kind = st.segmented_control(
@@ -163,7 +164,7 @@ def _form(here: Comparison, answers: Answers) -> None:
         )
         typed = {"kind": kind, "text": text, "judge": judge, "name": name, "says": says, "seen": seen}
         if text.strip() and kind != "question":
-            _trial(here, answers, kind, text)
+            _trial(here, kind, text)
         # Never disabled: what was typed last arrives with the click that would come too early.
         person.button("Keep it", type="primary", key="own-keep", on_click=_keep, args=[here, typed])
         if fault := st.session_state.pop("own-fault", ""):
@@ -196,7 +197,7 @@ def _probe(here: Comparison, kind: str, text: str, judge: str, name: str, says: 
     return own_probes.made(name, rule=rule, **told)
 
 
-def _trial(here: Comparison, answers: Answers, kind: str, text: str) -> None:
+def _trial(here: Comparison, kind: str, text: str) -> None:
     """What a rule counts in answers to discovery prompts, before it is kept."""
     try:
         rule = own_probes.rule_of(**{kind: text})
@@ -205,6 +206,7 @@ def _trial(here: Comparison, answers: Answers, kind: str, text: str) -> None:
         return
     if rule is None:
         return
+    answers = load.own_answers(here.study, here.a, here.b)
     tested = load.own_trial(here.study, here.a, here.b, rule.model_dump_json())
     row, found = tested.table.iloc[0], next(iter(tested.places.values()), None)
     if found is None:
@@ -240,9 +242,9 @@ def _line(line: Line, side: str) -> str:
 # To other studies and from them.
 
 
-def _files(here: Comparison, tested: Tested, probes: list[OwnProbe]) -> None:
+def _files(here: Comparison, tested: Tested | None, probes: list[OwnProbe]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        if probes:
+        if tested is not None:
             download.csv("Download this table", tested.table, f"{here.study.name}-own-probes")
             name = f"{here.study.name}-own-probes.json"
             download.text("Download the probes", lambda: own_probes.written(probes), name, "application/json")

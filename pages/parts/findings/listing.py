@@ -210,7 +210,7 @@ def _example(here: Comparison, said: Finding) -> str:
     if not said.examples:
         return ""
     pair = said.examples[0]
-    text = load.texts(here.study).get((pair.prompt_id, here.a if said.side == "a" else here.b, pair.draw), "")
+    text = load.texts_to(here.study, pair.prompt_id).get((here.a if said.side == "a" else here.b, pair.draw), "")
     # An amount is all over the answer: its marks would tell nothing.
     spans = said.predicate.spans(text) if said.predicate and not said.predicate.amount else []
     return visible(excerpts.around(text, spans, EXAMPLE).plain)
