@@ -289,6 +289,15 @@ def read_part(path: Path, columns: Sequence[str], where: tuple[str, Sequence[str
         return pa.concat_tables(kept).replace_schema_metadata(file.schema_arrow.metadata).to_pandas()
 
 
+def parts(path: Path) -> Iterator[pd.DataFrame]:
+    """All rows of a table, a group of them at a time; one without rows comes as one such part."""
+    with damage.reading(path), pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
+        if not file.num_row_groups:
+            yield file.schema_arrow.empty_table().to_pandas()
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group).to_pandas()
+
+
 def _outside(group: Any, name: str, values: Sequence[str]) -> bool:
     """Whether a group of rows holds none of what is asked for, as far as it tells its least and most."""
     columns = [group.column(number) for number in range(group.num_columns)]

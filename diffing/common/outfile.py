@@ -7,15 +7,18 @@ one sentence where a place cannot be written. Does not promise that nobody chang
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pandas as pd
 
 from diffing.common import escape, files, tables
 from diffing.common.errors import UserError
 
+PART = 4096
+"""Rows that are made ready at a time: as many as a group of a stored table has."""
 STDOUT = Path("-")
 """Where a table goes that is asked for as `-`: to what this program prints."""
 
@@ -56,12 +59,22 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """A table for other tools; `-` prints it."""
-    harmless = harmless_cells(table)
+    # A part at a time: as Python's texts the cells of a large table take many times its own size.
+    write_parts(path, (table.iloc[start : start + PART] for start in range(0, max(len(table), 1), PART)))
+
+
+def write_parts(path: Path, parts: Iterable[pd.DataFrame]) -> None:
+    """The same of a table that comes in parts, of which there is one at least."""
     if path == STDOUT:
-        tables.put_csv(sys.stdout, harmless)
+        _put(sys.stdout, parts)
         return
-    with replacing(path) as temporary:
-        tables.write_csv(temporary, harmless)
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        _put(file, parts)
+
+
+def _put(file: IO[str], parts: Iterable[pd.DataFrame]) -> None:
+    for number, part in enumerate(parts):
+        tables.put_csv(file, harmless_cells(part), header=not number)
 
 
 def harmless_cells(table: pd.DataFrame) -> pd.DataFrame:

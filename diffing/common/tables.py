@@ -142,10 +142,11 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
         put_csv(file, table)
 
 
-def put_csv(file: IO[str], table: pd.DataFrame) -> None:
+def put_csv(file: IO[str], table: pd.DataFrame, header: bool = True) -> None:
     """The same into an open file; line breaks inside a cell stay what they are."""
     writer = csv.writer(file)
-    writer.writerow(table.columns)
+    if header:
+        writer.writerow(table.columns)
     writer.writerows([as_text(value) for value in row] for row in table.itertuples(index=False))
 
 

@@ -10,20 +10,26 @@ none.
 """
 
 from collections.abc import Collection
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from diffing import labels
 from diffing.common import files, outfile
 from diffing.common.errors import UserError
 from diffing.labels.history import EXPORTED, Dossier, Label
 from diffing.reader.encodings import Encodings
+from diffing.reader.records import Kinds
 from diffing.study import responses
 from diffing.study.study import Study
 
+DOCUMENTS = 2000
+"""Documents whose rows are made at a time."""
 RECORDS = (
     "labels",
     "judgements",
@@ -44,7 +50,7 @@ def write_study(study: Study, out: Path) -> list[Path]:
     outfile.folder(out)
     known = labels.dossiers(study)
     written = []
-    tables = {"prompts": study.prompts(), "responses": study.responses(), "labels": label_table(known)}
+    tables = {"prompts": study.prompts(), "labels": label_table(known)}
     measured = study.measures()
     # Few studies have any.
     tables |= {"measures": measured} if len(measured) else {}
@@ -52,6 +58,9 @@ def write_study(study: Study, out: Path) -> list[Path]:
         path = out / f"{study.name}-{stem}.csv"
         outfile.write_csv(path, table)
         written.append(path)
+    path = out / f"{study.name}-responses.csv"
+    outfile.write_parts(path, study.responses_in_parts())
+    written.insert(1, path)
     path = outfile.check(out / f"{study.name}-labels.json")
     files.write_json(path, label_records(known))
     written.append(path)
@@ -103,9 +112,16 @@ def write_encodings(encodings: Encodings, path: Path) -> None:
     `.npz`: what `scipy.sparse.load_npz` opens, with the document table's columns as further arrays. `.pkl`: a
     dictionary of the matrix and the table. `.parquet`: a row for each document and feature.
     """
-    matrix, documents = encodings.matrix(), encodings.documents.copy()
+    documents = encodings.documents.copy()
     # They name the reader's folders on this machine, which is nobody's business.
     documents.attrs = {}
+    if path.suffix == ".parquet":
+        with outfile.replacing(path) as temporary:
+            _put_rows(encodings, documents[responses.KEY], temporary)
+        return
+    if path.suffix not in (".npz", ".pkl"):
+        raise UserError(f"'{path.name}' has no ending that can be exported to; use .npz, .pkl or .parquet.")
+    matrix = encodings.matrix()
     if path.suffix == ".npz":
         extra = {name: documents[name].to_numpy() for name in ("draw", "tokens")}
         extra |= {name: documents[name].to_numpy(dtype=str) for name in ("prompt_id", "checkpoint", "error")}
@@ -121,14 +137,26 @@ def write_encodings(encodings: Encodings, path: Path) -> None:
                 _is_array=np.array(True),
                 **extra,
             )
-    elif path.suffix == ".pkl":
+    else:
         with outfile.replacing(path) as temporary:
             pd.to_pickle({"matrix": matrix, "documents": documents, "reader": encodings.reader_key}, temporary)
-    elif path.suffix == ".parquet":
-        rows = np.repeat(np.arange(len(documents)), np.diff(encodings.indptr))
-        table = documents.iloc[rows][responses.KEY].reset_index(drop=True)
-        table = table.assign(feature=encodings.feature, peak=encodings.peak, count=encodings.count)
-        with outfile.replacing(path) as temporary:
-            table.to_parquet(temporary, index=False)
-    else:
-        raise UserError(f"'{path.name}' has no ending that can be exported to; use .npz, .pkl or .parquet.")
+
+
+def _put_rows(encodings: Encodings, keys: pd.DataFrame, path: Path) -> None:
+    """A row for each document and feature, some documents at a time."""
+    # One type for the whole column, as short as all of it allows.
+    kinds = Kinds.of(encodings.n_features, int(encodings.documents["tokens"].max() if len(keys) else 0))
+    with ExitStack() as stack:
+        writer: pq.ParquetWriter | None = None
+        for start in range(0, max(len(keys), 1), DOCUMENTS):
+            some = keys.iloc[start : start + DOCUMENTS]
+            shows = [encodings.summary(start + place) for place in range(len(some))]
+            rows = some.iloc[np.repeat(np.arange(len(some)), [len(each.feature) for each in shows])]
+            table = rows.reset_index(drop=True).assign(
+                feature=np.concatenate([np.empty(0, kinds.feature), *(each.feature for each in shows)]),
+                peak=np.concatenate([np.empty(0, np.float32), *(each.peak for each in shows)]),
+                count=np.concatenate([np.empty(0, kinds.place), *(each.counts for each in shows)]),
+            )
+            part = pa.Table.from_pandas(table, preserve_index=False)
+            writer = writer or stack.enter_context(pq.ParquetWriter(path, part.schema))
+            writer.write_table(part)

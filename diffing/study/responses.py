@@ -7,7 +7,7 @@ reading aid and decides nothing.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +123,14 @@ def part(path: Path, columns: Sequence[str], prompts: Sequence[str] | None = Non
         return whole if prompts is None else whole[whole["prompt_id"].isin(prompts)].reset_index(drop=True)
     where = None if prompts is None else ("prompt_id", prompts)
     return normal(files.read_part(path, [*columns], where))
+
+
+def parts(path: Path) -> Iterator[pd.DataFrame]:
+    """All answers, some thousand at a time; whole where a run goes on or there are none."""
+    if _came(path).rows or not path.exists():
+        yield read(path)
+        return
+    yield from map(normal, files.parts(path))
 
 
 def append(path: Path, rows: pd.DataFrame) -> None:

@@ -260,6 +260,11 @@ class Study:
             return self.responses()[[*columns]]
         return responses.part(self._table, columns)[[*columns]]
 
+    def responses_in_parts(self) -> Iterator[pd.DataFrame]:
+        """All answers, some thousand at a time, so that a large study need not stand in memory."""
+        for part in responses.parts(self._table):
+            yield channels.seen(part, self.channel)
+
     def responses_to(self, prompt_ids: Sequence[str]) -> pd.DataFrame:
         """The answers to some prompts, of which alone the table is read."""
         return channels.seen(responses.part(self._table, [*responses.COLUMNS], prompt_ids), self.channel)

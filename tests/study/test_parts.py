@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from diffing.common import files
+from diffing.common import files, outfile, tables
 from diffing.common.damage import Damaged
 from diffing.models.providers import Checkpoint
 from diffing.study import prompts
@@ -49,6 +49,15 @@ def test_answers_to_some_prompts_are_read_without_the_others(
     # What has come in since is among them.
     study.append_responses(found.head(1).assign(text="newer"))
     assert "newer" in study.responses_to(wanted)["text"].tolist()
+
+
+def test_an_export_has_every_answer_once_under_one_header(study: Study, tmp_path: Path) -> None:
+    parts = [len(part) for part in study.responses_in_parts()]
+    assert len(parts) == 25 and sum(parts) == 400
+    whole, apart = tmp_path / "whole.csv", tmp_path / "apart.csv"
+    tables.write_csv(whole, outfile.harmless_cells(study.responses()))
+    outfile.write_parts(apart, study.responses_in_parts())
+    assert apart.read_bytes() == whole.read_bytes()
 
 
 def test_a_damaged_page_is_no_answer(study: Study) -> None:
