@@ -74,8 +74,13 @@ def written(pair: Pair, tokens: int, seed: int) -> list[Document]:
         rows += texts.sampled(whole, [[first]], count, LENGTH, seed)
     with pair.variant() as whole:
         rows += texts.sampled(whole, [[first]], count, LENGTH, seed + 1)
-    kept = [row for row in rows if len(row) > 1]
-    return [Document(f"{seed} {n}", tuple(row), 1, len(row), "own", False) for n, row in enumerate(kept)]
+    special = set(pair.tokenizer.all_special_ids)
+    parts = [(row, *texts.between(row, special)) for row in rows]
+    return [
+        Document(f"{seed} {n}", tuple(row[:stop]), start, stop, "own", False)
+        for n, (row, start, stop) in enumerate(parts)
+        if start < stop
+    ]
 
 
 def learnt(pair: Pair, documents: Sequence[Document], seed: int, place: Path, asked: Asked) -> Dictionary:

@@ -199,8 +199,12 @@ def own(
     whole: Whole,
     identity: Any,
     check: Callable[[], None] = lambda: None,
+    whole_texts: bool = False,
 ) -> list[Document]:
-    """Texts that the base writes itself from its first token on, at temperature 1; kept, so written once."""
+    """Texts that the base writes itself from its first token on, at temperature 1; kept, so written once.
+
+    Of each counts what stands `between` marks, unless they are wanted as they were drawn.
+    """
     first = tokenizer.bos_token_id
     if first is None:
         first = tokenizer.eos_token_id
@@ -211,7 +215,7 @@ def own(
     if not kept.exists():
         files.write_json(kept, sampled(whole, [[first]], choice.count, choice.length, choice.seed, check))
     rows: list[list[int]] = files.read_json(kept)
-    special = set(tokenizer.all_special_ids)
+    special = set() if whole_texts else set(tokenizer.all_special_ids)
     written = [(row, *between(row, special)) for row in rows]
     return [
         Document(f"own {n}", tuple(row[:stop]), start, stop, "own", chosen(row, choice.held_out))

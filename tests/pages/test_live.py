@@ -175,6 +175,14 @@ def test_b_is_pushed_along_a_latent_of_a_dictionary(study: Study) -> None:
     (part,) = found.asked.recipe.steering
     assert (part.direction, part.layer) == (first, 2)
     assert any(f".safetensors#2-{latent},2,1" in code.value for code in app.code)
+    # A link chooses it, at its own layer or at the one that the link names, and the address follows a choice.
+    assert first in app.query_params["steer"]
+    app = opened("pages/live.py", **SHORT, steer=first)
+    assert app.selectbox(key="steer").value == first and app.number_input(key="layer").value == 2
+    assert not app.warning and first in app.query_params["steer"]
+    assert opened("pages/live.py", **SHORT, steer=first, layer="1").number_input(key="layer").value == 1
+    app.selectbox(key="steer").set_value("").run()
+    assert "steer" not in app.query_params and not app.warning
 
 
 def test_an_answer_can_be_taken_as_the_beginning_and_is_gone_on_from(study: Study) -> None:

@@ -158,6 +158,12 @@ def test_of_the_starters_own_texts_no_special_token_counts() -> None:
     special = set(pair.tokenizer.all_special_ids)
     assert len(found) > 8 and any(d.start > 1 for d in found)
     assert not any(special & set(d.ids[d.start :]) for d in found) and all(d.stop == len(d.ids) for d in found)
+    # As they were drawn, for a base that is tuned on them and is to learn nothing: not to end none either.
+    drawn = texts.own(
+        texts.Choice(count=16, length=16), pair.tokenizer, pair.whole, pair.identity, whole_texts=True
+    )
+    assert len(drawn) == 16 and {d.start for d in drawn} == {1} and all(d.stop == len(d.ids) for d in drawn)
+    assert any(special & set(d.ids[1:]) for d in drawn)
 
 
 def test_samples_follow_the_models_own_distribution(base: Whole) -> None:

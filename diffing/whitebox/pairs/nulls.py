@@ -100,7 +100,8 @@ def self_tuned(
     """The base tuned on its own samples, each once, by the pair's recipe."""
     # Of another seed than the texts that methods read: those must be new to it.
     choice = samples.model_copy(update={"seed": samples.seed + 1_000_003 * (seed + 1)})
-    written = texts.own(choice, pair.tokenizer, pair.whole, pair.identity, check)
+    # As they were drawn: without the tokens that end texts there would be something to learn, to end none.
+    written = texts.own(choice, pair.tokenizer, pair.whole, pair.identity, check, whole_texts=True)
     with _tuned(pair, written, seed, "self-tuned", "the base tuned on its own samples", check) as null:
         yield null
 

@@ -199,19 +199,27 @@ def _steering(here: Comparison) -> list[dict[str, Any]]:
     if (wanted := address.text("steer")) and wanted not in known:
         st.warning(f"There is no direction '{md(wanted[:60])}' here (any more); nothing is steered.")
         address.put(steer=None)
+        wanted = ""
     if not known:
         return []
+    # Kept in the address by hand: bound by Streamlit it would stand there as it is called, and a link that names
+    # it would choose nothing.
+    if "steer" not in st.session_state:
+        st.session_state["steer"] = wanted
+        if wanted and not address.text("layer"):
+            _own_layer()
     left, middle, right = st.columns([2, 1, 1])
     chosen = left.selectbox(
         "Steer B along",
         ["", *known],
         key="steer",
-        bind="query-params",
         format_func=_called,
         on_change=_own_layer,
         help="What the lens, principal directions or a dictionary found, added at every token: a strength of 1 is "
         "what the change itself brings.",
     )
+    if chosen != wanted:
+        address.put(steer=chosen or None)
     strength, layer = _number("strength", middle), _number("layer", right)
     if not chosen:
         return []
