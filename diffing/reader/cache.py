@@ -22,6 +22,7 @@ from typing import IO, Any, NamedTuple
 from diffing.common import files
 from diffing.common.arrays import Array
 from diffing.reader import floors
+from diffing.reader.memory import AT_ONCE, let_go
 from diffing.reader.records import NO_SUM, Encoding, Place, from_buffer, to_bytes
 from diffing.reader.summaries import summed_up
 
@@ -196,8 +197,12 @@ class Cache:
         given: list[tuple[int, str]] = []
         for shard, records in by_shard.items():
             buffer = shard_bytes(self.path(shard))
-            headed = self._headed(buffer)
+            headed, read = self._headed(buffer), 0
             for key, place in records:
+                read += place.size
+                if read > AT_ONCE:
+                    read = 0
+                    let_go(buffer)
                 if not headed or not sound(buffer, place):
                     dropped.append((key, shard, place.offset))
                 elif place.sum == NO_SUM:

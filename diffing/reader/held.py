@@ -20,6 +20,7 @@ from diffing.common.errors import UserError
 from diffing.reader import far, floors
 from diffing.reader.cache import SUMMARIES, VERIFIED, Cache, Kind, map_shard, sound
 from diffing.reader.far import Far, Range
+from diffing.reader.memory import AT_ONCE, let_go
 from diffing.reader.places import remedy, table_path
 from diffing.reader.records import NO_SUM, Encoding, Place, columns, from_buffer
 from diffing.reader.summaries import Summary
@@ -58,6 +59,8 @@ class Held:
         """By shard, those with positions."""
         self._sound: dict[tuple[Kind, int], set[int]] = {}
         self._summaries: dict[int, mmap.mmap | bytes] = {}
+        self._read = 0
+        """Bytes that were read since their pages were last given back."""
         self._floors: dict[int, Array] = {}
         """By shard of summaries."""
         self._far: dict[tuple[Kind, int], Far] = {}
@@ -146,6 +149,7 @@ class Held:
             if seen is None or place.offset in seen:
                 continue
             buffer = self._summaries[place.shard] if kind is SUMMARIES else self.buffers[place.shard]
+            self._count(place.size)
             if not sound(buffer, place):
                 path: Path = self._cache(kind).path(place.shard)
                 raise Damaged(path, "a record is not what was written", remedy(self.study))
@@ -178,7 +182,16 @@ class Held:
             self._last = document
             return self._fetched[document], place._replace(offset=0)
         self.verify([document])
+        self._count(place.size)
         return (self._summaries if kind is SUMMARIES else self.buffers)[place.shard], place
+
+    def _count(self, size: int) -> None:
+        """After so many bytes were read, give back what memory their pages take."""
+        self._read += size
+        if self._read > AT_ONCE:
+            self._read = 0
+            for buffer in (*self.buffers.values(), *self._summaries.values()):
+                let_go(buffer)
 
     def _fetch(self, document: int) -> None:
         """Bring a record that is far, and the next ones where they are asked for one after another."""

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from diffing.common.errors import UserError
 from diffing.models.providers import Checkpoint
-from diffing.reader import encode
+from diffing.reader import encode, held
 from diffing.reader.cache import Cache
 from diffing.reader.encodings import Encodings, encodable
 from diffing.reader.unread import unread
@@ -179,3 +179,16 @@ def test_exports_hold_the_matrix_and_the_documents(tmp_path: Path) -> None:
     np.testing.assert_array_equal(long["peak"], found.peak)
     with pytest.raises(UserError, match=r"use \.npz, \.pkl or \.parquet"):
         exports.write_encodings(found, tmp_path / "out.csv")
+
+
+@pytest.mark.usefixtures("reader")
+def test_records_are_the_same_when_their_memory_was_given_back_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = make_study()
+    encoded(study)
+    before = [Encodings.open(study).encoding(document) for document in range(22)]
+    monkeypatch.setattr(held, "AT_ONCE", 0)
+    found = Encodings.open(study)
+    after = [found.encoding(document) for document in range(22)]
+    for one, other in zip(before, after, strict=True):
+        for name in ("ids", "spans", "feature", "peak", "count", "position", "code"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
