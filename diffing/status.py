@@ -20,8 +20,9 @@ from diffing.labels import history, names
 from diffing.models import hosts, providers
 from diffing.models.providers import Checkpoint
 from diffing.reader import presets
+from diffing.reader.encodings import own_table
 from diffing.reader.places import table_path
-from diffing.reader.unread import unread
+from diffing.reader.unread import summed, unread
 from diffing.study import responses, sample, spendings
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
@@ -207,6 +208,14 @@ def _found(current: diff.Diff | None) -> str:
     return OF_OLDER if current.older else summary.answer(current.summary)
 
 
+def _read(study: Study) -> str:
+    """That all answers are read, and of how many it is kept where in them features fire."""
+    without = summed(study)
+    if not without:
+        return "all answers read"
+    return f"all answers read, positions kept of {len(own_table(study)) - without:,}"
+
+
 def later_steps(study: Study, answered: bool) -> list[dict[str, str]]:
     """Encoding, diff, labels and findings of the study's first two checkpoints."""
     name = study.name
@@ -228,7 +237,7 @@ def later_steps(study: Study, answered: bool) -> list[dict[str, str]]:
             "step": "encoding",
             "job": "encode",
             "state": "to do" if not encoded else "partial" if lacking else "done",
-            "detail": f"{lacking:,} answers to read" if lacking or not encoded else "all answers read",
+            "detail": f"{lacking:,} answers to read" if lacking or not encoded else _read(study),
             "how": f"python -m diffing encode {name}",
         },
         {

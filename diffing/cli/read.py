@@ -49,6 +49,10 @@ def encode(
     prompts: Annotated[
         int | None, typer.Option("--prompts", help="Read the answers to so many prompts first.", min=1)
     ] = None,
+    positions: Annotated[
+        int | None,
+        typer.Option("--positions", help="Of so many answers keep where features fire: 20,000.", min=1),
+    ] = None,
     share: Part = "",
     join: Join = False,
     detach: Detach = False,
@@ -60,6 +64,9 @@ def encode(
     against it.
 
     The text of answers is read, or with --channel their reasoning or calls of tools, where they have any.
+
+    Of a study of over 20,000 answers (or --positions) it is kept of so many on which tokens features fire, and of
+    the others a summary, from which the same figures come, in a quarter of the space.
 
     With --prompts a part is read, a sample by the prompts' hashes: `diff` compares what is read, and `encode`
     without it reads the rest.
@@ -79,6 +86,7 @@ def encode(
     if chosen != opened.settings.reader and not share and (own or not places.encoded(opened)):
         opened.change_settings(reader=chosen)
     options: dict[str, Any] = {"device": device} | ({} if prompts is None else {"prompts": prompts})
+    options |= {} if positions is None else {"positions": positions}
     beside = chosen != opened.settings.reader
     options |= places.for_step(opened.read_by(chosen).through(channel))
     if share:

@@ -7,7 +7,8 @@ the reason. Promises that a reader which does not fit the answers is refused bef
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -18,14 +19,15 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from diffing.common import files, words
+from diffing.common.arrays import Array, Bools
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
 from diffing.jobs.machines.share import Share
-from diffing.reader import decoders, lens, pieces, presets, wanted
+from diffing.reader import decoders, keeping, lens, pieces, presets, wanted
 from diffing.reader.batches import Task
 from diffing.reader.cache import Cache
-from diffing.reader.encoder import Encoder
+from diffing.reader.encoder import Encoder, Told
 from diffing.reader.encodings import save_table
 from diffing.reader.fleet import Fleet
 from diffing.reader.passes import ReaderLike
@@ -67,6 +69,8 @@ class Options(BaseModel):
     """What of an answer is read; None is its text. What stands in another channel is kept beside as well."""
     prompts: int | None = Field(default=None, ge=1)
     """Read the answers to so many prompts and leave the others for later; None reads all."""
+    positions: int = Field(default=keeping.ALL, ge=1)
+    """Of so many answers it is kept on which tokens features fire, of the others a summary (`keeping`)."""
     join: bool = False
     """Read nothing: take over what shares have read on other machines (`share`)."""
 
@@ -90,25 +94,17 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         tokens = stored
         progress.update(done, total, "characters", note=words.count(tokens, "token"))
 
-    if len(devices) > 1:
-        with Fleet(load, devices, options.budget) as fleet:
-            key, n_features = fleet.ready(progress.check)
-            cache = Cache(key, n_features)
-            before = _stored(cache, tasks, progress)
-            loaded = time.monotonic()
-            errors = fleet.run(tasks, tell, progress.check)
-    else:
-        reader = load(devices[0], look=progress.check)
-        key, n_features = reader.key, reader.n_features
+    kept = keeping.sampled(study, answers, options.positions)
+    with _reading(load, devices, options.budget, progress) as (key, n_features, through):
         cache = Cache(key, n_features)
-        before = _stored(cache, tasks, progress)
+        before = _stored(cache, tasks, kept, progress)
         loaded = time.monotonic()
-        errors = Encoder(reader, cache, options.budget).run(tasks, tell, progress.check)
-    # Without the loading, which says nothing of how fast the reader reads.
-    seconds = time.monotonic() - loaded
-    places = cache.find(task.key for task in tasks)
+        errors = keeping.read(cache, answers, tasks, kept, through, tell, progress.check)
+        # Without the loading, which says nothing of how fast the reader reads.
+        seconds = time.monotonic() - loaded
+    places, summed = keeping.places(cache, tasks)
     answers["error"] = [errors.get(task.key, "") for task in tasks]
-    save_table(study, answers, [places.get(task.key) for task in tasks], key, n_features)
+    save_table(study, answers, places, key, n_features, summed)
     # Kept, so that whoever looks next need not read all answers to know that they are read.
     unread(study)
     failed = int((answers["error"] != "").sum())
@@ -119,7 +115,7 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         raise UserError(f"No answer could be encoded: {answers['error'].iloc[0]}")
     return {
         "documents": len(answers),
-        "encoded": len(places) - before,
+        "encoded": len(keeping.found(cache, (task.key for task in tasks))) - before,
         "cached": before,
         "failed": failed,
         "tokens": tokens,
@@ -127,7 +123,27 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
         "seconds": round(time.monotonic() - began, 1),
         "devices": devices,
         "reader": key,
-    }
+    } | ({"summaries": sum(summed)} if any(summed) else {})
+
+
+@contextmanager
+def _reading(
+    load: Callable[..., ReaderLike], devices: Sequence[str], budget: int | None, progress: Progress
+) -> Iterator[tuple[str, int, keeping.Through]]:
+    """The reader's key and number of features, and what reads with it on the devices, while they are held."""
+    if len(devices) > 1:
+        with Fleet(load, devices, budget) as fleet:
+            yield *fleet.ready(progress.check), fleet.run
+        return
+    reader = load(devices[0], look=progress.check)
+    cache = Cache(reader.key, reader.n_features)
+
+    def through(
+        tasks: Sequence[Task], tell: Told, check: Callable[[], None], floor: Array | None
+    ) -> dict[str, str]:
+        return Encoder(reader, keeping.store(cache, floor), budget).run(tasks, tell, check)
+
+    yield reader.key, reader.n_features, through
 
 
 def seen_as(study: Study, options: Options) -> Study:
@@ -146,13 +162,12 @@ def share(study: Study, options: Options, which: Share, progress: Progress) -> R
     )
 
 
-def _stored(cache: Cache, tasks: Sequence[Task], progress: Progress) -> int:
+def _stored(cache: Cache, tasks: Sequence[Task], kept: Bools, progress: Progress) -> int:
     """How many answers need not be read: each stored record is verified, and a damaged one is read again."""
-    keys = [task.key for task in tasks]
-    dropped = cache.drop_damaged(keys)
+    count, dropped = keeping.stored(cache, tasks, kept)
     if dropped:
         progress.log(f"{dropped} stored encodings were damaged or gone; they are read again")
-    return len(cache.find(keys))
+    return count
 
 
 def load_reader(choice: ReaderChoice, device: str) -> Any:

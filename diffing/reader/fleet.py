@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, Self
 
+from diffing.common.arrays import Array
 from diffing.common.errors import Cancelled, UserError
+from diffing.reader import keeping
 from diffing.reader.batches import Task
 from diffing.reader.cache import Cache
 from diffing.reader.encoder import Encoder, Told
@@ -92,13 +94,15 @@ class Fleet:
             raise RuntimeError(f"A worker began with {answers[0]!r}")
         return answers[0]
 
-    def run(self, tasks: Sequence[Task], tell: Told, check: Callable[[], None]) -> dict[str, str]:
-        """Encode the tasks; returns the reason for each that failed, by key."""
+    def run(
+        self, tasks: Sequence[Task], tell: Told, check: Callable[[], None], floor: Array | None = None
+    ) -> dict[str, str]:
+        """Encode the tasks, under a floor their summaries; returns the reason for each that failed, by key."""
         # Dealt like cards, the longest first, so that no share is much longer than another.
         unique = sorted({task.key: task for task in tasks}.values(), key=lambda t: (-len(t.text), t.key))
         count = len(self.devices)
         for worker, connection in enumerate(self.connections):
-            connection.send(unique[worker::count])
+            connection.send((unique[worker::count], floor))
         shares: dict[int, Stored] = {}
         errors: dict[str, str] = {}
         running = set(range(count))
@@ -150,10 +154,12 @@ def serve(load: Callable[[str], ReaderLike], device: str, budget: int | None, pa
 
     try:
         reader = load(device)
-        encoder = Encoder(reader, Cache(reader.key, reader.n_features), budget)
+        cache = Cache(reader.key, reader.n_features)
         parent.send(Ready(reader.key, reader.n_features))
         while True:
-            parent.send(Finished(encoder.run(parent.recv(), tell, check)))
+            tasks, floor = parent.recv()
+            encoder = Encoder(reader, keeping.store(cache, floor), budget)
+            parent.send(Finished(encoder.run(tasks, tell, check)))
     except (EOFError, BrokenPipeError, Cancelled):
         # The parent has ended or asked to stop; everything computed is stored.
         return

@@ -1,12 +1,16 @@
 """Summaries: over every bar that is not under their floor they say what positions say, number by number."""
 
+import os
+import signal
+from typing import IO
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffing.common.errors import UserError
-from diffing.reader import floors
+from diffing.reader import cache, floors
 from diffing.reader.cache import Cache
 from diffing.reader.records import Encoding, from_buffer, to_bytes
 from diffing.reader.summaries import Entries, Shows, Summary, Whole, summed_up
@@ -138,3 +142,38 @@ def test_summaries_under_two_floors_lie_in_two_files_and_a_killed_writers_head_i
     data[20] ^= 1
     cache.path(0).write_bytes(bytes(data))
     assert cache.drop_damaged(found) == 2
+
+
+@pytest.mark.parametrize("share", [0.1, 0.6, 1.0])
+@pytest.mark.parametrize("write", [1, 2, 4])
+def test_a_writer_killed_in_any_write_leaves_what_was_committed_and_nothing_else(write: int, share: float) -> None:
+    """The first write is the head's; after one that is whole the rows are still to come."""
+    summaries, floor = Cache("reader", 3).summaries, np.ones(3, np.float32)
+    child = os.fork()
+    if not child:
+        left, whole = write, cache.write_all
+
+        def dying(file: IO[bytes], data: bytes) -> None:
+            nonlocal left
+            left -= 1
+            whole(file, data if left else data[: int(share * len(data))])
+            if not left:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        cache.write_all = dying
+        with summaries.writer(floor) as writer:
+            for number in range(9):
+                writer.add([(str(number), 1, sample(2.0 + number))])
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    keys = [str(number) for number in range(9)]
+    assert sorted(summaries.find(keys)) == keys[: max(write - 2, 0)]
+    with summaries.writer(floor) as writer:
+        writer.add([(key, 1, sample(2.0 + int(key))) for key in keys])
+        assert writer.shard == 0
+    found = summaries.find(keys)
+    assert summaries.drop_damaged(keys) == 0
+    buffer = summaries.path(0).read_bytes()
+    np.testing.assert_array_equal(floors.read(buffer), floor)
+    assert [Summary(buffer, found[key], 3, floor).peaks[0] for key in keys] == [2.0 + n for n in range(9)]
+    assert len(buffer) == max(place.offset + place.size for place in found.values())

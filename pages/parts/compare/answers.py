@@ -12,6 +12,7 @@ from diffing.diff.answer import Behaviour
 from diffing.findings.findings import Example
 from diffing.probes.probes import PROBES
 from diffing.probes.rules import Span
+from diffing.reader import again
 from diffing.reader.encodings import Encodings
 from pages.parts import address, highlight, load
 from pages.parts.address import Comparison
@@ -150,6 +151,14 @@ def _answer(
 def _activations(side: str, marks: Marks, encodings: Encodings, document: int, feature: int) -> None:
     """An answer as it was written, its tokens coloured by a feature's activations."""
     try:
+        if again.lacking(encodings, [document]):
+            st.caption("Of this answer a summary is kept, which does not say on which tokens a feature fires.")
+            # On a press alone: loading a reader takes seconds to minutes, and its memory.
+            if not st.button("Read this answer again", key=f"again-{document}", help="Loads the study's reader."):
+                st.html(written.answer(encodings.texts[document], [], [], side, marks.rendered))
+                return
+            with st.spinner("Reading the answer again …"):
+                again.read(encodings, [document])
         pieces = encodings.tokens(document).pieces(encodings.dense(document, feature))
         st.html(highlight.answer(pieces, side, marks.full_colour))
     except UserError as error:
