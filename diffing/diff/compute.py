@@ -205,6 +205,7 @@ def measured(
     carried = separability.carried(apart, behaviours.columns(changed), renumbered)
     counted["separability"] |= {"carried": carried._asdict()}
     facts = _told(study, a, b, settings) | {"tested_phrases": said.tested, "anything": anything.of(tables)}
+    facts |= {"raised": shown.raised} if shown.raised else {}
     return tables, facts | counted | sampling.told(pairs, some)
 
 

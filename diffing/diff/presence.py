@@ -12,8 +12,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from diffing.common.arrays import Array, ranges
+from diffing.common.errors import UserError
 from diffing.probes.scan import BY_LENGTH, Scan
 from diffing.reader.firing import Tokens
+from diffing.reader.floors import FLOOR
 from diffing.reader.records import Encoding
 from diffing.reader.summaries import Entries, Shows, Whole, gathered
 
@@ -45,6 +47,10 @@ class Summed(Protocol):
 
     @property
     def n_features(self) -> int: ...
+    @property
+    def floor(self) -> Array | None:
+        """The lowest bar of each feature over which every document can be counted; None where any bar is."""
+
     def summary(self, document: int) -> Shows: ...
 
 
@@ -81,8 +87,10 @@ EACH = 700
 class Stored:
     """A study's encodings, above a bar for each feature where there is one."""
 
-    def __init__(self, store: Summed, bar: Array | None = None, room: int = ROOM) -> None:
+    def __init__(self, store: Summed, bar: Array | None = None, room: int = ROOM, raised: int = 0) -> None:
         self.store, self.bar, self._room = store, bar, room
+        self.raised = raised
+        """Features whose bar is the floor of summaries, which is above what was asked for."""
         self._seen: dict[int, Entries] = {}
 
     @property
@@ -186,7 +194,8 @@ def shown(
 ) -> Stored:
     """What is active above `threshold`, and above a share of the feature's strongest activation in `documents`.
 
-    The bar knows no sides: both checkpoints' documents set it together.
+    The bar knows no sides: both checkpoints' documents set it together. Where summaries say nothing down to it,
+    since answers that are not compared here set their floor, the floor takes its place, on both sides alike.
     """
     if threshold <= 0 and share_of_peak <= 0:
         return Stored(store)
@@ -195,7 +204,17 @@ def shown(
         found = store.summary(document)
         # A document has each feature once, so that plain indexing loses none.
         strongest[found.feature] = np.maximum(strongest[found.feature], found.peaks)
-    return Stored(store, np.maximum(threshold, share_of_peak * strongest), room)
+    bar = np.maximum(threshold, share_of_peak * strongest)
+    if store.floor is None:
+        return Stored(store, bar, room)
+    # What is nowhere above either shows nothing, whichever it is.
+    raised = (bar < store.floor) & (bar < strongest)
+    if raised.any() and share_of_peak < FLOOR:
+        raise UserError(
+            f"Of some answers summaries are kept, which hold what lies above {FLOOR:.0%} of a feature's peak; "
+            f"choose a share of the peak of {FLOOR:g} or more, or 0 and no threshold."
+        )
+    return Stored(store, np.maximum(bar, store.floor), room, int(raised.sum()))
 
 
 def joined(parts: Iterable[Flat]) -> Flat:

@@ -48,10 +48,16 @@ def told(pairs: Pairing, some: Pairing) -> dict[str, Any]:
 
 def in_words(facts: dict[str, Any]) -> str:
     """As a sentence; empty where all prompts were looked at."""
+    raised = facts.get("raised", 0)
+    higher = (
+        f"Of {count(raised, 'feature')} a higher bar was taken, under which summaries of answers say nothing."
+        if raised
+        else ""
+    )
     if "sampled" not in facts:
-        return ""
+        return higher
     part, whole = facts["sampled"]["prompts"], facts["sampled"]["of"]
     return (
         f"Phrases and behaviours are of {part:,} prompts drawn by the study's seed from {count(whole, 'prompt')}; "
-        "features and surface probes are of all."
-    )
+        f"features and surface probes are of all. {higher}"
+    ).rstrip()

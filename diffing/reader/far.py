@@ -34,8 +34,8 @@ class Far:
             self._system, root = fsspec.core.url_to_fs(address)
         except (ImportError, ValueError) as error:
             raise UserError(
-                f"{PLACE} is '{address}', which cannot be opened here ({error}); for object stores install "
-                "`pip install 'checkpoint-diffing[cloud]'`."
+                f"{PLACE} is '{address}', which cannot be opened here ({error}); its package "
+                "is to be installed, s3fs for S3."
             ) from error
         self.address, self._root = address, f"{root.rstrip('/')}/{reader}"
 

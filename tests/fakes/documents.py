@@ -37,6 +37,7 @@ class Documents:
         self.dense = dense
         self.n_features = dense[0].shape[1]
         self._decoder = decoder
+        self.floor: Array | None = None
 
     def encoding(self, document: int) -> Encoding:
         one = self.dense[document]
