@@ -48,15 +48,15 @@ def of(study: Study) -> dict[str, Any]:
 
 
 def _of(study: Study) -> dict[str, Any]:
-    counted = _counted(study)
+    there = counted(study)
     status: dict[str, Any] = {
         "study": study.name,
         "checkpoints": [c.model_dump(include={"key", "name", "source"}) | asked_at(c) for c in study.checkpoints],
-        "prompts": dict(counted["prompts"]),
+        "prompts": dict(there["prompts"]),
         "draws": study.settings.sampling.draws,
-        "responses": {key: dict(counts) for key, counts in counted["responses"].items()},
-        "cost": counted["cost"],
-        "detectable": foreseen(study, counted["prompts"]["active"]),
+        "responses": {key: dict(counts) for key, counts in there["responses"].items()},
+        "cost": there["cost"],
+        "detectable": foreseen(study, there["prompts"]["active"]),
         "running": [job.spec["kind"] for job in jobs.recent(study) if job.status().state == "running"],
     }
     # Not a step that everybody takes: only weights can be looked into.
@@ -75,8 +75,8 @@ def _asked(study: Study) -> Rests:
 
 
 @kept(1, _asked)
-def _counted(study: Study) -> dict[str, Any]:
-    """Prompts, answers and dollars of a study."""
+def counted(study: Study) -> dict[str, Any]:
+    """Prompts, answers and dollars of a study, whose files can then be read."""
     table, stored = study.prompts(), study.told_of_responses(*responses.KEY, "flag", "cost")
     active = table[table["active"]]
     expected = len(active) * study.settings.sampling.draws

@@ -289,6 +289,12 @@ def read_part(path: Path, columns: Sequence[str], where: tuple[str, Sequence[str
         return pa.concat_tables(kept).replace_schema_metadata(file.schema_arrow.metadata).to_pandas()
 
 
+def sealed(path: Path) -> bool:
+    """Whether a table carries a checksum; `Damaged` where that does not fit. It is read through and not kept."""
+    with damage.reading(path):
+        return seals.check_file(path)
+
+
 def parts(path: Path) -> Iterator[pd.DataFrame]:
     """All rows of a table, a group of them at a time; one without rows comes as one such part."""
     with damage.reading(path), pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:

@@ -8,6 +8,7 @@ finds accidents; it is no defence against somebody who forges a file, and who ed
 """
 
 import json
+import os
 import zlib
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,29 @@ def check_table(data: bytes) -> None:
     view = memoryview(data)
     if zlib.crc32(view[at:], zlib.crc32(view[:start])) != int.from_bytes(data[at - 4 : at], "little"):
         raise ValueError("its sum does not fit: it is not what was written")
+
+
+def check_file(path: Path) -> bool:
+    """The same of a file that is read in pieces; whether it carries a checksum at all."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - TAIL, 0))
+        at = _footer(file.read(), size)
+        start = at - LENGTH
+        if start < 0:
+            return False
+        file.seek(start)
+        stored = file.read(LENGTH)
+        if not stored.startswith(MARK):
+            return False
+        file.seek(0)
+        crc, left = 0, start
+        while left and (piece := file.read(min(PIECE, left))):
+            crc, left = zlib.crc32(piece, crc), left - len(piece)
+        file.seek(at)
+        if zlib.crc32(file.read(), crc) != int.from_bytes(stored[len(MARK) :], "little"):
+            raise ValueError("its sum does not fit: it is not what was written")
+    return True
 
 
 def _footer(tail: bytes, size: int) -> int:

@@ -96,7 +96,11 @@ def check(
 
 
 def _direction(
-    feature: int, label: str, things: Sequence[str], row: "pd.Series[float]", probes: pd.DataFrame
+    feature: int,
+    label: str,
+    things: Sequence[str],
+    row: "pd.Series[float] | Mapping[str, Any]",
+    probes: pd.DataFrame,
 ) -> list[Contradiction]:
     """The feature differs, and what its label names surely moves the other way, all that moves at all."""
     if not row["q"] < measure.LEVEL:
@@ -181,7 +185,7 @@ def refuted(label: str, row: Mapping[str, Any], probes: pd.DataFrame) -> str:
     # Of what is not among the nearest probes it is only known that it lies no nearer than the last of them.
     least = ties[-1].share if len(ties) == NEAREST else 0.0
     near = Near(defaultdict(lambda: least, {tie.probe: tie.share for tie in ties}), defaultdict(float))
-    flags = [*_direction(feature, label, things, pd.Series(row), probes), *_place(feature, label, things, near)]
+    flags = [*_direction(feature, label, things, row, probes), *_place(feature, label, things, near)]
     told = flags[0].words if flags else _words(label, ties, fired(row))
     return f"{told[:1].upper()}{told[1:]}." if told else ""
 

@@ -44,7 +44,9 @@ def chosen(here: Comparison) -> Comparison:
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=load.ANSWERS)
 def _held(study: Study) -> list[Channel]:
     """What there is to choose from: the text, and what else at least one answer has."""
-    return list(dict.fromkeys(["text", *channels.held(study.responses())]))
+    # Of text nothing is asked: there is always that.
+    beside = study.told_of_responses("reasoning", "tools").assign(text="")
+    return ["text", *channels.held(beside)]
 
 
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=load.ANSWERS)

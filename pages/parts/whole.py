@@ -4,6 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from diffing import status
 from diffing.common import damage, files, jsonl
 from diffing.common.errors import UserError
 from diffing.findings import findings
@@ -26,8 +27,11 @@ def fault(study: Study) -> str:
     """
     try:
         with damage.told():
-            study.prompts()
-            study.responses()
+            # Reads both, unless somebody has since they changed.
+            status.counted(study)
+            table = study.folder / responses.TABLE
+            if table.exists() and not files.sealed(table):
+                study.responses()
             findings.load(study)
             for path in sorted(study.folder.glob("*.jsonl")):
                 jsonl.read(path)

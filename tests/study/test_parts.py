@@ -88,3 +88,13 @@ def test_a_column_that_an_older_table_lacks_is_left_out(tmp_path: Path) -> None:
     files.write_parquet(tmp_path / "t.parquet", pd.DataFrame({"a": ["x", "y"], "b": np.arange(2)}))
     assert list(files.read_part(tmp_path / "t.parquet", ["a", "c"])) == ["a"]
     assert files.read_part(tmp_path / "t.parquet", ["b"], ("a", ["y"]))["b"].tolist() == [1]
+
+
+def test_a_table_is_checked_in_pieces_as_it_is_whole(study: Study) -> None:
+    path = study.folder / "responses.parquet"
+    assert files.sealed(path)
+    data = path.read_bytes()
+    for at in (5, len(data) // 2, len(data) - 12):
+        path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+        with pytest.raises(Damaged):
+            files.sealed(path)
