@@ -48,9 +48,12 @@ def bundled(sae: str) -> dict[int, Label]:
     return {int(feature): Label.model_validate(entry) for feature, entry in files.read_json(BUNDLED).items()}
 
 
-def dossiers(study: Study) -> dict[int, Dossier]:
-    """What is known of each feature's name: what ships with the SAE, what was imported, the study's history."""
-    sae = sae_of(study.settings.reader)
+def dossiers(study: Study, reader: ReaderChoice | None = None) -> dict[int, Dossier]:
+    """What is known of each feature's name: what ships with the SAE, what was imported, the study's history.
+
+    Of the study's reader, unless another is named.
+    """
+    sae = sae_of(reader or study.settings.reader)
     return history.dossiers(history.read(study, sae), chain(bundled(sae).items(), history.imported(study, sae)))
 
 

@@ -6,10 +6,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from diffing import jobs
+from diffing import jobs, labels
+from diffing.labels import history
+from diffing.labels.history import Label
 from diffing.models import providers
 from diffing.study.study import Study
-from diffing.whitebox.dictionaries import shelf, told
+from diffing.whitebox.dictionaries import judged, readers, shelf, told
 from pages.parts.inside import dictionaries
 from pages.parts.keys import fresh
 from tests.fakes import pairs as fakes
@@ -70,6 +72,39 @@ def test_latents_come_by_what_they_write_and_a_link_opens_one_in_its_passages(st
     drawn = [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
     (loss,) = [each for each in drawn if len(each["data"]) == 1]
     assert len(drawn) == 2 and len(loss["data"][0]["x"]) in (len(curves), 1, 2)
+
+
+def test_what_was_judged_and_labelled_stands_with_the_latents(study: Study) -> None:
+    assert jobs.run_here(study, "dictionary", ASKED | {"kind": "difference"}).state == "done"
+    app = opened("pages/inside.py", study="s")
+    assert "Judge its latents" in [button.label for button in app.button]
+    assert any("trains 5 more dictionaries" in each.value for each in app.caption)
+    rows = told.first(study, "difference", dictionaries.LISTED)
+    table = shelf.table(study, "difference", "latents")
+    # One that is tried and not among the first.
+    last = int(table[~table["latent"].isin([row.latent for row in rows])]["latent"].iloc[0])
+    verdicts = pd.DataFrame({"latent": [last], "verdict": "real", "exclusive": "variant", "stable": True})
+    verdicts = verdicts.assign(effect=0.25, null_effect=0.1, p_latents=0.05, p_directions=0.05, raises="“!”")
+    counts = pd.DataFrame({"told": ["this pair", "one", "two"], "alive": 60, "again": 30, "own": [7, 2, 1]})
+    about = {"version": judged.VERSION, "mark": shelf.mark(shelf.facts(study, "difference")), "answers": False}
+    about |= {"key": "", "nulls": ["one", "two"], "texts": 9, "tokens": 99, "options": {}, "date": ""}
+    place = shelf.folder(study, "difference")
+    judged.save(place, judged.About.model_validate(about), verdicts, counts.assign(base=0, variant=counts["own"]))
+    label = Label(label="marks of joy", author="me", author_kind="person", date="2026")
+    history.add(study, labels.sae_of(readers.choice("difference", study)), rows[0].latent, label)
+    app = opened("pages/inside.py", study="s", latent=str(last))
+    assert any("Of 60 latents that fire, 7 are exclusive and stable" in each.value for each in app.markdown)
+    assert "Judge its latents" not in [button.label for button in app.button]
+    counted, real, latents = [each.value for each in app.dataframe]
+    assert counted["exclusive and found again"].tolist() == [7, 2, 1] and real["latent"].tolist() == [last]
+    assert latents["label"].tolist()[:2] == ["marks of joy", ""]
+    chosen = app.selectbox(key=fresh("latent", "difference", last))
+    assert chosen.value == last and f"Latent {rows[0].latent}: marks of joy" in chosen.options
+    outdated = judged.About.model_validate(about | {"version": 0})
+    judged.save(place, outdated, verdicts, counts.assign(base=0, variant=0))
+    app = opened("pages/inside.py", study="s")
+    assert any("judged in another way since then" in each.value for each in app.warning)
+    assert "Judge its latents" in [button.label for button in app.button]
 
 
 def test_another_pairs_dictionary_and_one_of_no_latent_are_left_out(study: Study) -> None:

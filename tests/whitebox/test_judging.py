@@ -61,7 +61,7 @@ def test_a_dictionary_is_judged_kept_and_told(made: Callable[[], Study]) -> None
     assert found.about.texts == held and not found.about.answers
     (job,) = [each for each in jobs.recent(study) if each.spec["kind"] == "latents"]
     log = " ".join(job.log_tail())
-    learnt = 5 * shelf.facts(study, "difference").tokens
+    learnt = judged.USUAL * shelf.facts(study, "difference").tokens
     assert (
         f"5 dictionaries more are trained like it, on {learnt:,} tokens together" in log and "by some steps" in log
     )

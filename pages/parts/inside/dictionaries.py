@@ -15,10 +15,11 @@ from diffing.common.errors import UserError
 from diffing.common.escape import esc, md
 from diffing.common.words import listed
 from diffing.jobs.job import Job
-from diffing.whitebox.dictionaries import shelf, told
+from diffing.labels import names
+from diffing.whitebox.dictionaries import readers, shelf, told
 from pages.parts import address, charts, download, highlight, job_panel
 from pages.parts.address import Comparison
-from pages.parts.inside import heat
+from pages.parts.inside import heat, judged
 from pages.parts.keys import fresh
 
 KIND = shelf.STEP
@@ -38,10 +39,10 @@ CURVES = {
 def show(here: Comparison) -> None:
     """What is trained, what is being trained, and a way to train one."""
     st.subheader("Dictionaries of what differs")
-    names = [name for name in shelf.names(here.study) if _mine(here, name)]
-    if names:
+    mine = [name for name in shelf.names(here.study) if _mine(here, name)]
+    if mine:
         try:
-            _one(here, _chosen(names))
+            _one(here, _chosen(mine))
         except UserError as error:
             # A table that is not there, or is damaged.
             st.info(md(str(error)))
@@ -51,7 +52,7 @@ def show(here: Comparison) -> None:
             "passages in which they do and the words that they write. It learns from both models' activations."
         )
     _training(here)
-    with st.expander("Train a dictionary", expanded=not names):
+    with st.expander("Train a dictionary", expanded=not mine):
         _form(here)
 
 
@@ -60,15 +61,15 @@ def _mine(here: Comparison, name: str) -> bool:
     return (facts.base, facts.variant) == (here.a, here.b)
 
 
-def _chosen(names: list[str]) -> str:
+def _chosen(there: list[str]) -> str:
     asked = address.text("dictionary")
-    at = asked if asked in names else names[0]
-    if len(names) == 1:
+    at = asked if asked in there else there[0]
+    if len(there) == 1:
         return at
     key = fresh("dictionary", at)
     chosen: str = st.segmented_control(
         "Dictionary",
-        names,
+        there,
         default=at,
         required=True,
         key=key,
@@ -89,11 +90,15 @@ def _one(here: Comparison, name: str) -> None:
     )
     if why := shelf.outdated(study, name):
         st.warning(f"{md(why)} Train it again under another name, or remove it first.")
+    found = judged.show(here, name)
     rows = told.first(study, name, LISTED)
+    labels = _labels(here, name)
+    st.markdown("##### Latents that write most of the difference")
     st.dataframe(
         pd.DataFrame(
             {
                 "latent": row.latent,
+                **({"label": labels.get(row.latent, "")} if labels else {}),
                 "share": 100 * row.share,
                 "fires": 100 * row.frequency,
                 "base": row.beta("base"),
@@ -116,16 +121,24 @@ def _one(here: Comparison, name: str) -> None:
     st.caption(told.CAUTION)
     download.csv("Download all latents", shelf.table(study, name, "latents"), f"{study.name}-{name}-latents")
     if rows:
-        _latent(here, name, rows)
+        known = [row.latent for row in rows]
+        if found is not None:
+            known += [int(latent) for latent in found.first["latent"] if int(latent) not in known]
+        _latent(here, name, known, labels)
     with st.expander("How it learnt"):
         _curves(shelf.curves(study, name), f"learnt-{name}")
     reads = f"python -m diffing encode {study.name} --reader whitebox:{name}"
     st.caption(f"It reads answers like any other reader: `{reads}`, then compare as usual.")
 
 
-def _latent(here: Comparison, name: str, rows: list[told.Latent]) -> None:
+def _labels(here: Comparison, name: str) -> dict[int, str]:
+    """What latents are called, where `label` was run with this dictionary as the reader."""
+    known = names.dossiers(here.study, readers.choice(name, here.study))
+    return {latent: dossier.current.label for latent, dossier in known.items() if dossier.current is not None}
+
+
+def _latent(here: Comparison, name: str, known: list[int], labels: dict[int, str]) -> None:
     """The passages of a latent, strongest first."""
-    known = [row.latent for row in rows]
     asked = address.number(address.text("latent"))
     at = asked if asked in known else known[0]
     key = fresh("latent", name, at)
@@ -133,7 +146,7 @@ def _latent(here: Comparison, name: str, rows: list[told.Latent]) -> None:
         "Latent",
         known,
         index=known.index(at),
-        format_func=lambda number: f"Latent {number}",
+        format_func=lambda number: f"Latent {number}" + (f": {labels[number]}" if number in labels else ""),
         key=key,
         on_change=lambda: address.put(latent=st.session_state[key]),
     )
