@@ -16,6 +16,8 @@ from diffing.agents.desk import Desk
 from diffing.agents.reading import PAGE, After, Before, Cursor, Name, known
 from diffing.agents.shapes import Cell, Inside, Looked, Pointed
 from diffing.common.errors import UserError
+from diffing.study.study import Study
+from diffing.whitebox.dictionaries import judged, shelf
 from diffing.whitebox.sight import clues, seen
 from diffing.whitebox.sight.clues import Clue
 from diffing.whitebox.sight.evidence import less
@@ -48,6 +50,9 @@ def inside(
     table: Annotated[
         bool, Field(description="That method's own table in place of its things: `rows`, the largest first.")
     ] = False,
+    dictionary: Annotated[
+        str, Field(description="A trained dictionary's name: its judged latents as `rows`, in place of things.")
+    ] = "",
     cursor: Cursor = "",
 ) -> Inside:
     """What the weights of two checkpoints show: a sentence, and the things that methods point at, each with its
@@ -55,6 +60,8 @@ def inside(
     if table and not method:
         raise UserError("A table is one method's: name the method too.")
     opened = desk.opened(study)
+    if dictionary:
+        return _latents(desk, opened, dictionary, cursor)
     found = seen.of(opened, *opened.sides(a, b))
     if not found.methods:
         raise UserError(f"Nothing of the weights of '{study}' has been looked into yet; start the step 'inside'.")
@@ -97,6 +104,31 @@ def inside(
         left_out=[each.title for each in found.refused],
         things=things,
         rows=own,
+        next_cursor=after,
+    )
+
+
+def _latents(desk: Desk, study: Study, name: str, cursor: str) -> Inside:
+    """Which latents of a dictionary are real: verdicts, and counts beside nulls that have no names here."""
+    facts, found = shelf.facts(study, name), judged.needed(study, name)
+    if found.about.answers:
+        raise UserError(f"Dictionary '{name}' was judged on answers to held-out prompts, which no agent is shown.")
+    # A null is called by its source, which may tell what was changed.
+    plain = ["this pair", *(f"null {n}" for n in range(1, len(found.counts)))]
+    told = found._replace(counts=found.counts.assign(told=plain))
+    closed = desk.sight.closing(study)
+    every = [row for row in told.rows(len(found.first)) if not closed(str(row["makes likelier"]))]
+    rows, after = size.page(every, cursor, PAGE, dict, room=1200)
+    outdated = f" Outdated: {found.outdated}" if found.outdated else ""
+    return Inside(
+        study=study.name,
+        a=facts.base,
+        b=facts.variant,
+        sentence=size.cut(told.sentence + outdated, 1000),
+        methods=[],
+        left_out=[],
+        things=[],
+        rows=rows,
         next_cursor=after,
     )
 

@@ -11,9 +11,10 @@ from diffing.agents.sight import CLOSED
 from diffing.models import providers
 from diffing.models.planted import Planted
 from diffing.models.providers import Checkpoint
+from diffing.whitebox.dictionaries import judged, shelf
 from diffing.whitebox.sight import seen
 from tests.fakes import pairs as fakes
-from tests.fakes import seen_inside
+from tests.fakes import seen_inside, shelved
 from tests.fakes.agent import Agent, text
 
 
@@ -65,6 +66,31 @@ def test_neither_things_nor_the_sentence_quote_a_held_out_prompt(monkeypatch: py
     monkeypatch.setattr(seen, "of", lambda *_: quoting)
     told = Agent().told("inside", study="s")
     assert told["sentence"] == CLOSED and not told["things"]
+
+
+def test_judged_latents_are_told_without_a_nulls_source_or_figures_of_held_out_answers(
+    tmp_path: Path,
+) -> None:
+    made = fakes.make(tmp_path, "llama")
+    sides = [providers.parse(f"hf:{made.base}", "a"), providers.parse(made.low_rank, "b")]
+    study = Study.create("s", sides, pd.DataFrame({"text": ["Hello"]}))
+    shelved.put(study, "one", shelved.random(2))
+    agent = Agent()
+    assert "is not judged yet" in agent.refused("inside", study="s", dictionary="one")
+    about = {"version": judged.VERSION, "mark": shelf.mark(shelf.facts(study, "one")), "answers": False, "key": ""}
+    about |= {"nulls": ["starter+bees"], "texts": 9, "tokens": 99, "options": {}, "date": ""}
+    counts = pd.DataFrame({"told": ["this pair", "starter+bees"], "alive": 60, "again": 30, "own": [7, 2]})
+    verdicts = pd.DataFrame({"latent": [3], "verdict": "real", "exclusive": "variant", "stable": True})
+    verdicts = verdicts.assign(effect=0.25, null_effect=0.1, p_latents=0.05, p_directions=0.05, raises="“!”")
+    place = shelf.folder(study, "one")
+    judged.save(place, judged.About.model_validate(about), verdicts, counts)
+    told = agent.told("inside", study="s", dictionary="one")
+    assert told["rows"][0]["latent"] == 3 and told["rows"][0]["verdict"] == "real"
+    assert "dictionaries trained alike on nulls have 2 (null 1)" in told["sentence"] and "bees" not in json.dumps(
+        told
+    )
+    judged.save(place, judged.About.model_validate(about | {"answers": True}), verdicts, counts)
+    assert "held-out prompts, which no agent is shown" in agent.refused("inside", study="s", dictionary="one")
 
 
 def test_what_was_planted_in_a_checkpoint_is_told_to_no_agent() -> None:
