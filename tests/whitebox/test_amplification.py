@@ -1,18 +1,18 @@
-"""The change turned up: what is written against plain models, what is counted against counting, and what ships."""
+"""The change turned up: what is written against plain models, and what is counted against counting.
+
+What it finds in the organisms that ship, and that it claims nothing in their nulls, is `bench/inside.py`, with a
+table in docs/inside.md.
+"""
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
-from scipy.stats import spearmanr
 
 from diffing.common.errors import UserError
 from diffing.probes.probes import PROBES
-from diffing.whitebox import organisms, texts
 from diffing.whitebox.measures import shown
 from diffing.whitebox.methods import amplification
 from diffing.whitebox.methods.amplification import Options
@@ -20,7 +20,6 @@ from diffing.whitebox.pairs import nulls
 from diffing.whitebox.pairs.opening import open_pair
 from diffing.whitebox.pairs.pair import Pair
 from diffing.whitebox.results import Result
-from diffing.whitebox.sight import evidence
 from diffing.whitebox.texts import Document
 from tests.fakes import pairs as fakes
 from tests.fakes.pairs import Folders
@@ -138,32 +137,3 @@ def test_runs_of_tokens_are_counted_once() -> None:
     seen = shown.read(["The town! The end", "a **town**"])
     assert [bool(seen.has[n, len(seen.habits) + seen.words.index("town")]) for n in (0, 1)] == [True, True]
     assert seen.has[0, seen.habits.index("exclamation marks")] and seen.words.count("the") == 1
-
-
-def test_the_louder_organism_grows_louder_and_its_nulls_do_not() -> None:
-    planted = organisms.find("style")
-    pair = open_pair(planted.variant.base_source.written, planted.variant.source.written)
-    own = texts.own(texts.Choice(count=128, length=48), pair.tokenizer, pair.whole, pair.identity)
-    options = Options(alphas=(0.5, 1.5))
-
-    def bare(opened: Pair) -> Result:
-        return found(replace(opened, kind="control"), options, own)
-
-    result = bare(pair)
-    beside: list[tuple[str, pd.DataFrame]] = []
-    for control in ("control", "control-2"):
-        with nulls.given(pair, organisms.find(control).variant.source.written) as null:
-            beside.append((control, amplification.figures(bare(null), options)))
-    for seed in (0, 1):
-        with nulls.rotated(pair, own[:8], seed) as null:
-            beside.append((f"rotated-{seed}", amplification.figures(bare(null), options)))
-    shares: Any = result.tables["shares"]
-    rate = shares[(shares["kind"] == "habit") & (shares["key"] == "exclamation marks")].sort_values("alpha")
-    assert spearmanr(rate["alpha"], rate["share"])[0] >= 0.9
-    above = evidence.judged(amplification.figures(result, options), beside).above
-    assert above.iloc[0]["key"] == "exclamation marks" and "!!" in set(above["key"])
-    assert set(above[above["kind"] == "habit"]["key"]) <= {"exclamation marks", "exclaiming opening"}
-    for place, (_, own_figures) in enumerate(beside):
-        others = [table for n, table in enumerate(beside) if n != place]
-        claimed = evidence.judged(own_figures, others).above
-        assert not claimed["kind"].str.startswith("habit").any()
