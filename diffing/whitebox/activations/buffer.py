@@ -41,6 +41,8 @@ class Buffer:
         self.free: Ints = np.arange(plan.most)
         self.places: dict[int, Ints] = {}
         """Where each portion's rows lie; -1 for those that are gone."""
+        self._sides: dict[torch.device, torch.cuda.Stream] = {}
+        """On each GPU a stream for what goes from one to another."""
         self.begun: dict[int, Iterable[Block]] = {}
         """What is being read of portions that come."""
 
@@ -69,8 +71,30 @@ class Buffer:
         at = places[starts[document[here]] + self.plan.rank(document[here], position[here])]
         here, at = here[at >= 0], at[at >= 0]
         self.document[at], self.position[at] = document[here], position[here]
-        rows = block.values[torch.from_numpy(here).to(block.values.device)]
-        self.values[torch.from_numpy(at).to(self.values.device)] = rows.to(self.values.device)
+        rows = self._moved(block.values, torch.from_numpy(here))
+        self.values[torch.from_numpy(at).to(self.values.device)] = rows
+
+    def _moved(self, values: Tensor, here: Tensor) -> Tensor:
+        """Some rows of a block, where the buffer is."""
+        home = self.values.device
+        if values.device == home or "cpu" in (values.device.type, home.type):
+            return values[here.to(values.device)].to(home)
+        # From one GPU to another. A copy waits for what both have in hand and has both wait for it: in streams of
+        # its own it waits for nothing, since a block that came is computed.
+        there, here_too = (self._side(device) for device in (values.device, home))
+        with torch.cuda.stream(there), torch.cuda.stream(here_too):
+            rows = values[here.to(values.device)].to(home, non_blocking=True)
+        # Neither is to be given away before it is read.
+        values.record_stream(there)
+        usual = torch.cuda.current_stream(home)
+        usual.wait_stream(here_too)
+        rows.record_stream(usual)
+        return rows
+
+    def _side(self, device: torch.device) -> torch.cuda.Stream:
+        if device not in self._sides:
+            self._sides[device] = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        return self._sides[device]
 
     def close(self) -> None:
         """Nothing more is wanted of what is being read."""
