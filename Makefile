@@ -32,7 +32,7 @@ $(VENV)/.installed: $(ROOT)/requirements.txt $(ROOT)/requirements-build.lock $(R
 	$(PYTHON) -m pip check
 	touch $@
 
-# What single wings need: agents over MCP, their benchmark, logins for teams.
+# What single wings need: agents over MCP, their benchmark, Ray, logins for teams.
 extras: $(VENV)/.installed-extras
 
 $(VENV)/.installed-extras: $(VENV)/.installed $(ROOT)/requirements-extras.lock

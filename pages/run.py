@@ -110,6 +110,7 @@ with left:
     label = f"Read {lacking:,} answers" if lacking else idle
     job_panel.start_button(study, "encode", label, lambda: {"device": device}, disabled=not lacking)
     job_panel.panel(study, "encode")
+    job_panel.machines(study)
 with right:
     st.caption("Then the two sides are compared, feature by feature.")
     st.html(highlight.sides(*here.names))

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 RUN, EXTRAS = "requirements.lock", "requirements-extras.lock"
 DEV, BUILD = "requirements-dev.lock", "requirements-build.lock"
 DIRECT = ("requirements.txt", "requirements-extras.txt", "requirements-dev.txt")
-WINGS = ["agents", "benchmark", "team"]
+WINGS = ["agents", "benchmark", "ray", "team"]
 """The extras of `pyproject.toml` that users may want; `make` does without them."""
 BUILDERS = {"setuptools"}
 """What packages without a wheel are built with."""

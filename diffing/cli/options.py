@@ -81,6 +81,17 @@ Part = Annotated[
 
 Join = Annotated[bool, typer.Option("--join", help="Bring together what shares have made.")]
 
+On = Annotated[
+    str,
+    typer.Option(
+        "--on", help="Have a Ray cluster work: ray, or ray://HOST:PORT of one (docs/scale.md).", metavar="RAY"
+    ),
+]
+
+GpusEach = Annotated[
+    float, typer.Option("--gpus-each", help="What each worker of a cluster takes of a GPU.", min=0.01, max=1.0)
+]
+
 Columns = Annotated[
     list[str] | None,
     typer.Option("--column", help="Which of the file's columns is ours, as OURS=THEIRS.", metavar="OURS=THEIRS"),

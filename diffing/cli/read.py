@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diffing.cli.options import AsJson, Channel, Context, Detach, Join, Name, Part, Reader
+from diffing.cli.options import AsJson, Channel, Context, Detach, GpusEach, Join, Name, On, Part, Reader
 from diffing.cli.terminal import alone, busy, do, say, show, tell
 from diffing.common.errors import UserError
 
@@ -55,6 +55,8 @@ def encode(
     ] = None,
     share: Part = "",
     join: Join = False,
+    on: On = "",
+    gpus_each: GpusEach = 1.0,
     detach: Detach = False,
     as_json: AsJson = False,
 ) -> None:
@@ -72,7 +74,7 @@ def encode(
     without it reads the rest.
 
     With --share K/N this process reads one of N shares, and so may others at the same time, on other machines too;
-    --join then brings them together.
+    --join then brings them together. With --on a Ray cluster reads.
 
     Example: `python -m diffing encode flash --reader llama-3.1-8b --device cuda`
     """
@@ -89,8 +91,9 @@ def encode(
     options |= {} if positions is None else {"positions": positions}
     beside = chosen != opened.settings.reader
     options |= places.for_step(opened.read_by(chosen).through(channel))
+    options |= {"on": on, "gpus_each": gpus_each} if on else {}
     if share:
-        _read_share(opened, options, share, join or detach, as_json)
+        _read_share(opened, options, share, join or detach or bool(on), as_json)
         return
     if join:
         options["join"] = True
@@ -120,7 +123,9 @@ def _read_share(study: "Study", options: dict[str, Any], text: str, more: bool, 
 
     which = Share.parse(text)
     if more:
-        raise UserError("A share is neither joined nor detached; give --share alone, and --join at the end.")
+        raise UserError(
+            "A share is not joined, detached or read elsewhere; give --share alone, and --join at the end."
+        )
     result = alone(
         study,
         "encode",

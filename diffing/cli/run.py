@@ -102,7 +102,7 @@ def jobs_command(
     cancel: Annotated[bool, typer.Option(help="Ask that job to stop.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List a study's jobs, look at one, or cancel it.
+    """List a study's jobs and what other machines do of it, look at one job, or cancel it.
 
     Example: `python -m diffing jobs flash 20261121-101500-collect-n1 --cancel`
     """
@@ -117,13 +117,20 @@ def jobs_command(
         found[0].cancel()
         say(f"Asked {job} to stop; what it has stored stays.")
         return
+    from diffing.jobs.machines import seen
+
+    parts = [] if job else seen.of(opened)
     if as_json:
-        tell([one.status().model_dump() for one in found])
+        tell(
+            [one.status().model_dump() for one in found] + [{"kind": "part", **one.model_dump()} for one in parts]
+        )
         return
     for one in found:
         status = one.status()
         by = f"by {status.by}  " if status.by else ""
         say(f"{status.id}  {status.state}  {by}{status.in_words()}  {status.error}".rstrip())
+    for part in parts:
+        say(part.in_words())
     if job:
         for text in found[0].log_tail(50):
             say(f"  {text}")

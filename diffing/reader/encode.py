@@ -23,6 +23,7 @@ from diffing.common.arrays import Array, Bools
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
+from diffing.jobs.machines.on_ray import Ray
 from diffing.jobs.machines.share import Share
 from diffing.reader import decoders, keeping, lens, pieces, presets, wanted
 from diffing.reader.batches import Task
@@ -33,7 +34,7 @@ from diffing.reader.fleet import Fleet
 from diffing.reader.passes import ReaderLike
 from diffing.reader.pieces import TokenTable
 from diffing.reader.places import checked_path
-from diffing.reader.shares import joined
+from diffing.reader.shares import away, joined
 from diffing.reader.shares import share as one_share
 from diffing.reader.unread import unread
 from diffing.study.channels import Channel
@@ -49,6 +50,9 @@ ABOVE = "diffing.whitebox.dictionaries.reading"
 """The module whose `load(choice, device)` gives a trained dictionary as a reader. Named and not imported, as the
 steps of `jobs` are: two models that run beside each other are known in a room above, and `encode`, which stands
 below that room, is to have one way to read with whatever there is."""
+
+LOADS = "diffing.reader.encode:load_reader"
+"""The name by which workers of other machines find what loads a reader."""
 
 SHARE = 256
 """Answers that make another GPU worth its start: each loads a whole reader. Chosen by eye, not measured."""
@@ -73,6 +77,10 @@ class Options(BaseModel):
     """Of so many answers it is kept on which tokens features fire, of the others a summary (`keeping`)."""
     join: bool = False
     """Read nothing: take over what shares have read on other machines (`share`)."""
+    on: str = ""
+    """Who reads: `ray` for a Ray cluster of this machine, `ray://HOST:PORT` for another; else this process."""
+    gpus_each: float = Field(default=1.0, gt=0, le=1)
+    """What each worker of a cluster takes of a GPU."""
 
 
 def run(study: Study, options: Options, progress: Progress) -> Result:
@@ -81,7 +89,10 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     answers = wanted.of(study, options.prompts)
     tasks = wanted.tasks_of(study, answers)
     if options.join:
-        return joined.run(study, answers, [task.key for task in tasks], progress)
+        return joined.run(study, answers, tasks, progress)
+    if options.on:
+        told = away.told(study, LOADS, options.prompts, options.budget)
+        return away.run(study, Ray(options.on, away.WORK, told, options.gpus_each), answers, tasks, progress)
     began = time.monotonic()
     progress.update(0, len(answers), "answers", note="loading the reader")
     devices = devices_for(options.device, len(answers))

@@ -11,15 +11,13 @@ from typing import Any
 
 from diffing.common import damage, files
 from diffing.common.damage import Damaged
+from diffing.jobs.machines import seen
 from diffing.reader import presets
 from diffing.study.settings import ReaderChoice
 from diffing.study.study import Study
 
 FOLDER = "readers"
 """Of a study: the tables of readers that are not its own, and of channels other than the text."""
-
-SHARES = "shares"
-"""Of a study: what machines have read that work on it together, not joined yet."""
 
 
 def table_path(study: Study) -> Path:
@@ -39,7 +37,7 @@ def _beside(study: Study, end: str) -> Path:
 
 def shares_path(study: Study) -> Path:
     """Where those who read a share of this view put what they have read, until it is joined."""
-    return study.folder / SHARES / (_name(study.settings.reader) + _channel(study))
+    return study.folder / seen.FOLDER / (_name(study.settings.reader) + _channel(study))
 
 
 def _channel(study: Study) -> str:

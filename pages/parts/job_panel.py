@@ -15,6 +15,7 @@ from diffing.common import words
 from diffing.common.errors import UserError
 from diffing.common.escape import md
 from diffing.jobs.job import Job, JobStatus
+from diffing.jobs.machines import seen
 from diffing.reader import places
 from diffing.reader.unread import unread
 from diffing.study import channels
@@ -102,6 +103,37 @@ def panel(study: Study, kind: str, mine: Callable[[Job], bool] = lambda _job: Tr
             # The whole page changes once a step ends: its badges, its next step.
             st.rerun()
         _status(job, status)
+
+    shown()
+
+
+def machines(study: Study) -> None:
+    """What other machines do of the study; nothing where none does."""
+
+    @st.fragment(run_every=seen.EVERY if seen.of(study) else None)
+    def shown() -> None:
+        beats = seen.of(study)
+        if not beats:
+            return
+        rows = [
+            {
+                "part": beat.part,
+                "machine": beat.machine,
+                "device": beat.device,
+                "state": "silent" if beat.silent else beat.state,
+                "done": beat.done / beat.total if beat.total else 0.0,
+                "a second": beat.rate,
+                "of": beat.unit,
+                "failed": sum(beat.failures.values()),
+                "why": "; ".join(f"{reason} ({count})" for reason, count in beat.failures.items()) or beat.error,
+                "done again": beat.again,
+                "seconds lost": beat.again_seconds,
+            }
+            for beat in beats
+        ]
+        st.caption("What machines read of it together; `encode --join` brings shares together.")
+        percent = {"done": st.column_config.ProgressColumn("done", format="percent")}
+        st.dataframe(rows, hide_index=True, column_config=percent, key="machines", alt="Parts by machine")
 
     shown()
 

@@ -40,6 +40,10 @@ def test_shares_are_read_and_joined_by_command(monkeypatch: pytest.MonkeyPatch) 
     said = run("encode", "study", "--share", "2/2")
     assert said.startswith("Share 2/2: ") and "When all shares are done: 'encode study --join'." in said
     run("encode", "study", "--share", "2/2", "--join", code=1)
+    listed = run("jobs", "study").splitlines()
+    assert [line.split(" on ")[0] for line in listed] == ["share 1/2", "share 1/2", "share 2/2"]
+    states = [one["state"] for one in json.loads(run("jobs", "study", "--json"))]
+    assert sorted(states) == ["cancelled", "done", "done"]
     assert run("encode", "study", "--join").startswith("done: 24 answers, 0 could not be read")
     assert len(Encodings.open(study)) == 24
     assert not places.shares_path(study).exists()

@@ -14,12 +14,16 @@ from typing import Literal
 from pydantic import BaseModel, ValidationError
 
 from diffing.common import files
+from diffing.study.study import Study
 
 EVERY = 2.0
 """Seconds between two writings: often enough for who looks, rare enough for a disk that a thousand write to."""
 SILENT = 120.0
 """Seconds without a word after which a worker is called silent: a network disk may show a file half a minute late,
 and clocks of machines differ by seconds. Chosen by eye."""
+
+FOLDER, BEATS = "shares", "beats"
+"""Of a study: what several machines make together, not joined yet; and within it, what they tell of themselves."""
 
 Doing = Literal["running", "done", "failed", "cancelled"]
 
@@ -69,9 +73,10 @@ def machine() -> str:
 class Post:
     """Writes one worker's beats; `end` has the last word."""
 
-    def __init__(self, folder: Path, name: str, part: str, device: str = "") -> None:
+    def __init__(self, folder: Path, name: str, part: str, device: str = "", where: str = "") -> None:
+        """`where`: the machine of whom it tells; this one unless named."""
         self.path = folder / f"{name}.json"
-        self.beat = Beat(part=part, machine=machine(), device=device)
+        self.beat = Beat(part=part, machine=where or machine(), device=device)
         self._told = float("-inf")
         self._began = time.monotonic()
         self._first: int | None = None
@@ -91,6 +96,11 @@ class Post:
     def failed(self, reasons: Mapping[str, int]) -> None:
         self.beat = self.beat.model_copy(update={"failures": dict(reasons)})
 
+    def lost(self, times: int, seconds: float) -> None:
+        """A part of its own had been begun by others before, who were lost."""
+        now = {"again": self.beat.again + times, "again_seconds": self.beat.again_seconds + seconds}
+        self.beat = self.beat.model_copy(update=now)
+
     def end(self, state: Doing, error: str = "") -> None:
         self.beat = self.beat.model_copy(update={"state": state, "error": error})
         self._write()
@@ -104,6 +114,11 @@ class Post:
         with open(fresh, "w", encoding="utf-8", opener=files.private) as file:
             file.write(self.beat.model_dump_json())
         fresh.replace(self.path)
+
+
+def of(study: Study) -> list[Beat]:
+    """Everybody who works on a study beside its jobs, or did since it was last joined."""
+    return [beat for folder in sorted((study.folder / FOLDER).glob(f"*/{BEATS}")) for beat in all_in(folder)]
 
 
 def all_in(folder: Path) -> list[Beat]:

@@ -20,13 +20,13 @@ from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
 from diffing.jobs.machines import seen
 from diffing.jobs.machines.share import dealt
-from diffing.reader import decoders, lens, places
+from diffing.reader import decoders, keeping, lens, places
+from diffing.reader.batches import Task
 from diffing.reader.cache import Cache
 from diffing.reader.encodings import save_table
 from diffing.reader.shares import sealed
 from diffing.reader.shares.part import CHECKED, DECODER, LENS, READER
 from diffing.reader.shares.sealed import Sealed
-from diffing.reader.shares.share import BEATS
 from diffing.study.study import Study
 
 AT_ONCE = 2**25
@@ -35,8 +35,9 @@ FORSAKEN = 3600.0
 """Seconds after which an unsealed folder that nobody wrote to has no owner: the others are sealed every minute."""
 
 
-def run(study: Study, frame: pd.DataFrame, keys: Sequence[str], progress: Progress) -> Result:
-    """Merge, write the table of these answers (`keys` are theirs, in order), and put the shares away."""
+def run(study: Study, frame: pd.DataFrame, tasks: Sequence[Task], progress: Progress) -> Result:
+    """Merge, write the table of these answers, whose tasks are in their order, and put the shares away."""
+    keys = [task.key for task in tasks]
     began = time.monotonic()
     root = places.shares_path(study)
     found, faults = sealed.opened(root)
@@ -59,9 +60,11 @@ def run(study: Study, frame: pd.DataFrame, keys: Sequence[str], progress: Progre
             f"({one.manifest.reader}); it takes no part and stays."
         )
     cache = Cache(manifest.reader, manifest.n_features)
-    before = len(cache.find(keys)) - cache.drop_damaged(keys)
+    every = np.ones(len(tasks), bool)
+    keeping.stored(cache, tasks, every)
+    before = len(keeping.found(cache, keys))
     merged = _merge(root, cache, fit, progress)
-    stored = cache.find(keys)
+    stored = keeping.found(cache, keys)
     failures = {key: reason for one in fit for key, reason in one.manifest.failures.items() if key not in stored}
     lacking = [key for key in dict.fromkeys(keys) if key not in stored and key not in failures]
     if lacking:
@@ -69,7 +72,8 @@ def run(study: Study, frame: pd.DataFrame, keys: Sequence[str], progress: Progre
     if told:
         _hand_on(study, whose)
     frame["error"] = ["" if key in stored else failures[key] for key in keys]
-    save_table(study, frame, [stored.get(key) for key in keys], manifest.reader, manifest.n_features)
+    where, summed = keeping.places(cache, tasks)
+    save_table(study, frame, where, manifest.reader, manifest.n_features, summed)
     progress.over()
     _put_away(root, [one.folder for one in fit])
     failed = int((frame["error"] != "").sum())
@@ -136,7 +140,7 @@ def _lacking(study: Study, lacking: Sequence[str], found: Sequence[Sealed], root
     if not dealers:
         return f"{much} of study '{study.name}' not read yet; go on with the command that read the others."
     of = max(set(dealers), key=dealers.count)
-    alive = {beat.part for beat in seen.all_in(root / BEATS) if beat.state == "running" and not beat.silent}
+    alive = {beat.part for beat in seen.all_in(root / seen.BEATS) if beat.state == "running" and not beat.silent}
     parts = []
     for number in range(1, of + 1):
         count = sum(dealt(key, of) == number for key in lacking)
@@ -168,9 +172,9 @@ def _put_away(root: Path, folders: Sequence[Path]) -> None:
         dates = [path.stat().st_mtime for path in (left, *left.glob("*"))]
         if now - max(dates) > FORSAKEN:
             shutil.rmtree(left, ignore_errors=True)
-    for path in (root / BEATS).glob("*.json"):
+    for path in (root / seen.BEATS).glob("*.json"):
         # Who still works, the same share a second time for one, tells of itself again.
         path.unlink(missing_ok=True)
-    for place in (root / sealed.SEALED, root / sealed.MAKING, root / BEATS, root):
+    for place in (root / sealed.SEALED, root / sealed.MAKING, root / seen.BEATS, root):
         if place.is_dir() and not any(place.iterdir()):
             place.rmdir()

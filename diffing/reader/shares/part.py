@@ -51,7 +51,8 @@ class Shelf:
 
 def known(root: Path, key: str, n_features: int, keys: Sequence[str]) -> dict[str, Place]:
     """Which answers need not be read, by a look that changes nothing: sealed by anybody, or in the cache."""
-    found = Cache(key, n_features).known(keys)
+    cache = Cache(key, n_features)
+    found = cache.summaries.known(keys) | cache.known(keys)
     wanted = set(keys)
     for one in sealed.opened(root)[0]:
         if one.manifest.reader == key and one.whole:
@@ -68,13 +69,21 @@ class Worker:
     def about(self, part: str) -> About:
         return About(self.reader.key, self.reader.n_features, self.study, part, self.device)
 
-    def read(self, part: str, tasks: Sequence[Task], tell: Told, check: Callable[[], None]) -> dict[str, Any]:
+    def missing(self, part: str, tasks: Sequence[Task], tell: Told, check: Callable[[], None]) -> dict[str, Any]:
         """Read what is missing of these; what comes back is counted."""
-        shelf = Shelf(
-            self.root,
-            self.about(part),
-            known(self.root, self.reader.key, self.reader.n_features, [task.key for task in tasks]),
-        )
+        there = known(self.root, self.reader.key, self.reader.n_features, [task.key for task in tasks])
+        return self.read(part, tasks, there, tell, check)
+
+    def read(
+        self,
+        part: str,
+        tasks: Sequence[Task],
+        there: dict[str, Place],
+        tell: Told = lambda *_: None,
+        check: Callable[[], None] = lambda: None,
+    ) -> dict[str, Any]:
+        """Read those that are not there; what comes back is counted."""
+        shelf = Shelf(self.root, self.about(part), there)
         found = len(shelf.known)
         tokens = 0
 

@@ -6,16 +6,13 @@ from collections.abc import Callable
 from diffing.common import words
 from diffing.common.errors import Cancelled
 from diffing.common.step import Progress, Result
-from diffing.jobs.machines.seen import Post
+from diffing.jobs.machines.seen import BEATS, Post
 from diffing.jobs.machines.share import Share
 from diffing.reader import places, wanted
 from diffing.reader.batches import Task
 from diffing.reader.passes import ReaderLike
 from diffing.reader.shares.part import Worker
 from diffing.study.study import Study
-
-BEATS = "beats"
-"""Beside the sealed folders: what each worker tells of itself."""
 
 
 def run(
@@ -71,5 +68,5 @@ def _read(
         post.update(done, total, "characters")
         progress.update(done, total, "characters", note=words.count(tokens, "token"))
 
-    result = worker.read(str(share), mine, tell, progress.check)
+    result = worker.missing(str(share), mine, tell, progress.check)
     return {"share": str(share), "reader": reader.key, **result}
