@@ -83,8 +83,11 @@ def run(study: Study, runner: Runner, frame: pd.DataFrame, tasks: Sequence[Task]
         "tokens": tokens,
         "workers": len(seen.posts),
         "parts": len(parts),
+        "dealt": len(missing),
         "done_again": again,
         "lost_seconds": round(lost, 1),
+        # Of each worker from its first part on, so without the loading.
+        "characters_per_second": round(sum(post.beat.rate or 0.0 for post in seen.posts.values())),
         "seconds": round(seconds + result["seconds"], 1),
     }
 
@@ -118,7 +121,6 @@ class Seen:
         name = outcome.worker
         if name not in self.posts:
             self.posts[name] = Post(self.folder, f"ray-{name}", name, outcome.device, outcome.machine)
-            self.posts[name].update(0, total, "characters")
         self.done[name] = self.done.get(name, 0) + chars
         failures = self.failures.setdefault(name, {})
         reasons = {outcome.fault: 1} if outcome.fault else outcome.result["failures"]
