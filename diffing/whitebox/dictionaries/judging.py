@@ -287,7 +287,8 @@ class Learning:
     def _one(self, name: str, pair: Pair, seed: int) -> Dictionary:
         training, place = self.training, Place(self.found.place(name, seed))
         options = training.recipe.model_copy(update={"seed": seed})
-        self.progress.update(self.done, self.total, "tokens", note=f"training beside {pair.name}, seed {seed}")
+        where = "again, on this pair" if name == PAIR else f"on {pair.name}"
+        self.progress.update(self.done, self.total, "tokens", note=f"training {where}, seed {seed}")
 
         def look(row: dict[str, float]) -> None:
             self.progress.update(self.done + int(row["tokens"]), self.total, "tokens")
