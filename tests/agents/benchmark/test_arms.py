@@ -18,21 +18,25 @@ from diffing.study.study import Study
 from tests.fakes.bench_agents import calls, oracle, played
 from tests.fakes.label_study import RuleReader
 
-ARMS = ["answers", "battery", "plain"]
+ARMS = ["answers", "notebook", "battery", "plain"]
 OPTIONS = running.Options(arms=ARMS, organisms=["sample"], epochs=1, framing="presupposing", name="arms")
 LOOKS: tuple[tuple[str, dict[str, Any]], ...] = (
     *(("answer", {}), ("differences", {"view": "probes"}), ("feature", {"feature": 0}), ("findings", {})),
     *(("search", {"text": "the", "where": "answers"}), ("claim", {"text": "uses bold", "more": "b"})),
 )
 
+CELL = "from pathlib import Path\nprint(sorted(path.name for path in Path('data').iterdir()))"
+
 
 def looking(messages: list[Any]) -> ModelOutput:
     """Calls each tool once, then a pair that a search named, then hands in."""
     state = sample_state()
     assert state is not None
+    done = [message for message in messages if message.role == "tool"]
+    if state.metadata["arm"] == "notebook" and not done:
+        return calls("run_python", code=CELL)
     if state.metadata["arm"] != "answers":
         return oracle(messages)
-    done = [message for message in messages if message.role == "tool"]
     if len(done) < len(LOOKS):
         name, told = LOOKS[len(done)]
         return calls(name, **told)
@@ -67,6 +71,12 @@ def test_the_answers_arm_calls_the_servers_own_tools(samples: dict[str, EvalSamp
     assert told[7].text.startswith("Never looked at: ") and told[7].text.count(": 1 of") == 1
     # What it claims on the way is its own copy's alone.
     assert samples["answers"].scores is not None
+
+
+def test_the_notebook_arm_runs_code_over_the_tables_of_its_pair(samples: dict[str, EvalSample]) -> None:
+    told = [message for message in samples["notebook"].messages if message.role == "tool"]
+    assert [message.function for message in told] == ["run_python", "submit"] and told[0].error is None
+    assert "state: done" in told[0].text and "prompts.parquet" in told[0].text
 
 
 def test_all_arms_see_one_order_and_read_the_same_words(samples: dict[str, EvalSample]) -> None:
