@@ -45,6 +45,7 @@ DOORS = ("held", "append", "needs_editor", "author", "_claimed")
 UNDER = {
     "diffing/common/jsonl.py append_all": "tried below as what steps write by, by way of `append`",
     "diffing/common/who.py author": "the question itself",
+    "diffing/reader/again.py read": "asks before it loads a reader, in `test_keeping`",
     "diffing/agents/benchmark/running.py run": "asks before anything else; agents are run in `test_running`",
     "diffing/findings/arms.py rate.take": "a step's",
     "diffing/findings/asking.py _keep.take": "a step's",
@@ -57,6 +58,7 @@ UNDER = {
     "diffing/whitebox/writing/held.py Holder.open": "asks before anything else; a pair is loaded in `test_live`",
     "diffing/whitebox/writing/held.py start": "asks before anything else; a pair writes in `test_live`",
     "diffing/whitebox/dictionaries/job.py run": "a step's",
+    "diffing/whitebox/dictionaries/judging.py run": "a step's",
     "diffing/jobs/run.py _claimed": "what `start` and `run_here` begin with",
     "diffing/probes/own_probes.py _add": "what `add` and `take` do",
     "diffing/probes/own_probes.py _write": "what `_add` and `remove` do",

@@ -5,7 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from diffing.common import who
 from diffing.common.errors import Cancelled, UserError
+from diffing.common.who import NOBODY, Refused
 from diffing.reader import again, encode, floors
 from diffing.reader.cache import Cache
 from diffing.reader.encodings import Encodings
@@ -108,6 +110,9 @@ def test_an_answer_is_read_again_once_for_whoever_wants_its_tokens(
     expected = reader.expected(found.texts[document]).numpy()
     reader.batches.clear()
     assert again.lacking(found, [document]) == [document]
+    with who.acts(NOBODY), pytest.raises(Refused):
+        again.read(found, [document])
+    assert reader.batches == []
     again.read(found, [document])
     for feature in range(found.n_features):
         np.testing.assert_allclose(found.dense(document, feature), expected[:, feature], rtol=1e-4)

@@ -126,7 +126,7 @@ def test_results_are_outdated_once_what_they_were_made_from_has_changed(
         ({"methods": ["x"], "settings": {}}, "There is no method 'x'"),
         ({"settings": {"x": {}}}, "Settings are given for 'x', which is not asked for"),
         ({"settings": {"divergence": {"top": 0}}}, "the method divergence cannot run: top"),
-        ({"nulls": ["turned"]}, "'turned' is no null; write auto, same, rotated:N"),
+        ({"nulls": ["turned"]}, "'turned' is no null; write auto, few, same, rotated:N"),
         ({"nulls": ["rotated:0"]}, "'rotated:0' names no number of nulls"),
         ({"nulls": ["given:"]}, "'given:' is no null"),
     ],
