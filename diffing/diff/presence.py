@@ -17,29 +17,7 @@ from diffing.probes.scan import BY_LENGTH, Scan
 from diffing.reader.firing import Tokens
 from diffing.reader.floors import FLOOR
 from diffing.reader.records import Encoding
-from diffing.reader.summaries import Entries, Shows, Whole, gathered
-
-
-class Document(Protocol):
-    """What one document shows, by ascending feature."""
-
-    @property
-    def feature(self) -> Array: ...
-    @property
-    def counts(self) -> Array:
-        """Tokens on which each feature is active (for a probe: how often it occurs)."""
-
-    @property
-    def firsts(self) -> Array:
-        """A cut to more than this many of the first tokens shows it."""
-
-    @property
-    def lasts(self) -> Array:
-        """A cut to the last tokens shows it if it begins here or earlier."""
-
-    @property
-    def peaks(self) -> Array:
-        """Size of the strongest activation, float32 (for a probe: how often it occurs)."""
+from diffing.reader.summaries import Document, Entries, Shows, Whole, gathered
 
 
 class Summed(Protocol):

@@ -239,9 +239,10 @@ class Told(NamedTuple):
 
     @property
     def words(self) -> str:
+        shares = sorted({f"{100 * share:.0f}" for share in self.nulls}, key=int)
         nulls = (
-            f"the nulls' own first tokens fit it to {100 * min(self.nulls):.0f} to {100 * max(self.nulls):.0f} %"
-            if self.nulls
+            f"of the nulls' own first tokens {' to '.join(dict.fromkeys((shares[0], shares[-1])))} % do"
+            if shares
             else "not compared with a null yet"
         )
         return (

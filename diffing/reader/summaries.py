@@ -39,30 +39,34 @@ class Entries(NamedTuple):
     peaks: Array
 
 
-class Shows(Protocol):
-    """What a document shows, whichever way it is kept."""
+class Document(Protocol):
+    """What one document shows, by ascending feature; a surface probe counts as one."""
 
     @property
     def feature(self) -> Array: ...
     @property
     def counts(self) -> Array:
-        """Tokens on which each feature is active."""
+        """Tokens on which each feature is active (for a probe: how often it occurs)."""
 
     @property
     def firsts(self) -> Array:
-        """The first of them."""
+        """The first of them: a cut to more than this many of the first tokens shows it."""
 
     @property
     def lasts(self) -> Array:
-        """The last of them."""
+        """The last of them: a cut to the last tokens shows it if it begins here or earlier."""
 
     @property
     def peaks(self) -> Array:
-        """Size of the strongest activation, float32."""
+        """Size of the strongest activation, float32 (for a probe: how often it occurs)."""
+
+
+class Shows(Document, Protocol):
+    """An encoded document, whichever way it is kept."""
 
     @property
     def peak(self) -> Array:
-        """The same with its sign."""
+        """`peaks` with their sign."""
 
     def over(self, bar: Array) -> Entries:
         """The same of what lies above a bar for each feature of the reader."""
