@@ -8,13 +8,14 @@ import pytest
 from diffing.common.arrays import Array
 from diffing.diff import presence
 from diffing.reader.records import Encoding
+from diffing.reader.summaries import Document
 from tests.fakes.documents import Documents
 
 DENSE = np.array([[0.0, 3.0, 1.0], [2.0, 0.0, 1.0], [0.0, 4.0, 1.0]])
 """Tokens × features of a document."""
 
 
-def columns(document: presence.Document) -> list[list[float]]:
+def columns(document: Document) -> list[list[float]]:
     return [
         array.tolist()
         for array in (document.feature, document.counts, document.firsts, document.lasts, document.peaks)

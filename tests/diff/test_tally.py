@@ -6,7 +6,7 @@ import numpy as np
 
 from diffing.common.arrays import Array
 from diffing.diff import presence, tally
-from diffing.reader.summaries import Entries
+from diffing.reader.summaries import Document, Entries
 from tests.fakes.documents import Documents, paired
 
 
@@ -26,7 +26,7 @@ class Silent:
 
     n_features = 50_000
 
-    def document(self, _number: int) -> presence.Document:
+    def document(self, _number: int) -> Document:
         nothing = np.empty(0, np.int64)
         return Entries(nothing, nothing, nothing, nothing, nothing.astype(np.float32))
 
