@@ -27,6 +27,7 @@ ORDER = [
     "diff",
     "whitebox",
     "labels",
+    "concepts",
     "findings",
     "report",
     "gate",
