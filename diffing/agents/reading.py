@@ -28,7 +28,7 @@ from diffing.agents.shapes import (
 )
 from diffing.common.errors import UserError
 from diffing.diff import answer as answers
-from diffing.diff import blocks, measure, ranking, selection
+from diffing.diff import blocks, measure, ranking, selection, unchanged
 from diffing.diff.answer import Behaviour
 from diffing.diff.changes import Row
 from diffing.diff.stored import Diff
@@ -118,7 +118,7 @@ def answer(desk: Desk, study: Name, a: Before = "", b: After = "", cursor: Curso
     parted = blocks.of(called.behaviours(opened, stored))
     found = [*parted.confirmed, *parted.by_features, *parted.rest]
     rows, after = size.page(found, cursor, PAGE, lambda row: _changed(desk, opened, row).model_dump(), room=1500)
-    still = answers.still(stored)
+    still = unchanged.still(stored)
     return Answered(
         study=opened.name,
         a=stored.a,

@@ -1,10 +1,10 @@
 """The answer to "what changed?": one sentence in plain words, and the list that stands behind it.
 
 Made from a diff's behaviours and probes by templates. Promises that only what held-out prompts confirmed is said
-to have changed, that what has no words of its own is in the list and never in the sentence, and that "did not
-change" is said only where an interval lies inside its margin.
+to have changed, and that what has no words of its own is in the list and never in the sentence.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 
 from diffing.common.words import ab, count, interval, listed, points, share, whole_number
-from diffing.diff import changes, measure, members, sampling, summary
+from diffing.diff import changes, members, sampling, summary, unchanged
 from diffing.diff.changes import Pairs, Row
 from diffing.diff.habits import KINDS
 from diffing.diff.members import Beside
 from diffing.diff.stored import OF_OLDER, Diff
-from diffing.probes.sayings import little
+from diffing.probes.phrases import Phrase, on_one_line
+from diffing.probes.sayings import OPENING_WORDS, little
 from diffing.study import channels
 
 SAID = 3
@@ -139,6 +140,14 @@ class Behaviour(NamedTuple):
         return self.kind == "place"
 
     @property
+    def opens(self) -> str:
+        """The words that an answer opens with, where that is what is counted; else empty."""
+        if self.by == "phrase":
+            phrase = Phrase.of(json.loads(self.source))
+            return on_one_line(phrase.written) if phrase.kind == "opening" else ""
+        return OPENING_WORDS.get(self.source, "") if self.by == "probe" else ""
+
+    @property
     def said(self) -> bool:
         """Whether it has words: those of what counts it, or somebody's."""
         return self.by != "feature" or bool(self.author)
@@ -217,8 +226,11 @@ def _changed(stored: Diff) -> str:
         return f"No change was confirmed on {count(held, 'new prompt')}; that does not prove that none is."
     named = [each for each in found if each.kind != "amount" and each.said]
     parts = [_length(stored, each) for each in everything if each.kind == "amount"]
+    openings = _openings(named)
+    beside = {other.number for other in openings.values()}
     for side in ("B", "A"):
-        mine = [f"{each.name} ({each.brief})" for each in named if each.direction == side and not each.moved]
+        own = [each for each in named if each.direction == side and not each.moved and each.number not in beside]
+        mine = [_with_figures(each, openings.get(each.number)) for each in own]
         elsewhere = [f"{each.name} ({each.brief})" for each in named if each.direction == side and each.moved]
         for begun, some in ((f"{side} more often", mine), (side, elsewhere)):
             if some:
@@ -229,6 +241,22 @@ def _changed(stored: Diff) -> str:
         if others:
             parts.append(f"{count(others, 'other change was', 'other changes were')} confirmed, by features alone")
     return f"{'; '.join(parts)}."
+
+
+def _openings(named: Sequence[Behaviour]) -> dict[int, Behaviour]:
+    """By number of an opening that is named: the other side's, whose place it takes, which is told beside it."""
+    out: dict[int, Behaviour] = {}
+    for side in ("B", "A"):
+        told = {other.number for other in out.values()}
+        own = [each for each in named if each.direction == side and not each.moved and each.number not in told]
+        others = [each for each in named if each.direction != side and each.opens]
+        out |= {each.number: others[0] for each in own[:SAID] if each.opens and others}
+    return out
+
+
+def _with_figures(each: Behaviour, other: Behaviour | None) -> str:
+    beside = f"; {other.direction} with “{other.opens}”: {other.brief}" if other else ""
+    return f"{each.name} ({each.brief}{beside})"
 
 
 def _and(words: Sequence[str], more: str) -> str:
@@ -256,59 +284,9 @@ def unexplained(stored: Diff) -> tuple[int, int]:
     return int((~leads["family"].isin(told)).sum()), len(leads)
 
 
-class Still(NamedTuple):
-    """Something that was looked for and is not said to have changed."""
-
-    probe: str
-    verdict: str
-    """`no change`, `cannot tell` or `too rare to tell`."""
-    figures: str
-    """Both sides'; means of what is counted."""
-    low: float
-    """The 90 % interval's ends: within the margin of what did not change. Of amounts as shares of the mean."""
-    high: float
-    amount: bool
-    prompts: float
-    """About how many prompts it would take to tell; NaN where it is told, or where there is no interval."""
-
-    def needed(self, asked: int) -> int | None:
-        """The same to ten, for a reader; None where so many more are needed that nobody will ask them."""
-        return measure.to_ask(self.prompts, asked)
-
-
-def still(stored: Diff) -> list[Still]:
-    """What did not change, and what cannot be told, in the probes' order."""
-    found = []
-    for row in stored.probes.to_dict("records"):
-        if row["verdict"] == "differs":
-            continue
-        amount = row["judged_by"] == "amount"
-        low, high, margin = _interval(row, amount)
-        a, b = (row["mean_a"], row["mean_b"]) if amount else (row["frequency_a"], row["frequency_b"])
-        figures = f"{a:,.1f} → {b:,.1f}" if amount else f"{share(a)} → {share(b)}"
-        told = row["verdict"] == "no change"
-        prompts = np.nan if told else row["n_prompts"] * measure.times(low, high, margin)
-        found.append(Still(row["probe"], row["verdict"], figures, low, high, amount, float(prompts)))
-    return found
-
-
-def _interval(row: Mapping[str, Any], amount: bool) -> tuple[float, float, float]:
-    """The 90 % interval, from the 95 % one that is stored, and the margin that it must lie within."""
-    low, high = (row["change_low"], row["change_high"]) if amount else (row["ci_low"], row["ci_high"])
-    middle, half = (low + high) / 2, (high - low) / 2 * NARROWER
-    if amount:
-        return middle - half, middle + half, measure.OF_AMOUNT
-    base = (row["frequency_a"] + row["frequency_b"]) / 2
-    return middle - half, middle + half, float(measure.margin(base))
-
-
-NARROWER = 1.645 / 1.960
-"""Of a 95 % interval's width, that of the 90 % one which a verdict was made from."""
-
-
 def whole(stored: Diff, called: Sequence[Behaviour]) -> dict[str, Any]:
     """Sentence and lists as plain data; `called` are the behaviours with the names that they have by now."""
-    others = still(stored)
+    others = unchanged.still(stored)
     return {
         "sentence": sentence(stored),
         "a": stored.a,

@@ -78,6 +78,14 @@ SAYINGS = {
 }
 """By probe; of those that every answer has some of, what is said is of more."""
 
+OPENING_WORDS = {
+    "opens with Sure": "Sure",
+    "opens with Certainly": "Certainly",
+    "opens with Of course": "Of course",
+    "opens with Absolutely": "Absolutely",
+}
+"""Of probes that are one opening, its words: one checkpoint's take the place of another's."""
+
 LITTLE = """
 a all also an and are as at be been but by can do for from had has have he her his i if in into is it its more most
 not of on one or other our she so some such than that the their them then there these they this those to was we

@@ -8,9 +8,9 @@ import math
 from typing import NamedTuple
 
 from diffing.common.words import count, interval, share
-from diffing.diff import answer, measure
-from diffing.diff.answer import Still
+from diffing.diff import measure, unchanged
 from diffing.diff.smallest import HALF, Smallest
+from diffing.diff.unchanged import Still
 from diffing.findings import correction
 from diffing.report.facts import Facts, sure
 
@@ -45,7 +45,7 @@ TEXT_ALONE = (
 
 def found(facts: Facts) -> Open:
     """What the probes looked for and did not find to differ."""
-    still, asked = answer.still(facts.diff), facts.diff.summary["prompts"]
+    still, asked = unchanged.still(facts.diff), facts.diff.summary["prompts"]
     never = [each.probe for each in still if each.figures == NEVER]
     still = [each for each in still if each.probe not in never]
     open_ones = [each for each in still if each.verdict == "cannot tell"]

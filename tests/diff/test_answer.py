@@ -1,6 +1,7 @@
 """The answer: a sentence that says what was confirmed, length first, and lists that say the rest."""
 
 import dataclasses
+import json
 from typing import Any
 
 import pandas as pd
@@ -60,6 +61,28 @@ def test_of_many_the_first_of_a_side_are_named_and_the_rest_counted(stored: Diff
     assert told == (
         "B more often does this (14 % → 88 %), does that (14 % → 88 %), does more (14 % → 88 %), and 1 more."
     )
+
+
+def test_an_opening_is_told_with_the_one_that_the_other_side_has(stored: Diff) -> None:
+    rows = stored.behaviours[stored.behaviours["kind"] == "habit"].head(4).reset_index(drop=True)
+    form = json.dumps({"kind": "opening", "symbols": ["Certainly", "!"], "written": "Certainly!"})
+    sure = {
+        "name": "begins with “Sure”",
+        "by": "probe",
+        "source": "opens with Sure",
+        "side": "a",
+        "a": 0.4,
+        "b": 0.1,
+    }
+    more = {"name": "opens with “Certainly!”", "by": "phrase", "source": form, "side": "b", "a": 0.0, "b": 0.3}
+    for place, row in ((0, sure), (3, more)):
+        rows.loc[place, list(row)] = list(row.values())
+    rows.loc[[1, 2], "side"] = "b"
+    told = answer.sentence(Changed(stored, behaviours=rows)).replace("\u00a0", " ")
+    # B's comes first, so that A's is told beside it, once.
+    assert "and opens with “Certainly!” (0 % → 30 %; A with “Sure”: 40 % → 10 %)." in told
+    alone = answer.sentence(Changed(stored, behaviours=rows.drop(index=3))).replace("\u00a0", " ")
+    assert alone.endswith("A more often begins with “Sure” (40 % → 10 %).")
 
 
 def test_what_stands_elsewhere_is_said_of_whose_is_nearer_to_the_end_and_of_no_more_often(stored: Diff) -> None:

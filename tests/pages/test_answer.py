@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from diffing import diff
 from diffing.common import files
-from diffing.diff import answer
+from diffing.diff import answer, unchanged
 from diffing.diff.stored import Diff
 from diffing.findings import findings
 from diffing.study.study import Study
@@ -107,7 +107,7 @@ def test_what_did_not_change_and_what_cannot_be_told_are_named(diffed: Study) ->
     headings = [each.value for each in app.subheader]
     assert headings == ["Prompts that changed most", "Did not change", "Cannot be told", "Probes of your own"]
     listed = [element.value for element in app.markdown]
-    others = answer.still(loaded(diffed))
+    others = unchanged.still(loaded(diffed))
     assert {each.verdict for each in others} <= {"no change", "cannot tell", "too rare to tell"}
     assert sum(each.verdict == "too rare to tell" for each in others) == sum(
         line.count("\n") + 1 for line in listed if "uses emoji" in line

@@ -6,16 +6,16 @@ import streamlit as st
 
 from diffing.common.escape import md
 from diffing.common.words import share
-from diffing.diff import answer, measure
-from diffing.diff.answer import Still
+from diffing.diff import measure, unchanged
 from diffing.diff.smallest import HALF, Smallest
 from diffing.diff.stored import Diff
+from diffing.diff.unchanged import Still
 from diffing.probes.sayings import SAYINGS
 
 
 def show(diff: Diff) -> None:
     """Both lists beside each other."""
-    found = answer.still(diff)
+    found = unchanged.still(diff)
     same = [each for each in found if each.verdict == "no change"]
     open_ones = [each for each in found if each.verdict == "cannot tell"]
     rare = [each for each in found if each.verdict == "too rare to tell"]
