@@ -5,7 +5,7 @@ that `import diffing` stays quick.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from diffing.common.errors import UserError
@@ -32,6 +32,14 @@ def _say(line: str) -> None:
 
 class Study(study.Study):
     """One study's folder, with its verbs. Cheap to make; every call reads the files as they are now."""
+
+    @classmethod
+    def read(cls, path: str, name: str = "", columns: "Mapping[str, str] | None" = None) -> "Study":
+        """Texts as a collection, a study without a second side: each file of a folder, each paragraph of a text
+        file, or each row of a table is one (`columns={"text": "body"}` says which column)."""
+        from diffing.study import collection
+
+        return cls.open(collection.read(expanded(path), name, columns).name)
 
     def run(self, step: str, **options: Any) -> "JobStatus":
         """Run a step in this process, as a job that does what is missing; a `UserError` says why it could not."""

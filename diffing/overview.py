@@ -86,6 +86,8 @@ def _of(opened: Study) -> Overview:
         told = None
     prompts, answers = _rows(opened.folder / "prompts.csv"), sum(_rows(opened.folder / n) for n in responses.FILES)
     step, ahead, how = ("", "", "") if told else _next(opened, prompts, answers)
+    if opened.one_sided and step == "diff":
+        step, ahead, how = "", "Next: search it.", f"python -m diffing search {opened.name} WORDS"
     counted = [words.count(number, kind) for number, kind in ((prompts, "prompt"), (answers, "answer")) if number]
     return Overview(
         name=opened.name,

@@ -56,7 +56,7 @@ def _of(study: Study) -> dict[str, Any]:
         "draws": study.settings.sampling.draws,
         "responses": {key: dict(counts) for key, counts in there["responses"].items()},
         "cost": there["cost"],
-        "detectable": foreseen(study, there["prompts"]["active"]),
+        "detectable": None if study.one_sided else foreseen(study, there["prompts"]["active"]),
         "running": [job.spec["kind"] for job in jobs.recent(study) if job.status().state == "running"],
     }
     # Not a step that everybody takes: only weights can be looked into.
@@ -198,7 +198,9 @@ def steps(study: Study, status: dict[str, Any]) -> list[dict[str, str]]:
             "how": f"python -m diffing collect {name}" if asked else f"python -m diffing import {name} FILE",
         },
     ]
-    return done + later_steps(study, bool(stored))
+    later = later_steps(study, bool(stored))
+    # What is compared with nothing has no diff, and no finding of what changed.
+    return done + [step for step in later if not study.one_sided or step["step"] in ("encoding", "labels")]
 
 
 def _found(current: diff.Diff | None) -> str:
@@ -254,6 +256,8 @@ def later_steps(study: Study, answered: bool) -> list[dict[str, str]]:
             "state": "done" if named and len(named) == len(leads) else "optional",
             "detail": f"{len(named)} of the {len(leads)} families that differ most have a label"
             if leads
+            else "what features are called"
+            if study.one_sided
             else "after the diff",
             "how": f"python -m diffing label {name} --top {LABELLED} --dry-run",
         },
@@ -290,8 +294,10 @@ def _labelled(study: Study) -> list[int]:
     return sorted(labels.current(study))
 
 
-def power_in_words(found: dict[str, Any]) -> str:
-    """What `detectable` says, in a sentence."""
+def power_in_words(found: dict[str, Any] | None) -> str:
+    """What `detectable` says, in a sentence; nothing of a collection."""
+    if found is None:
+        return ""
     size = math.inf if found["delta"] is None else found["delta"]
     return Smallest(size, found["prompts"], found["tests"], found["discordance"]).sentence
 

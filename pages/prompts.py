@@ -12,7 +12,8 @@ table = study.prompts()
 active = table[table["active"]]
 
 adding.tell()
-st.write(status.power_in_words(status.foreseen(study, len(active))))
+if not study.one_sided:
+    st.write(status.power_in_words(status.foreseen(study, len(active))))
 with st.container(key="stack-prompts"):
     left, right = st.columns([13, 6], gap="medium")
 with right:

@@ -74,7 +74,7 @@ if len(failed):
 
 st.subheader("Reading and comparing", anchor=False)
 lacking = unread(study)
-here = Comparison(study, *address.pair(study))
+here = None if study.one_sided else Comparison(study, *address.pair(study))
 left, right = st.columns(2, gap="large")
 with left:
     st.caption("First the reader turns every answer into features.")
@@ -111,16 +111,20 @@ with left:
     job_panel.start_button(study, "encode", label, lambda: {"device": device}, disabled=not lacking)
     job_panel.panel(study, "encode")
     job_panel.machines(study)
+if here is None:
+    right.caption("A collection is compared with nothing: when it is read, search it.")
+    st.stop()
+a, b = here.a, here.b
 with right:
     st.caption("Then the two sides are compared, feature by feature.")
     st.html(highlight.sides(*here.names))
     state = {step["step"]: step["state"] for step in status["steps"]}
-    again = state["diff"] == "done" and (here.a, here.b) == study.sides()
+    again = state["diff"] == "done" and (a, b) == study.sides()
     job_panel.start_button(
         study,
         "diff",
         "Compare again" if again else "Compare",
-        lambda: {"a": here.a, "b": here.b},
+        lambda: {"a": a, "b": b},
         disabled=not table_path(study).exists(),
         primary=not again,
     )

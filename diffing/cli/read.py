@@ -1,11 +1,12 @@
 """Commands that read answers with a reader, and show what it read."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diffing.cli.options import AsJson, Channel, Context, Detach, GpusEach, Join, Name, On, Part, Reader
-from diffing.cli.terminal import alone, busy, do, say, show, tell
+from diffing.cli.options import AsJson, Channel, Columns, Context, Detach, GpusEach, Join, Name, On, Part, Reader
+from diffing.cli.terminal import alone, busy, do, pairs, say, show, tell
 from diffing.common.errors import UserError
 
 if TYPE_CHECKING:
@@ -175,16 +176,28 @@ def feature(
 
 @app.command()
 def read(
-    text: Annotated[str, typer.Argument(help="Any text.")],
-    top: Annotated[int, typer.Option(help="Features shown.", min=1)] = 20,
+    text: Annotated[
+        str, typer.Argument(help="A folder or file of texts, or any text.", metavar="FOLDER|FILE|TEXT")
+    ],
+    name: Annotated[str, typer.Option(help="What the collection is called; else as its file.")] = "",
+    columns: Columns = None,
+    top: Annotated[int, typer.Option(help="Features of a text shown.", min=1)] = 20,
     reader: Reader = "",
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """A text's tokens and its strongest features.
+    """Texts as a collection to encode, label and search; or one text's tokens and its strongest features.
 
-    Example: `python -m diffing read "In short, it depends." --top 5`
+    A collection is a study without a second side: each file of a folder (.txt, .md), each paragraph of a file, or
+    each row of a table (--column text=NAME says which column) is a text of its own.
+
+    Example: `python -m diffing read notes/ --name notes`, or `python -m diffing read "In short, it depends."`
     """
+    from diffing.study import collection
+
+    if collection.is_there(text):
+        _collect(Path(text).expanduser(), name, pairs(columns), as_json)
+        return
     # As above.
     from diffing.reader.encode import devices_for, load_reader, read_text
     from diffing.study.settings import ReaderChoice
@@ -208,6 +221,20 @@ def read(
             for row in found.features
         ]
     )
+
+
+def _collect(path: Path, name: str, columns: dict[str, str], as_json: bool) -> None:
+    """Make a collection and say what comes next."""
+    from diffing import status as statuses
+    from diffing.study import collection
+
+    with busy(f"Taking in {path.name}"):
+        made = collection.read(path, name, columns)
+    if as_json:
+        tell(statuses.of(made))
+        return
+    texts = len(made.told_of_responses("prompt_id"))
+    say(f"Collection '{made.name}': {texts:,} texts. Next: python -m diffing encode {made.name}")
 
 
 @app.command()

@@ -182,7 +182,8 @@ def prompts_command(
         return
     split = table.groupby(["category", "split"]).size().unstack(fill_value=0)
     show([{"category": k, **{s: int(v) for s, v in row.items()}} for k, row in split.iterrows()])
-    say(statuses.power_in_words(statuses.of(opened)["detectable"]))
+    if power := statuses.power_in_words(statuses.of(opened)["detectable"]):
+        say(power)
 
 
 @app.command("status")
@@ -205,7 +206,8 @@ def status_command(name: Name, as_json: AsJson = False) -> None:
     stored = opened.responses()
     for row in stored.loc[stored["flag"] == "failed"].head(5).itertuples():
         say(f"failed: prompt {row.prompt_id}, {row.checkpoint}, draw {row.draw}: {row.error}")
-    paragraph(statuses.power_in_words(status["detectable"]))
+    if power := statuses.power_in_words(status["detectable"]):
+        paragraph(power)
     compared = _compared(opened)
     if compared is not None:
         say()

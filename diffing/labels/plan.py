@@ -95,7 +95,7 @@ class Plan:
     def __init__(self, study: Study, options: Options) -> None:
         self.study = study
         self.options = options
-        self.sides = study.sides(options.a, options.b)
+        self.sides = study.looked_at(options.a, options.b)
         self.sae = self.history_of()
         self.encodings = Encodings.open(study)
         self.author = providers.endpoint(providers.parse(options.model, "author", options.key_env))
@@ -135,7 +135,7 @@ class Plan:
     def flags(self) -> list[dict[str, Any]]:
         """What counting says against the labels; nothing where there is no diff to count in."""
         try:
-            flagged = against.of(self.study, *self.sides, features=self.features)
+            flagged = against.of(self.study, self.options.a, self.options.b, features=self.features)
         except UserError:
             return []
         return [flag._asdict() for of_label in flagged.values() for flag in of_label]
@@ -149,8 +149,10 @@ class Plan:
         return asked
 
     def _features(self) -> list[int]:
+        if self.options.features is None and self.study.one_sided:
+            return self._varying(self.options.top)
         if self.options.features is None:
-            top = diff.load(self.study, *self.sides).top(self.options.top)
+            top = diff.load(self.study, *self.study.sides(self.options.a, self.options.b)).top(self.options.top)
             return [int(feature) for feature in top["feature"]]
         for feature in self.options.features:
             if not 0 <= feature < self.encodings.n_features:
@@ -158,6 +160,14 @@ class Plan:
                     f"There is no feature {feature}; the reader has 0 to {self.encodings.n_features - 1}."
                 )
         return list(dict.fromkeys(self.options.features))
+
+    def _varying(self, most: int) -> list[int]:
+        """Of a collection those features that tell its texts apart: shown by nearest to half of them."""
+        shown = np.bincount(self.encodings.feature, minlength=self.encodings.n_features)
+        number = int((self.encodings.documents["error"] == "").sum())
+        part = np.minimum(shown, number - shown)
+        order = np.argsort(-part, kind="stable")[:most]
+        return [int(feature) for feature in order if part[feature] > 0]
 
     def dossier(self, feature: int) -> Dossier:
         return self.dossiers.get(feature, Dossier())

@@ -79,7 +79,7 @@ class Material(NamedTuple):
 def gather(
     finder: Finder,
     feature: int,
-    sides: tuple[str, str],
+    sides: Sequence[str],
     probes: dict[str, float],
     promoted: list[str],
     rejected: list[str],

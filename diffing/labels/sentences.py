@@ -81,7 +81,7 @@ def tidied(text: str) -> str:
 
 
 def gather(
-    finder: Finder, behaviour: int, features: Sequence[int], sides: tuple[str, str], rejected: list[str]
+    finder: Finder, behaviour: int, features: Sequence[int], sides: Sequence[str], rejected: list[str]
 ) -> Shown:
     """Passages of both sides with these features, of which the first one leads, and without that one."""
     firing: list[Context] = []

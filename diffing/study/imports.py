@@ -239,7 +239,7 @@ def into(
 ) -> Study:
     """Put answers into a study, which is made where there is none, then with these settings."""
     if name not in study.names():
-        plan = planned(name, answers, match)
+        plan = planned(name, answers, match, collection=bool(chosen.get("collection")))
         try:
             return Study.create(
                 name, plan.settings.checkpoints, plan.prompts, plan.responses, plan.measures, **chosen
@@ -257,18 +257,25 @@ def into(
 
 
 def planned(
-    name: str, answers: Answers, match: Mapping[str, str] | None = None, add_checkpoints: bool = False
+    name: str,
+    answers: Answers,
+    match: Mapping[str, str] | None = None,
+    add_checkpoints: bool = False,
+    collection: bool = False,
 ) -> Plan:
     """What `into` would do, or the `UserError` with which it would refuse; changes nothing."""
     renamed = [(match or {}).get(theirs, theirs) for theirs in answers.checkpoints]
     if name not in study.names():
-        if len(set(renamed)) < 2:
+        if len(set(renamed)) < 2 and not collection:
             raise UserError(
                 f"A study compares two checkpoints, and there are answers of '{renamed[0]}' alone; bring "
-                "the other's in the same import, or tell files apart with --as NAME, once for each file."
+                "the other's in the same import, tell files apart with --as NAME, once for each file, or bring it "
+                "alone with `read`."
             )
-        keys = [_slug(theirs) for theirs in renamed]
-        settings = Study.planned(name, [_imported(r, k) for r, k in zip(renamed, keys, strict=True)])
+        keys = [slug(theirs) for theirs in renamed]
+        settings = Study.planned(
+            name, [_imported(r, k) for r, k in zip(renamed, keys, strict=True)], collection=collection
+        )
         rows, numbers = (_keyed(of, answers, keys) for of in (answers.responses, answers.measures))
         return Plan(settings, answers.prompts, rows, numbers)
     target = Study.open(name)
@@ -330,7 +337,7 @@ def _known_keys(target: Study, names: Sequence[str], add: bool) -> list[str]:
                 f"Study '{target.name}' has no checkpoint '{theirs}' (it has {known}); match it with "
                 f"--match '{theirs}=KEY' or add it with --add-checkpoints."
             )
-    keys = [by_name.get(theirs) or _slug(theirs) for theirs in names]
+    keys = [by_name.get(theirs) or slug(theirs) for theirs in names]
     owners = {key: key for key in _keys(target)}
     for theirs, key in zip(names, keys, strict=True):
         # 'a b' and 'a-b' are two checkpoints, and one key cannot stand for both.
@@ -350,6 +357,7 @@ def _imported(name: str, key: str) -> Checkpoint:
     return Checkpoint(key=key, name=name, source="import")
 
 
-def _slug(name: str) -> str:
+def slug(name: str) -> str:
+    """A name as a key or a folder may be called."""
     # As `providers.NAME` wants it.
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:64] or "checkpoint"

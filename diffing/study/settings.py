@@ -87,6 +87,9 @@ class StudySettings(Settings):
     name: str
     created: str
     note: str = ""
+    collection: bool = False
+    """Whether it may stand on one checkpoint: texts without a second side, which are looked through and not
+    compared."""
     organism: str = ""
     """What the registry of organisms calls the first two checkpoints' change, as `NAME:MODEL:VARIANT`; empty for
     changes that nobody has written down. Nothing that looks for the change may read it but to find controls."""
@@ -101,7 +104,9 @@ class StudySettings(Settings):
     @model_validator(mode="after")
     def _two_or_more(self) -> Self:
         keys = [c.key for c in self.checkpoints]
-        if len(keys) < 2:
+        if not keys:
+            raise ValueError("a collection has the checkpoint that wrote its texts; name one")
+        if len(keys) < 2 and not self.collection:
             raise ValueError("a study compares at least two checkpoints; name another one")
         if len(set(keys)) < len(keys):
             raise ValueError(f"checkpoint keys must differ, got {', '.join(keys)}; rename one")

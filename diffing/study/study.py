@@ -66,6 +66,16 @@ def held(folder: Path) -> Iterator[None]:
             mine.discard(folder)
 
 
+class OneSided(UserError):
+    """A collection was asked for something that takes two sides."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"'{name}' is a collection, texts without a second side, and comparing takes two; `search {name}` "
+            f"looks through it, and `import {name} FILE --add-checkpoints` brings another side."
+        )
+
+
 class Study:
     """One study's folder. Cheap to make; every call reads the files as they are now."""
 
@@ -85,6 +95,11 @@ class Study:
     def beside(self) -> bool:
         """Whether this is another view than the study's own, whose files lie beside the own ones."""
         return self.other_reader or self.channel != "text"
+
+    @property
+    def one_sided(self) -> bool:
+        """Whether there is nothing to compare: a collection."""
+        return len(self.settings.checkpoints) < 2
 
     @property
     def checkpoints(self) -> Sequence[Checkpoint]:
@@ -340,6 +355,8 @@ class Study:
 
     def sides(self, a: str = "", b: str = "") -> tuple[str, str]:
         """The checkpoints compared: the first two of the study where none are named."""
+        if self.one_sided:
+            raise OneSided(self.name)
         keys = [checkpoint.key for checkpoint in self.checkpoints]
         a, b = a or keys[0], b or keys[1]
         # Each raises where there is no such checkpoint.
@@ -347,6 +364,10 @@ class Study:
         if a == b:
             raise UserError(f"'{a}' cannot be compared with itself; name another checkpoint.")
         return a, b
+
+    def looked_at(self, a: str = "", b: str = "") -> tuple[str, ...]:
+        """The same for what shows answers and compares none: of a collection its only checkpoint."""
+        return (self.checkpoints[0].key,) if self.one_sided else self.sides(a, b)
 
     def pairs(self, a: str, b: str) -> pd.DataFrame:
         """Both sides' answers by (prompt, draw), with the reason where a pair is excluded."""

@@ -16,7 +16,7 @@ import streamlit as st
 from diffing.common import tables
 from diffing.common.errors import UserError
 from diffing.common.escape import md
-from diffing.study.study import Study
+from diffing.study.study import OneSided, Study
 from pages.parts import highlight, whole
 
 OLD = {
@@ -133,6 +133,8 @@ def comparison(named: bool = True) -> Comparison:
 def pair(study: Study, named: bool = True) -> tuple[str, str]:
     """Keys of the two checkpoints, which can be changed in the sidebar; their names stand there if `named`."""
     keys = [c.key for c in study.checkpoints]
+    if study.one_sided:
+        lost(str(OneSided(study.name)))
     if len(keys) == 2 and _whole(keys):
         if named:
             with st.sidebar:

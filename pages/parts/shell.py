@@ -67,8 +67,8 @@ PAGES = [
     Page("pages/live.py", "Live", ":material/edit_note:", True),
     Page("pages/findings.py", "Findings", ":material/fact_check:", True),
     Page("pages/gate.py", "Gate", ":material/rule:", True),
-    Page("pages/prompts.py", "Prompts", ":material/list:", True),
-    Page("pages/run.py", "Run", ":material/play_circle:", True),
+    Page("pages/prompts.py", "Prompts", ":material/list:", True, 1),
+    Page("pages/run.py", "Run", ":material/play_circle:", True, 1),
 ]
 
 Colour = Literal["green", "orange", "gray", "blue"]

@@ -9,6 +9,7 @@ from diffing.common import words
 from diffing.common.errors import UserError
 from diffing.common.escape import esc, md
 from diffing.overview import Overview
+from diffing.reader.places import table_path
 from diffing.study import sample, upkeep
 from diffing.study.study import Study
 from pages.parts import address, highlight, job_panel, person
@@ -32,6 +33,8 @@ def open_study(study: Study, compared: bool) -> None:
         if person.may_change():
             statuses.begin(study)
         compared = True
+    if study.one_sided and table_path(study).exists():
+        address.leave("search", address.written(study=study.name))
     address.leave("answer" if compared else "run", address.written(study=study.name))
 
 
@@ -101,6 +104,8 @@ def _stale(study: Study, why: str) -> None:
 def _sides(study: Study) -> str:
     names = [checkpoint.name for checkpoint in study.checkpoints]
     more = f" and {esc(', '.join(names[2:]))}" if len(names) > 2 else ""
+    if study.one_sided:
+        return f"<div class='pair'>A collection of texts: {esc(names[0])}</div>"
     one, two = (f"{highlight.letter(side)} {esc(name)}" for side, name in zip("ab", names, strict=False))
     return f"<div class='pair'>{one} &nbsp;→&nbsp; {two}{more}</div>"
 

@@ -127,7 +127,7 @@ def folder_of(study: Study, base: str, variant: str) -> Path:
 
 def there(study: Study, base: str = "", variant: str = "") -> bool:
     """Whether there is anything to be seen."""
-    return bool(_asked(study, *study.sides(base, variant)))
+    return not study.one_sided and bool(_asked(study, *study.sides(base, variant)))
 
 
 def of(study: Study, base: str = "", variant: str = "") -> Inside:
