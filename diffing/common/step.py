@@ -47,14 +47,54 @@ def checked(kind: str, shape: type[Options], options: Mapping[str, Any]) -> Opti
         raise UserError(f"{kind} cannot run: {first_fault(error)}; change it.") from error
 
 
+FAULTS = {
+    "missing": "is missing",
+    "extra_forbidden": "there is no such setting",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "literal_error": "must be {expected}",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "string_type": "must be a text",
+    "list_type": "must be a list",
+    "dict_type": "must be a table of names and values",
+    "model_type": "must be a table of names and values",
+    "string_too_short": "must have {min_length} or more characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_short": "must have {min_length} or more entries",
+    "too_long": "must have at most {max_length} entries",
+}
+"""What pydantic finds wrong, by its kinds of faults, as a person would say it; of others its own words serve."""
+
+
 def first_fault(error: ValidationError) -> str:
     """The first thing that pydantic found wrong, as half a sentence."""
     # One at a time: whoever mends a slip runs the step again, and most faults after the first follow from it.
     fault = error.errors()[0]
     where = ".".join(str(part) for part in fault["loc"])
-    # pydantic puts this before the sentences of our own validators.
-    message = str(fault["msg"]).removeprefix("Value error, ")
+    if fault["type"] in FAULTS:
+        message = FAULTS[fault["type"]].format_map({k: _shown(v) for k, v in fault.get("ctx", {}).items()})
+        given = fault["input"]
+        # A number is shown, and no text: it may be a key that was put in the wrong place.
+        if isinstance(given, int | float) and not isinstance(given, bool) and message.startswith("must be"):
+            message = f"{message}, and is {_shown(given)}"
+    else:
+        # pydantic puts this before the sentences of our own validators.
+        message = str(fault["msg"]).removeprefix("Value error, ")
     return f"{where}: {message}" if where else message
+
+
+def _shown(value: Any) -> str:
+    """A bound or a number as it would be written: 1 and not 1.0."""
+    whole = isinstance(value, float) and value.is_integer()
+    return f"{int(value) if whole else value:,}" if isinstance(value, int | float) else str(value)
 
 
 class Progress(Protocol):

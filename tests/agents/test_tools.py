@@ -185,7 +185,7 @@ def test_claims_of_agents_have_an_end(agent: Agent, monkeypatch: pytest.MonkeyPa
     [
         ("status", {"study": "nix"}, "There is no study 'nix'; studies here: study."),
         ("status", {"study": "../study"}, "'../study' is no study name"),
-        ("status", {}, "'status' cannot be called so: study: Field required; change it."),
+        ("status", {}, "'status' cannot be called so: study: is missing; change it."),
         ("nothing", {}, "There is no tool 'nothing' here."),
         ("feature", {"study": "study", "feature": 99}, "There is no feature 99; the reader has 0 to 4."),
         ("pair", {"study": "study", "pair": "x:y"}, "'x:y' names no pair of answers; write PROMPT:DRAW"),

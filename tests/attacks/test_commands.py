@@ -35,7 +35,7 @@ NEW = ["new", "s", "openai:m", "import"]
         ([*NEW, "--extra-body", '{"a": NaN}'], "'a' is no finite number"),
         ([*NEW, "--extra-body", '{"model": "x"}'], "'model' cannot be set here"),
         ([*NEW, "--extra-body", "[" * 100_000], "is not JSON"),
-        ([*NEW, "--draws", "99999999999"], "draws: Input should be less than or equal to 1000"),
+        ([*NEW, "--draws", "99999999999"], "draws: must be at most 1,000, and is 99,999,999,999"),
         ([*NEW, "--temperature", "nan"], "temperature is no finite number"),
         ([*NEW, "--max-tokens", "99999999999"], "max_tokens:"),
         ([*NEW, "--held-out", "nan"], "held_out:"),

@@ -52,10 +52,10 @@ SLIPS = [
         "[]",
         "nobody may change anything; name at least one of the editors",
     ),
-    ("viewers", "watchers", "watchers: Extra inputs are not permitted"),
-    ('client_id = "me"', "", "login.client_id: Field required"),
+    ("viewers", "watchers", "watchers: there is no such setting"),
+    ('client_id = "me"', "", "login.client_id: is missing"),
     ("client_id", 'scope = "openid"\nclient_id', "login.scope: it has to hold 'openid' and 'email'"),
-    ("client_id", "hours = 0\nclient_id", "login.hours: Input should be greater than 0"),
+    ("client_id", "hours = 0\nclient_id", "login.hours: must be more than 0, and is 0"),
     ("[login]", "[login", "is no TOML .*; docs/teams.md shows one"),
 ]
 

@@ -33,9 +33,10 @@ def test_what_fits_comes_back_in_its_shape() -> None:
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
-        ({"limt": 3}, "limt: Extra inputs are not permitted"),
-        ({"limit": 0}, "limit: Input should be greater than 0"),
-        ({"inner": {"draws": 0}}, "inner.draws: Input should be greater than or equal to 1"),
+        ({"limt": 3}, "limt: there is no such setting"),
+        ({"limit": 0}, "limit: must be more than 0, and is 0"),
+        ({"inner": {"draws": 0}}, "inner.draws: must be at least 1, and is 0"),
+        ({"limit": "sk-secret"}, "limit: must be a whole number"),
         ({"side": "c"}, "side: there is no side 'c'"),
     ],
 )

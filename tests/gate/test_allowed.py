@@ -14,13 +14,13 @@ from tests.fakes import gated_study
     ("text", "said"),
     [
         ("[[change", "cannot be read"),
-        ("[[change]]\nid = 'a'", "change.0.direction: Field required"),
+        ("[[change]]\nid = 'a'", "change.0.direction: is missing"),
         ("[[change]]\ndirection = 'A'", "it needs an id or a name, and not both"),
         ("[[change]]\nid = 'a'\ndirection = 'C'", "change.0.direction"),
         ("[[change]]\nid = 'a'\ndirection = 'A'\nlow = 1\nhigh = 0", "low is above high"),
         ("[[change]]\nid = 'a'\ndirection = 'A'\nlow = nan", "change.0.low"),
         ("[[change]]\nid = 'a'\ndirection = 'A'\nexpires = 'soon'", "change.0.expires"),
-        ("[[changes]]\nid = 'a'", "changes: Extra inputs are not permitted"),
+        ("[[changes]]\nid = 'a'", "changes: there is no such setting"),
         ("# " + "x" * 1_000_001, "has more than 1,000,000 bytes"),
     ],
 )

@@ -324,9 +324,9 @@ def test_a_checkpoint_against_itself_gets_answers_of_its_own(server: OpenAIServe
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"limit": 0}, "collect cannot run: limit: Input should be greater than 0; change it."),
-        ({"retry": ["all"]}, "collect cannot run: retry.0: Input should be"),
-        ({"speed": 3}, "collect cannot run: speed: Extra inputs are not permitted; change it."),
+        ({"limit": 0}, "collect cannot run: limit: must be more than 0, and is 0; change it."),
+        ({"retry": ["all"]}, "collect cannot run: retry.0: must be"),
+        ({"speed": 3}, "collect cannot run: speed: there is no such setting; change it."),
     ],
 )
 def test_a_wrong_option_is_named(server: OpenAIServer, options: dict[str, Any], sentence: str) -> None:

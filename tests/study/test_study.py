@@ -58,7 +58,7 @@ def test_what_does_not_hold_is_named_and_makes_nothing() -> None:
     bad: dict[str, dict[str, Any]] = {
         "a study compares at least two checkpoints; name another one": {"checkpoints": SIDES[:1]},
         "checkpoint keys must differ, got a, a; rename one": {"checkpoints": [SIDES[0], SIDES[0]]},
-        "held_out: Input should be less than 1": {"checkpoints": SIDES, "held_out": 1.0},
+        "held_out: must be less than 1, and is 1": {"checkpoints": SIDES, "held_out": 1.0},
         "Prompt 2 is empty; give it a text": {"checkpoints": SIDES, "prompt_table": blank},
     }
     for sentence, settings in bad.items():
