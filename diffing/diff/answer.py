@@ -207,10 +207,15 @@ def _behaviour(row: Mapping[str, Any], stored: Diff, pairs: Pairs | None) -> Beh
 
 
 def sentence(stored: Diff) -> str:
+    """The headline, and of how many prompts it is where that is a sample of them."""
+    return headline(stored) if stored.older else f"{headline(stored)} {sampling.in_words(stored.summary)}".rstrip()
+
+
+def headline(stored: Diff) -> str:
     """What changed, length first, in the diff's own words: a model's or a person's nobody has counted."""
     if stored.older:
         return f"{OF_OLDER}; compare again."
-    return f"{channels.told(stored.summary)}{_changed(stored)} {sampling.in_words(stored.summary)}".rstrip()
+    return f"{channels.told(stored.summary)}{_changed(stored)}"
 
 
 def _changed(stored: Diff) -> str:

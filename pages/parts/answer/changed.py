@@ -50,7 +50,7 @@ def show(here: Comparison, diff: Diff, listed: Sequence[Behaviour]) -> None:
 
 def _said(row: dict[str, float], told: Sequence[Behaviour]) -> str:
     """What only A and what only B shows, and how much is left of the words."""
-    parts = [f"{row['a1']:,.0f} → {row['b1']:,.0f} words, {share(row['changed'])} of them others"]
+    parts = [f"{row['a1']:,.0f} → {row['b1']:,.0f} words, {share(row['changed'])} of them in one answer only"]
     for side, other in (("a", "b"), ("b", "a")):
         mine = [
             each.name

@@ -8,7 +8,7 @@ import streamlit as st
 from diffing.common import words
 from diffing.common.escape import esc, md
 from diffing.common.words import count
-from diffing.diff import answer
+from diffing.diff import answer, sampling
 from diffing.diff.answer import Behaviour
 from diffing.diff.stored import Diff
 from diffing.study import plain
@@ -18,12 +18,12 @@ from pages.parts.address import Comparison
 def show(here: Comparison, diff: Diff, listed: Sequence[Behaviour]) -> None:
     """The sentence and the line under it."""
     name_a, name_b = here.names
-    st.html(f"<div class='said'>{esc(answer.sentence(diff))}</div>")
+    st.html(f"<div class='said'>{esc(answer.headline(diff))}</div>")
     told = diff.summary
     held = count(max((each.prompts for each in listed), default=0), "new prompt")
     st.caption(
         f"**A** {md(name_a)} against **B** {md(name_b)}, {count(told['prompts'], 'prompt')} asked of both. Shares "
-        f"are of {held}, held out until now: the others were used to find what to look for."
+        f"are of {held}, held out until now: the others were used to find what to look for. {sampling.in_words(told)}"
     )
     if made := plain.note(*here):
         st.warning(md(made))
