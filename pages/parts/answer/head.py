@@ -23,7 +23,8 @@ def show(here: Comparison, diff: Diff, listed: Sequence[Behaviour]) -> None:
     held = count(max((each.prompts for each in listed), default=0), "new prompt")
     st.caption(
         f"**A** {md(name_a)} against **B** {md(name_b)}, {count(told['prompts'], 'prompt')} asked of both. Shares "
-        f"are of {held}, held out until now: the others were used to find what to look for. {sampling.in_words(told)}"
+        f"are of {held}, held out until now: the others were used to find what to look for. "
+        f"{sampling.in_words(told)}"
     )
     if made := plain.note(*here):
         st.warning(md(made))
