@@ -156,8 +156,8 @@ class Behaviour(NamedTuple):
 def behaviours(stored: Diff, examples: bool = True) -> list[Behaviour]:
     """All of a diff's behaviours: what is counted, what is counted and tells little, what only features tell of.
 
-    Each begins with an example of a prompt that none before it shows, where it has one. Without `examples` the
-    table of all pairs is left unread.
+    Each begins with an example of a prompt that none before it shows, where it has one. Without `examples` there
+    is none, nor what goes with a behaviour, and the table of all pairs is left unread.
     """
     pairs = changes.Pairs(stored.changes) if examples and len(stored.changes) else None
     found = [_behaviour(row, stored, pairs) for row in stored.behaviours.to_dict("records")]
@@ -202,7 +202,7 @@ def _behaviour(row: Mapping[str, Any], stored: Diff, pairs: Pairs | None) -> Beh
         examples=pairs.examples(row) if pairs else [],
         against=pairs.examples(row, against=True) if pairs else [],
         named_by=NAMED_BY[str(row["by"])],
-        beside=members.beside(habit, stored.probes),
+        beside=members.beside(habit, stored.probes) if pairs else (),
     )
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 from diffing.diff.stored import OF_OLDER
 from pages.parts import job_panel, load
 from pages.parts.address import Comparison
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 
 def found(here: Comparison, without: Callable[[Comparison], None] | None = None) -> Loaded:

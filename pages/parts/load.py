@@ -7,9 +7,8 @@ comes back is shared by all sessions and must not be changed.
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -18,10 +17,9 @@ from diffing.common import files
 from diffing.common.damage import Damaged
 from diffing.common.errors import UserError
 from diffing.diff import measures as compared_measures
-from diffing.diff import noise, own, selection
+from diffing.diff import own
 from diffing.diff import pairs as feature_pairs
 from diffing.diff.answer import Behaviour
-from diffing.diff.stored import Diff
 from diffing.findings import asking, evidence, findings, people
 from diffing.findings import rulings as judge_rulings
 from diffing.findings import votes as blind
@@ -41,33 +39,7 @@ from diffing.study.study import Study
 from diffing.whitebox import results
 from diffing.whitebox.sight import seen
 from pages.parts import address
-
-
-class Loaded(NamedTuple):
-    """A diff with the names of its features."""
-
-    diff: Diff
-    table: pd.DataFrame
-    """`diff.features` with `label`, `named_by` (person, llm, rule) and `score`."""
-    outdated: bool
-    """Whether answers or encodings have changed since."""
-
-    def beyond_noise(self, each: Behaviour) -> bool:
-        """Whether a behaviour's share differs by more than features' shares do between draws of one checkpoint.
-
-        Not of what is no share, and of nothing where there is one draw. The band is of all prompts; on the fewer
-        that a behaviour is measured on chance moves a share more, as the root of their number has it.
-        """
-        if each.kind in ("amount", "place") or not each.prompts:
-            return False
-        band = noise.of_features(self.diff.noise, np.array([(each.share_a + each.share_b) / 2]))
-        return bool(abs(each.delta) > band[0] * (self.diff.summary["prompts"] / each.prompts) ** 0.5)
-
-    def row(self, text: str) -> "pd.Series | None":
-        """The row of the feature whose number a text is; None where there is none."""
-        number = address.number(text, below=int(self.table["feature"].max()) + 1)
-        return None if number is None else selection.row_of(self.table, number)
-
+from pages.parts.loaded import Loaded
 
 Asked = ParamSpec("Asked")
 Found = TypeVar("Found")
@@ -166,9 +138,7 @@ def failed(study: Study) -> pd.DataFrame:
 def of_pair(study: Study, a: str, b: str) -> Loaded:
     """The stored diff of two checkpoints; a `UserError` where there is none."""
     found = diff.load(study, a, b)
-    return Loaded(
-        found, labels.named(study, found.features, found.a, found.b, found.probes), found.outdated(study)
-    )
+    return Loaded(study, found, found.outdated(study))
 
 
 def if_compared(study: Study, a: str, b: str) -> Loaded | None:
@@ -192,16 +162,16 @@ def behaviours(study: Study, a: str, b: str) -> list[Behaviour]:
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs=EVERYTHING)
 def rulings(study: Study, a: str, b: str) -> dict[int, Ruling]:
     """What a judge made of behaviours, by their numbers."""
-    return judge_rulings.of(study, a, b, called.behaviours(study, of_pair(study, a, b).diff))
+    return judge_rulings.of(study, a, b, behaviours(study, a, b))
 
 
-# Of each of some pages the prompts that it shows.
 @said
-@st.cache_resource(max_entries=256, show_spinner=False, hash_funcs=ANSWERS)
-def texts_to(study: Study, prompt_id: str) -> dict[tuple[str, int], str]:
-    """Every answer to a prompt by checkpoint and draw."""
-    table = study.responses_to([prompt_id])
-    return dict(zip(zip(table["checkpoint"], table["draw"], strict=True), table["text"], strict=True))
+@st.cache_resource(max_entries=64, show_spinner=False, hash_funcs=ANSWERS)
+def texts_to(study: Study, prompt_ids: tuple[str, ...]) -> dict[tuple[str, str, int], str]:
+    """Every answer to some prompts by prompt, checkpoint and draw."""
+    table = study.responses_to(prompt_ids)
+    names = table["prompt_id"], table["checkpoint"], table["draw"]
+    return dict(zip(zip(*names, strict=True), table["text"], strict=True))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False, hash_funcs=ANSWERS)

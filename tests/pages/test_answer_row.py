@@ -4,21 +4,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from diffing import diff, labels
+from diffing import diff
 from diffing.diff import noise
 from diffing.diff.members import Beside
 from diffing.findings import findings, rulings
 from diffing.findings.predicates import Predicate
 from diffing.labels import called
 from pages.parts.answer import row
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 from tests.fakes import finding_study, judged_study
 
 
 def test_badges_name_the_readers_that_agree_and_whose_words_a_name_is(monkeypatch: pytest.MonkeyPatch) -> None:
     study = finding_study.make(monkeypatch)
     stored = diff.load(study, "a", "b")
-    found = Loaded(stored, labels.named(study, stored.features, "a", "b"), False)
+    found = Loaded(study, stored, False)
     each = next(each for each in called.behaviours(study, stored) if each.name == "uses numbered lists")
     plain = row.badges(found, each)
     both = row.badges(found, each._replace(readers=("starter", "gpt2-small"), author="Ada <b>"))
@@ -33,7 +33,7 @@ def test_a_judge_is_named_with_what_it_found_where_it_was_asked_of_these_very_wo
 ) -> None:
     study = finding_study.make(monkeypatch)
     stored = diff.load(study, "a", "b")
-    found = Loaded(stored, labels.named(study, stored.features, "a", "b"), False)
+    found = Loaded(study, stored, False)
     behaviours = called.behaviours(study, stored)
     lists, spaces = (
         next(each for each in behaviours if each.name == name)
@@ -70,7 +70,7 @@ def test_noise_is_asked_of_as_many_prompts_as_the_share_is_of(monkeypatch: pytes
     monkeypatch.setattr(
         noise, "of_features", lambda bins, frequency: np.full(len(frequency), bins["band"].iloc[0])
     )
-    found = Loaded(stored, stored.features, False)
+    found = Loaded(study, stored, False)
     each = next(each for each in called.behaviours(study, stored) if each.name == "uses numbered lists")
     # A band of 20 points over 120 prompts is one of 40 over 30.
     few = each._replace(prompts=30)

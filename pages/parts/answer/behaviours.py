@@ -4,6 +4,7 @@ Which pair of a behaviour is shown, and what is opened below it, stands in the a
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import streamlit as st
 
@@ -11,10 +12,11 @@ from diffing.common.escape import md
 from diffing.common.words import count
 from diffing.diff import answer, blocks
 from diffing.diff.answer import Behaviour
+from diffing.diff.changes import Row
 from pages.parts import address, highlight, load
 from pages.parts.address import Comparison
 from pages.parts.answer import closer, excerpt, row
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 
 def show(here: Comparison, found: Loaded, listed: Sequence[Behaviour]) -> None:
@@ -24,8 +26,11 @@ def show(here: Comparison, found: Loaded, listed: Sequence[Behaviour]) -> None:
     told, others, open_ones = parted.confirmed, parted.by_features, parted.leads
     asked = address.number(address.text("behaviour"))
     more = address.flag("all") or asked in [each.number for each in told[answer.SHOWN :]]
-    for place, each in enumerate(told if more else told[: answer.SHOWN], start=1):
-        _row(here, found, each, place, asked == each.number)
+    shown = [(each, _view(each, asked == each.number)) for each in (told if more else told[: answer.SHOWN])]
+    # The texts of all pairs in one reading of the table.
+    texts = load.texts_to(here.study, tuple(view.pair.prompt_id for _, view in shown if view.pair))
+    for place, (each, view) in enumerate(shown, start=1):
+        _row(here, found, each, place, view, texts)
     if not more and len(told) > answer.SHOWN:
         left = len(told) - answer.SHOWN
         st.button(f"Show {left} more", key="all-behaviours", on_click=address.put, kwargs={"all": True})
@@ -51,17 +56,35 @@ def _lead(each: Behaviour) -> str:
     return f"{each.subject} {md(each.rest)} ({md(each.figures)}): {blocks.WHY[each.confirmed]}."
 
 
-def _row(here: Comparison, found: Loaded, each: Behaviour, place: int, chosen: bool) -> None:
-    """One behaviour; `chosen` if the address is about it."""
+class _View(NamedTuple):
+    """What is looked at of a behaviour, by the page's address if that is about it."""
+
+    chosen: bool
+    against: bool
+    pairs: Sequence[Row]
+    at: int
+
+    @property
+    def pair(self) -> Row | None:
+        """The pair that is shown."""
+        return self.pairs[self.at] if self.pairs else None
+
+
+def _view(each: Behaviour, chosen: bool) -> _View:
     against = chosen and address.text("pair").startswith("against")
     pairs = each.against if against else each.examples
     at = (address.number(address.text("pair").removeprefix("against")) or 0) if chosen else 0
-    at = min(at, max(len(pairs) - 1, 0))
+    return _View(chosen, against, pairs, min(at, max(len(pairs) - 1, 0)))
+
+
+def _row(here: Comparison, found: Loaded, each: Behaviour, place: int, view: _View, texts: excerpt.Texts) -> None:
+    """One behaviour with a pair of answers, and what can be asked of it."""
+    chosen, against, pairs, at = view
     opened = address.text("open") if chosen else ""
     with st.container(border=True, key=f"behaviour-{each.number}"):
         body = row.head(found, each, place, load.rulings(*here).get(each.number))
-        if pairs:
-            body += excerpt.pair(here, each, pairs[at])
+        if view.pair:
+            body += excerpt.pair(here, each, view.pair, texts)
         st.html(body)
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
             if pairs:

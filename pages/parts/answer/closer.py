@@ -16,7 +16,7 @@ from pages.parts.address import Comparison
 from pages.parts.answer import where
 from pages.parts.figures import FEATURE, FIGURES, shown
 from pages.parts.findings import adding
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 PANELS = {"where": ("Where", "grid_on"), "behind": ("What is behind it", "layers")}
 COLUMNS = [
@@ -55,10 +55,7 @@ def _behind(here: Comparison, found: Loaded, each: Behaviour) -> None:
 
 def features(here: Comparison, found: Loaded, numbers: Sequence[str]) -> None:
     """A table of features; a row opens its feature."""
-    rows = found.table[found.table["feature"].isin([int(number) for number in numbers])]
-    rows = rows.assign(order=rows["feature"].map({int(n): at for at, n in enumerate(numbers)})).sort_values(
-        "order"
-    )
+    rows = found.some([int(number) for number in numbers])
     key = f"features-{'-'.join(numbers[:3])}-{len(numbers)}"
     event = st.dataframe(
         shown(rows, COLUMNS),

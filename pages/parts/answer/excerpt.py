@@ -1,6 +1,6 @@
 """Both answers of a pair in a few lines each, cut so that what a behaviour names is in view and marked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from diffing.reader.encodings import Encodings
 from pages.parts import highlight, load
 from pages.parts.address import Comparison
 
+Texts = Mapping[tuple[str, str, int], str]
+"""Answers by prompt, checkpoint and draw."""
 WHOLE = 0.6
 """Of an answer, from which share on a mark tells no more than that it is there: nothing is marked then."""
 
@@ -41,12 +43,11 @@ def _fired(here: Comparison, each: Behaviour, row: Row, side: str) -> list[Span]
     return [(int(start), int(end)) for start, end in np.asarray(tokens.spans)[values > 0].tolist()]
 
 
-def pair(here: Comparison, each: Behaviour, row: Row) -> str:
+def pair(here: Comparison, each: Behaviour, row: Row, texts: Texts) -> str:
     """A line of each answer as HTML, under each other."""
-    texts = load.texts_to(here.study, row.prompt_id)
     parts = []
     for side, key in (("a", here.a), ("b", here.b)):
-        text = texts.get((key, row.draw), "")
+        text = texts.get((row.prompt_id, key, row.draw), "")
         cut = excerpts.around(text, spans(here, each, row, side, text), plain.LINE)
         parts.append(
             f"{highlight.letter(side)}{highlight.excerpt(cut, side)}<small>{len(text.split()):,} words</small>"

@@ -6,7 +6,7 @@ from diffing.common.words import count, listed, points, shares, small, whole_num
 from diffing.diff.answer import Behaviour
 from diffing.findings.rulings import Ruling
 from pages.parts.highlight import letter
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 STYLE = """<style>
 .bhead{display:grid;grid-template-columns:minmax(14rem,1fr) minmax(14rem,20rem);gap:.1rem 2rem;align-items:center}

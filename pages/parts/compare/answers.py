@@ -19,7 +19,7 @@ from pages.parts.address import Comparison
 from pages.parts.compare import channels, chips, differences, marked, prompt, written
 from pages.parts.findings import adding
 from pages.parts.findings.adding import Offer
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 
 class Marks(NamedTuple):

@@ -12,7 +12,7 @@ from pages.parts import address, download, highlight, reading
 from pages.parts.address import Comparison
 from pages.parts.compare import marked
 from pages.parts.figures import FEATURE, FIGURES, choosing, ranked, shown
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 MOST = 200
 """Features shown: what comes after is weak everywhere."""

@@ -16,7 +16,7 @@ from pages.parts.address import Comparison
 from pages.parts.attempt import attempt
 from pages.parts.compare import chips, tallied, written
 from pages.parts.keys import fresh
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 LABELS: tuple[tuple[Said, str], ...] = (
     ("left", "Left"),

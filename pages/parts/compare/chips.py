@@ -14,7 +14,7 @@ from diffing.probes.rules import Span
 from pages.parts import address, load
 from pages.parts.address import Comparison
 from pages.parts.keys import fresh
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 
 def listed(here: Comparison, found: Loaded | None) -> list[Behaviour]:

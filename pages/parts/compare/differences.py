@@ -11,7 +11,7 @@ from pages.parts import download, job_panel
 from pages.parts.address import Comparison
 from pages.parts.compare import chips
 from pages.parts.figures import FEATURE, FIGURES, choosing, shown
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 MOST = 200
 """Rows of the table of features; what comes after is weak everywhere, and the file has it."""

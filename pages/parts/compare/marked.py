@@ -16,7 +16,7 @@ from diffing.probes.rules import Span
 from pages.parts import address, load
 from pages.parts.address import Comparison
 from pages.parts.figures import mark
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 
 def feature(found: Loaded | None) -> int | None:

@@ -9,7 +9,7 @@ from diffing.diff.measure import LEVEL
 from pages.parts import charts, download, headline, job_panel
 from pages.parts.address import Comparison
 from pages.parts.figures import FIGURES, mark, shown
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 COLUMNS = [
     "probe",

@@ -11,7 +11,7 @@ from diffing.diff import changes
 from diffing.study import prompts
 from pages.parts import address, charts
 from pages.parts.address import Comparison
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 ORDERS = ["most changed first", "as they stand"]
 

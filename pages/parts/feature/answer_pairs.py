@@ -14,7 +14,7 @@ from pages.parts.address import Comparison
 from pages.parts.feature import pair_view, snippets
 from pages.parts.findings import adding
 from pages.parts.findings.adding import Offer
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 PAIR, SNIPPETS = "pair", "snippets"
 

@@ -8,7 +8,7 @@ from diffing.diff import selection
 from pages.parts import charts
 from pages.parts.feature.answer_pairs import Seen
 from pages.parts.figures import FIGURES, shown
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 
 def strengths(seen: Seen) -> None:

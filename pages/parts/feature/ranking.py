@@ -7,7 +7,7 @@ from diffing.diff import blocks, selection
 from pages.parts import address, load
 from pages.parts.address import Comparison
 from pages.parts.keys import fresh
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 RANKED = 1000
 """Families that can be walked through: nobody clicks further, and all others can be opened by their number."""

@@ -16,7 +16,7 @@ from pages.parts.feature import ranking
 from pages.parts.figures import FEATURE, FIGURES, shown
 from pages.parts.findings import adding
 from pages.parts.findings.adding import Offer
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 NARROW = {
     "title": st.column_config.TextColumn("what it does here", width=150),

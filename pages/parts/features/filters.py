@@ -9,7 +9,7 @@ from diffing.diff import ranking, selection
 from diffing.diff.measure import LEVEL
 from diffing.diff.selection import Asked
 from pages.parts import address
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 
 def choose(found: Loaded) -> Asked:

@@ -8,7 +8,7 @@ from diffing.diff.selection import Asked
 from pages.parts import charts
 from pages.parts.address import Comparison
 from pages.parts.features.table import open_feature
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 UNITS = {"per 1,000 tokens": "tokens in 1,000", "strength": "of strength"}
 

@@ -11,7 +11,7 @@ from diffing.probes import scan
 from pages.parts import address, person
 from pages.parts.address import Comparison
 from pages.parts.keys import fresh
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 
 def brought() -> bool:

@@ -12,7 +12,7 @@ from diffing.findings.people import Question, Said
 from pages.parts import address, highlight, load, person
 from pages.parts.address import Comparison
 from pages.parts.attempt import attempt
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 ANSWERS: tuple[tuple[Said, str, str], ...] = (
     ("left", "Left more", "Left"),

@@ -6,7 +6,7 @@ from diffing.findings import drafting
 from pages.parts import job_panel
 from pages.parts.address import Comparison
 from pages.parts.findings import steps
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 
 def show(here: Comparison, found: Loaded | None, _author: str) -> None:

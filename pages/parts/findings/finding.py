@@ -21,7 +21,7 @@ from pages.parts.address import Comparison
 from pages.parts.charts import short
 from pages.parts.figures import FEATURE, FIGURES, shown
 from pages.parts.findings import changes
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 COLOURS: dict[str, Any] = {
     "reported": "green",

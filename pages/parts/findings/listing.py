@@ -16,7 +16,7 @@ from diffing.study import plain
 from pages.parts import address, download, job_panel, load
 from pages.parts.address import Comparison
 from pages.parts.findings import by_hand, finding
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 BLOCKED = "needs a reason"
 EXAMPLE = 110
@@ -210,7 +210,9 @@ def _example(here: Comparison, said: Finding) -> str:
     if not said.examples:
         return ""
     pair = said.examples[0]
-    text = load.texts_to(here.study, pair.prompt_id).get((here.a if said.side == "a" else here.b, pair.draw), "")
+    text = load.texts_to(here.study, (pair.prompt_id,)).get(
+        (pair.prompt_id, here.a if said.side == "a" else here.b, pair.draw), ""
+    )
     # An amount is all over the answer: its marks would tell nothing.
     spans = said.predicate.spans(text) if said.predicate and not said.predicate.amount else []
     return visible(excerpts.around(text, spans, EXAMPLE).plain)

@@ -6,7 +6,7 @@ from diffing.findings import evidence
 from diffing.report import last
 from pages.parts import job_panel, load, report
 from pages.parts.address import Comparison
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 
 def show(here: Comparison, found: Loaded | None, _author: str) -> None:

@@ -10,7 +10,7 @@ from diffing.common import words
 from diffing.findings import arms, baseline
 from pages.parts.address import Comparison
 from pages.parts.findings import steps
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 
 def whole(value: int) -> str:

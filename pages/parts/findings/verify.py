@@ -8,7 +8,7 @@ from diffing.findings import correction, verdicts, verification
 from pages.parts import load
 from pages.parts.address import Comparison
 from pages.parts.findings import steps
-from pages.parts.load import Loaded
+from pages.parts.loaded import Loaded
 
 
 def show(here: Comparison, _found: Loaded | None, _author: str) -> None:
