@@ -9,7 +9,7 @@ request is one answer asked for, with its retries.
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from diffing.common.errors import UserError
+from diffing.common.errors import Cancelled, UserError
 from diffing.models.replies import Reply
 
 
@@ -55,6 +55,10 @@ class Budget:
         reply = None
         try:
             reply = await call()
+        except Cancelled:
+            # The run ended before it was sent.
+            self.requests -= 1
+            raise
         finally:
             # Also where the call was cancelled or raised: what was set aside would be lost to the others.
             async with self._returned:

@@ -21,6 +21,7 @@ from diffing.common.step import Progress
 from diffing.models import claims, providers
 from diffing.models.breaker import Breaker
 from diffing.models.faults import Fault
+from diffing.models.pace import Pace
 from diffing.models.providers import Endpoint, Price
 from diffing.models.replies import Reply, Request, cache
 
@@ -40,7 +41,7 @@ LIKENESS = 40
 
 
 class ChatClient:
-    """Asks any number of endpoints at once, each with its own bounded concurrency.
+    """Asks any number of endpoints at once, each with its own pace and never more than `concurrency` together.
 
     Six attempts wait for half a minute in all at most, where the server names no time of its own.
     """
@@ -54,6 +55,7 @@ class ChatClient:
         self.fault: Exception | None = None
         """What made the run stop, where no person did."""
         self._gates: dict[str, asyncio.Semaphore] = {}
+        self._paces: dict[str, Pace] = {}
         self._breakers: dict[tuple[str, str], Breaker] = {}
         self._progress: Progress | None = None
 
@@ -72,11 +74,18 @@ class ChatClient:
         if "_wire" in vars(self):
             await self._wire.close()
 
+    @property
+    def at_once(self) -> str:
+        """How many requests each endpoint has at once, as half a sentence; empty before any was asked."""
+        told = [f"{pace.now}" for pace in self._paces.values()]
+        return f"{' + '.join(told)} at once" if told else ""
+
     async def ask(self, point: Endpoint, request: Request, price: Price | None = None) -> Reply:
         """The stored reply, else a fresh one, which is stored before it is returned."""
         reply = cache().reply(request.key)
         if reply is None:
-            # By address, since an endpoint's limits hold for all its models together.
+            # By address, since an endpoint's limits hold for all its models together. Whoever waits between two
+            # attempts keeps a place here and has none in `Pace`: it is not on its way.
             gate = self._gates.setdefault(point.base_url, asyncio.Semaphore(self.concurrency))
             async with gate:
                 reply = await self._ask_alone(point, request, price)
@@ -179,10 +188,15 @@ class ChatClient:
 
     async def _ask_with_retries(self, point: Endpoint, request: Request) -> Reply:
         breaker = self._breakers.setdefault((point.base_url, point.model), Breaker())
+        pace = self._paces.setdefault(point.base_url, Pace(self.concurrency))
         attempt = 1
         while True:
             try:
-                reply = await self._wire.ask(point, request, self.timeout)
+                async with pace.place():
+                    # It may have waited for its place: a run that ends sends no more.
+                    if self.stopping.is_set():
+                        raise Cancelled
+                    reply = await self._wire.ask(point, request, self.timeout)
                 breaker.answered()
                 return reply
             except Fault as fault:

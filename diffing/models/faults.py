@@ -15,6 +15,10 @@ from diffing.models.replies import Reply
 
 RETRIED_STATUS = {408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529}
 """Time-outs, conflicts, limits and overload, 52x being Cloudflare's and 529 Anthropic's: all may pass."""
+CROWDED_STATUS = {429, 503, 504, 524, 529}
+"""Of these, what a server says that is asked too much at once, or by whoever waits for one before it."""
+LATE = "timeout"
+"""Code of a reply that did not come in time; no server's own."""
 FIRST_WAIT = 1.0
 """Seconds at most before the second attempt; doubled before each further one, so that a server in trouble is asked
 less and less."""
@@ -57,6 +61,11 @@ class Fault(Exception):
         """Whether a filter before the model turned the prompt away: an outcome to count, not to retry."""
         filtered = self.code == "content_filter" or "moderation" in self.words.lower()
         return self.status in (400, 403) and filtered
+
+    @property
+    def crowded(self) -> bool:
+        """Whether fewer requests at once would have helped: a limit, an overload, or no reply in time."""
+        return self.status in CROWDED_STATUS or (not self.status and self.code == LATE)
 
     @property
     def wish(self) -> str:

@@ -165,7 +165,8 @@ async def _put(
                 progress.log(f"failed: {question.key}: {answer.error}")
             take(question, answer)
             cost = spent.cost if before.cost is None else before.cost + (spent.cost or 0.0)
-            progress.update(done, len(questions), unit, cost, f"{spent.failed} failed" if spent.failed else "")
+            note = ", ".join(filter(None, (f"{spent.failed} failed" if spent.failed else "", client.at_once)))
+            progress.update(done, len(questions), unit, cost, note)
             return True
 
         await each(questions, work, client)

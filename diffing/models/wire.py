@@ -18,7 +18,7 @@ from diffing.common import files, tables
 from diffing.common.errors import UserError
 from diffing.models import hosts, providers
 from diffing.models.completions import read_completion, read_models
-from diffing.models.faults import Fault, refused, retry_after
+from diffing.models.faults import LATE, Fault, refused, retry_after
 from diffing.models.inflow import LARGEST_LIST, Inflow, TooLarge
 from diffing.models.providers import Endpoint, Price
 from diffing.models.replies import Reply, Request
@@ -103,7 +103,7 @@ class Wire:
             wait = retry_after(error.response.headers)
             raise Fault(_plain(error.message, point), error.status_code, str(error.code or ""), wait) from error
         except TimeoutError as error:
-            raise Fault(f"no reply within {timeout:g} s") from error
+            raise Fault(f"no reply within {timeout:g} s", code=LATE) from error
         except TooLarge as error:
             raise Fault(str(error), lasting=True) from error
         except (openai.OpenAIError, ValueError) as error:

@@ -277,7 +277,7 @@ async def _ask_all(
             reply = await (call() if stored else ledger.budget.spend(key, most(ask, price), call))
             if reply is None:
                 return
-            ledger.record(ask, reply)
+            ledger.record(ask, reply, client.at_once)
 
     await client.together(
         work(queue) for queue in queues.values() for _ in range(min(options.concurrency, len(queue)))

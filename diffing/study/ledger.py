@@ -42,7 +42,8 @@ class Ledger:
         self._rows: list[dict[str, Any]] = []
         self._flushed = time.monotonic()
 
-    def record(self, ask: Ask, reply: Reply) -> None:
+    def record(self, ask: Ask, reply: Reply, at_once: str = "") -> None:
+        """Take in a reply; `at_once` says how many requests are on their way, for whoever watches."""
         self.done += 1
         self.failed += bool(reply.error)
         row = reply.model_dump(exclude={"cached"})
@@ -60,7 +61,7 @@ class Ledger:
             self.progress.log(
                 f"failed: prompt {ask.prompt_id}, {ask.checkpoint.key}, draw {ask.draw}: {reply.error}"
             )
-        note = f"{self.failed} failed" if self.failed else ""
+        note = ", ".join(filter(None, (f"{self.failed} failed" if self.failed else "", at_once)))
         self.progress.update(self.done, self.total, "answers", self.budget.cost, note)
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
             self.flush()
