@@ -16,6 +16,7 @@ from diffing.whitebox.dictionaries import readers
 from pages.parts import address, answers_table, consent, highlight, job_panel, label_job, load, person, shell
 from pages.parts.address import Comparison
 from pages.parts.keys import fresh
+from pages.parts.serving import through_vllm
 
 shell.page("Run")
 study = address.study()
@@ -58,6 +59,7 @@ if any(c.source != "import" for c in study.checkpoints):
         "concurrency": int(concurrency),
         "retry": retry,
         "until_certain": until,
+        "serve": through_vllm(study),
     }
     expected = collect.estimate(study, Options.model_validate(options))
     st.write(f"{'At most' if until else 'To do'}: {md(expected.in_words())}")

@@ -8,7 +8,7 @@ import typer
 
 from diffing.cli import glance, keys, serve
 from diffing.cli.options import EQUIVALENT, AsJson, Detach, MaxDollars, MaxRequests, Name
-from diffing.cli.terminal import do, say, tell
+from diffing.cli.terminal import do, say, tell, warn
 from diffing.common.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,7 +25,12 @@ def collect(
     limit: Annotated[int | None, typer.Option(help="Only this many prompts: a pilot.", min=1)] = None,
     max_dollars: MaxDollars = None,
     max_requests: MaxRequests = None,
-    concurrency: Annotated[int, typer.Option(help="Calls at once at each endpoint.", min=1)] = 32,
+    concurrency: Annotated[
+        int | None,
+        typer.Option(
+            help="Calls at once at each endpoint, at most; 32 unless said, 256 at a server of --serve.", min=1
+        ),
+    ] = None,
     timeout: Annotated[float, typer.Option(help="Seconds for one reply.", min=0.1)] = 300.0,
     retry: Annotated[
         list[str] | None, typer.Option(help="Ask again what came back blocked, empty, truncated or refusal.")
@@ -36,6 +41,16 @@ def collect(
     margin: Annotated[
         float, typer.Option(help="Difference in shares that counts as none when that is decided.")
     ] = EQUIVALENT,
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Weights answer through vLLM, started for the run: docs/scale.md.")
+    ] = False,
+    gpus: Annotated[str, typer.Option(help="GPUs that it may use; all unless said.", metavar="0,1")] = "",
+    gpus_each: Annotated[int, typer.Option(help="GPUs that each server's weights are split over.", min=1)] = 1,
+    memory_share: Annotated[float, typer.Option(help="Share of a GPU's memory that a server takes.")] = 0.9,
+    batch_invariant: Annotated[
+        bool, typer.Option("--batch-invariant", help="Answers that do not hang on what else is answered; slower.")
+    ] = False,
+    wait: Annotated[float, typer.Option(help="Seconds for a server to come up.", min=1)] = 1800.0,
     detach: Detach = False,
     dry_run: Annotated[bool, typer.Option(help="Check models and estimate; spend nothing.")] = False,
     as_json: AsJson = False,
@@ -48,14 +63,19 @@ def collect(
     from diffing.common.step import checked
     from diffing.diff.until_certain import Options
     from diffing.study import collect as collecting
+    from diffing.study import served
     from diffing.study.study import Study
 
     opened = Study.open(name)
     limits = dict(limit=limit, max_dollars=max_dollars, max_requests=max_requests)
-    given = dict(concurrency=concurrency, timeout=timeout, retry=retry or [])
+    given = dict(timeout=timeout, retry=retry or []) | (dict(concurrency=concurrency) if concurrency else {})
     until = dict(until_certain=until_certain, margin=margin) if until_certain else {}
-    options = checked("collect", Options, limits | given | until)
+    by = dict(serve=serve, gpus=gpus, gpus_each=gpus_each, memory_share=memory_share, wait=wait)
+    by |= dict(batch_invariant=batch_invariant)
+    options = checked("collect", Options, limits | given | until | (by if serve else {}))
     keys.ask(opened.checkpoints)
+    for line in served.sentences(opened, options.choices):
+        warn(line)
     if dry_run:
         prices = asyncio.run(collecting.check(opened))
         _tell_estimate(opened, options, prices, as_json)
@@ -72,7 +92,7 @@ def collect(
         say(f"Ended because {result['ended_because']}. Of the probes {result['of_the_probes']}")
     elif result.get("stopped_by"):
         say(f"Stopped by {result['stopped_by']}; run it again to go on.")
-    rest = collecting.estimate(opened, collecting.Options(concurrency=concurrency))
+    rest = collecting.estimate(opened, collecting.Options(concurrency=options.concurrency))
     if rest.calls:
         say("The rest: " + rest.in_words())
 

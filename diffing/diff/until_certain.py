@@ -19,7 +19,7 @@ from diffing.diff import measure, settled
 from diffing.diff.settled import Known, Looks
 from diffing.models import providers
 from diffing.models.providers import Price
-from diffing.study import collect
+from diffing.study import collect, served
 from diffing.study.ledger import Ask
 from diffing.study.study import Study
 
@@ -45,6 +45,12 @@ def run(study: Study, options: Options, progress: Progress) -> Result:
     active = int(study.prompts()["active"].sum())
     if not active:
         raise UserError(f"Study '{study.name}' has no prompts; add some with 'prompts {study.name} --add FILE'.")
+    serving = served.planned(study, options.choices)
+    if serving is not None and serving.in_turn:
+        raise UserError(
+            "There is not a GPU for each of the study's models, so that each batch would load them all anew; "
+            "leave out --until-certain, or --serve."
+        )
     size = LOCAL_BATCH if any(map(providers.is_local, study.checkpoints)) else BATCH
     planned, looks = in_order(study, options, size), Looks(study)
 

@@ -23,7 +23,7 @@ from diffing.models.breaker import Breaker
 from diffing.models.faults import Fault
 from diffing.models.pace import Pace
 from diffing.models.providers import Endpoint, Price
-from diffing.models.replies import Reply, Request, cache
+from diffing.models.replies import Reply, Request, Sent, cache
 
 if TYPE_CHECKING:
     from diffing.models.wire import Wire
@@ -56,6 +56,7 @@ class ChatClient:
         """What made the run stop, where no person did."""
         self._gates: dict[str, asyncio.Semaphore] = {}
         self._paces: dict[str, Pace] = {}
+        self._most: dict[str, int] = {}
         self._breakers: dict[tuple[str, str], Breaker] = {}
         self._progress: Progress | None = None
 
@@ -74,27 +75,37 @@ class ChatClient:
         if "_wire" in vars(self):
             await self._wire.close()
 
+    def allow(self, base_url: str, most: int) -> None:
+        """Ask another number at once at one endpoint; to be said before it is asked for the first time."""
+        self._most[base_url] = most
+
+    def _most_at(self, base_url: str) -> int:
+        return self._most.get(base_url, self.concurrency)
+
     @property
     def at_once(self) -> str:
         """How many requests each endpoint has at once, as half a sentence; empty before any was asked."""
         told = [f"{pace.now}" for pace in self._paces.values()]
         return f"{' + '.join(told)} at once" if told else ""
 
-    async def ask(self, point: Endpoint, request: Request, price: Price | None = None) -> Reply:
-        """The stored reply, else a fresh one, which is stored before it is returned."""
+    async def ask(
+        self, point: Endpoint, request: Request, price: Price | None = None, sent: Sent | None = None
+    ) -> Reply:
+        """The stored reply, else a fresh one, which is stored before it is returned; `sent` is what goes to the
+        endpoint where that is not the request under which the reply is kept."""
         reply = cache().reply(request.key)
         if reply is None:
             # By address, since an endpoint's limits hold for all its models together. Whoever waits between two
             # attempts keeps a place here and has none in `Pace`: it is not on its way.
-            gate = self._gates.setdefault(point.base_url, asyncio.Semaphore(self.concurrency))
+            gate = self._gates.setdefault(point.base_url, asyncio.Semaphore(self._most_at(point.base_url)))
             async with gate:
-                reply = await self._ask_alone(point, request, price)
+                reply = await self._ask_alone(point, request, price, sent)
         if self._progress is not None and reply.cost:
             # A reply of no use is asked for again under the same key, and then billed again.
             self._progress.billed(request.key + (reply.error and reply.created), reply.cost)
         return reply
 
-    async def _ask_alone(self, point: Endpoint, request: Request, price: Price | None) -> Reply:
+    async def _ask_alone(self, point: Endpoint, request: Request, price: Price | None, sent: Sent | None) -> Reply:
         """Ask once nobody else on this machine is asking the same; who waits takes the other's reply."""
         while (claim := claims.take(request.key)) is None:
             if await self._stopped_within(claims.LOOK_SECONDS):
@@ -102,7 +113,9 @@ class ChatClient:
         try:
             if (reply := cache().reply(request.key)) is not None:
                 return reply
-            reply = await self._ask_with_retries(point, request)
+            reply = await self._ask_with_retries(point, request if sent is None else sent.request)
+            if sent is not None and reply.model_served:
+                reply.model_served = sent.served
             # Part of what is stored, at the price of the day: a price list that changes later changes no past.
             if reply.cost is None and price is not None and None not in (reply.tokens_in, reply.tokens_out):
                 reply.cost = price.of(reply.tokens_in or 0, reply.tokens_out or 0)
@@ -188,7 +201,7 @@ class ChatClient:
 
     async def _ask_with_retries(self, point: Endpoint, request: Request) -> Reply:
         breaker = self._breakers.setdefault((point.base_url, point.model), Breaker())
-        pace = self._paces.setdefault(point.base_url, Pace(self.concurrency))
+        pace = self._paces.setdefault(point.base_url, Pace(self._most_at(point.base_url)))
         attempt = 1
         while True:
             try:

@@ -57,7 +57,7 @@ class Writer(Protocol):
 def request(checkpoint: Checkpoint, parameters: dict[str, Any], seed: int) -> Request:
     """What all requests to a local checkpoint share; a folder is known by its weights' sizes and dates."""
     # Earlier answers were sampled from the 50 likeliest tokens alone and must not stand among these.
-    return Request("local", _identity(checkpoint.source), [], parameters | {"seed": seed, "from": "all tokens"})
+    return Request("local", identity(checkpoint.source), [], parameters | {"seed": seed, "from": "all tokens"})
 
 
 def answers(checkpoint: Checkpoint, requests: Sequence[Request], check: Check) -> Iterator[tuple[int, Reply]]:
@@ -97,13 +97,13 @@ def _opened(source: str) -> AbstractContextManager[Writer]:
     return opened
 
 
-def _identity(source: str) -> str:
+def identity(source: str) -> str:
     """All of a source that changes an answer."""
     if made.is_made(source):
         # By where it lies, and by what lies there now.
         found = made.parse(source)
         file = _state(Path(found.file)) if found.file else None
-        return f"{source}@{files.content_hash([*map(_identity, found.parts), file], 8)}"
+        return f"{source}@{files.content_hash([*map(identity, found.parts), file], 8)}"
     return f"{source.removeprefix('hf:')}@{_fingerprint(local.parse(source))}"
 
 
@@ -150,13 +150,13 @@ def load(source: Source) -> Model:
     # On a CPU bfloat16 is slow and coarse; GPUs are made for it, and checkpoints are mostly stored in it.
     device = "cuda" if torch.cuda.is_available() else "cpu"
     dtype = torch.bfloat16 if device == "cuda" else torch.float32
-    with _loading(source):
-        model: Any = AutoModelForCausalLM.from_pretrained(source.weights.model, dtype=dtype, **_at(source.weights))
+    with loading(source):
+        model: Any = AutoModelForCausalLM.from_pretrained(source.weights.model, dtype=dtype, **at(source.weights))
         if source.adapter is not None:
             from peft import PeftModel
 
             # Beside the weights and not merged into them: in 16 bits that would lose most of a small change.
-            model = PeftModel.from_pretrained(model, source.adapter.model, **_at(source.adapter))
+            model = PeftModel.from_pretrained(model, source.adapter.model, **at(source.adapter))
     return Model(model.to(device).eval(), tokenizer(source))
 
 
@@ -164,16 +164,16 @@ def tokenizer(source: Source) -> Any:
     """A checkpoint's tokenizer, its base's, set up to write."""
     from transformers import AutoTokenizer
 
-    with _loading(source):
+    with loading(source):
         # To the left, since each answer goes on from its row's right end.
-        found = AutoTokenizer.from_pretrained(source.weights.model, padding_side="left", **_at(source.weights))
+        found = AutoTokenizer.from_pretrained(source.weights.model, padding_side="left", **at(source.weights))
     # Any token does for padding, which the mask hides.
     if found.pad_token_id is None:
         found.pad_token = found.eos_token
     return found
 
 
-def _at(weights: Weights) -> dict[str, Any]:
+def at(weights: Weights) -> dict[str, Any]:
     """Where the library finds weights of a model."""
     # By way of our own look-up, which knows `.env` too.
     told = {"revision": weights.revision or None, "subfolder": weights.subfolder}
@@ -181,7 +181,7 @@ def _at(weights: Weights) -> dict[str, Any]:
 
 
 @contextmanager
-def _loading(source: Source) -> Iterator[None]:
+def loading(source: Source) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:

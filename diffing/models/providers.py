@@ -2,10 +2,10 @@
 
 A checkpoint is written `openrouter:google/gemini-2.5-flash`, `vllm:NAME`, `http://host:8000/v1#NAME`, `hf:FOLDER`
 or `starter` (`local`), `amplify:A,B,2` and its like (`made`), or `import`. Promises that a key is read from the
-environment or `.env` at the moment of use and is kept nowhere; that a provider's key goes to that provider's host
-alone, any other only where somebody at this machine allowed it (`diffing.models.allowed`), and none over plain
-HTTP beyond this machine. A variable that may go nowhere is not read. Prices are list prices of the day noted: a
-provider's own report of a cost always goes before them.
+environment or `.env` at the moment of use and is kept nowhere, those of servers of this process aside; that a
+provider's key goes to that provider's host alone, any other only where somebody at this machine allowed it
+(`diffing.models.allowed`), and none over plain HTTP beyond this machine. A variable that may go nowhere is not
+read. Prices are list prices of the day noted: a provider's own report of a cost always goes before them.
 """
 
 import os
@@ -269,8 +269,28 @@ def key_state(point: Endpoint) -> str:
     return "set" if key_of(point.key_env) else "not set"
 
 
+_MADE: dict[str, str] = {}
+"""Keys of the servers that this process has started, by address."""
+
+
+def hold(base_url: str, key: str) -> None:
+    """Keep the key of a server that this process has started: in memory alone, until it is let go."""
+    _MADE[base_url] = key
+
+
+def let_go(base_url: str) -> None:
+    _MADE.pop(base_url, None)
+
+
+def secret(point: Endpoint) -> str | None:
+    """What may stand in no words: the key that an endpoint is asked with, where it has one."""
+    return _MADE.get(point.base_url) or (key_of(point.key_env) if point.key_env else None)
+
+
 def need_key(point: Endpoint) -> str:
     """The key for an endpoint, or a word why there is none; local servers need none."""
+    if (made_for_it := _MADE.get(point.base_url)) is not None:
+        return made_for_it
     # The library refuses to be without a key, and a local server does not look at it.
     if not point.key_env:
         return "none"

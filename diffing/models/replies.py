@@ -43,6 +43,14 @@ class Request(NamedTuple):
         return files.content_hash(["reply", 1, *self], 32)
 
 
+class Sent(NamedTuple):
+    """A request in the words of a server of our own, which knows a model by another name."""
+
+    request: Request
+    served: str
+    """What stands in the reply's record as the model that answered."""
+
+
 class Reply(BaseModel):
     """An answer, or the error in its place."""
 

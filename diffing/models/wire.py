@@ -170,7 +170,7 @@ def _body(point: Endpoint, request: Request) -> dict[str, object]:
 
 def _plain(words: str, point: Endpoint) -> str:
     """One line without the key, which some servers repeat in their message."""
-    key = providers.key_of(point.key_env) if point.key_env else None
+    key = providers.secret(point)
     # The key goes first: cutting first might leave half of it. Some servers send a whole page of HTML.
     return tables.clean(" ".join(words.replace(key, "[key]").split() if key else words.split()))[:500]
 

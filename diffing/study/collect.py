@@ -20,12 +20,15 @@ from diffing.common.errors import Cancelled, UserError
 from diffing.common.kept import Rests, kept
 from diffing.common.step import Progress, Result
 from diffing.common.words import about, duration
-from diffing.models import generate, made, providers, replies
+from diffing.models import generate, providers, replies
 from diffing.models.budget import Budget
 from diffing.models.chat import ChatClient
 from diffing.models.providers import Checkpoint, Endpoint, Price
 from diffing.models.replies import Request
-from diffing.study import prompts, responses
+from diffing.models.serving import form
+from diffing.models.serving.fleet import Fleet
+from diffing.models.serving.plan import Choices, Plan
+from diffing.study import prompts, responses, served
 from diffing.study.ledger import Ask, Ledger
 from diffing.study.study import Study
 
@@ -44,7 +47,7 @@ class Options(BaseModel):
     limit: int | None = Field(default=None, gt=0)
     """Only this many prompts, chosen by their hash: a pilot."""
     concurrency: int = Field(default=32, gt=0)
-    """Calls under way at once at each endpoint."""
+    """Calls under way at once at each endpoint, at most; it finds its own pace below that (`models.pace`)."""
     timeout: float = Field(default=300.0, gt=0, allow_inf_nan=False)
     """Seconds for one reply."""
     attempts: int = Field(default=6, gt=0)
@@ -53,6 +56,29 @@ class Options(BaseModel):
     max_requests: int | None = Field(default=None, ge=0)
     retry: list[Literal["blocked", "empty", "truncated", "refusal"]] = []
     """Flags that are asked again although an answer is stored."""
+    serve: bool = False
+    """Checkpoints that are weights answer through vLLM, which is started for the run and ended with it."""
+    gpus: str = ""
+    """Those that servers may use, as `0,1`; empty for all of this machine's."""
+    gpus_each: int = Field(default=1, gt=0)
+    """GPUs that one server's weights are split over."""
+    memory_share: float = Field(default=0.9, gt=0, le=1, allow_inf_nan=False)
+    """Of each GPU's memory, for a server."""
+    batch_invariant: bool = False
+    """Answers that do not hang on what else is answered at the same moment: slower, and vLLM calls it beta."""
+    wait: float = Field(default=1800.0, gt=0, allow_inf_nan=False)
+    """Seconds for a server to come up: large weights load for many minutes, longer where they are downloaded."""
+
+    @property
+    def choices(self) -> Choices | None:
+        """How it is to be served; None where it is not."""
+        how = Choices(self.gpus, self.gpus_each, self.memory_share, self.batch_invariant)
+        return how if self.serve else None
+
+    @property
+    def at_a_server(self) -> int | None:
+        """The limit of calls at once at a server that the user gave, if any."""
+        return self.concurrency if "concurrency" in self.model_fields_set else None
 
 
 class Estimate(NamedTuple):
@@ -97,8 +123,9 @@ def plan(study: Study, options: Options) -> list[Ask]:
     system = study.settings.sampling.system
     before = [{"role": "system", "content": system}] if system else []
     unwelcome = stored[stored["flag"].isin(options.retry)].set_index(responses.KEY)["created"].to_dict()
-    by_key = {c.key: _whole(study, c) for c in study.checkpoints if c.source != "import"}
-    blanks = {key: _blank(study, checkpoint) for key, checkpoint in by_key.items()}
+    by_key = {c.key: served.whole(study, c) for c in study.checkpoints if c.source != "import"}
+    serving = served.planned(study, options.choices)
+    blanks = {key: _blank(study, checkpoint, serving) for key, checkpoint in by_key.items()}
     asks = []
     # What is asked again although an answer is stored carries that answer's date in its key, or the cache would
     # give the same answer again.
@@ -115,18 +142,15 @@ def plan(study: Study, options: Options) -> list[Ask]:
     return asks
 
 
-def _whole(study: Study, checkpoint: Checkpoint) -> Checkpoint:
-    """A checkpoint that is made of others by its weights alone: whoever answers knows no study."""
-    return checkpoint.model_copy(update={"source": made.resolved(checkpoint.source, study.settings.sources)})
-
-
-def _blank(study: Study, checkpoint: Checkpoint) -> Request:
+def _blank(study: Study, checkpoint: Checkpoint, serving: Plan | None) -> Request:
     """What all requests to a checkpoint have in common."""
     sampling = study.settings.sampling
     chosen = {"temperature": sampling.temperature, "max_tokens": sampling.max_tokens}
     # What is left to the provider is not sent at all: some models refuse a temperature, whatever its value.
     parameters = {name: value for name, value in chosen.items() if value is not None}
     parameters |= sampling.extra_body | checkpoint.extra_body
+    if serving is not None and serving.group_of(checkpoint.key) is not None:
+        return form.request(checkpoint.source, parameters, study.settings.seed)
     if providers.is_local(checkpoint):
         return generate.request(checkpoint, parameters, study.settings.seed)
     point = providers.endpoint(checkpoint)
@@ -214,8 +238,12 @@ def in_batches(
     `total` is how many asks there are at most.
     """
     ledger = Ledger(study, total, Budget(options.max_dollars, options.max_requests), progress)
+    serving = served.planned(study, options.choices)
+    for line in serving.sentences() if serving else []:
+        progress.log(line)
     try:
-        asyncio.run(_collect(batches, options, ledger))
+        with served.ready(serving, options.wait) as servers:
+            asyncio.run(_collect(batches, options, ledger, servers))
         progress.check()
     except (Cancelled, KeyboardInterrupt) as stop:
         raise Cancelled(ledger.summary()) from stop
@@ -225,20 +253,29 @@ def in_batches(
     return ledger.summary()
 
 
-async def _collect(batches: Iterable[Sequence[Ask]], options: Options, ledger: Ledger) -> None:
+async def _collect(
+    batches: Iterable[Sequence[Ask]], options: Options, ledger: Ledger, servers: Fleet | None
+) -> None:
     async with ChatClient(options.concurrency, options.timeout, options.attempts) as client:
-        await client.heed(_ask_batches(client, batches, options, ledger), ledger.progress)
+        await client.heed(_ask_batches(client, batches, options, ledger, servers), ledger.progress)
 
 
 async def _ask_batches(
-    client: ChatClient, batches: Iterable[Sequence[Ask]], options: Options, ledger: Ledger
+    client: ChatClient,
+    batches: Iterable[Sequence[Ask]],
+    options: Options,
+    ledger: Ledger,
+    servers: Fleet | None,
 ) -> None:
-    """Endpoints first, then local models; a batch may hang on what became of the one before."""
+    """Endpoints, then what is served, then local models; a batch may hang on what became of the one before."""
     prices: dict[str, Price | None] = {}
     for asks in batches:
         remote = [ask for ask in asks if not providers.is_local(ask.checkpoint)]
         if remote:
             await _ask_all(client, remote, options, ledger, prices)
+        if servers is not None:
+            await served.ask_all(client, asks, ledger, servers, options.at_a_server)
+            asks = [ask for ask in asks if servers.plan.group_of(ask.checkpoint.key) is None]
         if client.stopping.is_set():
             return
         for checkpoint in {ask.checkpoint.key: ask.checkpoint for ask in asks}.values():
