@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from diffing import diff, jobs, labels
-from diffing.common import damage, files
+from diffing.common import columns, damage, files
 from diffing.common.errors import UserError
 from diffing.common.kept import Rests, kept
 from diffing.diff import measure, summary
@@ -80,7 +80,7 @@ def counted(study: Study) -> dict[str, Any]:
     table, stored = study.prompts(), study.told_of_responses(*responses.KEY, "flag", "cost")
     active = table[table["active"]]
     expected = len(active) * study.settings.sampling.draws
-    answers = stored.loc[stored["prompt_id"].isin(active["id"]), [*responses.KEY, "flag"]]
+    answers = stored.loc[columns.among(stored["prompt_id"], active["id"]), [*responses.KEY, "flag"]]
     by_checkpoint = {}
     for checkpoint in study.checkpoints:
         rows = answers[answers["checkpoint"] == checkpoint.key]

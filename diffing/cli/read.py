@@ -8,6 +8,7 @@ import typer
 from diffing.cli.options import AsJson, Channel, Columns, Context, Detach, GpusEach, Join, Name, On, Part, Reader
 from diffing.cli.terminal import alone, busy, do, pairs, say, show, tell
 from diffing.common.errors import UserError
+from diffing.common.paths import expanded
 
 if TYPE_CHECKING:
     from diffing.study.settings import ReaderChoice
@@ -196,7 +197,7 @@ def read(
     from diffing.study import collection
 
     if collection.is_there(text):
-        _collect(Path(text).expanduser(), name, pairs(columns), as_json)
+        _collect(expanded(text), name, pairs(columns), as_json)
         return
     # As above.
     from diffing.reader.encode import devices_for, load_reader, read_text

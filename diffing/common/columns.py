@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from diffing.common.arrays import Bools
 from diffing.common.bounds import VARIABLE, Limits, too_large
 from diffing.common.errors import UserError
 
@@ -107,6 +108,11 @@ def mapped(function: Callable[..., str], *columns: "pd.Series[str]") -> "pd.Seri
         chunks.append(pa.array(map(function, *parts), TEXT))
     made = framed({"": pa.chunked_array(chunks, TEXT)})[""]
     return made.set_axis(columns[0].index).rename(None)
+
+
+def among(column: "pd.Series[str]", known: "pd.Series[str]") -> Bools:
+    """Which cells are among some texts: pandas' `isin` makes objects of all of them first."""
+    return np.asarray(pd.Index(known).unique().get_indexer(pd.Index(column)) >= 0)
 
 
 def texts(column: "pd.Series[Any]") -> "pd.Series[str]":

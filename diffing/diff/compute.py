@@ -221,7 +221,7 @@ def _told(study: Study, a: str, b: str, settings: DiffSettings) -> dict[str, Any
     """What was compared, and under which settings."""
     told = {"a": a, "b": b, "seed": study.settings.seed, "settings": settings.model_dump(), "method": METHOD}
     told |= {"reader": study.settings.reader.model_dump(), "shows": summary.shows(settings)}
-    return told | {"flags": responses.compare_flags(study.pairs(a, b)).to_dict("records")}
+    return told | {"flags": responses.compare_flags(study.pairs(a, b, texts=False)).to_dict("records")}
 
 
 def _noise(features: pd.DataFrame, bins: pd.DataFrame) -> dict[str, Any]:

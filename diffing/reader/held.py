@@ -6,7 +6,7 @@ and what they mean; which question is asked of them is for `encodings`.
 """
 
 import mmap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -47,6 +47,25 @@ class Group(NamedTuple):
         return np.frombuffer(self.buffer, kind, len(self.buffer) // size), (self.places.offset + start) // size
 
 
+class Places:
+    """Where each document's record lies, as one table of numbers: a million objects would take half a gigabyte."""
+
+    def __init__(self, values: Array) -> None:
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, document: int) -> Place:
+        return Place(*self.values[document].tolist())
+
+    def __setitem__(self, document: int, place: Place) -> None:
+        self.values[document] = place
+
+    def __iter__(self) -> Iterator[Place]:
+        return (self[document] for document in range(len(self)))
+
+
 class Held:
     """The records of a study's answers, by document number."""
 
@@ -54,7 +73,7 @@ class Held:
         self.study, self.cache = study, cache
         self.summed: Bools = table["summary"].to_numpy(bool)
         """Documents of which there is a summary and no positions."""
-        self.places = [Place(*row) for row in zip(*(table[name].tolist() for name in Place._fields), strict=True)]
+        self.places = Places(np.column_stack([table[name].to_numpy(np.int64) for name in Place._fields]))
         self.buffers: dict[int, mmap.mmap | bytes] = {}
         """By shard, those with positions."""
         self._sound: dict[tuple[Kind, int], set[int]] = {}
@@ -217,7 +236,7 @@ class Held:
 
     def groups(self) -> list[Group]:
         """The documents with positions and active features, by shard and layout."""
-        places = np.array(self.places, np.int64).reshape(-1, len(Place._fields))
+        places = self.places.values
         shard_of, tokens, runs = (places[:, Place._fields.index(name)] for name in ("shard", "tokens", "runs"))
         groups = []
         for shard, buffer in self.buffers.items():

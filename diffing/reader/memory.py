@@ -5,8 +5,9 @@ A process that reads a mapped file seems to hold every page that it has touched,
 
 import mmap
 
-AT_ONCE = 2**27
-"""Bytes of mapped files that are read before their pages are given back. Chosen by eye."""
+AT_ONCE = 2**25
+"""Bytes of mapped files that are read before their pages are given back. Chosen by eye: the system brings up to
+sixteen pages along with each that is asked for, so that many times as much may stand in memory."""
 
 
 def let_go(buffer: mmap.mmap | bytes) -> None:

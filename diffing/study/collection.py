@@ -13,6 +13,7 @@ import pandas as pd
 
 from diffing.common import bounds, tables
 from diffing.common.errors import UserError
+from diffing.common.paths import expanded
 from diffing.study import answer_tables, imports, study
 from diffing.study.imports import Answers
 from diffing.study.logs import folders, formats
@@ -46,7 +47,7 @@ def read(path: Path, name: str = "", columns: Mapping[str, str] | None = None) -
 def is_there(text: str) -> bool:
     """Whether what was typed is a file or folder, and not a text; one that looks like a path has to be there."""
     try:
-        there = Path(text).expanduser().exists()
+        there = expanded(text).exists()
     except (OSError, ValueError):
         # Too long for a path, or no path at all.
         return False

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from diffing.common import damage, files, noted, stats
 from diffing.common.arrays import Ints
+from diffing.common.columns import among
 from diffing.study import arriving
 from diffing.study.arriving import Arrived
 
@@ -221,7 +222,7 @@ def pairs(table: pd.DataFrame, prompts: pd.DataFrame, a: str, b: str) -> pd.Data
     active = prompts.loc[prompts["active"], "id"]
     sides, asked = {}, []
     for side, key in (("a", a), ("b", b)):
-        rows = table[(table["checkpoint"] == key) & table["prompt_id"].isin(active)]
+        rows = table[(table["checkpoint"] == key) & among(table["prompt_id"], active)]
         sides[side] = rows.set_index(["prompt_id", "draw"])[["text", "flag", "error"]].add_suffix(f"_{side}")
         asked.append(rows[["prompt_id", "draw"]])
     index = _asked(pd.concat(asked), active)
@@ -245,7 +246,7 @@ def _asked(answered: pd.DataFrame, active: "pd.Series[str]") -> pd.MultiIndex:
     have a first one.
     """
     place = pd.Series(np.arange(len(active)), index=active)
-    none = active[~active.isin(answered["prompt_id"])]
+    none = active[~among(active, answered["prompt_id"])]
     rows = pd.concat([answered, pd.DataFrame({"prompt_id": none, "draw": 0})]).drop_duplicates()
     ordered = rows.assign(place=rows["prompt_id"].map(place)).sort_values(["place", "draw"])
     return pd.MultiIndex.from_frame(ordered[["prompt_id", "draw"]])

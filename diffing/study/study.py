@@ -369,10 +369,16 @@ class Study:
         """The same for what shows answers and compares none: of a collection its only checkpoint."""
         return (self.checkpoints[0].key,) if self.one_sided else self.sides(a, b)
 
-    def pairs(self, a: str, b: str) -> pd.DataFrame:
-        """Both sides' answers by (prompt, draw), with the reason where a pair is excluded."""
+    def pairs(self, a: str, b: str, texts: bool = True) -> pd.DataFrame:
+        """Both sides' answers by (prompt, draw), with the reason where a pair is excluded.
+
+        Without `texts` these are empty: who asks for flags alone need not hold all of them.
+        """
         self.checkpoint(a), self.checkpoint(b)
-        return responses.pairs(self.responses(), self.prompts(), a, b)
+        table = (
+            self.responses() if texts else self.told_of_responses(*responses.KEY, "flag", "error").assign(text="")
+        )
+        return responses.pairs(table, self.prompts(), a, b)
 
 
 def folder_of(name: str) -> Path:
