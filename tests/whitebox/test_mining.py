@@ -218,7 +218,7 @@ def controls(style: tuple[Pair, list[Document]]) -> dict[str, Any]:
     for name in ("control", "control-2"):
         with nulls.given(pair, organisms.find(name).variant.source.written) as null:
             told[name] = mining.figures(mined(null, documents, Options()), Options())
-    with nulls.rotated(pair, documents[::4]) as null:
+    with nulls.rotated(pair, documents[::6]) as null:
         told["rotated"] = mining.figures(mined(null, documents, Options()), Options())
     return told
 
