@@ -15,6 +15,8 @@ from diffing.study import study
 if TYPE_CHECKING:
     import pandas as pd
 
+    from diffing.concepts.chosen import By
+    from diffing.concepts.search import Found
     from diffing.diff.timeline import Timeline
     from diffing.findings.evidence import Standing
     from diffing.gate.check import Checked
@@ -138,6 +140,15 @@ class Study(study.Study):
         from diffing.gate import check
 
         return check.of(self, checked("check", check.Options, options))
+
+    def search(self, sentence: str, by: "By" = "labels", held_out: bool = False) -> "Found":
+        """Answers that have a property, ranked by features chosen for it (`by` labels, embedding or examples)
+        and by
+        what people said to answers: `table()`, `listed(10)` with marked tokens, `property`."""
+        from diffing.concepts import search
+
+        ground = search.Ground(self, held_out)
+        return search.find(ground, search.choose(ground, sentence, by))
 
     def own_probes(self, a: str = "", b: str = "") -> "pd.DataFrame":
         """The probes that people added to the study, a row each, tested as a family of their own."""

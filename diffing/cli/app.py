@@ -34,6 +34,7 @@ from diffing.cli import read as cli_read
 from diffing.cli import relevance as cli_relevance
 from diffing.cli import report as cli_report
 from diffing.cli import run as cli_run
+from diffing.cli import search as cli_search
 from diffing.cli import study as cli_study
 from diffing.cli import timeline as cli_timeline
 from diffing.cli import upkeep as cli_upkeep
@@ -56,6 +57,7 @@ PARTS = (
     cli_keys,
     cli_run,
     cli_read,
+    cli_search,
     cli_diff,
     cli_answer,
     cli_measures,

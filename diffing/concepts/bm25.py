@@ -21,7 +21,7 @@ STOPS = frozenset(
     WORD.findall(
         "a an and are as at be by do does for from has have how in into is it its of on or that the their them "
         "they this to was were what when where which who whose why will with answer answers response responses "
-        "text texts"
+        "text texts mention mentions say says speak speaks talk talks tell tells use uses word words"
     )
 )
 # Longest first; what is cut must leave a stem of three letters.

@@ -28,7 +28,12 @@ from diffing.study.study import Study
 
 By = Literal["labels", "embedding", "model", "examples"]
 MOST = 100
-"""Features of one choice, as in the published recipe."""
+"""Features of one choice by labels, as in the published recipe."""
+OF_EXAMPLES = 30
+"""Features of one choice by examples. Of 10, 30, 100 and 300 the best to rank by (`bench/retrieval.py`): a few
+examples show many features by chance."""
+STEEP = 2.0
+"""Power of a label's score in its weight: the tail of a ranking of labels shares a word and little else."""
 SHRINKAGE = 2.0
 """Answers that the share of all answers counts for beside the examples: with five of them, a feature that all show
 and nobody else gets a share of 0.7."""
@@ -135,7 +140,7 @@ def _of_labels(
     top = best[0][1] if best else 1.0
     table = pd.DataFrame(
         [
-            (number, score / top, known[number].label, f"{why} (label by {known[number].author})")
+            (number, (score / top) ** STEEP, known[number].label, f"{why} (label by {known[number].author})")
             for number, score, why in best
         ],
         columns=["feature", "weight", "label", "why"],
@@ -149,14 +154,14 @@ def by_examples(
     no: Array | Sequence[int] = (),
     sentence: str = "",
     known: Mapping[int, Label] | None = None,
-    most: int = MOST,
+    most: int = OF_EXAMPLES,
     seed: int = 0,
 ) -> Chosen:
     """By what example answers (rows of the matrix) show more or less often than the rest.
 
-    The weight is the log of the odds ratio, with both shares pulled to that of all answers; features are ordered
-    by how much likelier two shares are than one. Answers that were said not to have the property count as much
-    as all the rest. The null draws as many examples at random.
+    The weight is the log of the odds ratio, with both shares pulled to that of all answers, times how much
+    likelier two shares are than one, by which features are ordered. Answers that were said not to have the
+    property count as much as all the rest. The null draws as many examples at random.
     """
     mine, others = np.unique(np.asarray(yes, np.int64)), np.unique(np.asarray(no, np.int64))
     if not len(mine):
@@ -178,7 +183,7 @@ def by_examples(
     rows = [
         (
             int(f),
-            float(odds[f]),
+            float(odds[f] * np.abs(strength[f])),
             known[f].label if known and f in known else f"feature {f}",
             f"{share(here[f])} of examples show it, {share(contrast.everywhere[f])} of all",
         )

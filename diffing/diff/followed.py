@@ -186,7 +186,7 @@ def measures(study: Study, keys: Sequence[str]) -> list[Group]:
 
 
 def own_rules(study: Study, answers: Answers, checkpoints: int) -> tuple[Group, list[str]]:
-    """The study's own rules; questions are put to a judge about two checkpoints and are left out."""
+    """The study's own rules; questions and properties were made of two checkpoints and are left out."""
     names, says, faults, found = list[str](), list[str](), list[str](), list[own.Places]()
     for probe in own_probes.load(study):
         if probe.rule is None:

@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 
 from diffing.common import files, stats
-from diffing.common.arrays import Bools, Floats
+from diffing.common.arrays import Bools, Floats, Ints
 from diffing.common.errors import UserError
 from diffing.diff import measure, pairing, presence
 from diffing.diff.pairing import Pairing
 from diffing.diff.presence import Flat
 from diffing.diff.tally import Leads
-from diffing.probes import excerpts, own_probes
+from diffing.probes import excerpts, own_probes, weighed
 from diffing.probes.excerpts import Excerpt
 from diffing.probes.own import Rule
 from diffing.probes.own_probes import OwnProbe
@@ -45,6 +45,8 @@ TOGETHER = 5
 LINE = 140
 """Characters of an answer that a line shows: one of a page."""
 
+PRESENCE = ["n_prompts", "frequency_a", "frequency_b", "delta", "ci_low", "ci_high", "p", "q"]
+"""Of `measure.table`, what hangs on which answers show a thing and on nothing else."""
 Places = list[list[Span]]
 """By answer, where it has something."""
 
@@ -58,6 +60,10 @@ class Answers(NamedTuple):
     tokens: Tokens
     documents: pd.DataFrame
     """Prompt, checkpoint and draw of each text."""
+    seen: Encodings
+    """What the reader saw in all answers of the study."""
+    numbers: Ints
+    """Of each text among these."""
 
 
 class Tested(NamedTuple):
@@ -84,7 +90,7 @@ def answers(study: Study, a: str, b: str) -> Answers:
     renumbered = dataclasses.replace(pairs, a=np.searchsorted(used, pairs.a), b=np.searchsorted(used, pairs.b))
     documents = encodings.documents.iloc[used][responses.KEY].reset_index(drop=True)
     texts = responses.texts(study.responses(), encodings.documents.iloc[used])
-    return Answers(renumbered, texts, firing.tokens(encodings, used.tolist()), documents)
+    return Answers(renumbered, texts, firing.tokens(encodings, used.tolist()), documents, encodings, used)
 
 
 def discovery(read: Answers) -> Answers:
@@ -113,23 +119,41 @@ def _patience(texts: Sequence[str]) -> float:
 
 
 def test(read: Answers, probes: Sequence[OwnProbe]) -> Tested:
-    """Rules counted and tested as one family; `fault` says of a row without figures why it has none."""
+    """Rules and properties tested as one family; `fault` says of a row without figures why it has none.
+
+    A property has no amount and none of the cuts: what a part of an answer would score is not known.
+    """
     found, faults = dict[str, Places](), dict[str, str]()
     until = time.monotonic() + TOGETHER * _patience(read.texts)
     for probe in probes:
-        if probe.rule is None:
+        if probe.question is not None:
             continue
         if time.monotonic() > until:
             faults[probe.name] = "The probes before it took too long; remove those that have no figures."
             continue
         try:
-            found[probe.name] = places(probe.rule, read.texts)
+            found[probe.name] = _places(probe, read)
         except UserError as error:
             faults[probe.name] = str(error)
     counted = [probe for probe in probes if probe.name in found]
-    table = pd.concat([heads(counted), figures(read, [*found.values()])], axis=1).assign(fault="")
+    whole = figures(read, [*found.values()])
+    of_property = np.array([probe.features is not None for probe in counted], dtype=bool)
+    if of_property.any():
+        kept = whole.columns.isin(
+            [*PRESENCE, *(f"{name}_{part}" for name in PRESENCE for part in SPLITS.values())]
+        )
+        whole = whole.mask(of_property[:, None] & ~kept[None, :])
+        whole.loc[of_property, "judged_by"] = "presence"
+    table = pd.concat([heads(counted), whole], axis=1).assign(fault="")
     failed = heads([probe for probe in probes if probe.name in faults]).assign(fault=[*faults.values()])
     return Tested(pd.concat([table, failed], ignore_index=True) if faults else table, found)
+
+
+def _places(probe: OwnProbe, read: Answers) -> Places:
+    if probe.features is not None:
+        return weighed.places(probe.features, read.seen, read.numbers.tolist())
+    assert probe.rule is not None
+    return places(probe.rule, read.texts)
 
 
 def table(study: Study, a: str = "", b: str = "") -> pd.DataFrame:

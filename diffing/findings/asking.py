@@ -44,7 +44,7 @@ USUAL = 40
 """Tokens of a reply as a rule: the frame takes some 12, and every other answer has no sentence."""
 
 FIGURES = [
-    *("n_prompts", "frequency_a", "frequency_b", "delta", "ci_low", "ci_high", "p", "q"),
+    *own.PRESENCE,
     *("delta_rarefied", "p_rarefied", "q_rarefied"),
 ]
 """Of `diffing.diff.own`, what a question has too; and the first of them on each split by itself."""

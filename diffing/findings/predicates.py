@@ -123,6 +123,8 @@ def _of_own(name: str, own: Sequence[OwnProbe]) -> Predicate:
     """What an own probe of that name counts."""
     for probe in own:
         if probe.name.casefold() == name.casefold():
+            if probe.features is not None:
+                raise UserError(f"Own probe '{probe.name}' rests on features, and a claim is counted in words.")
             if probe.rule is None:
                 raise UserError(f"Own probe '{probe.name}' is a question, and a claim in words; verify a finding.")
             return Predicate.of_rule(probe.rule)

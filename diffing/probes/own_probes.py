@@ -1,4 +1,4 @@
-"""A study's own probes: rules and questions that people have added, each by a name, kept with the study.
+"""A study's own probes: rules, questions and properties with names that people have added, kept with the study.
 
 They stand in the study's `own_probes.jsonl`, a line a change; nothing is taken out of the file. Promises that no
 two of a study share a name or look for the same, that of several who add at once none loses anything, and that a
@@ -24,6 +24,7 @@ from diffing.common.words import between_commas
 from diffing.probes.own import Rule
 from diffing.probes.probes import PROBES
 from diffing.probes.rules import Span
+from diffing.probes.weighed import Property
 from diffing.study.study import Study
 
 MOST = 200
@@ -34,7 +35,7 @@ NAME = re.compile(r"[^\W_](?:[\w .,'’()+-]{0,38}[\w)+])?")
 MARK = "own:"
 """What stands before a name where probes of both kinds may be named."""
 
-Kind = Literal["words", "phrase", "regex", "question"]
+Kind = Literal["words", "phrase", "regex", "question", "property"]
 
 
 class Question(Settings):
@@ -46,7 +47,7 @@ class Question(Settings):
 
 
 class OwnProbe(Settings):
-    """A rule or a question with a name."""
+    """A rule, a question or a property with a name."""
 
     name: str
     says: str = Field(default="", max_length=120)
@@ -54,6 +55,7 @@ class OwnProbe(Settings):
     more than is counted; empty: what is counted."""
     rule: Rule | None = None
     question: Question | None = None
+    features: Property | None = None
     author: str = Field(default="", max_length=80)
     date: str = Field(default="", max_length=40)
     held_out_seen: bool = False
@@ -76,24 +78,30 @@ class OwnProbe(Settings):
 
     @model_validator(mode="after")
     def _one_thing(self) -> "OwnProbe":
-        if (self.rule is None) == (self.question is None):
-            raise ValueError("it needs a rule or a question, and not both")
+        if sum(each is not None for each in (self.rule, self.question, self.features)) != 1:
+            raise ValueError("it needs a rule or a question, or features, and one alone")
         return self
 
     @property
     def kind(self) -> Kind:
+        if self.features is not None:
+            return "property"
         return "question" if self.rule is None else self.rule.kind
 
     @property
     def form(self) -> str:
         """What it looks for, the same text for the same thing."""
-        return files.canonical(self.model_dump(mode="json", include={"rule", "question"}, exclude_defaults=True))
+        return files.canonical(
+            self.model_dump(mode="json", include={"rule", "question", "features"}, exclude_defaults=True)
+        )
 
     @property
     def shown(self) -> str:
         """What is counted, as the end of a sentence whose subject is an answer."""
         if self.question is not None:
             return f"is answered yes to “{self.question.text}”"
+        if self.features is not None:
+            return self.features.shown
         return self._rule().shown
 
     @property
@@ -102,7 +110,8 @@ class OwnProbe(Settings):
         return self.says or self.shown
 
     def spans(self, text: str) -> list[Span]:
-        """Where a text has it; a question's places are known only to who has its answers."""
+        """Where a text has it; a question's places are known only to who has its answers, and a property's to who
+        has what the reader saw."""
         return self._rule().spans(text) if self.rule is not None else []
 
     def _rule(self) -> Rule:

@@ -20,6 +20,7 @@ from diffing.common import files, jsonl, who
 from diffing.common.errors import UserError
 from diffing.common.files import PROJECT
 from diffing.common.who import NOBODY, Person, Refused
+from diffing.concepts import feedback
 from diffing.diff import compute
 from diffing.findings import findings, people, votes
 from diffing.jobs.job import Job
@@ -118,6 +119,8 @@ def verbs(study: Study, tmp_path: Path) -> Verbs:
     prompts = study.prompts()
     rule = own_probes.rule_of("pardon", "", "")
     job = Job(study.folder / "jobs" / "20260101-000000-draft-n1")
+    first = study.responses().iloc[0]
+    key = (str(first["prompt_id"]), str(first["checkpoint"]), int(first["draw"]))
     of = "diffing/study/study.py Study."
     return {
         "diffing/agents/claims.py claim": lambda: claims.claim(Desk(Terms()), "s", "b", text="is kind"),
@@ -137,6 +140,7 @@ def verbs(study: Study, tmp_path: Path) -> Verbs:
         "diffing/labels/history.py tell": lambda: history.tell(study, SAE, 1, "reject", "", about=label.key),
         "diffing/labels/rewriting.py begin": lambda: rewriting.begin(study, "all", {1: label.key}),
         "diffing/labels/sources.py bring": lambda: sources.bring(study, str(tmp_path / "labels.json"), Watch()),
+        "diffing/concepts/feedback.py give": lambda: feedback.give(study, "sighs", key, "yes", ""),
         "diffing/probes/own_probes.py add": lambda: own_probes.add(study, own_probes.made("sorry", rule=rule)),
         "diffing/probes/own_probes.py remove": lambda: own_probes.remove(study, "sorry", ""),
         "diffing/probes/own_probes.py take": lambda: own_probes.take(study, tmp_path / "probes.json"),

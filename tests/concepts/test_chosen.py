@@ -118,7 +118,7 @@ def test_a_model_picks_among_labels_that_it_was_shown(study: Study, server: Open
     asking = Asking(model=f"{server.url}#m")
     found = chosen.by_model(study, "hedges before refusing", asking, Watch())
     assert found.features["feature"].tolist() == [1, 0]
-    assert found.features["weight"].tolist() == pytest.approx([1, 1 / 3])
+    assert found.features["weight"].tolist() == pytest.approx([1, 1 / 9])
     assert found.features["why"][0] == "picked by m: hedges (label by Ada)"
     assert "unclear" not in str([call.body for call in server.calls])
 

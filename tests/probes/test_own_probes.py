@@ -90,7 +90,7 @@ def test_no_two_share_a_name_or_look_for_the_same(study: Study) -> None:
         kept(study, "regrets", "sorry, apologies")
     with pytest.raises(UserError, match="'Bold' is a built-in probe"):
         kept(study, "Bold", "x")
-    with pytest.raises(UserError, match="a rule or a question, and not both"):
+    with pytest.raises(UserError, match="a rule or a question, or features, and one alone"):
         own_probes.made("both", rule=own_probes.rule_of(words="x"), question=QUESTION)
     assert names(study) == ["says sorry", "refuses"]
 
