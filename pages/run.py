@@ -114,7 +114,9 @@ with left:
     job_panel.panel(study, "encode")
     job_panel.machines(study)
 if here is None:
-    right.caption("A collection is compared with nothing: when it is read, search it.")
+    right.caption(
+        "A collection is compared with nothing: when it is read, `python -m diffing search` looks through it."
+    )
     st.stop()
 a, b = here.a, here.b
 with right:

@@ -9,7 +9,6 @@ from diffing.common import words
 from diffing.common.errors import UserError
 from diffing.common.escape import esc, md
 from diffing.overview import Overview
-from diffing.reader.places import table_path
 from diffing.study import sample, upkeep
 from diffing.study.study import Study
 from pages.parts import address, highlight, job_panel, person
@@ -33,8 +32,6 @@ def open_study(study: Study, compared: bool) -> None:
         if person.may_change():
             statuses.begin(study)
         compared = True
-    if study.one_sided and table_path(study).exists():
-        address.leave("search", address.written(study=study.name))
     address.leave("answer" if compared else "run", address.written(study=study.name))
 
 
