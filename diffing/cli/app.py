@@ -36,6 +36,7 @@ from diffing.cli import report as cli_report
 from diffing.cli import run as cli_run
 from diffing.cli import search as cli_search
 from diffing.cli import study as cli_study
+from diffing.cli import sweep as cli_sweep
 from diffing.cli import timeline as cli_timeline
 from diffing.cli import upkeep as cli_upkeep
 from diffing.cli import votes as cli_votes
@@ -71,6 +72,7 @@ PARTS = (
     cli_mend,
     cli_organisms,
     cli_inside,
+    cli_sweep,
     cli_relevance,
     cli_dictionary,
     cli_agents,

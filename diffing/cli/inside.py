@@ -1,12 +1,12 @@
-"""Commands that look into the weights of checkpoints: of one study, or of organisms one after the other."""
+"""The command that looks into the weights of a study's checkpoints."""
 
 import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from diffing.cli.options import AsJson, Detach, Name
-from diffing.cli.terminal import do, pairs, paragraph, say, show, tell
+from diffing.cli.options import AsJson, Detach, GpusEach, Join, Name, On, Part
+from diffing.cli.terminal import alone, do, pairs, paragraph, show, tell
 from diffing.common.errors import UserError
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ Nulls = Annotated[
         help="Pairs with nothing to find, with commas: auto, rotated:N, self:N, control:N, given:SOURCE, same.",
     ),
 ]
+ALONE = "A share is not joined, shown, detached or done elsewhere; give --share alone, and --join at the end."
 LISTED = 20
 """Things of the list that are printed; `--json` has all of them."""
 
@@ -55,10 +56,17 @@ def inside_command(
     nulls: Nulls = "auto",
     shown: Annotated[bool, typer.Option("--show", help="Print what is there; run nothing.")] = False,
     dry_run: Annotated[bool, typer.Option(help="Open the weights and say what it takes; run nothing.")] = False,
+    share: Part = "",
+    join: Join = False,
+    on: On = "",
+    gpus_each: GpusEach = 1.0,
     detach: Detach = False,
     as_json: AsJson = False,
 ) -> None:
     """Look into the weights of two checkpoints with several methods, beside pairs in which nothing is to be found.
+
+    With --share K/N this process does one of N shares of the pair and its nulls, beside other machines; --join
+    then brings them together. With --on a Ray cluster does it.
 
     Example: `python -m diffing inside bees --method divergence --set divergence.top=10 --nulls rotated:3`
     """
@@ -70,6 +78,10 @@ def inside_command(
     if dry_run and not shown:
         _plan(study, told)
         return
+    if share:
+        _share(study, told, share, join or shown or detach or bool(on), as_json)
+        return
+    told |= ({"join": True} if join else {}) | ({"on": on, "gpus_each": gpus_each} if on else {})
     if not shown:
         status = do(study, "inside", told, detach, as_json=False)
         if status is None:
@@ -113,12 +125,34 @@ def value_of(text: str) -> Any:
 def _plan(study: Any, told: dict[str, Any]) -> None:
     from diffing.cli.terminal import busy
     from diffing.common.step import checked
-    from diffing.whitebox import inside
+    from diffing.whitebox.plan import Options, planned
 
     with busy("opening the weights"):
-        plan = inside.planned(study, checked("inside", inside.Options, told))
+        plan = planned(study, checked("inside", Options, told))
         said = plan.told
     paragraph(said)
+
+
+def _share(study: Any, told: dict[str, Any], text: str, more: bool, as_json: bool) -> None:
+    """Do one share, outside the study's jobs."""
+    from diffing.common.step import checked
+    from diffing.common.words import count
+    from diffing.jobs.machines.share import Share
+    from diffing.whitebox.plan import Options
+    from diffing.whitebox.shares import share as one
+
+    which = Share.parse(text)
+    if more:
+        raise UserError(ALONE)
+    options = checked("inside", Options, told)
+    result = alone(study, "inside", lambda progress: one.run(study, options, which, progress))
+    if as_json:
+        tell(result)
+        return
+    said = f"Share {which}: {', '.join(result['names']) or 'nothing'}; {result['done']} of it done now."
+    for name, why in result["left_out"].items():
+        said += f" Left out: {name}: {why}"
+    paragraph(f"{said} When {count(which.of, 'share')} are done: the same with --join instead of --share.")
 
 
 def glance(found: "Inside") -> None:
@@ -186,112 +220,3 @@ def _figures(told: dict[str, Any]) -> dict[str, Any]:
     """Numbers that JSON has no word for are left out; of a strength beyond measure it is said that it is."""
     known = {name: None if value != value else value for name, value in told.items()}
     return known | {"strength": "beyond measure" if known["strength"] == float("inf") else known["strength"]}
-
-
-@app.command("sweep")
-def sweep_command(
-    organism: Annotated[
-        str, typer.Option("--organism", help="Organisms with commas between.", metavar="NAME[:MODEL[:VARIANT]],…")
-    ],
-    method: Method = "all",
-    settings: Set = None,
-    texts: Texts = "auto",
-    count: Count = None,
-    length: Length = None,
-    nulls: Nulls = "auto",
-    detach: Detach = False,
-    as_json: AsJson = False,
-) -> None:
-    """Look into organisms one after the other, each a study of its own, and end in one table.
-
-    What is there is not done again: after a stop the same command goes on. With --detach all of it runs in a
-    process of its own, still one organism at a time.
-
-    Example: `python -m diffing sweep --organism fact,style,control --method divergence`
-    """
-    from diffing.common.words import between_commas
-    from diffing.whitebox import organisms
-    from diffing.whitebox.sight import seen
-
-    told = asked(method, settings, texts, count, length, nulls)
-    found = [organisms.find(text) for text in between_commas(organism)]
-    if not found:
-        raise UserError("No organism is named; 'organisms' lists them.")
-    if detach:
-        words = ["--organism", organism, "--method", method, "--texts", texts, "--nulls", nulls]
-        words += [word for setting in settings or () for word in ("--set", setting)]
-        limits = (("--count", count), ("--length", length))
-        words += [word for limit, number in limits if number is not None for word in (limit, str(number))]
-        _apart(words, len(found), as_json)
-        return
-    rows: list[dict[str, Any]] = []
-    for each in found:
-        try:
-            study = organisms.study_of(each)
-            do(study, "inside", told, detach=False, as_json=False)
-        except UserError as error:
-            # One that cannot be had keeps no other from being looked into.
-            rows.append({"organism": each.written, "fault": str(error)})
-            continue
-        rows.append({"organism": each.written, "study": study.name, "seen": seen.of(study)})
-    _table(rows, as_json)
-
-
-def _apart(words: list[str], count: int, as_json: bool) -> None:
-    """Sweep in a process that outlives this one, with its table in a log."""
-    import os
-    import subprocess
-    import sys
-
-    from diffing.common import files
-    from diffing.common.words import count as counted
-
-    stamp = files.now().replace(":", "").replace("+0000", "")
-    path = files.cache_dir("sweeps") / f"{stamp}.log"
-    with path.open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "diffing", "sweep", *words],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            # A closed terminal, or Ctrl-C in it, ends its whole session.
-            start_new_session=True,
-            env=os.environ | {"DIFFING_HOME": str(files.home()), "PYTHONUNBUFFERED": "1"},
-        )
-    if as_json:
-        tell({"process": process.pid, "log": str(path)})
-        return
-    say(f"Started as process {process.pid}: {counted(count, 'organism')}, one after the other; 'kill' stops it.")
-    say(f"Its table will stand in {path}.")
-
-
-def _table(rows: list[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        tell([row | ({"seen": plain(row["seen"])} if "seen" in row else {}) for row in rows])
-        return
-    methods = list(dict.fromkeys(each.name for row in rows if "seen" in row for each in row["seen"].methods))
-    show(
-        [
-            {"organism": row["organism"]} | {name: _cell(row["seen"], name) for name in methods}
-            for row in rows
-            if "seen" in row
-        ]
-    )
-    for row in rows:
-        if "fault" in row:
-            paragraph(f"{row['organism']}: {row['fault']}")
-        for left_out in row["seen"].refused if "seen" in row else ():
-            paragraph(f"{row['organism']}: {left_out.said}")
-    if methods:
-        say("Each cell: how many things stand above all nulls, and the first of them.")
-
-
-def _cell(found: "Inside", name: str) -> str:
-    """How many things a method has above its nulls, and the first."""
-    for each in found.methods:
-        if each.name == name:
-            above = each.judged.above
-            if not each.judged.compared:
-                return "not compared"
-            return f"{len(above)}: {str(above['text'].iloc[0]).strip()}" if len(above) else "0"
-    return "–"

@@ -220,7 +220,7 @@ def alone(study: "Study", kind: str, work: "Callable[[Alone], Result]") -> "Resu
             with progress.heeding():
                 return work(progress)
         except Cancelled:
-            warn("Stopped; what was read is put away, and the same command goes on from there.")
+            warn("Stopped; what was done is put away, and the same command goes on from there.")
             raise typer.Exit(CANCELLED) from None
 
 

@@ -57,33 +57,16 @@ def run(
     `read` is told of every batch how many documents it held, and once more of all for a method that works by
     itself.
     """
-    asked = {name: _asked(name, pair, documents, options) for name, options in methods.items()}
-    places = _placed(folder, asked)
-    if missing := [name for name in methods if not results.exists(places[name])]:
+    places = places_of(folder, pair, documents, methods)
+    if not all(map(results.exists, places.values())):
         tell(f"Reading {len(documents):,} texts with the pair.")
-        for name, result in worked(pair, documents, {n: methods[n] for n in missing}, check, read, refuse):
-            _save(places[name], name, methods[name], asked[name] | {"checked": pair.facts}, result)
+        of_pair(places, pair, documents, methods, check, read, refuse)
     places = {name: place for name, place in places.items() if results.exists(place)}
     for null in nulls:
         there = inside(places, null.name)
-        missing = [name for name in places if not results.exists(there[name])]
-        if not missing:
-            continue
-        tell(f"Reading them with a null: {null.told or null.name}.")
-
-        def without(_method: str, error: UserError, null: str = null.name) -> None:
-            refuse(null, error)
-
-        with ExitStack() as stack:
-            try:
-                opened = stack.enter_context(null.open(pair))
-            except UserError as error:
-                refuse(null.name, error)
-                continue
-            told = {"null": opened.name, "key": opened.key, "facts": opened.facts}
-            asked_of_it = {n: methods[n] for n in missing}
-            for name, result in worked(opened, documents, asked_of_it, check, read, without):
-                _save(there[name], name, methods[name], told, result)
+        if not all(map(results.exists, there.values())):
+            tell(f"Reading them with a null: {null.told or null.name}.")
+            of_null(null, there, pair, documents, methods, check, read, refuse)
     for name, place in places.items():
         if nulls and method.compares(method.named(name)):
             check()
@@ -91,20 +74,60 @@ def run(
     return places
 
 
+def of_pair(
+    places: Mapping[str, Path],
+    pair: Pair,
+    documents: Sequence[Document],
+    methods: Mapping[str, Settings],
+    check: Check = lambda: None,
+    read: Callable[[int], None] = lambda _: None,
+    refuse: Refuse = ending,
+) -> None:
+    """Fill the places that are empty with what the methods find on the pair."""
+    missing = {name: methods[name] for name in places if not results.exists(places[name])}
+    for name, result in worked(pair, documents, missing, check, read, refuse):
+        told = _asked(name, pair, documents, methods[name]) | {"checked": pair.facts}
+        _save(places[name], name, methods[name], told, result)
+
+
+def of_null(
+    null: Null,
+    there: Mapping[str, Path],
+    pair: Pair,
+    documents: Sequence[Document],
+    methods: Mapping[str, Settings],
+    check: Check = lambda: None,
+    read: Callable[[int], None] = lambda _: None,
+    refuse: Refuse = ending,
+) -> None:
+    """The same with what they find on a null of it; all that is refused is told by the null's name."""
+
+    def without(_method: str, error: UserError) -> None:
+        refuse(null.name, error)
+
+    missing = {name: methods[name] for name in there if not results.exists(there[name])}
+    with ExitStack() as stack:
+        try:
+            opened = stack.enter_context(null.open(pair))
+        except UserError as error:
+            refuse(null.name, error)
+            return
+        told = {"null": opened.name, "key": opened.key, "facts": opened.facts}
+        for name, result in worked(opened, documents, missing, check, read, without):
+            _save(there[name], name, methods[name], told, result)
+
+
 def places_of(
     folder: Path, pair: Pair, documents: Sequence[Document], methods: Mapping[str, Settings]
 ) -> dict[str, Path]:
     """Where each method's results will lie, or do."""
-    return _placed(folder, {name: _asked(name, pair, documents, options) for name, options in methods.items()})
+    asked = {name: _asked(name, pair, documents, options) for name, options in methods.items()}
+    return {name: folder / results.name_of(name, told) for name, told in asked.items()}
 
 
 def inside(places: Mapping[str, Path], null: str) -> dict[str, Path]:
     """Where those of a null lie."""
     return {name: place / NULLS / null for name, place in places.items()}
-
-
-def _placed(folder: Path, asked: Mapping[str, Mapping[str, Any]]) -> dict[str, Path]:
-    return {name: folder / results.name_of(name, told) for name, told in asked.items()}
 
 
 def _compare(pair: Pair, comparing: Comparing, place: Path, options: Settings) -> None:

@@ -97,6 +97,41 @@ def test_a_sweep_goes_through_organisms_and_ends_in_a_table() -> None:
     assert Path(first[0]).stat().st_mtime_ns == first[1]
 
 
+def test_a_sweep_in_shares_is_the_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["sweep", "--organism", "bees,gone,plain", *QUICK, *FEW, "--nulls", "rotated:1"]
+    # By their names the first and the last of the three fall to share 1 of 2.
+    first = json.loads(run(*words, "--share", "1/2", "--json"))
+    assert [row["organism"].split(":")[0] for row in first] == ["bees", "plain"]
+    assert "nowhere" in json.loads(run(*words, "--share", "2/2", "--json"))[0]["fault"]
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "run_here", None)
+        joined = json.loads(run(*words, "--join", "--json"))
+        assert joined[0] == first[0] and joined[2] == first[1]
+        said = run(*words, "--join").replace("\n", " ")
+    assert f"gone:{tmp_path.parent.name and 'nowhere'}:default: {seen.NONE}" in said or seen.NONE in said
+    with pytest.raises(UserError, match="are four ways to sweep; choose one"):
+        run(*words, "--share", "1/2", "--detach")
+
+
+def test_a_look_inside_is_shared_and_joined_by_command() -> None:
+    run("new", "s", "--organism", "bees")
+    words = ["inside", "s", *QUICK, *FEW, "--nulls", "rotated:1"]
+    said = run(*words, "--share", "1/2").replace("\n", " ")
+    assert said.startswith("Share 1/2: pair; 1 of it done now.")
+    assert "When 2 shares are done: the same with --join instead of --share." in said
+    assert [line.split(" on ")[0] for line in run("jobs", "s").splitlines()] == ["inside 1/2"]
+    with pytest.raises(UserError, match="2/2 lacks rotated-0"):
+        run(*words, "--join")
+    with pytest.raises(UserError, match="A share is not joined, shown, detached or done elsewhere"):
+        run(*words, "--share", "2/2", "--join")
+    assert json.loads(run(*words, "--share", "2/2", "--json"))["names"] == ["rotated-0"]
+    assert seen.of(Study.open("s")).sentence == seen.NONE
+    said = run(*words, "--join")
+    assert seen.of(Study.open("s")).sentence in said.replace("\n", " ")
+    shares = Study.open("s").folder / "shares"
+    assert not shares.exists() or not list(shares.iterdir())
+
+
 def test_a_method_that_cannot_be_used_is_left_out_and_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """DoRA does not grow with its strength, so that nothing can be turned, amplified or taken apart."""
     monkeypatch.setattr(beside, "auto", lambda *_: ["rotated:1", "same"])

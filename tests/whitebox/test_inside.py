@@ -15,11 +15,11 @@ from diffing.common.errors import UserError
 from diffing.jobs.job import JobStatus
 from diffing.models import providers
 from diffing.study.study import Study
-from diffing.whitebox import beside, inside, method, results
+from diffing.whitebox import beside, method, results
 from diffing.whitebox import run as runs
-from diffing.whitebox.inside import Options
 from diffing.whitebox.pairs import nulls
 from diffing.whitebox.pairs.pair import Pair
+from diffing.whitebox.plan import TRIES, Options, planned
 from diffing.whitebox.sight import seen
 from diffing.whitebox.texts import Document
 from tests.fakes import pairs as fakes
@@ -208,13 +208,13 @@ def test_looking_takes_none_of_the_libraries_that_models_need(study: Study) -> N
 
 
 def test_what_it_takes_is_told_before(study: Study) -> None:
-    plan = inside.planned(study, Options.model_validate(ASKED))
+    plan = planned(study, Options.model_validate(ASKED))
     tokens = sum(len(document.ids) for document in plan.documents)
     # Pair and three nulls, both models each, and the search for the strength of the two turned ones.
-    assert plan.cost.read == 2 * tokens * (4 + 2 * inside.TRIES) and plan.cost.written == 0
+    assert plan.cost.read == 2 * tokens * (4 + 2 * TRIES) and plan.cost.written == 0
     assert plan.readings == 4
     assert f"about {plan.cost.read:,} tokens" in plan.told and "on the pair and 3 nulls" in plan.told
     run(study)
-    again = inside.planned(study, Options.model_validate(ASKED))
+    again = planned(study, Options.model_validate(ASKED))
     assert again.readings == 0 and again.cost == (0, 0)
     assert results.exists(next(iter(runs.places_of(*again[:4]).values())))

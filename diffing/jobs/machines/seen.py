@@ -7,13 +7,15 @@ cannot be known from here; a file that was not renewed for a while says that it 
 import json
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ValidationError
 
 from diffing.common import files
+from diffing.common.errors import Cancelled
 from diffing.study.study import Study
 
 EVERY = 2.0
@@ -114,6 +116,19 @@ class Post:
         with open(fresh, "w", encoding="utf-8", opener=files.private) as file:
             file.write(self.beat.model_dump_json())
         fresh.replace(self.path)
+
+
+@contextmanager
+def posted(folder: Path, name: str, part: str, device: str = "") -> Iterator[Post]:
+    """A worker tells of itself for the block, and at its end how that ended."""
+    post = Post(folder, name, part, device)
+    try:
+        yield post
+    except BaseException as error:
+        stopped = isinstance(error, Cancelled | KeyboardInterrupt)
+        post.end("cancelled" if stopped else "failed", "" if stopped else str(error))
+        raise
+    post.end("done")
 
 
 def of(study: Study) -> list[Beat]:

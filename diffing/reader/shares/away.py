@@ -12,10 +12,9 @@ from typing import Any
 import pandas as pd
 
 from diffing.common import words
-from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
-from diffing.jobs.machines.door import Outcome, Part, Runner, Work
-from diffing.jobs.machines.seen import BEATS, Post
+from diffing.jobs.machines.door import Part, Runner, Told, Work, asked
+from diffing.jobs.machines.seen import BEATS
 from diffing.reader import places, presets, wanted
 from diffing.reader.batches import Task
 from diffing.reader.shares import joined, part
@@ -60,36 +59,36 @@ def run(study: Study, runner: Runner, frame: pd.DataFrame, tasks: Sequence[Task]
     began = time.monotonic()
     unique = {task.key: task for task in tasks}
     progress.update(0, len(unique), "answers", note="waiting for workers")
-    root, seen = places.shares_path(study), Seen(study)
+    root = places.shares_path(study)
     with runner:
-        first = next(iter(runner.run([Part("reader", {})], progress.check)))
-        if first.fault:
-            raise UserError(first.fault)
-        there = part.known(root, first.result["key"], first.result["n_features"], list(unique))
+        reader = asked(runner, {}, progress.check)
+        there = part.known(root, reader["key"], reader["n_features"], list(unique))
         missing = [task for key, task in unique.items() if key not in there]
         size = {key: len(task.text) for key, task in unique.items()}
         parts = list(dealt(missing))
         total = sum(size[task.key] for task in missing)
+        seen = Told(root / BEATS, "characters", total)
         done = tokens = 0
         for outcome in runner.run(parts, progress.check):
             chars = sum(size[key] for key in outcome.what["keys"])
             done, tokens = done + chars, tokens + outcome.result.get("tokens", 0)
-            seen.tell(outcome, chars, total)
+            seen.tell(outcome, chars, outcome.result.get("failures", {}))
             progress.update(done, total, "characters", note=words.count(tokens, "token"))
     seconds = time.monotonic() - began
-    again, lost = seen.end(progress)
+    workers = seen.end(progress.log)
     result = joined.run(study, frame, tasks, progress)
-    return result | {
-        "tokens": tokens,
-        "workers": len(seen.posts),
-        "parts": len(parts),
-        "dealt": len(missing),
-        "done_again": again,
-        "lost_seconds": round(lost, 1),
-        # Of each worker from its first part on, so without the loading.
-        "characters_per_second": round(sum(post.beat.rate or 0.0 for post in seen.posts.values())),
-        "seconds": round(seconds + result["seconds"], 1),
-    }
+    return (
+        result
+        | workers
+        | {
+            "tokens": tokens,
+            "parts": len(parts),
+            "dealt": len(missing),
+            # Of each worker from its first part on, so without the loading.
+            "characters_per_second": round(sum(post.beat.rate or 0.0 for post in seen.posts.values())),
+            "seconds": round(seconds + result["seconds"], 1),
+        }
+    )
 
 
 def dealt(tasks: Sequence[Task]) -> Iterator[Part]:
@@ -106,36 +105,3 @@ def dealt(tasks: Sequence[Task]) -> Iterator[Part]:
         size += len(task.text)
     if keys:
         yield Part(keys[0], {"keys": keys})
-
-
-class Seen:
-    """What the workers did, told beside their sealed folders as shares tell it of themselves."""
-
-    def __init__(self, study: Study) -> None:
-        self.folder = places.shares_path(study) / BEATS
-        self.posts: dict[str, Post] = {}
-        self.done: dict[str, int] = {}
-        self.failures: dict[str, dict[str, int]] = {}
-
-    def tell(self, outcome: Outcome, chars: int, total: int) -> None:
-        name = outcome.worker
-        if name not in self.posts:
-            self.posts[name] = Post(self.folder, f"ray-{name}", name, outcome.device, outcome.machine)
-        self.done[name] = self.done.get(name, 0) + chars
-        failures = self.failures.setdefault(name, {})
-        reasons = {outcome.fault: 1} if outcome.fault else outcome.result["failures"]
-        for reason, count in reasons.items():
-            failures[reason] = failures.get(reason, 0) + count
-        post = self.posts[name]
-        post.failed(failures)
-        if outcome.again:
-            post.lost(outcome.again, outcome.again_seconds)
-        post.update(self.done[name], total, "characters")
-
-    def end(self, progress: Progress) -> tuple[int, float]:
-        """Every worker's last word into the job's log; how often a part was begun again, and what that cost."""
-        for post in self.posts.values():
-            post.end("done")
-            progress.log(post.beat.in_words())
-        beats = [post.beat for post in self.posts.values()]
-        return sum(beat.again for beat in beats), sum(beat.again_seconds for beat in beats)

@@ -6,7 +6,6 @@ in the study's table. To be run on one machine at a time, as a job is.
 """
 
 import json
-import shutil
 import time
 from collections.abc import Sequence
 from io import BytesIO
@@ -18,7 +17,7 @@ import pandas as pd
 from diffing.common import damage, files, words
 from diffing.common.errors import UserError
 from diffing.common.step import Progress, Result
-from diffing.jobs.machines import seen
+from diffing.jobs.machines import sealing, seen
 from diffing.jobs.machines.share import dealt
 from diffing.reader import decoders, keeping, lens, places
 from diffing.reader.batches import Task
@@ -31,8 +30,6 @@ from diffing.study.study import Study
 
 AT_ONCE = 2**25
 """Bytes of records that are copied at once."""
-FORSAKEN = 3600.0
-"""Seconds after which an unsealed folder that nobody wrote to has no owner: the others are sealed every minute."""
 
 
 def run(study: Study, frame: pd.DataFrame, tasks: Sequence[Task], progress: Progress) -> Result:
@@ -75,7 +72,7 @@ def run(study: Study, frame: pd.DataFrame, tasks: Sequence[Task], progress: Prog
     where, summed = keeping.places(cache, tasks)
     save_table(study, frame, where, manifest.reader, manifest.n_features, summed)
     progress.over()
-    _put_away(root, [one.folder for one in fit])
+    sealing.put_away(root, [one.folder for one in fit])
     failed = int((frame["error"] != "").sum())
     for reason, rows in frame[frame["error"] != ""].groupby("error", sort=False):
         progress.log(f"{words.count(len(rows), 'answer')} not encoded: {reason}")
@@ -123,7 +120,7 @@ def _merge(root: Path, cache: Cache, folders: Sequence[Sealed], progress: Progre
             copied, done = copied + got, done + one.manifest.count
             progress.update(done, total, "answers")
             if got < len(missing):
-                aside = sealed.set_aside(root, one.folder)
+                aside = sealing.set_aside(root, one.folder)
                 progress.log(
                     f"Of folder {one.folder.name} ({one.manifest.part} on {one.manifest.machine}) "
                     f"{len(missing) - got} of {len(one.places)} records are not what was written; the others are "
@@ -162,19 +159,3 @@ def _hand_on(study: Study, whose: Sealed) -> None:
     if data := whose.read(CHECKED):
         told = json.loads(data)
         files.write_json(places.checked_path(study), {"reader": whose.manifest.reader, **told}, seal=True)
-
-
-def _put_away(root: Path, folders: Sequence[Path]) -> None:
-    """What is merged goes, and so does what killed workers left long ago; what was set aside stays."""
-    sealed.remove([folder for folder in folders if folder.exists()])
-    now = time.time()
-    for left in (root / sealed.MAKING).glob("*"):
-        dates = [path.stat().st_mtime for path in (left, *left.glob("*"))]
-        if now - max(dates) > FORSAKEN:
-            shutil.rmtree(left, ignore_errors=True)
-    for path in (root / seen.BEATS).glob("*.json"):
-        # Who still works, the same share a second time for one, tells of itself again.
-        path.unlink(missing_ok=True)
-    for place in (root / sealed.SEALED, root / sealed.MAKING, root / seen.BEATS, root):
-        if place.is_dir() and not any(place.iterdir()):
-            place.rmdir()

@@ -7,7 +7,6 @@ was read. Does not write the study's table: `joined` does.
 """
 
 import json
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from diffing.common.damage import Damaged
+from diffing.jobs.machines import sealing
 from diffing.reader import decoders, lens
 from diffing.reader.batches import Task
 from diffing.reader.cache import Cache
@@ -36,8 +36,7 @@ class Shelf:
 
     def __init__(self, root: Path, about: About, known: dict[str, Place]) -> None:
         self.known = known
-        # Twelve digits: no two workers ever have one name.
-        self.sealing = Sealing(root, about, f"{about.part.replace('/', '-of-')}-{secrets.token_hex(6)}")
+        self.sealing = Sealing(root, about, sealing.unlike(about.part.replace("/", "-of-")))
 
     def find(self, keys: Iterable[str]) -> dict[str, Place]:
         mine, known = self.sealing.places, self.known
@@ -119,14 +118,14 @@ class Worker:
 
     def hand_on(self, checked: dict[str, Any] | None) -> None:
         """Seal what other steps want of the reader, unless that was done."""
-        place = self.root / sealed.SEALED / READER
+        place = self.root / sealing.SEALED / READER
         try:
             if sealed.Sealed(place).manifest.reader == self.reader.key:
                 return
-            sealed.set_aside(self.root, place)
+            sealing.set_aside(self.root, place)
         except Damaged:
             if place.exists():
-                sealed.set_aside(self.root, place)
+                sealing.set_aside(self.root, place)
         decoder = BytesIO()
         np.save(decoder, decoders.halved(self.reader))
         written = {DECODER: decoder.getbuffer()}

@@ -1,20 +1,15 @@
 """Sealed folders: records that one worker put aside whole, to be copied into the cache by whoever joins them.
 
 A folder holds the records' bytes, an index with a key and a place for each, and a manifest with who made it and
-the checksums of both. It is written aside and gets its place by one rename, so that on a network disk, where no
-lock holds, whatever stands among the sealed ones is whole; each worker writes folders of its own and never into
-another's. Promises that what has been read for a minute is sealed, that a record is copied only where its checksum
-fits, and that nothing here depends on how a record is laid out. A killed worker leaves its unsealed folder in
-`making`.
+the checksums of both; how it gets its place is `sealing`'s. Promises that what has been read for a minute is
+sealed, that a record is copied only where its checksum fits, and that nothing here depends on how a record is laid
+out.
 """
 
 import json
 import os
-import secrets
-import shutil
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -23,15 +18,13 @@ from typing import IO, Any, NamedTuple
 
 from pydantic import BaseModel
 
-from diffing.common import damage, files, seals
+from diffing.common import damage, files
 from diffing.common.damage import Damaged
-from diffing.jobs.machines import seen
+from diffing.jobs.machines import sealing, seen
 from diffing.reader.cache import map_shard, sound, write_all
 from diffing.reader.records import Encoding, Place, to_bytes
 
-RECORDS, INDEX, MANIFEST = "records.bin", "index.json", "manifest.json"
-SEALED, MAKING, ASIDE = "sealed", "making", "damaged"
-"""Folders of a view's shares: whole ones, those being written, and those in which something was wrong."""
+RECORDS, INDEX = "records.bin", "index.json"
 
 BYTES = 2**28
 """From which a folder is sealed and the next one begun: some thousand answers, and a million of them in about a
@@ -80,39 +73,10 @@ class About(NamedTuple):
 
 def put(root: Path, name: str, manifest: Manifest, write: Mapping[str, Any]) -> Path | None:
     """A folder of whole files, sealed; None where one of that name is there. `write` has bytes by file name."""
-    making = _made(root / MAKING / f"{name}-{secrets.token_hex(4)}")
-    sums = {}
-    for file_name, data in write.items():
-        sums[file_name] = _write(making / file_name, data)
-    return _seal(root, making, name, manifest.model_copy(update={"sums": manifest.sums | sums}))
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(mode=files.PRIVATE_FOLDER, parents=True)
-    return folder
-
-
-def _write(path: Path, data: Any) -> tuple[int, int]:
-    with open(path, "wb", opener=files.private) as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    return len(data), zlib.crc32(data)
-
-
-def _seal(root: Path, making: Path, name: str, manifest: Manifest) -> Path | None:
-    _write(making / MANIFEST, json.dumps(seals.sealed(manifest.model_dump(mode="json"))).encode())
-    place = root / SEALED / name
-    place.parent.mkdir(mode=files.PRIVATE_FOLDER, parents=True, exist_ok=True)
-    try:
-        # Into no folder that is there: a rename takes the place of an empty one alone, and a sealed one never is.
-        making.rename(place)
-    except OSError:
-        if not place.exists():
-            raise
-        shutil.rmtree(making)
-        return None
-    return place
+    making = sealing.begun(root, sealing.unlike(name))
+    sums = {file_name: sealing.written(making / file_name, data) for file_name, data in write.items()}
+    told = manifest.model_copy(update={"sums": manifest.sums | sums})
+    return sealing.seal(root, making, name, told.model_dump(mode="json"))
 
 
 class Sealing:
@@ -157,7 +121,7 @@ class Sealing:
 
     def _begin(self) -> None:
         self._numbers += 1
-        self._folder = _made(self.root / MAKING / f"{self.name}-{self._numbers:04d}")
+        self._folder = sealing.begun(self.root, f"{self.name}-{self._numbers:04d}")
         handle = files.private(str(self._folder / RECORDS), os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         self._file = os.fdopen(handle, "wb", buffering=0)
         self._rows, self._end, self._crc, self._began = [], 0, 0, monotonic()
@@ -177,9 +141,9 @@ class Sealing:
             tokens=sum(row[1 + Place._fields.index("fed")] for row in self._rows),
             failures=dict(failures or {}),
             fields=list(Place._fields),
-            sums={RECORDS: (self._end, self._crc), INDEX: _write(self._folder / INDEX, index)},
+            sums={RECORDS: (self._end, self._crc), INDEX: sealing.written(self._folder / INDEX, index)},
         )
-        place = _seal(self.root, self._folder, self._folder.name, manifest)
+        place = sealing.seal(self.root, self._folder, self._folder.name, manifest.model_dump(mode="json"))
         assert place is not None, "names are unlike any other worker's"
         self.sealed.append(place)
         self._folder = self._file = None
@@ -191,20 +155,17 @@ class Sealed:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        path = folder / MANIFEST
-        with damage.reading(path, "move the folder away"):
-            self.manifest = Manifest.model_validate(seals.opened(json.loads(path.read_bytes())))
+        told = sealing.manifest_of(folder)
+        with damage.reading(folder / sealing.MANIFEST, "move the folder away"):
+            self.manifest = Manifest.model_validate(told)
 
     @cached_property
     def places(self) -> dict[str, Place]:
         """Of its records by key; offsets are within its file."""
         if INDEX not in self.manifest.sums:
             return {}
-        path = self.folder / INDEX
-        with damage.reading(path, "move the folder away"):
-            data = path.read_bytes()
-            if (len(data), zlib.crc32(data)) != self.manifest.sums[INDEX]:
-                raise ValueError("its sum does not fit: it is not what was written")
+        data = sealing.read(self.folder, INDEX, self.manifest.sums[INDEX])
+        with damage.reading(self.folder / INDEX, "move the folder away"):
             if not set(self.manifest.fields) <= set(Place._fields):
                 raise ValueError("another version of this program wrote it")
             return {
@@ -241,18 +202,13 @@ class Sealed:
         """One of its other files, verified; empty where it has none of that name."""
         if name not in self.manifest.sums:
             return b""
-        path = self.folder / name
-        with damage.reading(path, "move the folder away"):
-            data = path.read_bytes()
-            if (len(data), zlib.crc32(data)) != self.manifest.sums[name]:
-                raise ValueError("its sum does not fit: it is not what was written")
-        return data
+        return sealing.read(self.folder, name, self.manifest.sums[name])
 
 
 def opened(root: Path) -> tuple[list[Sealed], list[Damaged]]:
     """All sealed folders by name, and what is wrong with those that cannot be opened."""
     found, faults = [], []
-    for folder in sorted(path for path in (root / SEALED).glob("*") if path.is_dir()):
+    for folder in sealing.folders(root):
         try:
             one = Sealed(folder)
             # Read now: whoever looks through them wants no surprises.
@@ -261,22 +217,3 @@ def opened(root: Path) -> tuple[list[Sealed], list[Damaged]]:
         except Damaged as error:
             faults.append(error)
     return found, faults
-
-
-def set_aside(root: Path, folder: Path) -> Path:
-    """Out of the sealed ones: what is in it stays for whoever wants to look."""
-    place = root / ASIDE / f"{folder.name}-{secrets.token_hex(2)}"
-    place.parent.mkdir(mode=files.PRIVATE_FOLDER, parents=True, exist_ok=True)
-    folder.rename(place)
-    return place
-
-
-def remove(folders: Sequence[Path]) -> None:
-    """Take sealed folders away, each at one stroke as all others see it."""
-    for folder in folders:
-        gone = folder.parents[1] / MAKING / f"gone-{folder.name}"
-        gone.parent.mkdir(mode=files.PRIVATE_FOLDER, exist_ok=True)
-        # Another one that joins may have been quicker.
-        with suppress(FileNotFoundError):
-            folder.rename(gone)
-            shutil.rmtree(gone)

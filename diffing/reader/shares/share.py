@@ -1,12 +1,11 @@
 """One share of `encode`: the answers whose keys fall to it, read by a process that knows of no other."""
 
-import secrets
 from collections.abc import Callable
 
 from diffing.common import words
-from diffing.common.errors import Cancelled
 from diffing.common.step import Progress, Result
-from diffing.jobs.machines.seen import BEATS, Post
+from diffing.jobs.machines.sealing import unlike
+from diffing.jobs.machines.seen import BEATS, Post, posted
 from diffing.jobs.machines.share import Share
 from diffing.reader import places, wanted
 from diffing.reader.batches import Task
@@ -28,16 +27,9 @@ def run(
     everything = wanted.tasks_of(study, wanted.of(study, part))
     mine = [task for task in everything if share.holds(task.key)]
     root = places.shares_path(study)
-    name = f"share-{share.number}-of-{share.of}-{secrets.token_hex(6)}"
-    post = Post(root / BEATS, name, f"share {share}", device)
-    try:
+    with posted(root / BEATS, unlike(f"share-{share.number}-of-{share.of}"), f"share {share}", device) as post:
         result = _read(study, share, load, device, budget, everything, mine, progress, post)
-    except BaseException as error:
-        stopped = isinstance(error, Cancelled | KeyboardInterrupt)
-        post.end("cancelled" if stopped else "failed", "" if stopped else str(error))
-        raise
-    post.failed(result["failures"])
-    post.end("done")
+        post.failed(result["failures"])
     return result
 
 

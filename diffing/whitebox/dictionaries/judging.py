@@ -32,8 +32,8 @@ from diffing.whitebox.dictionaries.dictionary import Dictionary
 from diffing.whitebox.dictionaries.judge import PAIR, Trained
 from diffing.whitebox.dictionaries.step import Learner
 from diffing.whitebox.dictionaries.training import Place, train
-from diffing.whitebox.inside import TRIES
 from diffing.whitebox.pairs.pair import Pair
+from diffing.whitebox.plan import TRIES
 from diffing.whitebox.run import Null
 from diffing.whitebox.sight import evidence
 from diffing.whitebox.texts import Document

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from diffing.common import files, words
 from diffing.common.errors import UserError
 from diffing.study.study import Study
-from diffing.whitebox import inside, texts
+from diffing.whitebox import texts
 from diffing.whitebox.activations import kept
 from diffing.whitebox.activations.corpus import Corpus
 from diffing.whitebox.activations.source import Block, Check, Passes
@@ -27,6 +27,7 @@ from diffing.whitebox.dictionaries.shelf import Facts
 from diffing.whitebox.dictionaries.training import Place
 from diffing.whitebox.pairs import opening, room
 from diffing.whitebox.pairs.pair import Pair
+from diffing.whitebox.plan import sources
 from diffing.whitebox.sight import seen
 from diffing.whitebox.texts import Choice, Document
 
@@ -218,7 +219,7 @@ def planned(
     """Open the pair and gather the texts; trains nothing."""
     base, variant = study.sides(options.base, options.variant)
     state = seen.state(study, base, variant, options.texts.source)
-    pair = opening.open_pair(*inside.sources(study, base, variant), options.device, options.dtype, tell)
+    pair = opening.open_pair(*sources(study, base, variant), options.device, options.dtype, tell)
     check()
     documents = texts.gather(options.texts, pair.tokenizer, pair.whole, pair.identity, study, check)
     learnt = [document for document in documents if not document.held_out]

@@ -85,11 +85,11 @@ class Holder:
         if self._pair is not None and self._of == wanted:
             return self._pair
         # Heavy to import, and only this needs it.
-        from diffing.whitebox import inside
         from diffing.whitebox.pairs import opening
+        from diffing.whitebox.plan import sources
 
         self._drop()
-        self._pair = opening.open_pair(*inside.sources(study, base, variant), tell=tell)
+        self._pair = opening.open_pair(*sources(study, base, variant), tell=tell)
         self._of = wanted
         # A server collects garbage after every look at a page: through all that torch brings along that takes half
         # a second each time, in which nobody else's code runs.
@@ -113,14 +113,14 @@ def memory(study: Study, base: str, variant: str) -> str:
     """What opening the pair will take, in a sentence, before anything is loaded."""
     # Heavy to import, as above.
     from diffing.reader import reader
-    from diffing.whitebox import inside
     from diffing.whitebox.pairs import opening
+    from diffing.whitebox.plan import sources
 
-    sources = inside.sources(study, base, variant)
-    if away := [source for source in sources if not organisms.here(local.parse(source))]:
+    both = sources(study, base, variant)
+    if away := [source for source in both if not organisms.here(local.parse(source))]:
         return f"{local.parse(away[0]).short} is not on this machine yet: opening the pair downloads it first."
     device = reader.pick_device("auto")
-    return opening.rooms(opening.find(*sources), device, reader.pick_dtype("auto", device)).told
+    return opening.rooms(opening.find(*both), device, reader.pick_dtype("auto", device)).told
 
 
 def ships(study: Study, base: str, variant: str) -> bool:

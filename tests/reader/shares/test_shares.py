@@ -14,13 +14,13 @@ import pytest
 import torch
 
 from diffing.common.errors import Cancelled, UserError
-from diffing.jobs.machines import seen
+from diffing.jobs.machines import sealing, seen
 from diffing.jobs.machines.share import Share
 from diffing.reader import encode, lens, places, wanted
 from diffing.reader.cache import Cache, map_shard
 from diffing.reader.encodings import own_table
 from diffing.reader.records import Place
-from diffing.reader.shares import joined, sealed
+from diffing.reader.shares import sealed
 from diffing.study.study import Study
 from tests.fakes.processes import until
 from tests.fakes.reader import FakeReader
@@ -213,7 +213,7 @@ def test_what_killed_workers_left_long_ago_goes(monkeypatch: pytest.MonkeyPatch)
     use(monkeypatch)
     study = study_of(TEXTS[:4])
     root = places.shares_path(study)
-    for name, age in (("old", 2 * joined.FORSAKEN), ("young", 0.0)):
+    for name, age in (("old", 2 * sealing.FORSAKEN), ("young", 0.0)):
         left = root / "making" / name
         left.mkdir(parents=True)
         os.utime(left, (time.time() - age, time.time() - age))
