@@ -114,9 +114,11 @@ with left:
     job_panel.panel(study, "encode")
     job_panel.machines(study)
 if here is None:
-    right.caption(
-        "A collection is compared with nothing: when it is read, `python -m diffing search` looks through it."
-    )
+    with right:
+        st.caption("A collection is compared with nothing. Once it is read, answers are found by what they do.")
+        st.page_link(
+            "pages/search.py", label="Search", icon=":material/manage_search:", query_params={"study": study.name}
+        )
     st.stop()
 a, b = here.a, here.b
 with right:

@@ -63,6 +63,7 @@ PAGES = [
     Page("pages/compare.py", "Compare", ":material/compare_arrows:", True),
     Page("pages/features.py", "Features", ":material/bar_chart:", True),
     Page("pages/feature.py", "One feature", ":material/search:", True),
+    Page("pages/search.py", "Search", ":material/manage_search:", True, 1),
     Page("pages/inside.py", "Inside", ":material/psychology:", True),
     Page("pages/live.py", "Live", ":material/edit_note:", True),
     Page("pages/findings.py", "Findings", ":material/fact_check:", True),
