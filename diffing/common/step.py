@@ -88,7 +88,9 @@ def first_fault(error: ValidationError) -> str:
     else:
         # pydantic puts this before the sentences of our own validators.
         message = str(fault["msg"]).removeprefix("Value error, ")
-    return f"{where}: {message}" if where else message
+    if where:
+        return f"{where}: {message}"
+    return f"it {message}" if message.startswith(("must", "is ")) else message
 
 
 def _shown(value: Any) -> str:

@@ -130,7 +130,7 @@ def test_reliability_puts_confidence_beside_truth() -> None:
         ([{"text": "long", "more": "both", "confidence": 1}], "0.more"),
         ([{"text": "long", "more": "b", "confidence": 1, "count": "probe:nothing"}], "There is no probe"),
         ("no JSON", "Invalid JSON"),
-        ({"text": "one"}, "valid list"),
+        ({"text": "one"}, "it must be a list"),
         ([{"text": "long", "more": "b", "confidence": 1}] * 11, "11 claims are more than the 10"),
     ],
 )
