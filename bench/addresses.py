@@ -33,7 +33,7 @@ PATIENCE = 300
 SHOWN = 300
 """Characters of an address that a line of the report has room for."""
 
-PAGES = ["", "new", "prompts", "run", "features", "feature", "compare", "findings", "timeline", "gate"]
+PAGES = ["", "new", "prompts", "run", "features", "feature", "compare", "findings", "timeline", "gate", "search"]
 NAMES = [
     *(
         "study",
@@ -103,6 +103,9 @@ NAMES = [
         "status",
         "preview",
         "checkpoints",
+        "property",
+        "by",
+        "held-too",
     ),
 ]
 """Every parameter that a page reads, as tests/pages/test_address.py tries them too."""

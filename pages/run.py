@@ -116,8 +116,8 @@ with left:
 if here is None:
     with right:
         st.caption("A collection is compared with nothing. Once it is read, answers are found by what they do.")
-        at = {"study": study.name}
-        st.page_link("pages/search.py", label="Search", icon=":material/manage_search:", query_params=at)
+        to = address.written(study=study.name)
+        st.page_link("pages/search.py", label="Search", icon=":material/manage_search:", query_params=to)
     st.stop()
 a, b = here.a, here.b
 with right:

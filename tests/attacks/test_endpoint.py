@@ -369,5 +369,6 @@ def test_many_huge_replies_at_once_take_little_memory(raw: RawServer, row: str) 
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len({reply.error for reply in replies} - {""}) == 1
-    # Four at once: all ten would be 120 MB. What is read to its end stands a moment in two pieces of memory.
-    assert peak < (150e6 if row == "large" else 95e6)
+    # Four at once: all ten would be 120 MB. What is read to its end stands a moment in two pieces of memory, which
+    # on a busy machine may be so of all four.
+    assert peak < (150e6 if row == "large" else 110e6)

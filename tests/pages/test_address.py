@@ -87,6 +87,12 @@ WIDGETS: dict[str, list[tuple[str, str, Any]]] = {
         ("held", "1", True),
         ("every", "true", True),
     ],
+    "search": [
+        ("property", "cake", "cake"),
+        ("by", "labels", "labels"),
+        ("by", "examples", "examples"),
+        ("held-too", "true", True),
+    ],
     "findings": [
         ("show", "Findings", "Findings"),
         ("show", "Draft", "Draft"),

@@ -40,7 +40,7 @@ def test_a_rule_finds_what_it_says_and_no_more(typed: dict[str, str], wanted: li
         ("((a{1000}){1000}){1000}", "more than 100,000 repetitions"),
         ("a{99999999999999999999}", "more than 100,000 repetitions"),
         ("(" * 900 + ")" * 900, "too many brackets"),
-        ("a" * 2001, "at most 2000"),
+        ("a" * 2001, "at most 2,000"),
     ],
 )
 def test_an_expression_that_takes_all_memory_is_refused_unread(text: str, fault: str) -> None:

@@ -9,7 +9,7 @@ from diffing.concepts import feedback, search
 from diffing.concepts.search import Found, Ground
 from diffing.labels import history
 from diffing.study.study import Study
-from pages.parts import load
+from pages.parts import address, load
 
 By = Literal["labels", "embedding", "examples"]
 WAYS: tuple[By, ...] = ("labels", "embedding", "examples")
@@ -69,7 +69,7 @@ def earlier(study: Study) -> None:
             "pages/search.py",
             label=md(sentence),
             icon=":material/history:",
-            query_params={"study": study.name, "property": sentence},
+            query_params=address.written(study=study.name, property=sentence),
         )
 
 

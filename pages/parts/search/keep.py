@@ -6,7 +6,7 @@ from diffing.common.errors import UserError
 from diffing.common.escape import md
 from diffing.concepts import search
 from diffing.concepts.search import Found
-from pages.parts import person
+from pages.parts import address, person
 
 
 def show(found: Found) -> None:
@@ -32,7 +32,7 @@ def show(found: Found) -> None:
                 "pages/answer.py",
                 label="To the study's own probes",
                 icon=":material/lightbulb:",
-                query_params={"study": study.name},
+                query_params=address.written(study=study.name),
             )
 
 

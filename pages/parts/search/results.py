@@ -88,14 +88,14 @@ def _asked(study: Study, sentence: str, key: tuple[str, str, int], given: str) -
                 "pages/prompts.py",
                 label="Its place in the collection",
                 icon=":material/list:",
-                query_params={"study": study.name, "q-prompts": key[0]},
+                query_params=address.written(**{"study": study.name, "q-prompts": key[0]}),
             )
         else:
             st.page_link(
                 "pages/compare.py",
                 label="Both answers",
                 icon=":material/compare_arrows:",
-                query_params={"study": study.name, "prompt": key[0], "draw": address.draw(key[2])},
+                query_params=address.written(study=study.name, prompt=key[0], draw=address.draw(key[2])),
             )
 
 
