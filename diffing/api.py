@@ -142,9 +142,8 @@ class Study(study.Study):
         return check.of(self, checked("check", check.Options, options))
 
     def search(self, sentence: str, by: "By" = "labels", held_out: bool = False) -> "Found":
-        """Answers that have a property, ranked by features chosen for it (`by` labels, embedding or examples)
-        and by
-        what people said to answers: `table()`, `listed(10)` with marked tokens, `property`."""
+        """Answers that have a property, ranked by features chosen for it (`by` labels, embedding or examples) and
+        by what people said to answers: `table()`, `listed(10)` with marked tokens, `property`."""
         from diffing.concepts import search
 
         ground = search.Ground(self, held_out)

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from diffing import Study, jobs, labels
+from diffing.concepts import search
 from diffing.diff import compute, series, timeline
 from diffing.diff.stored import Diff
 from diffing.gate import check, expression, items
@@ -52,6 +53,7 @@ def test_every_name_on_the_page_of_the_api_is_there() -> None:
     tree = ast.parse(code)
     modules: dict[str, Any] = {"study": Study, "encodings": Encodings, "stored": Diff, "job": jobs.Job}
     modules["outcome"], modules["along"], modules["weights"] = check.Checked, timeline.Timeline, seen.Inside
+    modules["found"] = search.Found
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
